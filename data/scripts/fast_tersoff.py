@@ -1,0 +1,127 @@
+"""ASE's Tersoff potential for one element, vectorised over bonds and triplets.
+
+ASE's own calculator loops over atoms, bonds and triplets in Python and rebuilds its neighbour list at
+every step; a melt-and-quench run of 16 atoms would take a quarter of an hour. This subclass takes ASE's
+parameters, gives the same energy and forces (``python fast_tersoff.py`` compares them) and needs well
+under a millisecond a step.
+
+Source: J. Tersoff, Phys. Rev. B 39, 5566 (1989), eqs. 1 to 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.tersoff import Tersoff, TersoffParameters
+from ase.neighborlist import primitive_neighbor_list
+
+SILICON = TersoffParameters(
+    m=3.0, gamma=1.0, lambda3=0.0, c=100390.0, d=16.217, h=-0.59825, n=0.78734, beta=1.1e-6,
+    lambda2=1.73222, B=471.18, R=2.85, D=0.15, lambda1=2.4799, A=1830.8,
+)  # fmt: skip
+
+
+class FastTersoff(Tersoff):
+    """Tersoff energy (eV) and forces (eV/angstrom) of a one-element system; ``skin`` in angstrom."""
+
+    implemented_properties = ["energy", "forces"]
+
+    def __init__(self, parameters: TersoffParameters = SILICON, symbol: str = "Si", skin: float = 0.6):
+        super().__init__({(symbol,) * 3: parameters}, skin=skin)
+        self._p = parameters
+        self._reference: np.ndarray | None = None
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        Calculator.calculate(self, atoms, properties, system_changes)
+        positions = self.atoms.positions
+        self._refresh_neighbours(positions, system_changes)
+        energy, forces = self._evaluate(positions)
+        self.results = {"energy": energy, "forces": forces}
+
+    def _refresh_neighbours(self, positions, system_changes):
+        stale = (
+            self._reference is None
+            or self._reference.shape != positions.shape
+            or {"cell", "pbc", "numbers"} & set(system_changes)
+            or ((positions - self._reference) ** 2).sum(axis=1).max() > (self.cutoff_skin / 2) ** 2
+        )
+        if not stale:
+            return
+        cutoff = self._p.R + self._p.D + self.cutoff_skin
+        i, j, shift = primitive_neighbor_list(
+            "ijS", self.atoms.pbc, np.array(self.atoms.cell), positions, cutoff, use_scaled_positions=False
+        )
+        self._i, self._j = i, j
+        self._offset = shift @ np.array(self.atoms.cell)
+        # Pairs (p, q) of bonds that start at the same atom: i comes sorted, so each atom's bonds are contiguous.
+        counts = np.bincount(i, minlength=len(positions))
+        first = np.concatenate([[0], np.cumsum(counts)])[:-1]
+        p = np.repeat(np.arange(len(i)), counts[i])
+        q = np.arange(len(p)) - np.repeat(np.cumsum(counts[i]) - counts[i], counts[i]) + first[i[p]]
+        keep = p != q
+        self._p_index, self._q_index = p[keep], q[keep]
+        self._reference = positions.copy()
+
+    def _cutoff_function(self, r):
+        inner, outer = self._p.R - self._p.D, self._p.R + self._p.D
+        phase = np.clip((r - inner) / (outer - inner), 0.0, 1.0) * np.pi
+        return 0.5 * (1 + np.cos(phase)), -0.5 * np.pi / (outer - inner) * np.sin(phase)
+
+    def _evaluate(self, positions):
+        a = self._p
+        vector = positions[self._j] + self._offset - positions[self._i]
+        r = np.sqrt((vector**2).sum(axis=1))
+        unit = vector / r[:, None]
+        fc, dfc = self._cutoff_function(r)
+
+        p, q = self._p_index, self._q_index
+        near = (r[p] < a.R + a.D) & (r[q] < a.R + a.D)
+        p, q = p[near], q[near]
+        cosine = (unit[p] * unit[q]).sum(axis=1)
+        u = a.h - cosine
+        denominator = a.d**2 + u**2
+        g = 1 + (a.c / a.d) ** 2 - a.c**2 / denominator
+        dg = -2 * a.c**2 * u / denominator**2
+        zeta = np.bincount(p, fc[q] * g, minlength=len(r))
+
+        x = (a.beta * np.maximum(zeta, 1e-12)) ** a.n
+        bond_order = (1 + x) ** (-1 / (2 * a.n))
+        d_bond_order = -0.5 * bond_order / (1 + x) * x / np.maximum(zeta, 1e-12)
+        repulsive = a.A * np.exp(-a.lambda1 * r)
+        attractive = -a.B * np.exp(-a.lambda2 * r)
+        energy = 0.5 * (fc * (repulsive + bond_order * attractive)).sum()
+
+        radial = dfc * (repulsive + bond_order * attractive)
+        radial += fc * (-a.lambda1 * repulsive - a.lambda2 * bond_order * attractive)
+        gradient = 0.5 * radial[:, None] * unit  # of the energy with respect to each bond vector
+        d_zeta = (0.5 * fc * attractive * d_bond_order)[p]
+        angular = d_zeta * fc[q] * dg
+        along_p = (angular / r[p])[:, None] * (unit[q] - cosine[:, None] * unit[p])
+        along_q = (angular / r[q])[:, None] * (unit[p] - cosine[:, None] * unit[q])
+        along_q += (d_zeta * dfc[q] * g)[:, None] * unit[q]
+        forces = np.empty_like(positions)
+        for axis in range(3):
+            total = gradient[:, axis] + np.bincount(p, along_p[:, axis], minlength=len(r))
+            total += np.bincount(q, along_q[:, axis], minlength=len(r))
+            forces[:, axis] = np.bincount(self._i, total, minlength=len(positions))
+            forces[:, axis] -= np.bincount(self._j, total, minlength=len(positions))
+        return energy, forces
+
+
+def _compare() -> None:
+    from ase.build import bulk
+
+    rng = np.random.default_rng(0)
+    for size, spread in ((1, 0.1), (2, 0.1), (2, 0.3)):
+        atoms = bulk("Si", cubic=True) * (1, 1, size)
+        atoms.positions += rng.normal(0, spread, atoms.positions.shape)
+        values = []
+        for calculator in (Tersoff({("Si",) * 3: SILICON}), FastTersoff()):
+            atoms.calc = calculator
+            values.append((atoms.get_potential_energy(), atoms.get_forces()))
+        (e0, f0), (e1, f1) = values
+        print(f"{len(atoms)} atoms, spread {spread}: dE {abs(e0 - e1):.1e} eV, dF {abs(f0 - f1).max():.1e} eV/A")
+
+
+if __name__ == "__main__":
+    _compare()

@@ -1,0 +1,82 @@
+"""Array namespaces, and the few operations that the array API standard lacks.
+
+The data says where it lives: every numerical function asks :func:`namespace` of its arguments and stays there,
+so that NumPy on a laptop and CuPy on a GPU run the same lines. Nothing here copies an array to the host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+Array = Any
+"""An array of any namespace of the array API standard."""
+
+Namespace = Any
+"""An array API namespace (a module)."""
+
+
+def namespace(*arrays: object) -> Namespace:
+    """Give the namespace that all ``arrays`` share; numbers, lists and None count as NumPy's.
+
+    Raises TypeError when the arrays come from different libraries.
+    """
+    owned = [a for a in arrays if array_api_compat.is_array_api_obj(a)]
+    if not owned:
+        return array_api_compat.array_namespace(np.empty(0))
+    return array_api_compat.array_namespace(*owned)
+
+
+def is_numpy(xp: Namespace) -> bool:
+    """Tell whether ``xp`` is NumPy's namespace."""
+    return array_api_compat.is_numpy_namespace(xp)
+
+
+def like(array: Array, values: object) -> Array:
+    """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
+    xp = namespace(array)
+    return xp.asarray(values, dtype=xp.float64, device=array_api_compat.device(array))
+
+
+def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
+    """Solve ``matrix @ x = rhs`` for a symmetric positive definite matrix by Cholesky factorisation.
+
+    Shapes (n, n) and (n, m) give (n, m). Raises numpy.linalg.LinAlgError (or the namespace's own error) when the
+    matrix is not positive definite.
+    """
+    xp = namespace(matrix, rhs)
+    if is_numpy(xp):
+        return cho_solve(cho_factor(matrix, lower=True, check_finite=False), rhs, check_finite=False)
+    if array_api_compat.is_torch_namespace(xp):
+        return xp.cholesky_solve(rhs, xp.linalg.cholesky(matrix))
+    if array_api_compat.is_cupy_namespace(xp):
+        from cupyx.scipy.linalg import solve_triangular
+
+        factor = xp.linalg.cholesky(matrix)
+        return solve_triangular(factor, solve_triangular(factor, rhs, lower=True), lower=True, trans="T")
+    xp.linalg.cholesky(matrix)  # raises where the matrix is not positive definite
+    return xp.linalg.solve(matrix, rhs)
+
+
+def sum_by_index(values: Array, index: Array, count: int) -> Array:
+    """Sum rows of ``values`` (n, m) that share an ``index`` (n,) in 0..count-1: (count, m).
+
+    The sums run in the order of the rows, so that the result does not depend on how they were grouped.
+    """
+    xp = namespace(values, index)
+    if is_numpy(xp):
+        total = np.zeros((count, values.shape[1]), dtype=values.dtype)
+        np.add.at(total, index, values)
+        return total
+    members = xp.astype(xp.arange(count, device=array_api_compat.device(values))[:, None] == index[None, :], values.dtype)
+    return members @ values
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """Copy an array of any namespace to the host, for output only: no numerics pass through here."""
+    if array_api_compat.is_cupy_array(array):
+        return np.asarray(array.get())
+    return np.asarray(array)

@@ -1,0 +1,86 @@
+"""One grammar for errors: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from array_api_compat import is_array_api_obj, is_numpy_array
+from sklearn.utils.validation import validate_data
+
+from ldosml._array import Array, namespace
+
+
+def check_finite(name: str, array: Array, hint: str = "Remove or recompute these entries.") -> None:
+    """Raise ValueError when ``array`` holds NaN or infinity, naming how many and where the first one is."""
+    xp = namespace(array)
+    bad = ~xp.isfinite(array)
+    count = int(xp.sum(xp.astype(bad, xp.int64)))
+    if count:
+        first = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int64)))
+        position = []
+        for length in reversed(array.shape):
+            position.insert(0, first % length)
+            first //= length
+        raise ValueError(f"{name} must be finite; {count} entries are NaN or infinite, the first at {position}. {hint}")
+
+
+def check_shape(name: str, array: Array, expected: Sequence[int | None], axes: str) -> None:
+    """Raise ValueError unless ``array.shape`` equals ``expected`` (None: any length); ``axes`` names them."""
+    shape = tuple(array.shape)
+    if len(shape) != len(expected) or any(e is not None and e != s for e, s in zip(expected, shape, strict=True)):
+        want = ", ".join("any" if e is None else str(e) for e in expected)
+        raise ValueError(f"{name} must have shape ({want}) = ({axes}); got {shape}.")
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise ValueError unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def check_positive(name: str, value: float, unit: str = "") -> None:
+    """Raise ValueError unless ``value`` is a finite number above zero."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number{unit and ' of ' + unit}; got {value!r}.")
+
+
+def is_foreign(array: object) -> bool:
+    """Tell whether ``array`` belongs to an array namespace other than NumPy's (CuPy, torch, array-api-strict)."""
+    return is_array_api_obj(array) and not is_numpy_array(array)
+
+
+def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
+    """Check training data as scikit-learn does, in float64, and set ``n_features_in_``.
+
+    X (n_environments, n_features), Y (n_environments,) or (n_environments, n_energies). Arrays of namespaces other
+    than NumPy's stay where they are.
+    """
+    if not is_foreign(X):
+        checked: tuple[Array, Array] = validate_data(
+            estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
+        )
+        return checked[0], namespace(checked[0]).astype(checked[1], checked[0].dtype)
+    xp = namespace(X, Y)
+    X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
+    check_shape("X", X, (None, None), "n_environments, n_features")
+    check_shape("Y", Y, (X.shape[0], *(None,) * (Y.ndim - 1)), "n_environments, n_energies"[: None if Y.ndim > 1 else 14])
+    check_finite("X", X)
+    check_finite("Y", Y)
+    estimator.n_features_in_ = int(X.shape[1])
+    return X, Y
+
+
+def validate_predict(estimator: Any, X: Array) -> Array:
+    """Check features at prediction: float64, as many as at ``fit``."""
+    if not is_foreign(X):
+        return validate_data(estimator, X, dtype="float64", reset=False)
+    xp = namespace(X)
+    check_shape("X", X, (None, None), "n_environments, n_features")
+    if X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            "features as input. Was the descriptor built with the same r_cut, n_max, l_max and species?"
+        )
+    check_finite("X", X)
+    return xp.astype(X, xp.float64)

@@ -1,0 +1,118 @@
+"""The energy axis: uniform, in eV, with a stated zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._validation import check_choice, check_finite, check_positive
+
+Reference = Literal["fermi", "average_potential", "vacuum", "code"]
+"""What an energy of zero means: the Fermi level, the average electrostatic potential, the vacuum level, or
+whatever the program that made the data uses (which may differ from structure to structure)."""
+
+
+@dataclass(frozen=True)
+class EnergyGrid:
+    """A uniform energy axis.
+
+    Parameters
+    ----------
+    start, step : float
+        First energy and distance between two, eV.
+    size : int
+        Number of energies.
+    reference : {"fermi", "average_potential", "vacuum", "code"}
+        The meaning of zero.
+
+    Examples
+    --------
+    >>> grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
+    >>> grid.energies
+    array([-1. , -0.5,  0. ,  0.5,  1. ])
+    """
+
+    start: float
+    step: float
+    size: int
+    reference: Reference
+
+    def __post_init__(self) -> None:
+        check_positive("step of an EnergyGrid", self.step, "eV")
+        check_choice("reference of an EnergyGrid", self.reference, get_args(Reference))
+        if self.size < 2:
+            raise ValueError(f"An EnergyGrid needs at least 2 energies; got {self.size}.")
+
+    @classmethod
+    def from_array(cls, energies: ArrayLike, reference: Reference) -> EnergyGrid:
+        """Make a grid of the energies that a file or another program gives, eV.
+
+        Raises ValueError unless they are finite, ascending and uniform to a thousandth of the step.
+        """
+        values = np.asarray(energies, dtype=float)
+        if values.ndim != 1 or values.size < 2:
+            raise ValueError(f"energies must be a 1-D array of at least 2 values; got shape {values.shape}.")
+        check_finite("energies", values)
+        step = float((values[-1] - values[0]) / (values.size - 1))
+        deviation = float(np.abs(values - (values[0] + step * np.arange(values.size))).max())
+        if step <= 0 or deviation > 1e-3 * step:
+            raise ValueError(
+                f"energies must ascend in equal steps; the mean step is {step:.6g} eV and the largest deviation from "
+                f"a uniform grid {deviation:.3g} eV. Interpolate the spectra to a uniform grid first."
+            )
+        return cls(float(values[0]), step, values.size, reference)
+
+    @classmethod
+    def from_range(cls, low: float, high: float, step: float, reference: Reference) -> EnergyGrid:
+        """Make the grid low, low + step, ... up to ``high`` (which is kept where it falls on the grid), eV."""
+        check_positive("step of an EnergyGrid", step, "eV")
+        return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, reference)
+
+    @property
+    def energies(self) -> NDArray[np.float64]:
+        """All energies, (size,), eV."""
+        # Rounded to 1e-10 eV, so that a step of 0.05 eV gives 0.15 and not 0.15000000000000002.
+        return np.round(self.start + self.step * np.arange(self.size), 10)
+
+    @property
+    def stop(self) -> float:
+        """The last energy, eV."""
+        return float(self.energies[-1])
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __str__(self) -> str:
+        return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.reference}"
+
+    def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
+        """Give the slice of the energies between ``low`` and ``high`` (eV, both included).
+
+        Raises ValueError when fewer than two are left.
+        """
+        inside = np.flatnonzero((self.energies >= low - 1e-9) & (self.energies <= high + 1e-9))
+        if inside.size < 2:
+            raise ValueError(f"No energies between {low:g} and {high:g} eV in a grid of {self}.")
+        return slice(int(inside[0]), int(inside[-1]) + 1)
+
+    def cut(self, low: float = -np.inf, high: float = np.inf) -> EnergyGrid:
+        """Give the part of the grid between ``low`` and ``high``, eV."""
+        part = self.window(low, high)
+        return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.reference)
+
+    def matches(self, other: EnergyGrid) -> bool:
+        """Tell whether two grids have the same energies (to a thousandth of a step) and the same zero."""
+        return (
+            self.reference == other.reference
+            and self.size == other.size
+            and abs(self.start - other.start) < 1e-3 * self.step
+            and abs(self.stop - other.stop) < 1e-3 * self.step
+        )
+
+    def require_match(self, other: EnergyGrid, what: str) -> None:
+        """Raise ValueError, naming both grids, unless they match."""
+        if not self.matches(other):
+            raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")

@@ -1,0 +1,244 @@
+"""Densities of states that carry their energy axis: per atom (LDOS) and per structure (DOS).
+
+Both count both spins. An LDOS is an atom's share of the DOS of its structure; it is not the density of states in
+real space that some programs call by the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline, make_interp_spline
+
+from ldosml._array import Array, like, namespace, sum_by_index, to_numpy
+from ldosml._validation import check_finite, check_shape
+from ldosml.energy import EnergyGrid
+from ldosml.smearing import broaden
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectra:
+    """Rows of spectra over one energy grid; ``smearing_width`` (eV) where it is known."""
+
+    grid: EnergyGrid
+    values: Array
+    smearing_width: float | None = None
+
+    def __post_init__(self) -> None:
+        check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
+        check_finite(f"values of a {type(self).__name__}", self.values)
+
+    _axes = "n_spectra, n_energies"
+
+    @property
+    def energies(self) -> NDArray[np.float64]:
+        """The energies, (n_energies,), eV."""
+        return self.grid.energies
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0])
+
+    def cut(self, low: float = -np.inf, high: float = np.inf) -> Self:
+        """Keep the energies between ``low`` and ``high``, eV."""
+        return replace(self, grid=self.grid.cut(low, high), values=self.values[:, self.grid.window(low, high)])
+
+    def broaden(self, width: float) -> Self:
+        """Convolve with a Gaussian of standard deviation ``width`` (eV); widths add in quadrature.
+
+        Do so before cutting: beyond the grid a spectrum counts as zero.
+        """
+        known = self.smearing_width
+        total = None if known is None else float(np.hypot(known, width))
+        return replace(self, values=broaden(self.values, self.grid.step, width), smearing_width=total)
+
+    def broaden_to(self, width: float) -> Self:
+        """Broaden so that the whole smearing is ``width`` (eV).
+
+        Raises ValueError when the present width is not known, or larger.
+        """
+        known = self.smearing_width
+        if known is None or known > width * (1 + 1e-9):
+            have = "of unknown width" if known is None else f"{known:g} eV wide already"
+            raise ValueError(f"Cannot broaden to {width:g} eV: the spectra are {have}. Broaden smaller or unsmeared data.")
+        return replace(self.broaden(np.sqrt(max(0.0, width**2 - known**2))), smearing_width=width)
+
+    def resample(self, grid: EnergyGrid) -> Self:
+        """Interpolate to another grid of the same zero by cubic splines.
+
+        Raises ValueError when the new grid reaches beyond this one, or has another zero (see ``refer_to``).
+        """
+        if grid.reference != self.grid.reference:
+            raise ValueError(
+                f"The zero of the new grid is {grid.reference!r}, that of the spectra {self.grid.reference!r}: "
+                "use refer_to, which needs the energy of the new zero for each structure."
+            )
+        if grid.matches(self.grid):
+            return self
+        return replace(self, grid=grid, values=_interpolate(self.grid, self.values, [grid.energies], [slice(None)]))
+
+    def _referred(self, zeros: Array, grid: EnergyGrid, rows: Sequence[NDArray[np.int64] | slice]) -> Self:
+        zeros = to_numpy(zeros)
+        check_finite("energies of the new zero", zeros)
+        targets = [grid.energies + zero for zero in zeros]
+        return replace(self, grid=grid, values=_interpolate(self.grid, self.values, targets, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class DOS(_Spectra):
+    """Total densities of states.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+    values : array (n_structures, n_energies)
+        states/eV, both spins.
+    smearing_width : float, optional
+        Standard deviation of the Gaussian that smeared them, eV.
+    n_atoms : array (n_structures,), optional
+        Needed by ``per_atom`` only.
+    """
+
+    n_atoms: Array | None = None
+
+    _axes = "n_structures, n_energies"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_atoms is not None:
+            check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
+
+    def per_atom(self) -> Array:
+        """The DOS divided by the number of atoms, (n_structures, n_energies), states/eV/atom."""
+        if self.n_atoms is None:
+            raise ValueError("This DOS does not know its numbers of atoms; pass n_atoms=... when making it.")
+        return self.values / like(self.values, self.n_atoms)[:, None]
+
+    def refer_to(self, zeros: Array, grid: EnergyGrid) -> DOS:
+        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+
+        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        """
+        check_shape("zeros", zeros, (len(self),), "n_structures")
+        return self._referred(zeros, grid, [slice(s, s + 1) for s in range(len(self))])
+
+
+@dataclass(frozen=True, eq=False)
+class LDOS(_Spectra):
+    """Atoms' shares of the densities of states of their structures.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+    values : array (n_environments, n_energies)
+        states/eV/atom, both spins; rows atom by atom, structure by structure.
+    smearing_width : float, optional
+        Standard deviation of the Gaussian that smeared them, eV.
+    structure_index : array (n_environments,) of int
+        To which structure each row belongs: 0, 0, ..., 1, 1, ... in ascending order without gaps.
+    numbers : array (n_environments,) of int, optional
+        Atomic numbers of the centres.
+    """
+
+    structure_index: Array = None
+    numbers: Array | None = None
+
+    _axes = "n_environments, n_energies"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.structure_index is None:
+            raise ValueError("An LDOS needs structure_index, the structure that each row belongs to.")
+        index = to_numpy(self.structure_index)
+        check_shape("structure_index", index, (len(self),), "n_environments")
+        steps = np.diff(index, prepend=-1)
+        if index.size and (steps.min() < 0 or steps.max() > 1 or index[0] != 0):
+            raise ValueError("structure_index must be 0, 0, ..., 1, 1, ...: ascending, without gaps, starting at 0.")
+        if self.numbers is not None:
+            check_shape("numbers", self.numbers, (len(self),), "n_environments")
+
+    @property
+    def n_structures(self) -> int:
+        """Number of structures."""
+        return int(self.structure_index[-1]) + 1 if len(self) else 0
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each structure, (n_structures,)."""
+        return np.bincount(to_numpy(self.structure_index), minlength=self.n_structures)
+
+    def total(self) -> DOS:
+        """Sum over the atoms of each structure."""
+        values = sum_by_index(self.values, self.structure_index, self.n_structures)
+        return DOS(self.grid, values, self.smearing_width, self.n_atoms)
+
+    def of_structure(self, structure: int) -> Array:
+        """The rows of one structure, (n_atoms, n_energies)."""
+        return self.values[self.rows(structure)]
+
+    def rows(self, structure: int) -> slice:
+        """Where the atoms of ``structure`` stand."""
+        low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
+        return slice(int(low), int(high))
+
+    def select(self, structures: Sequence[int] | NDArray[np.int64]) -> LDOS:
+        """Keep the given structures, in the given order."""
+        bounds = np.concatenate([[0], np.cumsum(self.n_atoms)])
+        chosen = np.asarray(structures, dtype=int)
+        rows = [np.arange(bounds[s], bounds[s + 1]) for s in chosen]
+        xp = namespace(self.values)
+        take = xp.asarray(np.concatenate([np.empty(0, dtype=int), *rows]))
+        return replace(
+            self,
+            values=xp.take(self.values, take, axis=0),
+            structure_index=xp.asarray(np.repeat(np.arange(len(chosen)), [len(r) for r in rows])),
+            numbers=None if self.numbers is None else xp.take(xp.asarray(self.numbers), take),
+        )
+
+    def refer_to(self, zeros: Array, grid: EnergyGrid) -> LDOS:
+        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+
+        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        """
+        check_shape("zeros", zeros, (self.n_structures,), "n_structures")
+        return self._referred(zeros, grid, [self.rows(s) for s in range(self.n_structures)])
+
+
+@lru_cache(maxsize=8)
+def _spline_coefficients(size: int) -> NDArray[np.float64]:
+    """The matrix that turns values on 0..size-1 into cubic B-spline coefficients (transposed)."""
+    coefficients: NDArray[np.float64] = make_interp_spline(np.arange(size), np.eye(size), k=3).c
+    return coefficients.T
+
+
+def _interpolate(
+    grid: EnergyGrid,
+    values: Array,
+    targets: Sequence[NDArray[np.float64]],
+    rows: Sequence[NDArray[np.int64] | slice],
+) -> Array:
+    """Evaluate the cubic spline through each block of rows of ``values`` at the block's target energies."""
+    xp = namespace(values)
+    if grid.size < 4:
+        raise ValueError(f"Interpolation needs at least 4 energies; the spectra have {grid.size}.")
+    coefficients = xp.astype(values, xp.float64) @ like(values, _spline_coefficients(grid.size))
+    knots = make_interp_spline(np.arange(grid.size), np.zeros(grid.size), k=3).t
+    blocks = []
+    for energies, block in zip(targets, rows, strict=True):
+        position = (energies - grid.start) / grid.step
+        if position[0] < -1e-6 or position[-1] > grid.size - 1 + 1e-6:
+            raise ValueError(
+                f"Energies from {energies[0]:.3f} to {energies[-1]:.3f} eV are asked for, but the spectra are known "
+                f"from {grid.start:.3f} to {grid.stop:.3f} eV only. Ask for a narrower grid."
+            )
+        basis = BSpline.design_matrix(np.clip(position, 0, grid.size - 1), knots, 3).toarray()
+        blocks.append(coefficients[block, :] @ like(values, basis.T))
+    return xp.concat(blocks, axis=0) if blocks else xp.empty((0, grid.size))
+
+

@@ -1,3 +1,32 @@
-"""ldosml learns the electronic density of states from atomic structure."""
+"""ldosml learns the electronic density of states from atomic structure, one energy at a time, one atom at a time."""
+
+from ldosml.datasets import LDOSDataset, import_dataset, load_dataset
+from ldosml.descriptors import SOAP
+from ldosml.energy import EnergyGrid
+from ldosml.fragments import Fragment, cut_fragments
+from ldosml.metrics import normalized_loss, rmse
+from ldosml.pipeline import DOSModel, Evaluation
+from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.smearing import smear_eigenvalues
+from ldosml.spectra import DOS, LDOS
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DOS",
+    "LDOS",
+    "SOAP",
+    "DOSModel",
+    "EnergyGrid",
+    "Evaluation",
+    "Fragment",
+    "LDOSDataset",
+    "LDOSKernelRidge",
+    "LDOSRidge",
+    "cut_fragments",
+    "import_dataset",
+    "load_dataset",
+    "normalized_loss",
+    "rmse",
+    "smear_eigenvalues",
+]

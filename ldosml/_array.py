@@ -71,7 +71,9 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
         total = np.zeros((count, values.shape[1]), dtype=values.dtype)
         np.add.at(total, index, values)
         return total
-    members = xp.astype(xp.arange(count, device=array_api_compat.device(values))[:, None] == index[None, :], values.dtype)
+    members = xp.astype(
+        xp.arange(count, device=array_api_compat.device(values))[:, None] == index[None, :], values.dtype
+    )
     return members @ values
 
 

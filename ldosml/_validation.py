@@ -18,7 +18,7 @@ def check_finite(name: str, array: Array, hint: str = "Remove or recompute these
     count = int(xp.sum(xp.astype(bad, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int64)))
-        position = []
+        position: list[int] = []
         for length in reversed(array.shape):
             position.insert(0, first % length)
             first //= length
@@ -64,7 +64,9 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
     xp = namespace(X, Y)
     X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
     check_shape("X", X, (None, None), "n_environments, n_features")
-    check_shape("Y", Y, (X.shape[0], *(None,) * (Y.ndim - 1)), "n_environments, n_energies"[: None if Y.ndim > 1 else 14])
+    check_shape(
+        "Y", Y, (X.shape[0], *(None,) * (Y.ndim - 1)), "n_environments, n_energies"[: None if Y.ndim > 1 else 14]
+    )
     check_finite("X", X)
     check_finite("Y", Y)
     estimator.n_features_in_ = int(X.shape[1])

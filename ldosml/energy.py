@@ -86,7 +86,9 @@ class EnergyGrid:
         return self.size
 
     def __str__(self) -> str:
-        return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.reference}"
+        return (
+            f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.reference}"
+        )
 
     def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
         """Give the slice of the energies between ``low`` and ``high`` (eV, both included).

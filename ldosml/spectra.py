@@ -66,7 +66,9 @@ class _Spectra:
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
             have = "of unknown width" if known is None else f"{known:g} eV wide already"
-            raise ValueError(f"Cannot broaden to {width:g} eV: the spectra are {have}. Broaden smaller or unsmeared data.")
+            raise ValueError(
+                f"Cannot broaden to {width:g} eV: the spectra are {have}. Broaden smaller or unsmeared data."
+            )
         return replace(self.broaden(np.sqrt(max(0.0, width**2 - known**2))), smearing_width=width)
 
     def resample(self, grid: EnergyGrid) -> Self:
@@ -110,6 +112,7 @@ class DOS(_Spectra):
     _axes = "n_structures, n_energies"
 
     def __post_init__(self) -> None:
+        """Check shapes."""
         super().__post_init__()
         if self.n_atoms is not None:
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
@@ -152,6 +155,7 @@ class LDOS(_Spectra):
     _axes = "n_environments, n_energies"
 
     def __post_init__(self) -> None:
+        """Check shapes."""
         super().__post_init__()
         if self.structure_index is None:
             raise ValueError("An LDOS needs structure_index, the structure that each row belongs to.")
@@ -180,7 +184,7 @@ class LDOS(_Spectra):
 
     def of_structure(self, structure: int) -> Array:
         """The rows of one structure, (n_atoms, n_energies)."""
-        return self.values[self.rows(structure)]
+        return self.values[self.rows(structure), :]
 
     def rows(self, structure: int) -> slice:
         """Where the atoms of ``structure`` stand."""
@@ -240,5 +244,3 @@ def _interpolate(
         basis = BSpline.design_matrix(np.clip(position, 0, grid.size - 1), knots, 3).toarray()
         blocks.append(coefficients[block, :] @ like(values, basis.T))
     return xp.concat(blocks, axis=0) if blocks else xp.empty((0, grid.size))
-
-

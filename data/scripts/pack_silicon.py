@@ -1,0 +1,103 @@
+"""Pack the records of the silicon set into the dataset file that ships with the project.
+
+    python data/scripts/pack_silicon.py data/silicon/records data/silicon.h5
+
+Run it from an environment in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The
+label noise, where it was measured, is read from label_noise.json in the folder above the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from espresso import Settings
+from records import ENERGIES, SMEARING_WIDTH, read_record
+
+from ldosml.datasets import LDOSDataset
+
+RESOLUTION = 2.0**-11  # states/eV/atom; far below the label noise, and the file becomes a third smaller
+MARGIN = 1.0  # eV of energies kept below the first and above the last that is of use
+
+Record = tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+def energy_window(records: Sequence[Record]) -> slice:
+    """From a margin below the lowest states to a margin above the largest ``energy_max``.
+
+    "Lowest" also against the Fermi level: with that as zero, the energies of every structure must reach down to the
+    first states of all.
+    """
+    first = np.array([ENERGIES[np.flatnonzero(ldos.any(axis=0))[0]] for _, ldos, _, _ in records])
+    fermi = np.array([info["fermi_energy"] for *_, info in records])
+    low = min(first.min(), fermi.min() + (first - fermi).min()) - MARGIN
+    high = max(info["energy_max"] for *_, info in records) + MARGIN
+    if ENERGIES[0] > low + 1e-9:
+        raise SystemExit(f"The records begin at {ENERGIES[0]} eV, and {low:.2f} eV are needed.")
+    inside = np.flatnonzero((low - 1e-9 <= ENERGIES) & (high + 1e-9 >= ENERGIES))
+    return slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Multiples of ``RESOLUTION``, which compress well and whose sums over atoms are exact in float32."""
+    return np.round(values / RESOLUTION) * RESOLUTION
+
+
+def provenance(records: Sequence[Record]) -> dict[str, Any]:
+    dates = sorted({info["date"] for *_, info in records})
+    return Settings().describe() | {
+        "scripts": "data/scripts/compute_silicon.py, data/scripts/pack_silicon.py",
+        "date": [dates[0], dates[-1]],
+        "structures": len(records),
+        "environments": sum(len(atoms) for atoms, *_ in records),
+        "spin": "both spins in every value",
+        "weights": "Loewdin, divided by their sum over the atoms in each band, so that the LDOS add up to the DOS",
+        "resolution": RESOLUTION,
+        "units": {"resolution": "states/eV/atom", "cutoffs, conv_thr, diago_thr_init": "Ry", "k densities": "angstrom"},
+    }
+
+
+def pack(records: Sequence[Record], label_noise: dict[str, Any] | None) -> LDOSDataset:
+    """One dataset, energies against the code's own zero."""
+    window = energy_window(records)
+    infos = [info for *_, info in records]
+    return LDOSDataset.from_arrays(
+        [atoms for atoms, *_ in records],
+        ENERGIES[window],
+        ldos=rounded(np.concatenate([ldos for _, ldos, _, _ in records])[:, window]),
+        projected_dos=rounded(np.array([projected for _, _, projected, _ in records])[:, window]),
+        reference="code",
+        fermi_energy=[info["fermi_energy"] for info in infos],
+        n_electrons=[info["n_electrons"] for info in infos],
+        energy_max=[info["energy_max"] for info in infos],
+        names=[info["name"] for info in infos],
+        kinds=[info["kind"] for info in infos],
+        groups=[info["group"] for info in infos],
+        smearing_width=SMEARING_WIDTH,
+        provenance=provenance(records),
+        label_noise=label_noise,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", type=Path, help="the folder with one .npz file a structure")
+    parser.add_argument("output", type=Path, help="the dataset file; replaced where it exists")
+    arguments = parser.parse_args()
+    paths = sorted(arguments.records.glob("*.npz"), key=lambda path: path.stem)
+    if not paths:
+        raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
+    noise = arguments.records.parent / "label_noise.json"
+    dataset = pack([read_record(path) for path in paths], json.loads(noise.read_text()) if noise.exists() else None)
+    dataset.write(arguments.output, overwrite=True)
+    size = arguments.output.stat().st_size
+    print(dataset)
+    print(f"{arguments.output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Other programs' arrays made spectra of a dataset, each checked and named in errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._array import to_numpy
+from ldosml._validation import check_finite, check_shape
+from ldosml.datasets._checks import check_rows
+from ldosml.energy import EnergyGrid
+from ldosml.spectra import DOS, LDOS
+
+
+def copied(atoms: Atoms) -> Atoms:
+    """The structure without its calculator; what is not a structure is left for the checks to name."""
+    duplicate: Atoms = atoms.copy() if isinstance(atoms, Atoms) else atoms  # type: ignore[no-untyped-call]
+    return duplicate
+
+
+def for_each(values: ArrayLike, count: int) -> NDArray[np.float64]:
+    """One number for each structure; a single one stands for all."""
+    numbers = np.asarray(values, dtype=float)
+    return np.full(count, numbers) if numbers.ndim == 0 else numbers
+
+
+def valence_electrons(
+    n_electrons: ArrayLike | Mapping[str, float] | None, structures: Sequence[Atoms]
+) -> NDArray[np.float64]:
+    """Electrons of each structure, (n_structures,), from those of each element; NaN where not known."""
+    if not isinstance(n_electrons, Mapping):
+        return for_each(np.nan if n_electrons is None else n_electrons, len(structures))
+    missing = {symbol for atoms in structures for symbol in atoms.symbols} - set(n_electrons)
+    if missing:
+        raise ValueError(f"n_electrons lacks the valence of {', '.join(sorted(missing))}; it has {dict(n_electrons)}.")
+    return np.array([sum(n_electrons[symbol] for symbol in atoms.symbols) for atoms in structures], dtype=float)
+
+
+def _values(name: str, values: ArrayLike, grid: EnergyGrid, axes: str) -> NDArray[np.float64]:
+    array = np.asarray(to_numpy(values), dtype=float)
+    check_shape(name, array, (None, grid.size), axes)
+    check_finite(name, array)
+    return array
+
+
+def as_ldos(values: ArrayLike, grid: EnergyGrid, width: float | None, structures: Sequence[Atoms]) -> LDOS:
+    """Rows of shape (n_environments, n_energies), checked against the atoms."""
+    array = _values("ldos", values, grid, "n_environments, n_energies")
+    check_rows("ldos", len(array), structures, per_atom=True)
+    index = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in structures])
+    return LDOS(grid, array, width, index, np.concatenate([atoms.numbers for atoms in structures]).astype(np.int64))
+
+
+def as_dos(name: str, values: ArrayLike, grid: EnergyGrid, width: float | None, structures: Sequence[Atoms]) -> DOS:
+    """Rows of shape (n_structures, n_energies), checked against the structures; ``name`` is for messages."""
+    array = _values(name, values, grid, "n_structures, n_energies")
+    check_rows(name, len(array), structures, per_atom=False)
+    return DOS(grid, array, width, np.array([len(atoms) for atoms in structures], dtype=np.int64))

@@ -1,0 +1,102 @@
+"""The common energy grid of structures whose zeros of energy differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import to_numpy
+from ldosml.energy import EnergyGrid, Reference
+from ldosml.spectra import DOS
+
+ONSET = 1e-4
+"""A DOS begins where it first exceeds this fraction of its maximum."""
+
+_TOLERANCE = 1e-9  # eV; energies that differ by less are one
+
+
+def common_grid(
+    dos: DOS,
+    zeros: NDArray[np.float64],
+    energy_max: NDArray[np.float64],
+    names: Sequence[str],
+    reference: Reference,
+    low: float | None,
+    high: float | None,
+) -> EnergyGrid:
+    """Give the grid, against the new zeros, that every structure's DOS covers.
+
+    Parameters
+    ----------
+    dos : DOS
+    zeros : array (n_structures,)
+        The new zero of each structure, eV in the grid's present zero.
+    energy_max : array (n_structures,)
+        Up to where each DOS is complete, eV in the present zero; infinite where not known.
+    names : sequence of str
+        For messages.
+    reference : str
+        What the new zero is.
+    low, high : float or None
+        eV against the new zero. None: from three smearing widths below the first onset to where the first DOS ends.
+
+    Raises
+    ------
+    ValueError
+        When ``low`` or ``high`` is beyond what some structure allows, or the stored energies of one structure begin
+        above the first states of another; the message names it.
+    """
+    step = dos.grid.step
+    # Energies that stay where they are are cut; only a new grid can be made of multiples of the step.
+    cut_only = reference == dos.grid.reference and not zeros.any()
+    starts = dos.grid.start - zeros
+    ends = np.minimum(dos.grid.stop, energy_max) - zeros
+    if low is None:
+        low = _first_state(dos, zeros, names) - 3 * (dos.smearing_width or 0.0)
+        low = max(starts.max(), low) if cut_only else max(_ceil(starts.max(), step), _floor(low, step))
+    elif low < starts.max() - _TOLERANCE:
+        worst = int(np.argmax(starts))
+        raise ValueError(
+            f"low = {low:g} eV lies below the energies stored for structure {names[worst]!r}; "
+            f"the lowest that all structures allow is {starts[worst]:.6g} eV."
+        )
+    if high is None:
+        high = ends.min() if cut_only else _floor(ends.min(), step)
+    elif high > ends.min() + _TOLERANCE:
+        worst = int(np.argmin(ends))
+        raise ValueError(
+            f"high = {high:g} eV lies above the energy up to which the DOS of structure {names[worst]!r} is stored "
+            f"and complete (above energy_max its bands run out); the largest that all structures allow is "
+            f"{ends[worst]:.6g} eV."
+        )
+    if high - low < step:
+        raise ValueError(
+            f"The structures share no energies: {low:g} to {high:g} eV. Leave out the ones that end early."
+        )
+    return dos.grid.cut(low, high) if cut_only else EnergyGrid.from_range(low, high, step, reference)
+
+
+def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:
+    """Where the first DOS begins, eV against the new zeros; all stored energies must reach down to there."""
+    values = to_numpy(dos.values)
+    first = np.argmax(values > ONSET * values.max(axis=1, keepdims=True), axis=1)
+    onsets = dos.energies[first] - zeros
+    starts = dos.grid.start - zeros
+    if starts.max() > onsets.min() + dos.grid.step:
+        late, early = names[int(np.argmax(starts))], names[int(np.argmin(onsets))]
+        raise ValueError(
+            f"The stored energies of structure {late!r} begin at {starts.max():.6g} eV against the new zero, above the "
+            f"first states of structure {early!r} at {onsets.min():.6g} eV, which would be lost. Leave one "
+            "out, or pass low=... to cut them off."
+        )
+    return float(onsets.min())
+
+
+def _floor(energy: float, step: float) -> float:
+    return round(float(np.floor(energy / step + 1e-7)) * step, 10)
+
+
+def _ceil(energy: float, step: float) -> float:
+    return round(float(np.ceil(energy / step - 1e-7)) * step, 10)

@@ -1,0 +1,439 @@
+"""Structures with their densities of states, and what is known about each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._validation import check_choice, check_finite, check_positive, check_shape
+from ldosml.datasets._arrays import as_dos, as_ldos, copied, for_each, valence_electrons
+from ldosml.datasets._checks import check_json, check_labels, check_numbers, check_rows, check_structures, check_unique
+from ldosml.datasets.alignment import common_grid
+from ldosml.datasets.splitting import Seed, group_folds, split_by_group
+from ldosml.datasets.stored import StoredLDOS
+from ldosml.energy import EnergyGrid, Reference
+from ldosml.spectra import DOS, LDOS
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+    from pymatgen.electronic_structure.dos import Dos
+    from xarray import Dataset
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LDOSDataset:
+    """Structures, the LDOS of their atoms or their DOS (or both), and where it all came from.
+
+    Immutable: every method that changes something gives a new dataset. Usually made by ``from_arrays`` or ``read``.
+
+    Parameters
+    ----------
+    structures : list of ase.Atoms
+    stored_ldos : LDOS, StoredLDOS or None
+        Use the property ``ldos``. None where only the total DOS is known.
+    stored_dos : DOS or None
+        Use the property ``dos``. None where the DOS is the sum of the LDOS.
+    n_electrons : array (n_structures,)
+        Valence electrons; NaN where not known.
+    fermi_energy : array (n_structures,)
+        As the DFT code gave it, eV in the grid's zero; NaN where not known.
+    energy_max : array (n_structures,)
+        eV in the grid's zero. Above it the number of bands cuts the DOS off: nothing is trained or judged there.
+        It lies three smearing widths below the lowest top band. Infinite where not known.
+    names, kinds, groups : list of str
+        Unique name of each structure; its kind (phase, material), which splits hold in proportion; and its
+        trajectory: structures of one group are kin, and splits keep them together.
+    provenance : dict
+        Code, functional, cutoff, k-density, script, date ...: anything that JSON can hold.
+    label_noise : dict, optional
+        {"smearing_width": [...], "ldos": [...], "dos": [...]}: error of the labels at several smearing widths (eV) as
+        fractions of their standard deviation.
+    projected_dos : DOS, optional
+        Sum of the atoms' projections before they were scaled to add up to the DOS.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the field at fault.
+
+    Examples
+    --------
+    >>> dimer = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]])
+    >>> data = LDOSDataset.from_arrays([dimer], [-1.0, 0.0, 1.0], ldos=[[2, 1, 0], [1, 1, 0]], n_electrons={"Si": 4})
+    >>> data.dos.values
+    array([[3., 2., 0.]])
+    >>> data.n_electrons
+    array([8.])
+    """
+
+    structures: list[Atoms]
+    stored_ldos: LDOS | StoredLDOS | None
+    stored_dos: DOS | None
+    n_electrons: NDArray[np.float64]
+    fermi_energy: NDArray[np.float64]
+    energy_max: NDArray[np.float64]
+    names: list[str]
+    kinds: list[str]
+    groups: list[str]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    label_noise: dict[str, list[float]] | None = None
+    projected_dos: DOS | None = None
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name in ("names", "kinds", "groups"):
+            self._set(name, check_labels(name, getattr(self, name), len(self)))
+        check_structures(self.structures, self.names)
+        check_unique(self.names)
+        self._set("n_electrons", check_numbers("n_electrons", self.n_electrons, self.names, unknown=np.nan, least=0))
+        self._set("fermi_energy", check_numbers("fermi_energy", self.fermi_energy, self.names, unknown=np.nan))
+        self._set("energy_max", check_numbers("energy_max", self.energy_max, self.names, unknown=np.inf))
+        check_json("provenance", self.provenance)
+        check_json("label_noise", self.label_noise)
+        if self.stored_ldos is None and self.stored_dos is None:
+            raise ValueError("A dataset needs ldos, dos, or both; got neither.")
+        for name, spectra in self._spectra():
+            check_rows(name, len(spectra), self.structures, per_atom=name == "ldos")
+            spectra.grid.require_match(self.grid, f"{name} and the other spectra")
+        if self.stored_ldos is not None and not np.array_equal(self.stored_ldos.n_atoms, self.n_atoms):
+            raise ValueError("structure_index of ldos does not follow the atoms of the structures one after another.")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _spectra(self) -> Iterator[tuple[str, LDOS | StoredLDOS | DOS]]:
+        for name, spectra in (
+            ("ldos", self.stored_ldos),
+            ("dos", self.stored_dos),
+            ("projected_dos", self.projected_dos),
+        ):
+            if spectra is not None:
+                yield name, spectra
+
+    @classmethod
+    def from_arrays(
+        cls,
+        structures: Sequence[Atoms],
+        energies: ArrayLike,
+        *,
+        ldos: ArrayLike | None = None,
+        dos: ArrayLike | None = None,
+        projected_dos: ArrayLike | None = None,
+        reference: Reference = "fermi",
+        fermi_energy: ArrayLike | None = None,
+        n_electrons: ArrayLike | Mapping[str, float] | None = None,
+        energy_max: ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        smearing_width: float | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        label_noise: Mapping[str, Any] | None = None,
+    ) -> LDOSDataset:
+        """Make a dataset of arrays from any program.
+
+        Parameters
+        ----------
+        structures : sequence of ase.Atoms
+            Copied, without calculators.
+        energies : array (n_energies,)
+            eV, ascending in equal steps, one axis for all structures.
+        ldos : array (n_environments, n_energies), optional
+            states/eV/atom, both spins; rows atom by atom, structure by structure.
+        dos, projected_dos : array (n_structures, n_energies), optional
+            states/eV, both spins. Give ``dos`` where there is no ``ldos`` or where its sum is not the DOS.
+        reference : {"fermi", "average_potential", "vacuum", "code"}
+            What an energy of zero is.
+        fermi_energy, energy_max : array (n_structures,) or float, optional
+            eV in that zero. Default of ``fermi_energy``: 0 for the reference "fermi", otherwise not known.
+        n_electrons : array (n_structures,), or dict, optional
+            Valence electrons of each structure, or of each element: ``{"Si": 4}``.
+        names, kinds, groups : sequence of str, optional
+            Defaults: "structure-0" and so on; all of one kind; each structure its own group.
+        smearing_width : float, optional
+            Standard deviation of the Gaussian that smeared the spectra, eV.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When lengths do not agree, energies are not uniform, or an entry is NaN; the message names the field.
+        """
+        structures = [copied(atoms) for atoms in structures]
+        if np.ndim(energies) != 1:
+            raise ValueError(
+                f"energies must be one axis for all structures, (n_energies,); got shape {np.shape(energies)}. "
+                "Interpolate the spectra to one grid first."
+            )
+        grid = EnergyGrid.from_array(energies, reference)
+        if smearing_width is not None:
+            check_positive("smearing_width", smearing_width, "eV")
+        count = len(structures)
+        names = check_labels("names", [f"structure-{i}" for i in range(count)] if names is None else names, count)
+        check_structures(structures, names)
+        if fermi_energy is None:
+            fermi_energy = 0.0 if reference == "fermi" else np.nan
+        return cls(
+            structures,
+            None if ldos is None else as_ldos(ldos, grid, smearing_width, structures),
+            None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
+            valence_electrons(n_electrons, structures),
+            for_each(fermi_energy, count),
+            for_each(np.inf if energy_max is None else energy_max, count),
+            names,
+            ["unspecified"] * count if kinds is None else list(kinds),
+            list(names if groups is None else groups),
+            dict(provenance or {}),
+            None if label_noise is None else dict(label_noise),
+            None if projected_dos is None else as_dos("projected_dos", projected_dos, grid, smearing_width, structures),
+        )
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> LDOSDataset:
+        """Read a dataset file, see :func:`ldosml.datasets.hdf5.read`."""
+        from ldosml.datasets import hdf5  # which imports this module
+
+        return hdf5.read(path)
+
+    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write a dataset file, see :func:`ldosml.datasets.hdf5.write`."""
+        from ldosml.datasets import hdf5  # which imports this module
+
+        return hdf5.write(self, path, overwrite=overwrite)
+
+    @cached_property
+    def ldos(self) -> LDOS | None:
+        """The atoms' shares of the DOS, loaded on first use; None where only the total DOS is known."""
+        if isinstance(self.stored_ldos, StoredLDOS):
+            return self.stored_ldos.load(self.numbers)
+        return self.stored_ldos
+
+    @cached_property
+    def dos(self) -> DOS:
+        """The densities of states: those stored, otherwise the sums of the LDOS."""
+        if self.stored_dos is not None:
+            return self.stored_dos
+        assert self.ldos is not None  # one of the two is there, as __post_init__ checked
+        return self.ldos.total()
+
+    @property
+    def grid(self) -> EnergyGrid:
+        """The energies."""
+        return next(self._spectra())[1].grid
+
+    @property
+    def smearing_width(self) -> float | None:
+        """Standard deviation of the Gaussian that smeared the spectra, eV; None where not known."""
+        return next(self._spectra())[1].smearing_width
+
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Number of atoms of each structure, (n_structures,)."""
+        return np.array([len(atoms) for atoms in self.structures], dtype=np.int64)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Atomic numbers of all atoms, (n_environments,)."""
+        return np.concatenate([atoms.numbers for atoms in self.structures]).astype(np.int64)
+
+    @property
+    def structure_index(self) -> NDArray[np.int64]:
+        """The structure that each environment belongs to, (n_environments,)."""
+        return np.repeat(np.arange(len(self)), self.n_atoms)
+
+    def __len__(self) -> int:
+        """Count the structures."""
+        return len(self.structures)
+
+    def select(self, indices: Sequence[int] | Sequence[bool] | NDArray[Any] | slice) -> LDOSDataset:
+        """Keep some structures, in the order given.
+
+        Parameters
+        ----------
+        indices : sequence of int, mask (n_structures,) of bool, or slice
+            Each structure once at most.
+        """
+        asked = indices if isinstance(indices, slice) else np.asarray(indices)
+        if isinstance(asked, np.ndarray) and asked.size == 0:
+            asked = slice(0)
+        chosen = np.arange(len(self))[asked]
+        # Rows that are in memory already are not read again.
+        ldos = self.__dict__.get("ldos", self.stored_ldos)
+        return replace(
+            self,
+            structures=[self.structures[i] for i in chosen],
+            stored_ldos=None if ldos is None else ldos.select(chosen),
+            stored_dos=_select(self.stored_dos, chosen),
+            projected_dos=_select(self.projected_dos, chosen),
+            n_electrons=self.n_electrons[chosen],
+            fermi_energy=self.fermi_energy[chosen],
+            energy_max=self.energy_max[chosen],
+            names=[self.names[i] for i in chosen],
+            kinds=[self.kinds[i] for i in chosen],
+            groups=[self.groups[i] for i in chosen],
+        )
+
+    def split(self, test_size: float = 0.2, random_state: Seed = 0) -> tuple[LDOSDataset, LDOSDataset]:
+        """Split into a training and a test set by whole groups, each kind in about the same proportion.
+
+        ``test_size`` is the fraction of the structures to hold out, met as nearly as whole groups allow.
+        """
+        train, test = split_by_group(self.kinds, self.groups, test_size, random_state)
+        return self.select(train), self.select(test)
+
+    def folds(
+        self, n_splits: int = 5, random_state: int | None = 0
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Give (train, test) indices of structures for cross-validation by whole groups, stratified by kind."""
+        return group_folds(self.kinds, self.groups, n_splits, random_state)
+
+    def _change_spectra(self, change: Any, **fields: Any) -> LDOSDataset:
+        return replace(
+            self,
+            stored_ldos=None if self.ldos is None else change(self.ldos),
+            stored_dos=None if self.stored_dos is None else change(self.stored_dos),
+            projected_dos=None if self.projected_dos is None else change(self.projected_dos),
+            **fields,
+        )
+
+    def broaden_to(self, width: float) -> LDOSDataset:
+        """Broaden all spectra so that their whole smearing is ``width`` (eV); ``energy_max`` sinks accordingly.
+
+        Raises ValueError when the present width is not known, or larger.
+        """
+        present = self.smearing_width
+        # A DOS that ends at a top band is complete up to three smearing widths below it.
+        sunk = self.energy_max if present is None else self.energy_max - 3 * (width - present)
+        return self._change_spectra(lambda spectra: spectra.broaden_to(width), energy_max=sunk)
+
+    def refer_to(
+        self,
+        reference: Reference = "fermi",
+        low: float | None = None,
+        high: float | None = None,
+        *,
+        zeros: ArrayLike | None = None,
+    ) -> LDOSDataset:
+        """Move every structure to another zero of energy, onto one grid that all of them cover.
+
+        Parameters
+        ----------
+        reference : {"fermi", "average_potential", "vacuum", "code"}
+            The new zero. Where it is the present one already, the energies are cut only.
+        low, high : float, optional
+            eV against the new zero. Default: from three smearing widths below the lowest energy at which a DOS
+            exceeds 1e-4 of its maximum, to the lowest ``energy_max``, both on multiples of the step.
+        zeros : array (n_structures,), optional
+            Energy of the new zero, eV in the present one. For "fermi" the default is ``fermi_energy``.
+
+        Returns
+        -------
+        LDOSDataset, with ``fermi_energy`` and ``energy_max`` against the new zero.
+
+        Raises
+        ------
+        ValueError
+            When a zero is not known, or ``high`` is above some structure's ``energy_max``: the DOS is not complete
+            there, and judging it is refused. The message names the structure and the largest ``high``.
+        """
+        zero = self._zeros(reference, zeros)
+        grid = common_grid(self.dos, zero, self.energy_max, self.names, reference, low, high)
+        cut_only = reference == self.grid.reference and not zero.any()
+        return self._change_spectra(
+            lambda spectra: spectra.cut(grid.start, grid.stop) if cut_only else spectra.refer_to(zero, grid),
+            fermi_energy=self.fermi_energy - zero,
+            energy_max=self.energy_max - zero,
+        )
+
+    def _zeros(self, reference: Reference, zeros: ArrayLike | None) -> NDArray[np.float64]:
+        check_choice("reference", reference, get_args(Reference))
+        if zeros is not None:
+            values = np.asarray(zeros, dtype=float)
+            check_shape("zeros", values, (len(self),), "n_structures")
+            check_finite("zeros", values)
+            return values
+        if reference == self.grid.reference:
+            return np.zeros(len(self))
+        if reference != "fermi":
+            raise ValueError(
+                f"The energies are against {self.grid.reference!r}; a dataset does not hold the energy of "
+                f"{reference!r} in it. Pass zeros=..., eV, one for each structure."
+            )
+        if np.isnan(self.fermi_energy).any():
+            name = self.names[int(np.argmax(np.isnan(self.fermi_energy)))]
+            raise ValueError(f"fermi_energy of structure {name!r} is not known. Pass zeros=..., or leave it out.")
+        return self.fermi_energy
+
+    @classmethod
+    def concatenate(cls, datasets: Sequence[LDOSDataset]) -> LDOSDataset:
+        """Join datasets of the same energies, zero and smearing.
+
+        The provenance of several origins becomes ``{"parts": [...]}``. ``label_noise`` is kept where all agree,
+        ``projected_dos`` where all have it. Raises ValueError naming the field that differs.
+        """
+        from ldosml.datasets.joining import join  # which imports this module
+
+        return join(datasets)
+
+    def append(self, other: LDOSDataset) -> LDOSDataset:
+        """Give this dataset with the structures of another after its own."""
+        return self.concatenate([self, other])
+
+    def to_ase(self) -> list[Atoms]:
+        """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`."""
+        from ldosml.datasets import export  # which imports this module
+
+        return export.to_ase(self)
+
+    def to_xarray(self) -> Dataset:
+        """Everything as one labelled ``xarray.Dataset``, see :func:`ldosml.datasets.export.to_xarray`."""
+        from ldosml.datasets import export  # which imports this module
+
+        return export.to_xarray(self)
+
+    def to_pymatgen(self) -> list[tuple[Structure, Dos]]:
+        """Give pymatgen's structures and DOS, see :func:`ldosml.datasets.export.to_pymatgen`."""
+        from ldosml.datasets import export  # which imports this module
+
+        return export.to_pymatgen(self)
+
+    def summary(self) -> dict[str, Any]:
+        """Counts and sizes, as numbers and texts that JSON can hold."""
+        n_atoms = self.n_atoms
+        elements = Counter(symbol for atoms in self.structures for symbol in atoms.symbols)
+        return {
+            "structures": len(self),
+            "environments": int(n_atoms.sum()),
+            "groups": len(set(self.groups)),
+            "kinds": dict(sorted(Counter(self.kinds).items())),
+            "elements": dict(sorted(elements.items())),
+            "smallest_structure": int(n_atoms.min()),
+            "largest_structure": int(n_atoms.max()),
+            "targets": "LDOS" if self.stored_dos is None else "DOS" if self.stored_ldos is None else "LDOS and DOS",
+            "grid": str(self.grid),
+            "smearing_width": self.smearing_width,
+        }
+
+    def __repr__(self) -> str:
+        """Tell in one line what is in it."""
+        known = self.summary()
+        width = "unknown smearing" if self.smearing_width is None else f"smeared by {self.smearing_width:g} eV"
+        kinds = ", ".join(f"{count} {kind}" for kind, count in known["kinds"].items())
+        return (
+            f"LDOSDataset({known['targets']} of {len(self)} structures ({kinds}) in {known['groups']} groups, "
+            f"{known['environments']} environments of {', '.join(known['elements'])}; {self.grid}; {width})"
+        )
+
+
+def _select(dos: DOS | None, chosen: NDArray[np.int64]) -> DOS | None:
+    if dos is None:
+        return None
+    return replace(dos, values=dos.values[chosen], n_atoms=None if dos.n_atoms is None else dos.n_atoms[chosen])

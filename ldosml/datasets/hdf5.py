@@ -1,0 +1,299 @@
+"""A dataset on disk: one HDF5 file, checked field by field when read.
+
+The flat fields ``numbers`` and ``positions`` hold the atoms of all structures one after another; structure s has
+rows ``offsets[s]`` to ``offsets[s + 1]`` of them and of ``ldos``. Energies are eV in the zero that the attribute
+``grid_reference`` states, lengths angstrom, densities states/eV and both spins. Reading runs no code of the file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from ldosml._array import to_numpy
+from ldosml._validation import check_finite, check_positive
+from ldosml.datasets.dataset import LDOSDataset
+from ldosml.datasets.stored import StoredLDOS, file_stamp
+from ldosml.energy import EnergyGrid
+from ldosml.spectra import DOS
+
+FORMAT = "ldosml dataset"
+FORMAT_VERSION = 1
+SPIN = "both spins"
+
+_CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
+_PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
+
+
+def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Write a dataset: either the whole file appears under ``path``, or nothing changes.
+
+    Spectra are stored in float32. Returns the path.
+
+    Raises
+    ------
+    FileExistsError
+        When the file exists and ``overwrite`` is false.
+    OSError
+        When it cannot be written (disk full, no permission); what was there before is untouched.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or append to it.")
+    content = _serialise(dataset)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        why = f"{error.strerror or error}; the dataset was not written and nothing else was changed"
+        raise OSError(error.errno, why, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def append(path: str | os.PathLike[str], dataset: LDOSDataset) -> Path:
+    """Add the structures of ``dataset`` to a file; on failure the file stays as it was.
+
+    Raises ValueError when energies, zero, smearing or kind of target differ, or a name is there already.
+    """
+    return write(read(path).append(dataset), path, overwrite=True)
+
+
+def read(path: str | os.PathLike[str]) -> LDOSDataset:
+    """Read a dataset; the rows of its LDOS are loaded on first use, and only those of the structures selected.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When it is not a dataset of this format, or damaged; the message names the field at fault.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no dataset file {path}. Was the path typed right, and from this folder?")
+    try:
+        with _open(path) as file:
+            return _parse(file, path)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} cannot be read as an ldosml dataset: {error}") from error
+
+
+def _serialise(dataset: LDOSDataset) -> memoryview:
+    """The bytes of the file.
+
+    Made in memory (compressed, they are smaller than the spectra that are there already), since HDF5 cannot close a
+    file cleanly on a full disk.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        _write_attributes(file, dataset)
+        _write_structures(file, dataset)
+        _write_spectra(file, dataset)
+    return buffer.getbuffer()
+
+
+def _write_attributes(file: h5py.File, dataset: LDOSDataset) -> None:
+    grid = dataset.grid
+    file.attrs["format"] = FORMAT
+    file.attrs["format_version"] = FORMAT_VERSION
+    file.attrs["spin"] = SPIN
+    file.attrs["grid_start"] = grid.start
+    file.attrs["grid_step"] = grid.step
+    file.attrs["grid_size"] = grid.size
+    file.attrs["grid_reference"] = grid.reference
+    file.attrs["smearing_width"] = np.nan if dataset.smearing_width is None else dataset.smearing_width
+    file.attrs["provenance"] = json.dumps(dataset.provenance)
+    file.attrs["label_noise"] = json.dumps(dataset.label_noise)
+
+
+def _write_structures(file: h5py.File, dataset: LDOSDataset) -> None:
+    structures = dataset.structures
+    file["offsets"] = np.concatenate([[0], np.cumsum(dataset.n_atoms)])
+    file["cell"] = np.array([np.array(atoms.cell) for atoms in structures])
+    file["pbc"] = np.array([atoms.pbc for atoms in structures])
+    file.create_dataset("numbers", data=dataset.numbers.astype(np.int16), **_PACKED)
+    positions = np.concatenate([atoms.positions for atoms in structures])
+    file.create_dataset("positions", data=positions, **_PACKED)
+    for name in ("n_electrons", "fermi_energy", "energy_max"):
+        file[name] = getattr(dataset, name)
+    for name in ("names", "kinds", "groups"):
+        file.create_dataset(name, data=getattr(dataset, name), dtype=h5py.string_dtype())
+
+
+def _write_spectra(file: h5py.File, dataset: LDOSDataset) -> None:
+    spectra = {"ldos": dataset.ldos, "dos": dataset.stored_dos, "projected_dos": dataset.projected_dos}
+    for name, spectrum in spectra.items():
+        if spectrum is not None:
+            values = to_numpy(spectrum.values).astype(np.float32)
+            rows = max(1, min(len(values), _CHUNK_BYTES // (4 * values.shape[1])))
+            file.create_dataset(name, data=values, chunks=(rows, values.shape[1]), **_PACKED)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    try:
+        file = h5py.File(path, "r")
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise ValueError(f"the file is truncated or not HDF5 ({error}). Copy or download it again.") from error
+    with file:
+        yield file
+
+
+def _parse(file: h5py.File, path: Path) -> LDOSDataset:
+    _check_format(file)
+    grid = EnergyGrid(*(_attribute(file, f"grid_{name}", cast) for name, cast in _GRID))
+    offsets = _read_offsets(file)
+    structures = _read_structures(file, offsets)
+    n_atoms = np.diff(offsets)
+    width = _read_width(file)
+    counts = (len(n_atoms),)
+    return LDOSDataset(
+        structures,
+        _stored_ldos(file, path, grid, width, offsets),
+        _read_dos(file, "dos", grid, width, n_atoms),
+        n_electrons=_field(file, "n_electrons", "fiu", counts),
+        fermi_energy=_field(file, "fermi_energy", "fiu", counts),
+        energy_max=_field(file, "energy_max", "fiu", counts),
+        names=_read_labels(file, "names", counts),
+        kinds=_read_labels(file, "kinds", counts),
+        groups=_read_labels(file, "groups", counts),
+        provenance=_attribute(file, "provenance", json.loads),
+        label_noise=_attribute(file, "label_noise", json.loads),
+        projected_dos=_read_dos(file, "projected_dos", grid, width, n_atoms),
+    )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"{number} is not a finite number")
+    return number
+
+
+_GRID: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("start", _finite),
+    ("step", _finite),
+    ("size", int),
+    ("reference", str),
+)
+
+
+def _check_format(file: h5py.File) -> None:
+    kind = file.attrs.get("format")
+    if not isinstance(kind, str) or kind != FORMAT:
+        raise ValueError(f"its attribute 'format' must be {FORMAT!r}; got {kind!r}. It is some other HDF5 file.")
+    version = _attribute(file, "format_version", int)
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"its 'format_version' is {version}, and this ldosml reads {FORMAT_VERSION}. "
+            f"{'Update ldosml.' if version > FORMAT_VERSION else 'Write it again with the present ldosml.'}"
+        )
+    spin = _attribute(file, "spin", str)
+    if spin != SPIN:
+        raise ValueError(f"the attribute 'spin' must be {SPIN!r}; got {spin!r}.")
+
+
+def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
+    if name not in file.attrs:
+        raise ValueError(f"the attribute {name!r} is missing.")
+    try:
+        return cast(file.attrs[name])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the attribute {name!r} is not valid: {error}.") from error
+
+
+def _dataset(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    """Give a field that exists, has one of the NumPy ``kinds`` of numbers ("" for texts), and has the shape."""
+    field = file.get(name)
+    if not isinstance(field, h5py.Dataset):
+        raise ValueError(f"the field {name!r} is missing.")
+    valid = field.dtype.kind in kinds if kinds else h5py.check_string_dtype(field.dtype) is not None
+    if not valid:
+        raise ValueError(f"the field {name!r} holds values of the wrong type, {field.dtype}.")
+    if field.shape != shape:
+        raise ValueError(f"the field {name!r} must have shape {shape}; got {field.shape}.")
+    return field
+
+
+def _field(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    field = _dataset(file, name, kinds, shape)
+    try:
+        return np.asarray(field[()] if kinds else field.asstr()[()])
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the field {name!r} is damaged ({error}). Copy or download the file again.") from error
+
+
+def _read_labels(file: h5py.File, name: str, shape: tuple[int, ...]) -> list[str]:
+    return [str(label) for label in _field(file, name, "", shape)]
+
+
+def _read_offsets(file: h5py.File) -> NDArray[np.int64]:
+    field = file.get("offsets")
+    if isinstance(field, h5py.Dataset) and (field.ndim != 1 or len(field) < 2):
+        raise ValueError(f"the field 'offsets' must have shape (n_structures + 1,); got {field.shape}.")
+    offsets = _field(file, "offsets", "iu", field.shape if isinstance(field, h5py.Dataset) else ()).astype(np.int64)
+    numbers = file.get("numbers")
+    count = numbers.shape[0] if isinstance(numbers, h5py.Dataset) and numbers.ndim else offsets[-1]
+    if offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) <= 0).any():
+        raise ValueError(f"the field 'offsets' must ascend from 0 to the number of atoms, {count}; it does not.")
+    return offsets
+
+
+def _read_structures(file: h5py.File, offsets: NDArray[np.int64]) -> list[Atoms]:
+    count, total = len(offsets) - 1, int(offsets[-1])
+    numbers = _field(file, "numbers", "iu", (total,))
+    if numbers.min() < 1 or numbers.max() > 118:
+        raise ValueError("the field 'numbers' must hold atomic numbers from 1 to 118.")
+    positions = _field(file, "positions", "f", (total, 3))
+    cell = _field(file, "cell", "f", (count, 3, 3))
+    pbc = _field(file, "pbc", "b", (count, 3))
+    rows = [slice(offsets[s], offsets[s + 1]) for s in range(count)]
+    return [
+        Atoms(numbers[r], positions=positions[r], cell=cell[s], pbc=pbc[s]) for s, r in enumerate(rows)
+    ]  # the dataset checks that positions and cells are finite, and names the structure
+
+
+def _read_width(file: h5py.File) -> float | None:
+    width: float = _attribute(file, "smearing_width", float)
+    if np.isnan(width):
+        return None
+    check_positive("the attribute 'smearing_width'", width, "eV")
+    return width
+
+
+def _stored_ldos(
+    file: h5py.File, path: Path, grid: EnergyGrid, width: float | None, offsets: NDArray[np.int64]
+) -> StoredLDOS | None:
+    if "ldos" not in file:
+        return None
+    _dataset(file, "ldos", "f", (int(offsets[-1]), grid.size))
+    # Absolute, so that the rows are found after a change of folder.
+    return StoredLDOS(path.absolute(), grid, width, offsets, np.arange(len(offsets) - 1), file_stamp(path))
+
+
+def _read_dos(
+    file: h5py.File, name: str, grid: EnergyGrid, width: float | None, n_atoms: NDArray[np.int64]
+) -> DOS | None:
+    if name not in file:
+        return None
+    values = _field(file, name, "f", (len(n_atoms), grid.size)).astype(np.float64)
+    check_finite(f"the field {name!r}", values)
+    return DOS(grid, values, width, n_atoms)

@@ -1,0 +1,181 @@
+"""Structures and spectra that other programs wrote, to a dataset."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.io.formats import UnknownFileTypeError
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml.datasets.dataset import LDOSDataset
+from ldosml.energy import Reference
+
+ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max")
+"""Names that are looked for in an .npz file; others in it are left alone."""
+
+PathLike = str | os.PathLike[str]
+
+
+def import_dataset(
+    structures: PathLike,
+    arrays: PathLike | Mapping[str, PathLike],
+    *,
+    reference: Reference = "fermi",
+    n_electrons: ArrayLike | Mapping[str, float] | None = None,
+    fermi_energy: ArrayLike | None = None,
+    energy_max: ArrayLike | None = None,
+    smearing_width: float | None = None,
+    kind_key: str | None = None,
+    group_key: str | None = None,
+    names: Sequence[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> LDOSDataset:
+    """Make a dataset of a structure file and of arrays in .npz, .npy, .txt or .csv files.
+
+    Parameters
+    ----------
+    structures : path
+        Any file that ASE reads; all its frames are taken, in order.
+    arrays : path or dict of paths
+        An .npz file with ``energies`` (n_energies,) and ``ldos`` (n_environments, n_energies) or ``dos``
+        (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``; or one
+        file for each such name. Units as in ``LDOSDataset.from_arrays``.
+    reference, n_electrons, fermi_energy, energy_max, smearing_width, provenance
+        As for ``LDOSDataset.from_arrays``; where given, they take the place of what the files hold.
+    kind_key, group_key : str, optional
+        Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
+    names : sequence of str, optional
+        Default: ``atoms.info["name"]`` where all frames have it, otherwise the file's name and a running number.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file is not there.
+    ValueError
+        When a file cannot be read, or does not fit the others; the message names the file or field.
+    """
+    frames = read_structures(structures)
+    fields: dict[str, Any] = dict(read_arrays(arrays))
+    given = {"n_electrons": n_electrons, "fermi_energy": fermi_energy, "energy_max": energy_max}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    for name in ("n_electrons", "fermi_energy", "energy_max"):
+        if isinstance(fields.get(name), np.ndarray):
+            fields[name] = fields[name].squeeze()  # text files give one column
+    return LDOSDataset.from_arrays(
+        frames,
+        fields.pop("energies"),
+        **fields,
+        reference=reference,
+        smearing_width=smearing_width,
+        names=_names(frames, Path(structures)) if names is None else names,
+        kinds=None if kind_key is None else _labels(frames, kind_key),
+        groups=None if group_key is None else _labels(frames, group_key),
+        provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
+    )
+
+
+def read_structures(path: PathLike) -> list[Atoms]:
+    """Read all frames of a file in a format that ASE knows."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no structure file {os.fspath(path)}.")
+    try:
+        frames = ase.io.read(Path(path), index=":")
+    except (UnknownFileTypeError, ValueError, KeyError, IndexError, StopIteration, OSError) as error:
+        raise ValueError(
+            f"{os.fspath(path)} cannot be read as structures ({type(error).__name__}: {error}). "
+            "Give a file that ase.io.read understands, such as extended XYZ."
+        ) from error
+    if not frames:
+        raise ValueError(f"{os.fspath(path)} holds no structures.")
+    return list(frames)
+
+
+def read_arrays(arrays: PathLike | Mapping[str, PathLike]) -> dict[str, NDArray[np.float64]]:
+    """Read energies and spectra, see ``import_dataset``; the names found of ``ARRAYS``, always with ``energies``."""
+    found = _read_each(arrays) if isinstance(arrays, Mapping) else _read_npz(Path(arrays))
+    where = f"The files {', '.join(arrays)}" if isinstance(arrays, Mapping) else os.fspath(arrays)
+    if "energies" not in found:
+        raise ValueError(f"{where} must hold 'energies', the energy axis in eV; got {_listed(found)}.")
+    if "ldos" not in found and "dos" not in found:
+        raise ValueError(f"{where} must hold 'ldos' or 'dos', or both; got {_listed(found)}.")
+    return found
+
+
+def _listed(found: Mapping[str, object]) -> str:
+    return ", ".join(map(repr, found)) or "none of the names that are looked for"
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.float64]]:
+    if path.suffix != ".npz":
+        raise ValueError(f"{path} must be an .npz file; for other files pass one for each name: {{'energies': ...}}.")
+    with _opened(path) as file:
+        return {name: _numeric(f"{name!r} in {path}", file, name) for name in ARRAYS if name in file}
+
+
+def _read_each(paths: Mapping[str, PathLike]) -> dict[str, NDArray[np.float64]]:
+    unknown = set(paths) - set(ARRAYS)
+    if unknown:
+        raise ValueError(f"arrays must be among {', '.join(ARRAYS)}; got {', '.join(sorted(unknown))}.")
+    return {name: _read_one(Path(path)) for name, path in paths.items()}
+
+
+def _read_one(path: Path) -> NDArray[np.float64]:
+    if path.suffix == ".npy":
+        with _opened(path) as values:
+            return _numeric(str(path), {"": values}, "")
+    if path.suffix not in (".txt", ".csv", ".dat"):
+        raise ValueError(f"{path} must end in .npy, .txt, .dat or .csv (or pass one .npz file for all).")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty.")
+    try:
+        return np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold numbers only, and comments after '#': {error}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """What NumPy makes of a file. Object arrays, which can run code when opened, are refused."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    with open(path, "rb") as stream:
+        try:
+            content = np.load(stream, allow_pickle=False)
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is truncated or not a NumPy file ({error}). Write it again.") from error
+        yield content
+
+
+def _numeric(what: str, file: Any, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(file[name], dtype=float)
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{what} cannot be read as numbers: {error}") from error
+
+
+def _names(frames: Sequence[Atoms], path: Path) -> list[str]:
+    if all("name" in atoms.info for atoms in frames):
+        return [str(atoms.info["name"]) for atoms in frames]
+    return [f"{path.stem}-{index}" for index in range(len(frames))]
+
+
+def _labels(frames: Sequence[Atoms], key: str) -> list[str]:
+    for index, atoms in enumerate(frames):
+        if key not in atoms.info:
+            raise ValueError(f"Frame {index} has no entry {key!r}; it has {_listed(atoms.info)}.")
+    return [str(atoms.info[key]) for atoms in frames]
+
+
+def _files(structures: PathLike, arrays: PathLike | Mapping[str, PathLike]) -> list[str]:
+    paths = list(arrays.values()) if isinstance(arrays, Mapping) else [arrays]
+    return [Path(path).name for path in [structures, *paths]]

@@ -1,0 +1,307 @@
+"""SOAP: what an atom sees of its surroundings, as a row of numbers.
+
+DScribe computes the power spectra; here they become a scikit-learn transformer that splits the work by centres,
+since DScribe itself runs in parallel over whole structures only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations_with_replacement, product
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+from ase.geometry import wrap_positions
+from dscribe.descriptors import SOAP as PowerSpectrum
+from joblib import Memory, Parallel, delayed, effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml._validation import check_positive
+from ldosml.fragments import Fragment, check_structures
+
+Environments = Atoms | Fragment | Iterable[Atoms] | Iterable[Fragment]
+"""Structures, each of whose atoms is a centre, or fragments, each with the one centre."""
+
+
+class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    r"""Smooth overlap of atomic positions: the power spectrum of the atoms around each centre.
+
+    .. math::
+        p^{ZZ'}_{nn'l} = \pi \sqrt{\frac{8}{2l + 1}} \sum_m c^{Z}_{nlm} c^{Z'}_{n'lm}
+
+    where :math:`c^Z_{nlm}` expands the density of the atoms of element Z, a Gaussian of width ``atom_sigma`` on each,
+    in Gaussian-type radial functions within ``r_cut`` and real spherical harmonics (Bartok, Kondor and Csanyi,
+    Phys. Rev. B 87, 184115, 2013; the prefactor is DScribe's). It does not change when the structure is rotated,
+    moved, reordered or repeated, nor when atoms are moved by cell vectors.
+
+    Parameters
+    ----------
+    r_cut : float
+        Cutoff radius, angstrom, above 1. Atoms up to ``complete_radius(r_cut, atom_sigma)`` contribute.
+    n_max : int
+        Number of radial functions.
+    l_max : int
+        Highest degree of the spherical harmonics, 0 to 20.
+    atom_sigma : float
+        Standard deviation of the Gaussian on each atom, angstrom.
+    species : sequence of str or int, optional
+        Symbols or atomic numbers of all elements that will ever come; learnt by ``fit`` unless given.
+    normalize : bool
+        Scale each row to Euclidean norm 1.
+    n_jobs : int, optional
+        Number of processes; the result does not depend on it.
+    batch_size : int
+        Number of environments that one process works on at a time. Each batch lays out the periodic images of its
+        structure anew (about 0.1 s for 100,000 atoms) and holds its rows in memory.
+    memory : str, pathlib.Path or joblib.Memory, optional
+        Where to keep spectra on disk. What is already there is read rather than computed, structure by structure.
+
+    Attributes
+    ----------
+    species_ : ndarray (n_species,) of int
+        Atomic numbers in ascending order, in whatever order ``species`` or the structures had them.
+    n_features_out_ : int
+        ``(l_max + 1) * N * (N + 1) / 2`` where ``N = n_species * n_max``.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> SOAP(r_cut=4.0, n_max=4, l_max=3).fit(bulk("Si")).transform(bulk("Si")).shape
+    (2, 40)
+    """
+
+    def __init__(
+        self,
+        r_cut: float = 6.0,
+        n_max: int = 8,
+        l_max: int = 6,
+        atom_sigma: float = 0.5,
+        species: Sequence[str | int] | None = None,
+        normalize: bool = True,
+        n_jobs: int | None = 1,
+        batch_size: int = 4000,
+        memory: str | Path | Memory | None = None,
+    ) -> None:
+        self.r_cut = r_cut
+        self.n_max = n_max
+        self.l_max = l_max
+        self.atom_sigma = atom_sigma
+        self.species = species
+        self.normalize = normalize
+        self.n_jobs = n_jobs
+        self.batch_size = batch_size
+        self.memory = memory
+
+    def fit(self, structures: Environments, y: object = None) -> Self:
+        """Learn the species, unless ``species`` gives them; ``y`` is not used.
+
+        Raises ValueError when there is nothing to fit, positions are not finite or a parameter is out of its range,
+        and TypeError for anything but ase.Atoms or Fragment.
+        """
+        self._check_parameters()
+        listed = _check_environments(structures)
+        if self.species is None:
+            self.species_ = np.unique(np.concatenate([_atoms(item).numbers for item in listed])).astype(np.int64)
+        else:
+            self.species_ = _species_numbers(self.species)
+        n_channels = len(self.species_) * self.n_max
+        self.n_features_out_ = (self.l_max + 1) * n_channels * (n_channels + 1) // 2
+        return self
+
+    def transform(self, structures: Environments) -> NDArray[np.float64]:
+        """Compute the SOAP of every atom of every structure, or of the centre of every fragment.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, or iterable of either
+            Periodic where their ``pbc`` says so. Fragments must have been cut at ``r_cut`` or further out: at r_cut
+            they give the spectra of sharp cropping, at ``complete_radius(r_cut, atom_sigma)`` or beyond those of the
+            whole structure.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_) of float64
+            Atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError
+            When there are no structures, positions are not finite, an element is not among ``species_``, or a fragment
+            is smaller than ``r_cut``.
+        TypeError
+            For anything but ase.Atoms or Fragment.
+        """
+        check_is_fitted(self)
+        listed = _check_environments(structures)
+        self._check_species(listed)
+        for item in listed:
+            if isinstance(item, Fragment):
+                item.require_radius(self.r_cut, f"SOAP(r_cut={self.r_cut:g})")
+        counts = [1 if isinstance(item, Fragment) else len(item) for item in listed]
+        return self._compute(_batches(listed, self._rows_per_batch(sum(counts))), sum(counts))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Name the features, (n_features_out_,): "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2."""
+        check_is_fitted(self)
+        names = []
+        for first, second in combinations_with_replacement([chemical_symbols[number] for number in self.species_], 2):
+            for degree, n, m in product(range(self.l_max + 1), range(self.n_max), range(self.n_max)):
+                # The spectrum of an element with itself is symmetric in n and m: DScribe gives one half of it.
+                if first != second or n <= m:
+                    names.append(f"{first}{n}-{second}{m}-l{degree}")
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that the input is structures, not a matrix."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        check_positive("r_cut of SOAP", self.r_cut, "angstrom")
+        check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
+        check_positive("batch_size of SOAP", self.batch_size, "environments")
+        if self.r_cut <= 1:
+            raise ValueError(f"SOAP needs r_cut above 1 angstrom for its radial functions; got {self.r_cut!r}.")
+        if self.n_max < 1 or not 0 <= self.l_max <= 20:
+            raise ValueError(f"SOAP needs n_max >= 1 and l_max in 0..20; got {self.n_max!r} and {self.l_max!r}.")
+
+    def _check_species(self, listed: list[Atoms | Fragment]) -> None:
+        for position, item in enumerate(listed):
+            unknown = np.setdiff1d(_atoms(item).numbers, self.species_)
+            if unknown.size:
+                raise ValueError(
+                    f"SOAP knows the species {_symbols(self.species_)}; item {position} contains {_symbols(unknown)}. "
+                    "Fit on structures that hold every element, or pass species=[...] with all of them."
+                )
+
+    def _rows_per_batch(self, n_environments: int) -> int:
+        # With a disk cache the batches must not depend on n_jobs, so that another number of processes finds them.
+        if self.memory is not None:
+            return int(self.batch_size)
+        share = -(-n_environments // int(effective_n_jobs(self.n_jobs)))
+        return min(int(self.batch_size), share)
+
+    def _compute(self, batches: Iterator[list[_Centers]], n_environments: int) -> NDArray[np.float64]:
+        """Compute the rows of all batches, (n_environments, n_features_out_), a few batches at a time."""
+        basis = _Basis(self.r_cut, self.n_max, self.l_max, self.atom_sigma, tuple(self.species_.tolist()))
+        memory = self.memory if isinstance(self.memory, Memory) else Memory(self.memory, verbose=0)
+        task = delayed(memory.cache(_power_spectra))
+        # Memory-mapped arguments (max_nbytes) would have other cache keys than the same arrays in this process.
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator", max_nbytes=None)
+        X = np.empty((n_environments, self.n_features_out_))
+        start = 0
+        for rows in parallel(task(batch, basis) for batch in batches):
+            X[start : start + len(rows)] = _unit_rows(rows) if self.normalize else rows
+            start += len(rows)
+        return X
+
+
+class _Basis(NamedTuple):
+    """What fixes the power spectrum of an environment."""
+
+    r_cut: float
+    n_max: int
+    l_max: int
+    atom_sigma: float
+    species: tuple[int, ...]
+
+
+class _Centers(NamedTuple):
+    """A structure as plain arrays, and the rows of its positions at which environments are asked for.
+
+    Plain arrays, because two ase.Atoms of the same atoms may differ in what else they carry, and the disk cache
+    must not notice.
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    pbc: NDArray[np.bool_]
+    centers: slice
+
+
+@lru_cache(maxsize=16)
+def _power_spectrum(basis: _Basis) -> PowerSpectrum:
+    # Periodic: along which directions is up to the pbc of each structure, which may be none.
+    return PowerSpectrum(
+        r_cut=basis.r_cut,
+        n_max=basis.n_max,
+        l_max=basis.l_max,
+        sigma=basis.atom_sigma,
+        species=basis.species,
+        periodic=True,
+    )
+
+
+def _power_spectra(batch: list[_Centers], basis: _Basis) -> NDArray[np.float64]:
+    """Compute the power spectra of one batch, (n_centers, n_features)."""
+    spectrum = _power_spectrum(basis)
+    blocks = []
+    for numbers, positions, cell, pbc, centers in batch:
+        atoms = Atoms(numbers, positions, cell=cell, pbc=pbc)
+        # Given as points: for atom indices DScribe copies all positions once per centre.
+        blocks.append(spectrum.create_single(atoms, centers=list(positions[centers])))
+    return np.concatenate(blocks)
+
+
+def _batches(listed: list[Atoms | Fragment], size: int) -> Iterator[list[_Centers]]:
+    """Give batches of up to ``size`` centres: pieces of one structure, or several fragments."""
+    if isinstance(listed[0], Fragment):
+        for start in range(0, len(listed), size):
+            yield [_as_arrays(_atoms(fragment), slice(0, 1)) for fragment in listed[start : start + size]]
+        return
+    for atoms in map(_atoms, listed):
+        for start in range(0, len(atoms), size):
+            yield [_as_arrays(atoms, slice(start, start + size))]
+
+
+def _as_arrays(atoms: Atoms, centers: slice) -> _Centers:
+    # DScribe repeats the cell with its atoms where they are, so that they must lie inside along periodic directions,
+    # and its cell must have a volume, along the other directions too.
+    cell: NDArray[np.float64] = atoms.cell.complete().array
+    positions: NDArray[np.float64] = atoms.positions
+    if atoms.pbc.any():
+        positions = wrap_positions(positions, cell, atoms.pbc)  # type: ignore[no-untyped-call]
+    return _Centers(atoms.numbers, positions, cell, atoms.pbc, centers)
+
+
+def _check_environments(structures: Environments) -> list[Atoms | Fragment]:
+    """Give structures or fragments as a list, after the checks of ``check_structures``."""
+    listed: list[Any] = [structures] if isinstance(structures, Atoms | Fragment) else list(structures)
+    if listed and all(isinstance(item, Fragment) for item in listed):
+        return listed
+    if any(isinstance(item, Fragment) for item in listed):
+        raise TypeError("Expected structures only or fragments only; got both in one list. Transform them separately.")
+    return [*check_structures(listed)]
+
+
+def _atoms(item: Atoms | Fragment) -> Atoms:
+    return item.atoms if isinstance(item, Fragment) else item
+
+
+def _species_numbers(species: Sequence[str | int]) -> NDArray[np.int64]:
+    """Give the atomic numbers, ascending, of symbols or atomic numbers."""
+    if len(species) == 0 or isinstance(species, str):
+        raise ValueError(f"species must be a list of symbols or atomic numbers, at least one; got {species!r}.")
+    numbers = [atomic_numbers.get(one, 0) if isinstance(one, str) else int(one) for one in species]
+    for one, number in zip(species, numbers, strict=True):
+        if not 0 < number < len(chemical_symbols):
+            raise ValueError(f"species must be symbols or atomic numbers of elements; got {one!r}.")
+    return np.unique(numbers).astype(np.int64)
+
+
+def _symbols(numbers: NDArray[np.int64]) -> str:
+    return ", ".join(chemical_symbols[number] for number in numbers)
+
+
+def _unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)

@@ -1,0 +1,75 @@
+"""Kernels between environments: arrays in, arrays out.
+
+With SOAP vectors of unit length a polynomial kernel without offset is the SOAP kernel of its degree
+(Bartok, Kondor, Csanyi, Phys. Rev. B 87, 184115 (2013), eq. 36).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from ldosml._array import Array, namespace
+from ldosml._validation import check_choice, check_positive
+
+Kernel = Literal["linear", "polynomial", "gaussian", "matern"]
+
+
+def linear(X: Array, Z: Array) -> Array:
+    """k(x, z) = x.z; shapes (n, f), (m, f) give (n, m)."""
+    return X @ Z.T
+
+
+def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0: float = 0.0) -> Array:
+    """k(x, z) = (gamma x.z + coef0)^degree; shapes (n, f), (m, f) give (n, m)."""
+    if degree < 1 or int(degree) != degree:
+        raise ValueError(f"degree of a polynomial kernel must be a positive integer; got {degree!r}.")
+    K = X @ Z.T
+    if gamma != 1.0:
+        K *= gamma
+    if coef0 != 0.0:
+        K += coef0
+    # Products instead of a power: K**4 by pow() would cost more than the matrix product.
+    result = K
+    for bit in bin(int(degree))[3:]:
+        result = result * result
+        if bit == "1":
+            result *= K
+    return result
+
+
+def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
+    """k(x, z) = exp(-gamma |x-z|^2); shapes (n, f), (m, f) give (n, m)."""
+    check_positive("gamma of a gaussian kernel", gamma)
+    return namespace(X, Z).exp(-gamma * _squared_distances(X, Z))
+
+
+def matern(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
+    """k(x, z) = (1 + d) exp(-d) with d^2 = 3 gamma |x-z|^2; shapes (n, f), (m, f) give (n, m).
+
+    The Matern kernel of smoothness 3/2 and length gamma^(-1/2) (Rasmussen and Williams, Gaussian Processes for Machine
+    Learning (2006), eq. 4.17). Functions that it fits have one derivative, not all as those of a gaussian.
+    """
+    check_positive("gamma of a matern kernel", gamma)
+    xp = namespace(X, Z)
+    d = xp.sqrt(3.0 * gamma * _squared_distances(X, Z))
+    return (1.0 + d) * xp.exp(-d)
+
+
+def _squared_distances(X: Array, Z: Array) -> Array:
+    xp = namespace(X, Z)
+    K = X @ Z.T
+    K *= -2.0
+    K += xp.sum(X * X, axis=1)[:, None]
+    K += xp.sum(Z * Z, axis=1)[None, :]
+    # Rounding leaves distances of equal rows slightly off zero, on either side.
+    return xp.where(K > 0, K, xp.zeros_like(K))
+
+
+def evaluate(kernel: Kernel, X: Array, Z: Array, *, degree: int, gamma: float, coef0: float) -> Array:
+    """Evaluate the kernel of that name, (n, f) and (m, f) give (n, m), with the parameters that it has."""
+    check_choice("kernel", kernel, get_args(Kernel))
+    if kernel == "linear":
+        return linear(X, Z)
+    if kernel == "polynomial":
+        return polynomial(X, Z, degree=degree, gamma=gamma, coef0=coef0)
+    return (gaussian if kernel == "gaussian" else matern)(X, Z, gamma=gamma)

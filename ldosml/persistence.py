@@ -1,0 +1,182 @@
+"""Models on disk: a readable specification and plain arrays, in one zip file. Opening one runs no code.
+
+``spec.json`` says what each part is and with which parameters it was made, ``arrays/*.npy`` hold what was fitted; both
+open with any zip program. Only the classes named in this module are ever built.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+import ldosml
+from ldosml._array import to_numpy
+from ldosml.descriptors import SOAP
+from ldosml.energy import EnergyGrid
+from ldosml.pipeline import DOSModel
+from ldosml.regression import LDOSKernelRidge, LDOSRidge
+
+FORMAT = "ldosml model"
+FORMAT_VERSION = 1
+
+# What each class learns: array attributes, and plain ones. Those that a model lacks are left out.
+_LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    SOAP: (("species_",), ("n_features_out_",)),
+    LDOSRidge: (("coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"), ("n_features_in_", "_flat")),
+    LDOSKernelRidge: (
+        ("X_fit_", "dual_coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"),
+        ("n_features_in_", "_flat"),
+    ),
+}
+_CLASSES = {cls.__name__: cls for cls in _LEARNT}
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a fitted model to one file.
+
+    The file appears under its name only when it is complete.
+
+    Raises
+    ------
+    FileExistsError
+        When the file exists and ``overwrite`` is false.
+    TypeError
+        When the descriptor or a regressor is of a class that this format does not know.
+    OSError
+        When writing fails, for instance on a full disk; nothing is left behind.
+    """
+    check_is_fitted(model)
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already; pass overwrite=True to replace it.")
+    arrays: Arrays = {}
+    spec = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "ldosml_version": ldosml.__version__,
+        "reference": model.reference,
+        "grid": asdict(model.grid_),
+        "smearing_width": model.smearing_width_,
+        "training": model.training_,
+        "descriptor": _describe(model.descriptor_, "descriptor", arrays),
+        "regressors": {
+            str(number): _describe(regressor, f"regressor-{number}", arrays)
+            for number, regressor in model.regressors_.items()
+        },
+    }
+    _write(path, spec, arrays)
+    return path
+
+
+def load(path: str | os.PathLike[str]) -> DOSModel:
+    """Read a model that ``save`` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        When the file is not such a model, is truncated, or was written by a version that this one cannot read.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            spec = json.loads(archive.read("spec.json"))
+            _check_format(spec, path)
+            return _build(spec, archive)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no model file {path}.") from None
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is not an ldosml model, or is truncated: {error}.") from error
+    except KeyError as error:
+        raise ValueError(f"{path} is not a complete ldosml model: {error.args[0]!r} is missing.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ValueError(f"The specification in {path} is damaged: {error}.") from error
+
+
+def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
+    """Specification of one estimator; its arrays are added to ``arrays``."""
+    if type(part) not in _LEARNT:
+        raise TypeError(
+            f"A {type(part).__name__} cannot be saved; known are {', '.join(_CLASSES)}. Save its parameters yourself."
+        )
+    array_names, plain_names = _LEARNT[type(part)]
+    kept = {attribute: f"{name}.{attribute}" for attribute in array_names if hasattr(part, attribute)}
+    arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
+    # Where a cache lies on this machine means nothing elsewhere.
+    parameters = {key: _plain(value) for key, value in part.get_params(deep=False).items() if key != "memory"}
+    plain = {attribute: _plain(getattr(part, attribute)) for attribute in plain_names}
+    return {"class": type(part).__name__, "parameters": parameters, "learnt": plain, "arrays": kept}
+
+
+def _plain(value: Any) -> Any:
+    """Turn arrays and NumPy numbers into what JSON can hold."""
+    return to_numpy(value).tolist() if hasattr(value, "shape") else value
+
+
+def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                archive.writestr("spec.json", json.dumps(spec, indent=2))
+                for name, array in arrays.items():
+                    buffer = io.BytesIO()
+                    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+                    archive.writestr(f"arrays/{name}.npy", buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_format(spec: Any, path: Path) -> None:
+    if not isinstance(spec, dict) or spec.get("format") != FORMAT:
+        raise ValueError(f"{path} is not an ldosml model: its spec.json does not say so.")
+    if spec.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has model format {spec.get('format_version')!r}, written by ldosml {spec.get('ldosml_version')}; "
+            f"this is ldosml {ldosml.__version__}, which reads format {FORMAT_VERSION}. Train and save it again."
+        )
+
+
+def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
+    grid = EnergyGrid(**spec["grid"])
+    descriptor = _restore(spec["descriptor"], archive)
+    regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
+    model = DOSModel(descriptor, next(iter(regressors.values())), reference=spec["reference"])
+    model.grid_, model.smearing_width_, model.training_ = grid, spec["smearing_width"], spec["training"]
+    model.descriptor_, model.regressors_ = descriptor, regressors
+    for number, regressor in regressors.items():
+        found = int(regressor.target_mean_.shape[0])
+        if found != grid.size:
+            raise ValueError(f"The regressor of atomic number {number} has {found} energies, the grid {grid.size}.")
+    return model
+
+
+def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
+    if part["class"] not in _CLASSES:
+        raise ValueError(f"The model has a part of class {part['class']!r}; known are {', '.join(_CLASSES)}.")
+    estimator = _CLASSES[part["class"]](**part["parameters"])
+    array_names, plain_names = _LEARNT[type(estimator)]
+    for name in plain_names:
+        setattr(estimator, name, part["learnt"][name])
+    for name in array_names:
+        if name in part["arrays"]:
+            array = np.lib.format.read_array(
+                io.BytesIO(archive.read(f"arrays/{part['arrays'][name]}.npy")), allow_pickle=False
+            )
+            setattr(estimator, name, float(array) if array.ndim == 0 else array)
+    return estimator

@@ -1,0 +1,259 @@
+"""From structures to their LDOS: descriptor, one regressor per centre species, and the energy grid that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml import metrics
+from ldosml._array import to_numpy
+from ldosml.descriptors import SOAP
+from ldosml.energy import EnergyGrid, Reference
+from ldosml.regression import LDOSKernelRidge
+from ldosml.spectra import LDOS
+
+
+class Data(Protocol):
+    """What ``DOSModel`` asks of a dataset; ``ldosml.datasets.LDOSDataset`` has it."""
+
+    @property
+    def structures(self) -> list[Atoms]:
+        """The structures."""
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each."""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The phase or material of each."""
+
+    @property
+    def groups(self) -> list[str]:
+        """The trajectory of each."""
+
+    @property
+    def ldos(self) -> LDOS | None:
+        """The spectra to learn, or to judge by."""
+
+    def refer_to(self, reference: Reference = ..., low: float | None = ..., high: float | None = ...) -> Self:
+        """The same data with another zero of energy, on one grid below every ``energy_max``."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predicted LDOS beside the reference, on one grid, for structures that the model did not see.
+
+    Parameters
+    ----------
+    reference, predicted : LDOS
+        States/eV/atom, on the model's energies.
+    names, kinds : list of str
+        Of each structure.
+    """
+
+    reference: LDOS
+    predicted: LDOS
+    names: list[str]
+    kinds: list[str]
+
+    def losses(self) -> dict[str, float]:
+        """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2."""
+        dos, predicted_dos = self.reference.total(), self.predicted.total()
+        return {
+            "ldos_normalized_loss": metrics.normalized_loss(self.reference, self.predicted),
+            "dos_normalized_loss": metrics.normalized_loss(dos, predicted_dos),
+            "ldos_rmse": metrics.rmse(self.reference, self.predicted),
+            "dos_rmse": metrics.rmse(dos, predicted_dos),
+        }
+
+    def by_structure(self) -> list[dict[str, Any]]:
+        """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
+        dos, predicted_dos = self.reference.total(), self.predicted.total()
+        ldos_losses = metrics.normalized_loss(self.reference, self.predicted, per="structure")
+        dos_losses = metrics.normalized_loss(dos, predicted_dos, per="structure")
+        columns = zip(self.names, self.kinds, self.reference.n_atoms, ldos_losses, dos_losses, strict=True)
+        return [
+            {"name": name, "kind": kind, "n_atoms": int(n), "ldos_loss": float(ldos), "dos_loss": float(dos)}
+            for name, kind, n, ldos, dos in columns
+        ]
+
+
+class DOSModel(BaseEstimator):  # type: ignore[misc]
+    """Learns LDOS from structures, predicts LDOS of structures; their sums are the DOS.
+
+    Each centre species has its own regressor: kernels between environments of different elements are zero.
+
+    Parameters
+    ----------
+    descriptor : transformer, optional
+        From structures to one row per atom. Default: ``SOAP()``.
+    regressor : estimator, optional
+        Cloned for each species. Default: ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
+    reference : {"fermi", "average_potential", "vacuum", "code"}
+        Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
+        different structures line up, and the Fermi level of a prediction is where its electrons are used up.
+    low, high : float, optional
+        Energies to learn, eV against that zero. Default: all below which every structure's DOS is complete.
+
+    Attributes
+    ----------
+    descriptor_ : transformer
+    regressors_ : dict of int to estimator
+        By atomic number.
+    grid_ : EnergyGrid
+    smearing_width_ : float or None
+        Of the training spectra, and so of the predicted ones, eV.
+    training_ : dict
+        Numbers of structures and environments by which the model was trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ase.build import bulk
+    >>> from ldosml import EnergyGrid, LDOS
+    >>> structures = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5, 5.6)]
+    >>> grid = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+    >>> width = np.repeat([2.1, 2.0, 1.9, 1.8], 2)[:, None]
+    >>> ldos = LDOS(grid, np.exp(-(grid.energies / width) ** 2), structure_index=np.repeat([0, 1, 2, 3], 2))
+    >>> model = DOSModel(SOAP(r_cut=4.0, n_max=4, l_max=2)).fit(structures, ldos)
+    >>> model.predict([bulk("Si", a=5.45)]).total().values.shape
+    (1, 101)
+    """
+
+    def __init__(
+        self,
+        descriptor: Any = None,
+        regressor: Any = None,
+        *,
+        reference: Reference = "fermi",
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
+        self.descriptor = descriptor
+        self.regressor = regressor
+        self.reference = reference
+        self.low = low
+        self.high = high
+
+    def fit(self, data: Data | Sequence[Atoms], ldos: LDOS | None = None) -> Self:
+        """Fit on a dataset, or on structures and their LDOS.
+
+        Where the dataset knows groups of kindred structures (snapshots of one trajectory), the regressor gets the group
+        of each environment as its ``structure_index``: leave-one-structure-out then leaves out the whole group.
+
+        Raises
+        ------
+        ValueError
+            When there is no LDOS, or rows do not match atoms, or the zero is not ``reference`` and cannot be moved there.
+        """
+        structures, ldos, groups = self._from_dataset(data) if ldos is None else self._from_arrays(data, ldos)
+        X = self._fit_descriptor(structures)
+        numbers = np.concatenate([atoms.numbers for atoms in structures])
+        group = np.asarray(groups)[to_numpy(ldos.structure_index)]
+        self.grid_, self.smearing_width_ = ldos.grid, ldos.smearing_width
+        self.regressors_ = {}
+        for number in np.unique(numbers):
+            rows = numbers == number
+            self.regressors_[int(number)] = self._new_regressor().fit(
+                X[rows], ldos.values[rows], structure_index=group[rows]
+            )
+        self.training_ = {"n_structures": len(structures), "n_environments": len(ldos), "n_groups": len(set(groups))}
+        return self
+
+    def _from_dataset(self, data: Any) -> tuple[list[Atoms], LDOS, Sequence[object]]:
+        if not hasattr(data, "refer_to"):
+            raise ValueError("fit needs a dataset, or structures and their LDOS: fit(structures, ldos).")
+        aligned = data.refer_to(self.reference, self.low, self.high)
+        if aligned.ldos is None:
+            raise ValueError("This dataset holds total DOS only; DOSModel learns from LDOS, one row per atom.")
+        return aligned.structures, aligned.ldos, aligned.groups
+
+    def _from_arrays(self, data: Any, ldos: LDOS) -> tuple[list[Atoms], LDOS, Sequence[object]]:
+        structures = [data] if isinstance(data, Atoms) else list(data)
+        if ldos.grid.reference != self.reference:
+            raise ValueError(
+                f"The LDOS has its zero at {ldos.grid.reference!r}, the model at {self.reference!r}. Move the LDOS "
+                "with refer_to, or make the model with reference=...."
+            )
+        expected = [len(atoms) for atoms in structures]
+        if expected != ldos.n_atoms.tolist():
+            raise ValueError(
+                f"LDOS rows must match atoms one by one: {len(structures)} structures have {sum(expected)} atoms, the "
+                f"LDOS has {len(ldos)} rows in {ldos.n_structures} structures."
+            )
+        low, high = (-np.inf if self.low is None else self.low), (np.inf if self.high is None else self.high)
+        return structures, ldos.cut(low, high), list(range(len(structures)))
+
+    def _new_regressor(self) -> Any:
+        if self.regressor is None:
+            return LDOSKernelRidge("leave-one-structure-out", kernel="matern")
+        return clone(self.regressor)
+
+    def _fit_descriptor(self, structures: list[Atoms]) -> NDArray[np.float64]:
+        self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
+        X: NDArray[np.float64] = self.descriptor_.fit(structures).transform(structures)
+        return X
+
+    def predict(self, structures: Atoms | Iterable[Atoms]) -> LDOS:
+        """Predict the LDOS of every atom; ``.total()`` sums them to the DOS.
+
+        Raises
+        ------
+        ValueError
+            When there are no structures, an element was not in the training set, or positions are not finite.
+        """
+        check_is_fitted(self)
+        listed = [structures] if isinstance(structures, Atoms) else list(structures)
+        X = self.descriptor_.transform(listed)
+        numbers = np.concatenate([atoms.numbers for atoms in listed])
+        self._require_trained(numbers)
+        values = np.empty((len(numbers), self.grid_.size))
+        for number in np.unique(numbers):
+            rows = numbers == number
+            values[rows] = self.regressors_[int(number)].predict(X[rows])
+        index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
+        return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
+
+    def evaluate(self, data: Data) -> Evaluation:
+        """Predict the structures of a dataset and set the predictions beside its LDOS, on the model's energies.
+
+        Raises
+        ------
+        ValueError
+            When the dataset has no LDOS, is smeared differently, or is not complete up to the model's highest energy.
+        """
+        check_is_fitted(self)
+        aligned = data.refer_to(self.reference, self.grid_.start, self.grid_.stop)
+        if aligned.ldos is None:
+            raise ValueError(
+                "This dataset holds total DOS only; predictions are judged against LDOS, one row per atom."
+            )
+        if aligned.ldos.smearing_width != self.smearing_width_:
+            raise ValueError(
+                f"The dataset is smeared by {aligned.ldos.smearing_width} eV, the model's training data by "
+                f"{self.smearing_width_} eV: use broaden_to."
+            )
+        predicted = self.predict(aligned.structures)
+        return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds))
+
+    def _require_trained(self, numbers: NDArray[np.int64]) -> None:
+        missing = sorted(set(numbers.tolist()) - set(self.regressors_))
+        if missing:
+            raise ValueError(
+                f"The model was trained on atomic numbers {sorted(self.regressors_)}; it has never seen {missing}."
+            )
+
+    @property
+    def energies(self) -> NDArray[np.float64]:
+        """The energies at which LDOS are predicted, (n_energies,), eV."""
+        check_is_fitted(self)
+        grid: EnergyGrid = self.grid_
+        return grid.energies

@@ -1,0 +1,171 @@
+r"""Ridge and kernel ridge regression of many energies at once: one factorisation serves them all.
+
+Objective, for every energy with its own alpha (equations 12 to 14 of Aryanpour and Sadeghi, 2025, where
+alpha = lambda^2): minimise |y - K c|^2 + alpha c.K c for a kernel K, |y - X w|^2 + alpha |w|^2 for features X.
+
+In both cases the fitted values are H y with H = U diag(s/(s+alpha)) U^T, where K = U s U^T or X X^T = U s U^T. What a
+fit without the rows B would have missed in those rows is known without fitting again,
+
+    r_B = ((1-H)_BB)^-1 ((1-H) y)_B,
+
+which is the leave-one-out residual for one row and, for the atoms of one structure, the leave-one-structure-out
+residual (with G = (K+alpha)^-1 it reads (G_BB)^-1 (G y)_B, since 1-H = alpha G).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, like, namespace, solve_positive_definite
+
+
+@dataclass(frozen=True)
+class Factorization:
+    """Eigenvectors U (n, r) and eigenvalues s (r,) >= 0 of K or of X X^T.
+
+    ``right`` (n_features, r) are the right singular vectors of X; None for a kernel, whose U is square.
+    """
+
+    basis: Array
+    eigenvalues: Array
+    right: Array | None = None
+
+
+def factorize_kernel(K: Array) -> Factorization:
+    """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero."""
+    xp = namespace(K)
+    eigenvalues, basis = xp.linalg.eigh(K)
+    return Factorization(basis, xp.where(eigenvalues > 0, eigenvalues, xp.zeros_like(eigenvalues)))
+
+
+def factorize_features(X: Array) -> Factorization:
+    """Decompose features (n, n_features) by a thin singular value decomposition."""
+    xp = namespace(X)
+    basis, singular, right = xp.linalg.svd(X, full_matrices=False)
+    return Factorization(basis, singular * singular, right.T)
+
+
+def solve_kernel(K: Array, Y: Array, alpha: float) -> Array:
+    """Coefficients (K + alpha)^-1 Y, (n, n_energies), by Cholesky factorisation. K is overwritten.
+
+    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in floating point.
+    """
+    xp = namespace(K)
+    diagonal = xp.arange(K.shape[0])
+    if hasattr(K, "__setitem__") and xp is namespace():
+        K[diagonal, diagonal] += alpha
+    else:
+        K = K + alpha * xp.eye(K.shape[0], dtype=K.dtype)
+    return solve_positive_definite(K, Y)
+
+
+def dual_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
+    """Coefficients (K + alpha_e)^-1 y_e of a kernel fit, (n, n_energies), one alpha per energy (n_energies,)."""
+    projected = factors.basis.T @ Y
+    return factors.basis @ (projected / (factors.eigenvalues[:, None] + alpha[None, :]))
+
+
+def primal_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
+    """Weights (X^T X + alpha_e)^-1 X^T y_e, (n_features, n_energies), one alpha per energy (n_energies,)."""
+    xp = namespace(Y)
+    s = factors.eigenvalues[:, None]
+    return factors.right @ (xp.sqrt(s) / (s + alpha[None, :]) * (factors.basis.T @ Y))
+
+
+class LeaveOut:
+    """What fits without some of their rows miss in those rows, for every alpha, from one factorisation.
+
+    Up to a factor that cancels, 1 - H is U diag(1/(s+alpha)) U^T for a kernel, whose U is square, and
+    1 - U diag(s/(s+alpha)) U^T for features.
+    """
+
+    def __init__(self, factors: Factorization, Y: Array) -> None:
+        self._basis, self._s, self._Y = factors.basis, factors.eigenvalues, Y
+        self._square = factors.right is None
+        self._projected = factors.basis.T @ Y
+
+    def residuals(self, alpha: float, blocks: Iterable[Array]) -> Iterable[Array]:
+        """Residuals of each block of rows when the whole block is left out, (n_rows, n_energies)."""
+        xp = namespace(self._Y)
+        weights = self._weights(alpha)
+        missed = self._missed(weights)
+        for rows in blocks:
+            yield xp.linalg.solve(self._missed_block(weights, rows), xp.take(missed, rows, axis=0))
+
+    def squared_errors(self, alpha: float, blocks: Iterable[Array] | None) -> Array:
+        """Mean squared residual of each energy, (n_energies,); ``blocks`` None leaves out one row at a time."""
+        xp = namespace(self._Y)
+        if blocks is None:
+            weights = self._weights(alpha)
+            residual = self._missed(weights) / self._missed_diagonal(weights)[:, None]
+            return xp.mean(residual * residual, axis=0)
+        total = xp.zeros_like(self._Y[0, :])
+        for residual in self.residuals(alpha, blocks):
+            total = total + xp.sum(residual * residual, axis=0)
+        return total / self._Y.shape[0]
+
+    def _weights(self, alpha: float) -> Array:
+        return (1.0 if self._square else self._s) / (self._s + alpha)
+
+    def _missed(self, weights: Array) -> Array:
+        fitted = self._basis @ (weights[:, None] * self._projected)
+        return fitted if self._square else self._Y - fitted
+
+    def _missed_diagonal(self, weights: Array) -> Array:
+        fitted = (self._basis * self._basis) @ weights
+        return fitted if self._square else 1.0 - fitted
+
+    def _missed_block(self, weights: Array, rows: Array) -> Array:
+        xp = namespace(weights)
+        part = xp.take(self._basis, rows, axis=0)
+        fitted = (part * weights[None, :]) @ part.T
+        return fitted if self._square else xp.eye(fitted.shape[0], dtype=fitted.dtype) - fitted
+
+
+def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None) -> Array:
+    """Root mean square leave-out error of every alpha and energy, (n_alphas, n_energies), in the unit of Y.
+
+    ``blocks`` are the rows of each structure; None leaves out one row at a time. Needs n^2 n_energies operations per
+    alpha after the factorisation, and n n_energies numbers.
+    """
+    xp = namespace(Y)
+    leave_out = LeaveOut(factors, Y)
+    return xp.sqrt(xp.stack([leave_out.squared_errors(alpha, blocks) for alpha in alphas]))
+
+
+def blocks_of(index: Array, like_array: Array) -> list[Array]:
+    """Rows of each distinct value of ``index`` (n,), as index arrays beside ``like_array``.
+
+    Raises ValueError when there are fewer than two, since nothing would be left to fit.
+    """
+    xp = namespace(like_array)
+    host = np.asarray(index)
+    order = np.argsort(host, kind="stable")
+    blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(host[order])) + 1)
+    if len(blocks) < 2:
+        raise ValueError("Leave-one-structure-out needs at least 2 structures; structure_index names only one.")
+    return [xp.asarray(block) for block in blocks]
+
+
+def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array, width: float) -> Array:
+    """Choose alpha per energy from leave-out errors, and smooth its logarithm over the energies.
+
+    The choice of one energy is noisy, and a spectrum of independent choices jagged. So log alpha is averaged with a
+    Gaussian of standard deviation ``width`` (in energies; 0 switches it off) times ``weights`` (n_energies,), the
+    variance of the target: where nothing is to be learned alpha is arbitrary and must not spread.
+
+    errors (n_alphas, n_energies) and alphas (n_alphas,) give (n_energies,).
+    """
+    xp = namespace(errors)
+    best = xp.take(like(errors, np.log(np.asarray(alphas))), xp.argmin(errors, axis=0))
+    if width <= 0:
+        return xp.exp(best)
+    energies = np.arange(errors.shape[1])
+    window = like(errors, np.exp(-0.5 * ((energies[:, None] - energies[None, :]) / width) ** 2))
+    # A floor of 1e-6 of the largest variance keeps the average defined below the bands.
+    kept = window * (weights + 1e-6 * xp.max(weights) + 1e-300)[None, :]
+    return xp.exp((kept @ best) / xp.sum(kept, axis=1))

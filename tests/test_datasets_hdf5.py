@@ -1,0 +1,344 @@
+"""A dataset on disk: what comes back, what is loaded when, and what is refused."""
+
+import errno
+import os
+import resource
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ldosml.datasets import LDOSDataset, append, read, stored, write
+
+
+@pytest.fixture
+def path(make_dataset, tmp_path):
+    return make_dataset().write(tmp_path / "set.h5")
+
+
+def same(one, other):
+    for name in ("names", "kinds", "groups", "provenance", "label_noise", "smearing_width"):
+        assert getattr(one, name) == getattr(other, name)
+    for name in ("n_electrons", "fermi_energy", "energy_max", "numbers", "structure_index"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+    for a, b in zip(one.structures, other.structures, strict=True):
+        assert_array_equal(a.positions, b.positions)
+        assert_array_equal(a.cell, b.cell)
+        assert_array_equal(a.pbc, b.pbc)
+    assert one.grid == other.grid
+    assert_allclose(one.dos.values, other.dos.values, rtol=1e-6, atol=1e-30)
+
+
+class TestRoundTrip:
+    def test_ldos(self, make_dataset, tmp_path):
+        data = make_dataset(
+            label_noise={"smearing_width": [0.3], "ldos": [0.02], "dos": [0.01]},
+            fermi_energy=[np.nan, *range(5)],
+            n_electrons=[8, np.nan, 1, 2, 3, 4],
+            energy_max=[np.inf, 4, 4, 4, 4, 4],
+            provenance={"functional": "PBE", "Ångström": [1, {"a": None}]},
+        )
+        back = LDOSDataset.read(data.write(tmp_path / "set.h5"))
+        same(back, data)
+        assert back.stored_dos is None
+        assert back.ldos.values.dtype == np.float64
+        assert_allclose(back.ldos.values, data.ldos.values, rtol=1e-6, atol=1e-30)
+        assert_array_equal(back.ldos.numbers, data.numbers)
+
+    def test_dos_beside_ldos(self, make_dataset, tmp_path):
+        data = make_dataset((1, 2), dos=np.full((2, 241), 0.25), projected_dos=np.full((2, 241), 0.5))
+        back = read(write(data, tmp_path / "set.h5"))
+        assert_array_equal(back.dos.values, 0.25)
+        assert_array_equal(back.projected_dos.values, 0.5)
+        assert_array_equal(back.dos.n_atoms, [1, 2])
+
+    def test_dos_only_and_unknown_smearing(self, make_dataset, tmp_path):
+        data = make_dataset(total=True, smearing_width=None)
+        back = read(write(data, tmp_path / "set.h5"))
+        same(back, data)
+        assert back.ldos is None
+
+    def test_same_bytes_each_time(self, make_dataset, tmp_path):
+        first, second = (make_dataset().write(tmp_path / name).read_bytes() for name in ("a.h5", "b.h5"))
+        assert first == second
+
+    def test_compressed(self, make_dataset, tmp_path):
+        data = make_dataset((3,) * 60)
+        zeros = data.write(tmp_path / "set.h5").stat().st_size
+        assert zeros < 0.6 * data.ldos.values.size * 4
+
+    def test_existing_file_is_kept_unless_asked(self, make_dataset, path):
+        before = path.read_bytes()
+        with pytest.raises(FileExistsError, match="exists already"):
+            make_dataset((1,)).write(path)
+        assert path.read_bytes() == before
+        make_dataset((1,)).write(path, overwrite=True)
+        assert len(read(path)) == 1
+
+    def test_onto_itself(self, path):
+        data = read(path)
+        data.select([2, 0]).write(path, overwrite=True)
+        assert read(path).names == ["s2", "s0"]
+
+
+class TestLazyReading:
+    @pytest.fixture
+    def loaded(self, monkeypatch):
+        """The slices of rows that are read from files."""
+        slices = []
+        original = h5py.Dataset.__getitem__
+
+        def recording(field, args, **options):
+            if field.name == "/ldos":
+                slices.append((args.start, args.stop))
+            return original(field, args, **options)
+
+        monkeypatch.setattr(h5py.Dataset, "__getitem__", recording)
+        return slices
+
+    def test_nothing_is_loaded_before_it_is_used(self, path, loaded):
+        data = read(path)
+        train, test = data.split(random_state=0)
+        assert len(data.summary()) > 5
+        assert repr(train)
+        assert len(test.numbers) == len(test.structure_index)
+        assert loaded == []
+
+    def test_only_the_chosen_rows_once(self, make_dataset, path, loaded):
+        part = read(path).select([5, 2, 3])  # atoms: 2, 3, 1, 2, 2, 3
+        exact = make_dataset().select([5, 2, 3])
+        for _ in range(2):
+            assert_allclose(part.ldos.values, exact.ldos.values, rtol=1e-6, atol=1e-30)
+            assert_allclose(part.dos.values, exact.dos.values, rtol=1e-6, atol=1e-30)
+        assert loaded == [(10, 13), (5, 8)]
+
+    def test_selections_of_selections(self, make_dataset, path, loaded):
+        part = read(path).select([5, 2, 3]).select([2, 0])
+        assert part.names == ["s3", "s5"]
+        assert_allclose(part.ldos.values, make_dataset().select([3, 5]).ldos.values, rtol=1e-6, atol=1e-30)
+        assert loaded == [(6, 8), (10, 13)]
+
+    def test_loaded_rows_are_not_read_again(self, path, loaded):
+        data = read(path)
+        total = data.dos.values
+        assert len(loaded) == 1
+        assert_allclose(data.select([1]).dos.values[0], total[1])
+        assert len(loaded) == 1
+
+    def test_file_that_changed_is_refused(self, make_dataset, path):
+        data = read(path)
+        make_dataset((2, 3)).write(path, overwrite=True)
+        with pytest.raises(ValueError, match="changed after it was opened"):
+            _ = data.ldos
+
+    def test_found_after_a_change_of_folder(self, path, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        data = read(path.name)
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert len(data.ldos) == 13
+
+    def test_values_that_are_not_finite(self, path):
+        with h5py.File(path, "r+") as file:
+            file["ldos"][3, 7] = np.nan
+        with pytest.raises(ValueError, match=r"The field 'ldos' of .*set.h5 must be finite.*\[3, 7\]"):
+            _ = read(path).ldos
+
+    def test_damaged_rows(self, path):
+        with h5py.File(path) as file:
+            where = file["ldos"].id.get_chunk_info(0)
+        content = bytearray(path.read_bytes())
+        content[where.byte_offset + where.size // 2] ^= 0xFF
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"field 'ldos' of .* is damaged"):
+            _ = read(path).ldos
+
+
+class TestRefusals:
+    def test_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no dataset file .*none.h5"):
+            read(tmp_path / "none.h5")
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path)
+
+    @pytest.mark.parametrize("kept", [0, 4, 100, 0.5, 0.99])
+    def test_truncated(self, path, kept):
+        content = path.read_bytes()
+        path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
+        with pytest.raises(ValueError, match=r"set.h5 cannot be read.*truncated or not HDF5"):
+            read(path)
+
+    def test_text(self, tmp_path):
+        (tmp_path / "set.h5").write_text("energies\n1 2 3\n")
+        with pytest.raises(ValueError, match="truncated or not HDF5"):
+            read(tmp_path / "set.h5")
+
+    def test_foreign_hdf5(self, tmp_path):
+        with h5py.File(tmp_path / "set.h5", "w") as file:
+            file["ldos"] = np.ones((3, 4))
+        with pytest.raises(ValueError, match=r"attribute 'format' must be 'ldosml dataset'; got None.*other HDF5"):
+            read(tmp_path / "set.h5")
+
+    def test_every_missing_field(self, make_dataset, tmp_path):
+        path = make_dataset().write(tmp_path / "set.h5")
+        content = path.read_bytes()
+        with h5py.File(path) as file:
+            attributes, fields = sorted(file.attrs), sorted(file)
+        assert {"format", "format_version", "spin", "grid_reference", "smearing_width"} <= set(attributes)
+        assert {"numbers", "positions", "cell", "pbc", "offsets", "ldos", "names", "energy_max"} <= set(fields)
+        for name in [*attributes, *fields]:
+            path.write_bytes(content)
+            with h5py.File(path, "r+") as file:
+                del (file.attrs if name in attributes else file)[name]
+            expected = "needs ldos, dos, or both" if name == "ldos" else f"'{name}'"
+            with pytest.raises(ValueError, match=rf"set.h5 cannot be read.*{expected}"):
+                read(path)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("format", "mala", "'format' must be"),
+            ("format", 3, "'format' must be"),
+            ("format_version", 2, "'format_version' is 2.*Update ldosml"),
+            ("format_version", 0, "'format_version' is 0.*Write it again"),
+            ("format_version", "x", "'format_version' is not valid"),
+            ("spin", "one spin", "'spin' must be 'both spins'"),
+            ("grid_reference", "sea level", "reference of an EnergyGrid must be one of"),
+            ("grid_step", -0.05, "step of an EnergyGrid must be a positive"),
+            ("grid_step", np.nan, "'grid_step' is not valid: nan"),
+            ("grid_start", np.inf, "'grid_start' is not valid: inf"),
+            ("grid_size", 240, r"'ldos' must have shape \(13, 240\)"),
+            ("grid_size", "many", "'grid_size' is not valid"),
+            ("smearing_width", -1.0, "'smearing_width' must be a positive"),
+            ("provenance", "{", "'provenance' is not valid"),
+            ("provenance", "[1]", "provenance must be a dictionary"),
+            ("label_noise", "[1]", "label_noise must be a dictionary"),
+        ],
+    )
+    def test_wrong_attribute(self, path, name, value, message):
+        with h5py.File(path, "r+") as file:
+            file.attrs[name] = value
+        with pytest.raises(ValueError, match=message):
+            read(path)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("offsets", [0, 2, 5, 6, 8, 10, 12], "'offsets' must ascend from 0 to the number of atoms, 13"),
+            ("offsets", [0, 5, 2, 6, 8, 10, 13], "'offsets' must ascend"),
+            ("offsets", [1, 2, 5, 6, 8, 10, 13], "'offsets' must ascend"),
+            ("offsets", [0, 2, 2, 6, 8, 10, 13], "'offsets' must ascend"),
+            ("offsets", [0, 13], r"'cell' must have shape \(1, 3, 3\)"),
+            ("offsets", [0], r"'offsets' must have shape \(n_structures \+ 1,\)"),
+            ("offsets", [[0, 13]], "'offsets' must have shape"),
+            ("offsets", np.arange(7.0), "'offsets' holds values of the wrong type"),
+            ("numbers", np.full(13, 200), "'numbers' must hold atomic numbers"),
+            ("numbers", np.ones((13, 2), dtype=int), "'numbers' must have shape"),
+            ("positions", np.ones((12, 3)), r"'positions' must have shape \(13, 3\); got \(12, 3\)"),
+            ("positions", np.full((13, 3), np.nan), "positions of structure 's0' must be finite"),
+            ("cell", np.full((6, 3, 3), np.inf), "cell of structure 's0' must be finite"),
+            ("pbc", np.ones((6, 3)), "'pbc' holds values of the wrong type"),
+            ("ldos", np.ones((12, 241), dtype=np.float32), r"'ldos' must have shape \(13, 241\)"),
+            ("ldos", np.ones((13, 241), dtype=int), "'ldos' holds values of the wrong type"),
+            ("dos", np.full((6, 241), np.nan), "'dos' must be finite"),
+            ("dos", np.ones((5, 241)), r"'dos' must have shape \(6, 241\)"),
+            ("projected_dos", np.ones((6, 240)), "'projected_dos' must have shape"),
+            ("n_electrons", [8.0, 8, 8, 8, 8, -4], "n_electrons must be finite and not below 0.*'s5'"),
+            ("n_electrons", [8.0], r"'n_electrons' must have shape \(6,\)"),
+            ("fermi_energy", np.full(6, np.inf), "fermi_energy must be finite"),
+            ("energy_max", np.full(6, np.nan), "energy_max must be finite"),
+            ("names", ["a"] * 6, "names must be unique"),
+            ("kinds", ["a"] * 5, r"'kinds' must have shape \(6,\)"),
+            ("groups", np.arange(6), "'groups' holds values of the wrong type"),
+        ],
+    )
+    def test_wrong_field(self, path, name, value, message):
+        with h5py.File(path, "r+") as file:
+            if name in file:
+                del file[name]
+            file[name] = value
+        with pytest.raises(ValueError, match=rf"set.h5 cannot be read as an ldosml dataset: .*{message}"):
+            read(path)
+
+    def test_group_in_place_of_a_field(self, path):
+        with h5py.File(path, "r+") as file:
+            del file["ldos"]
+            file.create_group("ldos")
+        with pytest.raises(ValueError, match="'ldos' is missing"):
+            read(path)
+
+
+class TestDiskTrouble:
+    @pytest.fixture(params=["fsync", "replace"])
+    def full_disk(self, request, monkeypatch):
+        def fail(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, request.param, fail)
+
+    @pytest.fixture
+    def tiny_disk(self):
+        """Refuse files above 4 kB, in the middle of writing them."""
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        yield
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def test_nothing_half_written(self, make_dataset, tmp_path, tiny_disk):
+        with pytest.raises(OSError, match=r"was not written.*new.h5") as raised:
+            make_dataset().write(tmp_path / "new.h5")
+        assert raised.value.filename == str(tmp_path / "new.h5")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_old_file_stays(self, make_dataset, path, full_disk):
+        before = path.read_bytes()
+        with pytest.raises(OSError, match="No space left on device; the dataset was not written") as raised:
+            make_dataset((1,)).write(path, overwrite=True)
+        assert raised.value.errno == errno.ENOSPC
+        assert path.read_bytes() == before
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_failed_append_leaves_the_file(self, make_dataset, path, full_disk):
+        before = path.read_bytes()
+        with pytest.raises(OSError, match="No space left"):
+            append(path, make_dataset((2,), start=6))
+        assert path.read_bytes() == before
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_interrupted(self, make_dataset, path, monkeypatch):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make_dataset((1,)).write(path, overwrite=True)
+        assert list(path.parent.iterdir()) == [path]
+        assert len(read(path)) == 6
+
+    def test_no_such_folder(self, make_dataset, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"was not written.*nowhere/set.h5"):
+            make_dataset().write(tmp_path / "nowhere" / "set.h5")
+
+
+class TestAppend:
+    def test_structures_are_added(self, make_dataset, path):
+        more = make_dataset((2, 1), start=6)
+        append(path, more)
+        back = read(path)
+        same(back, make_dataset().append(more))
+        assert len(back) == 8
+
+    def test_refused_as_a_whole(self, make_dataset, path):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="names must be unique"):
+            append(path, make_dataset((2,)))
+        with pytest.raises(ValueError, match="grid differs"):
+            append(path, make_dataset((2,), start=6, stop=4.0))
+        assert path.read_bytes() == before
+
+
+def test_stamp_tells_files_apart(path):
+    before = stored.file_stamp(path)
+    os.utime(path, ns=(0, 0))
+    assert stored.file_stamp(path) != before

@@ -1,0 +1,205 @@
+"""Ridge and kernel ridge against scikit-learn and against brute force."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from ldosml import LDOSKernelRidge, LDOSRidge, kernels, solvers
+
+RNG = np.random.default_rng(7)
+N, N_FEATURES, N_ENERGIES = 40, 6, 9
+X = RNG.normal(size=(N, N_FEATURES))
+X /= np.linalg.norm(X, axis=1)[:, None]
+Y = np.sin(3 * X @ RNG.normal(size=(N_FEATURES, N_ENERGIES))) + 0.1 * RNG.normal(size=(N, N_ENERGIES))
+INDEX = np.sort(RNG.integers(0, 11, N))
+PER_ENERGY = np.logspace(-4, 1, N_ENERGIES)
+KERNELS = [
+    {"kernel": "linear"},
+    {"kernel": "polynomial", "degree": 3, "coef0": 0.5, "gamma": 0.8},
+    {"kernel": "gaussian", "gamma": 0.7},
+    {"kernel": "matern", "gamma": 0.5},
+]
+
+
+@parametrize_with_checks(
+    [
+        LDOSRidge(),
+        LDOSRidge(alpha="leave-one-out"),
+        LDOSKernelRidge(kernel="gaussian"),
+        LDOSKernelRidge(kernel="matern", alpha="leave-one-out"),
+        LDOSKernelRidge(coef0=1.0),
+    ]
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def sklearn_kernel_ridge(parameters, alpha):
+    name = parameters["kernel"]
+    if name == "matern":
+        return KernelRidge(alpha=alpha, kernel=lambda a, b: kernels.matern(a[None], b[None], gamma=0.5)[0, 0])
+    names = {"polynomial": "polynomial", "gaussian": "rbf", "linear": "linear"}
+    rest = {key: value for key, value in parameters.items() if key != "kernel"}
+    return KernelRidge(alpha=alpha, kernel=names[name], **rest)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, PER_ENERGY], ids=["one alpha", "one per energy"])
+@pytest.mark.parametrize("parameters", KERNELS, ids=lambda p: p["kernel"])
+def test_kernel_ridge_equals_scikit_learn(xp, parameters, alpha):
+    model = LDOSKernelRidge(alpha, subtract_mean=False, **parameters).fit(xp.asarray(X), xp.asarray(Y))
+    new = X[::3] + 0.1
+    expected = sklearn_kernel_ridge(parameters, alpha).fit(X, Y).predict(new)
+    np.testing.assert_allclose(np.asarray(model.predict(xp.asarray(new))), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, PER_ENERGY], ids=["one alpha", "one per energy"])
+def test_ridge_equals_scikit_learn(xp, alpha):
+    model = LDOSRidge(alpha, subtract_mean=False).fit(xp.asarray(X), xp.asarray(Y))
+    expected = Ridge(alpha=alpha, fit_intercept=False).fit(X, Y)
+    np.testing.assert_allclose(np.asarray(model.coef_), expected.coef_.T, atol=1e-9)
+
+
+def test_the_mean_is_learned_without_regularisation():
+    model = LDOSKernelRidge(1e6, kernel="gaussian").fit(X, Y + 5.0)
+    np.testing.assert_allclose(model.predict(X[:3]), np.tile(Y.mean(axis=0) + 5.0, (3, 1)), atol=1e-3)
+
+
+def blocks(kind):
+    return [np.array([i]) for i in range(N)] if kind == "leave-one-out" else [np.flatnonzero(INDEX == s) for s in set(INDEX)]
+
+
+def brute_force_errors(make, alphas, kind):
+    """Fit again without each block; the mean is the whole set's, as the estimator documents."""
+    mean = Y.mean(axis=0)
+    errors = np.zeros((len(alphas), N_ENERGIES))
+    for row, alpha in enumerate(alphas):
+        for out in blocks(kind):
+            kept = np.setdiff1d(np.arange(N), out)
+            model = make(alpha).fit(X[kept], Y[kept] - mean)
+            errors[row] += ((model.predict(X[out]) - (Y[out] - mean)) ** 2).sum(axis=0)
+    return np.sqrt(errors / N)
+
+
+@pytest.mark.parametrize("kind", ["leave-one-out", "leave-one-structure-out"])
+@pytest.mark.parametrize(
+    ("estimator", "make"),
+    [
+        (LDOSRidge(), lambda alpha: Ridge(alpha=alpha, fit_intercept=False)),
+        (LDOSKernelRidge(kernel="polynomial", degree=2), lambda a: KernelRidge(alpha=a, kernel="poly", degree=2, gamma=1, coef0=0)),
+        (LDOSKernelRidge(kernel="gaussian"), lambda a: KernelRidge(alpha=a, kernel="rbf", gamma=1.0)),
+    ],
+    ids=["ridge", "polynomial", "gaussian"],
+)  # fmt: skip
+def test_leave_out_errors_equal_brute_force(xp, estimator, make, kind):
+    alphas = np.logspace(-5, 1, 4)
+    model = clone(estimator).set_params(alpha=kind, alphas=alphas)
+    model.fit(xp.asarray(X), xp.asarray(Y), structure_index=xp.asarray(INDEX))
+    np.testing.assert_allclose(np.asarray(model.cv_errors_), brute_force_errors(make, alphas, kind), atol=1e-9)
+
+
+def test_ridge_with_more_features_than_rows_leaves_out_correctly():
+    wide = RNG.normal(size=(12, 30))
+    targets = RNG.normal(size=(12, 2))
+    model = LDOSRidge("leave-one-out", alphas=[0.3], subtract_mean=False).fit(wide, targets)
+    missed = [
+        targets[i] - Ridge(alpha=0.3, fit_intercept=False).fit(np.delete(wide, i, 0), np.delete(targets, i, 0)).predict(wide[i : i + 1])[0]
+        for i in range(12)
+    ]  # fmt: skip
+    np.testing.assert_allclose(model.cv_errors_[0], np.sqrt(np.mean(np.square(missed), axis=0)), atol=1e-9)
+
+
+def test_rows_of_a_structure_may_stand_anywhere():
+    order = RNG.permutation(N)
+    options = {"alpha": "leave-one-structure-out", "kernel": "gaussian"}
+    sorted_rows = LDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
+    shuffled = LDOSKernelRidge(**options).fit(X[order], Y[order], structure_index=INDEX[order])
+    np.testing.assert_allclose(shuffled.cv_errors_, sorted_rows.cv_errors_, atol=1e-10)
+
+
+def test_chosen_alpha_minimises_the_error_without_smoothing():
+    model = LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alpha_smoothing=0)
+    model.fit(X, Y, structure_index=INDEX)
+    np.testing.assert_allclose(model.alpha_, model.alphas_[model.cv_errors_.argmin(axis=0)], rtol=1e-12)
+    refit = LDOSKernelRidge(model.alpha_, kernel="gaussian").fit(X, Y)
+    np.testing.assert_allclose(refit.dual_coef_, model.dual_coef_, atol=1e-12)
+
+
+def test_smoothing_ignores_energies_without_signal():
+    errors = np.array([[1.0] * 5 + [9.0] * 5, [9.0] * 5 + [1.0] * 5])
+    signal = np.array([1.0] * 5 + [0.0] * 5)
+    alpha = solvers.choose_alpha(errors, [1e-4, 1.0], signal, width=3.0)
+    np.testing.assert_allclose(alpha[:5], 1e-4, rtol=1e-3)
+
+
+def test_structures_left_out_choose_more_regularisation_than_atoms():
+    """Atoms of one structure are near copies: leaving one out says nothing, leaving all out does."""
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(15, 5))
+    features = np.repeat(centres, 6, axis=0) + 0.01 * rng.normal(size=(90, 5))
+    targets = np.repeat(np.sin(centres @ rng.normal(size=(5, 8))) + 0.5 * rng.normal(size=(15, 8)), 6, axis=0)
+    index = np.repeat(np.arange(15), 6)
+    options = {"kernel": "gaussian", "gamma": 0.1}
+    atoms = LDOSKernelRidge("leave-one-out", **options).fit(features, targets)
+    structures = LDOSKernelRidge("leave-one-structure-out", **options).fit(features, targets, structure_index=index)
+    assert np.median(structures.alpha_) > 10 * np.median(atoms.alpha_)
+    assert atoms.cv_errors_.min() < 0.5 * structures.cv_errors_.min()
+
+
+def test_grid_search_with_groups():
+    search = GridSearchCV(
+        LDOSKernelRidge("leave-one-structure-out", kernel="gaussian"), {"gamma": [0.1, 1.0]}, cv=GroupKFold(3)
+    )
+    search.fit(X, Y, groups=INDEX, structure_index=INDEX)
+    assert search.best_params_["gamma"] in (0.1, 1.0)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_prediction_in_blocks_changes_nothing(monkeypatch):
+    model = LDOSKernelRidge(1e-3).fit(X, Y)
+    whole = model.predict(X)
+    monkeypatch.setattr("ldosml.regression._BLOCK", 3 * N)
+    np.testing.assert_allclose(model.predict(X), whole, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", [LDOSRidge(), LDOSKernelRidge()])
+@pytest.mark.parametrize(
+    ("alpha", "message"),
+    [
+        (0.0, "alpha must be positive and finite"),
+        (-1.0, "alpha must be positive and finite"),
+        (np.nan, "alpha must be positive and finite"),
+        (np.r_[PER_ENERGY[:-1], 0.0], "alpha must be positive and finite"),
+        (PER_ENERGY[:-1], r"alpha must have shape \(9\) = \(n_energies\); got \(8,\)"),
+        ("best", "'leave-one-structure-out'; got 'best'"),
+        ("leave-one-structure-out", "needs structure_index"),
+    ],
+)
+def test_bad_alpha(estimator, alpha, message):
+    with pytest.raises(ValueError, match=message):
+        clone(estimator).set_params(alpha=alpha).fit(X, Y)
+
+
+def test_other_bad_input(xp):
+    model = LDOSKernelRidge("leave-one-structure-out")
+    with pytest.raises(ValueError, match="needs at least 2 structures"):
+        model.fit(xp.asarray(X), xp.asarray(Y), structure_index=xp.asarray(0 * INDEX))
+    with pytest.raises(ValueError, match=r"structure_index must have shape \(40\)"):
+        model.fit(xp.asarray(X), xp.asarray(Y), structure_index=xp.asarray(INDEX[:-1]))
+    holed = Y.copy()
+    holed[2, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        LDOSKernelRidge().fit(xp.asarray(X), xp.asarray(holed))
+    with pytest.raises(ValueError, match="expecting 6 features"):
+        LDOSKernelRidge().fit(xp.asarray(X), xp.asarray(Y)).predict(xp.asarray(X[:, :5]))
+    with pytest.raises(ValueError, match="alphas must be positive"):
+        LDOSKernelRidge("leave-one-out", alphas=[1.0, 0.0]).fit(xp.asarray(X), xp.asarray(Y))
+
+
+def test_repeated_environments_with_too_little_alpha_say_what_to_do():
+    repeated = np.tile(X[:10], (4, 1))
+    with pytest.raises(np.linalg.LinAlgError, match="Raise alpha"):
+        LDOSKernelRidge(1e-18).fit(repeated, Y)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ldosml import EnergyGrid, smear_eigenvalues
+from ldosml.smearing import broaden
+
+GRID = EnergyGrid.from_range(-12, 12, 0.05, reference="code")
+
+
+def gaussians(eigenvalues, weights, grid, width):
+    """The definition, state by state."""
+    u = (grid.energies - eigenvalues[:, None]) / width
+    return weights @ (np.exp(-0.5 * u**2) / (width * np.sqrt(2 * np.pi)))
+
+
+@pytest.mark.parametrize("width", [0.05, 0.1, 0.3, 1.0])
+def test_equals_the_sum_of_gaussians(xp, width):
+    rng = np.random.default_rng(0)
+    eigenvalues, weights = rng.uniform(-5, 5, 400), rng.uniform(0, 1, (3, 400))
+    smeared = smear_eigenvalues(xp.asarray(eigenvalues), xp.asarray(weights), GRID, width)
+    exact = gaussians(eigenvalues, weights, GRID, width)
+    np.testing.assert_allclose(np.asarray(smeared), exact, atol=1e-4 * exact.max())
+
+
+def test_a_single_state_is_right_to_its_stated_error():
+    for position in (0.0, 0.0131, -0.02):
+        state, one = np.array([position]), np.ones((1, 1))
+        exact = gaussians(state, one, GRID, 0.1)
+        np.testing.assert_allclose(smear_eigenvalues(state, one, GRID, 0.1), exact, atol=1.2e-4 * exact.max())
+
+
+def test_area_is_the_number_of_electrons():
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0, 2, (2, 50))
+    smeared = smear_eigenvalues(rng.uniform(-8, 8, 50), weights, GRID, 0.2)
+    np.testing.assert_allclose(smeared.sum(axis=1) * GRID.step, weights.sum(axis=1), rtol=1e-10)
+
+
+def test_states_beyond_the_grid_only_leave_their_tail():
+    states = np.array([-30.0, 12.1, 40.0])
+    smeared = smear_eigenvalues(states, np.ones((1, 3)), GRID, 0.1)
+    np.testing.assert_allclose(smeared, gaussians(states, np.ones((1, 3)), GRID, 0.1), atol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(first=st.floats(0.05, 0.6), second=st.floats(0.05, 0.6))
+def test_widths_add_in_quadrature(first, second):
+    spectrum = gaussians(np.array([0.3]), np.ones((1, 1)), GRID, 0.1)
+    twice = broaden(broaden(spectrum, GRID.step, first), GRID.step, second)
+    np.testing.assert_allclose(twice, broaden(spectrum, GRID.step, np.hypot(first, second)), atol=1e-10)
+
+
+def test_shifting_the_states_shifts_the_spectrum(xp):
+    states = xp.asarray([-1.0, 0.5, 0.7])
+    weights = xp.asarray([[1.0, 0.5, 2.0]])
+    here = np.asarray(smear_eigenvalues(states, weights, GRID, 0.1))
+    there = np.asarray(smear_eigenvalues(states + 10 * GRID.step, weights, GRID, 0.1))
+    np.testing.assert_allclose(there[:, 10:], here[:, :-10], atol=1e-9)
+
+
+def test_bad_widths_and_shapes():
+    states, weights = np.zeros(3), np.ones((2, 3))
+    with pytest.raises(ValueError, match=r"a third of the grid's step"):
+        smear_eigenvalues(states, weights, GRID, 0.01)
+    with pytest.raises(ValueError, match=r"width must be a positive number of eV"):
+        smear_eigenvalues(states, weights, GRID, -0.1)
+    with pytest.raises(ValueError, match=r"weights must have shape \(any, 3\)"):
+        smear_eigenvalues(states, np.ones((2, 4)), GRID, 0.1)

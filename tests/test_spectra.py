@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from ldosml import DOS, LDOS, EnergyGrid
+
+GRID = EnergyGrid.from_range(-10, 10, 0.05, reference="code")
+
+
+def peaks(energies, positions, width):
+    """One normalised Gaussian a row."""
+    u = (energies - np.asarray(positions)[:, None]) / width
+    return np.exp(-0.5 * u**2) / (width * np.sqrt(2 * np.pi))
+
+
+@pytest.fixture
+def ldos(xp):
+    values = peaks(GRID.energies, [-1.0, 0.5, 2.0], 0.2)
+    return LDOS(GRID, xp.asarray(values), 0.2, structure_index=xp.asarray([0, 0, 1]), numbers=xp.asarray([14, 6, 14]))
+
+
+def test_atoms_add_up_to_the_structure(ldos):
+    dos = ldos.total()
+    values = np.asarray(ldos.values)
+    np.testing.assert_allclose(np.asarray(dos.values), [values[0] + values[1], values[2]])
+    np.testing.assert_array_equal(dos.n_atoms, [2, 1])
+    np.testing.assert_allclose(np.asarray(dos.per_atom())[0], (values[0] + values[1]) / 2)
+
+
+def test_broaden_to_is_the_wider_gaussian(ldos):
+    wide = ldos.broaden_to(0.5)
+    assert wide.smearing_width == 0.5
+    np.testing.assert_allclose(np.asarray(wide.values), peaks(GRID.energies, [-1.0, 0.5, 2.0], 0.5), atol=1e-10)
+    with pytest.raises(ValueError, match=r"0\.2 eV wide already"):
+        ldos.broaden_to(0.1)
+
+
+def test_broaden_adds_the_width_in_quadrature(ldos):
+    assert ldos.broaden(0.3).smearing_width == pytest.approx(np.hypot(0.2, 0.3))
+
+
+def test_resample_follows_the_curve(ldos):
+    fine = EnergyGrid.from_range(-4.01, 4.99, 0.013, reference="code")
+    resampled = ldos.resample(fine)
+    np.testing.assert_allclose(
+        np.asarray(resampled.values), peaks(fine.energies, [-1.0, 0.5, 2.0], 0.2), atol=1e-4 * 2.0
+    )
+
+
+def test_refer_to_moves_each_structure_by_its_own_zero(ldos, xp):
+    grid = EnergyGrid.from_range(-4, 4, 0.05, reference="fermi")
+    moved = ldos.refer_to(xp.asarray([0.513, -1.27]), grid)
+    expected = peaks(grid.energies, [-1.0 - 0.513, 0.5 - 0.513, 2.0 + 1.27], 0.2)
+    np.testing.assert_allclose(np.asarray(moved.values), expected, atol=1e-4 * 2.0)
+    assert moved.grid.reference == "fermi"
+    # Summing before or after is the same.
+    np.testing.assert_allclose(
+        np.asarray(ldos.total().refer_to(xp.asarray([0.513, -1.27]), grid).values),
+        np.asarray(moved.total().values),
+        atol=1e-12,
+    )
+
+
+def test_nothing_is_extrapolated(ldos, xp):
+    with pytest.raises(ValueError, match=r"known from -10\.000 to 10\.000 eV only"):
+        ldos.refer_to(xp.asarray([8.0, 0.0]), EnergyGrid.from_range(-4, 4, 0.05, reference="fermi"))
+    with pytest.raises(ValueError, match="use refer_to"):
+        ldos.resample(EnergyGrid.from_range(-4, 4, 0.05, reference="fermi"))
+
+
+def test_select_reorders_structures(ldos):
+    chosen = ldos.select([1, 0])
+    np.testing.assert_array_equal(np.asarray(chosen.values), np.asarray(ldos.values)[[2, 0, 1]])
+    np.testing.assert_array_equal(np.asarray(chosen.structure_index), [0, 1, 1])
+    np.testing.assert_array_equal(np.asarray(chosen.numbers), [14, 14, 6])
+
+
+def test_of_structure(ldos):
+    np.testing.assert_array_equal(np.asarray(ldos.of_structure(1)), np.asarray(ldos.values)[2:])
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [([0, 1], r"shape \(3\)"), ([1, 1, 2], "starting at 0"), ([0, 2, 2], "without gaps"), ([0, 1, 0], "ascending")],
+)
+def test_bad_structure_index(index, message):
+    with pytest.raises(ValueError, match=message):
+        LDOS(GRID, np.zeros((3, GRID.size)), structure_index=np.array(index))
+
+
+def test_values_must_be_finite_and_on_the_grid():
+    values = np.zeros((2, GRID.size))
+    values[1, 3] = np.nan
+    with pytest.raises(ValueError, match=r"values of a DOS must be finite; 1 entries .* \[1, 3\]"):
+        DOS(GRID, values)
+    with pytest.raises(ValueError, match=r"\(any, 401\) = \(n_structures, n_energies\); got \(2, 400\)"):
+        DOS(GRID, values[:, :400])
+    with pytest.raises(ValueError, match="needs structure_index"):
+        LDOS(GRID, np.zeros((2, GRID.size)))

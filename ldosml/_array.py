@@ -44,12 +44,14 @@ def like(array: Array, values: object) -> Array:
 def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
     """Solve ``matrix @ x = rhs`` for a symmetric positive definite matrix by Cholesky factorisation.
 
-    Shapes (n, n) and (n, m) give (n, m). Raises numpy.linalg.LinAlgError (or the namespace's own error) when the
+    Shapes (n, n) and (n, m) give (n, m). ``matrix`` is overwritten, so that no second one is held. Raises numpy.linalg.LinAlgError (or the namespace's own error) when the
     matrix is not positive definite.
     """
     xp = namespace(matrix, rhs)
     if is_numpy(xp):
-        return cho_solve(cho_factor(matrix, lower=True, check_finite=False), rhs, check_finite=False)
+        # The transpose of a symmetric matrix in C order is itself in Fortran order, which LAPACK takes in place.
+        factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+        return cho_solve(factor, rhs, check_finite=False)
     if array_api_compat.is_torch_namespace(xp):
         return xp.cholesky_solve(rhs, xp.linalg.cholesky(matrix))
     if array_api_compat.is_cupy_namespace(xp):
@@ -59,6 +61,16 @@ def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
         return solve_triangular(factor, solve_triangular(factor, rhs, lower=True), lower=True, trans="T")
     xp.linalg.cholesky(matrix)  # raises where the matrix is not positive definite
     return xp.linalg.solve(matrix, rhs)
+
+
+def add_to_diagonal(matrix: Array, value: float) -> Array:
+    """Give ``matrix`` (n, n) + ``value`` on its diagonal; in place where the namespace can (NumPy and CuPy)."""
+    xp = namespace(matrix)
+    if is_numpy(xp) or array_api_compat.is_cupy_namespace(xp):
+        diagonal = xp.arange(matrix.shape[0])
+        matrix[diagonal, diagonal] += value
+        return matrix
+    return matrix + value * xp.eye(matrix.shape[0], dtype=matrix.dtype, device=array_api_compat.device(matrix))
 
 
 def sum_by_index(values: Array, index: Array, count: int) -> Array:

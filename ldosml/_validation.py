@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import is_array_api_obj, is_numpy_array
+from array_api_compat import array_namespace, is_array_api_obj, is_numpy_array
 from sklearn.utils.validation import validate_data
 
-from ldosml._array import Array, namespace
+Array = Any
 
 
 def check_finite(name: str, array: Array, hint: str = "Remove or recompute these entries.") -> None:
     """Raise ValueError when ``array`` holds NaN or infinity, naming how many and where the first one is."""
-    xp = namespace(array)
+    xp = array_namespace(array)
     bad = ~xp.isfinite(array)
     count = int(xp.sum(xp.astype(bad, xp.int64)))
     if count:
@@ -60,8 +60,8 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
         checked: tuple[Array, Array] = validate_data(
             estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
         )
-        return checked[0], namespace(checked[0]).astype(checked[1], checked[0].dtype)
-    xp = namespace(X, Y)
+        return checked[0], array_namespace(checked[0]).astype(checked[1], checked[0].dtype)
+    xp = array_namespace(X, Y)
     X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
     check_shape("X", X, (None, None), "n_environments, n_features")
     check_shape(
@@ -77,7 +77,7 @@ def validate_predict(estimator: Any, X: Array) -> Array:
     """Check features at prediction: float64, as many as at ``fit``."""
     if not is_foreign(X):
         return validate_data(estimator, X, dtype="float64", reset=False)
-    xp = namespace(X)
+    xp = array_namespace(X)
     check_shape("X", X, (None, None), "n_environments, n_features")
     if X.shape[1] != estimator.n_features_in_:
         raise ValueError(

@@ -72,6 +72,7 @@ class _Stages:
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             console=_messages,
+            transient=True,
         )
 
     @contextmanager

@@ -58,8 +58,8 @@ def normalized_loss(reference: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = 
 def rmse(reference: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array:
     """Root of the integrated squared error, eV^-1/2 (times states per atom).
 
-    RMSE^2 = < integral (g - g_ref)^2 dE >, averaged over the rows named by ``per`` (see ``normalized_loss``): structures
-    for a DOS, which is compared per atom where it knows its numbers of atoms, environments for an LDOS.
+    RMSE^2 = < integral (g - g_ref)^2 dE >, averaged over the rows named by ``per`` (see ``normalized_loss``):
+    structures for a DOS, which is compared per atom where it knows its numbers of atoms, environments for an LDOS.
     """
     check_choice("per", per, get_args(Per))
     g_ref, g = _aligned(reference, predicted)

@@ -152,7 +152,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When there is no LDOS, or rows do not match atoms, or the zero is not ``reference`` and cannot be moved there.
+            When there is no LDOS, rows do not match atoms, or the zero is not ``reference`` and cannot be moved.
         """
         structures, ldos, groups = self._from_dataset(data) if ldos is None else self._from_arrays(data, ldos)
         X = self._fit_descriptor(structures)

@@ -23,7 +23,6 @@ from ldosml._array import Array, to_numpy
 from ldosml._validation import check_shape
 from ldosml.energy import Reference
 from ldosml.pipeline import Evaluation
-from ldosml.spectra import DOS, LDOS
 
 LDOS_LABEL = "LDOS (states/eV/atom)"
 DOS_LABEL = "DOS (states/eV/atom)"
@@ -111,16 +110,17 @@ def representatives_figure(evaluation: Evaluation) -> Figure:
 def parity_figure(evaluation: Evaluation) -> Figure:
     """Predicted against reference values: LDOS of all atoms and energies, DOS per atom of all structures and energies.
 
-    Colours count the values, on a logarithmic scale; on the diagonal a prediction is exact. The inset counts the errors
-    (predicted - reference), also on a logarithmic scale.
+    Colours count the values, on a logarithmic scale; on the diagonal a prediction is exact. Below, the errors are
+    counted, on a logarithmic scale too.
     """
-    figure = Figure(figsize=(_PAGE_WIDTH, 3.4), layout="constrained")
+    figure = Figure(figsize=(_PAGE_WIDTH, 4.7), layout="constrained")
+    upper, lower = figure.subplots(2, 2, height_ratios=(3, 1))
     losses = evaluation.losses()
-    left, right = figure.subplots(1, 2)
-    _draw_parity(left, *_values(evaluation.reference, evaluation.predicted))
-    left.set_title(f"LDOS, L/σ = {losses['ldos_normalized_loss']:.3f}", fontsize=_FONT)
-    _draw_parity(right, *_values(evaluation.reference.total(), evaluation.predicted.total()))
-    right.set_title(f"DOS per atom, L/σ = {losses['dos_normalized_loss']:.3f}", fontsize=_FONT)
+    columns = (("LDOS", "ldos_normalized_loss"), ("DOS per atom", "dos_normalized_loss"))
+    for ax, below, (name, key), (reference, predicted) in zip(upper, lower, columns, _pairs(evaluation), strict=True):
+        _draw_parity(ax, reference, predicted)
+        ax.set_title(f"{name}, L/σ = {losses[key]:.3f}", fontsize=_FONT)
+        _draw_error_counts(below, predicted - reference)
     return figure
 
 
@@ -140,11 +140,9 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
     figure = Figure(figsize=(_PAGE_WIDTH, 4.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     grid = evaluation.reference.grid
-    spectra = (evaluation.reference, evaluation.predicted)
-    totals = (evaluation.reference.total(), evaluation.predicted.total())
-    for ax, key, label, pair in ((upper, "ldos", LDOS_LABEL, spectra), (lower, "dos", DOS_LABEL, totals)):
-        noise = None if label_noise is None else label_noise[key]
-        _draw_errors(ax, grid.energies, *_values(*pair), noise)
+    rows = ((upper, "ldos", LDOS_LABEL), (lower, "dos", DOS_LABEL))
+    for (ax, key, label), (reference, predicted) in zip(rows, _pairs(evaluation), strict=True):
+        _draw_errors(ax, grid.energies, reference, predicted, None if label_noise is None else label_noise[key])
         _finish_energy_axis(ax, grid.energies, grid.reference)
         ax.set_ylabel(label, fontsize=_FONT)
         ax.label_outer()
@@ -160,10 +158,11 @@ def png(figure: Figure, dpi: float = 150) -> bytes:
     return buffer.getvalue()
 
 
-def _values(reference: LDOS | DOS, predicted: LDOS | DOS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values per atom, (n_rows, n_energies), states/eV/atom, of the reference and of the prediction."""
-    pair = [s.per_atom() if isinstance(s, DOS) else s.values for s in (reference, predicted)]
-    return to_numpy(pair[0]), to_numpy(pair[1])
+def _pairs(evaluation: Evaluation) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Reference and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
+    spectra = evaluation.reference, evaluation.predicted
+    ldos, dos = [to_numpy(s.values) for s in spectra], [to_numpy(s.total().per_atom()) for s in spectra]
+    return [(ldos[0], ldos[1]), (dos[0], dos[1])]
 
 
 def _finish_energy_axis(ax: Axes, energies: NDArray[np.float64], zero: Reference) -> None:
@@ -190,7 +189,7 @@ def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> Non
 def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
     reference, predicted = evaluation.reference.total(), evaluation.predicted.total()
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))
-    values, predicted_values = _values(reference, predicted)
+    values, predicted_values = _pairs(evaluation)[1]
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
         title = f"{rank}: L/σ = {losses[row]:.3f}\n{_short(evaluation.names[row])}"
         curves, zero = (values[row], predicted_values[row]), reference.grid.reference
@@ -209,28 +208,27 @@ def _draw_parity(ax: Axes, reference: NDArray[np.float64], predicted: NDArray[np
     counts, _, _ = np.histogram2d(reference.ravel(), predicted.ravel(), bins=(edges, edges))
     norm = LogNorm(vmin=1, vmax=max(counts.max(), 10))
     mesh = ax.pcolormesh(edges, edges, np.ma.masked_equal(counts.T, 0), cmap="cividis", norm=norm, rasterized=True)
-    colorbar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    # Beside the axes by construction: a square axes shrinks within its place, and a colorbar of that place would not.
+    colorbar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.04, 0, 0.05, 1)))
     colorbar.set_label("number of values", fontsize=_SMALL_FONT)
     colorbar.ax.tick_params(labelsize=_SMALL_FONT)
     ax.plot([low, high], [low, high], color=_VERMILLION, linewidth=0.8, label="exact")
-    ax.set_aspect("equal")
+    ax.set_box_aspect(1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel("DFT (states/eV/atom)", fontsize=_FONT)
     ax.set_ylabel("predicted (states/eV/atom)", fontsize=_FONT)
     ax.tick_params(labelsize=_SMALL_FONT)
-    _draw_error_counts(ax, predicted - reference)
 
 
 def _draw_error_counts(ax: Axes, errors: NDArray[np.float64]) -> None:
-    """An inset below the diagonal, where predictions far too small would be."""
-    inset = ax.inset_axes((0.62, 0.13, 0.35, 0.24))
     widest = float(np.abs(errors).max()) or 1.0
-    inset.hist(errors.ravel(), bins=np.linspace(-widest, widest, 42), color=_BLUE, log=True)
-    inset.set_yticks([])
-    inset.set_yticks([], minor=True)
-    inset.xaxis.set_major_locator(MaxNLocator(2, symmetric=True))
-    inset.tick_params(labelsize=_SMALL_FONT - 1, pad=1, length=2)
-    inset.set_title("predicted - DFT", fontsize=_SMALL_FONT - 1, pad=2)
-    inset.patch.set_alpha(0.85)
+    ax.hist(errors.ravel(), bins=51, range=(-widest, widest), color=_BLUE, log=True)
+    ax.set_ylim(bottom=0.7)  # a bar of one value is seen
+    ax.axvline(0, color=_VERMILLION, linewidth=0.8)
+    ax.set_xlabel("predicted - DFT (states/eV/atom)", fontsize=_FONT)
+    ax.set_ylabel("number of values", fontsize=_SMALL_FONT)
+    ax.tick_params(labelsize=_SMALL_FONT)
 
 
 def _draw_errors(
@@ -245,5 +243,5 @@ def _draw_errors(
     ax.plot(energies, error, "-", color=_VERMILLION, linewidth=1.2, label="root mean square error")
     if noise is not None:
         level = noise * float(reference.std())
-        ax.axhline(level, color=_GREEN, linestyle="-.", linewidth=1.2, label="label noise, mean over energies")
+        ax.axhline(level, color=_GREEN, linestyle="-.", linewidth=1.2, label="label noise, averaged over energies")
     ax.set_ylim(bottom=0)

@@ -12,7 +12,6 @@ import numpy as np
 
 from ldosml._array import Array, like, namespace
 from ldosml._validation import check_positive, check_shape
-from ldosml.energy import EnergyGrid
 
 OVERSAMPLING = 32
 """Fine bins per smearing width. A cloud-in-cell state is then right to (1/32)^2/12, about 1e-4, of its own peak at
@@ -47,19 +46,20 @@ def broaden(values: Array, step: float, width: float) -> Array:
     return xp.fft.irfft(transformed * transfer, n=padded, axis=-1)[..., :n]
 
 
-def smear_eigenvalues(eigenvalues: Array, weights: Array, grid: EnergyGrid, width: float) -> Array:
-    """Smear weighted eigenvalues with a Gaussian onto a grid: sum_n w_n exp(-(E-e_n)^2/(2 width^2)) / norm.
+def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width: float) -> Array:
+    """Smear weighted eigenvalues with a Gaussian: sum_n w_n exp(-(E-e_n)^2/(2 width^2)) / norm.
 
     Parameters
     ----------
     eigenvalues : array (n_states,)
-        eV, of all bands and k-points, against the zero of ``grid``.
+        eV, of all bands and k-points, against the zero of ``energies``.
     weights : array (n_spectra, n_states)
         Number of electrons that a state holds in each spectrum: 2 x k-point weight x projection for spin-paired bands.
         A k-point's weight is repeated for each of its bands.
-    grid : EnergyGrid
+    energies : array (n_energies,)
+        Ascending in equal steps, eV: ``EnergyGrid.energies``.
     width : float
-        Standard deviation, eV; at least a third of the grid's step, so that the grid can show the spectrum.
+        Standard deviation, eV; at least a third of the step, so that the energies can show the spectrum.
 
     Returns
     -------
@@ -71,15 +71,17 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, grid: EnergyGrid, widt
     state, which is subtracted from that of the Gaussian.
     """
     check_positive("width", width, "eV")
-    if width < grid.step / 3:
-        raise ValueError(f"width must be at least a third of the grid's step of {grid.step:g} eV; got {width:g} eV.")
     xp = namespace(eigenvalues, weights)
+    size, start = energies.shape[0], float(energies[0])
+    step = (float(energies[-1]) - start) / (size - 1)
+    if width < step / 3:
+        raise ValueError(f"width must be at least a third of the energies' step of {step:g} eV; got {width:g} eV.")
     check_shape("weights", weights, (None, eigenvalues.shape[0]), "n_spectra, n_states")
-    ratio = max(1, math.ceil(OVERSAMPLING * grid.step / width))
-    h = grid.step / ratio
+    ratio = max(1, math.ceil(OVERSAMPLING * step / width))
+    h = step / ratio
     margin = math.ceil(6 * width / h)
-    n_bins = (grid.size - 1) * ratio + 1 + 2 * margin
-    position = (eigenvalues - grid.start) / h + margin
+    n_bins = (size - 1) * ratio + 1 + 2 * margin
+    position = (eigenvalues - start) / h + margin
     left = xp.floor(position)
     inside = (left >= 0) & (left < n_bins - 1)
     share = xp.where(inside, position - left, like(eigenvalues, 0.0))
@@ -87,7 +89,7 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, grid: EnergyGrid, widt
     kept = weights * xp.astype(inside, weights.dtype)[None, :]
     binned = _histogram(index, kept * (1 - share), n_bins) + _histogram(index + 1, kept * share, n_bins)
     smooth = broaden(binned / h, h, math.sqrt(width**2 - h**2 / 6))
-    return smooth[:, margin : margin + (grid.size - 1) * ratio + 1 : ratio]
+    return smooth[:, margin : margin + (size - 1) * ratio + 1 : ratio]
 
 
 def _histogram(index: Array, weights: Array, n_bins: int) -> Array:

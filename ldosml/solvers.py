@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace, solve_positive_definite
+from ldosml._array import Array, add_to_diagonal, like, namespace, solve_positive_definite
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,7 @@ def solve_kernel(K: Array, Y: Array, alpha: float) -> Array:
 
     Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in floating point.
     """
-    xp = namespace(K)
-    diagonal = xp.arange(K.shape[0])
-    if hasattr(K, "__setitem__") and xp is namespace():
-        K[diagonal, diagonal] += alpha
-    else:
-        K = K + alpha * xp.eye(K.shape[0], dtype=K.dtype)
-    return solve_positive_definite(K, Y)
+    return solve_positive_definite(add_to_diagonal(K, alpha), Y)
 
 
 def dual_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
@@ -143,9 +137,9 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
     Raises ValueError when there are fewer than two, since nothing would be left to fit.
     """
     xp = namespace(like_array)
-    host = np.asarray(index)
-    order = np.argsort(host, kind="stable")
-    blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(host[order])) + 1)
+    _, label = np.unique(np.asarray(index), return_inverse=True)  # labels may be strings
+    order = np.argsort(label, kind="stable")
+    blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     if len(blocks) < 2:
         raise ValueError("Leave-one-structure-out needs at least 2 structures; structure_index names only one.")
     return [xp.asarray(block) for block in blocks]

@@ -17,7 +17,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 from ldosml._array import Array, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_finite, check_shape
 from ldosml.energy import EnergyGrid
-from ldosml.smearing import broaden
+from ldosml.smearing import broaden, smear_eigenvalues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,6 +166,48 @@ class LDOS(_Spectra):
             raise ValueError("structure_index must be 0, 0, ..., 1, 1, ...: ascending, without gaps, starting at 0.")
         if self.numbers is not None:
             check_shape("numbers", self.numbers, (len(self),), "n_environments")
+
+    @classmethod
+    def from_eigenvalues(
+        cls,
+        eigenvalues: Array,
+        kpoint_weights: Array,
+        atom_weights: Array,
+        grid: EnergyGrid,
+        width: float,
+        *,
+        numbers: Array | None = None,
+    ) -> LDOS:
+        """Smear the bands of one structure, projected on its atoms (equation 7 of the LDOS paper).
+
+        Parameters
+        ----------
+        eigenvalues : array (n_kpoints, n_bands)
+            eV, in the zero of ``grid``; every band holds two electrons.
+        kpoint_weights : array (n_kpoints,)
+            Scaled to a sum of 1.
+        atom_weights : array (n_atoms, n_kpoints, n_bands)
+            Share of each atom in each band. Only where the shares of a band add up to 1 is the sum of the LDOS the DOS.
+        grid : EnergyGrid
+        width : float
+            Standard deviation of the Gaussian, eV.
+
+        Raises
+        ------
+        ValueError
+            When shapes differ, or ``width`` is below a third of the grid's step.
+        """
+        n_atoms, n_kpoints, n_bands = atom_weights.shape
+        check_shape("eigenvalues", eigenvalues, (n_kpoints, n_bands), "n_kpoints, n_bands")
+        check_shape("kpoint_weights", kpoint_weights, (n_kpoints,), "n_kpoints")
+        xp = namespace(eigenvalues, kpoint_weights, atom_weights)
+        # A k-point's weight counts for each of its bands.
+        electrons = 2 * (kpoint_weights / xp.sum(kpoint_weights))[None, :, None] * atom_weights
+        values = smear_eigenvalues(
+            xp.reshape(eigenvalues, (-1,)), xp.reshape(electrons, (n_atoms, -1)), grid.energies, width
+        )
+        index = xp.zeros(n_atoms, dtype=xp.int64)
+        return cls(grid, values, width, structure_index=index, numbers=numbers)
 
     @property
     def n_structures(self) -> int:

@@ -69,7 +69,8 @@ def test_the_mean_is_learned_without_regularisation():
 
 
 def blocks(kind):
-    return [np.array([i]) for i in range(N)] if kind == "leave-one-out" else [np.flatnonzero(INDEX == s) for s in set(INDEX)]
+    labels = np.arange(N) if kind.endswith("-one-out") else INDEX
+    return [np.flatnonzero(labels == s) for s in set(labels)]
 
 
 def brute_force_errors(make, alphas, kind):
@@ -88,12 +89,12 @@ def brute_force_errors(make, alphas, kind):
 @pytest.mark.parametrize(
     ("estimator", "make"),
     [
-        (LDOSRidge(), lambda alpha: Ridge(alpha=alpha, fit_intercept=False)),
-        (LDOSKernelRidge(kernel="polynomial", degree=2), lambda a: KernelRidge(alpha=a, kernel="poly", degree=2, gamma=1, coef0=0)),
+        (LDOSRidge(), lambda a: Ridge(alpha=a, fit_intercept=False)),
+        (LDOSKernelRidge(), lambda a: KernelRidge(alpha=a, kernel="poly", degree=2, gamma=1, coef0=0)),
         (LDOSKernelRidge(kernel="gaussian"), lambda a: KernelRidge(alpha=a, kernel="rbf", gamma=1.0)),
     ],
     ids=["ridge", "polynomial", "gaussian"],
-)  # fmt: skip
+)
 def test_leave_out_errors_equal_brute_force(xp, estimator, make, kind):
     alphas = np.logspace(-5, 1, 4)
     model = clone(estimator).set_params(alpha=kind, alphas=alphas)
@@ -105,10 +106,10 @@ def test_ridge_with_more_features_than_rows_leaves_out_correctly():
     wide = RNG.normal(size=(12, 30))
     targets = RNG.normal(size=(12, 2))
     model = LDOSRidge("leave-one-out", alphas=[0.3], subtract_mean=False).fit(wide, targets)
-    missed = [
-        targets[i] - Ridge(alpha=0.3, fit_intercept=False).fit(np.delete(wide, i, 0), np.delete(targets, i, 0)).predict(wide[i : i + 1])[0]
-        for i in range(12)
-    ]  # fmt: skip
+    missed = []
+    for i in range(12):
+        without = Ridge(alpha=0.3, fit_intercept=False).fit(np.delete(wide, i, 0), np.delete(targets, i, 0))
+        missed.append(targets[i] - without.predict(wide[i : i + 1])[0])
     np.testing.assert_allclose(model.cv_errors_[0], np.sqrt(np.mean(np.square(missed), axis=0)), atol=1e-9)
 
 

@@ -19,7 +19,7 @@ def gaussians(eigenvalues, weights, grid, width):
 def test_equals_the_sum_of_gaussians(xp, width):
     rng = np.random.default_rng(0)
     eigenvalues, weights = rng.uniform(-5, 5, 400), rng.uniform(0, 1, (3, 400))
-    smeared = smear_eigenvalues(xp.asarray(eigenvalues), xp.asarray(weights), GRID, width)
+    smeared = smear_eigenvalues(xp.asarray(eigenvalues), xp.asarray(weights), GRID.energies, width)
     exact = gaussians(eigenvalues, weights, GRID, width)
     np.testing.assert_allclose(np.asarray(smeared), exact, atol=1e-4 * exact.max())
 
@@ -28,19 +28,19 @@ def test_a_single_state_is_right_to_its_stated_error():
     for position in (0.0, 0.0131, -0.02):
         state, one = np.array([position]), np.ones((1, 1))
         exact = gaussians(state, one, GRID, 0.1)
-        np.testing.assert_allclose(smear_eigenvalues(state, one, GRID, 0.1), exact, atol=1.2e-4 * exact.max())
+        np.testing.assert_allclose(smear_eigenvalues(state, one, GRID.energies, 0.1), exact, atol=1.2e-4 * exact.max())
 
 
 def test_area_is_the_number_of_electrons():
     rng = np.random.default_rng(1)
     weights = rng.uniform(0, 2, (2, 50))
-    smeared = smear_eigenvalues(rng.uniform(-8, 8, 50), weights, GRID, 0.2)
+    smeared = smear_eigenvalues(rng.uniform(-8, 8, 50), weights, GRID.energies, 0.2)
     np.testing.assert_allclose(smeared.sum(axis=1) * GRID.step, weights.sum(axis=1), rtol=1e-10)
 
 
 def test_states_beyond_the_grid_only_leave_their_tail():
     states = np.array([-30.0, 12.1, 40.0])
-    smeared = smear_eigenvalues(states, np.ones((1, 3)), GRID, 0.1)
+    smeared = smear_eigenvalues(states, np.ones((1, 3)), GRID.energies, 0.1)
     np.testing.assert_allclose(smeared, gaussians(states, np.ones((1, 3)), GRID, 0.1), atol=1e-3)
 
 
@@ -55,16 +55,16 @@ def test_widths_add_in_quadrature(first, second):
 def test_shifting_the_states_shifts_the_spectrum(xp):
     states = xp.asarray([-1.0, 0.5, 0.7])
     weights = xp.asarray([[1.0, 0.5, 2.0]])
-    here = np.asarray(smear_eigenvalues(states, weights, GRID, 0.1))
-    there = np.asarray(smear_eigenvalues(states + 10 * GRID.step, weights, GRID, 0.1))
+    here = np.asarray(smear_eigenvalues(states, weights, GRID.energies, 0.1))
+    there = np.asarray(smear_eigenvalues(states + 10 * GRID.step, weights, GRID.energies, 0.1))
     np.testing.assert_allclose(there[:, 10:], here[:, :-10], atol=1e-9)
 
 
 def test_bad_widths_and_shapes():
     states, weights = np.zeros(3), np.ones((2, 3))
-    with pytest.raises(ValueError, match=r"a third of the grid's step"):
-        smear_eigenvalues(states, weights, GRID, 0.01)
+    with pytest.raises(ValueError, match=r"a third of the energies' step"):
+        smear_eigenvalues(states, weights, GRID.energies, 0.01)
     with pytest.raises(ValueError, match=r"width must be a positive number of eV"):
-        smear_eigenvalues(states, weights, GRID, -0.1)
+        smear_eigenvalues(states, weights, GRID.energies, -0.1)
     with pytest.raises(ValueError, match=r"weights must have shape \(any, 3\)"):
-        smear_eigenvalues(states, np.ones((2, 4)), GRID, 0.1)
+        smear_eigenvalues(states, np.ones((2, 4)), GRID.energies, 0.1)

@@ -96,3 +96,22 @@ def test_values_must_be_finite_and_on_the_grid():
         DOS(GRID, values[:, :400])
     with pytest.raises(ValueError, match="needs structure_index"):
         LDOS(GRID, np.zeros((2, GRID.size)))
+
+
+def test_from_eigenvalues_is_equation_7_written_out(xp):
+    rng = np.random.default_rng(2)
+    eigenvalues, kpoints = rng.uniform(-5, 5, (4, 6)), np.array([0.1, 0.2, 0.3, 0.4])
+    shares = rng.uniform(0, 1, (3, 4, 6))
+    shares /= shares.sum(axis=0)
+    ldos = LDOS.from_eigenvalues(*(xp.asarray(a) for a in (eigenvalues, 5 * kpoints, shares)), GRID, 0.2)
+    expected = np.zeros((3, GRID.size))
+    for atom in range(3):
+        for k in range(4):
+            for band in range(6):
+                line = peaks(GRID.energies, [eigenvalues[k, band]], 0.2)[0]
+                expected[atom] += 2 * kpoints[k] * shares[atom, k, band] * line
+    np.testing.assert_allclose(np.asarray(ldos.values), expected, atol=1e-4 * expected.max())
+    # Two electrons in each of six bands.
+    assert float(np.asarray(ldos.total().values).sum()) * GRID.step == pytest.approx(12.0)
+    with pytest.raises(ValueError, match=r"kpoint_weights must have shape \(4\)"):
+        LDOS.from_eigenvalues(*(xp.asarray(a) for a in (eigenvalues, kpoints[:3], shares)), GRID, 0.2)

@@ -24,7 +24,7 @@ SILICON = TersoffParameters(
 class FastTersoff(Tersoff):
     """Tersoff energy (eV) and forces (eV/angstrom) of a one-element system; ``skin`` in angstrom."""
 
-    implemented_properties = ["energy", "forces"]
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012, as ASE has it
 
     def __init__(self, parameters: TersoffParameters = SILICON, symbol: str = "Si", skin: float = 0.6):
         super().__init__({(symbol,) * 3: parameters}, skin=skin)

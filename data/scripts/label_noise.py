@@ -89,7 +89,8 @@ def summarize(records: Path, folder: Path) -> dict[str, object]:
         result["ldos"].append(round(_loss(pairs), 4))
         result["dos"].append(round(_loss(means), 4))
     result["dos_by_structure_at_0.3"] = {
-        name: round(_loss([tuple(side.mean(axis=0) for side in _pair(records, folder, name, 0.3))]), 4) for name in names
+        name: round(_loss([tuple(side.mean(axis=0) for side in _pair(records, folder, name, 0.3))]), 4)
+        for name in names
     }
     return result
 

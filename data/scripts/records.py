@@ -10,20 +10,18 @@ import numpy as np
 from ase import Atoms
 from espresso import Bands
 
+from ldosml import LDOS, EnergyGrid
+
 ENERGIES = np.round(np.arange(-14.0, 18.0, 0.05), 2)  # eV, the code's own zero
 SMEARING_WIDTH = 0.1  # eV
 RESOLUTION = 2.0**-13  # states/eV/atom, a hundredth of the label noise
 
 
-def gaussian_spectra(bands: Bands, divide: bool) -> np.ndarray:
-    """LDOS (n_atoms, n_energies) in states/eV, both spins; ``divide`` makes the atoms add up to the DOS."""
+def spectra(bands: Bands, divide: bool) -> LDOS:
+    """LDOS of one structure on ENERGIES; ``divide`` makes the atoms add up to the DOS."""
     weights = bands.atom_weights / bands.atom_weights.sum(axis=0) if divide else bands.atom_weights
-    spectra = np.zeros((len(weights), len(ENERGIES)))
-    norm = 2 / (SMEARING_WIDTH * np.sqrt(2 * np.pi))
-    for k, weight_k in enumerate(bands.kpoint_weights):
-        u = (ENERGIES[:, None] - bands.eigenvalues[k]) / SMEARING_WIDTH
-        spectra += weight_k * norm * (weights[:, k] @ np.exp(-0.5 * u**2).T)
-    return spectra
+    grid = EnergyGrid.from_array(ENERGIES, "code")
+    return LDOS.from_eigenvalues(bands.eigenvalues, bands.kpoint_weights, weights, grid, SMEARING_WIDTH)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -47,8 +45,8 @@ def write_record(path: Path, atoms: Atoms, bands: Bands, extra: dict[str, object
             positions=atoms.positions,
             cell=np.array(atoms.cell),
             pbc=atoms.pbc,
-            ldos=_rounded(gaussian_spectra(bands, divide=True)),
-            projected_dos=_rounded(gaussian_spectra(bands, divide=False).sum(axis=0)),
+            ldos=_rounded(spectra(bands, divide=True).values),
+            projected_dos=_rounded(spectra(bands, divide=False).values.sum(axis=0)),
             info=np.frombuffer(json.dumps(info, default=float).encode(), dtype=np.uint8),
         )
         file.flush()

@@ -1,0 +1,127 @@
+"""The command line, run in this process as a user would type it."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from ldosml import LDOSDataset, persistence
+from ldosml.cli import main
+
+SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--jobs", "1", "--low", "-4"]
+
+
+@pytest.fixture
+def dataset(tmp_path, make_dataset):
+    path = tmp_path / "data.h5"
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).write(path)
+    return path
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, " ".join(captured.err.split())
+
+
+def test_fit_predict_and_info(capsys, tmp_path, dataset):
+    model = tmp_path / "m.ldosml"
+    code, out, _ = run(capsys, "fit", dataset, "-o", model, *SMALL, "--json", "--report", tmp_path / "report")
+    assert code == 0
+    result = json.loads(out)
+    assert 0 < result["errors"]["ldos_normalized_loss"] < 2
+    assert result["n_structures"] == 2
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
+
+    data = LDOSDataset.read(dataset)
+    write(tmp_path / "new.xyz", data.structures[:3])
+    code, out, _ = run(capsys, "predict", model, tmp_path / "new.xyz", "-o", tmp_path / "p.npz", "--jobs", 1, "--json")
+    assert code == 0
+    assert json.loads(out)["n_environments"] == 7
+    expected = persistence.load(model).predict(data.structures[:3])
+    with np.load(tmp_path / "p.npz") as file:
+        np.testing.assert_allclose(file["ldos"], expected.values, atol=1e-6)
+        np.testing.assert_allclose(file["dos"], expected.total().values, atol=1e-6)
+        np.testing.assert_array_equal(file["n_atoms"], [2, 3, 2])
+
+    code, _, _ = run(capsys, "predict", model, tmp_path / "new.xyz", "-o", tmp_path / "p.h5", "--jobs", 1)
+    assert code == 0
+    predicted = LDOSDataset.read(tmp_path / "p.h5")
+    np.testing.assert_allclose(predicted.ldos.values, expected.values, atol=1e-5)
+    assert predicted.provenance["model"] == str(model)
+
+    code, out, _ = run(capsys, "info", model, "--json")
+    assert (code, json.loads(out)["environments"]) == (0, str(persistence.load(model).training_["n_environments"]))
+
+
+def test_info_on_a_dataset(capsys, dataset):
+    code, out, _ = run(capsys, "info", dataset, "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["provenance"]["code"] == "closed form"
+    code, out, _ = run(capsys, "info", dataset)
+    assert code == 0
+    assert "closed form" in out
+
+
+def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dataset):
+    data = make_dataset()
+    write(tmp_path / "s.xyz", data.structures)
+    np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values)
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--reference", "fermi"]
+    options = ["--energy-max", 4.0, "--electrons", "Si=4", "--electrons", "C=4", "--smearing-width", 0.3]
+    code, _, _ = run(capsys, *command, *options)
+    assert code == 0
+    imported = LDOSDataset.read(tmp_path / "d.h5")
+    np.testing.assert_allclose(imported.ldos.values, data.ldos.values, atol=1e-6)
+    np.testing.assert_array_equal(imported.n_electrons, 4.0 * data.n_atoms)
+    assert imported.energy_max.max() == 4.0
+    code, _, err = run(capsys, *command, "--electrons", "Si:4")
+    assert (code, "as Si=4; got 'Si:4'" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["info", "absent.h5"], 1, "There is no dataset file absent.h5"),
+        (["info", "absent.ldosml"], 1, "There is no model file absent.ldosml"),
+        (["fit", "absent.h5", "-o", "m.ldosml"], 1, "There is no dataset file"),
+        (["fit", "{data}", "-o", "nowhere/m.ldosml"], 1, "There is no folder"),
+        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "-1"], 1, "alpha must be positive"),
+        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "best"], 1, "'leave-one-structure-out'; got 'best'"),
+        (["fit", "{data}", "-o", "m.ldosml", "--smearing", "0.1"], 1, "wide already"),
+        (["fit", "{data}", "-o", "m.ldosml", "--high", "9"], 1, "energy_max"),
+        (["fit", "{data}", "-o", "m.ldosml", "--kernel", "magic"], 2, "magic"),
+        (["fit", "{data}"], 2, "--output"),
+        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.npz"], 1, "There is no model file"),
+        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 1, "writes .h5 (a dataset) or .npz"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, dataset, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    found, out, err = run(capsys, *[str(a).format(data=dataset) for a in arguments])
+    assert found == code
+    assert message in err
+    assert out == ""
+    assert "Traceback" not in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
+    model = tmp_path / "m.ldosml"
+    model.write_text("mine")
+    code, _, err = run(capsys, "fit", dataset, "-o", model, *SMALL)
+    assert (code, "--overwrite" in err, model.read_text()) == (1, True, "mine")
+    code, _, _ = run(capsys, "fit", dataset, "-o", model, *SMALL, "--overwrite", "--test-size", 0)
+    assert code == 0
+    assert persistence.load(model).training_["n_structures"] == 10
+
+
+@pytest.mark.parametrize("command", ["demo", "info", "import", "fit", "predict"])
+def test_help_says_what_each_option_is(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert "Usage: ldosml " + command in out.replace("\n", " ")

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, rmse
+
+GRID = EnergyGrid.from_range(0, 4.9, 0.1, reference="fermi")
+INDEX = np.array([0, 0, 1, 1, 1])
+RNG = np.random.default_rng(5)
+REFERENCE = RNG.uniform(0, 2, (5, GRID.size))
+PREDICTED = REFERENCE + 0.1 * RNG.normal(size=REFERENCE.shape)
+
+
+def spectra(values, xp=np):
+    return LDOS(GRID, xp.asarray(values), structure_index=xp.asarray(INDEX))
+
+
+@pytest.fixture
+def pair(xp):
+    return spectra(REFERENCE, xp), spectra(PREDICTED, xp)
+
+
+def test_equation_15_written_out(pair):
+    total, variance, count = 0.0, 0.0, REFERENCE.size
+    mean = sum(REFERENCE.ravel()) / count
+    for g_ref, g in zip(REFERENCE.ravel(), PREDICTED.ravel(), strict=True):
+        total += (g - g_ref) ** 2 / count
+        variance += (g_ref - mean) ** 2 / count
+    assert normalized_loss(*pair) == pytest.approx(np.sqrt(total / variance), rel=1e-12)
+
+
+def test_perfect_and_constant_predictions(pair):
+    reference, _ = pair
+    assert normalized_loss(reference, reference) == 0
+    constant = spectra(np.full_like(REFERENCE, REFERENCE.mean()))
+    assert normalized_loss(spectra(REFERENCE), constant) == pytest.approx(1.0, rel=1e-12)
+
+
+def test_per_environment_squares_average_to_the_set(pair):
+    losses = np.asarray(normalized_loss(*pair, per="environment"))
+    assert losses.shape == (5,)
+    assert np.sqrt(np.mean(losses**2)) == pytest.approx(normalized_loss(*pair))
+
+
+def test_per_structure_is_the_mean_over_its_atoms(pair):
+    losses = np.asarray(normalized_loss(*pair, per="structure"))
+    environments = np.asarray(normalized_loss(*pair, per="environment"))
+    expected = [np.sqrt(np.mean(environments[s == INDEX] ** 2)) for s in (0, 1)]
+    np.testing.assert_allclose(losses, expected)
+
+
+def test_own_scale_is_each_spectrum_s_deviation(pair):
+    losses = np.asarray(normalized_loss(*pair, per="environment", scale="own"))
+    expected = np.sqrt(((PREDICTED - REFERENCE) ** 2).mean(axis=1)) / REFERENCE.std(axis=1)
+    np.testing.assert_allclose(losses, expected)
+
+
+def test_dos_is_compared_per_atom():
+    reference, predicted = spectra(REFERENCE).total(), spectra(PREDICTED).total()
+    per_atom = [DOS(GRID, s.values / np.array([[2.0], [3.0]])) for s in (reference, predicted)]
+    assert normalized_loss(reference, predicted) == pytest.approx(normalized_loss(*per_atom))
+    assert rmse(reference, predicted) == pytest.approx(rmse(*per_atom))
+
+
+def test_rmse_is_an_integral_over_energy():
+    # A constant error of 0.1 states/eV over 5 eV.
+    assert rmse(spectra(REFERENCE), spectra(REFERENCE + 0.1)) == pytest.approx(0.1 * np.sqrt(5.0))
+
+
+def test_losses_do_not_depend_on_the_unit():
+    scaled = normalized_loss(spectra(7 * REFERENCE), spectra(7 * PREDICTED))
+    assert scaled == pytest.approx(normalized_loss(spectra(REFERENCE), spectra(PREDICTED)))
+    assert rmse(spectra(7 * REFERENCE), spectra(7 * PREDICTED)) == pytest.approx(
+        7 * rmse(spectra(REFERENCE), spectra(PREDICTED))
+    )
+
+
+def test_refusals():
+    reference = spectra(REFERENCE)
+    with pytest.raises(ValueError, match="share one energy grid"):
+        normalized_loss(reference, reference.cut(0, 2))
+    with pytest.raises(ValueError, match="Cannot compare a LDOS with a DOS"):
+        normalized_loss(reference, reference.total())
+    with pytest.raises(ValueError, match="has no environments"):
+        normalized_loss(reference.total(), reference.total(), per="environment")
+    with pytest.raises(ValueError, match="constant"):
+        normalized_loss(spectra(np.ones_like(REFERENCE)), reference)
+    with pytest.raises(ValueError, match="'set', 'structure', 'environment'; got 'atom'"):
+        normalized_loss(reference, reference, per="atom")

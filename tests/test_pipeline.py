@@ -1,0 +1,283 @@
+"""The whole way from structures to LDOS and back from disk."""
+
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, make_supercell
+from scipy.spatial.transform import Rotation
+from sklearn.base import clone
+
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, persistence
+
+GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+
+
+def crystals(count=8, seed=0):
+    rng = np.random.default_rng(seed)
+    structures = [bulk("SiC", "zincblende", a=4.35 * scale, cubic=True) for scale in np.linspace(0.95, 1.05, count)]
+    for atoms in structures:
+        atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
+    return structures
+
+
+def invented_ldos(structures):
+    """A smooth function of the cell's volume and the element: something to learn."""
+    rows = []
+    for atoms in structures:
+        width = 0.3 * atoms.cell.volume ** (1 / 3)
+        for number in atoms.numbers:
+            rows.append(np.exp(-(((GRID.energies - 0.1 * (number - 10)) / width) ** 2)))
+    index = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in structures])
+    return LDOS(GRID, np.array(rows), 0.3, structure_index=index)
+
+
+SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
+
+
+@pytest.fixture(scope="module")
+def model():
+    structures = crystals()
+    return DOSModel(SMALL, LDOSKernelRidge(1e-6)).fit(structures, invented_ldos(structures))
+
+
+def test_learns_what_it_was_shown(model):
+    new = crystals(5, seed=1)
+    predicted = model.predict(new)
+    np.testing.assert_allclose(predicted.values, invented_ldos(new).values, atol=0.02)
+    np.testing.assert_array_equal(predicted.numbers, np.concatenate([atoms.numbers for atoms in new]))
+    assert predicted.grid.matches(GRID)
+    assert predicted.smearing_width == 0.3
+
+
+def test_species_do_not_mix(model):
+    """Each species has its own regressor: changing carbon's targets leaves silicon's predictions alone."""
+    structures = crystals()
+    ldos = invented_ldos(structures)
+    numbers = np.concatenate([atoms.numbers for atoms in structures])
+    changed = LDOS(GRID, ldos.values + (numbers == 6)[:, None], 0.3, structure_index=ldos.structure_index)
+    other = DOSModel(SMALL, LDOSKernelRidge(1e-6)).fit(structures, changed)
+    difference = other.predict(structures).values - model.predict(structures).values
+    np.testing.assert_allclose(difference[numbers == 14], 0, atol=1e-12)
+    np.testing.assert_allclose(difference[numbers == 6], 1, atol=1e-6)
+
+
+class TestInvariance:
+    """Nothing that leaves the physics alone may move a prediction by more than 1e-8."""
+
+    atoms = crystals(1, seed=3)[0]
+
+    def test_rotation(self, model):
+        matrix = Rotation.from_rotvec([0.3, -0.7, 1.1]).as_matrix()
+        turned = self.atoms.copy()
+        turned.set_cell(self.atoms.cell @ matrix.T, scale_atoms=False)
+        turned.positions = self.atoms.positions @ matrix.T
+        np.testing.assert_allclose(model.predict(turned).values, model.predict(self.atoms).values, atol=1e-8)
+
+    def test_translation_and_wrapping(self, model):
+        moved = self.atoms.copy()
+        moved.positions += [1.3, -7.7, 12.1]
+        expected = model.predict(self.atoms).values
+        np.testing.assert_allclose(model.predict(moved).values, expected, atol=1e-8)
+        moved.wrap()
+        np.testing.assert_allclose(model.predict(moved).values, expected, atol=1e-8)
+
+    def test_permutation(self, model):
+        order = np.random.default_rng(0).permutation(len(self.atoms))
+        expected = model.predict(self.atoms)
+        permuted = model.predict(self.atoms[order])
+        np.testing.assert_allclose(permuted.values, expected.values[order], atol=1e-8)
+        np.testing.assert_allclose(permuted.total().values, expected.total().values, atol=1e-8)
+
+    def test_repetition(self, model):
+        one = model.predict(self.atoms).total()
+        many = model.predict(self.atoms * (2, 1, 2)).total()
+        np.testing.assert_allclose(many.per_atom(), one.per_atom(), atol=1e-8)
+        np.testing.assert_allclose(many.values, 4 * one.values, atol=1e-7)
+
+    def test_another_cell_of_the_same_crystal(self, model):
+        skewed = make_supercell(self.atoms, [[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+        np.testing.assert_allclose(
+            model.predict(skewed).total().values, model.predict(self.atoms).total().values, atol=1e-8
+        )
+
+
+def test_learns_a_dataset_at_its_fermi_level(make_dataset):
+    data = make_dataset((2, 3, 1, 2, 2, 3, 3, 2))
+    model = DOSModel(SMALL, LDOSKernelRidge(1e-8, kernel="gaussian"), low=-4, high=2).fit(data)
+    assert model.grid_.reference == "fermi"
+    assert (model.grid_.start, model.grid_.stop) == (-4, 2)
+    evaluation = model.evaluate(data)
+    # Labels are known in closed form, so this checks the alignment as well as the fit.
+    exact = make_dataset.exact(data, model.energies, 0.3)
+    np.testing.assert_allclose(evaluation.reference.values, exact, atol=2e-3)
+    # The invented atoms of one structure look much alike: only part of the targets can be learned.
+    assert evaluation.losses()["ldos_normalized_loss"] < 0.5
+    assert [row["name"] for row in evaluation.by_structure()] == data.names
+
+
+def test_groups_of_a_dataset_are_left_out_whole(make_dataset):
+    data = make_dataset((2, 3, 1, 2, 2, 3, 3, 2))
+    aligned = data.refer_to("fermi", -4, 2)
+    options = {"kernel": "gaussian", "alphas": np.logspace(-6, 1, 8)}
+    by_group = DOSModel(SMALL, LDOSKernelRidge("leave-one-structure-out", **options), low=-4, high=2).fit(data)
+    rows = np.concatenate([atoms.numbers for atoms in data.structures]) == 14
+    group = np.repeat(data.groups, data.n_atoms)[rows]
+    X = SMALL.fit(data.structures).transform(data.structures)[rows]
+    direct = LDOSKernelRidge("leave-one-structure-out", **options)
+    direct.fit(X, aligned.ldos.values[rows], structure_index=group)
+    np.testing.assert_allclose(by_group.regressors_[14].cv_errors_, direct.cv_errors_, atol=1e-9)
+
+
+def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
+    data = make_dataset()
+    with pytest.raises(ValueError, match="energy_max"):
+        DOSModel(SMALL, LDOSRidge(), high=3.5).fit(data)
+    model = DOSModel(SMALL, LDOSRidge(), low=-4).fit(data)
+    assert model.grid_.stop <= 3.0 + 1e-9
+    lower = data.select([0]).refer_to("fermi")
+    short = LDOSDataset.from_arrays(
+        lower.structures, lower.grid.energies, ldos=lower.ldos.values, energy_max=1.0, smearing_width=0.3
+    )
+    with pytest.raises(ValueError, match="energy_max"):
+        model.evaluate(short)
+
+
+def test_refusals(model, make_dataset):
+    structures = crystals(2)
+    with pytest.raises(ValueError, match=r"2 structures have 16 atoms, the LDOS has 64 rows in 8 structures"):
+        DOSModel(SMALL).fit(structures, invented_ldos(crystals()))
+    with pytest.raises(ValueError, match="needs a dataset, or structures and their LDOS"):
+        DOSModel(SMALL).fit(structures)
+    with pytest.raises(ValueError, match="contains Ge"):
+        model.predict(bulk("Ge"))
+    with pytest.raises(ValueError, match=r"[Nn]o structures|at least one"):
+        model.predict([])
+    holed = bulk("Si")
+    holed.positions[0, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        model.predict(holed)
+    with pytest.raises(ValueError, match="total DOS only"):
+        DOSModel(SMALL).fit(make_dataset(total=True))
+    with pytest.raises(ValueError, match="zero at 'fermi', the model at 'vacuum'"):
+        DOSModel(SMALL, reference="vacuum").fit(structures, invented_ldos(structures))
+    with pytest.raises(ValueError, match=r"smeared by 0\.5 eV, the model's training data by 0\.3 eV"):
+        DOSModel(SMALL, LDOSRidge(), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
+
+
+def test_species_with_soap_but_no_regressor():
+    structures = [bulk("Si"), bulk("Si", a=5.5)]
+    model = DOSModel(SOAP(r_cut=3, n_max=3, l_max=2, species=["Si", "C"]), LDOSRidge())
+    model.fit(structures, invented_ldos(structures))
+    with pytest.raises(ValueError, match=r"trained on atomic numbers \[14\]; it has never seen \[6\]"):
+        model.predict(Atoms("C"))
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        LDOSKernelRidge(1e-3, kernel="matern"),
+        LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
+        LDOSRidge(np.full(GRID.size, 1e-3)),
+    ],
+    ids=["cholesky", "chosen", "ridge"],
+)
+def test_saved_models_predict_the_same(tmp_path, regressor):
+    structures = crystals()
+    model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    loaded = persistence.load(path)
+    np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
+    assert loaded.predict(structures).smearing_width == 0.3
+    assert clone(loaded.regressors_[14]).get_params()["alpha"] is not None
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        persistence.save(model, path)
+
+
+def test_a_model_file_is_readable_and_holds_no_pickle(model, tmp_path):
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    with zipfile.ZipFile(path) as archive:
+        spec = json.loads(archive.read("spec.json"))
+        assert spec["regressors"]["14"]["parameters"]["alpha"] == 1e-6
+        for name in archive.namelist():
+            assert name == "spec.json" or archive.read(name)[:6] == b"\x93NUMPY"
+
+
+def rewrite(path, change):
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    spec = json.loads(content["spec.json"])
+    change(spec, content)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (content | {"spec.json": json.dumps(spec)}).items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda spec, content: spec.update(format_version=2), "model format 2.*reads format 1"),
+        (lambda spec, content: spec.update(format="something"), "not an ldosml model"),
+        (lambda spec, content: spec["descriptor"].update({"class": "os.system"}), "of class 'os.system'"),
+        (lambda spec, content: spec.pop("grid"), "'grid' is missing"),
+        (lambda spec, content: content.pop("arrays/regressor-14.dual_coef_.npy"), "dual_coef_.*is missing"),
+        (lambda spec, content: spec["grid"].update(size=7), "the grid 7"),
+        (lambda spec, content: spec["grid"].update(colour="red"), "damaged"),
+    ],
+)
+def test_damaged_or_foreign_models_are_refused(model, tmp_path, change, message):
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=message):
+        persistence.load(path)
+
+
+def test_truncated_missing_and_other_files(model, tmp_path):
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="not an ldosml model, or is truncated"):
+        persistence.load(path)
+    path.write_text("hello")
+    with pytest.raises(ValueError, match="not an ldosml model, or is truncated"):
+        persistence.load(path)
+    with pytest.raises(FileNotFoundError, match="There is no model file"):
+        persistence.load(tmp_path / "absent.ldosml")
+
+
+def test_an_array_with_objects_is_refused(model, tmp_path):
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    objects = tmp_path / "objects.npy"
+    np.save(objects, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    rewrite(path, lambda spec, content: content.update({"arrays/regressor-14.coef.npy": b""}))
+    rewrite(path, lambda spec, content: content.update({"arrays/regressor-14.target_mean_.npy": objects.read_bytes()}))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        persistence.load(path)
+
+
+def test_a_full_disk_leaves_the_old_model(model, tmp_path, monkeypatch):
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        persistence.save(model, path, overwrite=True)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.ldosml"]
+
+
+def test_what_cannot_be_saved_says_so(tmp_path):
+    from sklearn.pipeline import FeatureUnion
+
+    structures = crystals(3)
+    joined = FeatureUnion([("short", SOAP(r_cut=3, n_max=3, l_max=2)), ("long", SMALL)])
+    model = DOSModel(joined, LDOSRidge()).fit(structures, invented_ldos(structures))
+    assert model.predict(structures).values.shape == (24, GRID.size)
+    with pytest.raises(TypeError, match="A FeatureUnion cannot be saved; known are SOAP"):
+        persistence.save(model, tmp_path / "m.ldosml")
+    assert not list(tmp_path.iterdir())

@@ -44,8 +44,8 @@ def like(array: Array, values: object) -> Array:
 def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
     """Solve ``matrix @ x = rhs`` for a symmetric positive definite matrix by Cholesky factorisation.
 
-    Shapes (n, n) and (n, m) give (n, m). ``matrix`` is overwritten, so that no second one is held. Raises numpy.linalg.LinAlgError (or the namespace's own error) when the
-    matrix is not positive definite.
+    Shapes (n, n) and (n, m) give (n, m). ``matrix`` is overwritten, so that no second one is held. Raises
+    numpy.linalg.LinAlgError (or the namespace's own error) when the matrix is not positive definite.
     """
     xp = namespace(matrix, rhs)
     if is_numpy(xp):

@@ -158,13 +158,14 @@ def _write_evaluation(
 ) -> list[Path]:
     from ldosml import plotting, report
 
+    noise = report.label_noise_at(train.label_noise, evaluation.reference.smearing_width)
     figures = {
         "representatives.png": plotting.representatives_figure(evaluation),
         "parity.png": plotting.parity_figure(evaluation),
-        "loss-by-energy.png": plotting.loss_by_energy_figure(evaluation),
+        "loss-by-energy.png": plotting.loss_by_energy_figure(evaluation, noise),
     }
     for name, figure in figures.items():
-        figure.savefig(folder / name)
+        (folder / name).write_bytes(plotting.png(figure))
     report.write_report(
         folder / "report.html",
         evaluation,
@@ -196,7 +197,7 @@ def _report_errors(
     from ldosml.report import label_noise_at
 
     width = evaluation.reference.smearing_width
-    noise = None if width is None else label_noise_at(test.label_noise, width)
+    noise = label_noise_at(test.label_noise, width)
     result = {
         "errors": evaluation.losses(),
         "label_noise": noise,
@@ -321,11 +322,13 @@ def fit(
     with stages(f"Reading {dataset}"):
         data = _open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
+        # On one grid before the split, so that no held-out structure ends below the model's highest energy.
+        data = data.refer_to("fermi", low, high)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(soap, regressor, low=low, high=high).fit(train)
+        model = DOSModel(soap, regressor, low=data.grid.start, high=data.grid.stop).fit(train)
     persistence.save(model, output, overwrite=overwrite)
     if test is None:
         _emit({"file": str(output), **model.training_}, as_json, lambda: _results.print(f"wrote {output}"))

@@ -405,15 +405,12 @@ def _write_h5(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str], 
 def _write_npz(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str], overwrite: bool) -> None:
     import numpy as np
 
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(
-                file, energies=ldos.energies, ldos=ldos.values, dos=ldos.total().values, n_atoms=ldos.n_atoms
-            )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    from ldosml._files import replacing
+
+    with replacing(path, overwrite) as file:
+        np.savez_compressed(
+            file, energies=ldos.energies, ldos=ldos.values, dos=ldos.total().values, n_atoms=ldos.n_atoms
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import ldosml
 from ldosml._array import to_numpy
+from ldosml._files import replacing
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.pipeline import DOSModel
@@ -126,20 +127,11 @@ def _plain(value: Any) -> Any:
 
 
 def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                archive.writestr("spec.json", json.dumps(spec, indent=2))
-                for name, array in arrays.items():
-                    buffer = io.BytesIO()
-                    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
-                    archive.writestr(f"arrays/{name}.npy", buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("spec.json", json.dumps(spec, indent=2))
+        for name, array in arrays.items():
+            with archive.open(f"arrays/{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def _check_format(spec: Any, path: Path) -> None:

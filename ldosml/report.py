@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ldosml import metrics, plotting
 from ldosml._array import to_numpy
+from ldosml._files import replacing
 from ldosml.pipeline import Evaluation
 
 Cell = str | float | None
@@ -335,16 +336,6 @@ def _render(title: str, sections: Sequence[Section]) -> str:
 
 
 def _write(path: Path, page: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        why = f"{error.strerror or error}; the report was not written and nothing else was changed"
-        raise OSError(error.errno, why, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(page.encode())
     return path

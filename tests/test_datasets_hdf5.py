@@ -293,7 +293,7 @@ class TestDiskTrouble:
 
     def test_old_file_stays(self, make_dataset, path, full_disk):
         before = path.read_bytes()
-        with pytest.raises(OSError, match="No space left on device; the dataset was not written") as raised:
+        with pytest.raises(OSError, match="No space left on device; it was not written") as raised:
             make_dataset((1,)).write(path, overwrite=True)
         assert raised.value.errno == errno.ENOSPC
         assert path.read_bytes() == before

@@ -21,6 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._files import replacing
 from ldosml._validation import check_finite, check_positive
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.stored import StoredLDOS, file_stamp
@@ -48,21 +49,11 @@ def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = 
         When it cannot be written (disk full, no permission); what was there before is untouched.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite:  # before the work is done, not after
         raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or append to it.")
     content = _serialise(dataset)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        why = f"{error.strerror or error}; the dataset was not written and nothing else was changed"
-        raise OSError(error.errno, why, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)
     return path
 
 

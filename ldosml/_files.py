@@ -1,0 +1,36 @@
+"""Files that appear under their names only when they are complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path``, which takes that name when the block ends without an error.
+
+    Raises
+    ------
+    FileExistsError
+        When ``path`` exists and ``overwrite`` is false.
+    OSError
+        When writing fails, for instance on a full disk: what was there before is untouched, and nothing is left behind.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already. Ask for overwrite to replace it, or choose another name.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        why = f"{error.strerror or error}; it was not written and nothing else was changed"
+        raise OSError(error.errno, why, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

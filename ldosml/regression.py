@@ -5,6 +5,7 @@ X (n_environments, n_features) are descriptors of environments, Y (n_environment
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ _BLOCK = 2**25
 """Numbers of a kernel that prediction holds at a time (256 MB)."""
 
 
-class _PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class _PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """What fitting with and without a kernel share: targets, alpha, and its choice."""
 
     alpha: Alpha
@@ -110,8 +111,9 @@ class _PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         variance = xp.mean(targets * targets, axis=0)
         return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
 
+    @abstractmethod
     def _solve(self, X: Array, targets: Array, alpha: Array | float | None, blocks: list[Array] | None) -> None:
-        raise NotImplementedError
+        """Fit targets without their mean; set ``alpha_``, chosen among ``alphas`` where ``alpha`` is None."""
 
     def _finish(self, predicted: Array) -> Array:
         predicted = predicted + self.target_mean_[None, :]

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ldosml import metrics
 from ldosml._array import to_numpy
@@ -96,7 +96,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     descriptor : transformer, optional
         From structures to one row per atom. Default: ``SOAP()``.
     regressor : estimator, optional
-        Cloned for each species. Default: ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
+        Any scikit-learn regressor of several targets, cloned for each species. Default: ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
     reference : {"fermi", "average_potential", "vacuum", "code"}
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.
@@ -161,10 +161,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         self.grid_, self.smearing_width_ = ldos.grid, ldos.smearing_width
         self.regressors_ = {}
         for number in np.unique(numbers):
-            rows = numbers == number
-            self.regressors_[int(number)] = self._new_regressor().fit(
-                X[rows], ldos.values[rows], structure_index=group[rows]
-            )
+            rows, regressor = numbers == number, self._new_regressor()
+            grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
+            self.regressors_[int(number)] = regressor.fit(X[rows], ldos.values[rows], **grouped)
         self.training_ = {"n_structures": len(structures), "n_environments": len(ldos), "n_groups": len(set(groups))}
         return self
 

@@ -10,6 +10,9 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 from scipy.spatial.transform import Rotation
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, persistence
 
@@ -103,6 +106,13 @@ class TestInvariance:
         np.testing.assert_allclose(
             model.predict(skewed).total().values, model.predict(self.atoms).total().values, atol=1e-8
         )
+
+
+def test_any_regressor_of_scikit_learn_will_do():
+    structures = crystals()
+    scaled = make_pipeline(StandardScaler(), Ridge(alpha=1e-3))
+    predicted = DOSModel(SMALL, scaled).fit(structures, invented_ldos(structures)).predict(structures)
+    np.testing.assert_allclose(predicted.values, invented_ldos(structures).values, atol=0.05)
 
 
 def test_learns_a_dataset_at_its_fermi_level(make_dataset):

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -277,17 +278,24 @@ class TestDiskTrouble:
 
         monkeypatch.setattr(os, request.param, fail)
 
-    @pytest.fixture
-    def tiny_disk(self):
-        """Refuse files above 4 kB, in the middle of writing them."""
+    @staticmethod
+    @contextmanager
+    def tiny_disk():
+        """Refuse files above 4 kB, in the middle of writing them.
+
+        Around one call only: the limit holds for the log of the tests, too.
+        """
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-        yield
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
-    def test_nothing_half_written(self, make_dataset, tmp_path, tiny_disk):
-        with pytest.raises(OSError, match=r"was not written.*new.h5") as raised:
-            make_dataset().write(tmp_path / "new.h5")
+    def test_nothing_half_written(self, make_dataset, tmp_path):
+        dataset = make_dataset()
+        with self.tiny_disk(), pytest.raises(OSError, match=r"was not written.*new.h5") as raised:
+            dataset.write(tmp_path / "new.h5")
         assert raised.value.filename == str(tmp_path / "new.h5")
         assert list(tmp_path.iterdir()) == []
 

@@ -3,7 +3,7 @@
     python data/scripts/pack_silicon.py data/silicon/records data/silicon.h5
 
 Run it from an environment in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The
-label noise, where it was measured, is read from label_noise.json in the folder above the records.
+label noise, where it was measured, is read from noise/label_noise.json beside the folder of the records.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from espresso import Settings
 from records import ENERGIES, SMEARING_WIDTH, read_record
+from silicon_structures import SEED
 
 from ldosml.datasets import LDOSDataset
 
@@ -50,6 +51,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 def provenance(records: Sequence[Record]) -> dict[str, Any]:
     dates = sorted({info["date"] for *_, info in records})
     return Settings().describe() | {
+        "seeds": f"numpy.random.default_rng([{SEED}, number of the trajectory in data/scripts/silicon_structures.py])",
         "scripts": "data/scripts/compute_silicon.py, data/scripts/pack_silicon.py",
         "date": [dates[0], dates[-1]],
         "structures": len(records),
@@ -83,6 +85,12 @@ def pack(records: Sequence[Record], label_noise: dict[str, Any] | None) -> LDOSD
     )
 
 
+def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
+    """Part of each structure's states from ``low`` to ``high`` (eV against E_F) that the orbitals hold."""
+    at_fermi = dataset.refer_to("fermi", low, high)
+    return at_fermi.projected_dos.values.sum(axis=1) / at_fermi.dos.values.sum(axis=1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path, help="the folder with one .npz file a structure")
@@ -91,11 +99,16 @@ def main() -> None:
     paths = sorted(arguments.records.glob("*.npz"), key=lambda path: path.stem)
     if not paths:
         raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
-    noise = arguments.records.parent / "label_noise.json"
+    noise = arguments.records.parent / "noise" / "label_noise.json"
     dataset = pack([read_record(path) for path in paths], json.loads(noise.read_text()) if noise.exists() else None)
     dataset.write(arguments.output, overwrite=True)
     size = arguments.output.stat().st_size
     print(dataset)
+    for low, high in ((-12.0, 0.0), (3.5, 4.5)):
+        part = projected_fraction(dataset, low, high)
+        print(
+            f"projected, E_F{low:+g} to E_F{high:+g} eV: {part.mean():.3f} (from {part.min():.3f} to {part.max():.3f})"
+        )
     print(f"{arguments.output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
 
 

@@ -19,6 +19,7 @@ from fast_tersoff import FastTersoff
 LATTICE_CONSTANT = 5.47  # diamond silicon, PBE, angstrom
 BETA_TIN_A, BETA_TIN_C = 4.81, 2.65  # angstrom, PBE
 LIQUID_VOLUME, AMORPHOUS_VOLUME = 18.6, 20.4  # angstrom^3 per atom
+SEED = 20261123
 TIME_STEP = 2.0  # fs
 FRICTION = 0.01  # 1/fs
 SNAPSHOT_STEPS = 200  # between two snapshots of one run
@@ -119,7 +120,7 @@ def _prepare_disordered(trajectory: Trajectory, rng: np.random.Generator) -> Ato
 
 def snapshots(trajectory: Trajectory) -> list[Atoms]:
     """The structures of a trajectory, wrapped into the cell, with their origin in ``atoms.info``."""
-    rng = np.random.default_rng([20261123, trajectory.number])
+    rng = np.random.default_rng([SEED, trajectory.number])
     if trajectory.kind.startswith(("diamond", "beta-tin")):
         atoms = _crystal(trajectory.kind)
         _strain(atoms, rng)

@@ -96,7 +96,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     descriptor : transformer, optional
         From structures to one row per atom. Default: ``SOAP()``.
     regressor : estimator, optional
-        Any scikit-learn regressor of several targets, cloned for each species. Default: ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
+        Any scikit-learn regressor of several targets, cloned for each species. Default:
+        ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
     reference : {"fermi", "average_potential", "vacuum", "code"}
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.

@@ -204,12 +204,17 @@ def _report_errors(
         "smearing_width": width,
         "n_structures": len(test),
         "n_environments": len(evaluation.reference),
+        "energies": [evaluation.reference.grid.start, evaluation.reference.grid.stop],
         "seconds": stages.seconds,
         "files": [str(file) for file in files],
     }
 
     def show() -> None:
-        title = f"{len(test)} structures, {len(evaluation.reference)} environments, smearing {width} eV"
+        grid = evaluation.reference.grid
+        title = (
+            f"{len(test)} structures, {len(evaluation.reference)} environments, {grid.start:g} to {grid.stop:g} eV, "
+            f"smearing {'not known' if width is None else f'{width:g} eV'}"
+        )
         _results.print(_table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
         _results.print("L/sigma: 0 is perfect, 1 is a constant. Label noise: what a denser k-mesh changes in the data.")
         for file in files:
@@ -322,13 +327,11 @@ def fit(
     with stages(f"Reading {dataset}"):
         data = _open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
-        # On one grid before the split, so that no held-out structure ends below the model's highest energy.
-        data = data.refer_to("fermi", low, high)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(soap, regressor, low=data.grid.start, high=data.grid.stop).fit(train)
+        model = DOSModel(soap, regressor, low=low, high=high).fit(train)
     persistence.save(model, output, overwrite=overwrite)
     if test is None:
         _emit({"file": str(output), **model.training_}, as_json, lambda: _results.print(f"wrote {output}"))

@@ -43,6 +43,9 @@ class Data(Protocol):
     def ldos(self) -> LDOS | None:
         """The spectra to learn, or to judge by."""
 
+    def complete_range(self, reference: Reference = ...) -> tuple[float, float]:
+        """Lowest and highest energy, against that zero, at which every spectrum is stored and complete."""
+
     def refer_to(self, reference: Reference = ..., low: float | None = ..., high: float | None = ...) -> Self:
         """The same data with another zero of energy, on one grid below every ``energy_max``."""
 
@@ -223,15 +226,19 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
     def evaluate(self, data: Data) -> Evaluation:
-        """Predict the structures of a dataset and set the predictions beside its LDOS, on the model's energies.
+        """Predict the structures of a dataset and set the predictions beside its LDOS.
+
+        They are judged at the model's energies, as far as every structure's DOS is stored and complete: see the grid of
+        the result.
 
         Raises
         ------
         ValueError
-            When the dataset has no LDOS, is smeared differently, or is not complete up to the model's highest energy.
+            When the dataset has no LDOS, or is smeared differently.
         """
         check_is_fitted(self)
-        aligned = data.refer_to(self.reference, self.grid_.start, self.grid_.stop)
+        grid = self.grid_.cut(*data.complete_range(self.reference))
+        aligned = data.refer_to(self.reference, grid.start, grid.stop)
         if aligned.ldos is None:
             raise ValueError(
                 "This dataset holds total DOS only; predictions are judged against LDOS, one row per atom."
@@ -241,7 +248,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
                 f"The dataset is smeared by {aligned.ldos.smearing_width} eV, the model's training data by "
                 f"{self.smearing_width_} eV: use broaden_to."
             )
-        predicted = self.predict(aligned.structures)
+        predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
         return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds))
 
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:

@@ -148,12 +148,14 @@ def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
         DOSModel(SMALL, LDOSRidge(), high=3.5).fit(data)
     model = DOSModel(SMALL, LDOSRidge(), low=-4).fit(data)
     assert model.grid_.stop <= 3.0 + 1e-9
-    lower = data.select([0]).refer_to("fermi")
+    first = data.select([0]).refer_to("fermi", -3.5)
     short = LDOSDataset.from_arrays(
-        lower.structures, lower.grid.energies, ldos=lower.ldos.values, energy_max=1.0, smearing_width=0.3
+        first.structures, first.grid.energies, ldos=first.ldos.values, energy_max=1.0, smearing_width=0.3
     )
-    with pytest.raises(ValueError, match="energy_max"):
-        model.evaluate(short)
+    judged = model.evaluate(short)
+    assert (judged.reference.grid.start, judged.reference.grid.stop) == (-3.5, 1.0)
+    np.testing.assert_array_equal(judged.predicted.values, model.predict(first.structures).cut(-3.5, 1.0).values)
+    assert data.complete_range("fermi")[1] == pytest.approx(3.0)
 
 
 def test_refusals(model, make_dataset):

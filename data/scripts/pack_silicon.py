@@ -22,7 +22,7 @@ from silicon_structures import SEED
 from ldosml.datasets import LDOSDataset
 
 RESOLUTION = 2.0**-11  # states/eV/atom; far below the label noise, and the file becomes a third smaller
-MARGIN = 1.0  # eV of energies kept below the first and above the last that is of use
+MARGIN = 3.0  # eV kept below the first states and above the largest energy_max: room for wider smearing
 
 Record = tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]
 

@@ -353,6 +353,15 @@ class LDOSDataset:
             energy_max=self.energy_max - zero,
         )
 
+    def complete_range(self, reference: Reference = "fermi", *, zeros: ArrayLike | None = None) -> tuple[float, float]:
+        """Lowest and highest energy (eV against that zero) at which every structure's spectrum is stored and complete.
+
+        ``refer_to`` accepts ``low`` and ``high`` between them, and has the same arguments.
+        """
+        zero = self._zeros(reference, zeros)
+        ends = np.minimum(self.grid.stop, self.energy_max)
+        return float((self.grid.start - zero).max()), float((ends - zero).min())
+
     def _zeros(self, reference: Reference, zeros: ArrayLike | None) -> NDArray[np.float64]:
         check_choice("reference", reference, get_args(Reference))
         if zeros is not None:

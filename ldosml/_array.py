@@ -35,6 +35,18 @@ def is_numpy(xp: Namespace) -> bool:
     return array_api_compat.is_numpy_namespace(xp)
 
 
+def as_float64(name: str, values: object) -> Array:
+    """Give ``values`` (an array of any namespace, or nested lists) in float64, where they are.
+
+    Raises TypeError for anything but real numbers.
+    """
+    xp = namespace(values)
+    array: Array = values if array_api_compat.is_array_api_obj(values) else np.asarray(values)
+    if not xp.isdtype(array.dtype, ("real floating", "integral")):
+        raise TypeError(f"{name} must be real numbers; got {array.dtype}.")
+    return xp.astype(array, xp.float64, copy=False)
+
+
 def like(array: Array, values: object) -> Array:
     """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
     xp = namespace(array)

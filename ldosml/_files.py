@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,17 +21,24 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
     OSError
         When writing fails, for instance on a full disk: what was there before is untouched, and nothing is left behind.
     """
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already. Ask for overwrite to replace it, or choose another name.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _refuse_existing(path, overwrite)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        _refuse_existing(path, overwrite)  # it may have appeared meanwhile
         os.replace(temporary, path)
+    except FileExistsError:
+        raise
     except OSError as error:
         why = f"{error.strerror or error}; it was not written and nothing else was changed"
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already. Ask for overwrite to replace it, or choose another name.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -30,8 +31,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_messages = Console(stderr=True)
-_results = Console()
+# Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
+_messages = Console(stderr=True, markup=False, highlight=False)
+_results = Console(markup=False, highlight=False)
 
 
 class KernelName(StrEnum):
@@ -53,13 +55,13 @@ class ReferenceName(StrEnum):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Jobs = Annotated[int, typer.Option(help="Processes for descriptors; -1 for one per core.")]
+Jobs = Annotated[int, typer.Option(help="Processes for descriptors, -1 for one per core; starting them takes seconds.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
     float | None, typer.Option(min=0.0, help="Broaden the spectra to this width first, eV. Default: as stored.")
 ]
 TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
-Seed = Annotated[int, typer.Option(help="Random state of the split.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
 
 
 class _Stages:
@@ -68,8 +70,8 @@ class _Stages:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]done"),
-            TextColumn("{task.description}"),
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=_messages,
             transient=True,
@@ -83,7 +85,7 @@ class _Stages:
             yield
             self._progress.update(task, completed=1)
         self._progress.remove_task(task)
-        _messages.print(f"[green]done[/] {name} ({time.perf_counter() - start:.1f} s)", highlight=False)
+        _messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
         self.seconds[name] = round(time.perf_counter() - start, 2)
 
 
@@ -130,7 +132,7 @@ def demo(
     smearing: Annotated[float, typer.Option(min=0.1, help="Smearing width of the spectra, eV.")] = 0.3,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
-    jobs: Jobs = -1,
+    jobs: Jobs = 1,
     as_json: AsJson = False,
 ) -> None:
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
@@ -157,6 +159,7 @@ def _write_evaluation(
     folder: Path, title: str, model: DOSModel, evaluation: Evaluation, train: LDOSDataset, stages: _Stages
 ) -> list[Path]:
     from ldosml import plotting, report
+    from ldosml._files import replacing
 
     noise = report.label_noise_at(train.label_noise, evaluation.reference.smearing_width)
     figures = {
@@ -165,7 +168,8 @@ def _write_evaluation(
         "loss-by-energy.png": plotting.loss_by_energy_figure(evaluation, noise),
     }
     for name, figure in figures.items():
-        (folder / name).write_bytes(plotting.png(figure))
+        with replacing(folder / name) as file:
+            file.write(plotting.png(figure))
     report.write_report(
         folder / "report.html",
         evaluation,
@@ -218,7 +222,7 @@ def _report_errors(
         _results.print(_table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
         _results.print("L/sigma: 0 is perfect, 1 is a constant. Label noise: what a denser k-mesh changes in the data.")
         for file in files:
-            _results.print(f"wrote {file}", highlight=False, soft_wrap=True)
+            _results.print(f"wrote {file}", soft_wrap=True)
 
     _emit(result, as_json, show)
 
@@ -231,21 +235,29 @@ def info(
     """Say what a dataset or a model holds, and where it came from."""
     from ldosml import persistence
 
-    if path.endswith(".ldosml"):
+    if zipfile.is_zipfile(path) or path.endswith(".ldosml"):
         facts: Mapping[str, Any] = describe_training(persistence.load(path))
     else:
         data = _open_dataset(path)
         facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
 
     def show() -> None:
-        rows = [
-            [key, value if isinstance(value, str) else json.dumps(value, default=str)] for key, value in facts.items()
-        ]
+        rows = list(_flattened(facts))
         table = _table(path, ("", "value"), rows)
         table.columns[1].justify = "left"
         _results.print(table)
 
     _emit(facts, as_json, show)
+
+
+def _flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
+    """One row a fact; facts within facts under both their names."""
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}: ")
+        else:
+            many = isinstance(value, list)
+            yield [f"{prefix}{key}", ", ".join(map(str, value)) if many else str(value)]
 
 
 def _open_dataset(name: str) -> LDOSDataset:
@@ -315,7 +327,7 @@ def fit(
     test_size: TestSize = 0.2,
     seed: Seed = 0,
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
-    jobs: Jobs = -1,
+    jobs: Jobs = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -323,6 +335,11 @@ def fit(
     from ldosml import SOAP, DOSModel, LDOSKernelRidge, persistence
 
     _refuse_existing(output, overwrite)
+    if report is not None:
+        if not test_size:
+            raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
+        report.mkdir(parents=True, exist_ok=True)
+        _refuse_existing(report / "report.html", overwrite)
     stages = _Stages()
     with stages(f"Reading {dataset}"):
         data = _open_dataset(dataset)
@@ -340,7 +357,6 @@ def fit(
         evaluation = model.evaluate(test)
     files = [output]
     if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
         files += _write_evaluation(report, f"{dataset}: structures held out", model, evaluation, train, stages)
     _report_errors(evaluation, test, stages, files, as_json)
 
@@ -365,7 +381,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model that fit has written, .ldosml.")],
     structures: Annotated[Path, typer.Argument(help="Structures, any format that ASE reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .h5 (a dataset) or .npz.")],
-    jobs: Jobs = -1,
+    jobs: Jobs = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -423,7 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        _messages.print(f"[red]ldosml:[/] {error}", highlight=False, soft_wrap=True)
+        _messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
         return 1
     return 0
 

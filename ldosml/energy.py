@@ -41,10 +41,12 @@ class EnergyGrid:
     reference: Reference
 
     def __post_init__(self) -> None:
+        if not np.isfinite(self.start):
+            raise ValueError(f"start of an EnergyGrid must be a finite number of eV; got {self.start!r}.")
         check_positive("step of an EnergyGrid", self.step, "eV")
         check_choice("reference of an EnergyGrid", self.reference, get_args(Reference))
-        if self.size < 2:
-            raise ValueError(f"An EnergyGrid needs at least 2 energies; got {self.size}.")
+        if self.size < 2 or int(self.size) != self.size:
+            raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
 
     @classmethod
     def from_array(cls, energies: ArrayLike, reference: Reference) -> EnergyGrid:

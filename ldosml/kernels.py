@@ -23,6 +23,9 @@ def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0
     """k(x, z) = (gamma x.z + coef0)^degree; shapes (n, f), (m, f) give (n, m)."""
     if degree < 1 or int(degree) != degree:
         raise ValueError(f"degree of a polynomial kernel must be a positive integer; got {degree!r}.")
+    check_positive("gamma of a polynomial kernel", gamma)
+    if not 0 <= coef0 < float("inf"):  # with a negative offset the kernel is not positive semidefinite
+        raise ValueError(f"coef0 of a polynomial kernel must be zero or a positive number; got {coef0!r}.")
     K = X @ Z.T
     if gamma != 1.0:
         K *= gamma

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 import ldosml
 from ldosml._array import to_numpy
 from ldosml._files import replacing
+from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.pipeline import DOSModel
@@ -40,6 +42,10 @@ _LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
+# Where results are cached is the reader's to say: joblib unpickles what it finds there.
+_NOT_KEPT = ("memory",)
+# What reading a damaged zip file, JSON text or array header may raise.
+_DAMAGE = (TypeError, AttributeError, UnicodeDecodeError, RuntimeError, MemoryError, EOFError, zlib.error)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -68,6 +74,8 @@ def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = Fal
         "format_version": FORMAT_VERSION,
         "ldosml_version": ldosml.__version__,
         "reference": model.reference,
+        "low": model.low,
+        "high": model.high,
         "grid": asdict(model.grid_),
         "smearing_width": model.smearing_width_,
         "training": model.training_,
@@ -77,7 +85,7 @@ def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = Fal
             for number, regressor in model.regressors_.items()
         },
     }
-    _write(path, spec, arrays)
+    _write(path, spec, arrays, overwrite)
     return path
 
 
@@ -94,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> DOSModel:
     try:
         with zipfile.ZipFile(path) as archive:
             spec = json.loads(archive.read("spec.json"))
-            _check_format(spec, path)
+            _check_format(spec)
             return _build(spec, archive)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no model file {path}.") from None
@@ -102,8 +110,10 @@ def load(path: str | os.PathLike[str]) -> DOSModel:
         raise ValueError(f"{path} is not an ldosml model, or is truncated: {error}.") from error
     except KeyError as error:
         raise ValueError(f"{path} is not a complete ldosml model: {error.args[0]!r} is missing.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise ValueError(f"The specification in {path} is damaged: {error}.") from error
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}.") from error
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as an ldosml model: {error}") from error
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -115,60 +125,87 @@ def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     array_names, plain_names = _LEARNT[type(part)]
     kept = {attribute: f"{name}.{attribute}" for attribute in array_names if hasattr(part, attribute)}
     arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
-    # Where a cache lies on this machine means nothing elsewhere.
-    parameters = {key: _plain(value) for key, value in part.get_params(deep=False).items() if key != "memory"}
-    plain = {attribute: _plain(getattr(part, attribute)) for attribute in plain_names}
+    parameters = {key: value for key, value in part.get_params(deep=False).items() if key not in _NOT_KEPT}
+    plain = {attribute: getattr(part, attribute) for attribute in plain_names}
     return {"class": type(part).__name__, "parameters": parameters, "learnt": plain, "arrays": kept}
 
 
 def _plain(value: Any) -> Any:
     """Turn arrays and NumPy numbers into what JSON can hold."""
-    return to_numpy(value).tolist() if hasattr(value, "shape") else value
+    if hasattr(value, "shape"):
+        return to_numpy(value).tolist()
+    raise TypeError(f"A parameter of type {type(value).__name__} cannot be saved: {value!r}.")
 
 
-def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays) -> None:
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("spec.json", json.dumps(spec, indent=2))
+def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays, overwrite: bool) -> None:
+    with (
+        replacing(path, overwrite) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        archive.writestr("spec.json", json.dumps(spec, indent=2, default=_plain))
         for name, array in arrays.items():
             with archive.open(f"arrays/{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
-def _check_format(spec: Any, path: Path) -> None:
+def _check_format(spec: Any) -> None:
     if not isinstance(spec, dict) or spec.get("format") != FORMAT:
-        raise ValueError(f"{path} is not an ldosml model: its spec.json does not say so.")
+        raise ValueError("its spec.json does not say that it is one.")
     if spec.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"{path} has model format {spec.get('format_version')!r}, written by ldosml {spec.get('ldosml_version')}; "
+            f"it has format {spec.get('format_version')!r}, written by ldosml {spec.get('ldosml_version')}; "
             f"this is ldosml {ldosml.__version__}, which reads format {FORMAT_VERSION}. Train and save it again."
         )
 
 
 def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     grid = EnergyGrid(**spec["grid"])
+    if spec["reference"] != grid.reference:
+        raise ValueError(f"The model has its zero at {spec['reference']!r}, its energies theirs at {grid.reference!r}.")
     descriptor = _restore(spec["descriptor"], archive)
     regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
-    model = DOSModel(descriptor, next(iter(regressors.values())), reference=spec["reference"])
-    model.grid_, model.smearing_width_, model.training_ = grid, spec["smearing_width"], spec["training"]
-    model.descriptor_, model.regressors_ = descriptor, regressors
+    if not regressors:
+        raise ValueError("The model has no regressor.")
     for number, regressor in regressors.items():
-        found = int(regressor.target_mean_.shape[0])
-        if found != grid.size:
-            raise ValueError(f"The regressor of atomic number {number} has {found} energies, the grid {grid.size}.")
+        _check_shapes(number, regressor, descriptor.n_features_out_, grid.size)
+    first = next(iter(regressors.values()))
+    model = DOSModel(descriptor, first, reference=grid.reference, low=spec["low"], high=spec["high"])
+    model.grid_, model.smearing_width_ = grid, spec["smearing_width"]
+    model.training_ = {key: int(spec["training"][key]) for key in ("n_structures", "n_environments", "n_groups")}
+    model.descriptor_, model.regressors_ = descriptor, regressors
     return model
+
+
+def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
+    name = f"{{}} of the regressor of atomic number {number}"
+    check_shape(name.format("target_mean_"), regressor.target_mean_, (n_energies,), "n_energies")
+    if isinstance(regressor, LDOSRidge):
+        check_shape(name.format("coef_"), regressor.coef_, (n_features, n_energies), "n_features, n_energies")
+    else:
+        check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
+        rows = len(regressor.X_fit_)
+        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
 
 
 def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     if part["class"] not in _CLASSES:
         raise ValueError(f"The model has a part of class {part['class']!r}; known are {', '.join(_CLASSES)}.")
-    estimator = _CLASSES[part["class"]](**part["parameters"])
+    parameters = part["parameters"]
+    if set(parameters) & set(_NOT_KEPT):
+        raise ValueError(f"The model sets {', '.join(_NOT_KEPT)}, which no model file may.")
+    estimator = _CLASSES[part["class"]](**parameters)
     array_names, plain_names = _LEARNT[type(estimator)]
     for name in plain_names:
-        setattr(estimator, name, part["learnt"][name])
+        setattr(estimator, name, int(part["learnt"][name]))
     for name in array_names:
         if name in part["arrays"]:
-            array = np.lib.format.read_array(
-                io.BytesIO(archive.read(f"arrays/{part['arrays'][name]}.npy")), allow_pickle=False
-            )
-            setattr(estimator, name, float(array) if array.ndim == 0 else array)
+            setattr(estimator, name, _read_array(archive, part["arrays"][name]))
     return estimator
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any] | float:
+    buffer = io.BytesIO(archive.read(f"arrays/{name}.npy"))
+    array = np.lib.format.read_array(buffer, allow_pickle=False)
+    if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+        raise ValueError(f"The array {name} of the model must hold finite real numbers; it is {array.dtype}.")
+    return float(array) if array.ndim == 0 else array

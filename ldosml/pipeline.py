@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -17,7 +19,7 @@ from ldosml._array import to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.regression import LDOSKernelRidge
-from ldosml.spectra import LDOS
+from ldosml.spectra import DOS, LDOS
 
 
 class Data(Protocol):
@@ -43,6 +45,10 @@ class Data(Protocol):
     def ldos(self) -> LDOS | None:
         """The spectra to learn, or to judge by."""
 
+    @property
+    def dos(self) -> DOS:
+        """Their sums, or the total DOS where that is another."""
+
     def complete_range(self, reference: Reference = ...) -> tuple[float, float]:
         """Lowest and highest energy, against that zero, at which every spectrum is stored and complete."""
 
@@ -60,16 +66,24 @@ class Evaluation:
         States/eV/atom, on the model's energies.
     names, kinds : list of str
         Of each structure.
+    reference_dos : DOS, optional
+        Where the total DOS is not the sum of the reference LDOS: projections need not add up. Predicted sums are judged
+        by it.
     """
 
     reference: LDOS
     predicted: LDOS
     names: list[str]
     kinds: list[str]
+    reference_dos: DOS | None = None
+
+    def dos(self) -> tuple[DOS, DOS]:
+        """Total DOS of every structure: reference and predicted."""
+        return self.reference.total() if self.reference_dos is None else self.reference_dos, self.predicted.total()
 
     def losses(self) -> dict[str, float]:
         """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2."""
-        dos, predicted_dos = self.reference.total(), self.predicted.total()
+        dos, predicted_dos = self.dos()
         return {
             "ldos_normalized_loss": metrics.normalized_loss(self.reference, self.predicted),
             "dos_normalized_loss": metrics.normalized_loss(dos, predicted_dos),
@@ -79,7 +93,7 @@ class Evaluation:
 
     def by_structure(self) -> list[dict[str, Any]]:
         """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
-        dos, predicted_dos = self.reference.total(), self.predicted.total()
+        dos, predicted_dos = self.dos()
         ldos_losses = metrics.normalized_loss(self.reference, self.predicted, per="structure")
         dos_losses = metrics.normalized_loss(dos, predicted_dos, per="structure")
         columns = zip(self.names, self.kinds, self.reference.n_atoms, ldos_losses, dos_losses, strict=True)
@@ -167,7 +181,11 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         for number in np.unique(numbers):
             rows, regressor = numbers == number, self._new_regressor()
             grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
-            self.regressors_[int(number)] = regressor.fit(X[rows], ldos.values[rows], **grouped)
+            try:
+                self.regressors_[int(number)] = regressor.fit(X[rows], ldos.values[rows], **grouped)
+            except ValueError as error:
+                found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
+                raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
         self.training_ = {"n_structures": len(structures), "n_environments": len(ldos), "n_groups": len(set(groups))}
         return self
 
@@ -192,7 +210,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
                 f"LDOS rows must match atoms one by one: {len(structures)} structures have {sum(expected)} atoms, the "
                 f"LDOS has {len(ldos)} rows in {ldos.n_structures} structures."
             )
-        low, high = (-np.inf if self.low is None else self.low), (np.inf if self.high is None else self.high)
+        if ldos.numbers is not None:
+            numbers = np.concatenate([atoms.numbers for atoms in structures])
+            if not np.array_equal(to_numpy(ldos.numbers), numbers):
+                raise ValueError("The LDOS has rows of other elements than the atoms of the structures, in this order.")
+        low = ldos.grid.start if self.low is None else self.low
+        high = ldos.grid.stop if self.high is None else self.high
+        if low < ldos.grid.start - 1e-9 or high > ldos.grid.stop + 1e-9:
+            raise ValueError(f"low = {low:g} and high = {high:g} eV reach beyond the spectra: {ldos.grid}.")
         return structures, ldos.cut(low, high), list(range(len(structures)))
 
     def _new_regressor(self) -> Any:
@@ -234,7 +259,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When the dataset has no LDOS, or is smeared differently.
+            When the dataset has no LDOS, is smeared differently, or has other energies.
         """
         check_is_fitted(self)
         grid = self.grid_.cut(*data.complete_range(self.reference))
@@ -243,13 +268,19 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 "This dataset holds total DOS only; predictions are judged against LDOS, one row per atom."
             )
-        if aligned.ldos.smearing_width != self.smearing_width_:
-            raise ValueError(
-                f"The dataset is smeared by {aligned.ldos.smearing_width} eV, the model's training data by "
-                f"{self.smearing_width_} eV: use broaden_to."
-            )
+        self._require_width(aligned.ldos.smearing_width)
+        grid.require_match(aligned.ldos.grid, "The model and the dataset")
         predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
-        return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds))
+        return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos)
+
+    def _require_width(self, width: float | None) -> None:
+        ours = self.smearing_width_
+        if width is None or ours is None or not math.isclose(width, ours, rel_tol=1e-6):
+            if width == ours:
+                return
+            raise ValueError(
+                f"The dataset is smeared by {width} eV, the model's training data by {ours} eV: use broaden_to."
+            )
 
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:
         missing = sorted(set(numbers.tolist()) - set(self.regressors_))

@@ -160,8 +160,8 @@ def png(figure: Figure, dpi: float = 150) -> bytes:
 
 def _pairs(evaluation: Evaluation) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Reference and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
-    spectra = evaluation.reference, evaluation.predicted
-    ldos, dos = [to_numpy(s.values) for s in spectra], [to_numpy(s.total().per_atom()) for s in spectra]
+    ldos = [to_numpy(s.values) for s in (evaluation.reference, evaluation.predicted)]
+    dos = [to_numpy(s.per_atom()) for s in evaluation.dos()]
     return [(ldos[0], ldos[1]), (dos[0], dos[1])]
 
 
@@ -187,7 +187,7 @@ def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> Non
 
 
 def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
-    reference, predicted = evaluation.reference.total(), evaluation.predicted.total()
+    reference, predicted = evaluation.dos()
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))
     values, predicted_values = _pairs(evaluation)[1]
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):

@@ -104,9 +104,11 @@ class _PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # 
             scale = float(xp.sum(factors.eigenvalues)) / targets.shape[0]
             self.alphas_ = np.asarray(DEFAULT_ALPHAS) * (scale or 1.0)
         else:
-            self.alphas_ = np.atleast_1d(np.asarray(self.alphas, dtype=float))
-            if not (np.isfinite(self.alphas_).all() and (self.alphas_ > 0).all()):
-                raise ValueError(f"alphas must be positive and finite; got {self.alphas!r}.")
+            self.alphas_ = np.atleast_1d(np.asarray(to_numpy(self.alphas), dtype=float))
+            if not (self.alphas_.size and np.isfinite(self.alphas_).all() and (self.alphas_ > 0).all()):
+                raise ValueError(f"alphas must be positive and finite, at least one; got {self.alphas!r}.")
+        if not 0 <= self.alpha_smoothing < np.inf:
+            raise ValueError(f"alpha_smoothing must be zero or a positive number; got {self.alpha_smoothing!r}.")
         self.cv_errors_ = solvers.errors_by_alpha(factors, targets, [float(a) for a in self.alphas_], blocks)
         variance = xp.mean(targets * targets, axis=0)
         return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
@@ -263,8 +265,8 @@ class LDOSKernelRidge(_PerEnergyRidge):
             return solvers.solve_kernel(K, targets, alpha)
         except LinAlgError as error:
             raise LinAlgError(
-                f"The kernel plus alpha = {alpha:g} is not positive definite in double precision: environments are "
-                "repeated, or nearly so. Raise alpha."
+                f"The kernel plus alpha = {alpha:g} is not positive definite in double precision, as when environments "
+                "are repeated, or nearly so. Raise alpha."
             ) from error
 
     def predict(self, X: Array) -> Array:

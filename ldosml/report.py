@@ -251,7 +251,7 @@ def _kinds(evaluation: Evaluation) -> Section:
     """Errors pooled over the structures of each kind: mean squares add up to that of the whole set."""
     reference, predicted = evaluation.reference, evaluation.predicted
     ldos = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
-    dos = to_numpy(metrics.normalized_loss(reference.total(), predicted.total(), per="structure"))
+    dos = to_numpy(metrics.normalized_loss(*evaluation.dos(), per="structure"))
     kinds = np.asarray(evaluation.kinds, dtype=object)
     rows: list[list[Cell]] = []
     for kind in sorted(set(evaluation.kinds)):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ldosml._array import Array, like, namespace
-from ldosml._validation import check_positive, check_shape
+from ldosml._validation import check_finite, check_positive, check_shape
 
 OVERSAMPLING = 32
 """Fine bins per smearing width. A cloud-in-cell state is then right to (1/32)^2/12, about 1e-4, of its own peak at
@@ -72,6 +72,8 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     """
     check_positive("width", width, "eV")
     xp = namespace(eigenvalues, weights)
+    check_finite("eigenvalues", eigenvalues)
+    check_finite("weights", weights)
     size, start = energies.shape[0], float(energies[0])
     step = (float(energies[-1]) - start) / (size - 1)
     if width < step / 3:

@@ -36,9 +36,18 @@ class Factorization:
 
 
 def factorize_kernel(K: Array) -> Factorization:
-    """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero."""
+    """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero.
+
+    Raises ValueError when one is more negative than rounding explains: such a matrix is no kernel.
+    """
     xp = namespace(K)
     eigenvalues, basis = xp.linalg.eigh(K)
+    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
+    if smallest < -1e-12 * K.shape[0] * max(largest, -smallest):
+        raise ValueError(
+            f"The kernel matrix has an eigenvalue of {smallest:.3g} beside a largest of {largest:.3g}: it is not "
+            "positive semidefinite, so that no function space belongs to it."
+        )
     return Factorization(basis, xp.where(eigenvalues > 0, eigenvalues, xp.zeros_like(eigenvalues)))
 
 
@@ -155,7 +164,9 @@ def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array,
     errors (n_alphas, n_energies) and alphas (n_alphas,) give (n_energies,).
     """
     xp = namespace(errors)
-    best = xp.take(like(errors, np.log(np.asarray(alphas))), xp.argmin(errors, axis=0))
+    # Where alpha is too small for double precision the error is not a number: never the best choice.
+    known = xp.where(xp.isfinite(errors), errors, xp.full_like(errors, xp.inf))
+    best = xp.take(like(errors, np.log(np.asarray(alphas))), xp.argmin(known, axis=0))
     if width <= 0:
         return xp.exp(best)
     energies = np.arange(errors.shape[1])

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
-from ldosml._array import Array, like, namespace, sum_by_index, to_numpy
-from ldosml._validation import check_finite, check_shape
+from ldosml._array import Array, as_float64, like, namespace, sum_by_index, to_numpy
+from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
 
@@ -32,6 +32,7 @@ class _Spectra:
     smearing_width: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", as_float64(f"values of a {type(self).__name__}", self.values))
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
 
@@ -63,6 +64,7 @@ class _Spectra:
 
         Raises ValueError when the present width is not known, or larger.
         """
+        check_positive("smearing width", width, "eV")
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
             have = "of unknown width" if known is None else f"{known:g} eV wide already"
@@ -115,6 +117,7 @@ class DOS(_Spectra):
         """Check shapes."""
         super().__post_init__()
         if self.n_atoms is not None:
+            object.__setattr__(self, "n_atoms", _as_array(self.n_atoms))
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
 
     def per_atom(self) -> Array:
@@ -159,12 +162,16 @@ class LDOS(_Spectra):
         super().__post_init__()
         if self.structure_index is None:
             raise ValueError("An LDOS needs structure_index, the structure that each row belongs to.")
+        object.__setattr__(self, "structure_index", _as_array(self.structure_index))
         index = to_numpy(self.structure_index)
         check_shape("structure_index", index, (len(self),), "n_environments")
+        if index.dtype.kind not in "iu":
+            raise TypeError(f"structure_index must be integers; got {index.dtype}.")
         steps = np.diff(index, prepend=-1)
         if index.size and (steps.min() < 0 or steps.max() > 1 or index[0] != 0):
             raise ValueError("structure_index must be 0, 0, ..., 1, 1, ...: ascending, without gaps, starting at 0.")
         if self.numbers is not None:
+            object.__setattr__(self, "numbers", _as_array(self.numbers))
             check_shape("numbers", self.numbers, (len(self),), "n_environments")
 
     @classmethod
@@ -254,6 +261,11 @@ class LDOS(_Spectra):
         """
         check_shape("zeros", zeros, (self.n_structures,), "n_structures")
         return self._referred(zeros, grid, [self.rows(s) for s in range(self.n_structures)])
+
+
+def _as_array(values: Array) -> Array:
+    """Lists as NumPy arrays, arrays as they are."""
+    return values if hasattr(values, "shape") else np.asarray(values)
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
-from ldosml import LDOSDataset, persistence
+from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, persistence
 from ldosml.cli import main
 
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--jobs", "1", "--low", "-4"]
@@ -125,3 +125,49 @@ def test_help_says_what_each_option_is(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert "Usage: ldosml " + command in out.replace("\n", " ")
+
+
+def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):
+    """The same in Python, step by step, gives the same numbers."""
+    model = tmp_path / "m.ldosml"
+    options = ["--kernel", "polynomial", "--degree", 3, "--gamma", 0.7, "--alpha", 0.01, "--atom-sigma", 0.4]
+    split = ["--test-size", 0.4, "--seed", 3, "--smearing", 0.4, "--high", 1.5]
+    code, out, _ = run(capsys, "fit", dataset, "-o", model, *SMALL, *options, *split, "--json")
+    assert code == 0
+    train, test = LDOSDataset.read(dataset).broaden_to(0.4).split(test_size=0.4, random_state=3)
+    soap = SOAP(r_cut=3.5, n_max=3, l_max=2, atom_sigma=0.4)
+    ridge = LDOSKernelRidge(0.01, kernel="polynomial", degree=3, gamma=0.7)
+    expected = DOSModel(soap, ridge, low=-4, high=1.5).fit(train).evaluate(test).losses()
+    assert json.loads(out)["errors"] == pytest.approx(expected)
+
+
+def test_reports_are_not_overwritten_unasked(capsys, tmp_path, dataset):
+    (tmp_path / "report.html").write_text("precious")
+    code, _, err = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *SMALL, "--report", tmp_path)
+    assert (code, "--overwrite" in err, (tmp_path / "m.ldosml").exists()) == (1, True, False)
+    assert (tmp_path / "report.html").read_text() == "precious"
+    code, _, err = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", "--report", tmp_path, "--test-size", 0)
+    assert (code, "--test-size 0 leaves none" in err) == (1, True)
+
+
+def test_square_brackets_in_names_are_shown(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "info", "run[bold]x[/nope].h5")
+    assert (code, "run[bold]x[/nope].h5" in err) == (1, True)
+
+
+def test_info_knows_a_model_by_its_content(capsys, tmp_path, dataset):
+    run(capsys, "fit", dataset, "-o", tmp_path / "model", *SMALL)
+    code, out, _ = run(capsys, "info", tmp_path / "model", "--json")
+    assert (code, "descriptor" in json.loads(out)) == (0, True)
+
+
+def test_import_keeps_the_code_s_own_zero(capsys, tmp_path, make_dataset):
+    data = make_dataset()
+    write(tmp_path / "s.xyz", data.structures)
+    np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values, fermi_energy=data.fermi_energy)
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--reference", "code"]
+    code, _, _ = run(capsys, *command)
+    imported = LDOSDataset.read(tmp_path / "d.h5")
+    assert (code, imported.grid.reference) == (0, "code")
+    np.testing.assert_allclose(imported.fermi_energy, data.fermi_energy)

@@ -104,11 +104,46 @@ class TestMaking:
             ({"provenance": {"cutoff": np.nan}}, "provenance"),
             ({"smearing_width": -0.1}, "smearing_width must be a positive number of eV"),
             ({"reference": "zero"}, "reference of an EnergyGrid must be one of"),
+            ({"fermi_energy": [0, 5.1]}, "fermi_energy must be 0; got 5.1 eV for structure 'structure-1'.*'code'"),
+            ({"fermi_energy": -1e-8}, "fermi_energy must be 0; got -1e-08 eV for structure 'structure-0'"),
+            ({"structures": [PAIR[0], Atoms("SiX")]}, "atom 1 of structure 'structure-1' has 0. Leave ghost atoms"),
+            ({"kinds": "ab"}, "kinds must be a list of 2 texts.*got 'ab'"),
+            ({"groups": "ab"}, "groups must be a list of 2 texts.*got 'ab'"),
+            ({"names": "ab"}, "names must be a list of 2 texts.*got 'ab'"),
         ],
     )
     def test_bad_input_is_named(self, changes, message):
         with pytest.raises(ValueError, match=message):
             from_pair(**changes)
+
+    def test_fermi_energy_where_it_is_the_zero(self):
+        assert_array_equal(from_pair(fermi_energy=[0.0, 1e-10]).fermi_energy, [0, 1e-10])
+        assert_array_equal(from_pair(fermi_energy=5.1, reference="code").fermi_energy, 5.1)
+
+    @pytest.mark.parametrize("name", ["ldos", "dos", "projected_dos", "energies"])
+    @pytest.mark.parametrize("dtype", ["complex128", "datetime64[s]", "bool", "object", "U3"])
+    def test_only_real_numbers(self, name, dtype):
+        values = (np.arange(5) if name == "energies" else np.ones((4 if name == "ldos" else 2, 5))).astype(int)
+        with pytest.raises(TypeError, match=rf"{name} must be real numbers; got .*{dtype.replace('[', '.')[:3]}"):
+            from_pair(**{name: values.astype(dtype)})
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"smearing_width": None}, "'smearing_width' of label_noise must be a list of finite numbers.*None"),
+            ({"ldos": 0.1}, "'ldos' of label_noise must be a list of finite numbers, at least one; got 0.1"),
+            ({"dos": []}, "'dos' of label_noise must be a list"),
+            ({"dos": [0.1, "0.2"]}, "'dos' of label_noise must be a list of finite numbers"),
+            ({"dos": [0.1, True]}, "'dos' of label_noise must be a list of finite numbers"),
+            ({"dos": [0.1, np.inf]}, "label_noise must hold only what JSON can"),
+            ({"ldos": [0.1]}, "lists of label_noise must have one length.*'ldos': 1, 'dos': 2"),
+        ],
+    )
+    def test_label_noise(self, changes, message):
+        noise = {"smearing_width": [0.2, 1], "ldos": [0.01, 0.02], "dos": [0.1, 0.2], "structures": ["a"]}
+        assert from_pair(label_noise=noise).label_noise == noise
+        with pytest.raises(ValueError, match=message):
+            from_pair(label_noise=noise | changes)
 
     def test_other_objects_are_not_structures(self):
         with pytest.raises(TypeError, match=r"must be ase.Atoms; got str for structure 'structure-1'"):
@@ -159,8 +194,22 @@ class TestSelecting:
             data.select([])
         with pytest.raises(ValueError, match="unique"):
             data.select([1, 1])
-        with pytest.raises(IndexError):
-            data.select([6])
+
+    @pytest.mark.parametrize(
+        ("indices", "error", "message"),
+        [
+            (3, TypeError, r"list of whole numbers, a mask or a slice; got 3. .* pass \[3\]"),
+            ([0.0, 1.0], TypeError, r"list of whole numbers, a mask or a slice; got \[0.0, 1.0\]"),
+            (["s1"], TypeError, "list of whole numbers"),
+            ([[0, 1]], TypeError, "list of whole numbers"),
+            ([0, 6], IndexError, "must lie in -6..5, for 6 structures; got 6"),
+            ([-7], IndexError, "must lie in -6..5, for 6 structures; got -7"),
+            ([True, False], ValueError, "mask must have one entry for each of the 6 structures; got 2"),
+        ],
+    )
+    def test_indices_are_checked(self, make_dataset, indices, error, message):
+        with pytest.raises(error, match=message):
+            make_dataset().select(indices)
 
 
 @st.composite
@@ -250,6 +299,44 @@ class TestEnergies:
         with pytest.raises(ValueError, match="unknown width"):
             from_pair().broaden_to(0.5)
 
+    @pytest.mark.parametrize(
+        ("low", "high", "start", "stop"),
+        [
+            (-2.4, 1.0, -1.5, 0.1),  # 3 * sqrt(0.35**2 - 0.2**2) = 0.862 eV are lost where levels are cut through
+            (-2.4, 5.0, -1.5, 5.0),
+            (-7.0, 1.0, -7.0, 0.1),
+        ],
+    )
+    def test_broadening_gives_up_what_the_cut_spoils(self, make_dataset, low, high, start, stop):
+        whole = make_dataset(width=0.2, energy_max=None)
+        wide = whole.refer_to("code", low=low, high=high).broaden_to(0.35)
+        assert (wide.grid.start, wide.grid.stop) == (start, stop)
+        right = whole.broaden_to(0.35).ldos.cut(start, stop).values
+        assert_allclose(wide.ldos.values, right, atol=2e-3 * right.max())
+        assert wide.dos.grid == wide.ldos.grid
+        assert np.isposinf(wide.energy_max).all()
+
+    def test_broadening_to_the_present_width_cuts_nothing(self, make_dataset):
+        data = make_dataset().refer_to("code", low=-2.4, high=1.0)
+        assert data.broaden_to(0.3).grid == data.grid
+
+    def test_broadening_that_leaves_nothing(self, make_dataset):
+        data = make_dataset(energy_max=None).refer_to("code", low=-2.4, high=1.0)
+        with pytest.raises(ValueError, match=r"to 0.8 eV leaves nothing of .* -2.4 to 1 eV: 2.22 eV are lost"):
+            data.broaden_to(0.8)
+
+    @pytest.mark.parametrize(("width", "error"), [("0.3", TypeError), ([0.3], TypeError), (True, TypeError)])
+    def test_width_is_a_number(self, make_dataset, width, error):
+        with pytest.raises(error, match=r"^width must be a positive number of eV; got"):
+            make_dataset().broaden_to(width)
+        with pytest.raises(error, match=r"^smearing_width must be a positive number of eV; got"):
+            make_dataset(smearing_width=width)
+
+    @pytest.mark.parametrize("width", [np.nan, np.inf, -1.0, 0])
+    def test_width_is_positive(self, make_dataset, width):
+        with pytest.raises(ValueError, match=r"^width must be a positive number of eV; got"):
+            make_dataset().broaden_to(width)
+
     @pytest.mark.parametrize("total", [False, True])
     def test_fermi_levels_coincide(self, make_dataset, total):
         moved = make_dataset(total=total).refer_to("fermi")
@@ -338,7 +425,7 @@ class TestJoining:
         assert a.append(b).append(c).provenance == {"parts": [{"code": "0"}, {"code": "1"}, {"code": "2"}]}
 
     def test_label_noise_must_agree(self, make_dataset):
-        noise = {"smearing_width": [0.3], "ldos": [0.01]}
+        noise = {"smearing_width": [0.3], "ldos": [0.01], "dos": [0.02]}
         a, b = (make_dataset((1,), start=i, label_noise=noise) for i in range(2))
         assert a.append(b).label_noise == noise
         assert a.append(make_dataset((1,), start=1)).label_noise is None

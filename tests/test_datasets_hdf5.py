@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 import pytest
+from ase import Atoms
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.datasets import LDOSDataset, append, read, stored, write
@@ -60,6 +61,13 @@ class TestRoundTrip:
         same(back, data)
         assert back.ldos is None
 
+    def test_tilted_cells(self, tmp_path):
+        cells = [[[4, 0, 0], [1, 5, 0], [2, 3, 6.5]], [[0, 2.7, 2.7], [2.7, 0, 2.9], [2.5, 2.7, 0]]]
+        data = LDOSDataset.from_arrays([Atoms("Si", cell=c, pbc=True) for c in cells], [0, 1], dos=np.ones((2, 2)))
+        back = read(data.write(tmp_path / "set.h5"))
+        same(back, data)
+        assert_array_equal([atoms.cell for atoms in back.structures], cells)
+
     def test_same_bytes_each_time(self, make_dataset, tmp_path):
         first, second = (make_dataset().write(tmp_path / name).read_bytes() for name in ("a.h5", "b.h5"))
         assert first == second
@@ -76,6 +84,12 @@ class TestRoundTrip:
         assert path.read_bytes() == before
         make_dataset((1,)).write(path, overwrite=True)
         assert len(read(path)) == 1
+
+    def test_file_that_appears_meanwhile_is_kept(self, make_dataset, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "fsync", lambda _: (tmp_path / "set.h5").write_text("another's"))
+        with pytest.raises(FileExistsError, match="exists already"):
+            make_dataset((1,)).write(tmp_path / "set.h5")
+        assert [path.read_text() for path in tmp_path.iterdir()] == ["another's"]
 
     def test_onto_itself(self, path):
         data = read(path)
@@ -212,6 +226,7 @@ class TestRefusals:
             ("grid_size", 240, r"'ldos' must have shape \(13, 240\)"),
             ("grid_size", "many", "'grid_size' is not valid"),
             ("smearing_width", -1.0, "'smearing_width' must be a positive"),
+            ("grid_size", np.inf, "'grid_size' is not valid"),
             ("provenance", "{", "'provenance' is not valid"),
             ("provenance", "[1]", "provenance must be a dictionary"),
             ("label_noise", "[1]", "label_noise must be a dictionary"),
@@ -260,6 +275,48 @@ class TestRefusals:
                 del file[name]
             file[name] = value
         with pytest.raises(ValueError, match=rf"set.h5 cannot be read as an ldosml dataset: .*{message}"):
+            read(path)
+
+    @pytest.mark.parametrize("name", ["ldos", "names", "offsets", "projected_dos"])
+    def test_fields_that_are_links(self, make_dataset, path, tmp_path, name):
+        make_dataset().write(tmp_path / "other.h5")
+        for link in (h5py.ExternalLink("other.h5", name), h5py.SoftLink("/numbers"), h5py.SoftLink("/none")):
+            with h5py.File(path, "r+") as file:
+                if file.get(name, getlink=True, default=None):
+                    del file[name]
+                file[name] = link
+            with pytest.raises(ValueError, match=rf"set.h5 cannot be read .*'{name}' must be in the file itself"):
+                read(path)
+
+    def test_fields_stored_in_other_files(self, path, tmp_path):
+        (tmp_path / "raw").write_bytes(bytes(6 * 8))
+        layout = h5py.VirtualLayout((6,), float)
+        layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "n_electrons", (6,))
+        makers = (
+            lambda file: file.create_dataset("n_electrons", (6,), float, external=[(str(tmp_path / "raw"), 0, 48)]),
+            lambda file: file.create_virtual_dataset("n_electrons", layout),
+        )
+        for make in makers:
+            with h5py.File(path, "r+") as file:
+                del file["n_electrons"]
+                make(file)
+            with pytest.raises(ValueError, match="'n_electrons' must be in the file itself"):
+                read(path)
+
+    def test_more_than_memory_holds(self, path):
+        with h5py.File(path, "r+") as file:
+            del file["numbers"], file["offsets"]
+            file["offsets"] = [0, 2**50]
+            file.create_dataset("numbers", (2**50,), "i2", chunks=(1024,))
+        with pytest.raises(ValueError, match=r"set.h5 cannot be read .*'numbers' is damaged \(Unable to allocate"):
+            read(path)
+
+    def test_more_energies_than_memory_holds(self, path):
+        with h5py.File(path, "r+") as file:
+            del file["ldos"]
+            file.attrs["grid_size"] = 2**50
+            file.create_dataset("ldos", (13, 2**50), "f4", chunks=(1, 1024))
+        with pytest.raises(ValueError, match=r"set.h5 cannot be read .*Unable to allocate"):
             read(path)
 
     def test_group_in_place_of_a_field(self, path):

@@ -1,5 +1,8 @@
 """Other programs' files to a dataset."""
 
+import io
+import zipfile
+
 import ase.io
 import numpy as np
 import pytest
@@ -109,6 +112,44 @@ class TestSynthetic:
         (tmp_path / "e.txt").write_text("")
         with pytest.raises(ValueError, match=r"e.txt is empty"):
             import_dataset(xyz, {"energies": tmp_path / "e.txt"})
+
+    @pytest.mark.parametrize("dtype", ["complex128", "datetime64[s]", "bool"])
+    def test_arrays_that_are_not_real_numbers(self, xyz, tmp_path, dtype):
+        np.savez(tmp_path / "bad.npz", energies=ENERGIES, ldos=LDOS.astype(int).astype(dtype))
+        with pytest.raises(ValueError, match=rf"'ldos' in .*bad.npz cannot be read as numbers.*{dtype[:8]}"):
+            import_dataset(xyz, tmp_path / "bad.npz")
+
+    def test_energies_of_the_code_are_not_taken_for_the_fermi_level(self, xyz, npz):
+        with pytest.raises(ValueError, match=r"fermi_energy must be 0; got 5.1 eV for structure 'run-1'.*'code'"):
+            import_dataset(xyz, npz, fermi_energy=[0.0, 5.1])
+
+    def test_more_than_memory_holds(self, xyz, tmp_path):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+        (tmp_path / "big.npy").write_bytes(header.getvalue())
+        with zipfile.ZipFile(tmp_path / "big.npz", "w") as file:
+            file.writestr("energies.npy", header.getvalue())
+        with pytest.raises(ValueError, match=r"'energies' in .*big.npz cannot be read as numbers: Unable to allocate"):
+            import_dataset(xyz, tmp_path / "big.npz")
+        with pytest.raises(ValueError, match=r"big.npy is truncated or not a NumPy file"):
+            import_dataset(xyz, {"energies": tmp_path / "big.npy"})
+
+    def test_damaged_compressed_arrays(self, xyz, tmp_path):
+        np.savez_compressed(tmp_path / "a.npz", energies=ENERGIES, ldos=LDOS)
+        content = bytearray((tmp_path / "a.npz").read_bytes())
+        content[70:90] = bytes([255] * 20)
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"'energies' in .*a.npz cannot be read as numbers"):
+            import_dataset(xyz, tmp_path / "a.npz")
+
+    @pytest.mark.parametrize("error", [RuntimeError("generator raised StopIteration"), StopIteration(), TypeError("a")])
+    def test_readers_that_fail_in_their_own_way(self, xyz, npz, monkeypatch, error):
+        def fail(*_, **__):
+            raise error
+
+        monkeypatch.setattr(ase.io, "read", fail)
+        with pytest.raises(ValueError, match=rf"run.xyz cannot be read as structures \({type(error).__name__}"):
+            import_dataset(xyz, npz)
 
     def test_wrong_kinds_of_files(self, xyz, tmp_path):
         with pytest.raises(ValueError, match=r"a.txt must be an .npz file"):

@@ -116,6 +116,15 @@ def test_cropping_equals_cutting_smaller():
         assert len(cropped.atoms) < len(large.atoms)
 
 
+def test_cropping_keeps_a_shell_exactly_on_the_sphere():
+    a = 5.43
+    fragments = cut_fragments(bulk("Si", a=a, cubic=True) * (2, 1, 1), 1.1 * a)
+    assert [len(fragment.crop(a / np.sqrt(2))) for fragment in fragments] == [1 + 4 + 12] * 16
+    pair = Fragment(Atoms("Si2", positions=[[0, 0, 0], [0, 0, np.nextafter(2.0, 3.0)]]), 3.0)
+    assert len(pair.crop(2.0)) == 2
+    assert len(pair.crop(1.9999)) == 1
+
+
 def test_the_complete_radius_is_where_dscribe_stops():
     dscribe = PowerSpectrum(r_cut=6.0, n_max=4, l_max=2, sigma=0.4, species=["Si"])
     assert complete_radius(6.0, 0.4) == pytest.approx(6.0 + dscribe.get_cutoff_padding(), abs=1e-12)

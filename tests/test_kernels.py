@@ -52,3 +52,9 @@ def test_bad_parameters():
         kernels.polynomial(X, Z, degree=0)
     with pytest.raises(ValueError, match="gamma of a gaussian kernel"):
         kernels.gaussian(X, Z, gamma=0.0)
+
+
+@pytest.mark.parametrize("parameters", [{"gamma": -1.0}, {"gamma": np.nan}, {"coef0": -1.0}, {"coef0": np.inf}])
+def test_what_is_no_kernel_is_refused(parameters):
+    with pytest.raises(ValueError, match="of a polynomial kernel must be"):
+        kernels.polynomial(X, Z, degree=3, **parameters)

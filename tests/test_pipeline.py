@@ -1,20 +1,15 @@
 """The whole way from structures to LDOS and back from disk."""
 
-import json
-import os
-import zipfile
-
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 from scipy.spatial.transform import Rotation
-from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, persistence
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 
@@ -188,108 +183,47 @@ def test_species_with_soap_but_no_regressor():
         model.predict(Atoms("C"))
 
 
-@pytest.mark.parametrize(
-    "regressor",
-    [
-        LDOSKernelRidge(1e-3, kernel="matern"),
-        LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
-        LDOSRidge(np.full(GRID.size, 1e-3)),
-    ],
-    ids=["cholesky", "chosen", "ridge"],
-)
-def test_saved_models_predict_the_same(tmp_path, regressor):
-    structures = crystals()
-    model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(path)
-    np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
-    assert loaded.predict(structures).smearing_width == 0.3
-    assert clone(loaded.regressors_[14]).get_params()["alpha"] is not None
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        persistence.save(model, path)
+def test_dos_is_judged_by_the_stored_one(make_dataset):
+    data = make_dataset()
+    twice = LDOSDataset.from_arrays(
+        data.structures,
+        data.grid.energies,
+        ldos=data.ldos.values,
+        dos=2 * data.ldos.total().values,
+        reference="code",
+        fermi_energy=data.fermi_energy,
+        smearing_width=0.3,
+    )
+    model = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(data)
+    sums, stored = model.evaluate(data), model.evaluate(twice)
+    np.testing.assert_allclose(stored.dos()[0].values, 2 * sums.dos()[0].values, atol=1e-12)
+    assert stored.losses()["dos_normalized_loss"] > 2 * sums.losses()["dos_normalized_loss"]
+    assert stored.losses()["ldos_normalized_loss"] == pytest.approx(sums.losses()["ldos_normalized_loss"])
 
 
-def test_a_model_file_is_readable_and_holds_no_pickle(model, tmp_path):
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    with zipfile.ZipFile(path) as archive:
-        spec = json.loads(archive.read("spec.json"))
-        assert spec["regressors"]["14"]["parameters"]["alpha"] == 1e-6
-        for name in archive.namelist():
-            assert name == "spec.json" or archive.read(name)[:6] == b"\x93NUMPY"
-
-
-def rewrite(path, change):
-    with zipfile.ZipFile(path) as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    spec = json.loads(content["spec.json"])
-    change(spec, content)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in (content | {"spec.json": json.dumps(spec)}).items():
-            archive.writestr(name, data)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda spec, content: spec.update(format_version=2), "model format 2.*reads format 1"),
-        (lambda spec, content: spec.update(format="something"), "not an ldosml model"),
-        (lambda spec, content: spec["descriptor"].update({"class": "os.system"}), "of class 'os.system'"),
-        (lambda spec, content: spec.pop("grid"), "'grid' is missing"),
-        (lambda spec, content: content.pop("arrays/regressor-14.dual_coef_.npy"), "dual_coef_.*is missing"),
-        (lambda spec, content: spec["grid"].update(size=7), "the grid 7"),
-        (lambda spec, content: spec["grid"].update(colour="red"), "damaged"),
-    ],
-)
-def test_damaged_or_foreign_models_are_refused(model, tmp_path, change, message):
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    rewrite(path, change)
-    with pytest.raises(ValueError, match=message):
-        persistence.load(path)
-
-
-def test_truncated_missing_and_other_files(model, tmp_path):
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ValueError, match="not an ldosml model, or is truncated"):
-        persistence.load(path)
-    path.write_text("hello")
-    with pytest.raises(ValueError, match="not an ldosml model, or is truncated"):
-        persistence.load(path)
-    with pytest.raises(FileNotFoundError, match="There is no model file"):
-        persistence.load(tmp_path / "absent.ldosml")
-
-
-def test_an_array_with_objects_is_refused(model, tmp_path):
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    objects = tmp_path / "objects.npy"
-    np.save(objects, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    rewrite(path, lambda spec, content: content.update({"arrays/regressor-14.coef.npy": b""}))
-    rewrite(path, lambda spec, content: content.update({"arrays/regressor-14.target_mean_.npy": objects.read_bytes()}))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        persistence.load(path)
-
-
-def test_a_full_disk_leaves_the_old_model(model, tmp_path, monkeypatch):
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    before = path.read_bytes()
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        persistence.save(model, path, overwrite=True)
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["m.ldosml"]
-
-
-def test_what_cannot_be_saved_says_so(tmp_path):
-    from sklearn.pipeline import FeatureUnion
-
+def test_contradictions_between_structures_and_spectra_are_refused():
     structures = crystals(3)
-    joined = FeatureUnion([("short", SOAP(r_cut=3, n_max=3, l_max=2)), ("long", SMALL)])
-    model = DOSModel(joined, LDOSRidge()).fit(structures, invented_ldos(structures))
-    assert model.predict(structures).values.shape == (24, GRID.size)
-    with pytest.raises(TypeError, match="A FeatureUnion cannot be saved; known are SOAP"):
-        persistence.save(model, tmp_path / "m.ldosml")
-    assert not list(tmp_path.iterdir())
+    ldos = invented_ldos(structures)
+    numbers = np.concatenate([atoms.numbers for atoms in structures])
+    wrong = LDOS(GRID, ldos.values, 0.3, structure_index=ldos.structure_index, numbers=numbers[::-1])
+    with pytest.raises(ValueError, match="rows of other elements"):
+        DOSModel(SMALL).fit(structures, wrong)
+    with pytest.raises(ValueError, match=r"high = 9 eV reach beyond the spectra: 101 energies"):
+        DOSModel(SMALL, high=9.0).fit(structures, ldos)
+
+
+def test_an_element_in_one_group_only_is_named():
+    structures = [bulk("Si"), bulk("Si", a=5.5), bulk("SiC", "zincblende", a=4.35)]
+    with pytest.raises(ValueError, match=r"C \(1 environments in 1 groups of structures\): .*at least 2 structures"):
+        DOSModel(SMALL).fit(structures, invented_ldos(structures))
+
+
+def test_judging_needs_the_model_s_energies(make_dataset):
+    model = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(make_dataset())
+    aligned = make_dataset().refer_to("fermi", -4, 2)
+    shifted = LDOSDataset.from_arrays(
+        aligned.structures, aligned.grid.energies + 0.03, ldos=aligned.ldos.values, smearing_width=0.3
+    )
+    with pytest.raises(ValueError, match="share one energy grid"):
+        model.evaluate(shifted)
+    model.evaluate(make_dataset().broaden_to(0.1 + 0.2))  # 0.30000000000000004

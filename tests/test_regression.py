@@ -204,3 +204,27 @@ def test_repeated_environments_with_too_little_alpha_say_what_to_do():
     repeated = np.tile(X[:10], (4, 1))
     with pytest.raises(np.linalg.LinAlgError, match="Raise alpha"):
         LDOSKernelRidge(1e-18).fit(repeated, Y)
+
+
+def test_an_indefinite_matrix_is_refused():
+    with pytest.raises(ValueError, match=r"eigenvalue of -1 beside a largest of 1: it is not positive semidefinite"):
+        solvers.factorize_kernel(np.array([[0.0, 1.0], [1.0, 0.0]]))
+
+
+def test_candidates_scale_with_the_kernel():
+    small, large = (LDOSKernelRidge("leave-one-out", kernel="linear").fit(s * X, Y) for s in (1.0, 10.0))
+    np.testing.assert_allclose(large.alphas_, 100 * small.alphas_)
+    np.testing.assert_allclose(large.predict(10 * X), small.predict(X), atol=1e-8)
+
+
+def test_an_error_that_is_not_a_number_is_never_the_best(xp):
+    errors = xp.asarray([[np.nan, 1.0], [3.0, 2.0]])
+    chosen = solvers.choose_alpha(errors, [1e-20, 1e-2], xp.asarray([1.0, 1.0]), 0.0)
+    np.testing.assert_allclose(np.asarray(chosen), [1e-2, 1e-20])
+
+
+def test_bad_smoothing_and_no_candidates():
+    with pytest.raises(ValueError, match="alpha_smoothing must be zero or a positive number; got nan"):
+        LDOSKernelRidge("leave-one-out", alpha_smoothing=np.nan).fit(X, Y)
+    with pytest.raises(ValueError, match="at least one"):
+        LDOSKernelRidge("leave-one-out", alphas=[]).fit(X, Y)

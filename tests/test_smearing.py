@@ -68,3 +68,23 @@ def test_bad_widths_and_shapes():
         smear_eigenvalues(states, weights, GRID.energies, -0.1)
     with pytest.raises(ValueError, match=r"weights must have shape \(any, 3\)"):
         smear_eigenvalues(states, np.ones((2, 4)), GRID.energies, 0.1)
+
+
+def test_nothing_comes_round_the_other_end():
+    spectrum = np.zeros((1, 101))
+    spectrum[0, -3:] = 1.0
+    smooth = broaden(spectrum, 0.1, 0.5)
+    assert abs(smooth[0, :50]).max() < 1e-12
+
+
+def test_binning_adds_no_width_on_average():
+    rng = np.random.default_rng(0)
+    positions = rng.uniform(-0.5, 0.5, 4000)
+    spectra = smear_eigenvalues(positions, np.full((1, 4000), 1 / 4000), GRID.energies, 0.1)[0] * GRID.step
+    variance = (spectra * GRID.energies**2).sum() - (spectra * GRID.energies).sum() ** 2
+    assert variance - positions.var() == pytest.approx(0.01, rel=3e-5)
+
+
+def test_missing_eigenvalues_are_refused(xp):
+    with pytest.raises(ValueError, match=r"eigenvalues must be finite; 1 entries"):
+        smear_eigenvalues(xp.asarray([0.0, np.nan]), xp.asarray([[2.0, 2.0]]), GRID.energies, 0.2)

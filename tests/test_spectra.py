@@ -115,3 +115,15 @@ def test_from_eigenvalues_is_equation_7_written_out(xp):
     assert float(np.asarray(ldos.total().values).sum()) * GRID.step == pytest.approx(12.0)
     with pytest.raises(ValueError, match=r"kpoint_weights must have shape \(4\)"):
         LDOS.from_eigenvalues(*(xp.asarray(a) for a in (eigenvalues, kpoints[:3], shares)), GRID, 0.2)
+
+
+def test_values_are_real_and_double(xp):
+    single = LDOS(GRID, xp.asarray(np.full((3, GRID.size), 0.1), dtype=xp.float32), structure_index=[0, 0, 0])
+    assert single.values.dtype == xp.float64
+    assert LDOS(GRID, [[1] * GRID.size], structure_index=[0]).total().values[0, 0] == 1.0
+    with pytest.raises(TypeError, match=r"must be real numbers; got .*complex128"):
+        DOS(GRID, xp.asarray(np.ones((1, GRID.size)) * 1j))
+    with pytest.raises(TypeError, match="structure_index must be integers"):
+        LDOS(GRID, np.zeros((2, GRID.size)), structure_index=[0.0, 0.5])
+    with pytest.raises(ValueError, match="smearing width must be a positive number"):
+        single.broaden_to(np.nan)

@@ -8,11 +8,13 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._array import to_numpy
+from ldosml._array import as_float64, to_numpy
 from ldosml._validation import check_finite, check_shape
-from ldosml.datasets._checks import check_rows
-from ldosml.energy import EnergyGrid
+from ldosml.datasets._checks import check_numbers, check_rows
+from ldosml.energy import EnergyGrid, Reference
 from ldosml.spectra import DOS, LDOS
+
+_SAME_ENERGY = 1e-9  # eV
 
 
 def copied(atoms: Atoms) -> Atoms:
@@ -25,6 +27,27 @@ def for_each(values: ArrayLike, count: int) -> NDArray[np.float64]:
     """One number for each structure; a single one stands for all."""
     numbers = np.asarray(values, dtype=float)
     return np.full(count, numbers) if numbers.ndim == 0 else numbers
+
+
+def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Give real numbers in float64; TypeError naming the field for complex ones, dates, truth values and objects."""
+    array: NDArray[np.float64] = as_float64(name, to_numpy(values))
+    return array
+
+
+def fermi_levels(fermi_energy: ArrayLike | None, reference: Reference, names: Sequence[str]) -> NDArray[np.float64]:
+    """Fermi energy of each structure, (n_structures,), eV: 0 where it is the zero, NaN where not known."""
+    if fermi_energy is None:
+        fermi_energy = 0.0 if reference == "fermi" else np.nan
+    levels = check_numbers("fermi_energy", for_each(fermi_energy, len(names)), names, unknown=np.nan)
+    wrong = np.abs(levels) > _SAME_ENERGY
+    if reference == "fermi" and wrong.any():
+        first = int(np.argmax(wrong))
+        raise ValueError(
+            f"With the zero at the Fermi level (reference='fermi') fermi_energy must be 0; got {levels[first]:g} eV "
+            f"for structure {names[first]!r}. Pass reference='code' if the energies are the code's own."
+        )
+    return levels
 
 
 def valence_electrons(
@@ -40,7 +63,7 @@ def valence_electrons(
 
 
 def _values(name: str, values: ArrayLike, grid: EnergyGrid, axes: str) -> NDArray[np.float64]:
-    array = np.asarray(to_numpy(values), dtype=float)
+    array = real_numbers(name, values)
     check_shape(name, array, (None, grid.size), axes)
     check_finite(name, array)
     return array

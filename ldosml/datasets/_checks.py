@@ -10,9 +10,11 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._validation import check_positive
+
 
 def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
-    """Raise unless there are structures, each with atoms, finite positions and a finite cell."""
+    """Raise unless there are structures, each with atoms of known elements, finite positions and a finite cell."""
     if not len(structures):
         raise ValueError("structures is empty; a dataset needs at least one structure.")
     for atoms, name in zip(structures, names, strict=True):
@@ -20,9 +22,19 @@ def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
             raise TypeError(f"structures must be ase.Atoms; got {type(atoms).__name__} for structure {name!r}.")
         if not len(atoms):
             raise ValueError(f"structures: {name!r} has no atoms. Leave it out.")
+        _check_elements(atoms, name)
         for what, values in (("positions", atoms.positions), ("cell", np.asarray(atoms.cell))):
             if not np.isfinite(values).all():
                 raise ValueError(f"{what} of structure {name!r} must be finite; some are NaN or infinite.")
+
+
+def _check_elements(atoms: Atoms, name: str) -> None:
+    unknown = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers > 118))
+    if unknown.size:
+        raise ValueError(
+            f"Atomic numbers must lie in 1 to 118; atom {unknown[0]} of structure {name!r} has "
+            f"{atoms.numbers[unknown[0]]}. Leave ghost atoms and dummies ('X') out, with their rows of ldos."
+        )
 
 
 def check_labels(field: str, labels: Sequence[str], count: int) -> list[str]:
@@ -66,6 +78,39 @@ def check_numbers(
     return numbers
 
 
+def check_width(field: str, width: object) -> float:
+    """Give a width as a number, or raise TypeError or ValueError naming the field."""
+    value = np.asarray(width)
+    if value.ndim or value.dtype.kind not in "fiu":
+        raise TypeError(f"{field} must be a positive number of eV; got {width!r}.")
+    check_positive(field, float(value), "eV")
+    return float(value)
+
+
+def check_indices(indices: object, count: int) -> NDArray[np.int64]:
+    """Give the structures, of ``count``, that a list, a mask or a slice stands for, (n_chosen,).
+
+    Raises TypeError for anything else, ValueError for a mask of another length, IndexError for what is not there.
+    """
+    if isinstance(indices, slice):
+        return np.arange(count)[indices]
+    asked = np.asarray(indices)
+    if asked.ndim == 1 and asked.size == 0:
+        return np.arange(0)
+    if asked.ndim != 1 or asked.dtype.kind not in "biu":
+        raise TypeError(
+            "indices must be a list of whole numbers, a mask or a slice; "
+            f"got {_shorten(indices)}. For structure 3 alone pass [3]."
+        )
+    if asked.dtype.kind == "b" and len(asked) != count:
+        raise ValueError(f"A mask must have one entry for each of the {count} structures; got {len(asked)}.")
+    outside = asked[(asked < -count) | (asked >= count)]
+    if asked.dtype.kind != "b" and outside.size:
+        raise IndexError(f"indices must lie in {-count}..{count - 1}, for {count} structures; got {outside[0]}.")
+    chosen: NDArray[np.int64] = np.arange(count)[asked]
+    return chosen
+
+
 def check_rows(field: str, rows: int, structures: Sequence[Atoms], per_atom: bool) -> None:
     """Raise ValueError unless spectra have one row for each atom (or for each structure)."""
     expected = sum(len(atoms) for atoms in structures) if per_atom else len(structures)
@@ -87,6 +132,26 @@ def check_json(field: str, value: object) -> None:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{field} must hold only what JSON can: {error}. Convert such values first.") from error
+
+
+def check_label_noise(label_noise: object) -> None:
+    """Raise ValueError unless ``label_noise`` is None or has its lists of numbers; other keys may be there."""
+    check_json("label_noise", label_noise)
+    if not isinstance(label_noise, Mapping):
+        return
+    lists = {key: label_noise.get(key) for key in ("smearing_width", "ldos", "dos")}
+    for key, values in lists.items():
+        if not isinstance(values, list | tuple) or not values or not all(map(_is_number, values)):
+            raise ValueError(
+                f"{key!r} of label_noise must be a list of finite numbers, at least one; got {_shorten(values)}."
+            )
+    lengths = {key: len(values) for key, values in lists.items() if values}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The lists of label_noise must have one length; got {lengths}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def _shorten(value: object) -> str:

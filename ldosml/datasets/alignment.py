@@ -1,4 +1,4 @@
-"""The common energy grid of structures whose zeros of energy differ."""
+"""Which energies the structures of a dataset share: at another zero, or after broadening."""
 
 from __future__ import annotations
 
@@ -76,6 +76,30 @@ def common_grid(
             f"The structures share no energies: {low:g} to {high:g} eV. Leave out the ones that end early."
         )
     return dos.grid.cut(low, high) if cut_only else EnergyGrid.from_range(low, high, step, reference)
+
+
+def broadened_range(dos: DOS, width: float) -> tuple[float, float]:
+    """Give the lowest and highest energy (eV) at which spectra broadened to ``width`` (eV) are right.
+
+    Beyond the grid a spectrum counts as zero, so that it comes out too low within three widths of the added Gaussian
+    of an end where it has not died out. Infinite at an end where every DOS has.
+
+    Raises ValueError when fewer than two energies lie between them.
+    """
+    known = width if dos.smearing_width is None else dos.smearing_width
+    reach = 3 * float(np.sqrt(max(0.0, width**2 - known**2)))
+    values = to_numpy(dos.values)
+    alive = (values[:, [0, -1]] > ONSET * values.max(axis=1, keepdims=True)).any(axis=0)
+    low = dos.grid.start + reach if alive[0] else -np.inf
+    high = dos.grid.stop - reach if alive[1] else np.inf
+    inside = (dos.energies >= low - _TOLERANCE) & (dos.energies <= high + _TOLERANCE)
+    if np.count_nonzero(inside) < 2:
+        raise ValueError(
+            f"Broadening to {width:g} eV leaves nothing of the energies from {dos.grid.start:g} to {dos.grid.stop:g} "
+            f"eV: {reach:.3g} eV are lost at each end where a DOS has not died out. Ask for a smaller width, or store "
+            "more energies."
+        )
+    return low, high
 
 
 def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:

@@ -14,10 +14,20 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_choice, check_finite, check_positive, check_shape
-from ldosml.datasets._arrays import as_dos, as_ldos, copied, for_each, valence_electrons
-from ldosml.datasets._checks import check_json, check_labels, check_numbers, check_rows, check_structures, check_unique
-from ldosml.datasets.alignment import common_grid
+from ldosml._validation import check_choice, check_finite, check_shape
+from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, real_numbers, valence_electrons
+from ldosml.datasets._checks import (
+    check_indices,
+    check_json,
+    check_label_noise,
+    check_labels,
+    check_numbers,
+    check_rows,
+    check_structures,
+    check_unique,
+    check_width,
+)
+from ldosml.datasets.alignment import broadened_range, common_grid
 from ldosml.datasets.splitting import Seed, group_folds, split_by_group
 from ldosml.datasets.stored import StoredLDOS
 from ldosml.energy import EnergyGrid, Reference
@@ -56,7 +66,7 @@ class LDOSDataset:
         Code, functional, cutoff, k-density, script, date ...: anything that JSON can hold.
     label_noise : dict, optional
         {"smearing_width": [...], "ldos": [...], "dos": [...]}: error of the labels at several smearing widths (eV) as
-        fractions of their standard deviation.
+        fractions of their standard deviation. Other entries may stand beside these.
     projected_dos : DOS, optional
         Sum of the atoms' projections before they were scaled to add up to the DOS.
 
@@ -98,7 +108,7 @@ class LDOSDataset:
         self._set("fermi_energy", check_numbers("fermi_energy", self.fermi_energy, self.names, unknown=np.nan))
         self._set("energy_max", check_numbers("energy_max", self.energy_max, self.names, unknown=np.inf))
         check_json("provenance", self.provenance)
-        check_json("label_noise", self.label_noise)
+        check_label_noise(self.label_noise)
         if self.stored_ldos is None and self.stored_dos is None:
             raise ValueError("A dataset needs ldos, dos, or both; got neither.")
         for name, spectra in self._spectra():
@@ -154,7 +164,8 @@ class LDOSDataset:
         reference : {"fermi", "average_potential", "vacuum", "code"}
             What an energy of zero is.
         fermi_energy, energy_max : array (n_structures,) or float, optional
-            eV in that zero. Default of ``fermi_energy``: 0 for the reference "fermi", otherwise not known.
+            eV in that zero. Default of ``fermi_energy``: 0 for the reference "fermi", where it must be 0; otherwise
+            not known.
         n_electrons : array (n_structures,), or dict, optional
             Valence electrons of each structure, or of each element: ``{"Si": 4}``.
         names, kinds, groups : sequence of str, optional
@@ -165,7 +176,8 @@ class LDOSDataset:
         Raises
         ------
         ValueError, TypeError
-            When lengths do not agree, energies are not uniform, or an entry is NaN; the message names the field.
+            When lengths do not agree, energies are not uniform, an entry is NaN or no real number, or the zero is the
+            Fermi level and ``fermi_energy`` is not 0; the message names the field.
         """
         structures = [copied(atoms) for atoms in structures]
         if np.ndim(energies) != 1:
@@ -173,24 +185,22 @@ class LDOSDataset:
                 f"energies must be one axis for all structures, (n_energies,); got shape {np.shape(energies)}. "
                 "Interpolate the spectra to one grid first."
             )
-        grid = EnergyGrid.from_array(energies, reference)
+        grid = EnergyGrid.from_array(real_numbers("energies", energies), reference)
         if smearing_width is not None:
-            check_positive("smearing_width", smearing_width, "eV")
+            smearing_width = check_width("smearing_width", smearing_width)
         count = len(structures)
         names = check_labels("names", [f"structure-{i}" for i in range(count)] if names is None else names, count)
         check_structures(structures, names)
-        if fermi_energy is None:
-            fermi_energy = 0.0 if reference == "fermi" else np.nan
         return cls(
             structures,
             None if ldos is None else as_ldos(ldos, grid, smearing_width, structures),
             None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
             valence_electrons(n_electrons, structures),
-            for_each(fermi_energy, count),
+            fermi_levels(fermi_energy, reference, names),
             for_each(np.inf if energy_max is None else energy_max, count),
             names,
-            ["unspecified"] * count if kinds is None else list(kinds),
-            list(names if groups is None else groups),
+            ["unspecified"] * count if kinds is None else check_labels("kinds", kinds, count),
+            list(names) if groups is None else check_labels("groups", groups, count),
             dict(provenance or {}),
             None if label_noise is None else dict(label_noise),
             None if projected_dos is None else as_dos("projected_dos", projected_dos, grid, smearing_width, structures),
@@ -260,11 +270,13 @@ class LDOSDataset:
         ----------
         indices : sequence of int, mask (n_structures,) of bool, or slice
             Each structure once at most.
+
+        Raises
+        ------
+        TypeError, ValueError, IndexError
+            For anything else, a mask of another length or no structure at all, and a structure that is not there.
         """
-        asked = indices if isinstance(indices, slice) else np.asarray(indices)
-        if isinstance(asked, np.ndarray) and asked.size == 0:
-            asked = slice(0)
-        chosen = np.arange(len(self))[asked]
+        chosen = check_indices(indices, len(self))
         # Rows that are in memory already are not read again.
         ldos = self.__dict__.get("ldos", self.stored_ldos)
         return replace(
@@ -307,12 +319,19 @@ class LDOSDataset:
     def broaden_to(self, width: float) -> LDOSDataset:
         """Broaden all spectra so that their whole smearing is ``width`` (eV); ``energy_max`` sinks accordingly.
 
-        Raises ValueError when the present width is not known, or larger.
+        Beyond the stored energies a spectrum counts as zero. At each end where some DOS is above 1e-4 of its maximum,
+        the grid of the whole dataset therefore loses the ``3 * sqrt(width**2 - present**2)`` in which spectra would
+        come out too low. (States beyond a gap at an end are not noticed: store such energies, too.)
+
+        Raises TypeError or ValueError when ``width`` is no positive number, when the present width is not known or
+        larger, and when no energies would be left.
         """
+        width = check_width("width", width)
         present = self.smearing_width
         # A DOS that ends at a top band is complete up to three smearing widths below it.
         sunk = self.energy_max if present is None else self.energy_max - 3 * (width - present)
-        return self._change_spectra(lambda spectra: spectra.broaden_to(width), energy_max=sunk)
+        low, high = broadened_range(self.dos, width)
+        return self._change_spectra(lambda spectra: spectra.broaden_to(width).cut(low, high), energy_max=sunk)
 
     def refer_to(
         self,

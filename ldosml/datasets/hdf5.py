@@ -52,7 +52,7 @@ def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = 
     if path.exists() and not overwrite:  # before the work is done, not after
         raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or append to it.")
     content = _serialise(dataset)
-    with replacing(path) as file:
+    with replacing(path, overwrite) as file:
         file.write(content)
     return path
 
@@ -81,7 +81,7 @@ def read(path: str | os.PathLike[str]) -> LDOSDataset:
     try:
         with _open(path) as file:
             return _parse(file, path)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{path} cannot be read as an ldosml dataset: {error}") from error
 
 
@@ -150,6 +150,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 def _parse(file: h5py.File, path: Path) -> LDOSDataset:
     _check_format(file)
+    _check_links(file)
     grid = EnergyGrid(*(_attribute(file, f"grid_{name}", cast) for name, cast in _GRID))
     offsets = _read_offsets(file)
     structures = _read_structures(file, offsets)
@@ -202,12 +203,25 @@ def _check_format(file: h5py.File) -> None:
         raise ValueError(f"the attribute 'spin' must be {SPIN!r}; got {spin!r}.")
 
 
+def _check_links(file: h5py.File) -> None:
+    """Refuse fields that are elsewhere, in this file or another: a dataset file holds all that it consists of."""
+    for name in file:
+        link = file.get(name, getlink=True)
+        field = file.get(name) if isinstance(link, h5py.HardLink) else None
+        elsewhere = isinstance(field, h5py.Dataset) and (field.is_virtual or field.external)
+        if elsewhere or not isinstance(link, h5py.HardLink):
+            raise ValueError(
+                f"the field {name!r} must be in the file itself; it is a link to another place. "
+                "Write the dataset again."
+            )
+
+
 def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     if name not in file.attrs:
         raise ValueError(f"the attribute {name!r} is missing.")
     try:
         return cast(file.attrs[name])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"the attribute {name!r} is not valid: {error}.") from error
 
 
@@ -228,7 +242,7 @@ def _field(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> ND
     field = _dataset(file, name, kinds, shape)
     try:
         return np.asarray(field[()] if kinds else field.asstr()[()])
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(f"the field {name!r} is damaged ({error}). Copy or download the file again.") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,17 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml.datasets._arrays import real_numbers
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import Reference
 
 ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max")
 """Names that are looked for in an .npz file; others in it are left alone."""
+
+_DAMAGED = (ValueError, EOFError, OSError, RuntimeError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for damaged files, and for headers that declare more than memory can hold."""
 
 PathLike = str | os.PathLike[str]
 
@@ -88,7 +92,7 @@ def read_structures(path: PathLike) -> list[Atoms]:
         raise FileNotFoundError(f"There is no structure file {os.fspath(path)}.")
     try:
         frames = ase.io.read(Path(path), index=":")
-    except (UnknownFileTypeError, ValueError, KeyError, IndexError, StopIteration, OSError) as error:
+    except Exception as error:  # ASE's readers raise errors of every kind for files that they do not understand
         raise ValueError(
             f"{os.fspath(path)} cannot be read as structures ({type(error).__name__}: {error}). "
             "Give a file that ase.io.read understands, such as extended XYZ."
@@ -151,15 +155,15 @@ def _opened(path: Path) -> Iterator[Any]:
     with open(path, "rb") as stream:
         try:
             content = np.load(stream, allow_pickle=False)
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise ValueError(f"{path} is truncated or not a NumPy file ({error}). Write it again.") from error
         yield content
 
 
 def _numeric(what: str, file: Any, name: str) -> NDArray[np.float64]:
     try:
-        return np.asarray(file[name], dtype=float)
-    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        return real_numbers("it", file[name])
+    except (*_DAMAGED, TypeError) as error:
         raise ValueError(f"{what} cannot be read as numbers: {error}") from error
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.io import ParseError
+from ase.io.formats import UnknownFileTypeError
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml.datasets._arrays import real_numbers
@@ -86,13 +88,31 @@ def import_dataset(
     )
 
 
+# ASE's readers raise errors of every kind for files that they do not understand.
+_READER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    ParseError,
+    UnknownFileTypeError,
+)
+
+
 def read_structures(path: PathLike) -> list[Atoms]:
     """Read all frames of a file in a format that ASE knows."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no structure file {os.fspath(path)}.")
     try:
         frames = ase.io.read(Path(path), index=":")
-    except Exception as error:  # ASE's readers raise errors of every kind for files that they do not understand
+    except _READER_ERRORS as error:
         raise ValueError(
             f"{os.fspath(path)} cannot be read as structures ({type(error).__name__}: {error}). "
             "Give a file that ase.io.read understands, such as extended XYZ."

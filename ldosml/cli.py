@@ -184,12 +184,16 @@ def _write_evaluation(
 
 def describe_training(model: DOSModel) -> dict[str, str]:
     """Say in words what a fitted model was trained on and how."""
+    from sklearn import config_context
+
     regressor = next(iter(model.regressors_.values()))
+    with config_context(print_changed_only=False):
+        descriptor, ridge = (" ".join(repr(part).split()) for part in (model.descriptor_, regressor))
     return {
         "structures": f"{model.training_['n_structures']} in {model.training_['n_groups']} groups",
         "environments": f"{model.training_['n_environments']:,}",
-        "descriptor": repr(model.descriptor_),
-        "regressor, one per species": repr(regressor),
+        "descriptor": descriptor,
+        "regressor, one per species": ridge,
         "energies": str(model.grid_),
         "smearing width": "not known" if model.smearing_width_ is None else f"{model.smearing_width_:g} eV",
     }

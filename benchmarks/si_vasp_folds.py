@@ -2,11 +2,12 @@
 
     python benchmarks/si_vasp_folds.py FOLDER
 
-FOLDER holds si_vasp_ldos/structures.xyz and ldos.npz (240 frames of deepmodeling/deepmd-kit, examples/dos; not
-shipped). Five shuffled folds, each structure whole on one side; -14 to 5 eV, no extra smearing; SOAP 6 angstrom,
-n_max 8, l_max 6, 0.5 angstrom for all. KernelRidge: polynomial of degree 4, one alpha for all energies, chosen among
-13 by an inner grouped search on the training frames. L/sigma of equation 15 of the LDOS paper, pooled over the folds;
-only differences on the same folds count.
+FOLDER holds si_vasp_ldos/structures.xyz and ldos.npz: 240 frames of deepmodeling/deepmd-kit, examples/dos (not
+shipped), as any import takes them, energies (250,) in eV against E_F and ldos (2400, 250) in states/eV/atom. Five
+shuffled folds, each structure whole on one side; -14 to 5 eV, no extra smearing; SOAP 6 angstrom, n_max 8, l_max 6, 0.5
+angstrom for all. KernelRidge: polynomial of degree 4, one alpha for all energies, chosen among 13 by an inner grouped
+search on the training frames. L/sigma of equation 15 of the LDOS paper, pooled over the folds; only differences on the
+same folds count.
 """
 
 import argparse

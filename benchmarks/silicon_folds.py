@@ -14,7 +14,7 @@ import argparse
 import machine
 import numpy as np
 
-from ldosml import SOAP, DOSModel, LDOSKernelRidge, load_dataset
+from ldosml import SOAP, DOSModel, Evaluation, LDOSKernelRidge, load_dataset
 from ldosml.report import label_noise_at
 
 
@@ -24,15 +24,29 @@ def loss(predicted: list[np.ndarray], reference: list[np.ndarray]) -> float:
     return float(np.sqrt(np.mean((a - b) ** 2)) / b.std())
 
 
-def pooled(data, regressor, n_splits: int, reference="fermi", low=-14.0, high=5.0) -> tuple[float, float]:
-    """L/sigma of LDOS and DOS per atom over all folds."""
-    evaluations = []
-    for train, test in data.folds(n_splits, random_state=0):
-        model = DOSModel(SOAP(), regressor, reference=reference, low=low, high=high).fit(data.select(train))
-        evaluations.append(model.evaluate(data.select(test)))
-    ldos = loss([e.predicted.values for e in evaluations], [e.reference.values for e in evaluations])
+def judged(data, regressor, n_splits: int, reference="fermi", low=-14.0, high=5.0) -> list[Evaluation]:
+    """Every fold's evaluation."""
+    return [
+        DOSModel(SOAP(), regressor, reference=reference, low=low, high=high)
+        .fit(data.select(train))
+        .evaluate(data.select(test))
+        for train, test in data.folds(n_splits, random_state=0)
+    ]
+
+
+def pooled(evaluations: list[Evaluation]) -> dict[str, float]:
+    """L/sigma of LDOS and DOS per atom over all folds, and that of predicting the mean spectrum."""
     dos = [[spectra.per_atom() for spectra in e.dos()] for e in evaluations]
-    return ldos, loss([predicted for _, predicted in dos], [reference for reference, _ in dos])
+    pairs = {
+        "LDOS": ([e.predicted.values for e in evaluations], [e.reference.values for e in evaluations]),
+        "DOS": ([predicted for _, predicted in dos], [reference for reference, _ in dos]),
+    }
+    result = {}
+    for name, (predicted, reference) in pairs.items():
+        mean = np.concatenate(reference).mean(axis=0)
+        result[name] = loss(predicted, reference)
+        result[f"{name}, mean spectrum"] = loss([np.broadcast_to(mean, r.shape) for r in reference], reference)
+    return result
 
 
 def main() -> None:
@@ -40,24 +54,32 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     n_splits = parser.parse_args().folds
     print(machine.describe(), load_dataset("silicon"), sep="\n")
-    print(f"{'smearing':10} {'LDOS':>7} {'noise':>7} {'DOS':>7} {'noise':>7}")
     for width in (0.1, 0.2, 0.3, 0.5):
         data = load_dataset("silicon", smearing_width=width)
-        ldos, dos = pooled(data, None, n_splits)
-        noise = label_noise_at(data.label_noise, width) or {"ldos": np.nan, "dos": np.nan}
-        print(f"{width:7} eV {ldos:7.3f} {noise['ldos']:7.3f} {dos:7.3f} {noise['dos']:7.3f}", flush=True)
+        evaluations = judged(data, None, n_splits)
+        noise = label_noise_at(data.label_noise, width)
+        numbers = ", ".join(f"{name} {value:.3f}" for name, value in pooled(evaluations).items())
+        print(f"{width} eV: {numbers}; label noise {noise}", flush=True)
+        if width == 0.3:
+            rows = sorted((row for e in evaluations for row in e.by_structure()), key=lambda row: -row["dos_loss"])
+            print(
+                "  largest DOS errors:",
+                *(f"{row['name']} ({row['n_atoms']} atoms) {row['dos_loss']:.2f};" for row in rows[:12]),
+            )
     data = load_dataset("silicon", smearing_width=0.3)
     for options in (
         {"kernel": "polynomial"},
         {"kernel": "polynomial", "degree": 4},
         {"kernel": "gaussian", "gamma": 4.0},
     ):
-        ldos, dos = pooled(data, LDOSKernelRidge("leave-one-structure-out", **options), n_splits)
-        print(f"{options} at 0.3 eV: LDOS {ldos:.3f}, DOS {dos:.3f}", flush=True)
-
+        result = pooled(judged(data, LDOSKernelRidge("leave-one-structure-out", **options), n_splits))
+        print(f"{options} at 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}", flush=True)
     for reference, low, high in (("fermi", -14.0, 0.5), ("code", -10.0, 10.5)):
-        ldos, dos = pooled(data, None, n_splits, reference, low, high)
-        print(f"zero {reference}, {low} to {high} eV, at 0.3 eV: LDOS {ldos:.3f}, DOS {dos:.3f}", flush=True)
+        result = pooled(judged(data, None, n_splits, reference, low, high))
+        print(
+            f"zero {reference}, {low} to {high} eV, 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

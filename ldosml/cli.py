@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ldosml.pipeline import DOSModel, Evaluation
 
 app = typer.Typer(
-    help="Learn the electronic density of states from atomic structure.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,12 +45,29 @@ class KernelName(StrEnum):
 
 
 class ReferenceName(StrEnum):
-    """Zeros of energy that ``import`` understands."""
+    """Meanings of an energy of zero."""
 
     fermi = "fermi"
     average_potential = "average_potential"
     vacuum = "vacuum"
     code = "code"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ldosml import __version__
+
+        print(f"ldosml {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learn the electronic density of states from atomic structure."""
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
@@ -75,6 +91,7 @@ class _Stages:
             TimeElapsedColumn(),
             console=_messages,
             transient=True,
+            disable=not _messages.is_terminal,
         )
 
     @contextmanager
@@ -105,23 +122,25 @@ def _emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) ->
         show()
 
 
+_ERROR_COLUMNS = ("held out", "L/sigma", "mean spectrum", "label noise", "RMSE (eV^-1/2)")
+_ERROR_WORDS = (
+    "L/sigma: 0 is perfect; predicting the mean spectrum for all achieves the second figure. Label noise: what a\n"
+    "denser k-mesh changes in the data, an estimate of the floor. Compare such figures on the same energies only."
+)
+
+
 def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> list[list[str]]:
     losses = evaluation.losses()
-    rows = []
-    for kind in ("ldos", "dos"):
-        label = "not known" if noise is None else f"{noise[kind]:.3f}"
-        rows.append(
-            [
-                "LDOS" if kind == "ldos" else "DOS per atom",
-                f"{losses[f'{kind}_normalized_loss']:.3f}",
-                label,
-                f"{losses[f'{kind}_rmse']:.3f}",
-            ]
-        )
-    return rows
-
-
-_ERROR_COLUMNS = ("held-out structures", "L/sigma", "label noise", "RMSE (eV^-1/2)")
+    return [
+        [
+            name,
+            f"{losses[f'{kind}_normalized_loss']:.3f}",
+            f"{losses[f'{kind}_mean_spectrum_loss']:.3f}",
+            "not known" if noise is None else f"{noise[kind]:.3f}",
+            f"{losses[f'{kind}_rmse']:.3f}",
+        ]
+        for kind, name in (("ldos", "LDOS"), ("dos", "DOS per atom"))
+    ]
 
 
 @app.command()
@@ -143,7 +162,8 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(SOAP(n_jobs=jobs), high=5.0).fit(train)
+        model = DOSModel(SOAP(n_jobs=jobs), low=-14.0, high=5.0).fit(train)  # as the label noise was measured
+        model.training_["split"] = {"test_size": test_size, "random_state": seed}
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)
     with stages("Drawing figures and writing the report"):
@@ -224,7 +244,7 @@ def _report_errors(
             f"smearing {'not known' if width is None else f'{width:g} eV'}"
         )
         _results.print(_table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
-        _results.print("L/sigma: 0 is perfect, 1 is a constant. Label noise: what a denser k-mesh changes in the data.")
+        _results.print(_ERROR_WORDS, soft_wrap=True)
         for file in files:
             _results.print(f"wrote {file}", soft_wrap=True)
 
@@ -240,7 +260,7 @@ def info(
     from ldosml import persistence
 
     if zipfile.is_zipfile(path) or path.endswith(".ldosml"):
-        facts: Mapping[str, Any] = describe_training(persistence.load(path))
+        facts: Mapping[str, Any] = persistence.describe(path)
     else:
         data = _open_dataset(path)
         facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
@@ -275,12 +295,27 @@ def _open_dataset(name: str) -> LDOSDataset:
 @app.command("import")
 def import_(
     structures: Annotated[Path, typer.Argument(help="Structures, any format that ASE reads.")],
-    arrays: Annotated[Path, typer.Argument(help=".npz with energies and ldos or dos; rows of ldos follow the atoms.")],
+    arrays: Annotated[
+        Path,
+        typer.Argument(
+            help=".npz with energies (eV) and ldos (states/eV/atom, rows follow the atoms) or dos (states/eV); also "
+            "fermi_energy, n_electrons, energy_max, one a structure."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Dataset to write, .h5.")],
     reference: Annotated[ReferenceName, typer.Option(help="What an energy of zero means.")] = ReferenceName.fermi,
     smearing_width: Annotated[float | None, typer.Option(help="Of the spectra, eV, if known.")] = None,
     energy_max: Annotated[
         float | None, typer.Option(help="Above this energy (eV) too few bands were computed; it is not used.")
+    ] = None,
+    fermi_energy: Annotated[
+        float | None, typer.Option(help="Of all structures, eV in that zero; or give fermi_energy in the .npz.")
+    ] = None,
+    kind_key: Annotated[
+        str | None, typer.Option(help="Entry of each frame (atoms.info) that names its kind; splits keep proportions.")
+    ] = None,
+    group_key: Annotated[
+        str | None, typer.Option(help="Entry that names the frame's trajectory; splits keep trajectories whole.")
     ] = None,
     electrons: Annotated[
         list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each.")
@@ -297,9 +332,14 @@ def import_(
         reference=reference.value,
         smearing_width=smearing_width,
         energy_max=energy_max,
+        fermi_energy=fermi_energy,
+        kind_key=kind_key,
+        group_key=group_key,
         n_electrons=None if electrons is None else dict(_valence(entry) for entry in electrons),
     )
     data.write(output, overwrite=overwrite)
+    if group_key is None and len(data) > 1:
+        _messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
     _emit({"file": str(output), **data.summary()}, as_json, lambda: _results.print(f"wrote {output}: {data!r}"))
 
 
@@ -315,7 +355,7 @@ def _valence(entry: str) -> tuple[str, float]:
 def fit(
     dataset: Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write, .ldosml.")],
-    kernel: KernelName = KernelName.matern,
+    kernel: Annotated[KernelName, typer.Option(help="Similarity of two environments.")] = KernelName.matern,
     degree: Annotated[int, typer.Option(min=1, help="Of a polynomial kernel.")] = 2,
     gamma: Annotated[float, typer.Option(help="Of a gaussian, matern or polynomial kernel.")] = 1.0,
     alpha: Annotated[
@@ -326,8 +366,11 @@ def fit(
     l_max: Annotated[int, typer.Option(help="Highest degree of SOAP.")] = 6,
     atom_sigma: Annotated[float, typer.Option(help="Width of SOAP's Gaussians, angstrom.")] = 0.5,
     smearing: Smearing = None,
-    low: Annotated[float | None, typer.Option(help="Lowest energy to learn, eV against the Fermi level.")] = None,
-    high: Annotated[float | None, typer.Option(help="Highest energy to learn, eV against the Fermi level.")] = None,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
+    ] = ReferenceName.fermi,
+    low: Annotated[float | None, typer.Option(help="Lowest energy to learn, eV against that zero.")] = None,
+    high: Annotated[float | None, typer.Option(help="Highest energy to learn, eV against that zero.")] = None,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
@@ -352,7 +395,9 @@ def fit(
     regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(soap, regressor, low=low, high=high).fit(train)
+        model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)
+        model.training_["dataset"] = dataset
+        model.training_["split"] = {"test_size": test_size, "random_state": seed}
     persistence.save(model, output, overwrite=overwrite)
     if test is None:
         _emit({"file": str(output), **model.training_}, as_json, lambda: _results.print(f"wrote {output}"))
@@ -389,7 +434,11 @@ def predict(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the LDOS and DOS of structures."""
+    """Predict the LDOS and DOS of structures.
+
+    .npz: energies (eV), reference (their zero), smearing_width (eV), ldos (states/eV/atom, atom by atom), dos
+    (states/eV, a row a structure), n_atoms, numbers.
+    """
     from ldosml import persistence
     from ldosml.datasets.importing import read_structures
 
@@ -432,7 +481,14 @@ def _write_npz(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str],
 
     with replacing(path, overwrite) as file:
         np.savez_compressed(
-            file, energies=ldos.energies, ldos=ldos.values, dos=ldos.total().values, n_atoms=ldos.n_atoms
+            file,
+            energies=ldos.energies,
+            reference=ldos.grid.reference,
+            smearing_width=np.nan if ldos.smearing_width is None else ldos.smearing_width,
+            ldos=ldos.values,
+            dos=ldos.total().values,
+            n_atoms=ldos.n_atoms,
+            numbers=ldos.numbers,
         )
 
 

@@ -63,7 +63,7 @@ class EnergyGrid:
         if step <= 0 or deviation > 1e-3 * step:
             raise ValueError(
                 f"energies must ascend in equal steps; the mean step is {step:.6g} eV and the largest deviation from "
-                f"a uniform grid {deviation:.3g} eV. Interpolate the spectra to a uniform grid first."
+                f"a uniform grid {deviation:.3g} eV. Reverse them where they descend, or interpolate to a uniform grid."
             )
         return cls(float(values[0]), step, values.size, reference)
 

@@ -101,6 +101,8 @@ def load(path: str | os.PathLike[str]) -> DOSModel:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
+            if "spec.json" not in archive.namelist():
+                raise ValueError("it has no spec.json.")
             spec = json.loads(archive.read("spec.json"))
             _check_format(spec)
             return _build(spec, archive)
@@ -114,6 +116,19 @@ def load(path: str | os.PathLike[str]) -> DOSModel:
         raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}.") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an ldosml model: {error}") from error
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Say what a model file holds, without its arrays: its specification as it stands in the file.
+
+    Raises what ``load`` raises.
+    """
+    load(path)  # says what is wrong with it, if anything
+    with zipfile.ZipFile(path) as archive:
+        spec: dict[str, Any] = json.loads(archive.read("spec.json"))
+    for part in (spec["descriptor"], *spec["regressors"].values()):
+        del part["arrays"]
+    return spec
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -171,7 +186,8 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     first = next(iter(regressors.values()))
     model = DOSModel(descriptor, first, reference=grid.reference, low=spec["low"], high=spec["high"])
     model.grid_, model.smearing_width_ = grid, spec["smearing_width"]
-    model.training_ = {key: int(spec["training"][key]) for key in ("n_structures", "n_environments", "n_groups")}
+    counts = {key: int(spec["training"][key]) for key in ("n_structures", "n_environments", "n_groups")}
+    model.training_ = spec["training"] | counts
     model.descriptor_, model.regressors_ = descriptor, regressors
     return model
 

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ldosml import metrics
-from ldosml._array import to_numpy
+from ldosml._array import Array, namespace, to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.regression import LDOSKernelRidge
@@ -56,7 +56,7 @@ class Data(Protocol):
         """The same data with another zero of energy, on one grid below every ``energy_max``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Predicted LDOS beside the reference, on one grid, for structures that the model did not see.
 
@@ -82,11 +82,18 @@ class Evaluation:
         return self.reference.total() if self.reference_dos is None else self.reference_dos, self.predicted.total()
 
     def losses(self) -> dict[str, float]:
-        """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2."""
+        """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2.
+
+        ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
+        nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
+        energies without states are added: compare on the same energies only.
+        """
         dos, predicted_dos = self.dos()
         return {
             "ldos_normalized_loss": metrics.normalized_loss(self.reference, self.predicted),
             "dos_normalized_loss": metrics.normalized_loss(dos, predicted_dos),
+            "ldos_mean_spectrum_loss": _mean_spectrum_loss(self.reference.values),
+            "dos_mean_spectrum_loss": _mean_spectrum_loss(dos.per_atom() if dos.n_atoms is not None else dos.values),
             "ldos_rmse": metrics.rmse(self.reference, self.predicted),
             "dos_rmse": metrics.rmse(dos, predicted_dos),
         }
@@ -101,6 +108,11 @@ class Evaluation:
             {"name": name, "kind": kind, "n_atoms": int(n), "ldos_loss": float(ldos), "dos_loss": float(dos)}
             for name, kind, n, ldos, dos in columns
         ]
+
+
+def _mean_spectrum_loss(values: Array) -> float:
+    xp = namespace(values)
+    return float(xp.sqrt(xp.mean(xp.var(values, axis=0)) / xp.var(values)))
 
 
 class DOSModel(BaseEstimator):  # type: ignore[misc]
@@ -119,7 +131,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.
     low, high : float, optional
-        Energies to learn, eV against that zero. Default: all below which every structure's DOS is complete.
+        Energies to learn, eV against that zero. Default: from three smearing widths below the first states to where
+        the first DOS ceases to be complete.
 
     Attributes
     ----------
@@ -130,7 +143,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     smearing_width_ : float or None
         Of the training spectra, and so of the predicted ones, eV.
     training_ : dict
-        Numbers of structures and environments by which the model was trained.
+        Numbers of structures, environments and groups by which the model was trained, and the dataset's provenance.
 
     Examples
     --------
@@ -186,7 +199,12 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             except ValueError as error:
                 found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
-        self.training_ = {"n_structures": len(structures), "n_environments": len(ldos), "n_groups": len(set(groups))}
+        self.training_ = {
+            "n_structures": len(structures),
+            "n_environments": len(ldos),
+            "n_groups": len(set(groups)),
+            "provenance": dict(getattr(data, "provenance", {})),
+        }
         return self
 
     def _from_dataset(self, data: Any) -> tuple[list[Atoms], LDOS, Sequence[object]]:
@@ -232,6 +250,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, structures: Atoms | Iterable[Atoms]) -> LDOS:
         """Predict the LDOS of every atom; ``.total()`` sums them to the DOS.
+
+        Nothing is clipped: where states are few, predictions dip slightly below zero. Surroundings unlike any in the
+        training set (a single atom, a surface) are predicted all the same, and badly.
 
         Raises
         ------

@@ -193,12 +193,14 @@ def _errors(evaluation: Evaluation, noise: Mapping[str, float] | None, width: fl
     rows: list[list[Cell]] = []
     for key, name in (("ldos", "LDOS"), ("dos", "DOS per atom")):
         label = None if noise is None else noise[key]
-        rows.append([name, losses[f"{key}_normalized_loss"], label, losses[f"{key}_rmse"], averages[key]])
-    columns = ["spectrum", "L/σ", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
+        loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
+        rows.append([name, loss, baseline, label, losses[f"{key}_rmse"], averages[key]])
+    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
     words = (
         "L/σ is the root mean square error divided by the standard deviation of the DFT values over the whole set: 0 "
-        "is perfect, 1 is what the best constant achieves. RMSE is the root of the squared error integrated over "
-        "energy and averaged over atoms (LDOS) or structures (DOS)."
+        "is perfect, and “mean spectrum” is what predicting the mean of these spectra for every row achieves. Both "
+        "shrink when energies without states are added: compare on the same energies only. RMSE is the root of the "
+        "squared error integrated over energy and averaged over atoms (LDOS) or structures (DOS)."
     )
     table = Table(f"Errors at {_smearing(width)}.", columns, rows)
     return Section("Errors on held-out structures", [words, _noise_words(noise, width)], [table])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Spectra:
     """Rows of spectra over one energy grid; ``smearing_width`` (eV) where it is known."""
 
@@ -46,6 +46,10 @@ class _Spectra:
     def __len__(self) -> int:
         return int(self.values.shape[0])
 
+    def __repr__(self) -> str:
+        width = "unknown smearing" if self.smearing_width is None else f"smeared by {self.smearing_width:g} eV"
+        return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width})"
+
     def cut(self, low: float = -np.inf, high: float = np.inf) -> Self:
         """Keep the energies between ``low`` and ``high``, eV."""
         return replace(self, grid=self.grid.cut(low, high), values=self.values[:, self.grid.window(low, high)])
@@ -67,7 +71,8 @@ class _Spectra:
         check_positive("smearing width", width, "eV")
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
-            have = "of unknown width" if known is None else f"{known:g} eV wide already"
+            unknown = "of unknown width (say smearing_width when making or importing them)"
+            have = unknown if known is None else f"{known:g} eV wide already"
             raise ValueError(
                 f"Cannot broaden to {width:g} eV: the spectra are {have}. Broaden smaller or unsmeared data."
             )
@@ -94,7 +99,7 @@ class _Spectra:
         return replace(self, grid=grid, values=_interpolate(self.grid, self.values, targets, rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DOS(_Spectra):
     """Total densities of states.
 
@@ -135,7 +140,7 @@ class DOS(_Spectra):
         return self._referred(zeros, grid, [slice(s, s + 1) for s in range(len(self))])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LDOS(_Spectra):
     """Atoms' shares of the densities of states of their structures.
 
@@ -190,7 +195,8 @@ class LDOS(_Spectra):
         Parameters
         ----------
         eigenvalues : array (n_kpoints, n_bands)
-            eV, in the zero of ``grid``; every band holds two electrons.
+            eV, in the zero of ``grid``; every band holds two electrons. Of a spin-polarised calculation, put the bands
+            of both spins one after another along the k-points: each then holds one.
         kpoint_weights : array (n_kpoints,)
             Scaled to a sum of 1.
         atom_weights : array (n_atoms, n_kpoints, n_bands)

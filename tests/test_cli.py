@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
+import ldosml
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, persistence
 from ldosml.cli import main
 
@@ -52,7 +53,11 @@ def test_fit_predict_and_info(capsys, tmp_path, dataset):
     assert predicted.provenance["model"] == str(model)
 
     code, out, _ = run(capsys, "info", model, "--json")
-    assert (code, json.loads(out)["environments"]) == (0, str(persistence.load(model).training_["n_environments"]))
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["training"] == persistence.load(model).training_
+    assert facts["training"]["split"] == {"test_size": 0.2, "random_state": 0}
+    assert facts["training"]["provenance"]["code"] == "closed form"
 
 
 def test_info_on_a_dataset(capsys, dataset):
@@ -125,6 +130,33 @@ def test_help_says_what_each_option_is(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert "Usage: ldosml " + command in out.replace("\n", " ")
+
+
+def test_version(capsys):
+    code, out, _ = run(capsys, "--version")
+    assert (code, out) == (0, f"ldosml {ldosml.__version__}\n")
+
+
+def test_import_takes_groups_kinds_and_fermi_level(capsys, tmp_path, make_dataset):
+    data = make_dataset()
+    for atoms, group, kind in zip(data.structures, data.groups, data.kinds, strict=True):
+        atoms.info |= {"run": group, "phase": kind}
+    write(tmp_path / "s.xyz", data.structures)
+    np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values)
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "--reference", "code", "--fermi-energy", 0.25]
+    code, _, err = run(capsys, *command, "-o", tmp_path / "a.h5", "--group-key", "run", "--kind-key", "phase")
+    imported = LDOSDataset.read(tmp_path / "a.h5")
+    assert (code, imported.groups, imported.kinds) == (0, data.groups, data.kinds)
+    assert set(imported.fermi_energy) == {0.25}
+    assert "--group-key" not in err
+    _, _, err = run(capsys, *command, "-o", tmp_path / "b.h5")
+    assert "give --group-key" in err
+
+
+def test_fit_at_another_zero(capsys, tmp_path, dataset):
+    options = [*SMALL, "--reference", "code", "--test-size", 0]
+    code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
+    assert (code, persistence.load(tmp_path / "m.ldosml").grid_.reference) == (0, "code")
 
 
 def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):

@@ -1,5 +1,7 @@
 """The whole way from structures to LDOS and back from disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -9,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, normalized_loss
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 
@@ -227,3 +229,14 @@ def test_judging_needs_the_model_s_energies(make_dataset):
     with pytest.raises(ValueError, match="share one energy grid"):
         model.evaluate(shifted)
     model.evaluate(make_dataset().broaden_to(0.1 + 0.2))  # 0.30000000000000004
+
+
+def test_the_baseline_is_the_mean_spectrum_predicted_for_all(make_dataset):
+    data = make_dataset()
+    evaluation = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(data).evaluate(data)
+    reference, losses = evaluation.reference, evaluation.losses()
+    mean = replace(reference, values=np.tile(reference.values.mean(axis=0), (len(reference), 1)))
+    assert losses["ldos_mean_spectrum_loss"] == pytest.approx(normalized_loss(reference, mean))
+    dos, atoms = evaluation.dos()[0], evaluation.reference.n_atoms[:, None]
+    mean = replace(dos, values=dos.per_atom().mean(axis=0) * atoms)
+    assert losses["dos_mean_spectrum_loss"] == pytest.approx(normalized_loss(dos, mean))

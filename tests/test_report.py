@@ -94,12 +94,13 @@ def quick(monkeypatch):
 def test_errors_are_those_of_the_evaluation_beside_the_label_noise(page, evaluation):
     losses = evaluation.losses()
     header, ldos, dos = page.table("spectrum")
-    assert header[:4] == ["spectrum", "L/σ", "label noise", "RMSE (states/atom/√eV)"]
+    assert header[:5] == ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)"]
     for row, key, noise in ((ldos, "ldos", 0.06), (dos, "dos", 0.05)):
-        expected = [losses[f"{key}_normalized_loss"], noise, losses[f"{key}_rmse"]]
-        np.testing.assert_allclose(np.array(row[1:4], dtype=float), expected, atol=5.1e-4)
-    assert ldos[4] == "all 12 atoms of the 5 held-out structures, each atom counting once, and 101 energies"
-    assert dos[4] == "5 held-out structures, each counting once whatever its size, and 101 energies"
+        expected = [losses[f"{key}_{name}"] for name in ("normalized_loss", "mean_spectrum_loss", "rmse")]
+        expected.insert(2, noise)
+        np.testing.assert_allclose(np.array(row[1:5], dtype=float), expected, atol=5.1e-4)
+    assert ldos[5] == "all 12 atoms of the 5 held-out structures, each atom counting once, and 101 energies"
+    assert dos[5] == "5 held-out structures, each counting once whatever its size, and 101 energies"
 
 
 def test_all_structures_are_listed_worst_first_with_full_precision(page, text, evaluation):
@@ -164,7 +165,7 @@ def test_pictures_have_words_for_those_who_cannot_see_them(page):
 @pytest.mark.parametrize("options", [{"label_noise": None}, {"smearing_width": 0.6}])
 def test_unknown_label_noise_is_said_so(tmp_path, evaluation, quick, options):
     text = report(tmp_path / "report.html", evaluation, **options).read_text()
-    assert [row[2] for row in Page(text).table("spectrum")[1:]] == ["not known", "not known"]
+    assert [row[3] for row in Page(text).table("spectrum")[1:]] == ["not known", "not known"]
     assert "is not known at a smearing of" in text
 
 

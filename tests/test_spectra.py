@@ -127,3 +127,18 @@ def test_values_are_real_and_double(xp):
         LDOS(GRID, np.zeros((2, GRID.size)), structure_index=[0.0, 0.5])
     with pytest.raises(ValueError, match="smearing width must be a positive number"):
         single.broaden_to(np.nan)
+
+
+def test_spin_channels_one_after_another_along_the_k_points():
+    rng = np.random.default_rng(3)
+    bands, kpoints, shares = rng.uniform(-3, 3, (4, 5)), rng.uniform(0, 1, 4), np.ones((1, 4, 5))
+    both = LDOS.from_eigenvalues(bands, kpoints, shares, GRID, 0.2).values
+    twice = [np.concatenate([a, a], axis=axis) for a, axis in ((bands, 0), (kpoints, 0), (shares, 1))]
+    np.testing.assert_allclose(LDOS.from_eigenvalues(*twice, GRID, 0.2).values, both, atol=1e-12)
+
+
+def test_repr_is_one_line(ldos):
+    assert (
+        repr(ldos) == "LDOS(3 environments; 401 energies from -10 to 10 eV, step 0.05, zero: code; smeared by 0.2 eV)"
+    )
+    assert repr(ldos.total()).startswith("DOS(2 structures; 401 energies")

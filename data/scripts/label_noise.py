@@ -1,4 +1,4 @@
-"""How far the labels move when the k-mesh of the spectra is doubled: no model can do better than that.
+"""How far the labels move when the k-mesh of the spectra is doubled: an estimate of what a model can reach.
 
     OMP_NUM_THREADS=1 nice python label_noise.py ../silicon/records ../silicon/noise
 

@@ -85,6 +85,14 @@ def pack(records: Sequence[Record], label_noise: dict[str, Any] | None) -> LDOSD
     )
 
 
+def read_noise(path: Path) -> dict[str, Any] | None:
+    """What reports need of the label noise; its details by structure stay in the JSON file."""
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text())
+    return {key: found[key] for key in ("smearing_width", "ldos", "dos", "structures")}
+
+
 def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
     """Part of each structure's states from ``low`` to ``high`` (eV against E_F) that the orbitals hold."""
     at_fermi = dataset.refer_to("fermi", low, high)
@@ -100,7 +108,7 @@ def main() -> None:
     if not paths:
         raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
     noise = arguments.records.parent / "noise" / "label_noise.json"
-    dataset = pack([read_record(path) for path in paths], json.loads(noise.read_text()) if noise.exists() else None)
+    dataset = pack([read_record(path) for path in paths], read_noise(noise))
     dataset.write(arguments.output, overwrite=True)
     size = arguments.output.stat().st_size
     print(dataset)

@@ -46,7 +46,7 @@ def test_installed_wheel_loads_the_silicon_set(wheel, tmp_path):
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", target, wheel]
     subprocess.run(install, check=True, capture_output=True)
     code = (
-        f"import sys; sys.path.insert(0, {str(target)!r}); import ldosml; "
+        f"import sys; sys.path.insert(0, {str(target)!r}); import ldosml, ldosml.cli; "
         "data = ldosml.load_dataset('silicon'); print(ldosml.__file__, len(data), data.ldos.values.shape[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

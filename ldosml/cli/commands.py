@@ -1,38 +1,26 @@
-"""The command line: ``ldosml demo | info | import | fit | predict``.
-
-Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
-1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt.
-"""
+"""The commands: what each takes, and which library functions it calls."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+
+from ldosml.cli.display import Stages, emit, flattened, messages, results, table
+from ldosml.cli.judging import report_errors, write_evaluation
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
-    from ldosml.pipeline import DOSModel, Evaluation
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
-_messages = Console(stderr=True, markup=False, highlight=False)
-_results = Console(markup=False, highlight=False)
 
 
 class KernelName(StrEnum):
@@ -80,69 +68,6 @@ TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of str
 Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
 
 
-class _Stages:
-    """Shows what runs and for how long, and keeps the times."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=_messages,
-            transient=True,
-            disable=not _messages.is_terminal,
-        )
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        task = self._progress.add_task(name, total=1)
-        with self._progress:
-            yield
-            self._progress.update(task, completed=1)
-        self._progress.remove_task(task)
-        _messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
-    for row in rows:
-        table.add_row(*[str(cell) for cell in row])
-    return table
-
-
-def _emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
-    if as_json:
-        print(json.dumps(result, indent=2, default=str))
-    else:
-        show()
-
-
-_ERROR_COLUMNS = ("held out", "L/sigma", "mean spectrum", "label noise", "RMSE (eV^-1/2)")
-_ERROR_WORDS = (
-    "L/sigma: 0 is perfect; predicting the mean spectrum for all achieves the second figure. Label noise: what a\n"
-    "denser k-mesh changes in the data, an estimate of the floor. Compare such figures on the same energies only."
-)
-
-
-def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> list[list[str]]:
-    losses = evaluation.losses()
-    return [
-        [
-            name,
-            f"{losses[f'{kind}_normalized_loss']:.3f}",
-            f"{losses[f'{kind}_mean_spectrum_loss']:.3f}",
-            "not known" if noise is None else f"{noise[kind]:.3f}",
-            f"{losses[f'{kind}_rmse']:.3f}",
-        ]
-        for kind, name in (("ldos", "LDOS"), ("dos", "DOS per atom"))
-    ]
-
-
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures, report and model.")] = Path(
@@ -157,7 +82,7 @@ def demo(
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
     from ldosml import SOAP, DOSModel, load_dataset, persistence
 
-    stages = _Stages()
+    stages = Stages()
     with stages("Reading the silicon set"):
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
@@ -169,86 +94,10 @@ def demo(
     with stages("Drawing figures and writing the report"):
         output.mkdir(parents=True, exist_ok=True)
         persistence.save(model, output / "model.ldosml", overwrite=True)
-        files = _write_evaluation(
+        files = write_evaluation(
             output, "Silicon: LDOS and DOS of structures held out", model, evaluation, train, stages
         )
-    _report_errors(evaluation, test, stages, [*files, output / "model.ldosml"], as_json)
-
-
-def _write_evaluation(
-    folder: Path, title: str, model: DOSModel, evaluation: Evaluation, train: LDOSDataset, stages: _Stages
-) -> list[Path]:
-    from ldosml import plotting, report
-    from ldosml._files import replacing
-
-    noise = report.label_noise_at(train.label_noise, evaluation.reference.smearing_width)
-    figures = {
-        "representatives.png": plotting.representatives_figure(evaluation),
-        "parity.png": plotting.parity_figure(evaluation),
-        "loss-by-energy.png": plotting.loss_by_energy_figure(evaluation, noise),
-    }
-    for name, figure in figures.items():
-        with replacing(folder / name) as file:
-            file.write(plotting.png(figure))
-    report.write_report(
-        folder / "report.html",
-        evaluation,
-        title=title,
-        training=describe_training(model),
-        provenance=train.provenance,
-        label_noise=train.label_noise,
-        timings=stages.seconds,
-    )
-    return [folder / "report.html", *[folder / name for name in figures]]
-
-
-def describe_training(model: DOSModel) -> dict[str, str]:
-    """Say in words what a fitted model was trained on and how."""
-    from sklearn import config_context
-
-    regressor = next(iter(model.regressors_.values()))
-    with config_context(print_changed_only=False):
-        descriptor, ridge = (" ".join(repr(part).split()) for part in (model.descriptor_, regressor))
-    return {
-        "structures": f"{model.training_['n_structures']} in {model.training_['n_groups']} groups",
-        "environments": f"{model.training_['n_environments']:,}",
-        "descriptor": descriptor,
-        "regressor, one per species": ridge,
-        "energies": str(model.grid_),
-        "smearing width": "not known" if model.smearing_width_ is None else f"{model.smearing_width_:g} eV",
-    }
-
-
-def _report_errors(
-    evaluation: Evaluation, test: LDOSDataset, stages: _Stages, files: Sequence[Path], as_json: bool
-) -> None:
-    from ldosml.report import label_noise_at
-
-    width = evaluation.reference.smearing_width
-    noise = label_noise_at(test.label_noise, width)
-    result = {
-        "errors": evaluation.losses(),
-        "label_noise": noise,
-        "smearing_width": width,
-        "n_structures": len(test),
-        "n_environments": len(evaluation.reference),
-        "energies": [evaluation.reference.grid.start, evaluation.reference.grid.stop],
-        "seconds": stages.seconds,
-        "files": [str(file) for file in files],
-    }
-
-    def show() -> None:
-        grid = evaluation.reference.grid
-        title = (
-            f"{len(test)} structures, {len(evaluation.reference)} environments, {grid.start:g} to {grid.stop:g} eV, "
-            f"smearing {'not known' if width is None else f'{width:g} eV'}"
-        )
-        _results.print(_table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
-        _results.print(_ERROR_WORDS, soft_wrap=True)
-        for file in files:
-            _results.print(f"wrote {file}", soft_wrap=True)
-
-    _emit(result, as_json, show)
+    report_errors(evaluation, test, stages, [*files, output / "model.ldosml"], as_json)
 
 
 @app.command()
@@ -266,22 +115,12 @@ def info(
         facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
 
     def show() -> None:
-        rows = list(_flattened(facts))
-        table = _table(path, ("", "value"), rows)
-        table.columns[1].justify = "left"
-        _results.print(table)
+        rows = list(flattened(facts))
+        shown = table(path, ("", "value"), rows)
+        shown.columns[1].justify = "left"
+        results.print(shown)
 
-    _emit(facts, as_json, show)
-
-
-def _flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
-    """One row a fact; facts within facts under both their names."""
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}: ")
-        else:
-            many = isinstance(value, list)
-            yield [f"{prefix}{key}", ", ".join(map(str, value)) if many else str(value)]
+    emit(facts, as_json, show)
 
 
 def _open_dataset(name: str) -> LDOSDataset:
@@ -339,8 +178,8 @@ def import_(
     )
     data.write(output, overwrite=overwrite)
     if group_key is None and len(data) > 1:
-        _messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
-    _emit({"file": str(output), **data.summary()}, as_json, lambda: _results.print(f"wrote {output}: {data!r}"))
+        messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
+    emit({"file": str(output), **data.summary()}, as_json, lambda: results.print(f"wrote {output}: {data!r}"))
 
 
 def _valence(entry: str) -> tuple[str, float]:
@@ -387,7 +226,7 @@ def fit(
             raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
         report.mkdir(parents=True, exist_ok=True)
         _refuse_existing(report / "report.html", overwrite)
-    stages = _Stages()
+    stages = Stages()
     with stages(f"Reading {dataset}"):
         data = _open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
@@ -400,14 +239,14 @@ def fit(
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     persistence.save(model, output, overwrite=overwrite)
     if test is None:
-        _emit({"file": str(output), **model.training_}, as_json, lambda: _results.print(f"wrote {output}"))
+        emit({"file": str(output), **model.training_}, as_json, lambda: results.print(f"wrote {output}"))
         return
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)
     files = [output]
     if report is not None:
-        files += _write_evaluation(report, f"{dataset}: structures held out", model, evaluation, train, stages)
-    _report_errors(evaluation, test, stages, files, as_json)
+        files += write_evaluation(report, f"{dataset}: structures held out", model, evaluation, train, stages)
+    report_errors(evaluation, test, stages, files, as_json)
 
 
 def _alpha(text: str) -> float | str:
@@ -444,7 +283,7 @@ def predict(
 
     _refuse_existing(output, overwrite)
     writer = _prediction_writer(output)
-    stages = _Stages()
+    stages = Stages()
     loaded = persistence.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
     atoms = read_structures(structures)
@@ -452,7 +291,7 @@ def predict(
         ldos = loaded.predict(atoms)
     writer(output, atoms, ldos, {"model": str(model), "structures": str(structures)}, overwrite)
     result = {"file": str(output), "n_structures": ldos.n_structures, "n_environments": len(ldos)}
-    _emit(result, as_json, lambda: _results.print(f"wrote {output}: LDOS and DOS of {ldos.n_structures} structures"))
+    emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {ldos.n_structures} structures"))
 
 
 def _prediction_writer(output: Path) -> Callable[..., None]:
@@ -490,19 +329,3 @@ def _write_npz(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str],
             n_atoms=ldos.n_atoms,
             numbers=ldos.numbers,
         )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (see the module's docstring)."""
-    try:
-        app(args=None if arguments is None else list(arguments), prog_name="ldosml")
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        _messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

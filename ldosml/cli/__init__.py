@@ -1,0 +1,24 @@
+"""The command line: ``ldosml demo | info | import | fit | predict``.
+
+Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
+1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ldosml.cli.commands import app
+from ldosml.cli.display import messages
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code (see the module's docstring)."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="ldosml")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
+        return 1
+    return 0

@@ -1,0 +1,72 @@
+"""What the commands print: results to standard output, progress and messages to standard error."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+# Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
+messages = Console(stderr=True, markup=False, highlight=False)
+results = Console(markup=False, highlight=False)
+
+
+class Stages:
+    """Shows what runs and for how long, and keeps the times."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=messages,
+            transient=True,
+            disable=not messages.is_terminal,
+        )
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time what runs inside, under this name."""
+        start = time.perf_counter()
+        task = self._progress.add_task(name, total=1)
+        with self._progress:
+            yield
+            self._progress.update(task, completed=1)
+        self._progress.remove_task(task)
+        messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    result = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        result.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        result.add_row(*[str(cell) for cell in row])
+    return result
+
+
+def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
+    """Print ``result`` as one JSON object, or let ``show`` print it for a person."""
+    if as_json:
+        print(json.dumps(result, indent=2, default=str))
+    else:
+        show()
+
+
+def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
+    """One row a fact; facts within facts under both their names."""
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{key}: ")
+        else:
+            many = isinstance(value, list)
+            yield [f"{prefix}{key}", ", ".join(map(str, value)) if many else str(value)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -19,6 +18,7 @@ from ldosml._array import Array, namespace, to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.regression import LDOSKernelRidge
+from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
 
@@ -289,19 +289,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 "This dataset holds total DOS only; predictions are judged against LDOS, one row per atom."
             )
-        self._require_width(aligned.ldos.smearing_width)
+        if not same_width(aligned.ldos.smearing_width, self.smearing_width_):
+            raise ValueError(
+                f"The dataset is smeared by {aligned.ldos.smearing_width} eV, the model's training data by "
+                f"{self.smearing_width_} eV: use broaden_to."
+            )
         grid.require_match(aligned.ldos.grid, "The model and the dataset")
         predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
         return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos)
-
-    def _require_width(self, width: float | None) -> None:
-        ours = self.smearing_width_
-        if width is None or ours is None or not math.isclose(width, ours, rel_tol=1e-6):
-            if width == ours:
-                return
-            raise ValueError(
-                f"The dataset is smeared by {width} eV, the model's training data by {ours} eV: use broaden_to."
-            )
 
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:
         missing = sorted(set(numbers.tolist()) - set(self.regressors_))

@@ -18,6 +18,13 @@ OVERSAMPLING = 32
 worst, and the errors of many states cancel."""
 
 
+def same_width(one: float | None, other: float | None) -> bool:
+    """Tell whether two smearing widths (eV) are one up to rounding, or both are not known."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-6)
+
+
 def broaden(values: Array, step: float, width: float) -> Array:
     """Convolve spectra with a Gaussian.
 

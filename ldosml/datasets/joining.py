@@ -9,6 +9,7 @@ import numpy as np
 
 from ldosml._array import to_numpy
 from ldosml.datasets.dataset import LDOSDataset
+from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
 
@@ -43,16 +44,10 @@ def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
     if not first.grid.matches(other.grid):
         raise ValueError(f"grid differs: {first.grid}, and {other.grid}. Cut or resample one of them.")
     widths = [data.smearing_width for data in (first, other)]
-    if not _same_width(*widths):
+    if not same_width(*widths):
         raise ValueError(f"smearing_width differs: {widths[0]} and {widths[1]} eV. Bring both to one by broaden_to.")
     if (first.stored_ldos is None) != (other.stored_ldos is None):
         raise ValueError("ldos differs: one dataset has it, another only the total DOS. Join those that have it.")
-
-
-def _same_width(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= 1e-6 * one
 
 
 def _join_ldos(datasets: Sequence[LDOSDataset]) -> LDOS | None:

@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 nice python compute_silicon.py ../silicon/records
 
-Needs pw.x and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; the
-reference BLAS that Debian installs otherwise takes 1.5 times as long). A structure whose record exists is not
-computed again; one that failed is named in failures.log, and skipped until its line is removed.
+Needs pw.x and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; Debian installs
+the slower reference BLAS otherwise). A structure whose record exists is not computed again; one that failed is named in
+failures.log, and skipped until its line is removed.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Settings:
     dos_k_density: float = 4.0
     conv_thr: float = 1e-5  # Ry
     diago_thr_init: float = 1e-4  # Ry
-    diago_david_ndim: int = 3  # the default of 2 takes a third longer; 4 crashes with Debian 12's OpenBLAS
+    diago_david_ndim: int = 3  # see compare_settings.py; 4 crashes with Debian 12's OpenBLAS
     bands_per_occupied: float = 2.2
     bands_per_occupied_small: float = 3.0  # cells of up to 4 atoms
 

@@ -99,6 +99,12 @@ def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndar
     return at_fermi.projected_dos.values.sum(axis=1) / at_fermi.dos.values.sum(axis=1)
 
 
+def median_seconds(records: Sequence[Record]) -> dict[int, float]:
+    """Median time of a structure by number of atoms, s."""
+    sizes = sorted({len(atoms) for atoms, *_ in records})
+    return {n: float(np.median([info["seconds"] for atoms, _, _, info in records if len(atoms) == n])) for n in sizes}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path, help="the folder with one .npz file a structure")
@@ -108,10 +114,12 @@ def main() -> None:
     if not paths:
         raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
     noise = arguments.records.parent / "noise" / "label_noise.json"
-    dataset = pack([read_record(path) for path in paths], read_noise(noise))
+    records = [read_record(path) for path in paths]
+    dataset = pack(records, read_noise(noise))
     dataset.write(arguments.output, overwrite=True)
     size = arguments.output.stat().st_size
     print(dataset)
+    print("median seconds by number of atoms:", median_seconds(records))
     for low, high in ((-12.0, 0.0), (3.5, 4.5)):
         part = projected_fraction(dataset, low, high)
         print(

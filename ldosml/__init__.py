@@ -6,6 +6,21 @@ from ldosml.energy import EnergyGrid
 from ldosml.fragments import Fragment, cut_fragments
 from ldosml.metrics import normalized_loss, rmse
 from ldosml.pipeline import DOSModel, Evaluation
+from ldosml.properties import (
+    PropertyTable,
+    absorption_spectrum,
+    band_energy,
+    band_gap,
+    chemical_potential,
+    derive_properties,
+    dos_at_fermi_level,
+    entropy,
+    fermi_level,
+    free_energy,
+    heat_capacity,
+    pauli_susceptibility,
+    sommerfeld_coefficient,
+)
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
@@ -23,10 +38,23 @@ __all__ = [
     "LDOSDataset",
     "LDOSKernelRidge",
     "LDOSRidge",
+    "PropertyTable",
+    "absorption_spectrum",
+    "band_energy",
+    "band_gap",
+    "chemical_potential",
     "cut_fragments",
+    "derive_properties",
+    "dos_at_fermi_level",
+    "entropy",
+    "fermi_level",
+    "free_energy",
+    "heat_capacity",
     "import_dataset",
     "load_dataset",
     "normalized_loss",
+    "pauli_susceptibility",
     "rmse",
     "smear_eigenvalues",
+    "sommerfeld_coefficient",
 ]

@@ -1,9 +1,5 @@
-import json
 import os
 import re
-import shutil
-import subprocess
-from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -230,51 +226,3 @@ def test_label_noise_outside_is_not_known(noise, width):
 def test_malformed_label_noise_is_refused(noise):
     with pytest.raises(ValueError, match="lists smearing_width, ldos and dos of one length"):
         label_noise_at(noise, 0.1)
-
-
-PROBE = """<script>
-const order = () => [...document.querySelectorAll("table[data-sortable]")][1].tBodies[0].rows;
-const column = index => [...order()].map(row => row.cells[index].textContent);
-const press = index => document.querySelectorAll("table[data-sortable]")[1].querySelectorAll("button")[index].click();
-const found = {width: innerWidth, page: document.documentElement.scrollWidth, orders: []};
-for (const index of [0, 0, 2]) { press(index); found.orders.push(column(index)); }
-found.sorted = [...document.querySelectorAll("th[aria-sort]")].map(header => header.textContent);
-addEventListener("load", () => parent.postMessage(found, "*"));
-</script></body>"""
-
-FRAMES = """<iframe src="probed.html" style="width:1366px;height:900px;border:0"></iframe>
-<iframe src="probed.html" style="width:390px;height:900px;border:0"></iframe><pre></pre>
-<script>
-const all = [];
-addEventListener("message", event => {
-  all.push(event.data);
-  document.querySelector("pre").textContent = JSON.stringify(all);
-});
-</script>"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium on this machine to show the page in")
-    return found
-
-
-def test_browser_shows_page_without_sideways_scrolling_and_sorts(browser, text, tmp_path):
-    (tmp_path / "probed.html").write_text(text.replace("</body>", PROBE), encoding="utf-8")
-    (tmp_path / "frames.html").write_text(FRAMES)
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    flags += " --disable-component-update --disable-sync --virtual-time-budget=5000 --dump-dom"
-    command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    results = json.loads(unescape(re.search(r"<pre>(.*)</pre>", shown, re.DOTALL)[1]))
-    assert sorted(result["width"] for result in results) == [390, 1366]
-    for result in results:
-        assert result["page"] <= result["width"]
-        up, down, atoms = result["orders"]
-        assert sorted(NAMES) == sorted(up)
-        assert up.index("diamond-8") < up.index("diamond-16")
-        assert down == up[::-1]
-        assert atoms == ["1", "2", "2", "3", "4"]
-        assert "atoms" in result["sorted"]

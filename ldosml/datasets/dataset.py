@@ -34,7 +34,7 @@ from ldosml.energy import EnergyGrid, Reference
 from ldosml.spectra import DOS, LDOS
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
     from pymatgen.electronic_structure.dos import Dos
     from xarray import Dataset
 

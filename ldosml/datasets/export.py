@@ -11,7 +11,7 @@ from ldosml._array import to_numpy
 from ldosml.datasets.dataset import LDOSDataset
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
     from pymatgen.electronic_structure.dos import Dos
     from xarray import Dataset
 
@@ -100,7 +100,8 @@ def to_pymatgen(dataset: LDOSDataset) -> list[tuple[Structure, Dos]]:
     periodic in three directions, or whose Fermi level is not known.
     """
     try:
-        from pymatgen.core import Lattice, Structure
+        from pymatgen.core.lattice import Lattice
+        from pymatgen.core.structure import Structure
         from pymatgen.electronic_structure.core import Spin
         from pymatgen.electronic_structure.dos import Dos
     except ImportError as error:

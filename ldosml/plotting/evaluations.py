@@ -1,0 +1,148 @@
+"""Figures of a whole evaluation: the worst and the best of it, parity, and errors by energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ldosml import metrics
+from ldosml._array import Array, to_numpy
+from ldosml.pipeline import Evaluation
+from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
+from ldosml.plotting.parity import draw_counts, draw_error_counts
+from ldosml.plotting.spectra import atom_name, plot_spectrum, short
+from ldosml.plotting.style import (
+    BLUE,
+    FONT,
+    GREEN,
+    PAGE_WIDTH,
+    SMALL_FONT,
+    VERMILLION,
+    finish_energy_axis,
+    mark_fermi_level,
+)
+
+_UNIT = "states/eV/atom"
+_LONGEST_NAME = 30  # characters that fit above a third of the page's width
+
+
+def representatives(losses: Array) -> dict[str, int]:
+    """Give the indices of the worst, the median and the best of ``losses`` (n,), under these names, in this order.
+
+    The median is a row itself: of an even number of rows, the better of the middle two.
+    """
+    order = np.argsort(-to_numpy(losses), kind="stable")
+    return {"worst": int(order[0]), "median": int(order[len(order) // 2]), "best": int(order[-1])}
+
+
+def representatives_figure(evaluation: Evaluation) -> Figure:
+    """The worst, median and best prediction: LDOS of atoms above, DOS per atom of structures below.
+
+    Arranged as figure 6 of Aryanpour and Sadeghi (2025). Rows are ranked by L/sigma over their own energies, sigma
+    that of the whole set; atoms are counted from 0. Panels of one row share both axes.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
+    axes = figure.subplots(2, 3, sharex=True, sharey="row")
+    _draw_environments(axes[0], evaluation)
+    _draw_structures(axes[1], evaluation)
+    for ax in axes.flat:
+        ax.label_outer()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=FONT)
+    return figure
+
+
+def parity_figure(evaluation: Evaluation) -> Figure:
+    """Predicted against reference values: LDOS of all atoms and energies, DOS per atom of all structures and energies.
+
+    Colours count the values, on a logarithmic scale; on the diagonal a prediction is exact. Below, the errors are
+    counted, on a logarithmic scale too.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 4.7), layout="constrained")
+    upper, lower = figure.subplots(2, 2, height_ratios=(3, 1))
+    losses = evaluation.losses()
+    columns = (("LDOS", "ldos_normalized_loss"), ("DOS per atom", "dos_normalized_loss"))
+    for ax, below, (name, key), (reference, predicted) in zip(upper, lower, columns, _pairs(evaluation), strict=True):
+        draw_counts(ax, reference, predicted, _UNIT)
+        ax.set_title(f"{name}, L/σ = {losses[key]:.3f}", fontsize=FONT)
+        draw_error_counts(below, predicted - reference, _UNIT)
+    return figure
+
+
+def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, float] | None = None) -> Figure:
+    """Root mean square error at each energy beside the standard deviation of the reference at that energy.
+
+    The deviation is what predicting the mean spectrum would miss by: where both curves meet, nothing was learned. The
+    upper panel averages over atoms, the lower one over structures, whose DOS per atom is compared.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    label_noise : dict, optional
+        {"ldos": ..., "dos": ...}: error of the labels at the smearing of these spectra as a fraction of their standard
+        deviation over the whole set. Drawn as a line, since how it is spread over the energies is not known.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 4.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    grid = evaluation.reference.grid
+    rows = ((upper, "ldos", LDOS_LABEL), (lower, "dos", DOS_LABEL))
+    for (ax, key, label), (reference, predicted) in zip(rows, _pairs(evaluation), strict=True):
+        _draw_errors(ax, grid.energies, reference, predicted, None if label_noise is None else label_noise[key])
+        mark_fermi_level(ax, grid.energies, grid.reference)
+        finish_energy_axis(ax, grid.energies, grid.reference)
+        ax.set_ylabel(label, fontsize=FONT)
+        ax.label_outer()
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=SMALL_FONT)
+    return figure
+
+
+def _pairs(evaluation: Evaluation) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Reference and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
+    ldos = [to_numpy(s.values) for s in (evaluation.reference, evaluation.predicted)]
+    dos = [to_numpy(s.per_atom()) for s in evaluation.dos()]
+    return [(ldos[0], ldos[1]), (dos[0], dos[1])]
+
+
+def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
+    reference, predicted = evaluation.reference, evaluation.predicted
+    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
+    index = to_numpy(reference.structure_index)
+    for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
+        structure = int(index[row])
+        atom = f", {atom_name(evaluation, row)}"
+        title = (
+            f"{rank}: L/σ = {losses[row]:.3f}\n{short(evaluation.names[structure], _LONGEST_NAME - len(atom))}{atom}"
+        )
+        curves = reference.values[row, :], predicted.values[row, :]
+        plot_spectrum(ax, reference.energies, *curves, zero=reference.grid.reference, title=title)
+
+
+def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
+    reference, predicted = evaluation.dos()
+    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))
+    values, predicted_values = _pairs(evaluation)[1]
+    for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
+        title = f"{rank}: L/σ = {losses[row]:.3f}\n{short(evaluation.names[row], _LONGEST_NAME)}"
+        curves, zero = (values[row], predicted_values[row]), reference.grid.reference
+        plot_spectrum(ax, reference.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
+
+
+def _draw_errors(
+    ax: Axes,
+    energies: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    noise: float | None,
+) -> None:
+    error = np.sqrt(np.mean((predicted - reference) ** 2, axis=0))
+    ax.plot(energies, reference.std(axis=0), "--", color=BLUE, linewidth=1.2, label="standard deviation of DFT")
+    ax.plot(energies, error, "-", color=VERMILLION, linewidth=1.2, label="root mean square error")
+    if noise is not None:
+        level = noise * float(reference.std())
+        ax.axhline(level, color=GREEN, linestyle="-.", linewidth=1.2, label="label noise, averaged over energies")
+    ax.set_ylim(bottom=0)

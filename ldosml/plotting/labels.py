@@ -1,0 +1,87 @@
+"""Names and units as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml.energy import Reference
+
+LDOS_LABEL = "LDOS (states/eV/atom)"
+DOS_LABEL = "DOS (states/eV/atom)"
+ENERGY_LABELS: dict[Reference, str] = {
+    "fermi": r"energy $- \, E_\mathrm{F}$ (eV)",
+    "average_potential": "energy - average potential (eV)",
+    "vacuum": "energy - vacuum level (eV)",
+    "code": "energy in the DFT code's own zero (eV)",
+}
+
+PROPERTY_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "n_electrons": "valence electrons",
+        "negative_weight": "negative weight",
+        "fermi_level": "Fermi level",
+        "valence_edge": "valence band edge",
+        "conduction_edge": "conduction band edge",
+        "band_gap": "band gap",
+        "dos_at_fermi_level": "DOS at Fermi level",
+        "sommerfeld_coefficient": "Sommerfeld coefficient",
+        "band_center": "band centre",
+        "band_width": "band width",
+        "chemical_potential": "chemical potential",
+        "band_energy": "band energy",
+        "band_energy_from_mu": "band energy from μ",
+        "entropy": "entropy",
+        "free_energy": "free energy",
+        "heat_capacity": "heat capacity",
+        "pauli_susceptibility": "Pauli susceptibility",
+        "electrons": "conduction electrons",
+        "holes": "holes",
+        "absorption_spectrum": "absorption spectrum",
+    }
+)
+"""What people call the columns and spectra of a ``PropertyTable``."""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def property_name(name: str, temperature: float | None = None) -> str:
+    """What people call a property, and at how many kelvin it is meant.
+
+    >>> property_name("heat_capacity", 300.0)
+    'heat capacity at 300 K'
+    """
+    words = PROPERTY_NAMES.get(name, name.replace("_", " "))
+    return words if temperature is None else f"{words} at {temperature:g} K"
+
+
+def power_of_ten(*values: NDArray[np.float64]) -> int:
+    """The exponent, a multiple of 3, by which to divide so that few digits tell all ``values``; NaN are left out.
+
+    >>> power_of_ten(np.array([2.4e-6, 9.1e-8])), power_of_ten(np.array([-108.2]))
+    (-6, 0)
+    """
+    largest = max((float(np.nanmax(np.abs(v), initial=0.0)) for v in values), default=0.0)
+    return 0 if largest == 0 or 0.1 <= largest < 1e4 else 3 * int(np.floor(np.log10(largest) / 3))
+
+
+def superscript(number: int) -> str:
+    """A whole number in raised digits."""
+    return str(number).translate(_SUPERSCRIPTS)
+
+
+def unit_text(unit: str, exponent: int = 0) -> str:
+    """A unit with raised powers; behind a power of ten, where values were divided by one.
+
+    >>> unit_text("eV/T^2/atom", -6)
+    '10⁻⁶ eV/T²/atom'
+    >>> unit_text("")
+    ''
+    """
+    raised = re.sub(r"\^(-?\d+)", lambda power: superscript(int(power[1])), unit)
+    factor = f"10{superscript(exponent)}" if exponent else ""
+    return " ".join(part for part in (factor, raised) if part)

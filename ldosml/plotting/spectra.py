@@ -1,0 +1,82 @@
+"""One predicted spectrum beside its reference, and what to call it."""
+
+from __future__ import annotations
+
+from ase.data import chemical_symbols
+from matplotlib.axes import Axes
+
+from ldosml._array import Array, to_numpy
+from ldosml._validation import check_shape
+from ldosml.energy import Reference
+from ldosml.pipeline import Evaluation
+from ldosml.plotting.labels import LDOS_LABEL
+from ldosml.plotting.style import BLUE, FONT, SMALL_FONT, VERMILLION, finish_energy_axis, mark_fermi_level
+
+
+def plot_spectrum(
+    ax: Axes,
+    energies: Array,
+    reference: Array,
+    predicted: Array,
+    *,
+    zero: Reference = "fermi",
+    quantity: str = LDOS_LABEL,
+    title: str | None = None,
+) -> None:
+    """Draw one predicted spectrum (solid) over its reference (dashed), the difference shaded.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    energies, reference, predicted : array (n_energies,)
+        eV, and the unit that ``quantity`` tells.
+    zero : {"fermi", "average_potential", "vacuum", "code"}
+        The meaning of an energy of zero (``grid.reference``). With "fermi" the Fermi level is marked.
+    quantity : str
+        Label of the vertical axis, with its unit.
+    title : str, optional
+        Drawn as it is: a dollar sign does not begin a formula.
+
+    Raises
+    ------
+    ValueError
+        When the three arrays do not have the same length.
+    """
+    draw_spectrum(ax, energies, reference, predicted, zero=zero, quantity=quantity, title=title)
+    mark_fermi_level(ax, to_numpy(energies), zero)
+
+
+def draw_spectrum(
+    ax: Axes,
+    energies: Array,
+    reference: Array,
+    predicted: Array,
+    *,
+    zero: Reference,
+    quantity: str,
+    title: str | None,
+) -> None:
+    """As :func:`plot_spectrum`, the Fermi level left out."""
+    x, y_ref, y = to_numpy(energies), to_numpy(reference), to_numpy(predicted)
+    for name, values in (("reference", y_ref), ("predicted", y)):
+        check_shape(name, values, x.shape, "n_energies")
+    ax.fill_between(x, y_ref, y, color=VERMILLION, alpha=0.2, linewidth=0)
+    ax.plot(x, y_ref, "--", color=BLUE, linewidth=1.2, label="DFT", zorder=3)
+    ax.plot(x, y, "-", color=VERMILLION, linewidth=1.0, label="predicted")
+    finish_energy_axis(ax, x, zero)
+    ax.set_ylabel(quantity, fontsize=FONT)
+    if title is not None:
+        ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
+
+
+def atom_name(evaluation: Evaluation, row: int) -> str:
+    """Element, where it is known, and place in its structure of the atom in a row of the LDOS."""
+    reference = evaluation.reference
+    symbol = "" if reference.numbers is None else f"{chemical_symbols[int(reference.numbers[row])]} "
+    return f"{symbol}atom {row - reference.rows(int(reference.structure_index[row])).start}"
+
+
+def short(name: str, room: int) -> str:
+    """The name on one line, its middle left out where it is longer than ``room`` characters, 9 at least."""
+    line, room = " ".join(name.split()), max(room, 9)
+    return line if len(line) <= room else f"{line[: room // 2]}…{line[-(room - room // 2 - 1) :]}"

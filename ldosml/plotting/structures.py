@@ -1,0 +1,83 @@
+"""The figure of one structure: its DOS, and the LDOS of the atom that was predicted worst."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ldosml import metrics
+from ldosml._array import to_numpy
+from ldosml.pipeline import Evaluation
+from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
+from ldosml.plotting.spectra import atom_name, draw_spectrum, short
+from ldosml.plotting.style import BLUE, PAGE_WIDTH, SMALL_FONT, VERMILLION, mark_fermi_level
+
+_LONGEST_NAME = 70  # characters that fit across the page
+
+
+def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float, float] | None = None) -> Figure:
+    """DOS per atom of one structure above, below the LDOS of its worst atom: predicted (solid) over DFT (dashed).
+
+    L/sigma averages over the energies of this one structure or atom, sigma that of the whole set; atoms are counted
+    from 0.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    structure : int
+        Its place in the evaluation, from 0.
+    levels : (float, float), optional
+        Chemical potentials of the reference and of the predicted DOS, eV on the energies of the evaluation; they are
+        marked in place of the Fermi level. One that is NaN or beyond these energies is left out.
+
+    Raises
+    ------
+    ValueError
+        When there is no such structure.
+    """
+    count = evaluation.reference.n_structures
+    if not 0 <= structure < count:
+        raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure}.")
+    figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    _draw_total(upper, evaluation, structure)
+    _draw_worst_atom(lower, evaluation, structure)
+    for ax in (upper, lower):
+        _mark_levels(ax, evaluation, levels)
+        ax.label_outer()
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=SMALL_FONT, columnspacing=1.4
+    )
+    return figure
+
+
+def _draw_total(ax: Axes, evaluation: Evaluation, structure: int) -> None:
+    reference, predicted = evaluation.dos()
+    loss = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))[structure]
+    curves = (to_numpy(dos.per_atom())[structure] for dos in (reference, predicted))
+    title, zero = f"{short(evaluation.names[structure], _LONGEST_NAME)}: L/σ = {loss:.3f}", reference.grid.reference
+    draw_spectrum(ax, reference.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
+
+
+def _draw_worst_atom(ax: Axes, evaluation: Evaluation, structure: int) -> None:
+    reference, predicted = evaluation.reference, evaluation.predicted
+    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
+    rows = reference.rows(structure)
+    worst = rows.start + int(np.argmax(losses[rows]))
+    title, zero = f"its worst atom, {atom_name(evaluation, worst)}: L/σ = {losses[worst]:.3f}", reference.grid.reference
+    curves = (spectra.values[worst, :] for spectra in (reference, predicted))
+    draw_spectrum(ax, reference.energies, *curves, zero=zero, quantity=LDOS_LABEL, title=title)
+
+
+def _mark_levels(ax: Axes, evaluation: Evaluation, levels: tuple[float, float] | None) -> None:
+    grid = evaluation.reference.grid
+    if levels is None:
+        mark_fermi_level(ax, grid.energies, grid.reference)
+        return
+    looks = (("DFT", BLUE, (0, (4, 3))), ("predicted", VERMILLION, "-"))
+    for level, (whose, color, style) in zip(levels, looks, strict=True):
+        if grid.start <= level <= grid.stop:
+            label = f"chemical potential, {whose}: {level:.3f} eV"
+            ax.axvline(level, color=color, linestyle=style, linewidth=0.8, label=label, zorder=0)

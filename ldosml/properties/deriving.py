@@ -1,0 +1,201 @@
+"""Everything at once: one pass over the spectra for all scalar properties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml._validation import check_positive
+from ldosml.properties._inputs import Temperatures, electrons
+from ldosml.properties.gap import band_gap, carrier_densities
+from ldosml.properties.nonnegative import negative_weight, nonnegative
+from ldosml.properties.optical import absorption_spectrum
+from ldosml.properties.potential import TOLERANCE, FermiLevel, check_counts, check_top, level_of, potential_of
+from ldosml.properties.prepared import Prepared
+from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
+from ldosml.properties.shape import moments
+from ldosml.properties.table import PropertyTable
+from ldosml.properties.thermal import SOMMERFELD, drift_of, moments_of
+from ldosml.spectra import DOS, LDOS
+from ldosml.units import BOHR_MAGNETON, BOLTZMANN
+
+
+def derive_properties(
+    spectra: DOS | LDOS,
+    n_electrons: Array,
+    temperatures: Array,
+    *,
+    names: Sequence[str] | None = None,
+    photon_energies: Array | None = None,
+    quadrature: Quadrature = "auto",
+    tolerance: float = TOLERANCE,
+) -> PropertyTable:
+    """All properties of every structure, or of an LDOS every atom's share of them, at every temperature.
+
+    Intermediate results are shared: this is faster than one function after another, and gives the same numbers.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    n_electrons : float or array (n_structures,)
+        Valence electrons of each structure.
+    temperatures : float or array (n_temperatures,)
+        K, above zero.
+    names : sequence of str (n_structures,), optional
+        Default: their places, from 0.
+    photon_energies : array (n_photon_energies,), optional
+        eV; where given, the absorption at these and all temperatures is computed, too.
+    quadrature, tolerance
+        As for ``chemical_potential``.
+
+    Returns
+    -------
+    PropertyTable
+        On the host. What depends on the zero of energy is in the zero of the grid.
+
+    Warns
+    -----
+    TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
+        See ``ldosml.properties.cautions``.
+
+    Raises
+    ------
+    ValueError
+        As ``chemical_potential``.
+
+    Examples
+    --------
+    >>> from ldosml import EnergyGrid
+    >>> grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="fermi")
+    >>> dos = DOS(grid, 2 * np.exp(-((grid.energies / 3) ** 2))[None, :], smearing_width=0.3)
+    >>> table = derive_properties(dos, n_electrons=5.3, temperatures=[10.0, 300.0])
+    >>> table.column("chemical_potential", 300.0).round(4), table.column("dos_at_fermi_level").round(4)
+    (array([-0.0086]), array([2.]))
+    """
+    kelvin, number = Temperatures.of(temperatures), electrons(spectra, n_electrons)
+    check_positive("tolerance", tolerance)
+    repaired = nonnegative(spectra)
+    prepared = Prepared.of(repaired)
+    check_counts(prepared, number, tolerance)
+    blocks = [
+        _block(block, number[part], kelvin.kT, quadrature, tolerance) for part, block in prepared.blocks(len(kelvin.kT))
+    ]
+    thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
+    mu = namespace(number).concat([block.mu for block in blocks])
+    check_top(prepared, mu, kelvin.kT, number)
+    columns = {
+        "n_electrons": prepared.of_rows(number),
+        "negative_weight": prepared.of_rows(negative_weight(spectra)),
+        **thermal,
+        **_shapes(repaired),
+    }
+    if isinstance(repaired, DOS):
+        columns |= _gaps(repaired, columns["fermi_level"], mu, kelvin)
+    if photon_energies is not None:
+        photon_energies = to_numpy(as_float64("photon_energies", photon_energies))
+        absorbed = absorption_spectrum(repaired, mu, temperature=kelvin.kelvin, photon_energies=photon_energies)
+    return PropertyTable(
+        kelvin.kelvin,
+        {name: np.asarray(to_numpy(values), dtype=np.float64) for name, values in columns.items()},
+        _names(spectra, names),
+        _n_atoms(spectra),
+        None if isinstance(spectra, DOS) else to_numpy(spectra.structure_index),
+        photon_energies,
+        {} if photon_energies is None else {"absorption_spectrum": to_numpy(absorbed)},
+        _facts(spectra, kelvin, quadrature, tolerance),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Columns of the rows of some structures, and the chemical potentials of these structures."""
+
+    columns: dict[str, Array]
+    mu: Array
+
+
+def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float) -> _Block:
+    level = level_of(block, number, tolerance)
+    mu = potential_of(block, number, kT, quadrature, level)
+    row_mu = block.of_rows(mu)
+    found = moments_of(block, row_mu, kT, ALL_MOMENTS, quadrature)
+    whole = found if block.index is None else moments_of(block.without_shares(), mu, kT, ("j0", "j1"), quadrature)
+    thermal = like(mu, kT)[None, :]
+    band_energy = found["energy"] + row_mu * found["count"]
+    heat = BOLTZMANN * (found["j2"] - found["j1"] * block.of_rows(drift_of(whole))) / thermal
+    columns = {
+        **_levels(block, level),
+        "chemical_potential": row_mu,
+        "band_energy": band_energy,
+        "band_energy_from_mu": found["energy"],
+        "entropy": BOLTZMANN * found["entropy"],
+        "free_energy": band_energy - thermal * found["entropy"],
+        "heat_capacity": heat,
+        "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
+    }
+    return _Block(columns, mu)
+
+
+def _levels(block: Prepared, level: FermiLevel) -> dict[str, Array]:
+    """The Fermi level of each row, the edges of the gap that it is in, and the DOS at it."""
+    xp = namespace(level.energy)
+    nothing = xp.nan * xp.ones_like(level.energy)
+    at_level = block.rows.density(block.of_rows(level.energy)[:, None])[:, 0]
+    return {
+        "fermi_level": block.of_rows(level.energy),
+        "valence_edge": block.of_rows(xp.where(level.in_gap, level.valence_edge, nothing)),
+        "conduction_edge": block.of_rows(xp.where(level.in_gap, level.conduction_edge, nothing)),
+        "dos_at_fermi_level": at_level,
+        "sommerfeld_coefficient": SOMMERFELD * at_level,
+    }
+
+
+def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
+    shape = moments(repaired)
+    return {"band_center": shape.center, "band_width": shape.width}
+
+
+def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
+    gap = band_gap(repaired, fermi_energy)
+    carriers = carrier_densities(
+        repaired, mu, temperature=kelvin.kelvin, division=(gap.valence_edge + gap.conduction_edge) / 2
+    )
+    none = (gap.gap <= 0)[:, None]
+    xp = namespace(mu)
+    return {
+        "band_gap": gap.gap,
+        "electrons": xp.where(none, xp.nan * mu, carriers.electrons),
+        "holes": xp.where(none, xp.nan * mu, carriers.holes),
+    }
+
+
+def _names(spectra: DOS | LDOS, names: Sequence[str] | None) -> list[str]:
+    count = spectra.n_structures if isinstance(spectra, LDOS) else len(spectra)
+    structures = [str(place) for place in range(count)] if names is None else [str(name) for name in names]
+    if len(structures) != count:
+        raise ValueError(f"names must be one a structure, {count}; got {len(structures)}.")
+    if isinstance(spectra, DOS):
+        return structures
+    return [f"{name}:{atom}" for name, n in zip(structures, spectra.n_atoms, strict=True) for atom in range(n)]
+
+
+def _n_atoms(spectra: DOS | LDOS) -> NDArray[np.int64] | None:
+    if isinstance(spectra, LDOS) or spectra.n_atoms is None:
+        return None
+    return to_numpy(spectra.n_atoms).astype(np.int64)
+
+
+def _facts(spectra: DOS | LDOS, kelvin: Temperatures, quadrature: Quadrature, tolerance: float) -> dict[str, Any]:
+    grid, width = spectra.grid, spectra.smearing_width
+    return {
+        "energies": str(grid),
+        "smearing_width": width,
+        "quadrature": [choose(quadrature, float(thermal), grid.step, width or 0.0) for thermal in kelvin.kT],
+        "tolerance": tolerance,
+    }

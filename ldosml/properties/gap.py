@@ -1,0 +1,258 @@
+r"""The gap around the Fermi level, and the electrons and holes beside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml.energy import EnergyGrid
+from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
+from ldosml.properties.fermi_dirac import polylogarithms
+from ldosml.properties.nonnegative import nonnegative
+from ldosml.properties.prepared import Prepared
+from ldosml.spectra import DOS, LDOS
+from ldosml.units import PER_CUBIC_CENTIMETRE
+
+TOLERANCE = 0.01
+"""Fraction of its mean below which a DOS counts as zero, unless told otherwise: a regression leaves noise in a gap."""
+
+
+@dataclass(frozen=True, eq=False)
+class BandGap:
+    """The gap of every row; fields are arrays (n_rows,), or (n_rows, n_tolerances) for a list of tolerances.
+
+    Parameters
+    ----------
+    gap : array
+        ``conduction_edge - valence_edge``, eV; 0 for a metal.
+    valence_edge, conduction_edge : array
+        eV in the zero of the grid; for a metal both are the Fermi energy.
+    """
+
+    gap: Array
+    valence_edge: Array
+    conduction_edge: Array
+
+
+def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Array = TOLERANCE) -> BandGap:
+    """The energies around ``fermi_energy`` between which the DOS stays below a threshold.
+
+    The values are joined by straight lines, and edges are where these cross the threshold; the convention of
+    ``Dos.get_interpolated_gap`` of pymatgen, whose ``tol`` is the same fraction of the same mean.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins. Of an LDOS, each atom has a gap of its own.
+    fermi_energy : float or array (n_structures,)
+        Any energy in the gap, or the Fermi level, eV in the zero of the grid.
+    tolerance : float or array (n_tolerances,), default=0.01
+        The threshold as a fraction of the mean of the row's values over the grid, zeros included. A level smeared by
+        the width s reaches into the gap by some 3 s at 0.01, 4 s at 1e-4, which the gap is too small by on each side.
+
+    Returns
+    -------
+    BandGap
+        Where the DOS at ``fermi_energy`` exceeds the threshold, a metal: a gap of 0.
+
+    Raises
+    ------
+    ValueError
+        When a gap goes on to an end of the grid, ``fermi_energy`` is not on the grid, or shapes do not match.
+
+    Examples
+    --------
+    >>> grid = EnergyGrid.from_range(-2.0, 2.0, 0.5, reference="fermi")
+    >>> band_gap(DOS(grid, [[2, 2, 1, 0, 0, 0, 2, 2, 2]]), 0.0, tolerance=1e-9).gap
+    array([1.])
+    """
+    repaired = nonnegative(spectra)
+    xp = namespace(repaired.values)
+    tolerances = to_numpy(as_float64("tolerance", tolerance))
+    if tolerances.ndim > 1 or not tolerances.size or not (np.isfinite(tolerances) & (tolerances > 0)).all():
+        raise ValueError(f"tolerance must be a number above zero, or a list of these; got {tolerance!r}.")
+    fermi = per_structure("fermi_energy", fermi_energy, repaired, (n_structures(repaired),), "n_structures")
+    _check_within("fermi_energy", fermi, repaired.grid)
+    fermi = rows_of(fermi, repaired)
+    mean = xp.mean(repaired.values, axis=1)
+    edges = [_edges(repaired, fermi, float(t) * mean) for t in np.atleast_1d(tolerances)]
+    low, high = (xp.stack(side, axis=1) for side in zip(*edges, strict=True))
+    if tolerances.ndim == 0:
+        low, high = low[:, 0], high[:, 0]
+    return BandGap(high - low, low, high)
+
+
+def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
+    host = to_numpy(energies)
+    outside = np.flatnonzero((host < grid.start) | (host > grid.stop))
+    if outside.size:
+        worst = int(outside[0])
+        raise ValueError(
+            f"{name} of structure {worst} is {host[worst]:g} eV, beyond the grid of {grid}. Is it in the grid's zero?"
+        )
+
+
+def _edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:
+    """Valence and conduction edges, (n_rows,), for thresholds (n_rows,), states/eV."""
+    xp, grid = namespace(threshold), spectra.grid
+    excess = spectra.values - threshold[:, None]
+    left, right = excess[:, :-1], excess[:, 1:]
+    falls, rises = (left > 0) & (right <= 0), (left <= 0) & (right > 0)
+    crosses = falls | rises
+    ones = xp.ones_like(left)
+    part = xp.where(crosses, left, 0 * ones) / xp.where(crosses, left - right, ones)
+    crossing = like(threshold, grid.energies[:-1])[None, :] + grid.step * part
+    below, above = crossing <= fermi[:, None], crossing >= fermi[:, None]
+    low = xp.max(xp.where(falls & below, crossing, -xp.inf * ones), axis=1)
+    high = xp.min(xp.where(rises & above, crossing, xp.inf * ones), axis=1)
+    metal = _at(excess, like(fermi, grid.energies), grid.step, fermi) > 0
+    low, high = xp.where(metal, fermi, low), xp.where(metal, fermi, high)
+    _check_closed(spectra, low, high)
+    return low, high
+
+
+def _at(values: Array, energies: Array, step: float, wanted: Array) -> Array:
+    """The straight lines through ``values`` (n_rows, n_energies) at one energy ``wanted`` of each row, (n_rows,)."""
+    xp = namespace(values)
+    distance = xp.abs(energies[None, :] - wanted[:, None]) / step
+    return xp.sum(values * xp.clip(1 - distance, 0.0, None), axis=1)
+
+
+def _check_closed(spectra: DOS | LDOS, low: Array, high: Array) -> None:
+    host = to_numpy(low), to_numpy(high)
+    open_rows = np.flatnonzero(np.isinf(host[0]) | np.isinf(host[1]))
+    if not open_rows.size:
+        return
+    row = int(open_rows[0])
+    name = f"structure {row}"
+    if isinstance(spectra, LDOS):
+        name = f"structure {int(spectra.structure_index[row])} (atom in row {row})"
+    end = "upper" if np.isinf(host[1][row]) else "lower"
+    raise ValueError(
+        f"{name} has a gap wider than the grid: no states between the given energy and its {end} end ({spectra.grid}). "
+        "Give spectra over more energies, or a smaller tolerance."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Carriers:
+    """Electrons above and holes below the division of every row, (n_rows,) or (n_rows, n_temperatures).
+
+    A number a cell, or in cm^-3 where volumes were given; NaN where there is no gap and no division was given.
+    """
+
+    electrons: Array
+    holes: Array
+
+
+def carrier_densities(
+    spectra: DOS | LDOS,
+    mu: Array,
+    temperature: Array,
+    *,
+    volumes: Array | None = None,
+    division: Array | None = None,
+) -> Carriers:
+    """Electrons n = integral above the division of D f de, and holes p = integral below it of D (1 - f) de.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins; of an LDOS, each atom's share. Smeared spectra reach into the gap, where f is large:
+        below kT of about the smearing width the tails, not the bands, are counted. Use unsmeared ones.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    volumes : float or array (n_structures,), optional
+        Of the cells, angstrom^3: gives cm^-3.
+    division : float or array (n_structures,), optional
+        Energy between valence and conduction states, eV. By default the middle of ``band_gap`` at its default
+        tolerance around the mu of the lowest temperature; both densities are NaN where that finds a metal.
+
+    Returns
+    -------
+    Carriers
+
+    Raises
+    ------
+    ValueError
+        When shapes do not match, a temperature or volume is not above zero, ``division`` is beyond the grid, or it is
+        not given and a gap goes on to an end of the grid.
+
+    Notes
+    -----
+    Exact for the straight lines between the values, to a relative 1e-11 however few carriers there are; below
+    exp(-745) of a state they are 0.
+    """
+    temperatures = Temperatures.of(temperature)
+    prepared = Prepared.of(spectra)
+    chemical = potentials(spectra, mu, temperatures)
+    unit = _unit(spectra, chemical, volumes)
+    if division is None:
+        lowest = int(np.argmin(temperatures.kelvin))
+        gap = band_gap(DOS(prepared.grid, prepared.whole), chemical[:, lowest])
+        middle = (gap.valence_edge + gap.conduction_edge) / 2
+        unit = namespace(unit).where(gap.gap > 0, unit, math.nan * unit)
+    else:
+        middle = per_structure("division", division, spectra, (n_structures(spectra),), "n_structures")
+        _check_within("division", middle, prepared.grid)
+    blocks = [
+        _carriers(block, chemical[part, :], middle[part], unit[part], temperatures.kT)
+        for part, block in prepared.blocks(1)
+    ]
+    both = (namespace(unit).concat(side, axis=0) for side in zip(*blocks, strict=True))
+    return Carriers(*(temperatures.shaped(side) for side in both))
+
+
+def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
+    """What a carrier counts in the cell of each structure, (n_structures,)."""
+    if volumes is None:
+        return namespace(chemical).ones_like(chemical[:, 0])
+    checked = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
+    host = to_numpy(checked)
+    if (host <= 0).any():
+        raise ValueError(
+            f"volumes must be above zero, in angstrom^3; structure {int(np.argmax(host <= 0))} has {host.min():g}."
+        )
+    return PER_CUBIC_CENTIMETRE / checked
+
+
+def _carriers(block: Prepared, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
+    """Electrons and holes of a block of structures, (n_rows, n_temperatures); holes by turning energies around."""
+    mu, division, unit = (block.of_rows(values) for values in (mu, division, unit))
+    xp = namespace(mu)
+    energies, values = like(mu, block.grid.energies), block.whole if block.shares is None else block.shares
+    step, turned = block.grid.step, (-xp.flip(energies), xp.flip(values, axis=1))
+    electrons, holes = [], []
+    for column, thermal in enumerate(kT):
+        electrons.append(unit * _above(energies, values, step, division, mu[:, column], float(thermal)))
+        holes.append(unit * _above(*turned, step, -division, -mu[:, column], float(thermal)))
+    return xp.stack(electrons, axis=1), xp.stack(holes, axis=1)
+
+
+def _above(energies: Array, values: Array, step: float, division: Array, mu: Array, kT: float) -> Array:
+    """Integral of D f from ``division`` on, for the straight lines through ``values`` (n_rows, n_energies).
+
+    With F_1 = kT ln(1 + e^-x) and F_2, integrals of f and F_1 from an energy to infinity, integration by parts gives
+    D F_1 at ``division`` - D F_1 at the last energy + sum over cells of D' (F_2 at its start - F_2 at its end).
+    """
+    xp = namespace(mu)
+    start = xp.maximum(energies[None, :], division[:, None])
+    log, second = _integrals((start - mu[:, None]) / kT)
+    rise = (values[:, 1:] - values[:, :-1]) * (kT / step)
+    cells = xp.sum(rise * (second[:, :-1] - second[:, 1:]), axis=1)
+    first = _integrals((division - mu) / kT)[0]
+    return kT * (_at(values, energies, step, division) * first - values[:, -1] * log[:, -1] + cells)
+
+
+def _integrals(x: Array) -> tuple[Array, Array]:
+    """Integral of 1/(1 + e^x) from x to infinity, ln(1 + e^-x), and the integral of that."""
+    xp = namespace(x)
+    s1, s2, _ = polylogarithms(xp.exp(-xp.abs(x)))
+    low = xp.clip(-x, 0.0, None)
+    return s1 + low, xp.where(x > 0, s2, low * low / 2 + math.pi**2 / 6 - s2)

@@ -1,0 +1,89 @@
+"""Spectra without negative values: what a regression predicts dips below zero where states are few.
+
+With D < 0 the number of electrons is no monotone function of the chemical potential, which is then not unique. So
+every property is that of max(D, 0), scaled so that the whole number of states stays what it was; the weight of what
+was cut off is :func:`negative_weight`. An LDOS is repaired so that its sum is the repaired DOS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ldosml._array import Array, namespace, sum_by_index, to_numpy
+from ldosml.properties.cautions import NegativeDOSWarning, caution
+from ldosml.spectra import DOS, LDOS
+
+WORTH_A_WARNING = 0.01
+"""Fraction of a spectrum that may be negative without a warning."""
+
+
+def negative_weight(spectra: DOS | LDOS) -> Array:
+    """States that the negative values of each DOS add up to, (n_structures,): step * sum of max(-D, 0).
+
+    Of an LDOS, the negative values of its sums count.
+    """
+    values = structure_values(spectra)
+    xp = namespace(values)
+    return spectra.grid.step * xp.sum(xp.clip(-values, 0.0, None), axis=1)
+
+
+def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
+    """The spectra as every property uses them: max(D, 0), scaled to keep the number of states.
+
+    Atoms' shares are scaled by the same factor at each energy as the DOS of their structure, so that they add up to
+    it; single shares may stay negative. Spectra without negative values are given back as they are.
+
+    Warns
+    -----
+    NegativeDOSWarning
+        When more than a hundredth of some DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        When a DOS has no states at all: it is zero everywhere, or more negative than positive.
+
+    Examples
+    --------
+    >>> from ldosml import EnergyGrid
+    >>> grid = EnergyGrid.from_range(0.0, 0.3, 0.1, reference="fermi")
+    >>> nonnegative(DOS(grid, [[0.0, 2.0, 2.02, -0.02]])).values
+    array([[0.  , 1.99004975, 2.00995025, 0.  ]])
+    """
+    whole = structure_values(spectra)
+    xp = namespace(whole)
+    dips = bool(xp.any(whole < 0))
+    before = xp.sum(whole, axis=1)
+    after = xp.sum(xp.clip(whole, 0.0, None), axis=1) if dips else before
+    _check_states(to_numpy(before), to_numpy(after))
+    if not dips:
+        return spectra
+    factor = (before / after)[:, None]
+    if isinstance(spectra, DOS):
+        return replace(spectra, values=xp.clip(whole, 0.0, None) * factor)
+    kept = xp.take(factor * xp.astype(whole > 0, xp.float64), spectra.structure_index, axis=0)
+    return replace(spectra, values=spectra.values * kept)
+
+
+def structure_values(spectra: DOS | LDOS) -> Array:
+    """The total DOS of each structure, (n_structures, n_energies), states/eV."""
+    if isinstance(spectra, LDOS):
+        return sum_by_index(spectra.values, spectra.structure_index, spectra.n_structures)
+    return spectra.values
+
+
+def _check_states(before: Array, after: Array) -> None:
+    empty = (before <= 0).nonzero()[0]
+    if len(empty):
+        raise ValueError(
+            f"The DOS of structure {int(empty[0])} holds no states: its values add up to {before[empty[0]]:.3g}. "
+            "Were spectra read from the right file, and cut to energies where there are any?"
+        )
+    worst = int((1 - before / after).argmax())
+    lost = float(1 - before[worst] / after[worst])
+    if lost > WORTH_A_WARNING:
+        caution(
+            f"{lost:.1%} of the DOS of structure {worst} is negative; it was cut off and the rest scaled down. A model "
+            "that predicts so much below zero was asked about surroundings that it has not seen.",
+            NegativeDOSWarning,
+        )

@@ -1,0 +1,101 @@
+"""Spectra ready to be integrated: without negative values, with their interpolants, in blocks that fit a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ldosml._array import Array, namespace, to_numpy
+from ldosml.energy import EnergyGrid
+from ldosml.properties.interpolation import Interpolant
+from ldosml.properties.nonnegative import nonnegative, structure_values
+from ldosml.properties.quadrature import is_smooth
+from ldosml.spectra import DOS, LDOS
+
+_BLOCK = 2**17
+"""Values of a block: arrays over (rows, temperatures, energies) of this size stay in a processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Some structures' spectra.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+    whole : array (n_structures, n_energies)
+        Total DOS, nowhere negative, states/eV.
+    shares : array (n_rows, n_energies) or None
+        LDOS that add up to it; None where the rows are the structures.
+    index : array (n_rows,) or None
+        To which structure each row of ``shares`` belongs.
+    width : float
+        Smearing width, eV; 0 where not known, which counts as not smooth.
+    first : int
+        Place of the first structure in the whole set, for messages.
+    """
+
+    grid: EnergyGrid
+    whole: Array
+    shares: Array | None
+    index: Array | None
+    width: float
+    first: int = 0
+
+    @classmethod
+    def of(cls, spectra: DOS | LDOS) -> Prepared:
+        """Repair and sum spectra, see ``nonnegative``."""
+        repaired = nonnegative(spectra)
+        width = repaired.smearing_width or 0.0
+        if isinstance(repaired, LDOS):
+            return cls(repaired.grid, structure_values(repaired), repaired.values, repaired.structure_index, width)
+        return cls(repaired.grid, repaired.values, None, None, width)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether cubics join the values, or straight lines."""
+        return is_smooth(self.width, self.grid.step)
+
+    @cached_property
+    def interpolant(self) -> Interpolant:
+        """Of the structures."""
+        return Interpolant.of(self.grid, self.whole, smooth=self.smooth)
+
+    @cached_property
+    def rows(self) -> Interpolant:
+        """Of the rows: structures, or atoms."""
+        if self.shares is None:
+            return self.interpolant
+        return Interpolant.shares(self.grid, self.shares, smooth=self.smooth, whole=self.whole, index=self.index)
+
+    def structures(self, chosen: Array) -> Prepared:
+        """Some of the structures (n_chosen,), a row each."""
+        return Prepared(self.grid, namespace(self.whole).take(self.whole, chosen, axis=0), None, None, self.width)
+
+    def without_shares(self) -> Prepared:
+        """The same structures, a row each."""
+        return Prepared(self.grid, self.whole, None, None, self.width, self.first)
+
+    def of_rows(self, values: Array) -> Array:
+        """What is known of each structure (n_structures, ...), for each row."""
+        return values if self.index is None else namespace(values).take(values, self.index, axis=0)
+
+    def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Prepared]]:
+        """Parts of consecutive structures, small enough for arrays over rows, temperatures and energies."""
+        n_structures = int(self.whole.shape[0])
+        atoms = np.arange(n_structures + 1) if self.index is None else self._bounds(n_structures)
+        rows = max(1, _BLOCK // (n_temperatures * self.grid.size))
+        start = 0
+        while start < n_structures:
+            stop = max(start + 1, int(np.searchsorted(atoms, atoms[start] + rows, side="right")) - 1)
+            part, own = slice(start, stop), slice(int(atoms[start]), int(atoms[stop]))
+            shares = None if self.shares is None else self.shares[own, :]
+            index = None if self.index is None else self.index[own] - start
+            yield part, Prepared(self.grid, self.whole[part, :], shares, index, self.width, self.first + start)
+            start = stop
+
+    def _bounds(self, n_structures: int) -> Array:
+        return np.searchsorted(to_numpy(self.index), np.arange(n_structures + 1))

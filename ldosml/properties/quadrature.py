@@ -1,0 +1,281 @@
+r"""Integrals of a DOS with functions of (e - mu)/kT, by three rules.
+
+For each row and temperature, with f the Fermi-Dirac occupation and x = (e - mu)/kT, the moments are
+
+    count    integral of D f de                      entropy  integral of D (-f ln f - (1-f) ln(1-f)) de
+    energy   integral of (e - mu) D f de             j0, j1, j2  integral of (e - mu)^n D (-df/de) de
+
+``trapezoid``
+    The sum over the grid. Where the DOS is smooth and kT at least 1.5 steps, it converges faster than any power.
+``gauss``
+    All moments are averages of D and of its integrals N_0 (once) and N_1 (twice) with the weight -df/dx, which is
+    1/(4 cosh^2(x/2)): count = <N_0>, entropy = <x N_0>, energy = kT <x N_0> - <N_1>, j_n = <(kT x)^n D>. Nodes of Gauss
+    quadrature for that weight (recurrence b_n = pi^2 n^4/(4 n^2 - 1), Golub and Welsch 1969) on cubic cumulatives while
+    kT is far below the smearing width; beyond that, where the cubics are no longer one polynomial on the scale of the
+    nodes, equally spaced nodes in x. No overflow, and exact as T -> 0.
+``linear``
+    The exact integrals of the straight lines between the values, from polylogarithms: for a DOS with kinks (from the
+    tetrahedron method, or not smeared) at any temperature. With G'' = g, the integral of D g over a cell from a to b is
+    D_a ((G_b - G_a)/h - G'_a) + D_b (G'_b - (G_b - G_a)/h).
+
+The rule is chosen for each temperature by :func:`choose`. Errors measured on Gaussian-smeared levels are in
+``benchmarks/quadratures.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, get_args
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, like, namespace
+from ldosml._validation import check_choice
+from ldosml.energy import EnergyGrid
+from ldosml.properties.fermi_dirac import polylogarithms, thermal_weight
+from ldosml.properties.interpolation import Interpolant, Quantity, gather
+
+Quadrature = Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"]
+"""How to integrate; "forced-trapezoid" is the trapezoid where it is wrong, too (kT below one step)."""
+
+Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse"]
+"""What "auto" comes to at one temperature; "equidistant" is what "gauss" turns into beyond its reach. "coarse", few
+equidistant nodes, serves first guesses only."""
+
+Moment = Literal["count", "energy", "entropy", "j0", "j1", "j2"]
+ALL_MOMENTS: tuple[Moment, ...] = get_args(Moment)
+
+SMOOTH = 1.5
+"""A DOS smeared by at least so many steps counts as smooth."""
+
+HOT = 1.5
+"""From so many steps of kT on the trapezoid is exact to rounding on a smooth DOS."""
+
+_GAUSS_NODES = 16
+_GAUSS_REACH = 0.2  # in smearing widths: above this kT Gauss's nodes are replaced by equally spaced ones
+_WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
+
+
+def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
+    """Choose the rule for one temperature; ``width`` is the smearing width (eV), 0 where not known.
+
+    ====================================  =============================================
+    DOS                                   rule
+    ====================================  =============================================
+    smearing below 1.5 steps or unknown   linear
+    smooth, kT >= 1.5 steps               trapezoid
+    smooth, kT < 1.5 steps                gauss; equidistant where kT > 0.2 smearing widths
+    ====================================  =============================================
+
+    Raises ValueError for an unknown name, and for the trapezoid where kT is below one step: it then
+    counts up to half a step of states too many or too few, and loses the heat capacity altogether.
+    """
+    check_choice("quadrature", requested, get_args(Quadrature))
+    if requested == "trapezoid" and kT < step:
+        raise ValueError(
+            f"The trapezoid is wrong where kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the "
+            'Fermi edge falls between two energies. Use quadrature="auto", or "forced-trapezoid" to see for yourself.'
+        )
+    if requested in ("trapezoid", "forced-trapezoid"):
+        return "trapezoid"
+    if requested == "linear" or (requested == "auto" and not is_smooth(width, step)):
+        return "linear"
+    if requested == "auto" and kT >= HOT * step * (1 - 1e-9):
+        return "trapezoid"
+    return "gauss" if kT <= _GAUSS_REACH * width else "equidistant"
+
+
+def is_smooth(width: float, step: float) -> bool:
+    """Whether the smearing is wide enough for cubics and for the trapezoid."""
+    return width >= SMOOTH * step * (1 - 1e-9)
+
+
+def rules(requested: Quadrature, kT: NDArray[np.float64], step: float, width: float) -> dict[Rule, list[int]]:
+    """The places of the temperatures that each rule serves."""
+    chosen = [choose(requested, float(thermal), step, width) for thermal in kT]
+    return {rule: [t for t, other in enumerate(chosen) if other == rule] for rule in dict.fromkeys(chosen)}
+
+
+def in_order(columns: Sequence[int], values: Array) -> Array:
+    """Put ``values`` (n_rows, n_temperatures), whose temperatures stand in the order ``columns``, back in order."""
+    xp = namespace(values)
+    device = array_api_compat.device(values)
+    return xp.take(values, xp.asarray(np.argsort(columns), dtype=xp.int64, device=device), axis=1)
+
+
+def integrate(
+    rule: Rule, interpolant: Interpolant, mu: Array, kT: NDArray[np.float64], wanted: Sequence[Moment]
+) -> dict[Moment, Array]:
+    """Moments of every row at every temperature, (n_rows, n_temperatures).
+
+    Parameters
+    ----------
+    interpolant : Interpolant
+        Of n_rows spectra.
+    mu : array (n_rows, n_temperatures)
+        eV.
+    kT : array (n_temperatures,)
+        eV.
+    wanted : sequence of names of moments
+    """
+    if rule == "trapezoid":
+        return _trapezoid(interpolant, mu, kT, wanted)
+    if rule == "linear":
+        return _linear(interpolant, mu, kT, wanted)
+    nodes = _gauss_nodes() if rule == "gauss" else _equal_nodes(2.0 if rule == "coarse" else 0.64)
+    return _average(interpolant, mu, kT, wanted, *nodes)
+
+
+def _trapezoid(
+    interpolant: Interpolant, mu: Array, kT: NDArray[np.float64], wanted: Sequence[Moment]
+) -> dict[Moment, Array]:
+    xp = namespace(mu)
+    energies = like(mu, interpolant.grid.energies)
+    thermal = like(mu, kT)[None, :, None]
+    x = (energies[None, None, :] - mu[:, :, None]) / thermal
+    density = (interpolant.values * like(mu, _trapezoid_weights(interpolant.grid)))[:, None, :]
+    return {name: xp.vecdot(weight, density, axis=-1) for name, weight in _weights(x, thermal, wanted).items()}
+
+
+def _trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
+    """The step, and at both ends Gregory's correction to fourth order for a DOS that does not die out within the grid.
+
+    The plain trapezoid's error there is that of the Euler-Maclaurin formula, step^2/12 times the integrand's slope.
+    """
+    weights = np.full(grid.size, grid.step)
+    ends = np.array([3 / 8, 7 / 6, 23 / 24]) if grid.size >= 6 else np.array([1 / 2])
+    weights[: ends.size] *= ends
+    weights[-ends.size :] *= ends[::-1]
+    return weights
+
+
+def _weights(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, Array]:
+    """The functions of the moments, from one exponential."""
+    xp = namespace(x)
+    a = xp.abs(x)
+    y = xp.exp(-a)
+    lesser = y / (1 + y)  # the smaller one of f and 1 - f
+    result: dict[Moment, Array] = {}
+    if "count" in wanted or "energy" in wanted:
+        f = xp.where(x > 0, lesser, 1 / (1 + y))
+        result |= {"count": f, "energy": kT * x * f}
+    if "entropy" in wanted:
+        result["entropy"] = xp.log1p(y) + a * lesser
+    if any(name in wanted for name in ("j0", "j1", "j2")):
+        j0 = lesser / ((1 + y) * kT)
+        j1 = j0 * (kT * x)
+        result |= {"j0": j0, "j1": j1, "j2": j1 * (kT * x)}
+    return {name: result[name] for name in wanted}
+
+
+def _average(
+    interpolant: Interpolant,
+    mu: Array,
+    kT: NDArray[np.float64],
+    wanted: Sequence[Moment],
+    nodes: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> dict[Moment, Array]:
+    x, w, thermal = like(mu, nodes), like(mu, weights), like(mu, kT)
+    at = mu[:, :, None] + thermal[None, :, None] * x
+    density, count, second = _needed(interpolant, at, wanted)
+    moments: dict[Moment, Array] = {}
+    for name in wanted:
+        if name == "count":
+            moments[name] = count @ w
+        elif name == "entropy":
+            moments[name] = count @ (w * x)
+        elif name == "energy":
+            moments[name] = thermal * (count @ (w * x)) - second @ w
+        else:
+            power = int(name[1])
+            moments[name] = thermal**power * (density @ (w * x**power))
+    return moments
+
+
+def _needed(interpolant: Interpolant, at: Array, wanted: Sequence[Moment]) -> list[Array]:
+    """D, N_0 and N_1 at the nodes; what no moment needs is not computed, and None."""
+    users: dict[Quantity, tuple[Moment, ...]] = {
+        "density": ("j0", "j1", "j2"),
+        "count": ("count", "entropy", "energy"),
+        "second": ("energy",),
+    }
+    needed = [quantity for quantity, moments in users.items() if not set(moments).isdisjoint(wanted)]
+    found = dict(zip(needed, interpolant.evaluate(at, *needed), strict=True))
+    return [found.get(quantity) for quantity in users]
+
+
+@lru_cache(maxsize=1)
+def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gauss quadrature for the weight 1/(4 cosh^2(x/2)) by the eigenvalues of its Jacobi matrix."""
+    n = np.arange(1, _GAUSS_NODES)
+    side = np.sqrt(math.pi**2 * n**4 / (4 * n**2 - 1))
+    nodes, vectors = np.linalg.eigh(np.diag(side, 1) + np.diag(side, -1))
+    # Odd moments vanish by symmetry; the last bit of an eigenvalue must not spoil that.
+    nodes = (nodes - nodes[::-1]) / 2
+    weights = vectors[0] ** 2
+    return nodes, (weights + weights[::-1]) / (2 * weights.sum())
+
+
+@lru_cache(maxsize=2)
+def _equal_nodes(step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes up to x = 32: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
+    nodes = np.linspace(-32.0, 32.0, 2 * round(32 / step) + 1)
+    weights: NDArray[np.float64] = thermal_weight(nodes)
+    return nodes, weights / weights.sum()
+
+
+def _linear(
+    interpolant: Interpolant, mu: Array, kT: NDArray[np.float64], wanted: Sequence[Moment]
+) -> dict[Moment, Array]:
+    """The step at T = 0, from the cumulatives, and what temperature changes, in the cells around mu."""
+    xp = namespace(mu)
+    h, n = interpolant.grid.step, interpolant.grid.size
+    reach = min(math.ceil(_WINDOW * float(kT.max()) / h) + 1, n)
+    middle = xp.clip(xp.floor((mu - interpolant.grid.start) / h), float(-reach), float(n - 1 + reach))
+    node = xp.astype(middle, xp.int64)[:, :, None] + xp.arange(-reach, reach + 2, dtype=xp.int64)
+    inside = xp.astype((node >= 0) & (node < n), xp.float64)
+    density = gather(interpolant.values, xp.clip(node, 0, n - 1)) * inside
+    # A cell counts where both of its ends are on the grid.
+    cell = inside[:, :, 1:] * inside[:, :, :-1]
+    thermal = like(mu, kT)[None, :, None]
+    x = (interpolant.grid.start + h * xp.astype(node, xp.float64) - mu[:, :, None]) / thermal
+    moments: dict[Moment, Array] = {}
+    for name, (double, single) in _primitives(x, thermal, wanted).items():
+        slope = (double[:, :, 1:] - double[:, :, :-1]) / h
+        left, right = slope - single[:, :, :-1], single[:, :, 1:] - slope
+        moments[name] = xp.sum(cell * (density[:, :, :-1] * left + density[:, :, 1:] * right), axis=-1)
+    if "count" in moments:
+        moments["count"] = moments["count"] + interpolant.count(mu)
+    if "energy" in moments:
+        moments["energy"] = moments["energy"] - interpolant.evaluate(mu, "second")[0]
+    return moments
+
+
+def _primitives(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, tuple[Array, Array]]:
+    """G and G' for every moment, with the T = 0 step taken off count and energy.
+
+    From S_n = -Li_n(-e^-a), a = |x|, s = sign of x (S_n' = -S_(n-1), S_1' = -f(a)).
+    """
+    xp = namespace(x)
+    a, s = xp.abs(x), xp.sign(x)
+    y = xp.exp(-a)
+    q = y / (1 + y)
+    s1, s2, s3 = polylogarithms(y)
+    pi2 = math.pi**2
+    table: Mapping[Moment, tuple[Array, Array]] = {
+        "count": (kT**2 * s * (s2 - pi2 / 12), -kT * s1),
+        "energy": (kT**3 * (a * s2 + 2 * s3 + a * pi2 / 12), kT**2 * s * (pi2 / 12 - s2 - a * s1)),
+        "entropy": (kT**2 * (a * s2 + 3 * s3 + a * pi2 / 6), kT * s * (pi2 / 6 - 2 * s2 - a * s1)),
+        "j0": (kT * (s1 + a / 2), s * (0.5 - q)),
+        "j1": (kT**2 * s * (a * s1 + 2 * s2 - pi2 / 6), -kT * (s1 + a * q)),
+        "j2": (
+            kT**3 * (a * a * s1 + 4 * a * s2 + 6 * s3 + a * pi2 / 6),
+            kT**2 * s * (pi2 / 6 - 2 * s2 - 2 * a * s1 - a * a * q),
+        ),
+    }
+    return {name: table[name] for name in wanted}

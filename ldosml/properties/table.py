@@ -1,0 +1,283 @@
+"""Derived properties of many structures at many temperatures, and their way out to files and other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._files import replacing
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "n_electrons": "",
+        "negative_weight": "states",
+        "fermi_level": "eV",
+        "valence_edge": "eV",
+        "conduction_edge": "eV",
+        "band_gap": "eV",
+        "dos_at_fermi_level": "states/eV",
+        "sommerfeld_coefficient": "mJ/mol/K^2",
+        "band_center": "eV",
+        "band_width": "eV",
+        "chemical_potential": "eV",
+        "band_energy": "eV",
+        "band_energy_from_mu": "eV",
+        "entropy": "eV/K",
+        "free_energy": "eV",
+        "heat_capacity": "eV/K",
+        "pauli_susceptibility": "eV/T^2",
+        "electrons": "",
+        "holes": "",
+        "absorption_spectrum": "states^2/eV",
+    }
+)
+"""Unit of every property; of one cell, or of one atom where the rows are atoms."""
+
+EXTENSIVE = frozenset(
+    {
+        "n_electrons",
+        "negative_weight",
+        "dos_at_fermi_level",
+        "sommerfeld_coefficient",
+        "band_energy",
+        "band_energy_from_mu",
+        "entropy",
+        "free_energy",
+        "heat_capacity",
+        "pauli_susceptibility",
+        "electrons",
+        "holes",
+    }
+)
+"""Properties that grow with the number of atoms; ``PropertyTable.per_atom`` divides these."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PropertyTable:
+    """What ``derive_properties`` gives: one row a structure, or an atom where it was given an LDOS.
+
+    Parameters
+    ----------
+    temperatures : array (n_temperatures,)
+        K.
+    columns : dict of str to array
+        (n_rows,) for what does not depend on temperature, (n_rows, n_temperatures) for what does; units in ``UNITS``.
+        NaN where a row has no such thing (edges and carriers of a metal).
+    names : list of str
+        Of the structures, or of the structures and the atoms' places in them.
+    n_atoms : array (n_rows,), optional
+        Atoms of each structure.
+    structure_index : array (n_rows,), optional
+        To which structure each row belongs, where the rows are atoms.
+    photon_energies : array (n_photon_energies,), optional
+        eV, of ``spectra``.
+    spectra : dict of str to array (n_rows, n_temperatures, n_photon_energies)
+        Absorption, where it was asked for.
+    facts : dict
+        How it was computed: energies, smearing, quadrature of every temperature. JSON can hold it.
+
+    Examples
+    --------
+    >>> table = PropertyTable(np.array([300.0]), {"band_energy": np.array([[-8.5]])}, ["silicon"])
+    >>> list(table.records())
+    [{'structure': 'silicon', 'temperature': 300.0, 'band_energy': -8.5}]
+    """
+
+    temperatures: NDArray[np.float64]
+    columns: dict[str, NDArray[np.float64]]
+    names: list[str]
+    n_atoms: NDArray[np.int64] | None = None
+    structure_index: NDArray[np.int64] | None = None
+    photon_energies: NDArray[np.float64] | None = None
+    spectra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        """Tell in one line what is in it."""
+        rows = "structures" if self.structure_index is None else "atoms"
+        kelvin = ", ".join(f"{t:g}" for t in self.temperatures)
+        return f"PropertyTable({len(self)} {rows}; {kelvin} K; {', '.join([*self.columns, *self.spectra])})"
+
+    def column(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
+        """One property of all rows, (n_rows,), at one of the temperatures (K; only one that is in the table).
+
+        ``temperature`` may be left out for what does not depend on it, and where the table has but one. Raises
+        ValueError for a name or a temperature that is not there.
+        """
+        if name not in self.columns:
+            raise ValueError(f"The table has no {name!r}; it has {', '.join(self.columns)}.")
+        values = self.columns[name]
+        return values if values.ndim == 1 else values[:, self._place(temperature)]
+
+    def unit(self, name: str) -> str:
+        """The unit of a column or of spectra; with "/atom" where the values are an atom's."""
+        unit = UNITS[name]
+        if self.structure_index is None and not self.facts.get("per_atom"):
+            return unit
+        if name in self.spectra:
+            # Half the pairs of an atom's states with all others; or, divided, pairs per atom squared.
+            return f"{unit}/atom" if self.structure_index is not None else f"{unit}/atom^2"
+        if name not in EXTENSIVE or "/mol" in unit:  # a mole of atoms
+            return unit
+        return f"{unit}/atom" if unit else "1/atom"
+
+    def spectrum(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
+        """One kind of spectra at one temperature, (n_rows, n_photon_energies)."""
+        if name not in self.spectra:
+            raise ValueError(f"The table has no spectra {name!r}; ask derive_properties for photon_energies.")
+        return self.spectra[name][:, self._place(temperature), :]
+
+    def _place(self, temperature: float | None) -> int:
+        if temperature is None and len(self.temperatures) == 1:
+            return 0
+        known = ", ".join(f"{t:g}" for t in self.temperatures)
+        wanted = np.nan if temperature is None else temperature
+        found = np.flatnonzero(np.isclose(self.temperatures, wanted, rtol=1e-9))
+        if not found.size:
+            raise ValueError(f"temperature must be one of {known} K; got {temperature}.")
+        return int(found[0])
+
+    def per_atom(self) -> PropertyTable:
+        """The same with what grows with the number of atoms divided by it; a table of atoms is so already.
+
+        Raises ValueError where the numbers of atoms are not known.
+        """
+        if self.structure_index is not None or self.facts.get("per_atom"):
+            return self
+        if self.n_atoms is None:
+            raise ValueError("This table does not know the numbers of atoms: make the DOS with n_atoms=....")
+        columns = {
+            name: values / self.n_atoms.reshape((-1,) + (1,) * (values.ndim - 1)) if name in EXTENSIVE else values
+            for name, values in self.columns.items()
+        }
+        squared = (self.n_atoms**2)[:, None, None]  # pairs of states
+        spectra = {name: values / squared for name, values in self.spectra.items()}
+        return PropertyTable(
+            self.temperatures,
+            columns,
+            self.names,
+            self.n_atoms,
+            photon_energies=self.photon_energies,
+            spectra=spectra,
+            facts={**self.facts, "per_atom": True},
+        )
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Tidy rows: one dict a row and temperature, of numbers and texts; None where there is no such thing."""
+        for row, name in enumerate(self.names):
+            first: dict[str, Any] = {"structure": name}
+            if self.n_atoms is not None:
+                first["n_atoms"] = int(self.n_atoms[row])
+            for place, temperature in enumerate(self.temperatures):
+                cells = {
+                    name: _number(values[row] if values.ndim == 1 else values[row, place])
+                    for name, values in self.columns.items()
+                }
+                yield {**first, "temperature": float(temperature), **cells}
+
+    def to_pandas(self) -> DataFrame:
+        """A tidy ``pandas.DataFrame``: one line a row and temperature; units in ``.attrs["units"]``.
+
+        Raises ImportError, saying what to install, where pandas is missing.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('to_pandas needs pandas: pip install "ldosml[dft]", or pip install pandas.') from error
+        frame = pandas.DataFrame.from_records(list(self.records()))
+        frame.attrs["units"] = {name: self.unit(name) for name in self.columns}
+        return frame
+
+    def to_csv(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write the tidy rows as CSV, the unit of each column in square brackets behind its name.
+
+        Spectra do not fit: use ``to_json`` or ``to_hdf5`` for these. Raises FileExistsError where ``path`` exists and
+        ``overwrite`` is not set, OSError when it cannot be written.
+        """
+        records = list(self.records())
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
+        writer.writerow([f"{key} [{units[key]}]" if units.get(key) else key for key in records[0]])
+        writer.writerows([["" if v is None else v for v in record.values()] for record in records])
+        return _write(Path(path), text.getvalue().encode(), overwrite)
+
+    def to_json(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write everything as one JSON object: arrays as nested lists, null where there is no such thing."""
+        return _write(Path(path), json.dumps(self.to_dict(), indent=1).encode(), overwrite)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "names": list(self.names),
+            **{
+                name: getattr(self, name).tolist()
+                for name in ("n_atoms", "structure_index", "temperatures", "photon_energies")
+                if getattr(self, name) is not None
+            },
+            "columns": {name: _nested(values) for name, values in self.columns.items()},
+            "spectra": {name: _nested(values) for name, values in self.spectra.items()},
+            "units": {name: self.unit(name) for name in [*self.columns, *self.spectra]},
+            "facts": self.facts,
+        }
+
+    def to_hdf5(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write everything as HDF5: a dataset a column with its ``unit``, ``facts`` as JSON in an attribute."""
+        with replacing(Path(path), overwrite) as stream, h5py.File(stream, "w") as file:
+            file.attrs["format"] = "ldosml property table"
+            file.attrs["facts"] = json.dumps(self.facts)
+            file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
+            for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
+                if getattr(self, name) is not None:
+                    file[name] = getattr(self, name)
+            for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
+                for name, values in arrays.items():
+                    file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
+        return Path(path)
+
+    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write .csv, .json or .h5, by the ending of ``path``; ValueError for any other."""
+        writers = {".csv": self.to_csv, ".json": self.to_json, ".h5": self.to_hdf5}
+        check_ending(path)
+        return writers[Path(path).suffix](path, overwrite)
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless ``PropertyTable.write`` knows the ending of ``path``."""
+    if Path(path).suffix not in (".csv", ".json", ".h5"):
+        raise ValueError(f"Properties are written to .csv, .json or .h5; got {Path(path).name!r}.")
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _nested(values: NDArray[np.float64]) -> Any:
+    """Nested lists, with None for NaN, which JSON does not know."""
+    if values.ndim > 1:
+        return [_nested(row) for row in values]
+    return [_number(value) for value in values]
+
+
+def _write(path: Path, content: bytes, overwrite: bool) -> Path:
+    with replacing(path, overwrite) as file:
+        file.write(content)
+    return path

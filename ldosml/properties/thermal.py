@@ -1,0 +1,260 @@
+r"""What electrons at a temperature do: energy, entropy, heat capacity, susceptibility.
+
+Every function takes spectra and the chemical potential mu of their structures at the given temperatures, as
+``chemical_potential`` gives it. Of an LDOS the result has a row an atom; the atoms of a structure add up to the result
+of its DOS, since they share its mu.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from ldosml._array import Array, like, namespace
+from ldosml._validation import check_choice
+from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
+from ldosml.properties.potential import check_top
+from ldosml.properties.prepared import Prepared
+from ldosml.properties.quadrature import Moment, Quadrature, in_order, integrate, rules
+from ldosml.spectra import DOS, LDOS
+from ldosml.units import (
+    BOHR_MAGNETON,
+    BOLTZMANN,
+    MILLIJOULES_PER_MOLE,
+    MOLAR_SUSCEPTIBILITY,
+    SI_SUSCEPTIBILITY,
+)
+
+Zero = Literal["grid", "mu"]
+"""Against what an energy is counted: the zero of the grid, or the chemical potential."""
+
+
+def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+    """Electrons, N = integral of D f de (equation A1 of the LDOS paper).
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,) for one temperature, otherwise (n_rows, n_temperatures); of an LDOS, a row is an atom.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        When states above the grid would hold more than 1e-4 of the electrons, with how many.
+    NegativeDOSWarning
+        When more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
+    """
+    return _Thermal(spectra, mu, temperature, quadrature).moments("count")[0]
+
+
+def band_energy(
+    spectra: DOS | LDOS,
+    mu: Array,
+    temperature: Array,
+    *,
+    relative_to: Zero = "grid",
+    quadrature: Quadrature = "auto",
+) -> Array:
+    """Sum of the energies of the electrons, U = integral of e D f de, eV (equation A3 of the LDOS paper).
+
+    With ``relative_to="mu"``, U - mu N: the part that does not depend on where the zero of energy is. Parameters,
+    shapes, warnings and errors as for ``electron_count``.
+    """
+    check_choice("relative_to", relative_to, get_args(Zero))
+    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    if relative_to == "mu":
+        return thermal.moments("energy")[0]
+    energy, count = thermal.moments("energy", "count")
+    return energy + thermal.row_mu * count
+
+
+def entropy(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+    """Electronic entropy, S = -k_B integral of D (f ln f + (1-f) ln(1-f)) de, eV/K.
+
+    Parameters, shapes, warnings and errors as for ``electron_count``.
+    """
+    return BOLTZMANN * _Thermal(spectra, mu, temperature, quadrature).moments("entropy")[0]
+
+
+def free_energy(
+    spectra: DOS | LDOS,
+    mu: Array,
+    temperature: Array,
+    *,
+    relative_to: Zero = "grid",
+    quadrature: Quadrature = "auto",
+) -> Array:
+    """Electronic free energy, F = U - T S, eV (Mermin, Phys. Rev. 137, A1441 (1965)).
+
+    With ``relative_to="mu"``, U - T S - mu N, the grand potential. Parameters, shapes, warnings and errors as for
+    ``electron_count``.
+    """
+    check_choice("relative_to", relative_to, get_args(Zero))
+    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    energy, disorder, count = thermal.moments("energy", "entropy", "count")
+    grand = energy - thermal.row_kT * disorder
+    return grand if relative_to == "mu" else grand + thermal.row_mu * count
+
+
+def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+    """Electronic heat capacity at fixed number of electrons, C = dU/dT = (J_2 - J_1^2/J_0)/T, eV/K.
+
+    J_n = integral of (e - mu)^n D (-df/de) de. Equation A4 of the LDOS paper leaves open that mu moves with T,
+    d mu/dT = -J_1/(T J_0), which keeps the electrons; at fixed mu the result would depend on the zero of energy. An
+    atom's share is (J_2i - J_1i J_1/J_0)/T. For T -> 0, C -> gamma T, see ``sommerfeld_coefficient``.
+
+    Parameters, shapes, warnings and errors as for ``electron_count``.
+    """
+    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    j1, j2 = thermal.moments("j1", "j2")
+    return BOLTZMANN * (j2 - j1 * thermal.drift()) / thermal.row_kT
+
+
+def pauli_susceptibility(
+    spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
+) -> Array:
+    """Pauli susceptibility of a cell, chi = mu_B^2 J_0, eV/T^2 (equation A9 of the LDOS paper).
+
+    J_0 = integral of D (-df/de) de -> D(E_F) for T -> 0. Parameters, shapes, warnings and errors as for
+    ``electron_count``; other units: ``volume_susceptibility``, ``molar_susceptibility``.
+    """
+    return BOHR_MAGNETON**2 * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
+
+
+def volume_susceptibility(
+    spectra: DOS | LDOS, mu: Array, temperature: Array, volumes: Array, *, quadrature: Quadrature = "auto"
+) -> Array:
+    """Pauli susceptibility in the SI, mu_0 mu_B^2 J_0/V, dimensionless.
+
+    ``volumes`` (n_structures,) are those of the cells, angstrom^3; of an LDOS, each atom's part of its cell's
+    susceptibility. 6.746e-4 for 1 state/eV/angstrom^3. Otherwise as ``pauli_susceptibility``.
+    """
+    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    volume = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
+    if not bool(namespace(volume).all(volume > 0)):
+        raise ValueError("volumes must be above zero, in angstrom^3; a cell that is not periodic has none.")
+    row_volume = thermal.rows(volume[:, None])
+    return SI_SUSCEPTIBILITY * thermal.moments("j0")[0] / row_volume
+
+
+def molar_susceptibility(
+    spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
+) -> Array:
+    """Pauli susceptibility of a mole of cells (of an LDOS: of atoms) in cgs units, N_A mu_B^2 J_0, emu/mol.
+
+    3.233e-5 for 1 state/eV. Otherwise as ``pauli_susceptibility``.
+    """
+    return MOLAR_SUSCEPTIBILITY * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
+
+
+def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
+    """D(E_F), (n_rows,), states/eV: the interpolated DOS at the given energy.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+    fermi_energy : float or array (n_structures,)
+        eV in the zero of the grid: ``fermi_level(...).energy``, or a chemical potential.
+    """
+    energy = per_structure("fermi_energy", fermi_energy, spectra, (n_structures(spectra),), "n_structures")
+    prepared = Prepared.of(spectra)
+    return prepared.rows.density(prepared.of_rows(energy)[:, None])[:, 0]
+
+
+def sommerfeld_coefficient(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
+    """Sommerfeld's gamma = pi^2/3 k_B^2 D(E_F), (n_rows,), mJ/mol/K^2: the slope of the heat capacity for T -> 0.
+
+    A mole is one of cells, or of an LDOS of atoms; 2.3571 mJ/mol/K^2 for 1 state/eV. Parameters as for
+    ``dos_at_fermi_level``.
+    """
+    return SOMMERFELD * dos_at_fermi_level(spectra, fermi_energy)
+
+
+SOMMERFELD = math.pi**2 / 3 * BOLTZMANN**2 * MILLIJOULES_PER_MOLE
+"""gamma of 1 state/eV, mJ/mol/K^2."""
+
+
+class _Thermal:
+    """Spectra, chemical potentials and temperatures of one question, and the moments that answer it."""
+
+    def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Array, quadrature: Quadrature) -> None:
+        self.temperatures = Temperatures.of(temperature)
+        self.mu = potentials(spectra, mu, self.temperatures)
+        self.prepared = Prepared.of(spectra)
+        self.quadrature = quadrature
+        check_top(self.prepared, self.mu, self.temperatures.kT, _occupied(self.prepared, self.mu[:, 0]))
+
+    def rows(self, values: Array) -> Array:
+        """Values of structures (n_structures, n_temperatures or 1), for each row."""
+        return self.temperatures.shaped(self.prepared.of_rows(values))
+
+    @property
+    def row_mu(self) -> Array:
+        return self.rows(self.mu)
+
+    @property
+    def row_kT(self) -> Array:
+        return self.temperatures.shaped(like(self.mu, self.temperatures.kT)[None, :])
+
+    def moments(self, *wanted: Moment) -> list[Array]:
+        """Moments of the rows."""
+        blocks = [
+            moments_of(block, block.of_rows(self.mu[part, :]), self.temperatures.kT, wanted, self.quadrature)
+            for part, block in self.prepared.blocks(len(self.temperatures.kT))
+        ]
+        xp = namespace(self.mu)
+        return [self.temperatures.shaped(xp.concat([block[name] for block in blocks], axis=0)) for name in wanted]
+
+    def drift(self) -> Array:
+        """J_1/J_0 of the structure of each row: how far mu sinks a relative rise of the temperature, eV."""
+        whole = self.prepared.without_shares()
+        blocks = [
+            drift_of(moments_of(block, self.mu[part, :], self.temperatures.kT, ("j0", "j1"), self.quadrature))
+            for part, block in whole.blocks(len(self.temperatures.kT))
+        ]
+        return self.rows(namespace(self.mu).concat(blocks, axis=0))
+
+
+def moments_of(
+    block: Prepared, mu: Array, kT: Array, wanted: Sequence[Moment], quadrature: Quadrature
+) -> dict[Moment, Array]:
+    """Moments of the rows of a block, (n_rows, n_temperatures), each temperature by its rule; ``mu`` of each row."""
+    xp, columns = namespace(mu), []
+    parts = []
+    for rule, places in rules(quadrature, kT, block.grid.step, block.width).items():
+        some = xp.stack([mu[:, place] for place in places], axis=1)
+        parts.append(integrate(rule, block.rows, some, kT[places], wanted))
+        columns += places
+    return {name: in_order(columns, xp.concat([part[name] for part in parts], axis=1)) for name in wanted}
+
+
+def drift_of(moments: dict[Moment, Array]) -> Array:
+    """J_1/J_0, and zero where a gap leaves nothing to excite."""
+    xp = namespace(moments["j0"])
+    some = moments["j0"] > 0
+    return xp.where(some, moments["j1"], 0.0 * moments["j1"]) / xp.where(
+        some, moments["j0"], xp.ones_like(moments["j0"])
+    )
+
+
+def _occupied(prepared: Prepared, mu: Array) -> Array:
+    """About the number of electrons, (n_structures,): the states below ``mu``, and one at least."""
+    xp = namespace(mu)
+    below = xp.astype(like(mu, prepared.grid.energies)[None, :] < mu[:, None], xp.float64)
+    return xp.clip(prepared.grid.step * xp.vecdot(below, prepared.whole), 1.0, None)

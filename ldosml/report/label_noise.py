@@ -1,0 +1,52 @@
+"""The error of the labels themselves, at the smearing that is reported on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+
+def label_noise_at(label_noise: Mapping[str, object] | None, width: float | None) -> dict[str, float] | None:
+    """Error of the labels at a smearing width, as fractions of their standard deviation (L/sigma).
+
+    Parameters
+    ----------
+    label_noise : mapping or None
+        {"smearing_width": [...], "ldos": [...], "dos": [...]}, widths in eV; other keys are ignored.
+    width : float or None
+        eV. Between the widths given, the noise is interpolated linearly; beyond them it is not known.
+
+    Returns
+    -------
+    {"ldos": float, "dos": float}, or None where the noise is not known.
+
+    Raises
+    ------
+    ValueError
+        When one of the three lists is missing, empty, or of another length than the others.
+
+    Examples
+    --------
+    >>> noise = {"smearing_width": [0.1, 0.3], "ldos": [0.10, 0.04], "dos": [0.08, 0.02]}
+    >>> label_noise_at(noise, 0.2)
+    {'ldos': 0.07, 'dos': 0.05}
+    >>> label_noise_at(noise, 0.5) is None
+    True
+    """
+    if label_noise is None or width is None:
+        return None
+    keys = ("smearing_width", "ldos", "dos")
+    widths, ldos, dos = (np.atleast_1d(np.asarray(label_noise.get(key, []), dtype=float)) for key in keys)
+    if not (widths.shape == ldos.shape == dos.shape and widths.ndim == 1 and widths.size):
+        raise ValueError(
+            "label_noise must have lists smearing_width, ldos and dos of one length, at least 1; got lengths "
+            f"{widths.size}, {ldos.size} and {dos.size}. Pass None where the noise is not known."
+        )
+    if not widths.min() - 1e-9 <= width <= widths.max() + 1e-9:
+        return None
+    order = np.argsort(widths)
+    return {
+        key: round(float(np.interp(width, widths[order], values[order])), 12)
+        for key, values in (("ldos", ldos), ("dos", dos))
+    }

@@ -1,0 +1,132 @@
+"""Sections about predicted spectra and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ldosml import metrics, plotting
+from ldosml._array import to_numpy
+from ldosml.pipeline import Evaluation
+from ldosml.report.parts import Cell, Picture, Section, Table, count, listing
+
+
+def _smearing(width: float | None) -> str:
+    return "unknown smearing" if width is None else f"a smearing of {width:g} eV"
+
+
+def errors_section(evaluation: Evaluation, noise: Mapping[str, float] | None, width: float | None) -> Section:
+    """Errors over the whole set beside what the mean spectrum achieves and the noise of the labels."""
+    losses, reference = evaluation.losses(), evaluation.reference
+    atoms, structures = count(len(reference), "atom"), count(reference.n_structures, "held-out structure")
+    energies = f"{reference.grid.size:,} energies"
+    averages = {
+        "ldos": f"all {atoms} of the {structures}, each atom counting once, and {energies}",
+        "dos": f"{structures}, each counting once whatever its size, and {energies}",
+    }
+    rows: list[list[Cell]] = []
+    for key, name in (("ldos", "LDOS"), ("dos", "DOS per atom")):
+        label = None if noise is None else noise[key]
+        loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
+        rows.append([name, loss, baseline, label, losses[f"{key}_rmse"], averages[key]])
+    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
+    words = (
+        "L/σ is the root mean square error divided by the standard deviation of the DFT values over the whole set: 0 "
+        "is perfect, and “mean spectrum” is what predicting the mean of these spectra for every row achieves. Both "
+        "shrink when energies without states are added: compare on the same energies only. RMSE is the root of the "
+        "squared error integrated over energy and averaged over atoms (LDOS) or structures (DOS)."
+    )
+    table = Table(f"Errors at {_smearing(width)}.", columns, rows)
+    return Section("Errors on held-out structures", [words, _noise_words(noise, width)], [table])
+
+
+def _noise_words(noise: Mapping[str, float] | None, width: float | None) -> str:
+    if noise is None:
+        return f"Label noise, the error of the DFT values themselves, is not known at {_smearing(width)}."
+    return (
+        f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of the standard "
+        "deviation of the values that it was measured on. An error close to it is as small as these data can show."
+    )
+
+
+def training_section(evaluation: Evaluation, training: Mapping[str, object], width: float | None) -> Section:
+    """What the model was trained on, and what it is judged by."""
+    reference = evaluation.reference
+    held_out = {
+        "smearing width": "not known" if width is None else f"{width:g} eV (standard deviation)",
+        "energies": str(reference.grid),
+        "held-out structures": reference.n_structures,
+        "atoms in held-out structures": len(reference),
+    }
+    return Section("What was trained", tables=[listing("The model and its data.", {**training, **held_out})])
+
+
+def figures_section(evaluation: Evaluation, noise: Mapping[str, float] | None) -> Section:
+    """Spectra, errors by energy, and parity."""
+    spectra = Picture(
+        "Worst, median and best prediction",
+        plotting.representatives_figure(evaluation),
+        "LDOS of the atoms (above) and DOS per atom of the structures (below) with the largest, the median and the "
+        "smallest error. Here L/σ averages over the energies of that one atom or structure; σ is that of the whole "
+        "set. Atoms are counted from 0.",
+    )
+    by_energy = Picture(
+        "Error at each energy",
+        plotting.loss_by_energy_figure(evaluation, noise),
+        "Root mean square error at each energy over all atoms (above) and over all structures (below), beside the "
+        "standard deviation of the DFT values at that energy, which is the error of predicting the mean spectrum.",
+    )
+    parity = Picture(
+        "Predicted against DFT values",
+        plotting.parity_figure(evaluation),
+        "Every atom (left) or structure (right) at every energy gives one value. Below, how often each error occurs. "
+        "L/σ averages over all of them.",
+    )
+    return Section("Spectra", pictures=[spectra, by_energy, parity])
+
+
+def kinds_section(evaluation: Evaluation) -> Section:
+    """Errors pooled over the structures of each kind: mean squares add up to that of the whole set."""
+    reference, predicted = evaluation.reference, evaluation.predicted
+    ldos = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
+    dos = to_numpy(metrics.normalized_loss(*evaluation.dos(), per="structure"))
+    kinds = np.asarray(evaluation.kinds, dtype=object)
+    rows: list[list[Cell]] = []
+    for kind in sorted(set(evaluation.kinds)):
+        mine = kinds == kind
+        atoms = mine[to_numpy(reference.structure_index)]
+        pooled = [float(np.sqrt(np.mean(loss[chosen] ** 2))) for loss, chosen in ((ldos, atoms), (dos, mine))]
+        rows.append([kind, int(mine.sum()), int(atoms.sum()), *pooled])
+    caption = (
+        "LDOS: root mean square over the atoms of the kind and all energies. DOS per atom: over its structures and all "
+        "energies. Both in units of the standard deviation σ over the whole set."
+    )
+    columns = ["kind", "structures", "atoms", "LDOS, L/σ", "DOS per atom, L/σ"]
+    return Section("Errors by kind", tables=[Table(caption, columns, rows, sortable=True)])
+
+
+def structures_section(evaluation: Evaluation) -> Section:
+    """Errors of every structure, the worst first."""
+    keys = ("name", "kind", "n_atoms", "ldos_loss", "dos_loss")
+    worst_first = sorted(evaluation.by_structure(), key=lambda row: -row["ldos_loss"])
+    caption = (
+        "LDOS: root mean square over the atoms of the structure and all energies. DOS per atom: over all energies. "
+        "Both in units of the standard deviation σ over the whole set."
+    )
+    columns = ["structure", "kind", "atoms", "LDOS, L/σ", "DOS per atom, L/σ"]
+    table = Table(caption, columns, [[row[key] for key in keys] for row in worst_first], sortable=True, sorted_by=3)
+    return Section("Held-out structures", tables=[table])
+
+
+def times_section(timings: Mapping[str, float]) -> Section:
+    """Seconds of each step."""
+    rows = [[step, _duration(seconds)] for step, seconds in timings.items()]
+    return Section("Times", tables=[Table("Wall time of each step.", ["step", "time"], rows)])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

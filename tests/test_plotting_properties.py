@@ -1,0 +1,206 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ldosml import LDOS, EnergyGrid, normalized_loss, plotting
+from ldosml.pipeline import Evaluation
+from ldosml.properties.comparison import Comparison
+
+ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03])
+
+
+def comparison(name="heat_capacity", unit="eV/K/atom", temperature=300.0, n=40, scale=1e-6, noise=0.1, shape=()):
+    rng = np.random.default_rng(n)
+    reference = scale * rng.uniform(1, 3, (n, *shape))
+    return Comparison(name, unit, temperature, reference, reference + noise * scale * rng.normal(size=(n, *shape)))
+
+
+@pytest.fixture(scope="module")
+def six():
+    return [
+        comparison("band_energy", "eV/atom", scale=-100.0),
+        comparison(),
+        comparison("dos_at_fermi_level", "states/eV/atom", None, scale=0.3),
+        comparison("pauli_susceptibility", "eV/T^2/atom", scale=1e-9),
+        comparison("fermi_level", "eV", None, scale=0.01, noise=3.0),
+        comparison("absorption_spectrum", "states^2/eV/atom^2", scale=1.0, shape=(30,)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    """Two atoms, three atoms, one atom; all err by the same wave, the last of the second structure most."""
+    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
+    reference = np.exp(-(((grid.energies + 2 + 0.1 * np.arange(6)[:, None]) / 1.5) ** 2))
+    spectra = (reference, reference + ERRORS[:, None] * np.sin(2 * grid.energies))
+    options = {"structure_index": [0, 0, 1, 1, 1, 2], "numbers": [14] * 6}
+    return Evaluation(*(LDOS(grid, s, 0.3, **options) for s in spectra), ["a", "b" * 90, "c"], ["x", "x", "y"])
+
+
+def panels(figure):
+    return [ax for ax in figure.axes if ax.get_title()]
+
+
+def line(ax, label):
+    return next(drawn for drawn in ax.lines if drawn.get_label().startswith(label))
+
+
+def test_parity_has_a_panel_a_property_with_its_loss(six):
+    titles = [ax.get_title().splitlines() for ax in panels(plotting.property_parity_figure(six))]
+    assert [name for name, _ in titles] == [
+        "band energy at 300 K",
+        "heat capacity at 300 K",
+        "DOS at Fermi level",
+        "Pauli susceptibility at 300 K",
+        "Fermi level",
+        "absorption spectrum at 300 K",
+    ]
+    assert [loss for _, loss in titles] == [f"L/σ = {c.normalized_loss:.3f}" for c in six]
+
+
+def test_parity_axes_are_alike_and_name_the_unit(six):
+    axes = panels(plotting.property_parity_figure(six))
+    units = ["eV/atom", "10⁻⁶ eV/K/atom", "states/eV/atom", "10⁻⁹ eV/T²/atom", "10⁻³ eV", "states²/eV/atom²"]
+    for ax, unit in zip(axes, units, strict=True):
+        assert (ax.get_xlabel(), ax.get_ylabel()) == (f"DFT ({unit})", f"predicted ({unit})")
+        assert ax.get_xlim() == ax.get_ylim()
+        np.testing.assert_array_equal(*line(ax, "exact").get_data())
+
+
+@pytest.mark.parametrize("n", [1, 12, 1039])
+def test_parity_draws_every_structure_in_the_unit_of_the_axes(n):
+    given = comparison(n=n)
+    figure = plotting.property_parity_figure([given])
+    points = figure.axes[0].collections[0].get_offsets()
+    np.testing.assert_allclose(points, 1e6 * np.column_stack([given.reference, given.predicted]))
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == n
+    plotting.png(figure, dpi=40)
+
+
+def test_parity_counts_every_value_of_spectra(six):
+    figure = plotting.property_parity_figure(six[-1:])
+    assert figure.axes[0].collections[0].get_array().sum() == 40 * 30
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == 40 * 30
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
+def test_parity_of_any_number_of_properties_has_no_empty_axes(six, n):
+    figure = plotting.property_parity_figure(six[:n])
+    assert len(panels(figure)) == n
+    assert len([ax for ax in figure.axes if ax.get_xlabel()]) == 2 * n
+    assert figure.get_figwidth() <= 7
+    assert all(ax.get_title() or ax.get_xlabel().startswith("error") for ax in figure.axes)
+
+
+def test_parity_leaves_out_what_is_not_known():
+    given = comparison("band_gap", "eV", None, n=5, scale=1.0)
+    holes = replace(given, predicted=np.where(np.arange(5) == 2, np.nan, given.predicted))
+    figure = plotting.property_parity_figure([holes])
+    assert len(figure.axes[0].collections[0].get_offsets()) == 4
+    assert figure.axes[0].get_title() == "band gap\nL/σ not known"
+
+
+def test_parity_where_all_is_the_same():
+    figure = plotting.property_parity_figure([Comparison("band_gap", "eV", None, np.ones(3), np.ones(3))])
+    assert figure.axes[0].get_xlim()[0] < 1 < figure.axes[0].get_xlim()[1]
+    plotting.png(figure, dpi=40)
+
+
+@pytest.mark.parametrize("draw", [plotting.property_parity_figure, plotting.property_losses_figure])
+def test_nothing_to_draw_is_refused(draw):
+    with pytest.raises(ValueError, match="no comparisons"):
+        draw([])
+    with pytest.raises(ValueError, match="No structure has a band_gap both in"):
+        draw([Comparison("band_gap", "eV", None, np.array([np.nan]), np.array([1.0]))])
+
+
+def test_losses_are_bars_with_their_numbers(six):
+    ax = plotting.property_losses_figure(six[:3]).axes[0]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([c.normalized_loss for c in six[:3]])
+    assert [text.get_text().strip() for text in ax.texts] == [f"{c.normalized_loss:.3f}" for c in six[:3]]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["band energy at 300 K", "heat capacity at 300 K", "DOS at Fermi level"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first one on top
+
+
+def test_losses_of_two_models_stand_side_by_side(six):
+    others = [replace(c, predicted=2 * c.predicted - c.reference) for c in six]
+    figure = plotting.property_losses_figure(six, others, labels=("one", "twice"))
+    first, second = (container.patches for container in figure.axes[0].containers)
+    assert [b.get_width() / a.get_width() for a, b in zip(first, second, strict=True)] == pytest.approx([2] * 6)
+    assert not any(a.get_y() + a.get_height() > b.get_y() for a, b in zip(first, second, strict=True))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "twice"]
+    plotting.png(figure, dpi=40)
+
+
+def test_losses_beyond_the_mean_are_told_by_their_numbers(six):
+    bad = comparison("fermi_level", "eV", None, noise=50.0)
+    ax = plotting.property_losses_figure([six[0], bad]).axes[0]
+    assert ax.get_xlim()[1] < 2 < bad.normalized_loss
+    assert ax.texts[1].get_text() == f"{bad.normalized_loss:.3f} → "
+    assert ax.lines[0].get_xdata()[0] == 1
+
+
+def test_losses_without_a_deviation_are_not_known(six):
+    same = Comparison("band_gap", "eV", None, np.ones(3), np.ones(3))
+    for given in ([same], [six[0], same]):
+        figure = plotting.property_losses_figure(given)
+        assert "not known" in figure.axes[0].texts[-1].get_text()
+        plotting.png(figure, dpi=40)
+
+
+def test_losses_of_other_properties_are_refused(six):
+    with pytest.raises(ValueError, match="same properties in the same order"):
+        plotting.property_losses_figure(six[:2], six[1::-1])
+    with pytest.raises(ValueError, match="same properties in the same order"):
+        plotting.property_losses_figure(six[:1], [replace(six[0], temperature=1000.0)])
+
+
+def test_structure_shows_its_dos_and_its_worst_atom(evaluation):
+    upper, lower = plotting.structure_figure(evaluation, 1).axes
+    for label, spectra in (("DFT", evaluation.reference), ("predicted", evaluation.predicted)):
+        np.testing.assert_allclose(line(upper, label).get_ydata(), spectra.of_structure(1).mean(axis=0))
+        np.testing.assert_array_equal(line(lower, label).get_ydata(), spectra.values[4])
+    losses = normalized_loss(evaluation.reference, evaluation.predicted, per="environment")
+    assert lower.get_title() == f"its worst atom, Si atom 2: L/σ = {losses[4]:.3f}"
+    loss = normalized_loss(*evaluation.dos(), per="structure")[1]
+    assert upper.get_title().endswith(f": L/σ = {loss:.3f}")
+    assert len(upper.get_title()) < 90
+    assert line(upper, "Fermi level").get_xdata()[0] == 0
+
+
+def test_structure_marks_both_chemical_potentials(evaluation):
+    figure = plotting.structure_figure(evaluation, 0, (0.02, -0.3))
+    for ax in figure.axes:
+        assert line(ax, "chemical potential, DFT: 0.020 eV").get_xdata()[0] == 0.02
+        assert line(ax, "chemical potential, predicted: -0.300 eV").get_xdata()[0] == -0.3
+        assert "Fermi level" not in [drawn.get_label() for drawn in ax.lines]
+    plotting.png(figure, dpi=40)
+
+
+def test_structure_leaves_out_levels_that_are_not_on_its_energies(evaluation):
+    upper, _ = plotting.structure_figure(evaluation, 0, (np.nan, 99.0)).axes
+    assert not [drawn for drawn in upper.lines if drawn.get_label().startswith("chemical")]
+    assert upper.get_xlim() == (-6, 4)
+
+
+@pytest.mark.parametrize("structure", [-1, 3])
+def test_structure_that_is_not_there_is_refused(evaluation, structure):
+    with pytest.raises(ValueError, match=f"from 0 to 2; got {structure}"):
+        plotting.structure_figure(evaluation, structure)
+
+
+def test_every_property_has_a_name_for_people():
+    from ldosml.properties.table import UNITS
+
+    assert set(UNITS) == set(plotting.PROPERTY_NAMES)
+    assert len(set(plotting.PROPERTY_NAMES.values())) == len(plotting.PROPERTY_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("values", "exponent"),
+    [([0.0], 0), ([np.nan], 0), ([0.12, -3000.0], 0), ([0.09], -3), ([-2e-7, 1e-9], -9), ([5e5], 3)],
+)
+def test_power_of_ten_leaves_short_numbers(values, exponent):
+    assert plotting.power_of_ten(np.array(values)) == exponent

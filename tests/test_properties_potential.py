@@ -1,0 +1,288 @@
+"""Fermi level and chemical potential against closed forms, in metals and in gaps."""
+
+import warnings
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from ldosml import DOS, LDOS, EnergyGrid
+from ldosml._array import to_numpy
+from ldosml.properties import (
+    SpinConventionWarning,
+    TruncatedDOSWarning,
+    chemical_potential,
+    electron_count,
+    fermi_level,
+)
+from ldosml.units import BOLTZMANN
+
+TEMPERATURES = np.array([1.0, 10.0, 100.0, 300.0, 3000.0, 30000.0])
+STEPS = (0.01, 0.05, 0.2)
+
+
+def constant(low, high, step, density=2.0, width=None):
+    grid = EnergyGrid.from_range(low, high, step, reference="code")
+    return DOS(grid, np.full((1, grid.size), density), width)
+
+
+def two_bands(step, below=2.0, above=3.0, half_gap=1.0, xp=np):
+    """Constant bands around a gap centred at zero, and the electrons that fill the lower one."""
+    grid = EnergyGrid.from_range(-6, 6, step, reference="code")
+    e = grid.energies
+    lower = np.where((e > -5 + 1e-9) & (e < -half_gap + 1e-9), below, 0.0)
+    upper = np.where((e > half_gap - 1e-9) & (e < 5 - 1e-9), above, 0.0)
+    return DOS(grid, xp.asarray((lower + upper)[None, :])), step * lower.sum()
+
+
+def gaussians(grid, centres, weights, width):
+    shapes = np.exp(-0.5 * ((grid.energies - np.asarray(centres)[:, None]) / width) ** 2)
+    return np.asarray(weights) @ shapes / (width * np.sqrt(2 * np.pi))
+
+
+class TestFermiLevel:
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("width", [None, 0.3])
+    def test_of_a_constant_dos(self, xp, step, width):
+        grid = EnergyGrid.from_range(0.0, 10.0, step, reference="code")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedDOSWarning)  # it begins with a jump
+            level = fermi_level(DOS(grid, xp.ones((2, grid.size)) * 2.0, width), xp.asarray([6.4, 10.0]))
+        np.testing.assert_allclose(to_numpy(level.energy), [3.2, 5.0], atol=1e-12)
+        assert not to_numpy(level.in_gap).any()
+        np.testing.assert_array_equal(to_numpy(level.valence_edge), to_numpy(level.energy))
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_in_a_gap(self, xp, step):
+        dos, n = two_bands(step, xp=xp)
+        level = fermi_level(dos, n)
+        assert bool(level.in_gap[0])
+        # The straight lines end one step inside the gap, and the tolerance of 1e-6 ends before them.
+        foot = np.sqrt(2 * step * 1e-6 * n / 2)
+        assert float(level.valence_edge[0]) == pytest.approx(-1 + step - foot, abs=1e-6)
+        assert float(level.conduction_edge[0]) == pytest.approx(1 - step + foot, abs=0.2 * foot + 1e-6)
+        assert float(level.energy[0]) == pytest.approx(0.0, abs=0.2 * foot)
+
+    def test_a_count_off_by_rounding_stays_in_the_gap(self):
+        dos, n = two_bands(0.05)
+        for off in (-4e-7, 4e-7):
+            level = fermi_level(dos, n * (1 + off))
+            assert level.in_gap[0]
+            assert abs(level.energy[0]) < 2e-3
+        off_by_more = fermi_level(dos, n * (1 - 1e-4))
+        assert not off_by_more.in_gap[0]
+        assert off_by_more.energy[0] < -0.95
+        assert fermi_level(dos, n * (1 - 1e-4), tolerance=1e-3).in_gap[0]
+
+    def test_atoms_share_the_level_of_their_structure(self):
+        dos, n = two_bands(0.05)
+        shares = np.array([[0.3], [0.7], [1.0]]) * dos.values
+        ldos = LDOS(dos.grid, shares, structure_index=[0, 0, 1])
+        np.testing.assert_allclose(
+            fermi_level(ldos, [n - 1, n - 2]).energy, fermi_level(ldos.total(), [n - 1, n - 2]).energy
+        )
+
+    @pytest.mark.parametrize("at", [0.1, 0.137, 5.0])
+    def test_inverts_the_cumulative_at_any_place_of_a_cell(self, at):
+        grid = EnergyGrid.from_range(-4.0, 14.0, 0.1, reference="code")
+        dos = DOS(grid, gaussians(grid, [0, 5, 9], [2, 3, 4], 0.8)[None, :], 0.8)
+        exact = sum(w * mpmath.ncdf((at - c) / 0.8) for c, w in [(0, 2), (5, 3), (9, 4)])
+        assert fermi_level(dos, float(exact)).energy[0] == pytest.approx(at, abs=1e-6)
+
+
+class TestChemicalPotential:
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("width", [None, 0.3])
+    def test_of_a_constant_dos(self, xp, step, width):
+        """N = D kT (ln(1 + e^((mu-a)/kT)) - ln(1 + e^((mu-b)/kT))) from a to b."""
+        grid = EnergyGrid.from_range(-50.0, 60.0, step, reference="code")
+        dos = DOS(grid, xp.full((1, grid.size), 2.0), width)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedDOSWarning)
+            mu = to_numpy(chemical_potential(dos, 106.74, xp.asarray(TEMPERATURES)))[0]
+        for T, found in zip(TEMPERATURES, mu, strict=True):
+            kT = BOLTZMANN * T
+
+            def count(x, kT=kT):
+                return 2 * kT * (np.logaddexp(0, (x + 50) / kT) - np.logaddexp(0, (x - 60) / kT)) - 106.74
+
+            assert found == pytest.approx(brentq(count, -10, 20, xtol=1e-13), abs=1e-10), T
+
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("temperature", [1.0, 10.0, 100.0, 300.0])
+    def test_of_two_bands(self, xp, step, temperature):
+        """mu = middle + kT/2 ln(D_v/D_c)."""
+        dos, n = two_bands(step, xp=xp)
+        exact = BOLTZMANN * temperature / 2 * np.log(2 / 3)
+        assert float(chemical_potential(dos, n, temperature)[0]) == pytest.approx(exact, abs=1e-6)
+
+    def test_where_a_root_of_the_count_fails(self):
+        """At 10 K the count is exact to the last bit half an electronvolt off: its root is arbitrary."""
+        dos, n = two_bands(0.05)
+        wrong = 0.5
+        assert electron_count(dos, wrong, 10.0)[0] == pytest.approx(n, abs=1e-14 * n)
+        assert abs(chemical_potential(dos, n, 10.0)[0] - wrong) > 0.4
+
+    @pytest.mark.parametrize("below", [0.01, 2.0, 500.0])
+    def test_of_unequal_bands_where_gap_and_kT_meet(self, below):
+        """From deep in the gap to kT near it: one curve, whichever way it was solved."""
+        dos, n = two_bands(0.02, below=below, above=1.0, half_gap=0.3)
+        kelvin = np.geomspace(20, 4000, 60)
+        mu = chemical_potential(dos, n, kelvin)[0]
+        kT = BOLTZMANN * kelvin
+        cold = kT < 0.02
+        # Both ramps of the straight lines have their feet at +- 0.28 eV.
+        np.testing.assert_allclose(
+            mu[cold], (kT / 2 * np.log(below))[cold], atol=2e-3 * abs(np.log(below)) * 0.02 + 1e-6
+        )
+        exact = [root_of_sums(dos, n, t) for t in kT[~cold]]
+        np.testing.assert_allclose(mu[~cold], exact, atol=1e-4 * (1 + abs(np.log(below))))
+
+    def test_of_two_levels(self):
+        """g1 electrons in levels of g1 and g2 states: a quadratic equation for e^(mu/kT)."""
+        grid = EnergyGrid.from_range(-2.0, 2.0, 0.01, reference="code")
+        values = np.zeros((1, grid.size))
+        values[0, [100, 300]] = np.array([2.0, 6.0]) / 0.01
+        dos = DOS(grid, values)
+        for T in (300.0, 3000.0, 30000.0):
+            kT = BOLTZMANN * T
+            exact = brentq(lambda mu, kT=kT: 6 * expit((mu - 1) / kT) - 2 * expit((-1 - mu) / kT), -9, 9, xtol=1e-14)
+            found = chemical_potential(dos, 2.0, T)[0]
+            # A level here is a triangle one step wide on both sides.
+            assert found == pytest.approx(exact, abs=1e-4 * kT)
+
+    @pytest.mark.parametrize(("step", "error"), [(0.01, 4e-4), (0.05, 4e-3)])
+    def test_of_a_square_root_band(self, step, error):
+        """N = (kT)^(3/2) F_1/2(mu/kT), F_1/2(y) = -Gamma(3/2) Li_3/2(-e^y)."""
+        grid = EnergyGrid.from_range(0.0, 40.0, step, reference="code")
+        dos = DOS(grid, np.sqrt(grid.energies)[None, :])
+        for T, mu in [(300.0, 1.0), (3000.0, 1.0), (30000.0, 2.0), (30000.0, -3.0)]:
+            kT = BOLTZMANN * T
+            integral = -mpmath.gamma(1.5) * mpmath.polylog(1.5, -mpmath.exp(mu / kT)).real
+            n = float(kT**1.5 * integral)
+            assert electron_count(dos, mu, T)[0] == pytest.approx(n, rel=error)
+            assert chemical_potential(dos, n, T)[0] == pytest.approx(mu, abs=5 * error)
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        st.floats(-30, 30),
+        st.sampled_from([None, 0.1, 0.4]),
+        st.lists(st.tuples(st.floats(-5, 5), st.floats(0.2, 3)), min_size=2, max_size=6),
+        st.floats(0.1, 0.9),
+    )
+    def test_properties_of_every_dos(self, shift, width, levels, filling):
+        """It holds its electrons; the zero of energy and the counting of spins move nothing else."""
+        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="code")
+        values = gaussians(grid, [c for c, _ in levels], [w for _, w in levels], width or 0.1)[None, :]
+        n = filling * sum(w for _, w in levels)
+        kelvin = np.array([10.0, 300.0, 2000.0])
+        dos = DOS(grid, values, width)
+        mu = chemical_potential(dos, n, kelvin)
+        np.testing.assert_allclose(electron_count(dos, mu, kelvin), n, rtol=3e-6)
+        moved = EnergyGrid(grid.start + shift, grid.step, grid.size, "code")
+        np.testing.assert_allclose(chemical_potential(DOS(moved, values, width), n, kelvin), mu + shift, atol=1e-7)
+        one_spin = chemical_potential(DOS(grid, values / 2, width), n / 2, kelvin)
+        np.testing.assert_allclose(one_spin, mu, atol=1e-7)
+
+    def test_shapes(self, xp):
+        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="code")
+        dos = DOS(grid, xp.asarray(np.stack([gaussians(grid, [-1, 1], [2, w], 0.5) for w in (3, 4, 5)])), 0.5)
+        n = xp.asarray([2.0, 2.5, 3.0])
+        one = chemical_potential(dos, n, 300.0)
+        several = chemical_potential(dos, n, xp.asarray([900.0, 300.0]))
+        assert one.shape == (3,)
+        assert several.shape == (3, 2)
+        np.testing.assert_allclose(to_numpy(several)[:, 1], to_numpy(one), atol=1e-13)
+        assert type(one) is type(dos.values)
+
+    def test_many_structures_are_solved_as_each_alone(self):
+        rng = np.random.default_rng(1)
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="code")
+        values = np.stack([gaussians(grid, rng.uniform(-6, 6, 5), [1.0] * 5, 0.2) for _ in range(300)])
+        n, kelvin = rng.uniform(0.5, 4.5, 300).round(), np.array([10.0, 100.0, 3000.0])
+        together = chemical_potential(DOS(grid, values, 0.2), n, kelvin)
+        for s in (0, 17, 299):
+            alone = chemical_potential(DOS(grid, values[s : s + 1], 0.2), n[s], kelvin)
+            np.testing.assert_allclose(together[s], alone[0], atol=1e-12)
+
+
+def root_of_sums(dos, n, kT):
+    """The root of the count by brute force: fine sums over the straight lines between the values."""
+    fine = np.linspace(dos.grid.start, dos.grid.stop, 20 * (dos.grid.size - 1) + 1)
+    values = np.interp(fine, dos.energies, dos.values[0]) * (fine[1] - fine[0])
+    electrons, below = values.sum(), fine < 0
+    assert electrons > n
+
+    def excess(mu):
+        x = (fine - mu) / kT
+        return np.sum(values[~below] * expit(-x[~below])) - np.sum(values[below] * expit(x[below]))
+
+    return brentq(excess, -3, 3, xtol=1e-13)
+
+
+class TestBadInput:
+    dos = two_bands(0.05)[0]
+
+    @pytest.mark.parametrize(
+        ("n", "temperature", "message"),
+        [
+            (25.0, 300.0, "holds 20 states from -6 to 6 eV, of which 25 electrons"),
+            (20.0, 300.0, "would leave none empty"),
+            (0.0, 300.0, "n_electrons must be above zero; structure 0 has 0"),
+            (-3.0, 300.0, "n_electrons must be above zero"),
+            (np.nan, 300.0, "n_electrons must be finite"),
+            ([4.0, 4.0], 300.0, r"n_electrons must have shape \(1\)"),
+            (4.0, 0.0, "temperature must be above 0 K and finite; got 0. For T -> 0 use fermi_level"),
+            (4.0, -10.0, "temperature must be above 0 K"),
+            (4.0, [300.0, np.inf], "temperature must be above 0 K and finite"),
+            (4.0, [], "temperature must be a number or a list"),
+            (4.0, [[300.0]], "temperature must be a number or a list"),
+        ],
+    )
+    def test_says_what_is_wrong(self, n, temperature, message):
+        with pytest.raises(ValueError, match=message):
+            chemical_potential(self.dos, n, temperature)
+
+    def test_a_word_is_no_temperature(self):
+        with pytest.raises(TypeError, match="temperature must be real numbers"):
+            chemical_potential(self.dos, 4.0, "warm")
+
+    def test_a_gap_up_to_the_end_of_the_grid(self):
+        dos, n = two_bands(0.05)
+        cut = dos.cut(high=0.5)
+        with pytest.raises(ValueError, match="the first states above its gap, lie beyond the grid"):
+            fermi_level(cut, n)
+        with pytest.raises(ValueError, match="the first states above its gap, lie beyond the grid"):
+            chemical_potential(cut, n, 300.0)
+
+    def test_an_empty_dos(self):
+        grid = self.dos.grid
+        with pytest.raises(ValueError, match="structure 1 holds no states"):
+            chemical_potential(DOS(grid, np.stack([self.dos.values[0], 0 * self.dos.values[0]])), 4.0, 300.0)
+
+    def test_trapezoid_at_low_temperature(self):
+        with pytest.raises(ValueError, match="trapezoid is wrong where kT"):
+            chemical_potential(self.dos, 4.0, 300.0, quadrature="trapezoid")
+
+    def test_top_too_low(self):
+        grid = EnergyGrid.from_range(-8.0, 5.0, 0.05, reference="code")
+        dos = DOS(grid, gaussians(grid, [-5, -2, 1, 4], [2, 2, 2, 2], 1.0)[None, :], 1.0)
+        chemical_potential(dos, 4.0, 1000.0)
+        with pytest.warns(TruncatedDOSWarning, match=r"ends at 5 eV.*about 0.2\d+ electrons would be above"):
+            chemical_potential(dos, 4.0, 30000.0)
+
+    def test_bottom_too_high(self):
+        with pytest.warns(TruncatedDOSWarning, match="does not begin within the grid"):
+            fermi_level(constant(-5.0, 5.0, 0.05), 4.0)
+
+    @pytest.mark.parametrize(("factor", "word"), [(0.5, "half"), (2.0, "twice")])
+    def test_one_spin_only(self, factor, word):
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="fermi")
+        values = gaussians(grid, [-4, -3, 3, 4, 5], [4, 4, 4, 4, 4], 0.6)[None, :]
+        chemical_potential(DOS(grid, values, 0.6), 8.0, 300.0)
+        with pytest.warns(SpinConventionWarning, match=f"holds {word} the electrons"):
+            chemical_potential(DOS(grid, factor * values, 0.6), 8.0, 300.0)

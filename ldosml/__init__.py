@@ -3,9 +3,10 @@
 from ldosml.datasets import LDOSDataset, import_dataset, load_dataset
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
+from ldosml.evaluation import Evaluation
 from ldosml.fragments import Fragment, cut_fragments
 from ldosml.metrics import normalized_loss, rmse
-from ldosml.pipeline import DOSModel, Evaluation
+from ldosml.pipeline import DOSModel
 from ldosml.properties import (
     PropertyTable,
     absorption_spectrum,

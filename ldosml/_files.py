@@ -24,7 +24,7 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
     _refuse_existing(path, overwrite)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

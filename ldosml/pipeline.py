@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ldosml import metrics
-from ldosml._array import Array, namespace, to_numpy
+from ldosml._array import to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
+from ldosml.evaluation import Evaluation
 from ldosml.regression import LDOSKernelRidge
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
@@ -42,6 +41,10 @@ class Data(Protocol):
         """The trajectory of each."""
 
     @property
+    def n_electrons(self) -> NDArray[np.float64]:
+        """Valence electrons of each, NaN where not known."""
+
+    @property
     def ldos(self) -> LDOS | None:
         """The spectra to learn, or to judge by."""
 
@@ -54,65 +57,6 @@ class Data(Protocol):
 
     def refer_to(self, reference: Reference = ..., low: float | None = ..., high: float | None = ...) -> Self:
         """The same data with another zero of energy, on one grid below every ``energy_max``."""
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Predicted LDOS beside the reference, on one grid, for structures that the model did not see.
-
-    Parameters
-    ----------
-    reference, predicted : LDOS
-        States/eV/atom, on the model's energies.
-    names, kinds : list of str
-        Of each structure.
-    reference_dos : DOS, optional
-        Where the total DOS is not the sum of the reference LDOS: projections need not add up. Predicted sums are judged
-        by it.
-    """
-
-    reference: LDOS
-    predicted: LDOS
-    names: list[str]
-    kinds: list[str]
-    reference_dos: DOS | None = None
-
-    def dos(self) -> tuple[DOS, DOS]:
-        """Total DOS of every structure: reference and predicted."""
-        return self.reference.total() if self.reference_dos is None else self.reference_dos, self.predicted.total()
-
-    def losses(self) -> dict[str, float]:
-        """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2.
-
-        ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
-        nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
-        energies without states are added: compare on the same energies only.
-        """
-        dos, predicted_dos = self.dos()
-        return {
-            "ldos_normalized_loss": metrics.normalized_loss(self.reference, self.predicted),
-            "dos_normalized_loss": metrics.normalized_loss(dos, predicted_dos),
-            "ldos_mean_spectrum_loss": _mean_spectrum_loss(self.reference.values),
-            "dos_mean_spectrum_loss": _mean_spectrum_loss(dos.per_atom() if dos.n_atoms is not None else dos.values),
-            "ldos_rmse": metrics.rmse(self.reference, self.predicted),
-            "dos_rmse": metrics.rmse(dos, predicted_dos),
-        }
-
-    def by_structure(self) -> list[dict[str, Any]]:
-        """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
-        dos, predicted_dos = self.dos()
-        ldos_losses = metrics.normalized_loss(self.reference, self.predicted, per="structure")
-        dos_losses = metrics.normalized_loss(dos, predicted_dos, per="structure")
-        columns = zip(self.names, self.kinds, self.reference.n_atoms, ldos_losses, dos_losses, strict=True)
-        return [
-            {"name": name, "kind": kind, "n_atoms": int(n), "ldos_loss": float(ldos), "dos_loss": float(dos)}
-            for name, kind, n, ldos, dos in columns
-        ]
-
-
-def _mean_spectrum_loss(values: Array) -> float:
-    xp = namespace(values)
-    return float(xp.sqrt(xp.mean(xp.var(values, axis=0)) / xp.var(values)))
 
 
 class DOSModel(BaseEstimator):  # type: ignore[misc]
@@ -143,7 +87,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     smearing_width_ : float or None
         Of the training spectra, and so of the predicted ones, eV.
     training_ : dict
-        Numbers of structures, environments and groups by which the model was trained, and the dataset's provenance.
+        Numbers of structures, environments and groups by which the model was trained, valence electrons of each element
+        where the dataset tells them, and the dataset's provenance.
 
     Examples
     --------
@@ -199,10 +144,11 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             except ValueError as error:
                 found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
-        self.training_ = {
+        self.training_: dict[str, Any] = {
             "n_structures": len(structures),
             "n_environments": len(ldos),
             "n_groups": len(set(groups)),
+            "valence_electrons": _valence(structures, getattr(data, "n_electrons", None)),
             "provenance": dict(getattr(data, "provenance", {})),
         }
         return self
@@ -296,7 +242,25 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             )
         grid.require_match(aligned.ldos.grid, "The model and the dataset")
         predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
-        return Evaluation(aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos)
+        return Evaluation(
+            aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos, aligned.n_electrons
+        )
+
+    def n_electrons(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
+        """Valence electrons of structures, (n_structures,), counted as the training data counted them.
+
+        Raises ValueError when the training data did not tell how many an element has.
+        """
+        check_is_fitted(self)
+        listed = [structures] if isinstance(structures, Atoms) else list(structures)
+        known: dict[str, float] = dict(self.training_.get("valence_electrons") or {})
+        missing = sorted({symbol for atoms in listed for symbol in atoms.symbols} - set(known))
+        if missing:
+            raise ValueError(
+                f"The model does not know how many valence electrons {', '.join(missing)} has: its training data do "
+                "not tell. Give the numbers of electrons yourself."
+            )
+        return np.array([sum(known[symbol] for symbol in atoms.symbols) for atoms in listed])
 
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:
         missing = sorted(set(numbers.tolist()) - set(self.regressors_))
@@ -311,3 +275,15 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         grid: EnergyGrid = self.grid_
         return grid.energies
+
+
+def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:
+    """Valence electrons of each element, by its symbol, where the structures' numbers follow from such; else empty."""
+    if n_electrons is None or not np.isfinite(n_electrons).all():
+        return {}
+    elements = sorted({int(number) for atoms in structures for number in atoms.numbers})
+    composition = np.array([[np.count_nonzero(atoms.numbers == z) for z in elements] for atoms in structures])
+    each, _, rank, _ = np.linalg.lstsq(composition, n_electrons)
+    if rank < len(elements) or not np.allclose(composition @ each, n_electrons, rtol=1e-9):
+        return {}
+    return {chemical_symbols[z]: round(float(count), 9) for z, count in zip(elements, each, strict=True)}

@@ -4,7 +4,7 @@ from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 
 ENVIRONMENT_ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03, 0.06, 0.07, 0.08])
 N_ATOMS = [2, 3, 1, 3]

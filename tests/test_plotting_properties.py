@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ldosml import LDOS, EnergyGrid, normalized_loss, plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.properties.comparison import Comparison
 
 ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03])

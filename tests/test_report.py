@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ldosml import LDOS, EnergyGrid, plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.report import Picture, Section, Table, label_noise_at, write_report
 
 NOISE = {"smearing_width": [0.1, 0.2, 0.5], "ldos": [0.12, 0.08, 0.02], "dos": [0.10, 0.06, 0.03], "structures": ["a"]}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ldosml import LDOS, EnergyGrid, plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.properties.table import PropertyTable
 from ldosml.report import DerivedProperties, write_report
 

@@ -1,4 +1,4 @@
-"""The commands: what each takes, and which library functions it calls."""
+"""The commands on data and models: what each takes, and which library functions it calls."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import zipfile
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ldosml.cli.display import Stages, emit, flattened, messages, results, table
-from ldosml.cli.judging import report_errors, write_evaluation
-
-if TYPE_CHECKING:
-    from ldosml.datasets import LDOSDataset
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+from ldosml.cli.judging import derive, report_errors, write_evaluation
+from ldosml.cli.options import (
+    AsJson,
+    Electrons,
+    Jobs,
+    Overwrite,
+    ReferenceName,
+    Seed,
+    Smearing,
+    Temperature,
+    TestSize,
+    app,
+    open_dataset,
+    refuse_existing,
+    valence,
 )
 
 
@@ -32,42 +38,6 @@ class KernelName(StrEnum):
     matern = "matern"
 
 
-class ReferenceName(StrEnum):
-    """Meanings of an energy of zero."""
-
-    fermi = "fermi"
-    average_potential = "average_potential"
-    vacuum = "vacuum"
-    code = "code"
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from ldosml import __version__
-
-        print(f"ldosml {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Learn the electronic density of states from atomic structure."""
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Jobs = Annotated[int, typer.Option(help="Processes for descriptors, -1 for one per core; starting them takes seconds.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-Smearing = Annotated[
-    float | None, typer.Option(min=0.0, help="Broaden the spectra to this width first, eV. Default: as stored.")
-]
-TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
-Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
-
-
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures, report and model.")] = Path(
@@ -76,6 +46,7 @@ def demo(
     smearing: Annotated[float, typer.Option(min=0.1, help="Smearing width of the spectra, eV.")] = 0.3,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
+    temperature: Temperature = 300.0,
     jobs: Jobs = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -87,17 +58,20 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(SOAP(n_jobs=jobs), low=-14.0, high=5.0).fit(train)  # as the label noise was measured
+        model = DOSModel(SOAP(n_jobs=jobs), high=5.0).fit(train)
+        model.training_["dataset"] = "silicon"
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)
+    with stages("Deriving properties"):
+        properties = derive(evaluation, temperature)
+    evaluation = evaluation.cut(low=-14.0)  # where the label noise was measured
     with stages("Drawing figures and writing the report"):
         output.mkdir(parents=True, exist_ok=True)
         persistence.save(model, output / "model.ldosml", overwrite=True)
-        files = write_evaluation(
-            output, "Silicon: LDOS and DOS of structures held out", model, evaluation, train, stages
-        )
-    report_errors(evaluation, test, stages, [*files, output / "model.ldosml"], as_json)
+        title = "Silicon: LDOS and DOS of structures held out"
+        files = write_evaluation(output, title, model, evaluation, properties, train, stages.seconds)
+    report_errors(evaluation, properties, test, stages, [*files, output / "model.ldosml"], as_json)
 
 
 @app.command()
@@ -111,7 +85,7 @@ def info(
     if zipfile.is_zipfile(path) or path.endswith(".ldosml"):
         facts: Mapping[str, Any] = persistence.describe(path)
     else:
-        data = _open_dataset(path)
+        data = open_dataset(path)
         facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
 
     def show() -> None:
@@ -121,14 +95,6 @@ def info(
         results.print(shown)
 
     emit(facts, as_json, show)
-
-
-def _open_dataset(name: str) -> LDOSDataset:
-    from ldosml.datasets import LDOSDataset, available_datasets, load_dataset
-
-    if name in available_datasets():
-        return load_dataset(name)
-    return LDOSDataset.read(name)
 
 
 @app.command("import")
@@ -156,9 +122,7 @@ def import_(
     group_key: Annotated[
         str | None, typer.Option(help="Entry that names the frame's trajectory; splits keep trajectories whole.")
     ] = None,
-    electrons: Annotated[
-        list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each.")
-    ] = None,
+    electrons: Electrons = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -174,20 +138,12 @@ def import_(
         fermi_energy=fermi_energy,
         kind_key=kind_key,
         group_key=group_key,
-        n_electrons=None if electrons is None else dict(_valence(entry) for entry in electrons),
+        n_electrons=None if electrons is None else valence(electrons),
     )
     data.write(output, overwrite=overwrite)
     if group_key is None and len(data) > 1:
         messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
     emit({"file": str(output), **data.summary()}, as_json, lambda: results.print(f"wrote {output}: {data!r}"))
-
-
-def _valence(entry: str) -> tuple[str, float]:
-    element, _, count = entry.partition("=")
-    try:
-        return element, float(count)
-    except ValueError:
-        raise ValueError(f"--electrons takes an element and a number, as Si=4; got {entry!r}.") from None
 
 
 @app.command()
@@ -213,6 +169,7 @@ def fit(
     test_size: TestSize = 0.2,
     seed: Seed = 0,
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
+    temperature: Temperature = 300.0,
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -220,15 +177,15 @@ def fit(
     """Fit a model to a dataset, judge it on whole structures held out, and save it."""
     from ldosml import SOAP, DOSModel, LDOSKernelRidge, persistence
 
-    _refuse_existing(output, overwrite)
+    refuse_existing(output, overwrite)
     if report is not None:
         if not test_size:
             raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
         report.mkdir(parents=True, exist_ok=True)
-        _refuse_existing(report / "report.html", overwrite)
+        refuse_existing(report / "report.html", overwrite)
     stages = Stages()
     with stages(f"Reading {dataset}"):
-        data = _open_dataset(dataset)
+        data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
@@ -243,10 +200,13 @@ def fit(
         return
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)
+    with stages("Deriving properties"):
+        properties = derive(evaluation, temperature)
     files = [output]
     if report is not None:
-        files += write_evaluation(report, f"{dataset}: structures held out", model, evaluation, train, stages)
-    report_errors(evaluation, test, stages, files, as_json)
+        title = f"{dataset}: structures held out"
+        files += write_evaluation(report, title, model, evaluation, properties, train, stages.seconds)
+    report_errors(evaluation, properties, test, stages, files, as_json)
 
 
 def _alpha(text: str) -> float | str:
@@ -254,14 +214,6 @@ def _alpha(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text  # the regressor says which words it takes
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    """Refuse before the work is done, not after."""
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already; pass --overwrite to replace it.")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
 
 
 @app.command()
@@ -276,12 +228,12 @@ def predict(
     """Predict the LDOS and DOS of structures.
 
     .npz: energies (eV), reference (their zero), smearing_width (eV), ldos (states/eV/atom, atom by atom), dos
-    (states/eV, a row a structure), n_atoms, numbers.
+    (states/eV, a row a structure), n_atoms, numbers, n_electrons where the model knows them.
     """
     from ldosml import persistence
     from ldosml.datasets.importing import read_structures
 
-    _refuse_existing(output, overwrite)
+    refuse_existing(output, overwrite)
     writer = _prediction_writer(output)
     stages = Stages()
     loaded = persistence.load(model)
@@ -289,7 +241,8 @@ def predict(
     atoms = read_structures(structures)
     with stages(f"Predicting {len(atoms)} structures"):
         ldos = loaded.predict(atoms)
-    writer(output, atoms, ldos, {"model": str(model), "structures": str(structures)}, overwrite)
+    electrons = loaded.n_electrons(atoms) if loaded.training_.get("valence_electrons") else None
+    writer(output, atoms, ldos, electrons, {"model": str(model), "structures": str(structures)}, overwrite)
     result = {"file": str(output), "n_structures": ldos.n_structures, "n_environments": len(ldos)}
     emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {ldos.n_structures} structures"))
 
@@ -300,7 +253,9 @@ def _prediction_writer(output: Path) -> Callable[..., None]:
     return _write_h5 if output.suffix == ".h5" else _write_npz
 
 
-def _write_h5(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str], overwrite: bool) -> None:
+def _write_h5(
+    path: Path, atoms: Any, ldos: Any, electrons: Any, provenance: Mapping[str, str], overwrite: bool
+) -> None:
     from ldosml.datasets import LDOSDataset
 
     LDOSDataset.from_arrays(
@@ -309,11 +264,14 @@ def _write_h5(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str], 
         ldos=ldos.values,
         reference=ldos.grid.reference,
         smearing_width=ldos.smearing_width,
+        n_electrons=electrons,
         provenance={"code": "ldosml (predicted)", **provenance},
     ).write(path, overwrite=overwrite)
 
 
-def _write_npz(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str], overwrite: bool) -> None:
+def _write_npz(
+    path: Path, atoms: Any, ldos: Any, electrons: Any, provenance: Mapping[str, str], overwrite: bool
+) -> None:
     import numpy as np
 
     from ldosml._files import replacing
@@ -328,4 +286,5 @@ def _write_npz(path: Path, atoms: Any, ldos: Any, provenance: Mapping[str, str],
             dos=ldos.total().values,
             n_atoms=ldos.n_atoms,
             numbers=ldos.numbers,
+            **({} if electrons is None else {"n_electrons": electrons}),
         )

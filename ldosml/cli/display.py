@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,9 +13,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ldosml.properties.cautions import SpectrumWarning
+
 # Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
 messages = Console(stderr=True, markup=False, highlight=False)
 results = Console(markup=False, highlight=False)
+if not results.is_terminal:
+    results = Console(markup=False, highlight=False, width=100)  # a file has no width; 80 would cut numbers
 
 
 class Stages:
@@ -44,11 +49,27 @@ class Stages:
         self.seconds[name] = round(time.perf_counter() - start, 2)
 
 
+@contextmanager
+def cautioning() -> Iterator[list[str]]:
+    """Print what is said about spectra inside, each once, to standard error; gives the list of it."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SpectrumWarning)
+        yield said
+    for warning in caught:
+        if not issubclass(warning.category, SpectrumWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in said:
+            said.append(str(warning.message))
+    for text in said:
+        messages.print(f"caution: {text}", style="yellow", soft_wrap=True)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A table whose first column is text and whose others are numbers."""
     result = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        result.add_column(column, justify="left" if index == 0 else "right")
+        result.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0)
     for row in rows:
         result.add_row(*[str(cell) for cell in row])
     return result

@@ -1,4 +1,4 @@
-"""How a fitted model is reported: figures, the HTML page, and the table of errors."""
+"""How a fitted model is reported: figures, the HTML page, and the tables of errors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,39 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldosml.cli.display import Stages, emit, results, table
+from ldosml.cli.display import Stages, cautioning, emit, messages, results, table
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
-    from ldosml.pipeline import DOSModel, Evaluation
+    from ldosml.evaluation import Evaluation
+    from ldosml.pipeline import DOSModel
+    from ldosml.report import DerivedProperties
 
 _ERROR_COLUMNS = ("held out", "L/sigma", "mean spectrum", "label noise", "RMSE (eV^-1/2)")
 _ERROR_WORDS = (
     "L/sigma: 0 is perfect; predicting the mean spectrum for all achieves the second figure. Label noise: what a\n"
     "denser k-mesh changes in the data, an estimate of the floor. Compare such figures on the same energies only."
 )
+
+_FERMI_WORDS = (
+    "Each DOS has its own chemical potential. Energies are against the Fermi level of DFT, whose own sigma is no more\n"
+    "than what smearing moves it by: there the RMSE counts."
+)
+_PROPERTY_COLUMNS = ("property", "L/sigma", "RMSE", "sigma", "unit")
+
+
+def _property_errors(properties: DerivedProperties) -> dict[str, dict[str, float | str]]:
+    return {
+        c.name: {"normalized_loss": c.normalized_loss, "rmse": c.rmse, "bias": c.bias, "sigma": c.sigma, "unit": c.unit}
+        for c in properties.comparisons()
+    }
+
+
+def _property_rows(properties: DerivedProperties) -> list[list[str]]:
+    return [
+        [c.name.replace("_", " "), f"{c.normalized_loss:.3f}", f"{c.rmse:.3g}", f"{c.sigma:.3g}", c.unit]
+        for c in properties.comparisons()
+    ]
 
 
 def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> list[list[str]]:
@@ -33,8 +55,27 @@ def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> li
     ]
 
 
+def derive(evaluation: Evaluation, temperature: float) -> DerivedProperties | None:
+    """Properties of both DOS at one temperature; None, and why on standard error, where there can be none."""
+    from ldosml.report import DerivedProperties
+
+    try:
+        with cautioning() as cautions:
+            tables = evaluation.properties([temperature])
+    except ValueError as error:
+        messages.print(f"No derived properties: {error}", style="yellow", soft_wrap=True)
+        return None
+    return DerivedProperties(*tables, temperature, cautions)
+
+
 def write_evaluation(
-    folder: Path, title: str, model: DOSModel, evaluation: Evaluation, train: LDOSDataset, stages: Stages
+    folder: Path,
+    title: str,
+    model: DOSModel,
+    evaluation: Evaluation,
+    properties: DerivedProperties | None,
+    train: LDOSDataset,
+    seconds: Mapping[str, float],
 ) -> list[Path]:
     """Write figures and ``report.html`` into a folder that exists; gives the files."""
     from ldosml import plotting, report
@@ -46,6 +87,10 @@ def write_evaluation(
         "parity.png": plotting.parity_figure(evaluation),
         "loss-by-energy.png": plotting.loss_by_energy_figure(evaluation, noise),
     }
+    if properties is not None:
+        comparisons = properties.comparisons()
+        figures["properties.png"] = plotting.property_parity_figure(comparisons)
+        figures["property-losses.png"] = plotting.property_losses_figure(comparisons)
     for name, figure in figures.items():
         with replacing(folder / name) as file:
             file.write(plotting.png(figure))
@@ -56,7 +101,8 @@ def write_evaluation(
         training=describe_training(model),
         provenance=train.provenance,
         label_noise=train.label_noise,
-        timings=stages.seconds,
+        timings=seconds,
+        properties=properties,
     )
     return [folder / "report.html", *[folder / name for name in figures]]
 
@@ -79,15 +125,21 @@ def describe_training(model: DOSModel) -> dict[str, str]:
 
 
 def report_errors(
-    evaluation: Evaluation, test: LDOSDataset, stages: Stages, files: Sequence[Path], as_json: bool
+    evaluation: Evaluation,
+    properties: DerivedProperties | None,
+    test: LDOSDataset,
+    stages: Stages,
+    files: Sequence[Path],
+    as_json: bool,
 ) -> None:
-    """Print the errors on held-out structures beside the noise of their labels."""
+    """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
     from ldosml.report import label_noise_at
 
     width = evaluation.reference.smearing_width
     noise = label_noise_at(test.label_noise, width)
     result = {
         "errors": evaluation.losses(),
+        "properties": None if properties is None else _property_errors(properties),
         "label_noise": noise,
         "smearing_width": width,
         "n_structures": len(test),
@@ -104,6 +156,11 @@ def report_errors(
             f"smearing {'not known' if width is None else f'{width:g} eV'}"
         )
         results.print(table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
+        if properties is not None:
+            title = f"Derived from the DOS at {properties.temperature:g} K"
+            results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties)))
+            if evaluation.reference.grid.reference == "fermi":
+                results.print(_FERMI_WORDS, soft_wrap=True)
         results.print(_ERROR_WORDS, soft_wrap=True)
         for file in files:
             results.print(f"wrote {file}", soft_wrap=True)

@@ -7,8 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import ase.io
 import numpy as np
@@ -17,12 +18,16 @@ from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._validation import check_choice
 from ldosml.datasets._arrays import real_numbers
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.energy import Reference
+from ldosml.energy import EnergyGrid, Reference
+from ldosml.spectra import DOS, LDOS
 
 ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max")
 """Names that are looked for in an .npz file; others in it are left alone."""
+
+_SPECTRA_EXTRA = ("smearing_width", "n_atoms", "numbers")
 
 _DAMAGED = (ValueError, EOFError, OSError, RuntimeError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error)
 """What NumPy and zipfile raise for damaged files, and for headers that declare more than memory can hold."""
@@ -131,6 +136,45 @@ def read_arrays(arrays: PathLike | Mapping[str, PathLike]) -> dict[str, NDArray[
     if "ldos" not in found and "dos" not in found:
         raise ValueError(f"{where} must hold 'ldos' or 'dos', or both; got {_listed(found)}.")
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """What ``read_spectra`` finds: spectra without structures.
+
+    ``numbers`` are the atomic numbers (n_environments,), ``n_electrons`` (n_structures,); None where not in the file.
+    """
+
+    spectra: DOS | LDOS
+    numbers: NDArray[np.int64] | None
+    n_electrons: NDArray[np.float64] | None
+
+
+def read_spectra(path: PathLike) -> Spectra:
+    """Read the spectra of an .npz file that has no structures beside it, such as ``ldosml predict`` writes.
+
+    It holds ``energies`` (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms``
+    (n_structures,), or ``dos`` (n_structures, n_energies) or (n_energies,); perhaps ``reference`` (the zero of energy,
+    "code" where it is not told), ``smearing_width`` (eV), ``n_atoms``, ``numbers`` and ``n_electrons``.
+
+    Raises FileNotFoundError, and ValueError naming what is missing or does not fit.
+    """
+    found = read_arrays(path)
+    with _opened(Path(path)) as file:
+        extra = {name: _numeric(f"{name!r} in {path}", file, name) for name in _SPECTRA_EXTRA if name in file}
+        reference = str(file["reference"]) if "reference" in file else "code"
+    check_choice(f"'reference' in {path}", reference, get_args(Reference))
+    grid = EnergyGrid.from_array(found["energies"], reference=cast(Reference, reference))
+    width = float(extra["smearing_width"]) if np.isfinite(extra.get("smearing_width", np.nan)) else None
+    n_atoms = None if "n_atoms" not in extra else np.atleast_1d(extra["n_atoms"]).astype(np.int64)
+    numbers = None if "numbers" not in extra else extra["numbers"].astype(np.int64)
+    electrons = None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"])
+    if "ldos" in found and n_atoms is not None:
+        index = np.repeat(np.arange(len(n_atoms)), n_atoms)
+        return Spectra(LDOS(grid, found["ldos"], width, structure_index=index, numbers=numbers), numbers, electrons)
+    if "dos" not in found:
+        raise ValueError(f"{path} holds 'ldos' without 'n_atoms', the number of atoms of each structure.")
+    return Spectra(DOS(grid, np.atleast_2d(found["dos"]), width, n_atoms), numbers, electrons)
 
 
 def _listed(found: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml import metrics
 from ldosml._array import Array, to_numpy
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
 from ldosml.plotting.parity import draw_counts, draw_error_counts
 from ldosml.plotting.spectra import atom_name, plot_spectrum, short

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from ldosml._array import Array, to_numpy
 from ldosml._validation import check_shape
 from ldosml.energy import Reference
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.plotting.labels import LDOS_LABEL
 from ldosml.plotting.style import BLUE, FONT, SMALL_FONT, VERMILLION, finish_energy_axis, mark_fermi_level
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ldosml import metrics
 from ldosml._array import to_numpy
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
 from ldosml.plotting.spectra import atom_name, draw_spectrum, short
 from ldosml.plotting.style import BLUE, PAGE_WIDTH, SMALL_FONT, VERMILLION, mark_fermi_level

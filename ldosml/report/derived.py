@@ -43,6 +43,8 @@ class DerivedProperties:
         be compared.
     temperature : float
         K, one of both tables', at which properties are shown.
+    cautions : sequence of str
+        What was warned of while they were derived.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class DerivedProperties:
     reference: PropertyTable
     predicted: PropertyTable
     temperature: float
+    cautions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.reference.names != self.predicted.names:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml import plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.plotting import property_name, unit_text
 from ldosml.properties.comparison import Comparison
 from ldosml.report.derived import PRINCIPAL, DerivedProperties
@@ -35,7 +35,8 @@ def properties_section(properties: DerivedProperties) -> Section:
     principal = properties.comparisons()
     others = [name for name in properties.columns if name not in (*PRINCIPAL, *_ALWAYS_KNOWN)]
     table = _losses_table([*principal, *properties.comparisons(others)])
-    paragraphs = [_comparison_words(properties), _negative_words(properties)]
+    cautions = [f"Caution: {text}" for text in properties.cautions]
+    paragraphs = [_comparison_words(properties), _negative_words(properties), *cautions]
     pictures = _pictures(principal) if principal else []
     return Section("Properties derived from the DOS", list(filter(None, paragraphs)), [table], pictures)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ldosml import metrics, plotting
 from ldosml._array import to_numpy
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.report.parts import Cell, Picture, Section, Table, count, listing
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ldosml import plotting
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.plotting import property_name
 from ldosml.report.derived import DerivedProperties
 from ldosml.report.parts import NONE, Cell, Picture, Section, Table, count

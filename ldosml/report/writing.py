@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ldosml.pipeline import Evaluation
+from ldosml.evaluation import Evaluation
 from ldosml.report import spectra
 from ldosml.report.derived import DerivedProperties
 from ldosml.report.label_noise import label_noise_at

@@ -102,6 +102,19 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["predict", "absent.ldosml", "absent.xyz", "-o", "p.npz"], 1, "There is no model file"),
         (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 1, "writes .h5 (a dataset) or .npz"),
         (["nonsense"], 2, "nonsense"),
+        (["properties", "absent.h5"], 1, "There is no dataset file"),
+        (["properties", "absent.npz"], 1, "There is no file absent.npz"),
+        (["properties", "m.ldosml"], 1, "ldosml properties MODEL STRUCTURES"),
+        (["properties", "absent.ldosml", "absent.xyz"], 1, "There is no model file"),
+        (["properties", "{data}", "-o", "p.txt"], 1, "written to .csv, .json or .h5; got 'p.txt'"),
+        (["properties", "{data}", "-T", "0"], 1, "temperature must be above 0 K"),
+        (["properties", "{data}", "--quadrature", "trapezoid"], 1, "trapezoid is wrong where kT"),
+        (["properties", "{data}", "--electrons", "Si=4"], 1, "--electrons says nothing of the elements"),
+        (["properties", "{data}", "--electrons", "Xx=4"], 1, "there is no element Xx"),
+        (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 1, "not both"),
+        (["properties", "{data}", "--n-electrons", "3", "--n-electrons", "4"], 1, "or for each of 10 structures"),
+        (["properties", "{data}", "--n-electrons", "3000"], 1, "of which 3000 electrons would leave none empty"),
+        (["report", "absent.ldosml"], 1, "There is no model file"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, dataset, arguments, code, message):
@@ -125,7 +138,7 @@ def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
     assert persistence.load(model).training_["n_structures"] == 10
 
 
-@pytest.mark.parametrize("command", ["demo", "info", "import", "fit", "predict"])
+@pytest.mark.parametrize("command", ["demo", "info", "import", "fit", "predict", "properties", "report"])
 def test_help_says_what_each_option_is(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0

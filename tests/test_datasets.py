@@ -483,7 +483,7 @@ class TestLeadingOut:
         assert_array_equal(dos.get_densities(), data.dos.values[1])
         assert dos.efermi == data.fermi_energy[1]
 
-    @pytest.mark.parametrize(("method", "module"), [("to_xarray", "xarray"), ("to_pymatgen", "pymatgen.core")])
+    @pytest.mark.parametrize(("method", "module"), [("to_xarray", "xarray"), ("to_pymatgen", "pymatgen.core.lattice")])
     def test_missing_package_names_the_extra(self, make_dataset, monkeypatch, method, module):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(ImportError, match=rf"{module.split('.')[0]} is not installed.*ldosml\[dft\]"):

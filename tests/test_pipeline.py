@@ -240,3 +240,45 @@ def test_the_baseline_is_the_mean_spectrum_predicted_for_all(make_dataset):
     dos, atoms = evaluation.dos()[0], evaluation.reference.n_atoms[:, None]
     mean = replace(dos, values=dos.per_atom().mean(axis=0) * atoms)
     assert losses["dos_mean_spectrum_loss"] == pytest.approx(normalized_loss(dos, mean))
+
+
+class TestElectrons:
+    def test_each_element_is_learnt_from_the_numbers_of_the_structures(self, make_dataset):
+        data = make_dataset()
+        electrons = [sum(4.0 if z == 14 else 3.5 for z in atoms.numbers) for atoms in data.structures]
+        model = DOSModel(SMALL, LDOSRidge(1.0)).fit(replace(data, n_electrons=np.array(electrons)))
+        assert model.training_["valence_electrons"] == {"Si": 4.0, "C": 3.5}
+        np.testing.assert_allclose(model.n_electrons(data.structures), electrons)
+        assert model.n_electrons(data.structures[0]).shape == (1,)
+
+    def test_what_does_not_follow_from_the_elements_is_not_guessed(self, make_dataset):
+        data = make_dataset()
+        charged = data.n_electrons.copy()
+        charged[0] += 1
+        for numbers in (charged, np.full(len(data), np.nan)):
+            model = DOSModel(SMALL, LDOSRidge(1.0)).fit(replace(data, n_electrons=numbers))
+            assert model.training_["valence_electrons"] == {}
+            with pytest.raises(ValueError, match="does not know how many valence electrons Si has"):
+                model.n_electrons(data.structures[0])
+
+
+class TestProperties:
+    def test_of_both_spectra(self, make_dataset):
+        data = make_dataset((2, 3, 2, 2, 2, 3))
+        evaluation = DOSModel(SMALL, LDOSRidge(1e-3)).fit(data).evaluate(data)
+        reference, predicted = evaluation.properties([3000.0])
+        assert reference.names == predicted.names == data.names
+        np.testing.assert_allclose(reference.column("n_electrons"), 2.0)  # per atom
+        # Levels at -2 - 0.1 atom and 1 + 0.1 atom eV hold 2 and 1.5 states: each atom's lower one is filled.
+        assert (np.abs(reference.column("fermi_level") + 0.5) < 1.0).all()
+        top = reference.photon_energies[-1] + reference.column("fermi_level").max()
+        assert evaluation.reference.grid.stop - evaluation.reference.grid.step < top <= evaluation.reference.grid.stop
+        narrow = evaluation.cut(-3.0, 2.0)
+        assert narrow.reference.grid.start == pytest.approx(-3.0)
+        assert narrow.dos()[0].grid.matches(narrow.dos()[1].grid)
+
+    def test_need_the_electrons(self, make_dataset):
+        data = make_dataset((2, 3, 2, 2, 2, 3), n_electrons=None)
+        evaluation = DOSModel(SMALL, LDOSRidge(1e-3)).fit(data).evaluate(data)
+        with pytest.raises(ValueError, match="Properties need the number of valence electrons"):
+            evaluation.properties([300.0])

@@ -247,8 +247,8 @@ def report(
     """
     from ldosml import persistence
 
-    output.mkdir(parents=True, exist_ok=True)
-    refuse_existing(output / "report.html", overwrite)
+    if (output / "report.html").exists():
+        refuse_existing(output / "report.html", overwrite)
     stages = Stages()
     loaded = persistence.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
@@ -264,6 +264,7 @@ def report(
         derived = derive(evaluation, temperature)
     evaluation = evaluation.cut(low, high)
     with stages("Drawing figures and writing the report"):
+        output.mkdir(parents=True, exist_ok=True)
         title = f"{model.name} judged by {name}"
         files = write_evaluation(output, title, loaded, evaluation, derived, data, stages.seconds)
     report_errors(evaluation, derived, data, stages, files, as_json)

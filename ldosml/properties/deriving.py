@@ -195,6 +195,7 @@ def _facts(spectra: DOS | LDOS, kelvin: Temperatures, quadrature: Quadrature, to
     grid, width = spectra.grid, spectra.smearing_width
     return {
         "energies": str(grid),
+        "reference": grid.reference,
         "smearing_width": width,
         "quadrature": [choose(quadrature, float(thermal), grid.step, width or 0.0) for thermal in kelvin.kT],
         "tolerance": tolerance,

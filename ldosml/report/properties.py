@@ -24,6 +24,11 @@ _BY_STRUCTURE = (
     "band_gap",
 )
 
+_FERMI_WORDS = (
+    " Energies are against the Fermi level of DFT, whose own σ is therefore no more than what smearing moves it by: of "
+    "the Fermi level, read the RMSE."
+)
+
 
 def number_or_none(value: float) -> Cell:
     """A property of one structure; ``none`` where it has no such thing."""
@@ -67,6 +72,7 @@ def _comparison_words(properties: DerivedProperties) -> str:
         "number of atoms is given per atom. L/σ is the root mean square error divided by the standard deviation of "
         "the DFT values over these structures: 0 is perfect, and 1 is what predicting their mean achieves. What only "
         "some structures have, such as a band gap, is compared where both DOS have it."
+        f"{_FERMI_WORDS if properties.reference.facts.get('reference') == 'fermi' else ''}"
     )
 
 

@@ -1,0 +1,154 @@
+"""The commands properties and report, run in this process as a user would type them."""
+
+import csv
+import json
+
+import h5py
+import numpy as np
+import pytest
+from ase.io import write
+
+from ldosml import LDOSDataset, derive_properties, persistence
+from ldosml.cli import main
+
+SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--low", "-4"]
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, " ".join(captured.err.split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, make_dataset):
+    """A dataset and a model fitted to it."""
+    folder = tmp_path_factory.mktemp("commands")
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).write(folder / "data.h5")
+    assert main(["fit", str(folder / "data.h5"), "-o", str(folder / "m.ldosml"), *SMALL]) == 0
+    data = LDOSDataset.read(folder / "data.h5")
+    write(folder / "new.xyz", data.structures[:3])
+    return folder
+
+
+def test_of_a_dataset(capsys, folder, tmp_path):
+    command = ["properties", folder / "data.h5", "-T", 300, "-T", 1000, "--photon-max", 2]
+    code, out, _ = run(capsys, *command, "-o", tmp_path / "p.json", "--json")
+    assert code == 0
+    printed = json.loads(out)
+    written = json.loads((tmp_path / "p.json").read_text())
+    assert printed == {"file": str(tmp_path / "p.json"), **written}
+    data = LDOSDataset.read(folder / "data.h5").refer_to("fermi")
+    expected = derive_properties(data.dos, data.n_electrons, [300.0, 1000.0], names=data.names)
+    for name, values in expected.columns.items():
+        found = np.array(written["columns"][name], dtype=float)
+        np.testing.assert_allclose(found, values, rtol=1e-6, atol=1e-12, err_msg=name)
+    assert np.array(written["spectra"]["absorption_spectrum"]).shape == (10, 2, 41)
+    assert written["facts"]["source"] == str(folder / "data.h5")
+
+    code, out, err = run(capsys, *command, "-o", tmp_path / "p.csv")
+    assert code == 0
+    assert "heat capacity (eV/K)" in out
+    with open(tmp_path / "p.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert float(rows[1]["heat_capacity [eV/K]"]) == pytest.approx(expected.column("heat_capacity", 1000.0)[0])
+    code, _, err = run(capsys, *command, "-o", tmp_path / "p.csv")
+    assert (code, "--overwrite" in err) == (1, True)
+
+
+def test_of_a_model_and_structures(capsys, folder, tmp_path):
+    """The model knows the electrons of each element; the same by way of a file of predictions."""
+    model = persistence.load(folder / "m.ldosml")
+    assert model.training_["valence_electrons"] == {"C": 2.0, "Si": 2.0}
+    code, _, _ = run(capsys, "properties", folder / "m.ldosml", folder / "new.xyz", "-o", tmp_path / "p.h5", "--atoms")
+    assert code == 0
+    structures = LDOSDataset.read(folder / "data.h5").structures[:3]
+    expected = derive_properties(model.predict(structures), [4.0, 6.0, 4.0], 300.0)
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert file["columns/heat_capacity"].attrs["unit"] == "eV/K/atom"
+        assert file["columns/heat_capacity"].shape == (7, 1)
+        np.testing.assert_allclose(file["columns/heat_capacity"][()], expected.columns["heat_capacity"], rtol=1e-9)
+        np.testing.assert_array_equal(file["structure_index"][()], [0, 0, 1, 1, 1, 2, 2])
+        assert file["names"][0] == b"new-0:0"
+    assert run(capsys, "predict", folder / "m.ldosml", folder / "new.xyz", "-o", tmp_path / "p.npz")[0] == 0
+    code, out, _ = run(capsys, "properties", tmp_path / "p.npz", "--json")
+    assert code == 0
+    summed = np.add.reduceat(expected.column("heat_capacity"), [0, 2, 5])
+    np.testing.assert_allclose(np.array(json.loads(out)["columns"]["heat_capacity"])[:, 0], summed, rtol=1e-6)
+    assert run(capsys, "predict", folder / "m.ldosml", folder / "new.xyz", "-o", tmp_path / "d.h5")[0] == 0
+    code, out, _ = run(capsys, "properties", tmp_path / "d.h5", "--json")
+    assert code == 0
+    np.testing.assert_allclose(np.array(json.loads(out)["columns"]["heat_capacity"])[:, 0], summed, rtol=0.01)
+
+
+def test_of_bare_arrays(capsys, tmp_path):
+    energies = np.arange(-8, 8.01, 0.05)
+    dos = np.exp(-((energies / 3) ** 2))
+    np.savez(tmp_path / "d.npz", energies=energies, dos=dos)
+    code, out, err = run(capsys, "properties", tmp_path / "d.npz")
+    assert (code, "valence electrons are not known" in err) == (1, True)
+    code, out, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "--json")
+    assert code == 0
+    assert json.loads(out)["facts"]["quadrature"] == ["linear"]
+    code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--electrons", "Si=4")
+    assert (code, "which this file does not tell" in err) == (1, True)
+    code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "--atoms")
+    assert (code, "total DOS only" in err) == (1, True)
+    code, out, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "-T", 40000)
+    assert code == 0
+    assert "caution: The DOS ends at 8 eV, too low for this temperature" in err
+    np.savez(tmp_path / "l.npz", energies=energies, ldos=dos[None, :])
+    code, _, err = run(capsys, "properties", tmp_path / "l.npz", "--n-electrons", 2.5)
+    assert (code, "without 'n_atoms'" in err) == (1, True)
+    np.savez(tmp_path / "r.npz", energies=energies, dos=dos, reference="sea level")
+    code, _, err = run(capsys, "properties", tmp_path / "r.npz", "--n-electrons", 2.5)
+    assert (code, "must be one of 'fermi'" in err) == (1, True)
+
+
+def test_report_judges_by_what_was_held_out(capsys, folder, tmp_path):
+    code, out, err = run(capsys, "report", folder / "m.ldosml", "-o", tmp_path / "r", "--json", "-o", tmp_path / "r")
+    assert code == 0
+    result = json.loads(out)
+    assert result["n_structures"] == 2
+    assert set(result["properties"]) >= {"band_energy", "heat_capacity", "fermi_level", "absorption_spectrum"}
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Properties derived from the DOS" in page
+    assert "Worst predictions" in page
+    assert (tmp_path / "r" / "properties.png").stat().st_size > 10_000
+    code, _, err = run(capsys, "report", folder / "m.ldosml", "-o", tmp_path / "r")
+    assert (code, "--overwrite" in err) == (1, True)
+
+
+def test_report_on_other_data_takes_all_of_them(capsys, folder, tmp_path, make_dataset):
+    make_dataset((2, 3, 2), start=2).write(tmp_path / "other.h5")
+    command = ["report", folder / "m.ldosml", tmp_path / "other.h5", "-o", tmp_path / "r", "--low", -3, "--high", 2]
+    code, out, err = run(capsys, *command, "--json")
+    assert (code, "Judging by all 3 structures" in err) == (0, True)
+    assert json.loads(out)["energies"] == pytest.approx([-3.0, 2.0])
+
+
+def test_report_without_electrons_says_why_there_are_no_properties(capsys, folder, tmp_path, make_dataset):
+    make_dataset((2, 3, 2), start=2, n_electrons=None).write(tmp_path / "other.h5")
+    code, out, err = run(capsys, "report", folder / "m.ldosml", tmp_path / "other.h5", "-o", tmp_path / "r", "--json")
+    assert (code, json.loads(out)["properties"]) == (0, None)
+    assert "No derived properties: Properties need the number of valence electrons" in err
+
+
+def test_report_refuses_a_dataset_that_has_changed(capsys, folder, tmp_path, make_dataset):
+    data = LDOSDataset.read(folder / "data.h5")
+    model = persistence.load(folder / "m.ldosml")
+    data.select(range(6)).write(tmp_path / "data.h5")
+    model.training_["dataset"] = str(tmp_path / "data.h5")
+    persistence.save(model, tmp_path / "m.ldosml")
+    code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
+    assert (code, "has changed since the model was trained" in err) == (1, True)
+    del model.training_["split"]
+    persistence.save(model, tmp_path / "m.ldosml", overwrite=True)
+    code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
+    assert (code, "was trained on all of" in err) == (1, True)
+    del model.training_["dataset"]
+    persistence.save(model, tmp_path / "m.ldosml", overwrite=True)
+    code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
+    assert (code, "does not say which dataset" in err) == (1, True)
+    assert not (tmp_path / "r").exists()

@@ -13,7 +13,7 @@ import pytest
 from ldosml import LDOS, EnergyGrid, plotting
 from ldosml.evaluation import Evaluation
 from ldosml.properties.table import PropertyTable
-from ldosml.report import DerivedProperties, write_report
+from ldosml.report import DerivedProperties, property_noise_at, write_report
 
 N_ATOMS = np.array([2, 3, 1, 4, 2, 1, 2])
 NAMES = ["diamond-8", "<i>liquid</i>", "liquid", "longer-than-a-phone-is-wide-" * 4, "diamond-16", "d", "e"]
@@ -103,9 +103,9 @@ def test_comparisons_are_per_atom_at_the_temperature(properties):
 
 def test_losses_are_tabled_with_units_and_counts(text, properties):
     header, *body = rows(part(text, "Properties derived from the DOS"))
-    assert header == ["property", "unit", "temperature", "L/σ", "RMSE", "bias", "σ of DFT", "structures"]
+    assert header == ["property", "unit", "temperature", "L/σ", "RMSE", "label noise", "bias", "σ of DFT", "structures"]
     listed = {row[0]: row[1:] for row in body}
-    assert listed["heat capacity"] == ["10⁻⁶ eV/K/atom", "1000 K", "0.025", "0.050", "0.050", "2.000", "7"]
+    assert listed["heat capacity"] == ["10⁻⁶ eV/K/atom", "1000 K", "0.025", "0.050", "not known", "0.050", "2.000", "7"]
     assert listed["Fermi level"][:2] == ["eV", "any"]
     assert listed["band gap"][-1] == "3"
     assert "conduction band edge" not in listed
@@ -271,3 +271,10 @@ def test_browser_sorts_a_table(shown, width):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_browser_unfolds_what_a_link_leads_to(shown, width):
     assert (shown[width]["closed"], shown[width]["opened"]) == (5, 5)
+
+
+def test_property_noise_is_interpolated_and_only_where_known():
+    noise = {"smearing_width": [0.1, 0.3], "properties": {"temperature": 300.0, "rmse": {"band_energy": [0.04, 0.02]}}}
+    assert property_noise_at(noise, 0.2, 300.0) == {"band_energy": pytest.approx(0.03)}
+    assert property_noise_at(noise, 0.5, 300.0) == property_noise_at(noise, 0.2, 400.0) == {}
+    assert property_noise_at({"smearing_width": [0.1]}, 0.1, 300.0) == property_noise_at(None, 0.1, 300.0) == {}

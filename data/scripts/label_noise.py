@@ -24,6 +24,8 @@ from espresso import Settings
 from records import ENERGIES, SMEARING_WIDTH, read_record
 
 from ldosml.energy import EnergyGrid
+from ldosml.properties import derive_properties, photon_axis
+from ldosml.report import PRINCIPAL
 from ldosml.spectra import LDOS
 
 NAMES = (
@@ -40,6 +42,8 @@ NAMES = (
 )
 WIDTHS = (0.1, 0.2, 0.3, 0.5)
 TOP = 5.0  # eV above the Fermi level
+TEMPERATURE = 300.0  # K, of the properties
+PHOTONS = 4.0  # eV, up to which absorption is compared
 
 
 def recompute(records: Path, folder: Path, workers: int) -> None:
@@ -55,7 +59,7 @@ def recompute(records: Path, folder: Path, workers: int) -> None:
             job.result()
 
 
-def _aligned(path: Path, width: float) -> LDOS:
+def _aligned(path: Path, width: float, bottom: float = -14.0) -> LDOS:
     """The record's LDOS broadened to ``width``, its zero at the record's own Fermi level."""
     atoms, values, _, info = read_record(path)
     top = info["energy_max"] - info["fermi_energy"] - 3 * (width - SMEARING_WIDTH)
@@ -65,7 +69,7 @@ def _aligned(path: Path, width: float) -> LDOS:
         SMEARING_WIDTH,
         structure_index=np.zeros(len(atoms), dtype=int),
     )
-    grid = EnergyGrid.from_range(-14.0, min(TOP, np.floor(top / 0.05) * 0.05), 0.05, "fermi")
+    grid = EnergyGrid.from_range(bottom, min(TOP, np.floor(top / 0.05) * 0.05), 0.05, "fermi")
     return ldos.broaden_to(width).refer_to(np.array([info["fermi_energy"]]), grid)
 
 
@@ -80,6 +84,28 @@ def _loss(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
     return float(np.sqrt(np.mean((coarse - fine) ** 2)) / fine.std())
 
 
+def _properties(path: Path, width: float) -> dict[str, np.ndarray]:
+    """Properties of one record, per atom; whatever depends on the zero of energy, against its own Fermi level."""
+    info = read_record(path)[3]
+    ldos = _aligned(path, width, bottom=-16.0)
+    electrons = info["n_electrons"]
+    photons = photon_axis(ldos.grid)
+    photons = photons[photons <= PHOTONS]
+    table = derive_properties(ldos.total(), electrons, TEMPERATURE, photon_energies=photons).per_atom()
+    found = {name: table.column(name) for name in PRINCIPAL if name in table.columns}
+    spectra = {name: table.spectrum(name) for name in PRINCIPAL if name in table.spectra}
+    return {**found, **spectra, "fermi_level": found["fermi_level"] + info["fermi_energy"]}
+
+
+def _property_noise(records: Path, folder: Path, names: list[str], width: float) -> dict[str, float]:
+    changes: dict[str, list[float]] = {name: [] for name in PRINCIPAL}
+    for name in names:
+        coarse, fine = (_properties(path / f"{name}.npz", width) for path in (records, folder))
+        for key, values in coarse.items():
+            changes[key].append(float(np.mean((values - fine[key]) ** 2)))
+    return {key: float(f"{np.sqrt(np.mean(squares)):.4g}") for key, squares in changes.items()}
+
+
 def summarize(records: Path, folder: Path) -> dict[str, object]:
     names = [name for name in NAMES if (folder / f"{name}.npz").exists()]
     result: dict[str, object] = {"structures": names, "smearing_width": list(WIDTHS), "ldos": [], "dos": []}
@@ -88,6 +114,9 @@ def summarize(records: Path, folder: Path) -> dict[str, object]:
         means = [(coarse.mean(axis=0), fine.mean(axis=0)) for coarse, fine in pairs]
         result["ldos"].append(round(_loss(pairs), 4))
         result["dos"].append(round(_loss(means), 4))
+    noise = [_property_noise(records, folder, names, width) for width in WIDTHS]
+    rmse = {name: [one[name] for one in noise] for name in PRINCIPAL}
+    result["properties"] = {"temperature": TEMPERATURE, "rmse": rmse}
     result["dos_by_structure_at_0.3"] = {
         name: round(_loss([tuple(side.mean(axis=0) for side in _pair(records, folder, name, 0.3))]), 4)
         for name in names

@@ -90,7 +90,7 @@ def read_noise(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    return {key: found[key] for key in ("smearing_width", "ldos", "dos", "structures")}
+    return {key: found[key] for key in ("smearing_width", "ldos", "dos", "properties", "structures")}
 
 
 def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
@@ -109,8 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path, help="the folder with one .npz file a structure")
     parser.add_argument("output", type=Path, help="the dataset file; replaced where it exists")
+    parser.add_argument("--as-in", type=Path, help="pack only the structures that this dataset holds")
     arguments = parser.parse_args()
     paths = sorted(arguments.records.glob("*.npz"), key=lambda path: path.stem)
+    if arguments.as_in:
+        wanted = set(LDOSDataset.read(arguments.as_in).names)
+        paths = [path for path in paths if path.stem in wanted]
     if not paths:
         raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
     noise = arguments.records.parent / "noise" / "label_noise.json"

@@ -91,7 +91,7 @@ def info(
     def show() -> None:
         rows = list(flattened(facts))
         shown = table(path, ("", "value"), rows)
-        shown.columns[1].justify = "left"
+        shown.columns[1].justify, shown.columns[1].no_wrap = "left", False
         results.print(shown)
 
     emit(facts, as_json, show)

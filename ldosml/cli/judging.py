@@ -24,19 +24,35 @@ _FERMI_WORDS = (
     "Each DOS has its own chemical potential. Energies are against the Fermi level of DFT, whose own sigma is no more\n"
     "than what smearing moves it by: there the RMSE counts."
 )
-_PROPERTY_COLUMNS = ("property", "L/sigma", "RMSE", "sigma", "unit")
+_PROPERTY_COLUMNS = ("property", "L/sigma", "RMSE", "label noise", "sigma", "unit")
 
 
-def _property_errors(properties: DerivedProperties) -> dict[str, dict[str, float | str]]:
+def _property_errors(
+    properties: DerivedProperties, noise: Mapping[str, float]
+) -> dict[str, dict[str, float | str | None]]:
     return {
-        c.name: {"normalized_loss": c.normalized_loss, "rmse": c.rmse, "bias": c.bias, "sigma": c.sigma, "unit": c.unit}
+        c.name: {
+            "normalized_loss": c.normalized_loss,
+            "rmse": c.rmse,
+            "label_noise": noise.get(c.name),
+            "bias": c.bias,
+            "sigma": c.sigma,
+            "unit": c.unit,
+        }
         for c in properties.comparisons()
     }
 
 
-def _property_rows(properties: DerivedProperties) -> list[list[str]]:
+def _property_rows(properties: DerivedProperties, noise: Mapping[str, float]) -> list[list[str]]:
     return [
-        [c.name.replace("_", " "), f"{c.normalized_loss:.3f}", f"{c.rmse:.3g}", f"{c.sigma:.3g}", c.unit]
+        [
+            c.name.replace("_", " "),
+            f"{c.normalized_loss:.3f}",
+            f"{c.rmse:.3g}",
+            f"{noise[c.name]:.3g}" if c.name in noise else "not known",
+            f"{c.sigma:.3g}",
+            c.unit,
+        ]
         for c in properties.comparisons()
     ]
 
@@ -133,13 +149,14 @@ def report_errors(
     as_json: bool,
 ) -> None:
     """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
-    from ldosml.report import label_noise_at
+    from ldosml.report import label_noise_at, property_noise_at
 
     width = evaluation.reference.smearing_width
     noise = label_noise_at(test.label_noise, width)
+    floor = {} if properties is None else property_noise_at(test.label_noise, width, properties.temperature)
     result = {
         "errors": evaluation.losses(),
-        "properties": None if properties is None else _property_errors(properties),
+        "properties": None if properties is None else _property_errors(properties, floor),
         "label_noise": noise,
         "smearing_width": width,
         "n_structures": len(test),
@@ -158,7 +175,7 @@ def report_errors(
         results.print(table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
         if properties is not None:
             title = f"Derived from the DOS at {properties.temperature:g} K"
-            results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties)))
+            results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
             if evaluation.reference.grid.reference == "fermi":
                 results.print(_FERMI_WORDS, soft_wrap=True)
         results.print(_ERROR_WORDS, soft_wrap=True)

@@ -1,8 +1,18 @@
 """A report on a trained model: one HTML page that needs no other file and no network."""
 
-from ldosml.report.derived import DerivedProperties
-from ldosml.report.label_noise import label_noise_at
+from ldosml.report.derived import PRINCIPAL, DerivedProperties
+from ldosml.report.label_noise import label_noise_at, property_noise_at
 from ldosml.report.parts import Cell, Picture, Section, Table
 from ldosml.report.writing import write_report
 
-__all__ = ["Cell", "DerivedProperties", "Picture", "Section", "Table", "label_noise_at", "write_report"]
+__all__ = [
+    "PRINCIPAL",
+    "Cell",
+    "DerivedProperties",
+    "Picture",
+    "Section",
+    "Table",
+    "label_noise_at",
+    "property_noise_at",
+    "write_report",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -50,3 +51,31 @@ def label_noise_at(label_noise: Mapping[str, object] | None, width: float | None
         key: round(float(np.interp(width, widths[order], values[order])), 12)
         for key, values in (("ldos", ldos), ("dos", dos))
     }
+
+
+def property_noise_at(
+    label_noise: Mapping[str, object] | None, width: float | None, temperature: float
+) -> dict[str, float]:
+    """Root mean square error of properties that comes from the labels, per atom, in the units of the properties.
+
+    Parameters
+    ----------
+    label_noise : mapping or None
+        With {"smearing_width": [...], "properties": {"temperature": float, "rmse": {name: [...]}}}, a number for each
+        width (eV).
+    width : float or None
+        eV; between the widths given, the noise is interpolated linearly.
+    temperature : float
+        K.
+
+    Returns
+    -------
+    dict of str to float; empty where the noise is not known at this width or temperature.
+    """
+    known: Any = None if label_noise is None else label_noise.get("properties")
+    if not known or width is None or label_noise is None or not np.isclose(known["temperature"], temperature):
+        return {}
+    widths: Any = np.asarray(label_noise["smearing_width"], dtype=float)
+    if not widths.min() - 1e-9 <= width <= widths.max() + 1e-9:
+        return {}
+    return {name: float(np.interp(width, widths, values)) for name, values in known["rmse"].items()}

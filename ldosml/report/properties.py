@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,14 @@ def number_or_none(value: float) -> Cell:
     return NONE if np.isnan(value) else float(value)
 
 
-def properties_section(properties: DerivedProperties) -> Section:
-    """How far properties of predicted spectra are from those of the reference, in words, numbers and figures."""
+def properties_section(properties: DerivedProperties, noise: Mapping[str, float]) -> Section:
+    """How far properties of predicted spectra are from those of the reference, in words, numbers and figures.
+
+    ``noise`` is what the labels alone are wrong by, in the units of the properties, where known.
+    """
     principal = properties.comparisons()
     others = [name for name in properties.columns if name not in (*PRINCIPAL, *_ALWAYS_KNOWN)]
-    table = _losses_table([*principal, *properties.comparisons(others)])
+    table = _losses_table([*principal, *properties.comparisons(others)], noise)
     cautions = [f"Caution: {text}" for text in properties.cautions]
     paragraphs = [_comparison_words(properties), _negative_words(properties), *cautions]
     pictures = _pictures(principal) if principal else []
@@ -89,24 +92,27 @@ def _negative_words(properties: DerivedProperties) -> str:
     )
 
 
-def _losses_table(comparisons: Sequence[Comparison]) -> Table:
-    columns = ["property", "unit", "temperature", "L/σ", "RMSE", "bias", "σ of DFT", "structures"]
+def _losses_table(comparisons: Sequence[Comparison], noise: Mapping[str, float]) -> Table:
+    columns = ["property", "unit", "temperature", "L/σ", "RMSE", "label noise", "bias", "σ of DFT", "structures"]
     caption = (
-        "Bias is the mean of predicted - DFT values; σ the standard deviation of the DFT values. RMSE, bias and σ are "
-        "in the unit given."
+        "Label noise is the RMSE that the DFT values have themselves, an estimate of the floor. Bias is the mean of "
+        "predicted - DFT values; σ the standard deviation of the DFT values. All are in the unit given."
     )
-    return Table(caption, columns, [_losses_row(c) for c in comparisons], sortable=True)
+    return Table(caption, columns, [_losses_row(c, noise.get(c.name)) for c in comparisons], sortable=True)
 
 
-def _losses_row(comparison: Comparison) -> list[Cell]:
-    errors = np.array([comparison.rmse, comparison.bias, comparison.sigma])
+def _losses_row(comparison: Comparison, noise: float | None) -> list[Cell]:
     exponent = plotting.power_of_ten(_values(comparison))
+    scale = 10.0**exponent
     return [
         property_name(comparison.name),
         unit_text(comparison.unit, exponent),
         "any" if comparison.temperature is None else f"{comparison.temperature:g} K",
         comparison.normalized_loss,
-        *(errors / 10.0**exponent).tolist(),
+        comparison.rmse / scale,
+        None if noise is None else noise / scale,
+        comparison.bias / scale,
+        comparison.sigma / scale,
         len(comparison.reference),
     ]
 

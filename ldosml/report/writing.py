@@ -9,7 +9,7 @@ from pathlib import Path
 from ldosml.evaluation import Evaluation
 from ldosml.report import spectra
 from ldosml.report.derived import DerivedProperties
-from ldosml.report.label_noise import label_noise_at
+from ldosml.report.label_noise import label_noise_at, property_noise_at
 from ldosml.report.page import write_page
 from ldosml.report.parts import Section, listing
 from ldosml.report.properties import by_structure_section, properties_section
@@ -44,7 +44,7 @@ def write_report(
     provenance : mapping
         Where the data came from, shown in the same way.
     label_noise : mapping or None
-        ``label_noise`` of the dataset, see :func:`label_noise_at`.
+        ``label_noise`` of the dataset, see :func:`label_noise_at` and :func:`property_noise_at`.
     smearing_width : float, optional
         Of the spectra that are compared, eV, standard deviation. Default: as they know it themselves.
     timings : mapping of str to float
@@ -73,7 +73,7 @@ def write_report(
         spectra.training_section(evaluation, training, width),
         spectra.figures_section(evaluation, noise),
         *sections,
-        *([] if properties is None else _property_sections(evaluation, properties)),
+        *([] if properties is None else _property_sections(evaluation, properties, label_noise, width)),
         spectra.kinds_section(evaluation),
         spectra.structures_section(evaluation),
         Section("Origin of the data", tables=[listing("What is recorded about the data.", provenance)]),
@@ -82,14 +82,16 @@ def write_report(
     return write_page(Path(path), title, page)
 
 
-def _property_sections(evaluation: Evaluation, properties: DerivedProperties) -> list[Section]:
+def _property_sections(
+    evaluation: Evaluation, properties: DerivedProperties, label_noise: Mapping[str, object] | None, width: float | None
+) -> list[Section]:
     if list(properties.reference.names) != list(evaluation.names):
         raise ValueError(
             f"properties must be of the {len(evaluation.names)} structures of the evaluation, in the same order; got "
             f"{len(properties.reference)} rows. Derive them from both spectra of evaluation.dos(), with its names."
         )
     return [
-        properties_section(properties),
+        properties_section(properties, property_noise_at(label_noise, width, properties.temperature)),
         by_structure_section(evaluation, properties),
         worst_section(evaluation, properties),
     ]

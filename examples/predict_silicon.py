@@ -8,7 +8,7 @@ import ldosml
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 train, test = data.split(test_size=0.2, random_state=0)  # trajectories stay whole
 
-model = ldosml.DOSModel(ldosml.SOAP(r_cut=6.0), low=-14.0, high=5.0).fit(train)
+model = ldosml.DOSModel(ldosml.SOAP(r_cut=6.0), high=5.0).fit(train)
 losses = model.evaluate(test).losses()
 print(f"held out: LDOS L/sigma {losses['ldos_normalized_loss']:.3f}, DOS {losses['dos_normalized_loss']:.3f}")
 

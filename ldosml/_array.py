@@ -50,7 +50,15 @@ def as_float64(name: str, values: object) -> Array:
 def like(array: Array, values: object) -> Array:
     """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
     xp = namespace(array)
+    if isinstance(values, np.ndarray):
+        values = np.asarray(values, order="C")  # torch takes no reversed views
     return xp.asarray(values, dtype=xp.float64, device=array_api_compat.device(array))
+
+
+def index_like(array: Array, values: object) -> Array:
+    """Give whole numbers as an int64 array of the namespace and on the device of ``array``, to take rows of it by."""
+    xp = namespace(array)
+    return xp.asarray(values, dtype=xp.int64, device=array_api_compat.device(array))
 
 
 def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
@@ -90,13 +98,13 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
 
     The sums run in the order of the rows, so that the result does not depend on how they were grouped.
     """
-    xp = namespace(values, index)
+    xp = namespace(values)
     if is_numpy(xp):
         total = np.zeros((count, values.shape[1]), dtype=values.dtype)
         np.add.at(total, index, values)
         return total
     members = xp.astype(
-        xp.arange(count, device=array_api_compat.device(values))[:, None] == index[None, :], values.dtype
+        index_like(values, np.arange(count))[:, None] == index_like(values, index)[None, :], values.dtype
     )
     return members @ values
 

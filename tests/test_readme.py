@@ -8,10 +8,12 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_python_blocks_run(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names = {}
     exec("\n".join(blocks), names)
     assert names["dos"].values.shape == (len(names["test"]), names["model"].grid_.size)
+    assert names["shares"].shape == (len(names["ldos"]),)
+    assert (names["cv"] > 0).all()
     assert "ldos_normalized_loss" in capsys.readouterr().out
 
 

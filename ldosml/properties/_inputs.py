@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml._array import Array, as_float64, index_like, like, namespace, to_numpy
 from ldosml._validation import check_finite, check_shape
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOLTZMANN
@@ -55,7 +55,7 @@ def rows_of(per_structure: Array, spectra: DOS | LDOS) -> Array:
     """What is known of each structure (n_structures, ...), for each row: of an LDOS, for each atom."""
     if isinstance(spectra, DOS):
         return per_structure
-    return namespace(per_structure).take(per_structure, spectra.structure_index, axis=0)
+    return namespace(per_structure).take(per_structure, index_like(per_structure, spectra.structure_index), axis=0)
 
 
 def potentials(spectra: DOS | LDOS, mu: Array, temperatures: Temperatures) -> Array:

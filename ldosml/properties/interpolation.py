@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, index_like, like, namespace
 from ldosml.energy import EnergyGrid
 
 _CENTRAL = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
@@ -99,7 +99,7 @@ class Interpolant:
         xp = namespace(values)
         sums, parts = _inner(whole, grid.step, smooth), _inner(values, grid.step, smooth)
         # What is raised to zero in the sum is set to zero in its parts.
-        kept = (xp.take(xp.astype(s > 0, xp.float64), index, axis=0) for s in sums)
+        kept = (xp.take(xp.astype(s > 0, xp.float64), index_like(values, index), axis=0) for s in sums)
         return cls._integrated(grid, values, *(part * keep for part, keep in zip(parts, kept, strict=True)))
 
     @classmethod
@@ -172,7 +172,7 @@ def gather(array: Array, index: Array) -> Array:
     """``array[r, index[r, ...]]`` for every row r."""
     xp = namespace(array)
     rows, columns = array.shape
-    first = xp.reshape(xp.arange(rows, dtype=xp.int64) * columns, (-1,) + (1,) * (index.ndim - 1))
+    first = xp.reshape(index_like(array, np.arange(rows) * columns), (-1,) + (1,) * (index.ndim - 1))
     return xp.reshape(xp.take(xp.reshape(array, (-1,)), xp.reshape(first + index, (-1,))), index.shape)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ldosml._array import Array, namespace, sum_by_index, to_numpy
+from ldosml._array import Array, index_like, namespace, sum_by_index, to_numpy
 from ldosml.properties.cautions import NegativeDOSWarning, caution
 from ldosml.spectra import DOS, LDOS
 
@@ -61,7 +61,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     factor = (before / after)[:, None]
     if isinstance(spectra, DOS):
         return replace(spectra, values=xp.clip(whole, 0.0, None) * factor)
-    kept = xp.take(factor * xp.astype(whole > 0, xp.float64), spectra.structure_index, axis=0)
+    kept = xp.take(factor * xp.astype(whole > 0, xp.float64), index_like(whole, spectra.structure_index), axis=0)
     return replace(spectra, values=spectra.values * kept)
 
 

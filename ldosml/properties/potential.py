@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace, to_numpy
+from ldosml._array import Array, index_like, like, namespace, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.cautions import SpinConventionWarning, TruncatedDOSWarning, caution
@@ -292,7 +291,7 @@ def _weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel)
     start = level.energy[:, None] + 0 * thermal
     if not rows.size:
         return start, start != start
-    chosen = xp.asarray(rows, device=array_api_compat.device(start))
+    chosen = index_like(start, rows)
     low, high = (xp.take(edge, chosen)[:, None] + 0 * thermal for edge in (level.valence_edge, level.conduction_edge))
     balance = _carrier_balance(block.structures(chosen), thermal, (low + high) / 2)
     # Far from both edges the balance is a straight line of slope 2/kT.
@@ -307,7 +306,7 @@ def _weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel)
     # Back among the other structures, each of which takes the last row.
     place = np.full(len(gap), rows.size)
     place[rows] = np.arange(rows.size)
-    back = xp.asarray(place, device=array_api_compat.device(start))
+    back = index_like(start, place)
     none = xp.zeros_like(holds[:1, :])
     settled = xp.take(xp.concat([holds, none], axis=0), back, axis=0)
     roots = xp.take(xp.concat([found, start[:1, :]], axis=0), back, axis=0)

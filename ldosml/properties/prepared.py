@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ldosml._array import Array, namespace, to_numpy
+from ldosml._array import Array, index_like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties.interpolation import Interpolant
 from ldosml.properties.nonnegative import nonnegative, structure_values
@@ -81,7 +81,7 @@ class Prepared:
 
     def of_rows(self, values: Array) -> Array:
         """What is known of each structure (n_structures, ...), for each row."""
-        return values if self.index is None else namespace(values).take(values, self.index, axis=0)
+        return values if self.index is None else namespace(values).take(values, index_like(values, self.index), axis=0)
 
     def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Prepared]]:
         """Parts of consecutive structures, small enough for arrays over rows, temperatures and energies."""

@@ -29,11 +29,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, index_like, like, namespace
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.properties.fermi_dirac import polylogarithms, thermal_weight
@@ -103,8 +102,7 @@ def rules(requested: Quadrature, kT: NDArray[np.float64], step: float, width: fl
 def in_order(columns: Sequence[int], values: Array) -> Array:
     """Put ``values`` (n_rows, n_temperatures), whose temperatures stand in the order ``columns``, back in order."""
     xp = namespace(values)
-    device = array_api_compat.device(values)
-    return xp.take(values, xp.asarray(np.argsort(columns), dtype=xp.int64, device=device), axis=1)
+    return xp.take(values, index_like(values, np.argsort(columns)), axis=1)
 
 
 def integrate(
@@ -237,7 +235,7 @@ def _linear(
     h, n = interpolant.grid.step, interpolant.grid.size
     reach = min(math.ceil(_WINDOW * float(kT.max()) / h) + 1, n)
     middle = xp.clip(xp.floor((mu - interpolant.grid.start) / h), float(-reach), float(n - 1 + reach))
-    node = xp.astype(middle, xp.int64)[:, :, None] + xp.arange(-reach, reach + 2, dtype=xp.int64)
+    node = xp.astype(middle, xp.int64)[:, :, None] + index_like(mu, np.arange(-reach, reach + 2))
     inside = xp.astype((node >= 0) & (node < n), xp.float64)
     density = gather(interpolant.values, xp.clip(node, 0, n - 1)) * inside
     # A cell counts where both of its ends are on the grid.

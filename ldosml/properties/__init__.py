@@ -13,9 +13,10 @@ from ldosml.properties.cautions import (
 from ldosml.properties.comparison import Comparison, compare_properties
 from ldosml.properties.deriving import derive_properties
 from ldosml.properties.gap import BandGap, Carriers, band_gap, carrier_densities
+from ldosml.properties.level import FermiLevel, fermi_level
 from ldosml.properties.nonnegative import negative_weight, nonnegative
 from ldosml.properties.optical import absorption_spectrum, emission_spectrum, photon_axis
-from ldosml.properties.potential import FermiLevel, chemical_potential, fermi_level
+from ldosml.properties.potential import chemical_potential
 from ldosml.properties.shape import (
     Moments,
     band_center,

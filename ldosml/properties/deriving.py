@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ldosml._array import Array, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
+from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.gap import band_gap, carrier_densities
+from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
 from ldosml.properties.nonnegative import negative_weight, nonnegative
 from ldosml.properties.optical import absorption_spectrum
-from ldosml.properties.potential import TOLERANCE, FermiLevel, check_counts, check_top, level_of, potential_of
+from ldosml.properties.potential import potential_of
 from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
 from ldosml.properties.shape import moments

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ldosml._array import Array, like, namespace
 from ldosml._validation import check_choice
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
-from ldosml.properties.potential import check_top
+from ldosml.properties.completeness import check_top
 from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import Moment, Quadrature, in_order, integrate, rules
 from ldosml.spectra import DOS, LDOS

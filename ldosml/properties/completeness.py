@@ -1,0 +1,83 @@
+"""Whether the grid of a DOS holds what matters: its electrons, the states above them, and both spins."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, like, namespace, to_numpy
+from ldosml.properties.cautions import SpinConventionWarning, TruncatedDOSWarning, caution
+from ldosml.properties.fermi_dirac import log_occupation
+from ldosml.properties.prepared import Prepared
+
+MISSING_BELOW = 1e-3
+"""Fraction of the electrons that may lie below the grid without a warning: it shifts the Fermi level by millivolts."""
+
+MISSING_ABOVE = 1e-4
+"""Fraction of the electrons that may be excited beyond the grid without a warning: they weigh more, being far away."""
+
+
+def check_counts(prepared: Prepared, number: Array, tolerance: float) -> None:
+    """Raise unless every DOS holds its electrons, and has states above them; warn of what looks wrong."""
+    step, values = prepared.grid.step, to_numpy(prepared.whole)
+    total = step * (values.sum(axis=1) - (values[:, 0] + values[:, -1]) / 2)
+    needed = to_numpy(number)
+    short = np.flatnonzero(total < needed * (1 + 2 * tolerance))
+    if short.size:
+        worst = int(short[np.argmin(total[short] / needed[short])])
+        raise ValueError(
+            f"The DOS of structure {worst} holds {total[worst]:.6g} states from {prepared.grid.start:g} to "
+            f"{prepared.grid.stop:g} eV, of which {needed[worst]:.6g} electrons would leave none empty: the Fermi "
+            "level, or the first states above its gap, lie beyond the grid. Give more energies, the number of valence "
+            "electrons that this DOS holds, and the DOS of both spins."
+        )
+    # A DOS that rises like an exponential at its first energy has D^2/D' states below; no more than an eV is assumed.
+    rise = np.maximum((values[:, 1] - values[:, 0]) / step, np.maximum(values[:, 0], 1e-300))
+    below = values[:, 0] ** 2 / rise
+    early = np.flatnonzero(below > MISSING_BELOW * needed)
+    if early.size:
+        worst = int(early[np.argmax(below[early] / needed[early])])
+        caution(
+            f"The DOS of structure {worst} does not begin within the grid ({values[worst, 0]:.3g} states/eV at "
+            f"{prepared.grid.start:g} eV): about {below[worst]:.2g} electrons below are not counted. Begin lower, or "
+            "leave them out of n_electrons.",
+            TruncatedDOSWarning,
+        )
+    _check_spins(prepared, needed)
+
+
+def _check_spins(prepared: Prepared, needed: NDArray[np.float64]) -> None:
+    grid = prepared.grid
+    if grid.reference != "fermi" or not grid.start < 0 < grid.stop:
+        return
+    below = grid.energies < 0
+    ratio = float(np.median(grid.step * to_numpy(prepared.whole)[:, below].sum(axis=1) / needed))
+    for factor, words in ((0.5, "half"), (2.0, "twice")):
+        if abs(ratio / factor - 1) < 0.05:
+            caution(
+                f"Up to the zero of energy, which is the Fermi level, the DOS holds {words} the electrons given "
+                f"({ratio:.3f} of them). A DOS here counts both spins, and n_electrons all valence electrons.",
+                SpinConventionWarning,
+            )
+
+
+def check_top(prepared: Prepared, mu: Array, kT: NDArray[np.float64], number: Array) -> None:
+    """Warn, with how many electrons, where states beyond the top of the grid would be occupied.
+
+    ``mu`` (n_structures, n_temperatures), ``number`` of electrons (n_structures,). The density above is taken as the
+    mean of the last electronvolt, or of the last tenth of the grid.
+    """
+    grid, xp = prepared.grid, namespace(mu)
+    last = max(2, min(round(1 / grid.step), grid.size // 10))
+    density = xp.mean(prepared.whole[:, -last:], axis=1)[:, None]
+    thermal = like(mu, kT)[None, :]
+    missing = density * thermal * -log_occupation((mu - grid.stop) / thermal)
+    fraction = missing / number[:, None]
+    if float(xp.max(fraction)) > MISSING_ABOVE:
+        structure, column = divmod(int(xp.argmax(fraction)), len(kT))
+        caution(
+            f"The DOS ends at {grid.stop:g} eV, too low for this temperature (kT = {kT[column]:.3g} eV): of structure "
+            f"{structure} about {float(missing[structure, column]):.3g} electrons would be above. They are crowded "
+            "below instead, and every thermal property suffers.",
+            TruncatedDOSWarning,
+        )

@@ -1,0 +1,117 @@
+"""The Fermi level at T -> 0: where the electrons are used up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ldosml._array import Array, namespace
+from ldosml._validation import check_positive
+from ldosml.properties._inputs import electrons
+from ldosml.properties.completeness import check_counts
+from ldosml.properties.interpolation import Interpolant
+from ldosml.properties.prepared import Prepared
+from ldosml.properties.roots import increasing_root
+from ldosml.spectra import DOS, LDOS
+
+TOLERANCE = 1e-6
+"""Fraction of the electrons to which a gap may hold states and the count be off: a few roundings of float32."""
+
+ROUNDING = 1e-14
+"""Of a cumulative, as a fraction of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FermiLevel:
+    """The Fermi level of every structure at T -> 0.
+
+    Parameters
+    ----------
+    energy : array (n_structures,)
+        eV; in a gap its middle.
+    in_gap : array (n_structures,) of bool
+        Whether it lies in a gap.
+    valence_edge, conduction_edge : array (n_structures,)
+        Energies between which the gap holds no more than the tolerated number of electrons, eV; without a gap both are
+        the Fermi level.
+    """
+
+    energy: Array
+    in_gap: Array
+    valence_edge: Array
+    conduction_edge: Array
+
+
+def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = TOLERANCE) -> FermiLevel:
+    """The energy up to which the DOS holds ``n_electrons``: the limit T -> 0 of equation A1 of the LDOS paper.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins; of an LDOS, its sums.
+    n_electrons : float or array (n_structures,)
+        Valence electrons that the DOS holds up to the Fermi level.
+    tolerance : float
+        Fraction of ``n_electrons``. Where the DOS holds less than twice this many electrons over more than two steps
+        of the grid around the level, that is a gap; so does a small error of the count not push the level of an
+        insulator to the edge of a band. A smeared gap holds the tails of its edges: see also ``band_gap``.
+
+    Returns
+    -------
+    FermiLevel
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        When a DOS does not begin within the grid.
+    SpinConventionWarning
+        When the zero is the Fermi level and up to it the DOS holds half, or twice, the electrons.
+
+    Raises
+    ------
+    ValueError
+        When ``n_electrons`` is not positive, a DOS holds fewer, or its next states above a gap are beyond the grid.
+
+    Examples
+    --------
+    >>> from ldosml import EnergyGrid
+    >>> grid = EnergyGrid.from_range(-3.0, 3.0, 0.5, reference="fermi")
+    >>> level = fermi_level(DOS(grid, [[0, 2, 2, 2, 0, 0, 0, 0, 0, 3, 3, 3, 0]]), n_electrons=3.0)
+    >>> level.in_gap, level.valence_edge.round(2), level.conduction_edge.round(2)
+    (array([ True]), array([-1.]), array([1.]))
+    """
+    number = electrons(spectra, n_electrons)
+    check_positive("tolerance", tolerance)
+    prepared = Prepared.of(spectra)
+    check_counts(prepared, number, tolerance)
+    return _joined([level_of(block, number[part], tolerance) for part, block in prepared.blocks(4)])
+
+
+def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
+    """``fermi_level`` of a block of structures."""
+    xp = namespace(number)
+    counts = xp.stack([number * (1 - tolerance), number, number * (1 + tolerance)], axis=1)
+    found = _inverse(block.interpolant, counts)
+    low, high = found[:, 0], found[:, 2]
+    in_gap = high - low > 2 * block.grid.step
+    energy = xp.where(in_gap, (low + high) / 2, found[:, 1])
+    return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy))
+
+
+def _inverse(interpolant: Interpolant, counts: Array) -> Array:
+    """Energies (n_rows, n_counts) up to which the cumulative reaches ``counts``: its inverse, a cell at a time."""
+    xp, grid = namespace(counts), interpolant.grid
+    below = xp.sum(xp.astype(interpolant.counts[:, None, :] < counts[:, :, None], xp.float64), axis=-1)
+    left = grid.start + grid.step * (xp.clip(below, 1.0, float(grid.size - 1)) - 1)
+
+    def excess(energy: Array) -> tuple[Array, Array]:
+        density, count = interpolant.evaluate(energy, "density", "count")
+        return count - counts, density
+
+    return increasing_root(excess, left, left + grid.step, left + grid.step / 2, ROUNDING * counts)
+
+
+def _joined(levels: Sequence[FermiLevel]) -> FermiLevel:
+    fields = ("energy", "in_gap", "valence_edge", "conduction_edge")
+    xp = namespace(levels[0].energy)
+    return FermiLevel(*(xp.concat([getattr(level, name) for level in levels]) for name in fields))

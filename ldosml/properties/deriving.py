@@ -13,7 +13,8 @@ from ldosml._array import Array, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.completeness import check_counts, check_top
-from ldosml.properties.gap import band_gap, carrier_densities
+from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
+from ldosml.properties.gap import carrier_densities, gap_edges
 from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
 from ldosml.properties.nonnegative import negative_weight, nonnegative
 from ldosml.properties.optical import absorption_spectrum
@@ -164,17 +165,15 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
 
 
 def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
-    gap = band_gap(repaired, fermi_energy)
-    carriers = carrier_densities(
-        repaired, mu, temperature=kelvin.kelvin, division=(gap.valence_edge + gap.conduction_edge) / 2
-    )
-    none = (gap.gap <= 0)[:, None]
+    """The gap, and the carriers beside it: NaN in a metal, and both where a gap goes on to the end of the grid."""
     xp = namespace(mu)
-    return {
-        "band_gap": gap.gap,
-        "electrons": xp.where(none, xp.nan * mu, carriers.electrons),
-        "holes": xp.where(none, xp.nan * mu, carriers.holes),
-    }
+    low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
+    gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)
+    some = gap > 0
+    division = xp.where(some, (low + high) / 2, fermi_energy)
+    carriers = carrier_densities(repaired, mu, temperature=kelvin.kelvin, division=division)
+    electrons, holes = (xp.where(some[:, None], n, xp.nan * mu) for n in (carriers.electrons, carriers.holes))
+    return {"band_gap": gap, "electrons": electrons, "holes": holes}
 
 
 def _names(spectra: DOS | LDOS, names: Sequence[str] | None) -> list[str]:

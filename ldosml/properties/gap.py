@@ -79,8 +79,9 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     _check_within("fermi_energy", fermi, repaired.grid)
     fermi = rows_of(fermi, repaired)
     mean = xp.mean(repaired.values, axis=1)
-    edges = [_edges(repaired, fermi, float(t) * mean) for t in np.atleast_1d(tolerances)]
+    edges = [gap_edges(repaired, fermi, float(t) * mean) for t in np.atleast_1d(tolerances)]
     low, high = (xp.stack(side, axis=1) for side in zip(*edges, strict=True))
+    _check_closed(repaired, low, high)
     if tolerances.ndim == 0:
         low, high = low[:, 0], high[:, 0]
     return BandGap(high - low, low, high)
@@ -96,8 +97,11 @@ def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
         )
 
 
-def _edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:
-    """Valence and conduction edges, (n_rows,), for thresholds (n_rows,), states/eV."""
+def gap_edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:
+    """Valence and conduction edges, (n_rows,), around the energies ``fermi`` (n_rows,), for thresholds (n_rows,).
+
+    Both are the Fermi energy in a metal; infinite where a gap goes on to the end of the grid.
+    """
     xp, grid = namespace(threshold), spectra.grid
     excess = spectra.values - threshold[:, None]
     left, right = excess[:, :-1], excess[:, 1:]
@@ -110,9 +114,7 @@ def _edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, 
     low = xp.max(xp.where(falls & below, crossing, -xp.inf * ones), axis=1)
     high = xp.min(xp.where(rises & above, crossing, xp.inf * ones), axis=1)
     metal = _at(excess, like(fermi, grid.energies), grid.step, fermi) > 0
-    low, high = xp.where(metal, fermi, low), xp.where(metal, fermi, high)
-    _check_closed(spectra, low, high)
-    return low, high
+    return xp.where(metal, fermi, low), xp.where(metal, fermi, high)
 
 
 def _at(values: Array, energies: Array, step: float, wanted: Array) -> Array:
@@ -124,14 +126,14 @@ def _at(values: Array, energies: Array, step: float, wanted: Array) -> Array:
 
 def _check_closed(spectra: DOS | LDOS, low: Array, high: Array) -> None:
     host = to_numpy(low), to_numpy(high)
-    open_rows = np.flatnonzero(np.isinf(host[0]) | np.isinf(host[1]))
+    open_rows = np.flatnonzero((np.isinf(host[0]) | np.isinf(host[1])).any(axis=1))
     if not open_rows.size:
         return
     row = int(open_rows[0])
     name = f"structure {row}"
     if isinstance(spectra, LDOS):
         name = f"structure {int(spectra.structure_index[row])} (atom in row {row})"
-    end = "upper" if np.isinf(host[1][row]) else "lower"
+    end = "upper" if np.isinf(host[1][row]).any() else "lower"
     raise ValueError(
         f"{name} has a gap wider than the grid: no states between the given energy and its {end} end ({spectra.grid}). "
         "Give spectra over more energies, or a smaller tolerance."

@@ -218,7 +218,8 @@ class TestChoice:
             ("auto", 0.01, 0.3, "gauss"),
             ("auto", 0.07, 0.3, "equidistant"),
             ("auto", 0.075, 0.3, "trapezoid"),
-            ("gauss", 0.5, 0.0, "equidistant"),
+            ("gauss", 0.07, 0.0, "equidistant"),
+            ("gauss", 0.3, 0.3, "equidistant"),
             ("linear", 0.5, 0.3, "linear"),
             ("trapezoid", 0.05, 0.0, "trapezoid"),
             ("forced-trapezoid", 0.001, 0.0, "trapezoid"),
@@ -230,6 +231,8 @@ class TestChoice:
     def test_trapezoid_below_one_step_is_refused(self):
         with pytest.raises(ValueError, match="below the step of the energies"):
             choose("trapezoid", 0.049, 0.05, 0.3)
+        with pytest.raises(ValueError, match="nodes of the Gauss quadrature are too far apart"):
+            choose("gauss", 0.4, 0.05, 0.3)
         with pytest.raises(ValueError, match="quadrature must be one of"):
             choose("simpson", 0.049, 0.05, 0.3)
 

@@ -70,14 +70,20 @@ def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
     smooth, kT < 1.5 steps                gauss; equidistant where kT > 0.2 smearing widths
     ====================================  =============================================
 
-    Raises ValueError for an unknown name, and for the trapezoid where kT is below one step: it then
-    counts up to half a step of states too many or too few, and loses the heat capacity altogether.
+    Raises ValueError for an unknown name; for the trapezoid where kT is below one step: it then counts up to half a
+    step of states too many or too few, and loses the heat capacity altogether; and for Gauss where kT is above both
+    1.5 steps and the smearing width, which leaves structure between its nodes.
     """
     check_choice("quadrature", requested, get_args(Quadrature))
     if requested == "trapezoid" and kT < step:
         raise ValueError(
             f"The trapezoid is wrong where kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the "
             'Fermi edge falls between two energies. Use quadrature="auto", or "forced-trapezoid" to see for yourself.'
+        )
+    if requested == "gauss" and kT > max(HOT * step, width):
+        raise ValueError(
+            f"The nodes of the Gauss quadrature are too far apart where kT ({kT:.3g} eV) is above 1.5 steps (of {step:g} "
+            f'eV) and above the smearing width ({width:g} eV). Use quadrature="auto".'
         )
     if requested in ("trapezoid", "forced-trapezoid"):
         return "trapezoid"

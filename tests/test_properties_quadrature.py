@@ -76,7 +76,7 @@ class TestInterpolant:
         np.testing.assert_allclose(to_numpy(count), to_numpy(curve.counts), atol=1e-13)
         np.testing.assert_allclose(to_numpy(second), to_numpy(curve.second), atol=1e-12)
         at = 0.537
-        one = curve.part(slice(1, 2))
+        one = curve.rows(xp.asarray([1]))
 
         def value(e, quantity):
             return float(one.evaluate(xp.asarray([[e]]), quantity)[0][0, 0])

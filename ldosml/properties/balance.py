@@ -38,7 +38,7 @@ def weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel) 
         return start, start != start
     chosen = index_like(start, rows)
     low, high = (xp.take(edge, chosen)[:, None] + 0 * thermal for edge in (level.valence_edge, level.conduction_edge))
-    balance = _carrier_balance(block.structures(chosen), thermal, (low + high) / 2)
+    balance = _carrier_balance(_fine(block, chosen), thermal, (low + high) / 2)
     # Far from both edges the balance is a straight line of slope 2/kT.
     guess = (low + high) / 2 - balance((low + high) / 2)[0] * thermal / 2
 
@@ -58,7 +58,9 @@ def weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel) 
     return xp.where(settled, roots, start), settled
 
 
-def _carrier_balance(block: Prepared, kT: Array, middle: Array) -> Callable[[Array], tuple[Array, Array]]:
+def _carrier_balance(
+    cells: tuple[Array, Array, float], kT: Array, middle: Array
+) -> Callable[[Array], tuple[Array, Array]]:
     """Give ln n - ln p and its slope as a function of mu (n_structures, n_temperatures).
 
     n = integral above ``middle`` of D f, p = integral below it of D (1 - f), cell by cell: with D straight within a
@@ -67,7 +69,7 @@ def _carrier_balance(block: Prepared, kT: Array, middle: Array) -> Callable[[Arr
         A = kT (1 - (1 - e^-q)/q) of D at that end, B = kT ((1 - e^-q)/q - e^-q) of D at the other, q = step/kT.
     """
     xp = namespace(kT)
-    energies, density, step = _fine(block)
+    energies, density, step = cells
     q = step / kT
     mean = -xp.expm1(-q) / q
     near, far = (kT * (1 - mean))[:, :, None], (kT * (mean - xp.exp(-q)))[:, :, None]
@@ -85,17 +87,14 @@ def _carrier_balance(block: Prepared, kT: Array, middle: Array) -> Callable[[Arr
     return balance
 
 
-def _fine(block: Prepared) -> tuple[Array, Array, float]:
+def _fine(block: Prepared, chosen: Array) -> tuple[Array, Array, float]:
     """Energies, DOS and step of the straight cells that carriers are summed over; rounding errors count as zero."""
     xp, grid = namespace(block.whole), block.grid
-    if block.smooth:
-        step = grid.step / _FINER
-        energies = like(block.whole, grid.start + step * np.arange((grid.size - 1) * _FINER + 1))
-        rows = xp.zeros_like(block.whole[:, :1])
-        density = block.interpolant.density(energies[None, :] + rows)
-    else:
-        step, energies, density = grid.step, like(block.whole, grid.energies), block.whole
-    noise = _NOTHING * xp.max(block.whole, axis=1)[:, None]
+    ratio = _FINER if block.smooth else 1
+    density = block.interpolant.rows(chosen).finer(ratio)
+    step = grid.step / ratio
+    energies = like(density, grid.start + step * np.arange((grid.size - 1) * ratio + 1))
+    noise = _NOTHING * xp.max(density, axis=1)[:, None]
     return energies, xp.where(density > noise, density, xp.zeros_like(density)), step
 
 

@@ -10,6 +10,7 @@ the cumulative never falls. Beyond the grid there are no states.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -67,15 +68,14 @@ class Interpolant:
         states/eV.
     inner : tuple of two arrays (n_rows, n_energies - 1)
         b_1 and b_2 of every cell.
-    counts, second : array (n_rows, n_energies)
-        The first and the second integral of the DOS from below the grid up to each energy: electrons, and eV.
+    counts : array (n_rows, n_energies)
+        The integral of the DOS from below the grid up to each energy, electrons.
     """
 
     grid: EnergyGrid
     values: Array
     inner: tuple[Array, Array]
     counts: Array
-    second: Array
 
     @classmethod
     def of(cls, grid: EnergyGrid, values: Array, *, smooth: bool) -> Interpolant:
@@ -105,10 +105,16 @@ class Interpolant:
     @classmethod
     def _integrated(cls, grid: EnergyGrid, values: Array, b1: Array, b2: Array) -> Interpolant:
         b0, b3 = values[:, :-1], values[:, 1:]
-        # Integrals over a cell of D and of (1 - t) D: those of the Bernstein polynomials are 1/4, and 1/5 ... 1/20.
+        # The integral of a Bernstein polynomial over its cell is 1/4; of (1 - t) times it, 4/20, 3/20, 2/20, 1/20.
         counts = _running(grid.step / 4 * (b0 + b1 + b2 + b3))
-        moments = grid.step**2 / 20 * (4 * b0 + 3 * b1 + 2 * b2 + b3)
-        return cls(grid, values, (b1, b2), counts, _running(moments + grid.step * counts[:, :-1]))
+        return cls(grid, values, (b1, b2), counts)
+
+    @cached_property
+    def second(self) -> Array:
+        """The integral of ``counts`` up to each energy, (n_rows, n_energies), eV."""
+        h, (b1, b2) = self.grid.step, self.inner
+        moments = 4 * self.values[:, :-1] + 3 * b1 + 2 * b2 + self.values[:, 1:]
+        return _running(h * h / 20 * moments + h * self.counts[:, :-1])
 
     def density(self, energies: Array) -> Array:
         """D at ``energies`` (n_rows, ...), eV; zero beyond the grid."""
@@ -146,10 +152,25 @@ class Interpolant:
                 results.append(below + h * (h * cells + beyond))
         return results
 
-    def part(self, rows: slice) -> Interpolant:
-        """Some of the rows."""
-        inner = self.inner[0][rows, :], self.inner[1][rows, :]
-        return Interpolant(self.grid, self.values[rows, :], inner, self.counts[rows, :], self.second[rows, :])
+    def rows(self, chosen: Array) -> Interpolant:
+        """Some of the rows, (n_chosen,)."""
+        xp = namespace(self.values)
+        values, b1, b2, counts = (xp.take(a, chosen, axis=0) for a in (self.values, *self.inner, self.counts))
+        return Interpolant(self.grid, values, (b1, b2), counts)
+
+    def finer(self, ratio: int) -> Array:
+        """Values at ``ratio`` equal parts of every cell, and at the last energy."""
+        if ratio == 1:
+            return self.values
+        values, (b1, b2) = self.values, self.inner
+        b0, b3 = values[:, :-1], values[:, 1:]
+        xp = namespace(values)
+        parts = []
+        for t in np.arange(ratio) / ratio:
+            s = 1 - t
+            parts.append(float(s**3) * b0 + float(3 * s * s * t) * b1 + float(3 * s * t * t) * b2 + float(t**3) * b3)
+        inner = xp.reshape(xp.stack(parts, axis=-1), (values.shape[0], -1))
+        return xp.concat([inner, values[:, -1:]], axis=1)
 
     def _totals(self, ndim: int) -> Array:
         return namespace(self.values).reshape(self.counts[:, -1], (-1,) + (1,) * (ndim - 1))

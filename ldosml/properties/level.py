@@ -9,7 +9,7 @@ from ldosml._array import Array, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import electrons
 from ldosml.properties.completeness import check_counts
-from ldosml.properties.interpolation import Interpolant
+from ldosml.properties.interpolation import Interpolant, gather
 from ldosml.properties.prepared import Prepared
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
@@ -101,14 +101,18 @@ def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:
     """Energies (n_rows, n_counts) up to which the cumulative reaches ``counts``: its inverse, a cell at a time."""
     xp, grid = namespace(counts), interpolant.grid
-    below = xp.sum(xp.astype(interpolant.counts[:, None, :] < counts[:, :, None], xp.float64), axis=-1)
-    left = grid.start + grid.step * (xp.clip(below, 1.0, float(grid.size - 1)) - 1)
+    below = [xp.count_nonzero(interpolant.counts < counts[:, k : k + 1], axis=1) for k in range(counts.shape[1])]
+    cell = xp.clip(xp.stack(below, axis=1), 1, grid.size - 1) - 1
+    left = grid.start + grid.step * xp.astype(cell, xp.float64)
+    low, high = gather(interpolant.counts, cell), gather(interpolant.counts, cell + 1)
+    rise = xp.where(high > low, high - low, xp.ones_like(low))
+    start = left + grid.step * xp.clip((counts - low) / rise, 0.0, 1.0)
 
     def excess(energy: Array) -> tuple[Array, Array]:
         density, count = interpolant.evaluate(energy, "density", "count")
         return count - counts, density
 
-    return increasing_root(excess, left, left + grid.step, left + grid.step / 2, ROUNDING * counts)
+    return increasing_root(excess, left, left + grid.step, start, ROUNDING * counts)
 
 
 def _joined(levels: Sequence[FermiLevel]) -> FermiLevel:

@@ -38,7 +38,7 @@ from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, potentials
 from ldosml.properties.fermi_dirac import occupation, polylogarithms
-from ldosml.properties.interpolation import Interpolant, gather
+from ldosml.properties.interpolation import gather
 from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import HOT
 from ldosml.spectra import DOS, LDOS
@@ -249,21 +249,8 @@ def _finer(block: Prepared, ratio: int) -> Prepared:
         return block
     grid = block.grid
     grid = EnergyGrid(grid.start, grid.step / ratio, (grid.size - 1) * ratio + 1, grid.reference)
-    shares = None if block.shares is None else _between(block.rows, ratio)
-    return replace(block, grid=grid, whole=_between(block.interpolant, ratio), shares=shares)
-
-
-def _between(interpolant: Interpolant, ratio: int) -> Array:
-    """Values at ``ratio`` equal parts of every cell, and at the last energy."""
-    values, (b1, b2) = interpolant.values, interpolant.inner
-    b0, b3 = values[:, :-1], values[:, 1:]
-    xp = namespace(values)
-    parts = []
-    for t in np.arange(ratio) / ratio:
-        s = 1 - t
-        parts.append(float(s**3) * b0 + float(3 * s * s * t) * b1 + float(3 * s * t * t) * b2 + float(t**3) * b3)
-    inner = xp.reshape(xp.stack(parts, axis=-1), (values.shape[0], -1))
-    return xp.concat([inner, values[:, -1:]], axis=1)
+    shares = None if block.shares is None else block.rows.finer(ratio)
+    return replace(block, grid=grid, whole=block.interpolant.finer(ratio), shares=shares)
 
 
 def _averaged_occupation(grid: EnergyGrid, mu: Array, kT: float) -> Array:

@@ -71,10 +71,6 @@ class Prepared:
             return self.interpolant
         return Interpolant.shares(self.grid, self.shares, smooth=self.smooth, whole=self.whole, index=self.index)
 
-    def structures(self, chosen: Array) -> Prepared:
-        """Some of the structures (n_chosen,), a row each."""
-        return Prepared(self.grid, namespace(self.whole).take(self.whole, chosen, axis=0), None, None, self.width)
-
     def without_shares(self) -> Prepared:
         """The same structures, a row each."""
         return Prepared(self.grid, self.whole, None, None, self.width, self.first)

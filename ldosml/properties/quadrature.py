@@ -82,8 +82,8 @@ def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
         )
     if requested == "gauss" and kT > max(HOT * step, width):
         raise ValueError(
-            f"The nodes of the Gauss quadrature are too far apart where kT ({kT:.3g} eV) is above 1.5 steps (of {step:g} "
-            f'eV) and above the smearing width ({width:g} eV). Use quadrature="auto".'
+            f"The nodes of the Gauss quadrature are too far apart where kT ({kT:.3g} eV) is above 1.5 steps "
+            f'({1.5 * step:g} eV) and above the smearing width ({width:g} eV). Use quadrature="auto".'
         )
     if requested in ("trapezoid", "forced-trapezoid"):
         return "trapezoid"

@@ -61,6 +61,15 @@ def index_like(array: Array, values: object) -> Array:
     return xp.asarray(values, dtype=xp.int64, device=array_api_compat.device(array))
 
 
+def spread(values: Array, places: np.ndarray, count: int, axis: int) -> Array:
+    """Give ``values`` at their ``places`` of an axis of length ``count``, and zeros elsewhere; (n, m) arrays."""
+    xp = namespace(values)
+    none = xp.zeros_like(values[:1, :] if axis == 0 else values[:, :1])
+    order = np.full(count, len(places))
+    order[places] = np.arange(len(places))
+    return xp.take(xp.concat([values, none], axis=axis), index_like(values, order), axis=axis)
+
+
 def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
     """Solve ``matrix @ x = rhs`` for a symmetric positive definite matrix by Cholesky factorisation.
 

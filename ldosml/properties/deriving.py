@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml._array import Array, as_float64, index_like, like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.completeness import check_counts, check_top
@@ -170,9 +170,18 @@ def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -
     low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
     gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)
     some = gap > 0
-    division = xp.where(some, (low + high) / 2, fermi_energy)
-    carriers = carrier_densities(repaired, mu, temperature=kelvin.kelvin, division=division)
-    electrons, holes = (xp.where(some[:, None], n, xp.nan * mu) for n in (carriers.electrons, carriers.holes))
+    rows = np.flatnonzero(to_numpy(some))
+    none = xp.nan * mu
+    if not rows.size:
+        return {"band_gap": gap, "electrons": none, "holes": none}
+    chosen = index_like(mu, rows)
+    few = DOS(repaired.grid, xp.take(repaired.values, chosen, axis=0), repaired.smearing_width)
+    division = xp.take((low + high) / 2, chosen)
+    carriers = carrier_densities(few, xp.take(mu, chosen, axis=0), kelvin.kelvin, division=division)
+    electrons, holes = (
+        xp.where(some[:, None], spread(n, rows, len(repaired), axis=0), none)
+        for n in (carriers.electrons, carriers.holes)
+    )
     return {"band_gap": gap, "electrons": electrons, "holes": holes}
 
 

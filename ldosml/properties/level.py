@@ -20,6 +20,8 @@ TOLERANCE = 1e-6
 ROUNDING = 1e-14
 """Of a cumulative, as a fraction of it."""
 
+_HOLLOW = 0.1  # part of a gap's few electrons that its inner half may hold
+
 
 @dataclass(frozen=True, eq=False)
 class FermiLevel:
@@ -52,9 +54,10 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = T
     n_electrons : float or array (n_structures,)
         Valence electrons that the DOS holds up to the Fermi level.
     tolerance : float
-        Fraction of ``n_electrons``. Where the DOS holds less than twice this many electrons over more than two steps
-        of the grid around the level, that is a gap; so does a small error of the count not push the level of an
-        insulator to the edge of a band. A smeared gap holds the tails of its edges: see also ``band_gap``.
+        Fraction of ``n_electrons``. Where the DOS holds no more than twice this many electrons over more than two steps
+        of the grid around the level, and hardly any of them in the middle, that is a gap; so does a small error of the
+        count not push the level of an insulator to the edge of a band. A smeared gap holds the tails of its edges: see
+        also ``band_gap``.
 
     Returns
     -------
@@ -93,7 +96,11 @@ def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
     counts = xp.stack([number * (1 - tolerance), number, number * (1 + tolerance)], axis=1)
     found = _inverse(block.interpolant, counts)
     low, high = found[:, 0], found[:, 2]
-    in_gap = high - low > 2 * block.grid.step
+    # Where a DOS only touches zero, the inner half of such an interval holds a quarter or an eighth of its electrons.
+    quarter = (high - low) / 4
+    inner = block.interpolant.count(xp.stack([low + quarter, high - quarter], axis=1))
+    hollow = inner[:, 1] - inner[:, 0] < _HOLLOW * 2 * tolerance * number
+    in_gap = hollow & (high - low > 2 * block.grid.step)
     energy = xp.where(in_gap, (low + high) / 2, found[:, 1])
     return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy))
 

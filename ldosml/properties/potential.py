@@ -16,7 +16,7 @@ from ldosml.properties.balance import weigh_carriers
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
 from ldosml.properties.prepared import Prepared
-from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules
+from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
 
@@ -83,10 +83,25 @@ def potential_of(
         guess, done = (xp.stack([array[:, place] for place in places], axis=1) for array in (start, settled))
         if rule == "trapezoid":
             # A good guess from few nodes saves most of the sums over the whole grid.
-            guess = _newton(block, number, kT[places], "coarse", guess, done)
-        results.append(_newton(block, number, kT[places], rule, guess, done))
+            guess = _newton(block, _neutral(block, number, level, "coarse"), kT[places], "coarse", guess, done)
+        results.append(_newton(block, _neutral(block, number, level, rule), kT[places], rule, guess, done))
         columns += places
     return in_order(columns, xp.concat(results, axis=1))
+
+
+def _neutral(block: Prepared, number: Array, level: FermiLevel, rule: Rule) -> Array:
+    """Numbers of electrons, (n_structures,); in a gap, what the rule counts below its middle.
+
+    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping that outdoes the carriers.
+    """
+    xp = namespace(number)
+    if rule == "trapezoid":
+        below = like(number, block.grid.energies)[None, :] < level.energy[:, None]
+        weights = xp.astype(below, xp.float64) * like(number, trapezoid_weights(block.grid))[None, :]
+        counted = xp.vecdot(block.whole, weights)
+    else:
+        counted = block.interpolant.count(level.energy[:, None])[:, 0]
+    return xp.where(level.in_gap, counted, number)
 
 
 def _newton(block: Prepared, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:

@@ -141,11 +141,11 @@ def _trapezoid(
     energies = like(mu, interpolant.grid.energies)
     thermal = like(mu, kT)[None, :, None]
     x = (energies[None, None, :] - mu[:, :, None]) / thermal
-    density = (interpolant.values * like(mu, _trapezoid_weights(interpolant.grid)))[:, None, :]
+    density = (interpolant.values * like(mu, trapezoid_weights(interpolant.grid)))[:, None, :]
     return {name: xp.vecdot(weight, density, axis=-1) for name, weight in _weights(x, thermal, wanted).items()}
 
 
-def _trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
+def trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
     """The step, and at both ends Gregory's correction to fourth order for a DOS that does not die out within the grid.
 
     The plain trapezoid's error there is that of the Euler-Maclaurin formula, step^2/12 times the integrand's slope.
@@ -239,8 +239,10 @@ def _linear(
     """The step at T = 0, from the cumulatives, and what temperature changes, in the cells around mu."""
     xp = namespace(mu)
     h, n = interpolant.grid.step, interpolant.grid.size
-    reach = min(math.ceil(_WINDOW * float(kT.max()) / h) + 1, n)
-    middle = xp.clip(xp.floor((mu - interpolant.grid.start) / h), float(-reach), float(n - 1 + reach))
+    reach = math.ceil(_WINDOW * float(kT.max()) / h) + 1
+    # Cells beyond the reach count nothing; a window as wide as the grid holds all of it from anywhere on the grid.
+    reach, beyond = (n, 0) if reach >= n else (reach, reach)
+    middle = xp.clip(xp.floor((mu - interpolant.grid.start) / h), float(-beyond), float(n - 1 + beyond))
     node = xp.astype(middle, xp.int64)[:, :, None] + index_like(mu, np.arange(-reach, reach + 2))
     inside = xp.astype((node >= 0) & (node < n), xp.float64)
     density = gather(interpolant.values, xp.clip(node, 0, n - 1)) * inside

@@ -6,9 +6,11 @@ so that NumPy on a laptop and CuPy on a GPU run the same lines. Nothing here cop
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import array_api_compat
+import joblib
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -59,6 +61,18 @@ def index_like(array: Array, values: object) -> Array:
     """Give whole numbers as an int64 array of the namespace and on the device of ``array``, to take rows of it by."""
     xp = namespace(array)
     return xp.asarray(values, dtype=xp.int64, device=array_api_compat.device(array))
+
+
+def running_maximum(values: Array) -> Array:
+    """The largest value so far along the second axis of an (n, m) array; the standard has no such function."""
+    xp = namespace(values)
+    if is_numpy(xp):
+        return np.maximum.accumulate(values, axis=1)
+    distance = 1
+    while distance < values.shape[1]:
+        further = xp.maximum(values[:, distance:], values[:, :-distance])
+        values, distance = xp.concat([values[:, :distance], further], axis=1), 2 * distance
+    return values
 
 
 def spread(values: Array, places: np.ndarray, count: int, axis: int) -> Array:
@@ -116,6 +130,12 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
         index_like(values, np.arange(count))[:, None] == index_like(values, index)[None, :], values.dtype
     )
     return members @ values
+
+
+def workers() -> int:
+    """How many threads may work at once: the cores that this process may use, or what OMP_NUM_THREADS says."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else int(joblib.cpu_count())
 
 
 def to_numpy(array: Array) -> np.ndarray:

@@ -76,10 +76,13 @@ def compare_properties(
     """
     if reference.names != predicted.names:
         raise ValueError("The two tables must have the same structures in the same order.")
+    if bool(reference.facts.get("per_atom")) != bool(predicted.facts.get("per_atom")):
+        raise ValueError("One table is per atom, the other is not: use per_atom() of both.")
     comparisons = []
     for name in names:
         tables = (reference, predicted)
         if name in reference.spectra:
+            _check_photons(reference, predicted)
             a, b = (table.spectrum(name, temperature) for table in tables)
             thermal = True
         else:
@@ -91,3 +94,9 @@ def compare_properties(
         if len(a):
             comparisons.append(Comparison(name, reference.unit(name), temperature if thermal else None, a, b))
     return comparisons
+
+
+def _check_photons(reference: PropertyTable, predicted: PropertyTable) -> None:
+    axes = reference.photon_energies, predicted.photon_energies
+    if axes[0] is None or axes[1] is None or axes[0].shape != axes[1].shape or not np.allclose(axes[0], axes[1]):
+        raise ValueError("The two tables must have the same photon energies.")

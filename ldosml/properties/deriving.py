@@ -86,9 +86,9 @@ def derive_properties(
     repaired = nonnegative(spectra)
     prepared = Prepared.of(repaired)
     check_counts(prepared, number, tolerance)
-    blocks = [
-        _block(block, number[part], kelvin.kT, quadrature, tolerance) for part, block in prepared.blocks(len(kelvin.kT))
-    ]
+    blocks = prepared.map(
+        lambda part, block: _block(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
+    )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
     check_top(prepared, mu, kelvin.kT, number)

@@ -87,7 +87,7 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = T
     check_positive("tolerance", tolerance)
     prepared = Prepared.of(spectra)
     check_counts(prepared, number, tolerance)
-    return _joined([level_of(block, number[part], tolerance) for part, block in prepared.blocks(4)])
+    return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance), 4))
 
 
 def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:

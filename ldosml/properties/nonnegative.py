@@ -1,15 +1,17 @@
 """Spectra without negative values: what a regression predicts dips below zero where states are few.
 
 With D < 0 the number of electrons is no monotone function of the chemical potential, which is then not unique. So
-every property is that of max(D, 0), scaled so that the whole number of states stays what it was; the weight of what
-was cut off is :func:`negative_weight`. An LDOS is repaired so that its sum is the repaired DOS.
+every property is that of a DOS whose cumulative was made monotone: the mean of its running maximum from below and of
+its running minimum from above. A dip is set to zero, and as many states are taken from beside it, half from each side,
+so that levels far from it stay where they are. The weight of what was cut off is :func:`negative_weight`. An LDOS is
+repaired so that its sum is the repaired DOS.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ldosml._array import Array, index_like, namespace, sum_by_index, to_numpy
+from ldosml._array import Array, index_like, namespace, running_maximum, sum_by_index, to_numpy
 from ldosml.properties.cautions import NegativeDOSWarning, caution
 from ldosml.spectra import DOS, LDOS
 
@@ -28,7 +30,7 @@ def negative_weight(spectra: DOS | LDOS) -> Array:
 
 
 def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
-    """The spectra as every property uses them: max(D, 0), scaled to keep the number of states.
+    """The spectra as every property uses them: nowhere negative, with the same number of states (see the module).
 
     Atoms' shares are scaled by the same factor at each energy as the DOS of their structure, so that they add up to
     it; single shares may stay negative. Spectra without negative values are given back as they are.
@@ -48,7 +50,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     >>> from ldosml import EnergyGrid
     >>> grid = EnergyGrid.from_range(0.0, 0.3, 0.1, reference="fermi")
     >>> nonnegative(DOS(grid, [[0.0, 2.0, 2.02, -0.02]])).values
-    array([[0.  , 1.99004975, 2.00995025, 0.  ]])
+    array([[0., 2., 2., 0.]])
     """
     whole = structure_values(spectra)
     xp = namespace(whole)
@@ -58,11 +60,30 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     _check_states(to_numpy(before), to_numpy(after))
     if not dips:
         return spectra
-    factor = (before / after)[:, None]
+    repaired = _monotone(whole)
     if isinstance(spectra, DOS):
-        return replace(spectra, values=xp.clip(whole, 0.0, None) * factor)
-    kept = xp.take(factor * xp.astype(whole > 0, xp.float64), index_like(whole, spectra.structure_index), axis=0)
-    return replace(spectra, values=spectra.values * kept)
+        return replace(spectra, values=repaired)
+    some = whole > 0
+    kept = xp.where(some, repaired, 0 * whole) / xp.where(some, whole, xp.ones_like(whole))
+    return replace(spectra, values=spectra.values * xp.take(kept, index_like(whole, spectra.structure_index), axis=0))
+
+
+def _monotone(values: Array) -> Array:
+    """Spectra (n_rows, n_energies) whose running sums are those of ``values``, made monotone."""
+    xp = namespace(values)
+    running = xp.cumulative_sum(values, axis=1)
+    # It begins at zero and ends at the whole number of states, so that dips at the ends add or take none.
+    highest = xp.minimum(xp.clip(running_maximum(running), 0.0, None), running[:, -1:])
+    lowest = xp.clip(-xp.flip(running_maximum(-xp.flip(running, axis=1)), axis=1), 0.0, None)
+    middle = (highest + lowest) / 2
+    zero = xp.zeros_like(middle[:, :1])
+    change = middle - xp.concat([zero, middle[:, :-1]], axis=1)
+    # Far from dips the values themselves are kept, which differences of sums would round.
+    same = (highest == running) & (lowest == running)
+    before = xp.concat([zero == 0, same[:, :-1]], axis=1)
+    # No more than was there, also in the last digit: atoms' shares are scaled by the ratio.
+    positive = xp.clip(values, 0.0, None)
+    return xp.where(same & before, positive, xp.minimum(change, positive))
 
 
 def structure_values(spectra: DOS | LDOS) -> Array:
@@ -83,7 +104,7 @@ def _check_states(before: Array, after: Array) -> None:
     lost = float(1 - before[worst] / after[worst])
     if lost > WORTH_A_WARNING:
         caution(
-            f"{lost:.1%} of the DOS of structure {worst} is negative; it was cut off and the rest scaled down. A model "
-            "that predicts so much below zero was asked about surroundings that it has not seen.",
+            f"{lost:.1%} of the DOS of structure {worst} is negative; it was set to zero, at the expense of what "
+            "is beside it. A model that predicts so much below zero was asked about surroundings that it has not seen.",
             NegativeDOSWarning,
         )

@@ -62,11 +62,12 @@ def chemical_potential(
     check_positive("tolerance", tolerance)
     prepared = Prepared.of(spectra)
     check_counts(prepared, number, tolerance)
-    blocks = [
-        potential_of(block, number[part], temperatures.kT, quadrature, level_of(block, number[part], tolerance))
-        for part, block in prepared.blocks(len(temperatures.kT))
-    ]
-    mu = namespace(number).concat(blocks, axis=0)
+
+    def solved(part: slice, block: Prepared) -> Array:
+        level = level_of(block, number[part], tolerance)
+        return potential_of(block, number[part], temperatures.kT, quadrature, level)
+
+    mu = namespace(number).concat(prepared.map(solved, len(temperatures.kT)), axis=0)
     check_top(prepared, mu, temperatures.kT, number)
     return temperatures.shaped(mu)
 

@@ -25,7 +25,7 @@ The rule is chosen for each temperature by :func:`choose`. Errors measured on Ga
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -142,7 +142,7 @@ def _trapezoid(
     thermal = like(mu, kT)[None, :, None]
     x = (energies[None, None, :] - mu[:, :, None]) / thermal
     density = (interpolant.values * like(mu, trapezoid_weights(interpolant.grid)))[:, None, :]
-    return {name: xp.vecdot(weight, density, axis=-1) for name, weight in _weights(x, thermal, wanted).items()}
+    return {name: xp.vecdot(weight, density, axis=-1) for name, weight in _weights(x, thermal, wanted)}
 
 
 def trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
@@ -157,23 +157,24 @@ def trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
     return weights
 
 
-def _weights(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, Array]:
+def _weights(x: Array, kT: Array, wanted: Sequence[Moment]) -> Iterator[tuple[Moment, Array]]:
     """The functions of the moments, from one exponential."""
     xp = namespace(x)
     a = xp.abs(x)
     y = xp.exp(-a)
-    lesser = y / (1 + y)  # the smaller one of f and 1 - f
-    result: dict[Moment, Array] = {}
-    if "count" in wanted or "energy" in wanted:
-        f = xp.where(x > 0, lesser, 1 / (1 + y))
-        result |= {"count": f, "energy": kT * x * f}
-    if "entropy" in wanted:
-        result["entropy"] = xp.log1p(y) + a * lesser
-    if any(name in wanted for name in ("j0", "j1", "j2")):
-        j0 = lesser / ((1 + y) * kT)
-        j1 = j0 * (kT * x)
-        result |= {"j0": j0, "j1": j1, "j2": j1 * (kT * x)}
-    return {name: result[name] for name in wanted}
+    upper = 1 / (1 + y)  # the larger one of f and 1 - f
+    lower = y * upper
+    f = None if {"count", "energy"}.isdisjoint(wanted) else xp.where(x > 0, lower, upper)
+    slope = None if {"j0", "j1", "j2"}.isdisjoint(wanted) else lower * upper
+    for name in wanted:
+        if name == "count":
+            yield name, f
+        elif name == "energy":
+            yield name, kT * x * f
+        elif name == "entropy":
+            yield name, xp.log1p(y) + a * lower
+        else:
+            yield name, slope / kT if name == "j0" else x * slope if name == "j1" else kT * x * x * slope
 
 
 def _average(

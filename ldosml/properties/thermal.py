@@ -214,20 +214,20 @@ class _Thermal:
 
     def moments(self, *wanted: Moment) -> list[Array]:
         """Moments of the rows."""
-        blocks = [
-            moments_of(block, block.of_rows(self.mu[part, :]), self.temperatures.kT, wanted, self.quadrature)
-            for part, block in self.prepared.blocks(len(self.temperatures.kT))
-        ]
-        xp = namespace(self.mu)
+        kT, xp = self.temperatures.kT, namespace(self.mu)
+        blocks = self.prepared.map(
+            lambda part, block: moments_of(block, block.of_rows(self.mu[part, :]), kT, wanted, self.quadrature), len(kT)
+        )
         return [self.temperatures.shaped(xp.concat([block[name] for block in blocks], axis=0)) for name in wanted]
 
     def drift(self) -> Array:
         """J_1/J_0 of the structure of each row: how far mu sinks a relative rise of the temperature, eV."""
         whole = self.prepared.without_shares()
-        blocks = [
-            drift_of(moments_of(block, self.mu[part, :], self.temperatures.kT, ("j0", "j1"), self.quadrature))
-            for part, block in whole.blocks(len(self.temperatures.kT))
-        ]
+        kT = self.temperatures.kT
+        blocks = whole.map(
+            lambda part, block: drift_of(moments_of(block, self.mu[part, :], kT, ("j0", "j1"), self.quadrature)),
+            len(kT),
+        )
         return self.rows(namespace(self.mu).concat(blocks, axis=0))
 
 

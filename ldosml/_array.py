@@ -6,11 +6,9 @@ so that NumPy on a laptop and CuPy on a GPU run the same lines. Nothing here cop
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import array_api_compat
-import joblib
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -130,12 +128,6 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
         index_like(values, np.arange(count))[:, None] == index_like(values, index)[None, :], values.dtype
     )
     return members @ values
-
-
-def workers() -> int:
-    """How many threads may work at once: the cores that this process may use, or what OMP_NUM_THREADS says."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() and int(said) else int(joblib.cpu_count())
 
 
 def to_numpy(array: Array) -> np.ndarray:

@@ -152,3 +152,35 @@ def test_report_refuses_a_dataset_that_has_changed(capsys, folder, tmp_path, mak
     code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
     assert (code, "does not say which dataset" in err) == (1, True)
     assert not (tmp_path / "r").exists()
+
+
+def test_nothing_is_read_and_overwritten_at_once(capsys, folder):
+    before = (folder / "data.h5").read_bytes()
+    code, _, err = run(capsys, "properties", folder / "data.h5", "-o", folder / "data.h5", "--overwrite")
+    assert (code, "is what the properties are derived from" in err) == (1, True)
+    assert (folder / "data.h5").read_bytes() == before
+
+
+def test_arrays_are_cut_where_they_are_not_complete(capsys, tmp_path):
+    energies = np.arange(-8, 8.01, 0.05)
+    dos = np.exp(-((energies / 3) ** 2))
+    np.savez(tmp_path / "d.npz", energies=energies, dos=dos, energy_max=-0.5)
+    code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.65)
+    assert (code, "to -0.5 eV, of which 2.65 electrons" in err) == (1, True)
+    np.savez(tmp_path / "l.npz", energies=energies, ldos=dos[None, :], dos=2 * dos, n_atoms=[1])
+    masses = []
+    for option in ([], ["--atoms"]):
+        code, out, _ = run(capsys, "properties", tmp_path / "l.npz", "--n-electrons", 2.5, "--json", *option)
+        masses.append(json.loads(out)["columns"]["dos_at_fermi_level"][0])
+    assert masses[0] > 1.2 * masses[1]
+    np.savez(tmp_path / "n.npz", energies=energies, ldos=dos[None, :], n_atoms=[-1])
+    code, _, err = run(capsys, "properties", tmp_path / "n.npz", "--n-electrons", 2.5)
+    assert (code, "must be whole numbers above zero" in err) == (1, True)
+
+
+@pytest.mark.parametrize("kelvin", [0, "inf"])
+def test_reports_need_a_temperature(capsys, folder, tmp_path, kelvin):
+    code, _, err = run(capsys, "report", folder / "m.ldosml", "-o", tmp_path / "r", "--temperature", kelvin)
+    assert (code, "--temperature must be above 0 K" in err) == (1, True)
+    code, _, err = run(capsys, "report", folder / "m.ldosml", "-o", folder / "data.h5")
+    assert (code, "is a file; give a folder" in err) == (1, True)

@@ -286,3 +286,42 @@ class TestBadInput:
         chemical_potential(DOS(grid, values, 0.6), 8.0, 300.0)
         with pytest.warns(SpinConventionWarning, match=f"holds {word} the electrons"):
             chemical_potential(DOS(grid, factor * values, 0.6), 8.0, 300.0)
+
+
+class TestWhatOnceWentWrong:
+    def test_mu_far_below_the_grid(self):
+        """A band on a short grid, hot: by straight lines whose window must hold all of it."""
+        grid = EnergyGrid.from_range(-0.5, 1.5, 0.01, reference="code")
+        dos = DOS(grid, np.where((grid.energies >= 0) & (grid.energies <= 1), 1.0, 0.0)[None, :])
+        for temperature, mu in ((11604.0, -1.7420), (23000.0, -3.894)):
+            assert chemical_potential(dos, 0.1, temperature)[0] == pytest.approx(mu, abs=5e-4)
+            assert electron_count(dos, mu, temperature)[0] == pytest.approx(0.1, rel=1e-3)
+
+    @pytest.mark.parametrize("off", [0.0, 1e-9, 1e-7])
+    def test_a_count_off_by_rounding_dopes_no_insulator(self, off):
+        """Across the temperature at which the gap of 1 eV is 30 kT wide."""
+        dos, n = two_bands(0.01, above=0.5, half_gap=0.5)
+        kelvin = np.linspace(250, 600, 36)
+        mu = chemical_potential(dos, n * (1 + off), kelvin)[0]
+        np.testing.assert_allclose(mu, BOLTZMANN * kelvin / 2 * np.log(2 / 0.5), atol=2e-5)
+
+    def test_smeared_insulators_too(self):
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="code")
+        centres = [-4, -3.2, -2.5, -1.4, 1.3, 2.2, 3.1, 4.0, 5.0]
+        dos = DOS(grid, gaussians(grid, centres, [2.0] * 9, 0.1)[None, :], 0.1)
+        mu = chemical_potential(dos, 8.0, np.linspace(250, 700, 46))[0]
+        np.testing.assert_allclose(mu, -0.05, atol=1e-5)
+
+    def test_a_semimetal_is_no_insulator(self):
+        """D = 0.1 |E| below and 0.3 E above, on a fine grid."""
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.005, reference="code")
+        values = np.where(grid.energies < 0, 0.1, 0.3) * abs(grid.energies)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedDOSWarning)
+            dos = DOS(grid, values[None, :])
+            level = fermi_level(dos, 0.05 * 81)
+            mu = chemical_potential(dos, 0.05 * 81, [2.0, 7.0, 8.0])[0]
+        assert not level.in_gap[0]
+        assert level.energy[0] == pytest.approx(0.0, abs=1e-6)
+        # mu is proportional to the temperature.
+        np.testing.assert_allclose(mu / [2.0, 7.0, 8.0], mu[0] / 2.0, rtol=1e-2)

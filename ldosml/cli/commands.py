@@ -23,6 +23,8 @@ from ldosml.cli.options import (
     Temperature,
     TestSize,
     app,
+    check_folder,
+    check_temperature,
     open_dataset,
     refuse_existing,
     valence,
@@ -53,6 +55,8 @@ def demo(
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
     from ldosml import SOAP, DOSModel, load_dataset, persistence
 
+    check_temperature(temperature)
+    check_folder(output)
     stages = Stages()
     with stages("Reading the silicon set"):
         data = load_dataset("silicon", smearing_width=smearing)
@@ -178,7 +182,9 @@ def fit(
     from ldosml import SOAP, DOSModel, LDOSKernelRidge, persistence
 
     refuse_existing(output, overwrite)
+    check_temperature(temperature)
     if report is not None:
+        check_folder(report)
         if not test_size:
             raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
         report.mkdir(parents=True, exist_ok=True)

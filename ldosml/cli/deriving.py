@@ -21,6 +21,8 @@ from ldosml.cli.options import (
     Smearing,
     Temperature,
     app,
+    check_folder,
+    check_temperature,
     open_dataset,
     refuse_existing,
     valence,
@@ -83,11 +85,13 @@ def properties(
     if output is not None:
         check_ending(output)
         refuse_existing(output, overwrite)
+        if any(output.absolute() == Path(read).absolute() for read in (source, structures) if read is not None):
+            raise ValueError(f"{output} is what the properties are derived from; give another name to write to.")
     stages = Stages()
     found = _found(source, structures, smearing, jobs, stages)
     spectra = found.of(atoms)
     axis = photon_axis(spectra.grid)
-    with stages(f"Deriving properties of {found.n_structures} structures"), cautioning() as cautions:
+    with stages(f"Deriving properties of {len(found.dos)} structures"), cautioning() as cautions:
         derived = derive_properties(
             spectra,
             _electron_numbers(found, electrons, n_electrons),
@@ -110,26 +114,19 @@ def properties(
 class _Found:
     """Spectra to derive from, and what is known of their structures."""
 
-    spectra: DOS | LDOS
+    dos: DOS
+    ldos: LDOS | None
     names: list[str] | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
 
-    @property
-    def n_structures(self) -> int:
-        from ldosml.spectra import LDOS
-
-        return self.spectra.n_structures if isinstance(self.spectra, LDOS) else len(self.spectra)
-
     def of(self, atoms: bool) -> DOS | LDOS:
         """The spectra of atoms, or of structures."""
-        from ldosml.spectra import LDOS
-
-        if isinstance(self.spectra, LDOS):
-            return self.spectra if atoms else self.spectra.total()
-        if atoms:
+        if not atoms:
+            return self.dos
+        if self.ldos is None:
             raise ValueError("--atoms needs the LDOS of every atom; there is total DOS only.")
-        return self.spectra
+        return self.ldos
 
 
 def _found(source: str, structures: Path | None, smearing: float | None, jobs: int, stages: Stages) -> _Found:
@@ -141,8 +138,10 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
         return _predicted(Path(source), structures, jobs, stages)
     if source.endswith(".npz"):
         read = read_spectra(source)
-        spectra = read.spectra if smearing is None else read.spectra.broaden_to(smearing)
-        return _Found(spectra, None, read.numbers, read.n_electrons)
+        dos, ldos = read.dos, read.ldos
+        if smearing is not None:
+            dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
+        return _Found(dos, ldos, None, read.numbers, read.n_electrons)
     if source.endswith(".ldosml"):
         raise ValueError("A model needs structures to predict: ldosml properties MODEL STRUCTURES.")
     with stages(f"Reading {source}"):
@@ -150,8 +149,7 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
         data = data if smearing is None else data.broaden_to(smearing)
     # Above energy_max a DOS is not complete; Fermi levels are lined up where they are known.
     aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.reference)
-    spectra = aligned.dos if aligned.ldos is None or aligned.stored_dos is not None else aligned.ldos
-    return _Found(spectra, aligned.names, aligned.numbers, aligned.n_electrons)
+    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
@@ -165,7 +163,7 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
         ldos = loaded.predict(frames)
     names = [str(atoms.info.get("name", f"{structures.stem}-{place}")) for place, atoms in enumerate(frames)]
     known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
-    return _Found(ldos, names, ldos.numbers, known)
+    return _Found(ldos.total(), ldos, names, ldos.numbers, known)
 
 
 def _electron_numbers(
@@ -174,9 +172,9 @@ def _electron_numbers(
     if electrons and n_electrons:
         raise ValueError("Give --electrons or --n-electrons, not both.")
     if n_electrons:
-        if len(n_electrons) not in (1, found.n_structures):
-            raise ValueError(f"--n-electrons must be given once, or for each of {found.n_structures} structures.")
-        return np.broadcast_to(np.array(n_electrons), (found.n_structures,))
+        if len(n_electrons) not in (1, len(found.dos)):
+            raise ValueError(f"--n-electrons must be given once, or for each of {len(found.dos)} structures.")
+        return np.broadcast_to(np.array(n_electrons), (len(found.dos),))
     if electrons:
         return _from_valence(found, valence(electrons))
     if found.n_electrons is None or not np.isfinite(found.n_electrons).all():
@@ -193,7 +191,7 @@ def _from_valence(found: _Found, each: dict[str, float]) -> NDArray[np.float64]:
     unknown = sorted(set(each) - set(atomic_numbers))
     if unknown:
         raise ValueError(f"--electrons: there is no element {', '.join(unknown)}.")
-    n_atoms = found.spectra.n_atoms
+    n_atoms = found.dos.n_atoms
     if found.numbers is None or n_atoms is None:
         raise ValueError(
             "--electrons needs the elements of the atoms, which this file does not tell: use --n-electrons."
@@ -247,6 +245,8 @@ def report(
     """
     from ldosml import persistence
 
+    check_temperature(temperature)
+    check_folder(output)
     if (output / "report.html").exists():
         refuse_existing(output / "report.html", overwrite)
     stages = Stages()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,9 +79,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
     """Print ``result`` as one JSON object, or let ``show`` print it for a person."""
     if as_json:
-        print(json.dumps(result, indent=2, default=str))
+        print(json.dumps(strict(result), indent=2, default=str, allow_nan=False))
     else:
         show()
+
+
+def strict(value: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:

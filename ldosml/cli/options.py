@@ -58,9 +58,11 @@ Electrons = Annotated[list[str] | None, typer.Option(help="Valence electrons of 
 
 def valence(entries: list[str]) -> dict[str, float]:
     """Valence electrons by element, from texts such as Si=4."""
-    result = {}
+    result: dict[str, float] = {}
     for entry in entries:
         element, _, count = entry.partition("=")
+        if element in result:
+            raise ValueError(f"--electrons gives {element} twice.")
         try:
             result[element] = float(count)
         except ValueError:
@@ -74,6 +76,18 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists already; pass --overwrite to replace it.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse before the work is done, not after."""
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"--temperature must be above 0 K and finite; got {temperature:g}.")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a file where a folder is to be."""
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; give a folder to write the report and its figures in.")
 
 
 def open_dataset(name: str) -> LDOSDataset:

@@ -142,10 +142,12 @@ def read_arrays(arrays: PathLike | Mapping[str, PathLike]) -> dict[str, NDArray[
 class Spectra:
     """What ``read_spectra`` finds: spectra without structures.
 
-    ``numbers`` are the atomic numbers (n_environments,), ``n_electrons`` (n_structures,); None where not in the file.
+    ``numbers`` are the atomic numbers (n_environments,), ``n_electrons`` (n_structures,); None where not in the file,
+    as ``ldos``.
     """
 
-    spectra: DOS | LDOS
+    dos: DOS
+    ldos: LDOS | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
 
@@ -154,8 +156,9 @@ def read_spectra(path: PathLike) -> Spectra:
     """Read the spectra of an .npz file that has no structures beside it, such as ``ldosml predict`` writes.
 
     It holds ``energies`` (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms``
-    (n_structures,), or ``dos`` (n_structures, n_energies) or (n_energies,); perhaps ``reference`` (the zero of energy,
-    "code" where it is not told), ``smearing_width`` (eV), ``n_atoms``, ``numbers`` and ``n_electrons``.
+    (n_structures,), or ``dos`` (n_structures, n_energies) or (n_energies,), or both; perhaps ``reference`` (the zero of
+    energy, "code" where it is not told), ``smearing_width`` (eV), ``n_atoms``, ``numbers``, ``n_electrons`` and
+    ``energy_max``, at the lowest of which all are cut.
 
     Raises FileNotFoundError, and ValueError naming what is missing or does not fit.
     """
@@ -165,16 +168,32 @@ def read_spectra(path: PathLike) -> Spectra:
         reference = str(file["reference"]) if "reference" in file else "code"
     check_choice(f"'reference' in {path}", reference, get_args(Reference))
     grid = EnergyGrid.from_array(found["energies"], reference=cast(Reference, reference))
-    width = float(extra["smearing_width"]) if np.isfinite(extra.get("smearing_width", np.nan)) else None
-    n_atoms = None if "n_atoms" not in extra else np.atleast_1d(extra["n_atoms"]).astype(np.int64)
+    said = np.ravel(extra.get("smearing_width", np.nan))
+    if said.size != 1 or said[0] < 0:
+        raise ValueError(f"'smearing_width' in {path} must be one number, not negative; got {said}.")
+    width = float(said[0]) if np.isfinite(said[0]) else None
+    n_atoms = _n_atoms(extra, path)
     numbers = None if "numbers" not in extra else extra["numbers"].astype(np.int64)
     electrons = None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"])
+    ldos = None
     if "ldos" in found and n_atoms is not None:
         index = np.repeat(np.arange(len(n_atoms)), n_atoms)
-        return Spectra(LDOS(grid, found["ldos"], width, structure_index=index, numbers=numbers), numbers, electrons)
-    if "dos" not in found:
+        ldos = LDOS(grid, found["ldos"], width, structure_index=index, numbers=numbers)
+    if "dos" not in found and ldos is None:
         raise ValueError(f"{path} holds 'ldos' without 'n_atoms', the number of atoms of each structure.")
-    return Spectra(DOS(grid, np.atleast_2d(found["dos"]), width, n_atoms), numbers, electrons)
+    dos = ldos.total() if ldos and "dos" not in found else DOS(grid, np.atleast_2d(found["dos"]), width, n_atoms)
+    # Above energy_max a DOS is not complete.
+    top = float(np.min(found.get("energy_max", np.inf)))
+    return Spectra(dos.cut(high=top), None if ldos is None else ldos.cut(high=top), numbers, electrons)
+
+
+def _n_atoms(extra: Mapping[str, NDArray[np.float64]], path: PathLike) -> NDArray[np.int64] | None:
+    if "n_atoms" not in extra:
+        return None
+    counts = np.atleast_1d(extra["n_atoms"])
+    if counts.ndim != 1 or (counts < 1).any() or (counts != counts.round()).any():
+        raise ValueError(f"'n_atoms' in {path} must be whole numbers above zero, one a structure.")
+    return counts.astype(np.int64)
 
 
 def _listed(found: Mapping[str, object]) -> str:

@@ -21,7 +21,7 @@ from ldosml.properties.optical import absorption_spectrum
 from ldosml.properties.potential import potential_of
 from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
-from ldosml.properties.shape import moments
+from ldosml.properties.shape import moments_of_some
 from ldosml.properties.table import PropertyTable
 from ldosml.properties.thermal import SOMMERFELD, drift_of, moments_of
 from ldosml.spectra import DOS, LDOS
@@ -160,7 +160,8 @@ def _levels(block: Prepared, level: FermiLevel) -> dict[str, Array]:
 
 
 def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
-    shape = moments(repaired)
+    """Center and width of the bands; NaN for an atom whose shares add up to nothing."""
+    shape = moments_of_some(repaired)
     return {"band_center": shape.center, "band_width": shape.width}
 
 

@@ -52,6 +52,10 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     >>> nonnegative(DOS(grid, [[0.0, 2.0, 2.02, -0.02]])).values
     array([[0., 2., 2., 0.]])
     """
+    if not isinstance(spectra, DOS | LDOS):
+        raise TypeError(f"Properties are those of a DOS or an LDOS; got {type(spectra).__name__}: DOS(grid, values).")
+    if not len(spectra):
+        raise ValueError("There are no spectra to derive properties from: the set is empty.")
     whole = structure_values(spectra)
     xp = namespace(whole)
     dips = bool(xp.any(whole < 0))

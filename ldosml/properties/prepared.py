@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
-from ldosml._array import Array, index_like, is_numpy, namespace, to_numpy, workers
+from ldosml._array import Array, index_like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties.interpolation import Interpolant
 from ldosml.properties.nonnegative import nonnegative, structure_values
@@ -98,17 +97,8 @@ class Prepared:
             start = stop
 
     def map(self, function: Callable[[slice, Prepared], Result], n_temperatures: int) -> list[Result]:
-        """Results of function(part, block) for all ``blocks``, in order.
-
-        NumPy's blocks are shared out to threads, as many as there are cores and OMP_NUM_THREADS allows: its loops let
-        other threads run.
-        """
-        blocks = list(self.blocks(n_temperatures))
-        threads = min(len(blocks), workers()) if is_numpy(namespace(self.whole)) else 1
-        if threads <= 1:
-            return [function(part, block) for part, block in blocks]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda pair: function(*pair), blocks))
+        """Results of function(part, block) for all ``blocks``, in order."""
+        return [function(part, block) for part, block in self.blocks(n_temperatures)]
 
     def _bounds(self, n_structures: int) -> Array:
         return np.searchsorted(to_numpy(self.index), np.arange(n_structures + 1))

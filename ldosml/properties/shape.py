@@ -108,11 +108,17 @@ def moments(spectra: DOS | LDOS, *, low: float = -np.inf, high: float = np.inf) 
     moments weigh noise far from the center heavily: limit the energies to the band.
     """
     repaired = nonnegative(spectra)
+    found = moments_of_some(repaired, low, high)
+    _check_weight(found.weight, repaired, max(low, repaired.grid.start), min(high, repaired.grid.stop))
+    return found
+
+
+def moments_of_some(repaired: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Moments:
+    """``moments`` of repaired spectra; NaN, but for the weight, in rows that have no weight."""
     nodes, density = _window(repaired, low, high)
     xp = namespace(density)
     weight = xp.sum(density, axis=1)
-    _check_weight(weight, repaired, nodes)
-    fractions = density / weight[:, None]
+    fractions = density / xp.where(weight > 0, weight, xp.nan * weight)[:, None]
     center = fractions @ like(density, nodes)
     distance = like(density, nodes)[None, :] - center[:, None]
     squares = distance * distance
@@ -177,7 +183,7 @@ def _window(spectra: DOS | LDOS, low: float, high: float) -> tuple[NDArray[np.fl
     return nodes, density * like(values, (lengths[1:] + lengths[:-1]) / 2)
 
 
-def _check_weight(weight: Array, spectra: DOS | LDOS, nodes: NDArray[np.float64]) -> None:
+def _check_weight(weight: Array, spectra: DOS | LDOS, low: float, high: float) -> None:
     host = to_numpy(weight)
     empty = np.flatnonzero(~(host > 0))
     if not empty.size:
@@ -187,6 +193,6 @@ def _check_weight(weight: Array, spectra: DOS | LDOS, nodes: NDArray[np.float64]
     if isinstance(spectra, LDOS):
         name = f"atom in row {row}, of structure {int(spectra.structure_index[row])},"
     raise ValueError(
-        f"The {name} has no states between {nodes[0]:g} and {nodes[-1]:g} eV (they add up to {host[row]:.3g}), so "
+        f"The {name} has no states between {low:g} and {high:g} eV (they add up to {host[row]:.3g}), so "
         "there is no mean of their energies. Widen the limits, or leave it out."
     )

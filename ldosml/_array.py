@@ -40,6 +40,8 @@ def as_float64(name: str, values: object) -> Array:
 
     Raises TypeError for anything but real numbers.
     """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: what is masked would be used all the same. Leave it out.")
     xp = namespace(values)
     array: Array = values if array_api_compat.is_array_api_obj(values) else np.asarray(values)
     if not xp.isdtype(array.dtype, ("real floating", "integral")):

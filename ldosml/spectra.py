@@ -35,6 +35,11 @@ class _Spectra:
         object.__setattr__(self, "values", as_float64(f"values of a {type(self).__name__}", self.values))
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
+        if self.smearing_width is not None and not 0 <= self.smearing_width < np.inf:
+            raise ValueError(
+                f"smearing_width of a {type(self).__name__} must be a finite number of eV, not negative, or None "
+                f"where it is not known; got {self.smearing_width!r}."
+            )
 
     _axes = "n_spectra, n_energies"
 

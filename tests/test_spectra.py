@@ -142,3 +142,16 @@ def test_repr_is_one_line(ldos):
         repr(ldos) == "LDOS(3 environments; 401 energies from -10 to 10 eV, step 0.05, zero: code; smeared by 0.2 eV)"
     )
     assert repr(ldos.total()).startswith("DOS(2 structures; 401 energies")
+
+
+@pytest.mark.parametrize("width", [-0.3, np.nan, np.inf])
+def test_smearing_width_must_be_one(width):
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, reference="code")
+    with pytest.raises(ValueError, match="smearing_width of a DOS must be a finite number"):
+        DOS(grid, np.ones((1, 3)), width)
+
+
+def test_masked_arrays_are_refused():
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, reference="code")
+    with pytest.raises(TypeError, match="must not be a masked array"):
+        DOS(grid, np.ma.masked_greater(np.ones((1, 3)), 0.5))

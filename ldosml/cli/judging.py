@@ -107,6 +107,8 @@ def write_evaluation(
         comparisons = properties.comparisons()
         figures["properties.png"] = plotting.property_parity_figure(comparisons)
         figures["property-losses.png"] = plotting.property_losses_figure(comparisons)
+    for name in ("properties.png", "property-losses.png"):
+        (folder / name).unlink(missing_ok=True)  # those of an earlier report, which this one may have none of
     for name, figure in figures.items():
         with replacing(folder / name) as file:
             file.write(plotting.png(figure))

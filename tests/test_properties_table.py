@@ -45,7 +45,6 @@ KELVIN = np.array([1.0, 10.0, 300.0, 700.0, 3000.0])  # Gauss, equidistant and t
 PHOTONS = np.array([0.0, 0.31, 2.0, 7.5])
 GAPS = (0.0, 5.0, 0.0, 6.0, 1.0)
 N_ATOMS = (2, 1, 3, 2, 1)
-PER_STRUCTURE = ("n_electrons", "negative_weight")
 
 
 def smeared(grid, levels, states, width=WIDTH):
@@ -72,14 +71,19 @@ def electrons(xp=np, n_atoms=N_ATOMS):
     return xp.asarray(4.0 * np.asarray(n_atoms))
 
 
+def own_dips(s):
+    """States that the negative values of each row add up to."""
+    return np.clip(-to_numpy(s.values), 0, None).sum(axis=1) * s.grid.step
+
+
 def alone(s, n, kelvin):
     """Every column of ``derive_properties`` by the function of its own."""
     rows = (lambda a: to_numpy(a)[to_numpy(s.structure_index)]) if isinstance(s, LDOS) else to_numpy
     level, mu, shape = fermi_level(s, n), chemical_potential(s, n, kelvin), moments(s)
     in_gap = to_numpy(level.in_gap)
-    columns = {
-        "n_electrons": rows(n),
-        "negative_weight": rows(negative_weight(s)),
+    given = {} if isinstance(s, LDOS) else {"n_electrons": n}
+    columns = given | {
+        "negative_weight": own_dips(s),
         "fermi_level": rows(level.energy),
         "valence_edge": rows(np.where(in_gap, to_numpy(level.valence_edge), np.nan)),
         "conduction_edge": rows(np.where(in_gap, to_numpy(level.conduction_edge), np.nan)),
@@ -167,12 +171,14 @@ class TestDeriveProperties:
         ldos = spectra(dip=0.03)
         options = {"n_electrons": electrons(), "temperatures": KELVIN, "photon_energies": PHOTONS}
         atoms, whole = derive_properties(ldos, **options), derive_properties(ldos.total(), **options)
-        assert list(atoms.columns) == [n for n in whole.columns if n not in ("band_gap", "electrons", "holes")]
+        assert list(atoms.columns) == [
+            n for n in whole.columns if n not in ("n_electrons", "band_gap", "electrons", "holes")
+        ]
         first = np.searchsorted(ldos.structure_index, np.arange(len(N_ATOMS)))
-        for name in (EXTENSIVE & set(atoms.columns)) - set(PER_STRUCTURE):
+        for name in (EXTENSIVE & set(atoms.columns)) - {"negative_weight"}:
             summed, scale = np.add.reduceat(atoms.columns[name], first), np.abs(whole.columns[name]).max()
             np.testing.assert_allclose(summed, whole.columns[name], rtol=1e-8, atol=1e-13 * scale, err_msg=name)
-        for name in ("fermi_level", "valence_edge", "chemical_potential", *PER_STRUCTURE):
+        for name in ("fermi_level", "valence_edge", "chemical_potential"):
             each = whole.columns[name][ldos.structure_index]
             np.testing.assert_allclose(atoms.columns[name], each, rtol=1e-9, atol=1e-12, err_msg=name)
         absorbed = (table.spectra["absorption_spectrum"] for table in (atoms, whole))
@@ -222,7 +228,7 @@ class TestDeriveProperties:
             repaired = nonnegative(s)
             expected = alone(repaired, electrons(), KELVIN)
             weight = to_numpy(negative_weight(s))
-        expected["negative_weight"] = weight[s.structure_index] if isinstance(s, LDOS) else weight
+        expected["negative_weight"] = own_dips(s)
         assert weight[-1] == pytest.approx(0.4, abs=0.1)
         assert_same(table.columns, expected)
 
@@ -668,3 +674,20 @@ class TestNonnegative:
         ldos = LDOS(SHORT, xp.asarray([good, empty]), structure_index=xp.asarray([0, 1]))
         with pytest.raises(ValueError, match="The DOS of structure 1 holds no states"):
             nonnegative(ldos)
+
+
+def test_a_table_without_rows_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="no rows to write"):
+        PropertyTable(np.array([300.0]), {}, []).to_csv(tmp_path / "t.csv")
+
+
+def test_numbers_of_any_precision_are_written(tmp_path):
+    dos = DOS(GRID, spectra().total().values, np.float32(WIDTH))
+    derive_properties(dos, electrons(), 300.0, tolerance=np.float32(1e-6)).to_json(tmp_path / "t.json")
+
+
+def test_the_table_is_its_own(tmp_path):
+    n = electrons()
+    table = derive_properties(spectra().total(), n, 300.0)
+    table.columns["n_electrons"][:] = 0
+    np.testing.assert_array_equal(n, electrons())

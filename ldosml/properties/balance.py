@@ -20,7 +20,7 @@ from ldosml.properties.level import FermiLevel
 from ldosml.properties.prepared import Prepared
 
 _CLEAR = 15.0  # at so many kT from an edge e^-x and 1/(1 + e^x) differ by 3e-7, and mu by that part of kT at most
-_NOTHING = 1e-12  # values below this fraction of a spectrum's maximum are rounding
+_NOTHING = 1e-12  # values below this fraction of a maximum are rounding; tails above it count, and move mu if wide
 _FINER = 4  # cells into which a step is divided where cubics are summed as straight lines
 
 
@@ -40,7 +40,10 @@ def weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel) 
     chosen = index_like(start, rows)
     low, high = (xp.take(edge, chosen)[:, None] for edge in (level.valence_edge, level.conduction_edge))
     thermal = like(start, kT[columns])[None, :]
-    found = (low + high) / 2 + thermal / 2 * _imbalance(block, chosen, (low + high) / 2, thermal)
+    middle, cells = (low + high) / 2, _fine(block, chosen)
+    # A temperature at a time, for the sake of the cache.
+    excess = [_imbalance(cells, middle, thermal[:, t : t + 1]) for t in range(len(columns))]
+    found = middle + thermal / 2 * xp.concat(excess, axis=1)
     holds = (found > low + _CLEAR * thermal) & (found < high - _CLEAR * thermal)
 
     def among_all(values: Array) -> Array:
@@ -50,7 +53,7 @@ def weigh_carriers(block: Prepared, kT: NDArray[np.float64], level: FermiLevel) 
     return xp.where(settled, among_all(found), start), settled
 
 
-def _imbalance(block: Prepared, chosen: Array, middle: Array, kT: Array) -> Array:
+def _imbalance(cells: tuple[Array, Array, float], middle: Array, kT: Array) -> Array:
     """ln(p/n) at ``middle`` (n_chosen, 1) for ``kT`` (1, n_temperatures), (n_chosen, n_temperatures).
 
     With D straight within a cell, the cell contributes what its inner end counts, times the weights
@@ -58,7 +61,7 @@ def _imbalance(block: Prepared, chosen: Array, middle: Array, kT: Array) -> Arra
         A = kT (1 - (1 - e^-q)/q) of D at that end, B = kT ((1 - e^-q)/q - e^-q) of D at the other, q = step/kT.
     """
     xp = namespace(kT)
-    energies, density, step = _fine(block, chosen)
+    energies, density, step = cells
     q = step / kT
     mean = -xp.expm1(-q) / q
     near, far = (kT * (1 - mean))[:, :, None], (kT * (mean - xp.exp(-q)))[:, :, None]

@@ -60,7 +60,8 @@ def derive_properties(
     Returns
     -------
     PropertyTable
-        On the host. What depends on the zero of energy is in the zero of the grid.
+        On the host. What depends on the zero of energy is in the zero of the grid. A table of atoms has no numbers of
+        electrons, gaps and carriers, which are those of structures.
 
     Warns
     -----
@@ -93,8 +94,7 @@ def derive_properties(
     mu = namespace(number).concat([block.mu for block in blocks])
     check_top(prepared, mu, kelvin.kT, number)
     columns = {
-        "n_electrons": prepared.of_rows(number),
-        "negative_weight": prepared.of_rows(negative_weight(spectra)),
+        **_given(spectra, number),
         **thermal,
         **_shapes(repaired),
     }
@@ -105,7 +105,7 @@ def derive_properties(
         absorbed = absorption_spectrum(repaired, mu, temperature=kelvin.kelvin, photon_energies=photon_energies)
     return PropertyTable(
         kelvin.kelvin,
-        {name: np.asarray(to_numpy(values), dtype=np.float64) for name, values in columns.items()},
+        {name: np.array(to_numpy(values), dtype=np.float64) for name, values in columns.items()},
         _names(spectra, names),
         _n_atoms(spectra),
         None if isinstance(spectra, DOS) else to_numpy(spectra.structure_index),
@@ -143,6 +143,13 @@ def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: 
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
     return _Block(columns, mu)
+
+
+def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
+    """Electrons and negative weight of structures; of atoms, how much of each one's own values is negative."""
+    if isinstance(spectra, DOS):
+        return {"n_electrons": number, "negative_weight": negative_weight(spectra)}
+    return {"negative_weight": negative_weight(DOS(spectra.grid, spectra.values))}
 
 
 def _levels(block: Prepared, level: FermiLevel) -> dict[str, Array]:
@@ -207,7 +214,7 @@ def _facts(spectra: DOS | LDOS, kelvin: Temperatures, quadrature: Quadrature, to
     return {
         "energies": str(grid),
         "reference": grid.reference,
-        "smearing_width": width,
+        "smearing_width": None if width is None else float(width),
         "quadrature": [choose(quadrature, float(thermal), grid.step, width or 0.0) for thermal in kelvin.kT],
-        "tolerance": tolerance,
+        "tolerance": float(tolerance),
     }

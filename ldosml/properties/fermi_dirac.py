@@ -41,14 +41,13 @@ def entropy_weight(x: Array) -> Array:
     return xp.log1p(y) + a * y / (1 + y)
 
 
-def polylogarithms(y: Array) -> tuple[Array, Array, Array]:
-    """S_n = -Li_n(-y) = sum_k (-1)^(k+1) y^k / k^n for n = 1, 2, 3 and 0 <= y <= 1.
+def polylogarithms(y: Array, highest: int = 3) -> tuple[Array, ...]:
+    """S_n = -Li_n(-y) = sum_k (-1)^(k+1) y^k / k^n for n from 1 to ``highest`` and 0 <= y <= 1.
 
     S_1 is log1p(y); the other series are summed with the acceleration of alternating series of Cohen, Rodriguez
     Villegas and Zagier (Experimental Mathematics 9, 3 (2000), algorithm 1), which makes polynomials of them.
     """
-    xp = namespace(y)
-    return xp.log1p(y), y * _horner(y, _coefficients(2)), y * _horner(y, _coefficients(3))
+    return namespace(y).log1p(y), *(y * _horner(y, _coefficients(n)) for n in range(2, highest + 1))
 
 
 def _horner(y: Array, coefficients: tuple[float, ...]) -> Array:

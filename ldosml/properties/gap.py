@@ -255,6 +255,6 @@ def _above(energies: Array, values: Array, step: float, division: Array, mu: Arr
 def _integrals(x: Array) -> tuple[Array, Array]:
     """Integral of 1/(1 + e^x) from x to infinity, ln(1 + e^-x), and the integral of that."""
     xp = namespace(x)
-    s1, s2, _ = polylogarithms(xp.exp(-xp.abs(x)))
+    s1, s2 = polylogarithms(xp.exp(-xp.abs(x)), highest=2)
     low = xp.clip(-x, 0.0, None)
     return s1 + low, xp.where(x > 0, s2, low * low / 2 + math.pi**2 / 6 - s2)

@@ -108,7 +108,9 @@ def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:
     """Energies (n_rows, n_counts) up to which the cumulative reaches ``counts``: its inverse, a cell at a time."""
     xp, grid = namespace(counts), interpolant.grid
-    below = [xp.count_nonzero(interpolant.counts < counts[:, k : k + 1], axis=1) for k in range(counts.shape[1])]
+    below = [
+        xp.sum(xp.astype(interpolant.counts < counts[:, k : k + 1], xp.int64), axis=1) for k in range(counts.shape[1])
+    ]
     cell = xp.clip(xp.stack(below, axis=1), 1, grid.size - 1) - 1
     left = grid.start + grid.step * xp.astype(cell, xp.float64)
     low, high = gather(interpolant.counts, cell), gather(interpolant.counts, cell + 1)

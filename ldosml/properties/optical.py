@@ -268,7 +268,7 @@ def _averaged_occupation(grid: EnergyGrid, mu: Array, kT: float) -> Array:
     steps = middle + offset[None, :] - ((mu - grid.start) / grid.step)[:, None]
     x = steps * (grid.step / kT)
     below = xp.clip(-steps[:, 1:-1], -1.0, 1.0)
-    s2 = polylogarithms(xp.exp(-xp.abs(x)))[1]
+    s2 = polylogarithms(xp.exp(-xp.abs(x)), highest=2)[1]
     average = 0.5 + below - below * xp.abs(below) / 2
     average = average + (kT / grid.step) ** 2 * _second_difference(xp.sign(x) * (s2 - math.pi**2 / 12))
     average = average[:, 1:-1] - _second_difference(average) / 12

@@ -116,4 +116,5 @@ def _newton(block: Prepared, number: Array, kT: NDArray[np.float64], rule: Rule,
     # At 40 kT below the grid it holds exp(-40) of its states, at 40 kT above all but these.
     reach = 40 * like(number, kT)[None, :] + xp.zeros_like(start)
     noise = xp.where(settled, xp.inf * xp.ones_like(start), ROUNDING * number[:, None])
-    return increasing_root(excess, block.grid.start - reach, block.grid.stop + reach, start, noise)
+    small = 1e-4 if rule == "coarse" else 1e-10
+    return increasing_root(excess, block.grid.start - reach, block.grid.stop + reach, start, noise, small=small)

@@ -18,8 +18,10 @@ from ldosml.spectra import DOS, LDOS
 
 Result = TypeVar("Result")
 
-_BLOCK = 2**17
-"""Values of a block: arrays over (rows, temperatures, energies) of this size stay in a processor's cache."""
+_BLOCK = 3 * 2**15
+"""Values of a block: arrays over (rows, energies) of this size stay in a processor's cache, and in the heap."""
+
+_NODES = 32  # about what a quadrature needs for a temperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +85,10 @@ class Prepared:
         return values if self.index is None else namespace(values).take(values, index_like(values, self.index), axis=0)
 
     def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Prepared]]:
-        """Parts of consecutive structures, small enough for arrays over rows, temperatures and energies."""
+        """Parts of consecutive structures, small enough for arrays over rows and energies, or rows and temperatures."""
         n_structures = int(self.whole.shape[0])
         atoms = np.arange(n_structures + 1) if self.index is None else self._bounds(n_structures)
-        rows = max(1, _BLOCK // (n_temperatures * self.grid.size))
+        rows = max(1, _BLOCK // max(self.grid.size, _NODES * n_temperatures))
         start = 0
         while start < n_structures:
             stop = max(start + 1, int(np.searchsorted(atoms, atoms[start] + rows, side="right")) - 1)

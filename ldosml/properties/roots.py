@@ -10,7 +10,13 @@ _ROUNDS = 200
 
 
 def increasing_root(
-    function: Callable[[Array], tuple[Array, Array]], low: Array, high: Array, start: Array, noise: Array | float
+    function: Callable[[Array], tuple[Array, Array]],
+    low: Array,
+    high: Array,
+    start: Array,
+    noise: Array | float,
+    *,
+    small: float = 1e-10,
 ) -> Array:
     """Solve function(x) = 0 between ``low`` and ``high``, all of one shape.
 
@@ -22,6 +28,8 @@ def increasing_root(
         Gives the values and the slopes at x; values increase, from below zero at ``low`` to above zero at ``high``.
     noise : array or float
         Values as small as this are zero up to rounding.
+    small : float
+        A step of Newton's so small is the last one: the next would be about its square.
 
     Raises
     ------
@@ -40,6 +48,6 @@ def increasing_root(
         still = xp.abs(value) <= noise
         step = xp.where(still, xp.zeros_like(step), step)
         x, last = x + step, xp.abs(step)
-        if bool(xp.all(last <= 4e-16 * (1 + xp.abs(x)))):
+        if bool(xp.all(last <= xp.where(good, small, 4e-16 * (1 + xp.abs(x))))):
             return x
     raise RuntimeError("A chemical potential could not be found: the number of electrons does not grow with it.")

@@ -213,6 +213,8 @@ class PropertyTable:
         ``overwrite`` is not set, OSError when it cannot be written.
         """
         records = list(self.records())
+        if not records:
+            raise ValueError("The table has no rows to write.")
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}

@@ -162,7 +162,7 @@ def test_grid_search_with_groups():
 def test_prediction_in_blocks_changes_nothing(monkeypatch):
     model = LDOSKernelRidge(1e-3).fit(X, Y)
     whole = model.predict(X)
-    monkeypatch.setattr("ldosml.regression._BLOCK", 3 * N)
+    monkeypatch.setattr("ldosml.regression._kernel._BLOCK", 3 * N)
     np.testing.assert_allclose(model.predict(X), whole, atol=1e-12)
 
 

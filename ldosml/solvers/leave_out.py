@@ -1,10 +1,7 @@
-r"""Ridge and kernel ridge regression of many energies at once: one factorisation serves them all.
+r"""Leave-out errors in closed form, and the alpha that they choose.
 
-Objective, for every energy with its own alpha (equations 12 to 14 of Aryanpour and Sadeghi, 2025, where
-alpha = lambda^2): minimise |y - K c|^2 + alpha c.K c for a kernel K, |y - X w|^2 + alpha |w|^2 for features X.
-
-In both cases the fitted values are H y with H = U diag(s/(s+alpha)) U^T, where K = U s U^T or X X^T = U s U^T. What a
-fit without the rows B would have missed in those rows is known without fitting again,
+For a kernel K = U s U^T, or features with X X^T = U s U^T, the fitted values are H y with H = U diag(s/(s+alpha)) U^T.
+What a fit without the rows B would have missed in those rows is known without fitting again,
 
     r_B = ((1-H)_BB)^-1 ((1-H) y)_B,
 
@@ -15,68 +12,12 @@ residual (with G = (K+alpha)^-1 it reads (G_BB)^-1 (G y)_B, since 1-H = alpha G)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, add_to_diagonal, like, namespace, solve_positive_definite
-
-
-@dataclass(frozen=True)
-class Factorization:
-    """Eigenvectors U (n, r) and eigenvalues s (r,) >= 0 of K or of X X^T.
-
-    ``right`` (n_features, r) are the right singular vectors of X; None for a kernel, whose U is square.
-    """
-
-    basis: Array
-    eigenvalues: Array
-    right: Array | None = None
-
-
-def factorize_kernel(K: Array) -> Factorization:
-    """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero.
-
-    Raises ValueError when one is more negative than rounding explains: such a matrix is no kernel.
-    """
-    xp = namespace(K)
-    eigenvalues, basis = xp.linalg.eigh(K)
-    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
-    if smallest < -1e-12 * K.shape[0] * max(largest, -smallest):
-        raise ValueError(
-            f"The kernel matrix has an eigenvalue of {smallest:.3g} beside a largest of {largest:.3g}: it is not "
-            "positive semidefinite, so that no function space belongs to it."
-        )
-    return Factorization(basis, xp.where(eigenvalues > 0, eigenvalues, xp.zeros_like(eigenvalues)))
-
-
-def factorize_features(X: Array) -> Factorization:
-    """Decompose features (n, n_features) by a thin singular value decomposition."""
-    xp = namespace(X)
-    basis, singular, right = xp.linalg.svd(X, full_matrices=False)
-    return Factorization(basis, singular * singular, right.T)
-
-
-def solve_kernel(K: Array, Y: Array, alpha: float) -> Array:
-    """Coefficients (K + alpha)^-1 Y, (n, n_energies), by Cholesky factorisation. K is overwritten.
-
-    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in floating point.
-    """
-    return solve_positive_definite(add_to_diagonal(K, alpha), Y)
-
-
-def dual_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
-    """Coefficients (K + alpha_e)^-1 y_e of a kernel fit, (n, n_energies), one alpha per energy (n_energies,)."""
-    projected = factors.basis.T @ Y
-    return factors.basis @ (projected / (factors.eigenvalues[:, None] + alpha[None, :]))
-
-
-def primal_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
-    """Weights (X^T X + alpha_e)^-1 X^T y_e, (n_features, n_energies), one alpha per energy (n_energies,)."""
-    xp = namespace(Y)
-    s = factors.eigenvalues[:, None]
-    return factors.right @ (xp.sqrt(s) / (s + alpha[None, :]) * (factors.basis.T @ Y))
+from ldosml._array import Array, like, namespace
+from ldosml.solvers.factors import Factorization
 
 
 class LeaveOut:

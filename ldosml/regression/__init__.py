@@ -1,0 +1,5 @@
+"""Per-energy regression with scikit-learn's manners: one factorisation serves every energy."""
+
+from ldosml.regression.ldos import LDOSKernelRidge, LDOSRidge
+
+__all__ = ["LDOSKernelRidge", "LDOSRidge"]

@@ -1,0 +1,24 @@
+"""Solves of many energies at once: arrays in, arrays out."""
+
+from ldosml.solvers.factors import (
+    Factorization,
+    dual_coefficients,
+    factorize_features,
+    factorize_kernel,
+    primal_coefficients,
+    solve_kernel,
+)
+from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha
+
+__all__ = [
+    "Factorization",
+    "LeaveOut",
+    "blocks_of",
+    "choose_alpha",
+    "dual_coefficients",
+    "errors_by_alpha",
+    "factorize_features",
+    "factorize_kernel",
+    "primal_coefficients",
+    "solve_kernel",
+]

@@ -22,7 +22,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 
@@ -32,7 +32,9 @@ __all__ = [
     "DOS",
     "LDOS",
     "SOAP",
+    "DOSKernelRidge",
     "DOSModel",
+    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",

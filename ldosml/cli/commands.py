@@ -29,6 +29,7 @@ from ldosml.cli.options import (
     refuse_existing,
     valence,
 )
+from ldosml.cli.planning import print_plans
 
 
 class KernelName(StrEnum):
@@ -196,6 +197,7 @@ def fit(
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
+    print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
         model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)
         model.training_["dataset"] = dataset

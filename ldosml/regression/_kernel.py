@@ -81,7 +81,7 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
         self.alpha_ = self._choose_alpha(factors, targets, blocks) if alpha is None else alpha
         return solvers.dual_coefficients(factors, targets, self.alpha_)
 
-    def _plan_for(self, matrix: solvers.KernelMatrix, targets: Array, alpha: Array | float | None) -> resources.FitPlan:
+    def _plan_for(self, matrix: solvers.KernelMatrix, targets: Array) -> resources.FitPlan:
         return resources.plan_kernel_fit(
             matrix.size,
             int(matrix.like.shape[1]),

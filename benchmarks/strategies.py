@@ -59,11 +59,15 @@ def squared_errors(data, regressor, properties: bool) -> tuple[dict[str, np.ndar
     return rows, seconds / 5
 
 
-def losses(rows: dict[str, np.ndarray], data, weights: np.ndarray) -> dict[str, float]:
-    """L/sigma by quantity; ``weights`` count the structures. An LDOS counts once an atom."""
+def deviations(data) -> dict[str, float]:
+    """Sigma of the spectra."""
     aligned = data.refer_to("fermi", -14.0, 5.0)
-    sigma = {"LDOS": aligned.ldos.values.std(), "DOS": aligned.dos.per_atom().std()}
-    counts = {"LDOS": weights * data.n_atoms}
+    return {"LDOS": aligned.ldos.values.std(), "DOS": aligned.dos.per_atom().std()}
+
+
+def losses(rows: dict[str, np.ndarray], sigma: dict[str, float], n_atoms, weights: np.ndarray) -> dict[str, float]:
+    """L/sigma by quantity; ``weights`` count the structures. An LDOS counts once an atom."""
+    counts = {"LDOS": weights * n_atoms}
     result = {}
     for name in [key for key in rows if not key.endswith("reference")]:
         deviation = sigma[name] if name in sigma else rows[f"{name} reference"].std()
@@ -76,22 +80,21 @@ def compare(data, properties: bool) -> None:
     rng = np.random.default_rng(0)
     groups, members = np.unique(data.groups, return_inverse=True)
     draws = [np.bincount(rng.integers(0, len(groups), len(groups)), minlength=len(groups))[members] for _ in range(500)]
-    baseline, ones = None, np.ones(len(data))
+    baseline, ones, sigma = None, np.ones(len(data)), deviations(data)
     for name, regressor in STRATEGIES.items():
         rows, seconds = squared_errors(data, regressor, properties)
         baseline = rows if baseline is None else baseline
-        found = losses(rows, data, ones)
+        found = losses(rows, sigma, data.n_atoms, ones)
         if rows is baseline:
             print("| trained on | " + " | ".join(found) + " | seconds a fit |")
             print("| --- |" + " --- |" * (len(found) + 1))
+        drawn = [[losses(each, sigma, data.n_atoms, w) for w in draws] for each in (baseline, rows)]
         cells = []
         for key, value in found.items():
-            text = f"{value:.3f}"
-            if rows is not baseline:
-                differences = [losses(rows, data, w)[key] - losses(baseline, data, w)[key] for w in draws]
-                low, high = np.percentile(differences, [2.5, 97.5])
-                text += f" ({low:+.3f} to {high:+.3f})"
-            cells.append(text)
+            low, high = np.percentile(
+                [after[key] - before[key] for before, after in zip(*drawn, strict=True)], [2.5, 97.5]
+            )
+            cells.append(f"{value:.3f}" + ("" if rows is baseline else f" ({low:+.3f} to {high:+.3f})"))
         print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
 
 

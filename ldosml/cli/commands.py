@@ -29,6 +29,7 @@ from ldosml.cli.options import (
     refuse_existing,
     valence,
 )
+from ldosml.cli.planning import print_plans
 
 
 class KernelName(StrEnum):
@@ -215,6 +216,7 @@ def fit(
     weight = ldos_weight if learn is Targets.both else 0.0
     regressor = LDOSKernelRidge(**options) if learn is Targets.ldos else DOSKernelRidge(ldos_weight=weight, **options)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
+    print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
         model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)
         model.training_["dataset"] = dataset

@@ -64,9 +64,13 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def _choose_alpha(self, factors: solvers.Factorization, targets: Array, blocks: list[Array] | None) -> Array:
         """Set ``alphas_``, ``cv_errors_`` and give alpha (n_energies,)."""
-        xp = namespace(targets)
+        self._set_candidates(float(namespace(targets).sum(factors.eigenvalues)) / targets.shape[0])
+        errors = solvers.errors_by_alpha(factors, targets, [float(a) for a in self.alphas_], blocks)
+        return self._choose(errors, targets)
+
+    def _set_candidates(self, scale: float) -> None:
+        """Set ``alphas_``: those given, or the default ones times ``scale``, the mean of the kernel's diagonal."""
         if self.alphas is None:
-            scale = float(xp.sum(factors.eigenvalues)) / targets.shape[0]
             self.alphas_ = np.asarray(DEFAULT_ALPHAS) * (scale or 1.0)
         else:
             self.alphas_ = np.atleast_1d(np.asarray(to_numpy(self.alphas), dtype=float))
@@ -74,9 +78,12 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
                 raise ValueError(f"alphas must be positive and finite, at least one; got {self.alphas!r}.")
         if not 0 <= self.alpha_smoothing < np.inf:
             raise ValueError(f"alpha_smoothing must be zero or a positive number; got {self.alpha_smoothing!r}.")
-        self.cv_errors_ = solvers.errors_by_alpha(factors, targets, [float(a) for a in self.alphas_], blocks)
-        variance = xp.mean(targets * targets, axis=0)
-        return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
+
+    def _choose(self, errors: Array, targets: Array) -> Array:
+        """Set ``cv_errors_`` (n_alphas, n_energies) and give the alpha of each energy that they choose."""
+        self.cv_errors_ = errors
+        variance = namespace(targets).mean(targets * targets, axis=0)
+        return solvers.choose_alpha(errors, self.alphas_, variance, self.alpha_smoothing)
 
     def _finish(self, predicted: Array) -> Array:
         predicted = predicted + self.target_mean_[None, :]

@@ -19,9 +19,10 @@ from ldosml import kernels, solvers
 from ldosml._array import Array, index_like, namespace, to_numpy
 from ldosml._validation import check_shape, validate_predict
 from ldosml.kernel_matrices import SummedKernel
-from ldosml.regression._kernel import KernelExpansion
+from ldosml.regression._kernel import KernelFit
 from ldosml.regression._observations import Observations, observe, validate_ldos, validate_sums
 from ldosml.regression._per_energy import Alpha, PerEnergyRidge
+from ldosml.resources import Precision, Solver
 
 
 class StructureRidge(PerEnergyRidge, ABC):
@@ -174,7 +175,7 @@ class StructureRidge(PerEnergyRidge, ABC):
         """Leave in ``part`` what predicts one species."""
 
 
-class DOSKernelRidge(KernelExpansion, StructureRidge):
+class DOSKernelRidge(KernelFit, StructureRidge):
     r"""Kernel ridge regression of the total DOS, split over the atoms; all energies from one factorisation.
 
     For every energy minimises, over functions f_z of the kernel's space, one for each species z,
@@ -209,6 +210,9 @@ class DOSKernelRidge(KernelExpansion, StructureRidge):
         Learn deviations from a mean share of the atoms of each species, which is not regularised: the shares that come
         closest to all targets in the same sum of squares, the smallest ones where the compositions do not tell the
         species apart. Leave-out errors take it as known.
+    solver : {"auto", "eigh", "cholesky"}
+    precision : {"float64", "float32"}
+        As in ``LDOSKernelRidge``.
 
     Attributes
     ----------
@@ -244,6 +248,8 @@ class DOSKernelRidge(KernelExpansion, StructureRidge):
         alphas: ArrayLike | None = None,
         alpha_smoothing: float = 5.0,
         subtract_mean: bool = True,
+        solver: Solver = "auto",
+        precision: Precision = "float64",
     ) -> None:
         self.alpha = alpha
         self.kernel = kernel
@@ -255,6 +261,8 @@ class DOSKernelRidge(KernelExpansion, StructureRidge):
         self.alphas = alphas
         self.alpha_smoothing = alpha_smoothing
         self.subtract_mean = subtract_mean
+        self.solver = solver
+        self.precision = precision
 
     def _solve(self, X: Array, codes: NDArray[np.int64], rows: Observations) -> None:
         matrix = SummedKernel(self._kernel, X, rows.sums, rows.weights)

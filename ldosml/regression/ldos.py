@@ -12,8 +12,9 @@ from ldosml import kernels, solvers
 from ldosml._array import Array, namespace
 from ldosml._validation import validate_predict
 from ldosml.kernel_matrices import EnvironmentKernel
-from ldosml.regression._kernel import KernelExpansion
+from ldosml.regression._kernel import KernelFit
 from ldosml.regression._per_energy import Alpha, EnvironmentRidge
+from ldosml.resources import Precision, Solver
 
 
 class LDOSRidge(EnvironmentRidge):
@@ -75,12 +76,14 @@ class LDOSRidge(EnvironmentRidge):
         return self._finish(validate_predict(self, X) @ self.coef_)
 
 
-class LDOSKernelRidge(KernelExpansion, EnvironmentRidge):
+class LDOSKernelRidge(KernelFit, EnvironmentRidge):
     r"""Kernel ridge regression of the LDOS, all energies from one factorisation.
 
     For every energy e minimises |y_e - mean_e - K c_e|^2 + alpha_e c_e.K c_e (equations 13 and 14 of Aryanpour and
     Sadeghi, 2025): a Cholesky factorisation of K + alpha if one alpha is given for all energies, else the eigenvectors
-    of K, from which every alpha and its leave-out error follow in closed form.
+    of K, from which every alpha and its leave-out error follow in closed form. Memory and time are estimated before
+    anything is computed (``plan``), logged where the fit takes seconds (logger ``ldosml``, level INFO), and a fit that
+    memory does not hold is refused by MemoryError; NumPy's peak is 1.1 n^2 numbers with one alpha.
 
     Parameters
     ----------
@@ -97,6 +100,12 @@ class LDOSKernelRidge(KernelExpansion, EnvironmentRidge):
         Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
     subtract_mean : bool
         Learn deviations from the mean target, which is not regularised. Leave-out errors take the mean as known.
+    solver : {"auto", "eigh", "cholesky"}
+        Where there are several alphas: eigenvectors of K once, which hold 2 to 3 n^2 numbers for n environments, or a
+        factorisation in place for each alpha, n^2 numbers. By default eigenvectors where memory and LAPACK let them.
+    precision : {"float64", "float32"}
+        "float32" factorises in half the memory and refines the result in float64, where K is evaluated again and never
+        stored. For one number as alpha, and refused where the condition number of K + alpha exceeds 1e6.
 
     Attributes
     ----------
@@ -130,6 +139,8 @@ class LDOSKernelRidge(KernelExpansion, EnvironmentRidge):
         alphas: ArrayLike | None = None,
         alpha_smoothing: float = 5.0,
         subtract_mean: bool = True,
+        solver: Solver = "auto",
+        precision: Precision = "float64",
     ) -> None:
         self.alpha = alpha
         self.kernel = kernel
@@ -139,6 +150,8 @@ class LDOSKernelRidge(KernelExpansion, EnvironmentRidge):
         self.alphas = alphas
         self.alpha_smoothing = alpha_smoothing
         self.subtract_mean = subtract_mean
+        self.solver = solver
+        self.precision = precision
 
     def _solve(self, X: Array, targets: Array, alpha: Array | float | None, blocks: list[Array] | None) -> None:
         self.X_fit_ = X

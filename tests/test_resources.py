@@ -183,4 +183,4 @@ def test_the_command_line_tells_the_plan_first_and_refuses_what_does_not_fit(cap
     assert said.index("Si: Kernel") < said.index("Fitting")
     memory(1000)
     assert main([*command, "--overwrite"]) == 1
-    assert "A kernel of 12 rows with 241 energies and 20 alphas needs at least" in capsys.readouterr().err
+    assert "241 energies and 20 alphas needs at least" in capsys.readouterr().err

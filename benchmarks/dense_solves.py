@@ -9,17 +9,17 @@
 - 20 alphas by leave-one-structure-out, and the fit: against dsyevd in place + the products that the method needs, two
   (n, n) by (n, 400) for the projection and the coefficients, and one for each alpha.
 
-Peak memory is that of a process of its own which only fits (ru_maxrss), less what it held with its inputs. Beside it
+Peak memory is that of a process of its own which only fits (VmHWM, Linux), less what it held with its inputs. Beside it
 stand the plan's estimates, and precision="float32" and solver="cholesky".
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import machine
 import numpy as np
@@ -100,10 +100,17 @@ def alone(n: int, how: str) -> None:
     model = estimator(how)
     plan = model.plan(n, N_FEATURES, N_ENERGIES)
     estimate = plan.seconds
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the inputs
     seconds = timed(lambda: model.fit(X, Y, structure_index=index))
-    peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    peak = resident("VmHWM") - before
     print(json.dumps({"peak": peak, "seconds": seconds, "planned": plan.bytes, "estimate": estimate}))
+
+
+def resident(entry: str) -> int:
+    """Bytes in memory, now (VmRSS) or at most (VmHWM); ru_maxrss would count the parent's before this process began."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(entry))
 
 
 def row(*cells: object) -> None:

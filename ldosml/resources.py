@@ -65,8 +65,9 @@ class FitPlan:
 
     def announce(self) -> None:
         """Log the plan, to the logger ``ldosml`` at level INFO, where the fit takes seconds."""
-        # Speeds are measured only where they may matter.
-        if sum(self.operations) > 1e10 and self.seconds > _TOLD_FROM:
+        products, factors, eigenvectors = self.operations
+        # Speeds are measured only where seconds are likely.
+        if products + factors + 10 * eigenvectors > 1e11 and self.seconds > _TOLD_FROM:
             logging.getLogger("ldosml").info("%s", self)
 
 
@@ -173,7 +174,7 @@ def _with_one_alpha(n: int, n_energies: int, evaluated: float) -> list[_Way]:
     refined = 6 * (evaluated + 2 * solved)  # six residuals and corrections, say
     return [
         _Way("cholesky", (1, 2), 3, (evaluated + solved, factorised, 0), "one number for alpha"),
-        _Way("streamed", (0.5, 0.5), 3, (evaluated + solved, factorised, 0), ""),
+        _Way("streamed", (0.5, 0.5), 3, (evaluated + solved, factorised, 0), "one number for alpha, streamed"),
         _Way(
             "float32",
             (0.5, 1),

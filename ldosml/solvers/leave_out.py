@@ -101,7 +101,7 @@ class _Spectral:
     def blocks(self, rows: Array) -> Array:
         xp = namespace(self._basis)
         part = xp.reshape(xp.take(self._basis, xp.reshape(rows, (-1,)), axis=0), (*rows.shape, -1))
-        fitted = (part * self._weights[None, None, :]) @ part.mT
+        fitted = (part * self._weights[None, None, :]) @ xp.matrix_transpose(part)
         return fitted if self._square else like(self._basis, np.eye(rows.shape[1]))[None, :, :] - fitted
 
 

@@ -19,7 +19,7 @@ from ldosml.solvers.building import KernelMatrix, evaluate, tile_shape, tiles
 from ldosml.solvers.indefinite import largest_eigenvalue, smallest_eigenvalue
 
 MAX_CONDITION = 1e6
-_TOLERANCE = 1e-12
+_TOLERANCE = 1e-11
 _MAX_STEPS = 30
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -50,15 +50,16 @@ def _refusal(condition: str, alpha: float) -> str:
 
 
 def _refine(kernel: KernelMatrix, Y: Array, alpha: float, factor: Array, condition: float) -> Array:
-    coefficients, missed, last = namespace(Y).zeros_like(Y), Y, float("inf")
-    for _ in range(_MAX_STEPS):
+    coefficients, missed, last = namespace(Y).zeros_like(Y), Y, 1.0
+    for step in range(_MAX_STEPS):
         correction = _correction(factor, missed)
         coefficients += correction
         size = _relative(correction, coefficients)
-        # Rounding of the residual keeps corrections from shrinking further.
-        if size <= _TOLERANCE or (size > 0.5 * last and last <= 8 * _EPS * condition):
+        ratio = size / last if step else 1.0
+        # What is left to correct is smaller by that ratio, until rounding of the residuals stops it.
+        if size * ratio <= _TOLERANCE or (ratio > 0.5 and last <= 8 * _EPS * condition):
             return coefficients
-        if not size <= 0.5 * last:
+        if step and not ratio <= 0.5:
             break
         last, missed = size, residual(kernel, coefficients, Y, alpha)
     raise LinAlgError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace, is_array_api_obj, is_numpy_array
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 from sklearn.utils.validation import validate_data
 
 Array = Any
@@ -50,12 +50,31 @@ def is_foreign(array: object) -> bool:
     return is_array_api_obj(array) and not is_numpy_array(array)
 
 
+def check_same_place(name: str, array: object, other_name: str, other: object) -> None:
+    """Raise TypeError unless two arrays belong to one library and lie on one device; lists count as NumPy's."""
+    places = [_place(array), _place(other)]
+    if places[0] != places[1]:
+        library, where = zip(*places, strict=True)
+        raise TypeError(
+            f"{name} is an array of {library[0]} on {where[0]}, but {other_name} one of {library[1]} on {where[1]}. "
+            "Move one to the other: nothing is copied between devices unasked."
+        )
+
+
+def _place(array: object) -> tuple[str, str]:
+    """Library and device of an array."""
+    if not is_foreign(array):
+        return "numpy", "cpu"
+    return array_namespace(array).__name__.removeprefix("array_api_compat."), str(device(array))
+
+
 def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
     """Check training data as scikit-learn does, in float64, and set ``n_features_in_``.
 
     X (n_environments, n_features), Y (n_environments,) or (n_environments, n_energies). Arrays of namespaces other
     than NumPy's stay where they are.
     """
+    check_same_place("X", X, "Y", Y)
     if not is_foreign(X):
         checked: tuple[Array, Array] = validate_data(
             estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
@@ -74,7 +93,9 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
 
 
 def validate_predict(estimator: Any, X: Array) -> Array:
-    """Check features at prediction: float64, as many as at ``fit``."""
+    """Check features at prediction: float64, as many as at ``fit``, and where ``fit`` left its arrays."""
+    if hasattr(estimator, "target_mean_"):
+        check_same_place("X", X, "what was fitted", estimator.target_mean_)
     if not is_foreign(X):
         return validate_data(estimator, X, dtype="float64", reset=False)
     xp = array_namespace(X)

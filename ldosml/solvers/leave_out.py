@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, identity_like, index_like, like, namespace, to_numpy
 from ldosml.solvers.factors import Factorization
 
 
@@ -64,10 +64,9 @@ class LeaveOut:
         return fitted if self._square else 1.0 - fitted
 
     def _missed_block(self, weights: Array, rows: Array) -> Array:
-        xp = namespace(weights)
-        part = xp.take(self._basis, rows, axis=0)
+        part = namespace(weights).take(self._basis, rows, axis=0)
         fitted = (part * weights[None, :]) @ part.T
-        return fitted if self._square else xp.eye(fitted.shape[0], dtype=fitted.dtype) - fitted
+        return fitted if self._square else identity_like(fitted, fitted.shape[0]) - fitted
 
 
 def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None) -> Array:
@@ -86,15 +85,14 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
 
     Raises ValueError when there are fewer than two, since nothing would be left to fit.
     """
-    xp = namespace(like_array)
-    _, label = np.unique(np.asarray(index), return_inverse=True)  # labels may be strings
+    _, label = np.unique(to_numpy(index), return_inverse=True)  # labels may be strings
     order = np.argsort(label, kind="stable")
     blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     if len(blocks) < 2:
         raise ValueError(
             "Leave-one-structure-out needs at least 2 structures; structure_index names only one. Give alpha a number."
         )
-    return [xp.asarray(block) for block in blocks]
+    return [index_like(like_array, block) for block in blocks]
 
 
 def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array, width: float) -> Array:

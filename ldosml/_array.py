@@ -58,15 +58,20 @@ def as_float64(name: str, values: object) -> Array:
 def like(array: Array, values: object) -> Array:
     """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
     xp = namespace(array)
-    if isinstance(values, np.ndarray) and not is_numpy(xp):
-        values = np.require(values, requirements=["C", "W"])  # torch wants neither reversed nor read-only views
-    return xp.asarray(values, dtype=xp.float64, device=array_api_compat.device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.float64, device=array_api_compat.device(array))
 
 
 def index_like(array: Array, values: object) -> Array:
     """Give whole numbers as an int64 array of the namespace and on the device of ``array``, to take rows of it by."""
     xp = namespace(array)
-    return xp.asarray(values, dtype=xp.int64, device=array_api_compat.device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.int64, device=array_api_compat.device(array))
+
+
+def _plain(xp: Namespace, values: object) -> object:
+    """Give an array of NumPy's in order and writable: torch takes no reversed views and warns of read-only ones."""
+    if isinstance(values, np.ndarray) and not is_numpy(xp):
+        return np.require(values, requirements=["C", "W"])
+    return values
 
 
 def identity_like(array: Array, size: int) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 Array = Any
 
@@ -107,3 +107,33 @@ def validate_predict(estimator: Any, X: Array) -> Array:
         )
     check_finite("X", X)
     return xp.astype(X, xp.float64)
+
+
+def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:
+    """Check spectra (n_rows, n_energies) as scikit-learn checks the input of a transformer, in float64.
+
+    With ``reset`` their energies are counted, in ``n_features_in_``; otherwise they must be as many as then.
+    """
+    if not is_foreign(Y):
+        checked: Array = validate_data(estimator, Y, dtype="float64", reset=reset)
+        return checked
+    check_shape("Spectra", Y, (None, None), "n_rows, n_energies")
+    check_finite("Spectra", Y)
+    if reset:
+        estimator.n_features_in_ = int(Y.shape[1])
+    check_shape("Spectra", Y, (None, estimator.n_features_in_), "n_rows, n_energies of the spectra fitted on")
+    xp = array_namespace(Y)
+    return xp.astype(Y, xp.float64)
+
+
+def validate_targets(estimator: Any, Y: Array) -> Array:
+    """Check targets (n_rows,) or (n_rows, n_energies) without their descriptors: numbers, finite, in float64."""
+    name = type(estimator).__name__
+    if Y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if not is_foreign(Y):
+        checked: Array = check_array(Y, dtype="float64", ensure_2d=False, input_name="y", estimator=name)
+        return checked
+    check_finite("Y", Y)
+    xp = array_namespace(Y)
+    return xp.astype(Y, xp.float64)

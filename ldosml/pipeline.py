@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ldosml._array import to_numpy
+from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.evaluation import Evaluation
@@ -77,6 +77,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     low, high : float, optional
         Energies to learn, eV against that zero. Default: from three smearing widths below the first states to where
         the first DOS ceases to be complete.
+    device : {None, "cpu", "cuda"}
+        Where the regressor fits and predicts: with NumPy, or with CuPy on an NVIDIA GPU, to which descriptors and
+        spectra are moved once, before the fit. None: where the spectra are. Predictions are NumPy's in any case.
+        Regressors of other packages know NumPy only.
 
     Attributes
     ----------
@@ -104,6 +108,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     (1, 101)
     """
 
+    _place: Array = np.empty((0, 0))  # an array where the regressors have theirs
+
     def __init__(
         self,
         descriptor: Any = None,
@@ -112,12 +118,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         reference: Reference = "fermi",
         low: float | None = None,
         high: float | None = None,
+        device: Device | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.regressor = regressor
         self.reference = reference
         self.low = low
         self.high = high
+        self.device = device
 
     def fit(self, data: Data | Sequence[Atoms], ldos: LDOS | None = None) -> Self:
         """Fit on a dataset, or on structures and their LDOS.
@@ -129,20 +137,24 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             When there is no LDOS, rows do not match atoms, or the zero is not ``reference`` and cannot be moved.
+        ImportError, RuntimeError
+            When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
+        to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         structures, ldos, groups = self._from_dataset(data) if ldos is None else self._from_arrays(data, ldos)
         X = self._fit_descriptor(structures)
         numbers = np.concatenate([atoms.numbers for atoms in structures])
         group = np.asarray(groups)[to_numpy(ldos.structure_index)]
         self.grid_, self.smearing_width_ = ldos.grid, ldos.smearing_width
-        self.regressors_ = {}
+        targets = to_device(ldos.values, self.device)
+        self._place, self.regressors_ = targets[:0, :], {}
         for number in np.unique(numbers):
-            rows, regressor = numbers == number, self._new_regressor()
+            rows, regressor = np.flatnonzero(numbers == number), self._new_regressor()
             grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
             try:
-                self.regressors_[int(number)] = regressor.fit(X[rows], ldos.values[rows], **grouped)
+                self.regressors_[int(number)] = regressor.fit(like(targets, X[rows]), _take(targets, rows), **grouped)
             except ValueError as error:
-                found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
+                found = f"{len(rows)} environments in {len(set(group[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
         self.training_: dict[str, Any] = {
             "n_structures": len(structures),
@@ -213,7 +225,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         values = np.empty((len(numbers), self.grid_.size))
         for number in np.unique(numbers):
             rows = numbers == number
-            values[rows] = self.regressors_[int(number)].predict(X[rows])
+            values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, X[rows])))
         index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
@@ -275,6 +287,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         grid: EnergyGrid = self.grid_
         return grid.energies
+
+
+def _take(array: Array, rows: NDArray[np.int64]) -> Array:
+    return namespace(array).take(array, index_like(array, rows), axis=0)
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Per-energy regression with scikit-learn's manners: one factorisation serves every energy."""
 
 from ldosml.regression.ldos import LDOSKernelRidge, LDOSRidge
+from ldosml.regression.represented import RepresentedRegressor
 
-__all__ = ["LDOSKernelRidge", "LDOSRidge"]
+__all__ = ["LDOSKernelRidge", "LDOSRidge", "RepresentedRegressor"]

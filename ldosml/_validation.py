@@ -117,13 +117,14 @@ def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:
     if not is_foreign(Y):
         checked: Array = validate_data(estimator, Y, dtype="float64", reset=reset)
         return checked
+    xp = array_namespace(Y)
+    Y = xp.astype(Y, xp.float64)
     check_shape("Spectra", Y, (None, None), "n_rows, n_energies")
     check_finite("Spectra", Y)
     if reset:
         estimator.n_features_in_ = int(Y.shape[1])
     check_shape("Spectra", Y, (None, estimator.n_features_in_), "n_rows, n_energies of the spectra fitted on")
-    xp = array_namespace(Y)
-    return xp.astype(Y, xp.float64)
+    return Y
 
 
 def validate_targets(estimator: Any, Y: Array) -> Array:
@@ -134,6 +135,7 @@ def validate_targets(estimator: Any, Y: Array) -> Array:
     if not is_foreign(Y):
         checked: Array = check_array(Y, dtype="float64", ensure_2d=False, input_name="y", estimator=name)
         return checked
-    check_finite("Y", Y)
     xp = array_namespace(Y)
-    return xp.astype(Y, xp.float64)
+    Y = xp.astype(Y, xp.float64)
+    check_finite("Y", Y)
+    return Y

@@ -107,6 +107,8 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         """Predict spectra (n_environments, n_energies) of descriptors (n_environments, n_features)."""
         check_is_fitted(self)
         represented = self.regressor_.predict(X)
+        if represented.ndim == 1:  # other packages predict a single column so
+            represented = represented[:, None]
         predicted = self.representation_.inverse_transform(represented)
         return predicted[:, 0] if self._flat else predicted
 

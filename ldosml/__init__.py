@@ -22,7 +22,8 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 
@@ -32,6 +33,7 @@ __all__ = [
     "DOS",
     "LDOS",
     "SOAP",
+    "Cumulative",
     "DOSKernelRidge",
     "DOSModel",
     "DOSRidge",
@@ -41,7 +43,10 @@ __all__ = [
     "LDOSDataset",
     "LDOSKernelRidge",
     "LDOSRidge",
+    "Pointwise",
+    "PrincipalComponents",
     "PropertyTable",
+    "RepresentedRegressor",
     "absorption_spectrum",
     "band_energy",
     "band_gap",

@@ -1,12 +1,13 @@
 """Array namespaces, and the few operations that the array API standard lacks.
 
 The data says where it lives: every numerical function asks :func:`namespace` of its arguments and stays there,
-so that NumPy on a laptop and CuPy on a GPU run the same lines. Nothing here copies an array to the host.
+so that NumPy on a laptop and CuPy on a GPU run the same lines. Only :func:`to_numpy`, for output, copies an array to
+the host. What only CuPy runs stands in ``_cuda``, ``cholesky`` and ``solve_positive_definite``, and nowhere else.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import array_api_compat
 import numpy as np
@@ -19,6 +20,9 @@ Array = Any
 
 Namespace = Any
 """An array API namespace (a module)."""
+
+Device = Literal["cpu", "cuda"]
+"""Where to compute: with NumPy, or with CuPy on an NVIDIA GPU."""
 
 
 def namespace(*arrays: object) -> Namespace:
@@ -59,15 +63,25 @@ def array_device(array: Array) -> Any:
 def like(array: Array, values: object) -> Array:
     """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
     xp = namespace(array)
-    if isinstance(values, np.ndarray):
-        values = np.asarray(values, order="C")  # torch takes no reversed views
-    return xp.asarray(values, dtype=xp.float64, device=array_device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.float64, device=array_device(array))
 
 
 def index_like(array: Array, values: object) -> Array:
     """Give whole numbers as an int64 array of the namespace and on the device of ``array``, to take rows of it by."""
     xp = namespace(array)
-    return xp.asarray(values, dtype=xp.int64, device=array_device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.int64, device=array_device(array))
+
+
+def _plain(xp: Namespace, values: object) -> object:
+    """Give an array of NumPy's in order and writable: torch takes no reversed views and warns of read-only ones."""
+    if isinstance(values, np.ndarray) and not is_numpy(xp):
+        return np.require(values, requirements=["C", "W"])
+    return values
+
+
+def identity_like(array: Array, size: int) -> Array:
+    """Give the identity matrix (size, size) in the type and on the device of ``array``."""
+    return namespace(array).eye(size, dtype=array.dtype, device=array_device(array))
 
 
 def running_maximum(values: Array) -> Array:
@@ -222,13 +236,13 @@ def free_device_memory(array: Array) -> int | None:
 
 
 def add_to_diagonal(matrix: Array, value: float) -> Array:
-    """Give ``matrix`` (n, n) + ``value`` on its diagonal; in place where the namespace can (NumPy and CuPy)."""
+    """Give ``matrix`` (n, n) + ``value`` on its diagonal; in place with NumPy, torch and CuPy."""
     xp = namespace(matrix)
-    if is_numpy(xp) or array_api_compat.is_cupy_namespace(xp):
-        diagonal = xp.arange(matrix.shape[0])
-        matrix[diagonal, diagonal] += value
-        return matrix
-    return matrix + value * xp.eye(matrix.shape[0], dtype=matrix.dtype, device=array_device(matrix))
+    if array_api_compat.is_array_api_strict_namespace(xp):  # the standard has no assignment to arrays of indices
+        return matrix + value * identity_like(matrix, matrix.shape[0])
+    diagonal = xp.arange(matrix.shape[0], device=array_device(matrix))
+    matrix[diagonal, diagonal] += value
+    return matrix
 
 
 def sum_by_index(values: Array, index: Array, count: int) -> Array:
@@ -263,8 +277,39 @@ def sum_segments(values: Array, bounds: np.ndarray) -> Array:
 
 def to_numpy(array: Array) -> np.ndarray:
     """Copy an array of any namespace to the host, for output only: no numerics pass through here."""
-    if array_api_compat.is_cupy_array(array):
-        return np.asarray(array.get())
-    if array_api_compat.is_torch_array(array):
-        return np.asarray(array.cpu())
-    return np.asarray(array)
+    if not array_api_compat.is_array_api_obj(array):
+        return np.asarray(array)
+    xp = namespace(array)
+    host = xp.Device("CPU_DEVICE") if array_api_compat.is_array_api_strict_namespace(xp) else "cpu"
+    return np.asarray(array_api_compat.to_device(array, host))
+
+
+def to_device(array: Array, device: Device | None) -> Array:
+    """Give ``array`` on a device: "cpu" as NumPy's, "cuda" as CuPy's on its current GPU; None leaves it where it is.
+
+    Raises ValueError for another device, ImportError where CuPy is missing, RuntimeError where it finds no GPU.
+    """
+    if device is None:
+        return array
+    if device not in get_args(Device):
+        raise ValueError(f"device must be None, {' or '.join(map(repr, get_args(Device)))}; got {device!r}.")
+    return to_numpy(array) if device == "cpu" else _cuda().asarray(array)
+
+
+def _cuda() -> Namespace:
+    """CuPy's namespace, where CuPy and a GPU are found."""
+    try:
+        import cupy
+
+        cupy.cuda.runtime.getDevice()
+    except ImportError as error:
+        raise ImportError(
+            f'device="cuda" needs CuPy, which cannot be imported ({error}): pip install "ldosml[gpu]", or the CuPy of '
+            'your CUDA version, as pip install cupy-cuda12x. Without an NVIDIA GPU use device="cpu".'
+        ) from error
+    except RuntimeError as error:  # CUDARuntimeError is one
+        raise RuntimeError(
+            f'device="cuda" found no usable NVIDIA GPU: {error}. Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use '
+            'device="cpu".'
+        ) from error
+    return array_api_compat.array_namespace(cupy.empty(0))

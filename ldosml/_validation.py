@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace, is_array_api_obj, is_numpy_array
-from sklearn.utils.validation import validate_data
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+from sklearn.utils.validation import check_array, validate_data
 
 Array = Any
 
@@ -50,12 +50,31 @@ def is_foreign(array: object) -> bool:
     return is_array_api_obj(array) and not is_numpy_array(array)
 
 
+def check_same_place(name: str, array: object, other_name: str, other: object) -> None:
+    """Raise TypeError unless two arrays belong to one library and lie on one device; lists count as NumPy's."""
+    places = [_place(array), _place(other)]
+    if places[0] != places[1]:
+        library, where = zip(*places, strict=True)
+        raise TypeError(
+            f"{name} is an array of {library[0]} on {where[0]}, but {other_name} one of {library[1]} on {where[1]}. "
+            "Move one to the other: nothing is copied between devices unasked."
+        )
+
+
+def _place(array: object) -> tuple[str, str]:
+    """Library and device of an array."""
+    if not is_foreign(array):
+        return "numpy", "cpu"
+    return array_namespace(array).__name__.removeprefix("array_api_compat."), str(device(array))
+
+
 def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
     """Check training data as scikit-learn does, in float64, and set ``n_features_in_``.
 
     X (n_environments, n_features), Y (n_environments,) or (n_environments, n_energies). Arrays of namespaces other
     than NumPy's stay where they are.
     """
+    check_same_place("X", X, "Y", Y)
     if not is_foreign(X):
         checked: tuple[Array, Array] = validate_data(
             estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
@@ -74,7 +93,9 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
 
 
 def validate_predict(estimator: Any, X: Array) -> Array:
-    """Check features at prediction: float64, as many as at ``fit``."""
+    """Check features at prediction: float64, as many as at ``fit``, and where ``fit`` left its arrays."""
+    if hasattr(estimator, "target_mean_"):
+        check_same_place("X", X, "what was fitted", estimator.target_mean_)
     if not is_foreign(X):
         return validate_data(estimator, X, dtype="float64", reset=False)
     xp = array_namespace(X)
@@ -86,3 +107,35 @@ def validate_predict(estimator: Any, X: Array) -> Array:
         )
     check_finite("X", X)
     return xp.astype(X, xp.float64)
+
+
+def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:
+    """Check spectra (n_rows, n_energies) as scikit-learn checks the input of a transformer, in float64.
+
+    With ``reset`` their energies are counted, in ``n_features_in_``; otherwise they must be as many as then.
+    """
+    if not is_foreign(Y):
+        checked: Array = validate_data(estimator, Y, dtype="float64", reset=reset)
+        return checked
+    xp = array_namespace(Y)
+    Y = xp.astype(Y, xp.float64)
+    check_shape("Spectra", Y, (None, None), "n_rows, n_energies")
+    check_finite("Spectra", Y)
+    if reset:
+        estimator.n_features_in_ = int(Y.shape[1])
+    check_shape("Spectra", Y, (None, estimator.n_features_in_), "n_rows, n_energies of the spectra fitted on")
+    return Y
+
+
+def validate_targets(estimator: Any, Y: Array) -> Array:
+    """Check targets (n_rows,) or (n_rows, n_energies) without their descriptors: numbers, finite, in float64."""
+    name = type(estimator).__name__
+    if Y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if not is_foreign(Y):
+        checked: Array = check_array(Y, dtype="float64", ensure_2d=False, input_name="y", estimator=name)
+        return checked
+    xp = array_namespace(Y)
+    Y = xp.astype(Y, xp.float64)
+    check_finite("Y", Y)
+    return Y

@@ -12,7 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +21,46 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 import ldosml
-from ldosml._array import to_numpy
+from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.pipeline import DOSModel
-from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, Representation
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 1
 
-# What each class learns: array attributes, and plain ones. Those that a model lacks are left out.
+
+@dataclass(frozen=True)
+class _Learnt:
+    """The attributes that a class learns.
+
+    Arrays (those that a model lacks are left out), those of them that stay on the host wherever the model computes,
+    whole numbers, and estimators.
+    """
+
+    arrays: tuple[str, ...] = ()
+    host_arrays: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
 _PER_ENERGY = ("target_mean_", "alpha_", "alphas_", "cv_errors_")
-_LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    SOAP: (("species_",), ("n_features_out_",)),
-    LDOSRidge: (("coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
-    LDOSKernelRidge: (("X_fit_", "dual_coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
-    DOSRidge: (("coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
-    DOSKernelRidge: (("X_fit_", "species_fit_", "dual_coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+_PLAIN = ("n_features_in_", "_flat")
+_COLUMNS = ("n_features_in_", "n_columns_")
+_LEARNT = {
+    SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
+    LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), numbers=_PLAIN),
+    LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), numbers=_PLAIN),
+    DOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
+    DOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
+    RepresentedRegressor: _Learnt(numbers=("_flat",), parts=("representation_", "regressor_")),
+    Pointwise: _Learnt(numbers=_COLUMNS),
+    Cumulative: _Learnt(numbers=_COLUMNS),
+    PrincipalComponents: _Learnt(("mean_", "components_", "variances_"), numbers=_COLUMNS),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
@@ -89,23 +110,28 @@ def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = Fal
     return path
 
 
-def load(path: str | os.PathLike[str]) -> DOSModel:
+def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> DOSModel:
     """Read a model that ``save`` wrote.
+
+    Its regressors predict on ``device``, "cpu" or "cuda", wherever they were fitted (see ``DOSModel``).
 
     Raises
     ------
     FileNotFoundError
     ValueError
         When the file is not such a model, is truncated, or was written by a version that this one cannot read.
+    ImportError, RuntimeError
+        When ``device`` is "cuda" and CuPy or a GPU is missing.
     """
     path = Path(path)
+    place = to_device(np.empty((0, 0)), device)
     try:
         with zipfile.ZipFile(path) as archive:
             if "spec.json" not in archive.namelist():
                 raise ValueError("it has no spec.json.")
             spec = json.loads(archive.read("spec.json"))
             _check_format(spec)
-            return _build(spec, archive)
+            model = _build(spec, archive)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no model file {path}.") from None
     except zipfile.BadZipFile as error:
@@ -116,6 +142,11 @@ def load(path: str | os.PathLike[str]) -> DOSModel:
         raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}.") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an ldosml model: {error}") from error
+    if device != "cpu":
+        model.set_params(device=device)._place = place
+        for regressor in model.regressors_.values():
+            _move(regressor, device)
+    return model
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -127,22 +158,40 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         spec: dict[str, Any] = json.loads(archive.read("spec.json"))
     for part in (spec["descriptor"], *spec["regressors"].values()):
-        del part["arrays"]
+        _leave_out_arrays(part)
     return spec
 
 
+def _leave_out_arrays(part: dict[str, Any]) -> None:
+    del part["arrays"]
+    for nested in part.get("parts", {}).values():
+        _leave_out_arrays(nested)
+
+
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
-    """Specification of one estimator; its arrays are added to ``arrays``."""
+    """Specification of one fitted estimator; its arrays, and those of its parts, are added to ``arrays``."""
+    spec = _describe_unfitted(part)
+    learnt = _LEARNT[type(part)]
+    names = (*learnt.arrays, *learnt.host_arrays)
+    kept = {attribute: f"{name}.{attribute}" for attribute in names if hasattr(part, attribute)}
+    arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
+    spec |= {"learnt": {attribute: getattr(part, attribute) for attribute in learnt.numbers}, "arrays": kept}
+    if learnt.parts:
+        spec["parts"] = {
+            attribute: _describe(getattr(part, attribute), f"{name}.{attribute}", arrays) for attribute in learnt.parts
+        }
+    return spec
+
+
+def _describe_unfitted(part: Any) -> dict[str, Any]:
+    """Class and parameters of an estimator; a parameter that is an estimator is described alike."""
     if type(part) not in _LEARNT:
         raise TypeError(
             f"A {type(part).__name__} cannot be saved; known are {', '.join(_CLASSES)}. Save its parameters yourself."
         )
-    array_names, plain_names = _LEARNT[type(part)]
-    kept = {attribute: f"{name}.{attribute}" for attribute in array_names if hasattr(part, attribute)}
-    arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
     parameters = {key: value for key, value in part.get_params(deep=False).items() if key not in _NOT_KEPT}
-    plain = {attribute: getattr(part, attribute) for attribute in plain_names}
-    return {"class": type(part).__name__, "parameters": parameters, "learnt": plain, "arrays": kept}
+    nested = {key: _describe_unfitted(value) for key, value in parameters.items() if hasattr(value, "get_params")}
+    return {"class": type(part).__name__, "parameters": parameters | nested}
 
 
 def _plain(value: Any) -> Any:
@@ -194,6 +243,10 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
 
 def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
     name = f"{{}} of the regressor of atomic number {number}"
+    if isinstance(regressor, RepresentedRegressor):
+        _check_representation(name, regressor.representation_, n_energies)
+        _check_shapes(number, regressor.regressor_, n_features, regressor.representation_.n_columns_)
+        return
     # Parts of a fit for several species say for which one they stand.
     one = () if isinstance(regressor, LDOSRidge | LDOSKernelRidge) else (1,)
     before = "n_species, " * len(one)
@@ -209,20 +262,53 @@ def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int)
         check_shape(name.format("species_fit_"), regressor.species_fit_, (rows,), "n_environments")
 
 
+def _check_representation(name: str, representation: Any, n_energies: int) -> None:
+    if not isinstance(representation, Representation):
+        raise ValueError(f"{name.format('representation_')} is a {type(representation).__name__}.")
+    components = getattr(representation, "components_", None)
+    if components is not None:
+        expected = (representation.n_columns_, n_energies)
+        check_shape(name.format("components_"), components, expected, "n_components, n_energies")
+        check_shape(name.format("mean_"), representation.mean_, (n_energies,), "n_energies")
+    elif {representation.n_features_in_, representation.n_columns_} != {n_energies}:
+        raise ValueError(f"{name.format('representation_')} is not one of {n_energies} energies.")
+
+
 def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
+    estimator = _restore_unfitted(part)
+    learnt = _LEARNT[type(estimator)]
+    for name in learnt.numbers:
+        setattr(estimator, name, int(part["learnt"][name]))
+    for name in (*learnt.arrays, *learnt.host_arrays):
+        if name in part["arrays"]:
+            setattr(estimator, name, _read_array(archive, part["arrays"][name]))
+    for name in learnt.parts:
+        setattr(estimator, name, _restore(part["parts"][name], archive))
+    return estimator
+
+
+def _restore_unfitted(part: Mapping[str, Any]) -> Any:
     if part["class"] not in _CLASSES:
         raise ValueError(f"The model has a part of class {part['class']!r}; known are {', '.join(_CLASSES)}.")
     parameters = part["parameters"]
     if set(parameters) & set(_NOT_KEPT):
         raise ValueError(f"The model sets {', '.join(_NOT_KEPT)}, which no model file may.")
-    estimator = _CLASSES[part["class"]](**parameters)
-    array_names, plain_names = _LEARNT[type(estimator)]
-    for name in plain_names:
-        setattr(estimator, name, int(part["learnt"][name]))
-    for name in array_names:
-        if name in part["arrays"]:
-            setattr(estimator, name, _read_array(archive, part["arrays"][name]))
-    return estimator
+    nested = {key: _restore_unfitted(value) for key, value in parameters.items() if isinstance(value, dict)}
+    return _CLASSES[part["class"]](**parameters | nested)
+
+
+def _move(estimator: Any, device: Device) -> None:
+    """Move what an estimator learnt to a device."""
+    learnt = _LEARNT[type(estimator)]
+    for name in learnt.arrays:
+        if hasattr(estimator, name):
+            setattr(estimator, name, _moved(getattr(estimator, name), device))
+    for name in learnt.parts:
+        _move(getattr(estimator, name), device)
+
+
+def _moved(value: Array, device: Device) -> Array:
+    return to_device(value, device) if hasattr(value, "shape") else value
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any] | float:

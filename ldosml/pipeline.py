@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.evaluation import Evaluation
@@ -77,6 +78,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     low, high : float, optional
         Energies to learn, eV against that zero. Default: from three smearing widths below the first states to where
         the first DOS ceases to be complete.
+    device : {None, "cpu", "cuda"}
+        Where the regressor fits and predicts: with NumPy, or with CuPy on an NVIDIA GPU, to which descriptors and
+        spectra are moved once, before the fit. None: where the spectra are. Predictions are NumPy's in any case.
+        Regressors of other packages know NumPy only.
 
     Attributes
     ----------
@@ -104,6 +109,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     (1, 101)
     """
 
+    _place: Array = np.empty((0, 0))  # an array where the regressors have theirs
+
     def __init__(
         self,
         descriptor: Any = None,
@@ -112,12 +119,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         reference: Reference = "fermi",
         low: float | None = None,
         high: float | None = None,
+        device: Device | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.regressor = regressor
         self.reference = reference
         self.low = low
         self.high = high
+        self.device = device
 
     def fit(self, data: Data | Sequence[Atoms], spectra: LDOS | DOS | None = None) -> Self:
         """Fit on a dataset, or on structures and the LDOS of their atoms or their total DOS.
@@ -134,7 +143,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ValueError
             When a regressor lacks the spectra that it learns from, rows do not match atoms, or the zero is not
             ``reference`` and cannot be moved.
+        ImportError, RuntimeError
+            When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
+        to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         if spectra is None:
             training = from_dataset(data, self.reference, self.low, self.high)
         else:
@@ -145,6 +157,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             training.require_ldos(type(regressor).__name__)
         X = self._fit_descriptor(training.structures)
         self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
+        self._place = to_device(training.dos.values, self.device)[:0, :]
         fit = self._fit_together if splits_dos else self._fit_by_species
         self.regressors_: dict[int, Any] = fit(regressor, X, training)
         self.training_: dict[str, Any] = {
@@ -160,26 +173,28 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """Fit a regressor to the LDOS of the atoms of each species."""
         ldos = training.require_ldos(type(regressor).__name__)
         numbers, group = training.numbers, np.asarray(training.groups)[training.structure_index]
+        targets = to_device(ldos.values, self.device)
         fitted = {}
         for number in np.unique(numbers):
-            rows = numbers == number
+            rows = np.flatnonzero(numbers == number)
             grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
             try:
-                fitted[int(number)] = clone(regressor).fit(X[rows], ldos.values[rows], **grouped)
+                fitted[int(number)] = clone(regressor).fit(like(targets, X[rows]), _take(targets, rows), **grouped)
             except ValueError as error:
-                found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
+                found = f"{len(rows)} environments in {len(set(group[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
         return fitted
 
     def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
         """Fit one regressor to the DOS of all structures; give the part of each species."""
         wanted = regressor.get_params().get("ldos_weight", 0) > 0
+        ldos = training.require_ldos("a joint fit (ldos_weight > 0)").values if wanted else None
         regressor.fit(
-            X,
-            training.dos.values,
+            like(self._place, X),
+            to_device(training.dos.values, self.device),
             training.structure_index,
             species=training.numbers,
-            ldos=training.require_ldos("a joint fit (ldos_weight > 0)").values if wanted else None,
+            ldos=None if ldos is None else to_device(ldos, self.device),
             groups=np.asarray(training.groups),
         )
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
@@ -213,7 +228,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         values = np.empty((len(numbers), self.grid_.size))
         for number in np.unique(numbers):
             rows = numbers == number
-            values[rows] = self.regressors_[int(number)].predict(X[rows])
+            values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, X[rows])))
         index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
@@ -271,6 +286,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         grid: EnergyGrid = self.grid_
         return grid.energies
+
+
+def _take(array: Array, rows: NDArray[np.int64]) -> Array:
+    return namespace(array).take(array, index_like(array, rows), axis=0)
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, index_like, like, namespace
 from ldosml._validation import check_finite, check_positive, check_shape
 
 OVERSAMPLING = 32
@@ -107,6 +107,6 @@ def _histogram(index: Array, weights: Array, n_bins: int) -> Array:
     order = xp.argsort(index)
     ordered = xp.take(index, order)
     running = xp.cumulative_sum(xp.take(weights, order, axis=1), axis=1, include_initial=True)
-    ends = xp.searchsorted(ordered, xp.arange(n_bins + 1, dtype=index.dtype), side="left")
+    ends = xp.searchsorted(ordered, index_like(index, np.arange(n_bins + 1)), side="left")
     edges = xp.take(running, ends, axis=1)
     return edges[:, 1:] - edges[:, :-1]

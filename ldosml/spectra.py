@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
-from ldosml._array import Array, as_float64, like, namespace, sum_by_index, to_numpy
+from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
@@ -224,7 +224,7 @@ class LDOS(_Spectra):
         values = smear_eigenvalues(
             xp.reshape(eigenvalues, (-1,)), xp.reshape(electrons, (n_atoms, -1)), grid.energies, width
         )
-        index = xp.zeros(n_atoms, dtype=xp.int64)
+        index = index_like(values, np.zeros(n_atoms))
         return cls(grid, values, width, structure_index=index, numbers=numbers)
 
     @property
@@ -257,12 +257,12 @@ class LDOS(_Spectra):
         chosen = np.asarray(structures, dtype=int)
         rows = [np.arange(bounds[s], bounds[s + 1]) for s in chosen]
         xp = namespace(self.values)
-        take = xp.asarray(np.concatenate([np.empty(0, dtype=int), *rows]))
+        take = index_like(self.values, np.concatenate([np.empty(0, dtype=int), *rows]))
         return replace(
             self,
             values=xp.take(self.values, take, axis=0),
-            structure_index=xp.asarray(np.repeat(np.arange(len(chosen)), [len(r) for r in rows])),
-            numbers=None if self.numbers is None else xp.take(xp.asarray(self.numbers), take),
+            structure_index=index_like(self.values, np.repeat(np.arange(len(chosen)), [len(r) for r in rows])),
+            numbers=None if self.numbers is None else xp.take(index_like(self.values, self.numbers), take),
         )
 
     def refer_to(self, zeros: Array, grid: EnergyGrid) -> LDOS:
@@ -308,4 +308,4 @@ def _interpolate(
             )
         basis = BSpline.design_matrix(np.clip(position, 0, grid.size - 1), knots, 3).toarray()
         blocks.append(coefficients[block, :] @ like(values, basis.T))
-    return xp.concat(blocks, axis=0) if blocks else xp.empty((0, grid.size))
+    return xp.concat(blocks, axis=0) if blocks else like(values, np.empty((0, grid.size)))

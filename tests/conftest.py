@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+import array_api_compat
 import numpy as np
 import pytest
+import strict_device
 from ase import Atoms
 
 from ldosml.datasets import LDOSDataset
@@ -77,7 +79,32 @@ def make_dataset():
     return make
 
 
-@pytest.fixture(params=["numpy", "array_api_strict"])
+def cupy_on_a_gpu():
+    """CuPy's namespace, where there is a GPU to run it on."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    try:
+        cupy.cuda.runtime.getDevice()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        pytest.skip(f"CuPy finds no GPU: {error}")
+    return array_api_compat.array_namespace(cupy.empty(0))
+
+
+@pytest.fixture(params=["numpy", "array_api_strict", "torch", pytest.param("cupy", marks=pytest.mark.gpu)])
 def xp(request):
-    """An array API namespace; the same lines must run on each."""
-    return pytest.importorskip(request.param if request.param != "numpy" else "array_api_compat.numpy")
+    """An array API namespace; the same lines must run on each.
+
+    That of array-api-strict makes its arrays on a device that is not the host, as CuPy does: NumPy cannot read them,
+    and they cannot be combined with arrays made without a device.
+    """
+    if request.param == "array_api_strict":
+        yield strict_device.namespace()
+    elif request.param == "cupy":
+        yield cupy_on_a_gpu()
+    elif request.param == "torch":
+        torch = pytest.importorskip("torch", reason="torch is not installed")
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        yield array_api_compat.array_namespace(torch.empty(0))
+        torch.set_default_dtype(default)
+    else:
+        yield array_api_compat.array_namespace(np.empty(0))

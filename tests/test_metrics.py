@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, rmse
+from ldosml._array import to_numpy
 
 GRID = EnergyGrid.from_range(0, 4.9, 0.1, reference="fermi")
 INDEX = np.array([0, 0, 1, 1, 1])
@@ -36,20 +37,20 @@ def test_perfect_and_constant_predictions(pair):
 
 
 def test_per_environment_squares_average_to_the_set(pair):
-    losses = np.asarray(normalized_loss(*pair, per="environment"))
+    losses = to_numpy(normalized_loss(*pair, per="environment"))
     assert losses.shape == (5,)
     assert np.sqrt(np.mean(losses**2)) == pytest.approx(normalized_loss(*pair))
 
 
 def test_per_structure_is_the_mean_over_its_atoms(pair):
-    losses = np.asarray(normalized_loss(*pair, per="structure"))
-    environments = np.asarray(normalized_loss(*pair, per="environment"))
+    losses = to_numpy(normalized_loss(*pair, per="structure"))
+    environments = to_numpy(normalized_loss(*pair, per="environment"))
     expected = [np.sqrt(np.mean(environments[s == INDEX] ** 2)) for s in (0, 1)]
     np.testing.assert_allclose(losses, expected)
 
 
 def test_own_scale_is_each_spectrum_s_deviation(pair):
-    losses = np.asarray(normalized_loss(*pair, per="environment", scale="own"))
+    losses = to_numpy(normalized_loss(*pair, per="environment", scale="own"))
     expected = np.sqrt(((PREDICTED - REFERENCE) ** 2).mean(axis=1)) / REFERENCE.std(axis=1)
     np.testing.assert_allclose(losses, expected)
 

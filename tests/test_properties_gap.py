@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldosml import DOS, LDOS, EnergyGrid
+from ldosml._array import to_numpy
 from ldosml.properties.gap import band_gap, carrier_densities
 from ldosml.units import BOLTZMANN
 
@@ -20,9 +21,9 @@ def bands(valence=-1.0, conduction=1.0, below=3.0, above=2.0, grid=GRID):
 def test_two_bands(xp):
     values = np.concatenate([bands(), bands(-0.35, 0.5), bands(-3.0, -2.0)])
     found = band_gap(DOS(GRID, xp.asarray(values)), xp.asarray([0.0, 0.2, -2.4]), tolerance=1e-9)
-    np.testing.assert_allclose(np.asarray(found.gap), [1.9, 0.75, 0.9], atol=1e-7)
-    np.testing.assert_allclose(np.asarray(found.valence_edge), [-0.95, -0.3, -2.95], atol=1e-7)
-    np.testing.assert_allclose(np.asarray(found.conduction_edge), [0.95, 0.45, -2.05], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(found.gap), [1.9, 0.75, 0.9], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(found.valence_edge), [-0.95, -0.3, -2.95], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(found.conduction_edge), [0.95, 0.45, -2.05], atol=1e-7)
 
 
 def test_edges_are_where_the_lines_cross_the_threshold():
@@ -37,7 +38,7 @@ def test_edges_are_where_the_lines_cross_the_threshold():
 def test_a_metal_has_no_gap(xp):
     dos = DOS(GRID, xp.asarray(np.concatenate([bands(), bands()])))
     found = band_gap(dos, xp.asarray([0.0, 1.234]))
-    np.testing.assert_allclose(np.asarray(found.gap), [1.9, 0.0], atol=0.01)
+    np.testing.assert_allclose(to_numpy(found.gap), [1.9, 0.0], atol=0.01)
     assert float(found.valence_edge[1]) == float(found.conduction_edge[1]) == 1.234
 
 
@@ -51,8 +52,8 @@ def test_several_tolerances(xp):
     assert found.gap.shape == (1, 3)
     # Where a Gaussian has fallen to t times the mean.
     reach = width * np.sqrt(2 * np.log(values.max() / (np.array(tolerances) * values.mean())))
-    np.testing.assert_allclose(np.asarray(found.valence_edge)[0], -2.0 + reach, atol=1e-2)
-    np.testing.assert_allclose(np.asarray(found.conduction_edge)[0], 2.5 - reach, atol=1e-2)
+    np.testing.assert_allclose(to_numpy(found.valence_edge)[0], -2.0 + reach, atol=1e-2)
+    np.testing.assert_allclose(to_numpy(found.conduction_edge)[0], 2.5 - reach, atol=1e-2)
     one = band_gap(dos, 0.3, tolerance=1e-2)
     assert float(one.gap[0]) == float(found.gap[0, 1])
 
@@ -60,8 +61,8 @@ def test_several_tolerances(xp):
 def test_each_atom_has_its_gap(xp):
     values = np.concatenate([bands(-1, 1), bands(-0.5, 2.0), bands(-0.2, 0.2)])
     ldos = LDOS(GRID, xp.asarray(values), structure_index=xp.asarray([0, 0, 1]))
-    np.testing.assert_allclose(np.asarray(band_gap(ldos, 0.0, tolerance=1e-9).gap), [1.9, 2.4, 0.3], atol=1e-7)
-    np.testing.assert_allclose(np.asarray(band_gap(ldos.total(), 0.0, tolerance=1e-9).gap), [1.4, 0.3], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(band_gap(ldos, 0.0, tolerance=1e-9).gap), [1.9, 2.4, 0.3], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(band_gap(ldos.total(), 0.0, tolerance=1e-9).gap), [1.4, 0.3], atol=1e-7)
 
 
 @settings(max_examples=40, deadline=None)
@@ -196,8 +197,8 @@ def test_electrons_equal_holes_where_mu_says_so():
 def test_a_metal_has_no_carriers_to_count(xp):
     dos = DOS(GRID, xp.asarray(np.concatenate([bands(), bands()])))
     found = carrier_densities(dos, xp.asarray([0.0, 2.0]), 300.0)
-    assert np.isnan(np.asarray(found.electrons)).tolist() == [False, True]
-    assert np.isnan(np.asarray(found.holes)).tolist() == [False, True]
+    assert np.isnan(to_numpy(found.electrons)).tolist() == [False, True]
+    assert np.isnan(to_numpy(found.holes)).tolist() == [False, True]
     divided = carrier_densities(dos, xp.asarray([0.0, 2.0]), 300.0, division=0.0)
     # Two states/eV from 1 to 2 eV, and half of the cell where they begin.
     assert float(divided.electrons[1]) == pytest.approx(2.0 * 1.025, rel=1e-6)
@@ -212,14 +213,12 @@ def test_atoms_share_the_carriers_of_their_structure(xp):
     rows = carrier_densities(ldos, *arguments, volumes=xp.asarray([40.0, 20.0]))
     whole = carrier_densities(ldos.total(), *arguments, volumes=xp.asarray([40.0, 20.0]))
     for side in ("electrons", "holes"):
-        each, total = np.asarray(getattr(rows, side)), np.asarray(getattr(whole, side))
+        each, total = to_numpy(getattr(rows, side)), to_numpy(getattr(whole, side))
         assert each.shape == (3, 2)
         np.testing.assert_allclose(each[:2].sum(axis=0), total[0], rtol=1e-12)
         np.testing.assert_allclose(each[2], total[1], rtol=1e-12)
     cell = carrier_densities(ldos.total(), *arguments)
-    np.testing.assert_allclose(
-        np.asarray(whole.electrons), np.asarray(cell.electrons) * 1e24 / np.array([[40.0], [20.0]])
-    )
+    np.testing.assert_allclose(to_numpy(whole.electrons), to_numpy(cell.electrons) * 1e24 / np.array([[40.0], [20.0]]))
 
 
 def test_silicon_as_it_ships():

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from ldosml import DOS, LDOS, EnergyGrid
+from ldosml._array import to_numpy
 from ldosml.properties.nonnegative import nonnegative
 from ldosml.properties.optical import absorption_spectrum, emission_spectrum, photon_axis
 from ldosml.units import BOLTZMANN
@@ -34,7 +35,7 @@ def integral(w, mu, kT, curve, kinks=(), sign=1):
     """Gauss's rule with 12 nodes between all energies where something begins or bends."""
     steps = kT * np.array([0, 2, 4, 8, 12, 20, 30, 45])
     edges = [mu + s * steps - d for s in (1, -1) for d in (0.0, sign * w)]
-    points = np.concatenate([np.arange(-10, 10, 0.1), *edges, np.asarray(kinks), np.asarray(kinks) - sign * w])
+    points = np.concatenate([np.arange(-10, 10, 0.1), *edges, to_numpy(kinks), to_numpy(kinks) - sign * w])
     points = np.unique(np.clip(points, -10, 10))
     nodes, weights = np.polynomial.legendre.leggauss(12)
     half = np.diff(points)[:, None] / 2
@@ -53,7 +54,7 @@ def atoms(xp, width=0.3):
 
 def test_the_reference_is_adaptive_quadrature():
     kT, mu, w = 0.03, 0.1, 1.3
-    curve = lambda e: smeared(np.asarray(e), 0.3)  # noqa: E731
+    curve = lambda e: smeared(to_numpy(e), 0.3)  # noqa: E731
     expected = quad(integrand, -10, 10, (w, mu, kT, curve), points=[mu, mu - w], limit=400, epsabs=1e-10)[0]
     assert integral(w, mu, kT, curve) == pytest.approx(expected, abs=1e-9)
 
@@ -61,8 +62,8 @@ def test_the_reference_is_adaptive_quadrature():
 def test_equals_the_double_loop(xp):
     dos = atoms(xp).total()
     mu, kT = np.array([0.1, -0.43]), 1.5 * GRID.step
-    spectrum = np.asarray(absorption_spectrum(dos, xp.asarray(mu), kT / BOLTZMANN))
-    for values, level, got in zip(np.asarray(dos.values), mu, spectrum, strict=True):
+    spectrum = to_numpy(absorption_spectrum(dos, xp.asarray(mu), kT / BOLTZMANN))
+    for values, level, got in zip(to_numpy(dos.values), mu, spectrum, strict=True):
         x = (GRID.energies - level) / kT
         filled, empty = values / (1 + np.exp(x)), values / (1 + np.exp(-x))
         expected = [np.trapezoid(filled[: GRID.size - m] * empty[m:], dx=GRID.step) for m in range(GRID.size)]
@@ -75,7 +76,7 @@ def test_constant_dos(xp, temperature, tolerance):
     # Integral of f(e) (1 - f(e + w)) de = w/(1 - exp(-w/kT)), kT at w = 0; w as T -> 0.
     kT = BOLTZMANN * temperature
     dos = DOS(GRID, xp.asarray(np.full((1, GRID.size), 3.0)))
-    spectrum = np.asarray(absorption_spectrum(dos, 0.013, temperature))[0, :80]
+    spectrum = to_numpy(absorption_spectrum(dos, 0.013, temperature))[0, :80]
     w = photon_axis(GRID)[:80]
     expected = 9 * np.concatenate([[kT], w[1:] / -np.expm1(-w[1:] / kT)])
     np.testing.assert_allclose(spectrum, expected, rtol=0, atol=tolerance * 9 * 8)
@@ -122,13 +123,13 @@ def test_error_of_a_dos_with_kinks(step, tolerance, temperature):
 @pytest.mark.parametrize("wanted", [[0.0, 0.0123, 0.71, 5.003], np.linspace(0.31, 12, 17)])
 def test_given_photon_energies(xp, temperature, wanted):
     dos, kT = atoms(xp).total().broaden(0.1), BOLTZMANN * temperature
-    spectrum = np.asarray(absorption_spectrum(dos, 0.013, temperature, photon_energies=xp.asarray(np.array(wanted))))
+    spectrum = to_numpy(absorption_spectrum(dos, 0.013, temperature, photon_energies=xp.asarray(np.array(wanted))))
     curve = lambda e: smeared(e, np.hypot(0.3, 0.1))  # noqa: E731
     expected = np.array([integral(w, 0.013, kT, curve) for w in wanted])
     np.testing.assert_allclose(spectrum[0], expected, rtol=0, atol=1e-5 * 60)
     on_the_axis = absorption_spectrum(dos, 0.013, temperature, photon_energies=photon_axis(GRID))
     np.testing.assert_allclose(
-        np.asarray(on_the_axis), np.asarray(absorption_spectrum(dos, 0.013, temperature)), rtol=1e-9, atol=1e-12
+        to_numpy(on_the_axis), to_numpy(absorption_spectrum(dos, 0.013, temperature)), rtol=1e-9, atol=1e-12
     )
 
 
@@ -136,8 +137,8 @@ def test_given_photon_energies(xp, temperature, wanted):
 def test_atoms_add_up_to_the_structure(xp, temperature):
     ldos = atoms(xp)
     mu = xp.asarray([0.02, -0.3])
-    rows = np.asarray(absorption_spectrum(ldos, mu, temperature))
-    whole = np.asarray(absorption_spectrum(ldos.total(), mu, temperature))
+    rows = to_numpy(absorption_spectrum(ldos, mu, temperature))
+    whole = to_numpy(absorption_spectrum(ldos.total(), mu, temperature))
     assert rows.shape == (3, GRID.size)
     np.testing.assert_allclose(rows[:2].sum(axis=0), whole[0], rtol=0, atol=1e-13 * whole.max())
     np.testing.assert_allclose(rows[2], whole[1], rtol=0, atol=1e-13 * whole.max())
@@ -167,12 +168,12 @@ def test_many_atoms_of_one_structure():
 def test_emission_is_equation_a10_as_printed(xp, temperature):
     kT, mu = BOLTZMANN * temperature, 0.113
     dos = atoms(xp).total()
-    spectrum = np.asarray(emission_spectrum(dos, mu, temperature))[1]
+    spectrum = to_numpy(emission_spectrum(dos, mu, temperature))[1]
     curve = lambda e: smeared(e, 0.3, STATES[::-1])  # noqa: E731
     places = [0, 1, 3, 10, 40]
     expected = [integral(photon_axis(GRID)[m], mu, kT, curve, sign=-1) for m in places]
     np.testing.assert_allclose(spectrum[places], expected, rtol=1e-2, atol=2e-5 * spectrum.max())
-    absorbed = np.asarray(absorption_spectrum(dos, mu, temperature))[1]
+    absorbed = to_numpy(absorption_spectrum(dos, mu, temperature))[1]
     np.testing.assert_allclose(spectrum, absorbed * np.exp(-photon_axis(GRID) / kT), rtol=1e-12)
 
 
@@ -180,10 +181,10 @@ def test_temperatures_in_any_order(xp):
     dos = atoms(xp).total()
     temperatures = np.array([3000.0, 5.0, 400.0])
     mu = np.array([[0.1, 0.0, 0.05], [-0.1, 0.0, 0.07]])
-    together = np.asarray(absorption_spectrum(dos, xp.asarray(mu), temperatures))
+    together = to_numpy(absorption_spectrum(dos, xp.asarray(mu), temperatures))
     assert together.shape == (2, 3, GRID.size)
     for column, temperature in enumerate(temperatures):
-        alone = np.asarray(absorption_spectrum(dos, xp.asarray(mu[:, column]), float(temperature)))
+        alone = to_numpy(absorption_spectrum(dos, xp.asarray(mu[:, column]), float(temperature)))
         np.testing.assert_array_equal(together[:, column], alone)
 
 
@@ -226,11 +227,11 @@ def test_per_squared_frequency(xp):
     axis = photon_axis(GRID, per_squared_frequency=True)
     assert axis[0] == GRID.step
     assert len(axis) == GRID.size - 1
-    plain = np.asarray(absorption_spectrum(dos, 0.0, 300.0))
-    divided = np.asarray(absorption_spectrum(dos, 0.0, 300.0, per_squared_frequency=True))
+    plain = to_numpy(absorption_spectrum(dos, 0.0, 300.0))
+    divided = to_numpy(absorption_spectrum(dos, 0.0, 300.0, per_squared_frequency=True))
     np.testing.assert_allclose(divided, plain[:, 1:] / axis**2)
-    one = np.asarray(emission_spectrum(dos, 0.0, 300.0, photon_energies=[2.0], per_squared_frequency=True))
-    np.testing.assert_allclose(one, np.asarray(emission_spectrum(dos, 0.0, 300.0))[:, 40:41] / 4)
+    one = to_numpy(emission_spectrum(dos, 0.0, 300.0, photon_energies=[2.0], per_squared_frequency=True))
+    np.testing.assert_allclose(one, to_numpy(emission_spectrum(dos, 0.0, 300.0))[:, 40:41] / 4)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5])

@@ -40,8 +40,8 @@ def two_bands(step, below=2.0, above=3.0, half_gap=1.0, xp=np):
 
 
 def gaussians(grid, centres, weights, width):
-    shapes = np.exp(-0.5 * ((grid.energies - np.asarray(centres)[:, None]) / width) ** 2)
-    return np.asarray(weights) @ shapes / (width * np.sqrt(2 * np.pi))
+    shapes = np.exp(-0.5 * ((grid.energies - to_numpy(centres)[:, None]) / width) ** 2)
+    return to_numpy(weights) @ shapes / (width * np.sqrt(2 * np.pi))
 
 
 class TestFermiLevel:

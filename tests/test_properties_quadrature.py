@@ -69,9 +69,7 @@ class TestInterpolant:
     def test_passes_through_the_values_and_integrates_itself(self, xp):
         curve = interpolant(xp, 0.2)
         energies = curve.grid.energies
-        density, count, second = curve.evaluate(
-            xp.asarray(np.broadcast_to(energies, (2, energies.size))), "density", "count", "second"
-        )
+        density, count, second = curve.evaluate(xp.asarray(np.tile(energies, (2, 1))), "density", "count", "second")
         np.testing.assert_allclose(to_numpy(density), humps(energies), atol=1e-14)
         np.testing.assert_allclose(to_numpy(count), to_numpy(curve.counts), atol=1e-13)
         np.testing.assert_allclose(to_numpy(second), to_numpy(curve.second), atol=1e-12)

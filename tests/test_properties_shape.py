@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from ldosml import DOS, LDOS, EnergyGrid
+from ldosml._array import to_numpy
 from ldosml.properties.shape import band_center, d_band_center, dos_derivative, integrated_dos, moments
 
 GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="fermi")
@@ -22,7 +23,7 @@ def values_of(*levels):
 
 
 def test_integrated_dos_is_the_normal_distribution(xp):
-    counts = np.asarray(integrated_dos(DOS(GRID, xp.asarray(values_of(-2.0, 1.23)), WIDTH)))
+    counts = to_numpy(integrated_dos(DOS(GRID, xp.asarray(values_of(-2.0, 1.23)), WIDTH)))
     expected = 2 * (ndtr((GRID.energies + 2.0) / WIDTH) + ndtr((GRID.energies - 1.23) / WIDTH))
     assert counts.shape == (1, GRID.size)
     assert counts[0, 0] == 0
@@ -34,13 +35,13 @@ def test_integrated_dos_is_the_normal_distribution(xp):
 def test_integrated_dos_of_atoms_adds_up(xp):
     values = np.concatenate([values_of(-2.0), values_of(1.0) - 0.1 * values_of(-2.0), values_of(0.0)])
     ldos = LDOS(GRID, xp.asarray(values), WIDTH, structure_index=xp.asarray([0, 0, 1]))
-    rows, whole = np.asarray(integrated_dos(ldos)), np.asarray(integrated_dos(ldos.total()))
+    rows, whole = to_numpy(integrated_dos(ldos)), to_numpy(integrated_dos(ldos.total()))
     np.testing.assert_allclose(rows[:2].sum(axis=0), whole[0], atol=1e-12)
     np.testing.assert_allclose(rows[2], whole[1], atol=1e-12)
 
 
 def test_derivative_of_a_gaussian(xp):
-    slope = np.asarray(dos_derivative(DOS(GRID, xp.asarray(values_of(0.513)), WIDTH)))[0]
+    slope = to_numpy(dos_derivative(DOS(GRID, xp.asarray(values_of(0.513)), WIDTH)))[0]
     u = (GRID.energies - 0.513) / WIDTH
     expected = -u / WIDTH * 2 * gaussian(GRID.energies, 0.513)
     np.testing.assert_allclose(slope, expected, rtol=0, atol=1e-5 * abs(expected).max())
@@ -59,7 +60,7 @@ def test_moments_of_a_gaussian(xp):
         ("kurtosis", [3.0, 3.0]),
     ]:
         assert getattr(found, name).shape == (2,)
-        np.testing.assert_allclose(np.asarray(getattr(found, name)), expected, atol=1e-9)
+        np.testing.assert_allclose(to_numpy(getattr(found, name)), expected, atol=1e-9)
 
 
 def test_moments_of_a_box():
@@ -105,7 +106,7 @@ def test_center_of_a_structure_is_the_mean_of_its_atoms(xp):
     values = np.concatenate([values_of(-2.0), 3 * values_of(1.0)])
     ldos = LDOS(GRID, xp.asarray(values), WIDTH, structure_index=xp.asarray([0, 0]))
     atoms, whole = moments(ldos), moments(ldos.total())
-    mean = np.sum(np.asarray(atoms.weight) * np.asarray(atoms.center)) / np.sum(np.asarray(atoms.weight))
+    mean = np.sum(to_numpy(atoms.weight) * to_numpy(atoms.center)) / np.sum(to_numpy(atoms.weight))
     assert float(whole.center[0]) == pytest.approx(mean)
 
 

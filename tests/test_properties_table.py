@@ -48,8 +48,8 @@ N_ATOMS = (2, 1, 3, 2, 1)
 
 
 def smeared(grid, levels, states, width=WIDTH):
-    u = (grid.energies - np.asarray(levels)[:, None]) / width
-    return np.asarray(states) @ np.exp(-0.5 * u * u) / (width * np.sqrt(2 * np.pi))
+    u = (grid.energies - to_numpy(levels)[:, None]) / width
+    return to_numpy(states) @ np.exp(-0.5 * u * u) / (width * np.sqrt(2 * np.pi))
 
 
 def spectra(xp=np, *, gaps=GAPS, n_atoms=N_ATOMS, dip=0.0, grid=GRID):
@@ -68,7 +68,7 @@ def spectra(xp=np, *, gaps=GAPS, n_atoms=N_ATOMS, dip=0.0, grid=GRID):
 
 
 def electrons(xp=np, n_atoms=N_ATOMS):
-    return xp.asarray(4.0 * np.asarray(n_atoms))
+    return xp.asarray(4.0 * to_numpy(n_atoms))
 
 
 def own_dips(s):

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from ldosml import DOS, LDOS, EnergyGrid
+from ldosml._array import to_numpy
 
 GRID = EnergyGrid.from_range(-10, 10, 0.05, reference="code")
 
 
 def peaks(energies, positions, width):
     """One normalised Gaussian a row."""
-    u = (energies - np.asarray(positions)[:, None]) / width
+    u = (energies - to_numpy(positions)[:, None]) / width
     return np.exp(-0.5 * u**2) / (width * np.sqrt(2 * np.pi))
 
 
@@ -20,16 +21,16 @@ def ldos(xp):
 
 def test_atoms_add_up_to_the_structure(ldos):
     dos = ldos.total()
-    values = np.asarray(ldos.values)
-    np.testing.assert_allclose(np.asarray(dos.values), [values[0] + values[1], values[2]])
+    values = to_numpy(ldos.values)
+    np.testing.assert_allclose(to_numpy(dos.values), [values[0] + values[1], values[2]])
     np.testing.assert_array_equal(dos.n_atoms, [2, 1])
-    np.testing.assert_allclose(np.asarray(dos.per_atom())[0], (values[0] + values[1]) / 2)
+    np.testing.assert_allclose(to_numpy(dos.per_atom())[0], (values[0] + values[1]) / 2)
 
 
 def test_broaden_to_is_the_wider_gaussian(ldos):
     wide = ldos.broaden_to(0.5)
     assert wide.smearing_width == 0.5
-    np.testing.assert_allclose(np.asarray(wide.values), peaks(GRID.energies, [-1.0, 0.5, 2.0], 0.5), atol=1e-10)
+    np.testing.assert_allclose(to_numpy(wide.values), peaks(GRID.energies, [-1.0, 0.5, 2.0], 0.5), atol=1e-10)
     with pytest.raises(ValueError, match=r"0\.2 eV wide already"):
         ldos.broaden_to(0.1)
 
@@ -41,21 +42,19 @@ def test_broaden_adds_the_width_in_quadrature(ldos):
 def test_resample_follows_the_curve(ldos):
     fine = EnergyGrid.from_range(-4.01, 4.99, 0.013, reference="code")
     resampled = ldos.resample(fine)
-    np.testing.assert_allclose(
-        np.asarray(resampled.values), peaks(fine.energies, [-1.0, 0.5, 2.0], 0.2), atol=1e-4 * 2.0
-    )
+    np.testing.assert_allclose(to_numpy(resampled.values), peaks(fine.energies, [-1.0, 0.5, 2.0], 0.2), atol=1e-4 * 2.0)
 
 
 def test_refer_to_moves_each_structure_by_its_own_zero(ldos, xp):
     grid = EnergyGrid.from_range(-4, 4, 0.05, reference="fermi")
     moved = ldos.refer_to(xp.asarray([0.513, -1.27]), grid)
     expected = peaks(grid.energies, [-1.0 - 0.513, 0.5 - 0.513, 2.0 + 1.27], 0.2)
-    np.testing.assert_allclose(np.asarray(moved.values), expected, atol=1e-4 * 2.0)
+    np.testing.assert_allclose(to_numpy(moved.values), expected, atol=1e-4 * 2.0)
     assert moved.grid.reference == "fermi"
     # Summing before or after is the same.
     np.testing.assert_allclose(
-        np.asarray(ldos.total().refer_to(xp.asarray([0.513, -1.27]), grid).values),
-        np.asarray(moved.total().values),
+        to_numpy(ldos.total().refer_to(xp.asarray([0.513, -1.27]), grid).values),
+        to_numpy(moved.total().values),
         atol=1e-12,
     )
 
@@ -69,13 +68,13 @@ def test_nothing_is_extrapolated(ldos, xp):
 
 def test_select_reorders_structures(ldos):
     chosen = ldos.select([1, 0])
-    np.testing.assert_array_equal(np.asarray(chosen.values), np.asarray(ldos.values)[[2, 0, 1]])
-    np.testing.assert_array_equal(np.asarray(chosen.structure_index), [0, 1, 1])
-    np.testing.assert_array_equal(np.asarray(chosen.numbers), [14, 14, 6])
+    np.testing.assert_array_equal(to_numpy(chosen.values), to_numpy(ldos.values)[[2, 0, 1]])
+    np.testing.assert_array_equal(to_numpy(chosen.structure_index), [0, 1, 1])
+    np.testing.assert_array_equal(to_numpy(chosen.numbers), [14, 14, 6])
 
 
 def test_of_structure(ldos):
-    np.testing.assert_array_equal(np.asarray(ldos.of_structure(1)), np.asarray(ldos.values)[2:])
+    np.testing.assert_array_equal(to_numpy(ldos.of_structure(1)), to_numpy(ldos.values)[2:])
 
 
 @pytest.mark.parametrize(
@@ -110,9 +109,9 @@ def test_from_eigenvalues_is_equation_7_written_out(xp):
             for band in range(6):
                 line = peaks(GRID.energies, [eigenvalues[k, band]], 0.2)[0]
                 expected[atom] += 2 * kpoints[k] * shares[atom, k, band] * line
-    np.testing.assert_allclose(np.asarray(ldos.values), expected, atol=1e-4 * expected.max())
+    np.testing.assert_allclose(to_numpy(ldos.values), expected, atol=1e-4 * expected.max())
     # Two electrons in each of six bands.
-    assert float(np.asarray(ldos.total().values).sum()) * GRID.step == pytest.approx(12.0)
+    assert float(to_numpy(ldos.total().values).sum()) * GRID.step == pytest.approx(12.0)
     with pytest.raises(ValueError, match=r"kpoint_weights must have shape \(4\)"):
         LDOS.from_eigenvalues(*(xp.asarray(a) for a in (eigenvalues, kpoints[:3], shares)), GRID, 0.2)
 

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, index_like, like, namespace
+from ldosml._array import Array, identity_like, index_like, like, namespace, to_numpy
 from ldosml.solvers.factors import Factorization
 
 _ROWS = 2**22
@@ -102,7 +102,7 @@ class _Spectral:
         xp = namespace(self._basis)
         part = xp.reshape(xp.take(self._basis, xp.reshape(rows, (-1,)), axis=0), (*rows.shape, -1))
         fitted = (part * self._weights[None, None, :]) @ xp.matrix_transpose(part)
-        return fitted if self._square else like(self._basis, np.eye(rows.shape[1]))[None, :, :] - fitted
+        return fitted if self._square else identity_like(fitted, rows.shape[1])[None, :, :] - fitted
 
 
 def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None) -> Array:
@@ -122,7 +122,7 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
 
     Raises ValueError when there are fewer than two, since nothing would be left to fit.
     """
-    _, label = np.unique(np.asarray(index), return_inverse=True)  # labels may be strings
+    _, label = np.unique(to_numpy(index), return_inverse=True)  # labels may be strings
     order = np.argsort(label, kind="stable")
     blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     if len(blocks) < 2:

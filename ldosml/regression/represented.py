@@ -1,0 +1,119 @@
+"""Regression of spectra in another representation: cumulative, or by principal components."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ldosml._array import Array, namespace
+from ldosml._validation import validate_targets
+from ldosml.regression.ldos import LDOSKernelRidge
+from ldosml.representations import Pointwise, Representation
+
+
+class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Fits a regressor on represented spectra, and turns what it predicts back into spectra.
+
+    Ridge and kernel ridge with one alpha for all columns are linear in the targets, and commute with every linear
+    change of them: pointwise, cumulative and all principal components then predict the same up to rounding. They can
+    differ
+
+    - where components are left out, so that predictions stay within those kept;
+    - where every column has its own alpha, since a column then is another thing: an energy, the states below an energy,
+      or a component;
+    - where one alpha is chosen, since the errors it is chosen by are those of the representation: of numbers of
+      electrons for the cumulative, in which errors of the spectrum that cancel count less.
+
+    Parameters
+    ----------
+    regressor : estimator, optional
+        Regressor of several targets, cloned. Default: ``LDOSKernelRidge()``. An alpha per energy is an alpha per column
+        here. Its ``alpha_smoothing``, if it has one, is set to 0 in the clone where neighbouring columns are not
+        neighbouring energies (principal components), since there is nothing between one component and the next.
+    representation : Representation, optional
+        Of ``ldosml.representations``, cloned and fitted on the training spectra. Default: ``Pointwise()``.
+
+    Attributes
+    ----------
+    regressor_ : estimator
+        Fitted on represented spectra; its ``alpha_`` and ``cv_errors_`` are those of the columns.
+    representation_ : Representation
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ldosml.representations import PrincipalComponents
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> Y = X @ np.array([[1.0, 2.0, 3.0], [2.0, 0.0, 1.0]])
+    >>> two = RepresentedRegressor(LDOSKernelRidge(1e-9), PrincipalComponents(2)).fit(X, Y)
+    >>> two.regressor_.dual_coef_.shape, two.predict(X[:1]).round(6)
+    ((3, 2), array([[1., 2., 3.]]))
+    """
+
+    def __init__(self, regressor: Any = None, representation: Representation | None = None) -> None:
+        self.regressor = regressor
+        self.representation = representation
+
+    def fit(self, X: Array, Y: Array, structure_index: Array | None = None, **fit_params: Any) -> Self:
+        """Fit the representation on the targets, then the regressor on the represented targets.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+        Y : array (n_rows, n_energies) or (n_rows,)
+            Targets: a row an environment, or whatever the regressor learns from.
+        structure_index : array (n_environments,), optional
+            Which environments belong together; passed on where the regressor's ``fit`` has such a parameter.
+        **fit_params
+            Passed on to the regressor's ``fit`` as they are.
+
+        Raises
+        ------
+        ValueError
+            When a target is not finite, or the rows of Y are sums over rows of X and the representation is not linear;
+            and what the regressor raises.
+        """
+        targets = validate_targets(self, Y)
+        self._flat = targets.ndim == 1
+        targets = targets[:, None] if self._flat else targets
+        self.representation_ = clone(Pointwise() if self.representation is None else self.representation).fit(targets)
+        self._check_linear(X, targets)
+        if structure_index is not None and has_fit_parameter(self._new_regressor(), "structure_index"):
+            fit_params["structure_index"] = structure_index
+        self.regressor_ = self._new_regressor().fit(X, self.representation_.transform(targets), **fit_params)
+        return self
+
+    def _new_regressor(self) -> Any:
+        regressor = LDOSKernelRidge() if self.regressor is None else clone(self.regressor)
+        if not self.representation_.columns_are_energies and "alpha_smoothing" in regressor.get_params(deep=False):
+            regressor.set_params(alpha_smoothing=0.0)
+        return regressor
+
+    def _check_linear(self, X: Array, targets: Array) -> None:
+        """Refuse a mean spectrum where targets are sums over rows of X: every row would be given all of it."""
+        if getattr(X, "shape", targets.shape)[0] == targets.shape[0]:
+            return
+        zeros = namespace(targets).zeros_like(self.representation_.transform(targets[:1, :]))
+        if bool(namespace(targets).any(self.representation_.inverse_transform(zeros) != 0)):
+            raise ValueError(
+                f"{X.shape[0]} environments share {targets.shape[0]} targets, as sums, so that the representation must "
+                "be linear; this one subtracts a mean. Use PrincipalComponents(subtract_mean=False)."
+            )
+
+    def predict(self, X: Array) -> Array:
+        """Predict spectra (n_environments, n_energies) of descriptors (n_environments, n_features)."""
+        check_is_fitted(self)
+        represented = self.regressor_.predict(X)
+        if represented.ndim == 1:  # other packages predict a single column so
+            represented = represented[:, None]
+        predicted = self.representation_.inverse_transform(represented)
+        return predicted[:, 0] if self._flat else predicted
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the regressor was fitted on."""
+        check_is_fitted(self, "regressor_")
+        return int(self.regressor_.n_features_in_)

@@ -16,7 +16,9 @@ from scipy.linalg import cho_factor, eigh
 
 Solver = Literal["auto", "eigh", "cholesky"]
 Precision = Literal["float64", "float32"]
-Route = Literal["cholesky", "streamed", "float32", "eigh", "eigh in less memory", "cholesky per alpha"]
+Route = Literal[
+    "cholesky", "streamed", "float32", "eigh", "eigh in less memory", "cholesky per alpha", "streamed per alpha"
+]
 
 EIGH_LIMIT = 32_766
 """Rows at which LAPACK's eigenvectors stop with 32-bit integers, in which it counts a workspace of 2 n^2 numbers."""
@@ -27,8 +29,8 @@ _PANEL = 128
 _TOLD_FROM = 5.0
 """Seconds from which a fit is announced."""
 
-_BLOCKS = 2**27
-"""Bytes that blocks of the kernel and workspaces take at most."""
+_BLOCKS = {True: 2**27, False: 2**29}
+"""Bytes that blocks of the kernel and workspaces take at most, with NumPy and on a device."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class FitPlan:
     """How a kernel matrix of n rows will be fitted, and what that needs.
 
     ``bytes`` is the peak beside the inputs, ``available`` what there is; ``operations`` count those of matrix products
-    and of Cholesky factorisations, and n^3 for eigenvectors.
+    and of Cholesky factorisations, and n^3 for eigenvectors; ``panel`` is the number of columns that a factor streamed
+    from the host moves at a time, 0 for the others.
     """
 
     n: int
@@ -46,6 +49,7 @@ class FitPlan:
     bytes: int
     available: int
     operations: tuple[float, float, float]
+    panel: int = 0
 
     @property
     def seconds(self) -> float:
@@ -128,29 +132,29 @@ def plan_kernel_fit(
     evaluated = float(n_environments or n) ** 2 * n_features
     single, several = _with_one_alpha(n, n_energies, evaluated), _with_several(n, n_energies, n_alphas, evaluated)
 
+    chosen = [way for way in (single if n_alphas == 1 else several) if _is_asked(way.route, precision, solver)]
+    others = [way for way in (*several, *single) if way not in chosen]
+
     def plan(way: _Way) -> FitPlan:
-        streamed = way.route == "streamed"
         squares = way.squares[0 if in_place else 1]
         # Small matrices are one block, of which the kernel holds a few copies.
-        size = int(8 * n * (squares * n + way.columns * n_energies)) + min(_BLOCKS, 32 * n**2)
+        size = int(8 * n * (squares * n + way.columns * n_energies)) + min(_BLOCKS[in_place], 32 * n**2)
+        streamed = way.route.startswith("streamed")
+        panel = ((device_memory or 0) // (8 * n) - way.columns * n_energies) // 5 if streamed else 0
         free = host if device_memory is None or streamed else device_memory
-        return FitPlan(n, n_energies, n_alphas, way.route, size, free, way.operations)
+        return FitPlan(n, n_energies, n_alphas, way.route, size, free, way.operations, min(n, panel))
 
-    def possible(way: _Way) -> bool:
-        if way.route == "streamed" and (
-            device_memory is None or panel_columns(n, n_energies, device_memory) < min(n, _PANEL)
-        ):
+    def fits(made: FitPlan) -> bool:
+        if made.route.startswith("streamed") and made.panel < min(n, _PANEL):
             return False
-        made = plan(way)
-        return made.bytes <= made.available and not (way.route.startswith("eigh") and n > EIGH_LIMIT)
+        return made.bytes <= made.available and not (made.route.startswith("eigh") and n > EIGH_LIMIT)
 
-    chosen = [way for way in (single if n_alphas == 1 else several) if _is_asked(way.route, precision, solver)]
-    for way in chosen:
-        if possible(way):
-            return plan(way)
-    least = min((plan(way) for way in chosen if way.route != "streamed"), key=lambda each: each.bytes)
-    others = [way for way in (*several, *single) if way not in chosen and way.asked and possible(way)]
-    raise MemoryError(_refusal(least, [f"{way.asked} ({in_words(plan(way).bytes)})" for way in others]))
+    for made in map(plan, chosen):
+        if fits(made):
+            return made
+    instead = [f"{way.asked} ({in_words(plan(way).bytes)})" for way in others if way.asked and fits(plan(way))]
+    held = [made for made in map(plan, chosen) if not made.route.startswith("streamed")]
+    raise MemoryError(_refusal(min(held, key=lambda made: made.bytes), instead))
 
 
 def _check_options(n: int, n_alphas: int, precision: str, solver: str) -> None:
@@ -190,22 +194,20 @@ def _with_several(n: int, n_energies: int, n_alphas: int, evaluated: float) -> l
     spectral = (evaluated + (n_alphas + 3) * product, 0.0, float(n) ** 3)
     # A factor and its inverse for each candidate, a factor and some 12 products for the coefficients at last.
     factors = ((n_alphas + 1) * evaluated + (n_alphas + 12) * product, n_alphas * 4 / 3 * n**3, 0.0)
+    # Streamed, the inverse comes by solving for columns of the identity.
+    streamed = factors[0] + n_alphas * 2.0 * n**3, n_alphas * 2 / 3 * n**3, 0.0
     return [
         _Way("eigh", (3, 5), 5, spectral, ""),
         _Way("eigh in less memory", (2, 5), 5, spectral, "solver='eigh'"),
         _Way("cholesky per alpha", (1, 3), 7, factors, "solver='cholesky'"),
+        _Way("streamed per alpha", (0.5, 0.5), 8, streamed, ""),
     ]
 
 
 def _is_asked(route: Route, precision: Precision, solver: Solver) -> bool:
     if route in ("cholesky", "streamed", "float32"):
         return (route == "float32") == (precision == "float32")
-    return solver == "auto" or route.startswith(solver)
-
-
-def panel_columns(n: int, n_energies: int, device_memory: int) -> int:
-    """Columns of the panels of a streamed factorisation, so that targets and five panels fit; below 1 where none do."""
-    return min(n, (device_memory - 8 * n * 3 * n_energies) // (8 * n * 5))
+    return solver == "auto" or (solver == "eigh") == route.startswith("eigh")
 
 
 def _refusal(least: FitPlan, others: list[str]) -> str:

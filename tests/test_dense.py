@@ -12,7 +12,7 @@ from ldosml import LDOSKernelRidge, solvers
 from ldosml._array import cholesky, cholesky_inverse, cholesky_solve, eigenvectors, solve_triangular, to_numpy
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.kernels import evaluate as kernel_of
-from ldosml.solvers import building, indefinite, out_of_core
+from ldosml.solvers import building, indefinite, out_of_core, per_alpha
 
 RNG = np.random.default_rng(11)
 N, N_ENERGIES = 90, 7
@@ -240,19 +240,25 @@ def test_streamed_panels_that_are_not_positive_definite(xp):
         solvers.factorize_streamed(matrix_of(twice), 1e-25, 16)
 
 
-def test_a_device_too_small_gets_the_panels(monkeypatch):
+@pytest.mark.parametrize("alpha", [0.1, "leave-one-out", "leave-one-structure-out", np.array([0.1, 0.2, 3.0])], ids=str)
+def test_a_device_too_small_gets_the_panels(monkeypatch, alpha):
     torch = pytest.importorskip("array_api_compat.torch")
-    n, asked = 600, []
-    features, targets = RNG.normal(size=(n, 4)), RNG.normal(size=(n, 3))
-    expected = LDOSKernelRidge(0.1, kernel="gaussian").fit(features, targets).dual_coef_
-    monkeypatch.setattr("ldosml.regression._kernel.free_device_memory", lambda _: 5_000_000)
-    streamed = out_of_core.factorize_streamed
-    monkeypatch.setattr(
-        solvers, "factorize_streamed", lambda k, a, columns: asked.append(columns) or streamed(k, a, columns)
-    )
-    model = LDOSKernelRidge(0.1, kernel="gaussian").fit(torch.asarray(features), torch.asarray(targets))
-    assert 128 <= asked[0] < n
-    np.testing.assert_allclose(to_numpy(model.dual_coef_), expected, atol=1e-10)
+    n, asked = 400, []
+    rng = np.random.default_rng(5)
+    features, targets, index = rng.normal(size=(n, 4)), rng.normal(size=(n, 3)), np.arange(n) // 7
+    options = {"alpha": alpha, "kernel": "gaussian", "alphas": [0.03, 0.3, 3.0]}
+    expected = LDOSKernelRidge(**options).fit(features, targets, structure_index=index)
+    monkeypatch.setattr("ldosml.regression._kernel.free_device_memory", lambda _: 2_500_000)
+    for module in (solvers, per_alpha):
+        monkeypatch.setattr(
+            module, "factorize_streamed", lambda *a: asked.append(a[2]) or out_of_core.factorize_streamed(*a)
+        )
+    arrays = [torch.asarray(array) for array in (features, targets, index)]
+    model = LDOSKernelRidge(**options).fit(*arrays)
+    assert asked
+    assert 128 <= min(asked) <= max(asked) < n
+    np.testing.assert_allclose(to_numpy(model.dual_coef_), expected.dual_coef_, atol=1e-10)
+    np.testing.assert_allclose(to_numpy(model.alpha_), expected.alpha_, rtol=1e-9)
 
 
 def test_a_kernel_that_repeats_rows_is_told_which_and_how_much_alpha_helps():

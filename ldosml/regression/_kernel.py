@@ -82,9 +82,11 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
         if isinstance(alpha, float):
             self.alpha_: Array | float = alpha
             return self._with_one_alpha(matrix, targets, alpha, plan)
-        if plan.route == "cholesky per alpha":
-            self.alpha_ = self._choose_by_cholesky(matrix, targets, blocks) if alpha is None else alpha
-            return solvers.coefficients_by_cholesky(matrix, targets, self.alpha_)
+        if plan.route.endswith("per alpha"):
+            if alpha is None:
+                alpha = self._choose_by_cholesky(matrix, targets, blocks, plan.panel)
+            self.alpha_ = alpha
+            return solvers.coefficients_by_cholesky(matrix, targets, alpha, plan.panel)
         factors = solvers.diagonalize(matrix, roomy=plan.route == "eigh")
         self.alpha_ = self._choose_alpha(factors, targets, blocks) if alpha is None else alpha
         return solvers.dual_coefficients(factors, targets, self.alpha_)
@@ -107,13 +109,13 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
     ) -> Array:
         if plan.route == "float32":
             return solvers.solve_in_float32(matrix, targets, alpha)
-        if plan.route == "streamed":
-            free = free_device_memory(targets) or 0
-            columns = resources.panel_columns(matrix.size, int(targets.shape[1]), free)
-            return solvers.factorize_streamed(matrix, alpha, columns).solve(targets)
+        if plan.panel:
+            return solvers.factorize_streamed(matrix, alpha, plan.panel).solve(targets)
         return solvers.solve(matrix, targets, alpha)
 
-    def _choose_by_cholesky(self, matrix: solvers.KernelMatrix, targets: Array, blocks: list[Array] | None) -> Array:
+    def _choose_by_cholesky(
+        self, matrix: solvers.KernelMatrix, targets: Array, blocks: list[Array] | None, panel: int
+    ) -> Array:
         self._set_candidates(solvers.mean_diagonal(matrix))
-        errors = solvers.errors_by_cholesky(matrix, targets, [float(a) for a in self.alphas_], blocks)
+        errors = solvers.errors_by_cholesky(matrix, targets, [float(a) for a in self.alphas_], blocks, panel)
         return self._choose(errors, targets)

@@ -20,9 +20,6 @@ from numpy.typing import NDArray
 from ldosml._array import Array, identity_like, index_like, like, namespace, to_numpy
 from ldosml.solvers.factors import Factorization
 
-_ROWS = 2**22
-"""Numbers of eigenvectors that are gathered at a time (32 MB)."""
-
 
 class Missed(Protocol):
     """1 - H for one alpha, up to a factor that cancels: applied to the targets, and in parts."""
@@ -56,14 +53,14 @@ def mean_squares(missed: Missed, stacks: Sequence[Array] | None) -> Array:
     return total / targets.shape[0]
 
 
-def stack_blocks(blocks: Sequence[Array], n: int) -> list[Array]:
-    """Rows of structures of the same size together, (n_structures, n_rows), as many as keep temporary arrays small."""
+def stack_blocks(blocks: Sequence[Array], most: int) -> list[Array]:
+    """Rows of structures of the same size together, (n_structures, n_rows): about ``most`` rows at a time."""
     xp = namespace(blocks[0])
     sizes = np.array([block.shape[0] for block in blocks])
     stacks = []
     for size in np.unique(sizes):
         alike = np.flatnonzero(sizes == size)
-        count = max(1, _ROWS // (int(size) * n))
+        count = max(1, most // int(size))
         chunks = (alike[start : start + count] for start in range(0, len(alike), count))
         stacks += [xp.stack([blocks[int(i)] for i in chunk]) for chunk in chunks]
     return stacks
@@ -113,7 +110,8 @@ def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], b
     """
     xp = namespace(Y)
     leave_out = LeaveOut(factors, Y)
-    stacks = None if blocks is None else stack_blocks(blocks, factors.basis.shape[1])
+    # Rows of the eigenvectors are gathered, 32 MB at a time.
+    stacks = None if blocks is None else stack_blocks(blocks, 2**22 // factors.basis.shape[1])
     return xp.sqrt(xp.stack([leave_out.squared_errors(alpha, stacks) for alpha in alphas]))
 
 

@@ -11,7 +11,8 @@ a few of (n, n_energies).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -28,7 +29,10 @@ from ldosml._array import (
 )
 from ldosml.solvers.building import KernelMatrix, evaluate
 from ldosml.solvers.dense import factorize
-from ldosml.solvers.leave_out import mean_squares, stack_blocks
+from ldosml.solvers.leave_out import Missed, mean_squares, stack_blocks
+from ldosml.solvers.out_of_core import factorize_streamed
+
+Solve = Callable[[Array], Array]
 
 SHARED_RATIO = 10**0.5
 """Alphas within this factor of each other share one factorisation."""
@@ -38,7 +42,7 @@ _MAX_STEPS = 60
 
 
 class _Inverse:
-    """1 - H = alpha G from G, (n, n)."""
+    """1 - H = alpha G, up to alpha, from G (n, n)."""
 
     def __init__(self, G: Array, Y: Array) -> None:
         self._G = G
@@ -48,44 +52,81 @@ class _Inverse:
         return namespace(self._G).linalg.diagonal(self._G)
 
     def blocks(self, rows: Array) -> Array:
-        xp = namespace(self._G)
-        places = rows[:, :, None] * self._G.shape[0] + rows[:, None, :]
-        return xp.reshape(xp.take(xp.reshape(self._G, (-1,)), xp.reshape(places, (-1,))), places.shape)
+        return _blocks_at(self._G, rows, rows)
+
+
+class _InverseColumns:
+    """The same where G is not held: its columns solve for those of the identity."""
+
+    def __init__(self, solve: Solve, Y: Array, most: int) -> None:
+        self._solve, self._Y, self._most = solve, Y, most
+        self.targets = solve(Y)
+
+    def diagonal(self) -> Array:
+        n = self._Y.shape[0]
+        parts = [np.arange(i, min(i + self._most, n))[:, None] for i in range(0, n, self._most)]
+        xp = namespace(self._Y)
+        return xp.concat([self.blocks(index_like(self._Y, part))[:, 0, 0] for part in parts])
+
+    def blocks(self, rows: Array) -> Array:
+        xp = namespace(self._Y)
+        flat = xp.reshape(rows, (-1,))
+        numbers = index_like(self._Y, np.arange(self._Y.shape[0]))
+        columns = self._solve(xp.astype(numbers[:, None] == flat[None, :], self._Y.dtype))
+        places = xp.reshape(index_like(self._Y, np.arange(flat.shape[0])), rows.shape)
+        return _blocks_at(columns, rows, places)
+
+
+def _blocks_at(matrix: Array, rows: Array, columns: Array) -> Array:
+    """Entries of a matrix (n, k) at rows (m, b) and columns (m, b): (m, b, b)."""
+    xp = namespace(matrix)
+    places = rows[:, :, None] * matrix.shape[1] + columns[:, None, :]
+    return xp.reshape(xp.take(xp.reshape(matrix, (-1,)), xp.reshape(places, (-1,))), places.shape)
 
 
 def errors_by_cholesky(
-    kernel: KernelMatrix, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None
+    kernel: KernelMatrix, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None, panel: int = 0
 ) -> Array:
     """Root mean square leave-out error of every alpha and energy, (n_alphas, n_energies), in the unit of Y.
 
     What ``errors_by_alpha`` gives, in n^3 operations per alpha; infinite where K + alpha has no factor in double
-    precision.
+    precision. With ``panel`` the factors stay on the host, streamed in panels of so many columns.
     """
     xp = namespace(Y)
-    stacks = None if blocks is None else stack_blocks(blocks, kernel.size)
+    most = max(int(Y.shape[1]), panel) if panel else kernel.size
+    stacks = None if blocks is None else stack_blocks(blocks, most)
     errors, matrix = [], None
     for alpha in alphas:
-        matrix = evaluate(kernel, alpha, out=matrix)
         try:
-            matrix = cholesky_inverse(cholesky(matrix))
+            if panel:
+                missed: Missed = _InverseColumns(factorize_streamed(kernel, alpha, panel).solve, Y, most)
+            else:
+                matrix = evaluate(kernel, alpha, out=matrix)
+                matrix = cholesky_inverse(cholesky(matrix))
+                missed = _Inverse(matrix, Y)
         except LinAlgError:
             errors.append(xp.full_like(Y[0, :], xp.inf))  # never the best
         else:
-            errors.append(xp.sqrt(mean_squares(_Inverse(matrix, Y), stacks)))
+            errors.append(xp.sqrt(mean_squares(missed, stacks)))
     return xp.stack(errors)
 
 
-def coefficients_by_cholesky(kernel: KernelMatrix, Y: Array, alpha: Array) -> Array:
+def coefficients_by_cholesky(kernel: KernelMatrix, Y: Array, alpha: Array, panel: int = 0) -> Array:
     """Coefficients (K + alpha_e)^-1 y_e, (n, n_energies), one alpha per energy (n_energies,).
 
-    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in double precision.
+    With ``panel`` the factors stay on the host. Raises numpy.linalg.LinAlgError when K + alpha is not positive definite
+    in double precision.
     """
     xp = namespace(Y)
     factor, parts, order = None, [], []
     for centre, members in share(to_numpy(alpha)):
-        factor = factorize(kernel, centre, out=factor)
+        if panel:
+            solve = factorize_streamed(kernel, centre, panel).solve
+        else:
+            factor = factorize(kernel, centre, out=factor)
+            solve = partial(cholesky_solve, factor)
         taken = index_like(Y, members)
-        parts.append(_near(factor, xp.take(Y, taken, axis=1), xp.take(alpha, taken) - centre))
+        parts.append(_near(solve, xp.take(Y, taken, axis=1), xp.take(alpha, taken) - centre))
         order.append(members)
     return xp.take(xp.concat(parts, axis=1), index_like(Y, np.argsort(np.concatenate(order))), axis=1)
 
@@ -101,17 +142,17 @@ def share(alpha: NDArray[np.float64]) -> Iterator[tuple[float, NDArray[np.int64]
         yield float(lowest if lowest == highest else np.sqrt(lowest * highest)), members
 
 
-def _near(factor: Array, Y: Array, beyond: Array) -> Array:
-    """Solve (1 + d_e G) c_e = G y_e by conjugate gradients, G = (L L^T)^-1, d = ``beyond`` (n_energies,)."""
+def _near(solve: Solve, Y: Array, beyond: Array) -> Array:
+    """Solve (1 + d_e G) c_e = G y_e by conjugate gradients, G y = ``solve(y)``, d = ``beyond`` (n_energies,)."""
     xp = namespace(Y)
-    first = cholesky_solve(factor, Y)
+    first = solve(Y)
     if not bool(xp.any(beyond != 0)):
         return first
     solution, missed = xp.zeros_like(first), first
     direction, length = missed, xp.sum(missed * missed, axis=0)
     goal = _TOLERANCE**2 * length
     for _ in range(_MAX_STEPS):
-        image = direction + beyond[None, :] * cholesky_solve(factor, direction)
+        image = direction + beyond[None, :] * solve(direction)
         step = _ratio(length, xp.sum(direction * image, axis=0))
         solution = solution + step[None, :] * direction
         missed = missed - step[None, :] * image

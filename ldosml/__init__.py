@@ -22,7 +22,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
@@ -34,7 +34,9 @@ __all__ = [
     "LDOS",
     "SOAP",
     "Cumulative",
+    "DOSKernelRidge",
     "DOSModel",
+    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",

@@ -7,13 +7,13 @@ the host. What only CuPy runs stands in ``_cuda``, ``cholesky`` and ``solve_posi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import array_api_compat
 import numpy as np
 from numpy.linalg import LinAlgError
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import eigh, get_lapack_funcs
+from scipy.linalg import solve_triangular as scipy_solve_triangular
 
 Array = Any
 """An array of any namespace of the array API standard."""
@@ -55,16 +55,21 @@ def as_float64(name: str, values: object) -> Array:
     return xp.astype(array, xp.float64, copy=False)
 
 
+def array_device(array: Array) -> Any:
+    """The device of ``array``, as its namespace names it."""
+    return array_api_compat.device(array)
+
+
 def like(array: Array, values: object) -> Array:
     """Give ``values`` as a float64 array of the namespace and on the device of ``array``."""
     xp = namespace(array)
-    return xp.asarray(_plain(xp, values), dtype=xp.float64, device=array_api_compat.device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.float64, device=array_device(array))
 
 
 def index_like(array: Array, values: object) -> Array:
     """Give whole numbers as an int64 array of the namespace and on the device of ``array``, to take rows of it by."""
     xp = namespace(array)
-    return xp.asarray(_plain(xp, values), dtype=xp.int64, device=array_api_compat.device(array))
+    return xp.asarray(_plain(xp, values), dtype=xp.int64, device=array_device(array))
 
 
 def _plain(xp: Namespace, values: object) -> object:
@@ -76,7 +81,7 @@ def _plain(xp: Namespace, values: object) -> object:
 
 def identity_like(array: Array, size: int) -> Array:
     """Give the identity matrix (size, size) in the type and on the device of ``array``."""
-    return namespace(array).eye(size, dtype=array.dtype, device=array_api_compat.device(array))
+    return namespace(array).eye(size, dtype=array.dtype, device=array_device(array))
 
 
 def running_maximum(values: Array) -> Array:
@@ -103,46 +108,131 @@ def spread(values: Array, places: np.ndarray, count: int, axis: int) -> Array:
 def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
     """Solve ``matrix @ x = rhs`` for a symmetric positive definite matrix by Cholesky factorisation.
 
-    Shapes (n, n) and (n, m) give (n, m). NumPy overwrites ``matrix``, so that no second one is held. Raises
-    numpy.linalg.LinAlgError when the matrix is not positive definite.
+    Shapes (n, n) and (n, m) give (n, m). ``matrix`` is overwritten where the namespace can, so that no second one is
+    held; of it the lower triangle counts. Raises numpy.linalg.LinAlgError when it is not positive definite.
     """
-    xp = namespace(matrix, rhs)
-    if is_numpy(xp):
-        # The transpose of a symmetric matrix in C order is itself in Fortran order, which LAPACK takes in place.
-        factor = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
-        return cho_solve(factor, rhs, check_finite=False)
-    factor = cholesky(matrix)
-    if array_api_compat.is_torch_namespace(xp):
-        return xp.cholesky_solve(rhs, factor)
-    if array_api_compat.is_cupy_namespace(xp):
-        from cupyx.scipy.linalg import solve_triangular
-
-        return _solve_triangles(factor, rhs, solve_triangular)
-    return xp.linalg.solve(matrix, rhs)  # the standard has no solve with a triangle
-
-
-def _solve_triangles(factor: Array, rhs: Array, solve_triangular: Callable[..., Array]) -> Array:
-    """Solve L L^T x = rhs by SciPy's or CuPy's ``solve_triangular``."""
-    return solve_triangular(factor, solve_triangular(factor, rhs, lower=True), lower=True, trans="T")
+    return cholesky_solve(cholesky(matrix), rhs)
 
 
 def cholesky(matrix: Array) -> Array:
-    """Lower triangular L (n, n) with L L^T = ``matrix``.
+    """Factor L of a symmetric positive definite matrix = L L^T, (n, n), float64 or float32.
 
-    Raises numpy.linalg.LinAlgError when the matrix is not positive definite, whatever the namespace.
+    With NumPy it stands in ``matrix`` itself. What stands above the diagonal is no part of it, before or after. Raises
+    numpy.linalg.LinAlgError when the matrix is not positive definite in floating point.
     """
     xp = namespace(matrix)
-    if array_api_compat.is_torch_namespace(xp):  # whose own error is another
+    if is_numpy(xp):
+        # The lower triangle in C order is the upper one in Fortran order, which LAPACK takes in place.
+        factor = np.ascontiguousarray(matrix)
+        potrf: Any = get_lapack_funcs("potrf", (factor,))
+        _, failed = potrf(factor.T, lower=0, clean=0, overwrite_a=1)
+    elif array_api_compat.is_torch_namespace(xp):
         factor, failed = xp.linalg.cholesky_ex(matrix)
-        if int(failed):
-            raise LinAlgError(f"The leading minor of order {int(failed)} is not positive definite.")
-        return factor
-    if array_api_compat.is_cupy_namespace(xp):  # which by default says nothing and returns numbers without a meaning
-        import cupyx
+    elif array_api_compat.is_cupy_namespace(xp):
+        from cupyx import errstate
 
-        with cupyx.errstate(linalg="raise"):
-            return xp.linalg.cholesky(matrix)
-    return xp.linalg.cholesky(matrix)
+        with errstate(linalg="raise"):  # else CuPy returns numbers without meaning
+            factor, failed = xp.linalg.cholesky(matrix), 0
+    else:
+        factor, failed = xp.linalg.cholesky(matrix), 0
+    if int(failed) or not bool(xp.all(xp.linalg.diagonal(factor) > 0)):
+        raise LinAlgError("The matrix is not positive definite in floating point.")
+    return factor
+
+
+def solve_triangular(factor: Array, rhs: Array, *, transposed: bool = False) -> Array:
+    """Solve L x = rhs, or L^T x = rhs, for the lower triangle L of ``factor`` (n, n); rhs (n, m) gives (n, m)."""
+    xp = namespace(factor, rhs)
+    if is_numpy(xp):
+        return scipy_solve_triangular(factor, rhs, lower=True, trans=1 if transposed else 0, check_finite=False)
+    if array_api_compat.is_cupy_namespace(xp):
+        from cupyx.scipy.linalg import solve_triangular as cupy_solve_triangular
+
+        return cupy_solve_triangular(factor, rhs, lower=True, trans=int(transposed))
+    lower = xp.tril(factor)
+    lower = lower.T if transposed else lower
+    if array_api_compat.is_torch_namespace(xp):
+        return xp.linalg.solve_triangular(lower, rhs, upper=transposed)
+    return xp.linalg.solve(lower, rhs)
+
+
+def cholesky_solve(factor: Array, rhs: Array) -> Array:
+    """Solve (L L^T) x = rhs for the lower triangle L of ``factor`` (n, n); rhs (n, m) gives (n, m)."""
+    xp = namespace(factor, rhs)
+    if is_numpy(xp):
+        potrs: Any = get_lapack_funcs("potrs", (factor, rhs))
+        return potrs(factor.T, rhs, lower=0)[0]
+    if array_api_compat.is_torch_namespace(xp):
+        return xp.cholesky_solve(rhs, factor)
+    return solve_triangular(factor, solve_triangular(factor, rhs), transposed=True)
+
+
+def cholesky_inverse(factor: Array) -> Array:
+    """The whole symmetric (L L^T)^-1 of the lower triangle L of ``factor`` (n, n); with NumPy in its place."""
+    xp = namespace(factor)
+    if is_numpy(xp):
+        potri: Any = get_lapack_funcs("potri", (factor,))
+        _, failed = potri(factor.T, lower=0, overwrite_c=1)
+        if failed:
+            raise LinAlgError("The matrix has no inverse in floating point.")
+        copy_lower_to_upper(factor)
+        return factor
+    if array_api_compat.is_torch_namespace(xp):
+        return xp.cholesky_inverse(factor)
+    device = array_device(factor)
+    half = solve_triangular(factor, xp.eye(factor.shape[0], dtype=factor.dtype, device=device))
+    return half.T @ half
+
+
+def copy_lower_to_upper(matrix: np.ndarray, block: int = 512) -> None:
+    """Make a matrix (n, n) of NumPy symmetric in place, by its lower triangle."""
+    for start in range(0, len(matrix), block):
+        rows = slice(start, start + block)
+        matrix[:start, rows] = matrix[rows, :start].T
+        square = matrix[rows, rows]
+        matrix[rows, rows] = np.tril(square) + np.tril(square, -1).T
+
+
+def eigenvectors(matrix: Array, *, roomy: bool = True) -> tuple[Array, Array]:
+    """Eigenvalues (n,), ascending, and eigenvectors (n, n) in columns, of a symmetric matrix; only NumPy's is lost.
+
+    With NumPy the lower triangle is read, and the vectors may stand in ``matrix`` itself: divide and conquer (LAPACK
+    syevd) holds 3 n^2 numbers with the matrix, and where ``roomy`` is false, relatively robust representations
+    (syevr) hold 2 n^2 in somewhat more time.
+    """
+    xp = namespace(matrix)
+    if not is_numpy(xp):
+        found: tuple[Array, Array] = xp.linalg.eigh(matrix)
+        return found
+    driver: Literal["evd", "evr"] = "evd" if roomy else "evr"
+    matrix = np.ascontiguousarray(matrix)
+    values, vectors = eigh(matrix.T, lower=False, overwrite_a=True, check_finite=False, driver=driver)
+    rows = vectors.T  # LAPACK's columns; rows of the result are taken later, and must be together in memory
+    _transpose(rows)
+    return values, rows
+
+
+def _transpose(matrix: np.ndarray, block: int = 256) -> None:
+    """Transpose a square matrix in place."""
+    for start in range(0, len(matrix), block):
+        rows = slice(start, start + block)
+        matrix[rows, rows] = matrix[rows, rows].T.copy()
+        for other in range(start + block, len(matrix), block):
+            columns = slice(other, other + block)
+            kept = matrix[rows, columns].copy()
+            matrix[rows, columns] = matrix[columns, rows].T
+            matrix[columns, rows] = kept.T
+
+
+def free_device_memory(array: Array) -> int | None:
+    """Bytes that can still be had on the accelerator that holds ``array``; None where it lies in the host's memory."""
+    if array_api_compat.is_cupy_array(array):
+        import cupy
+
+        return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
+    if array_api_compat.is_torch_array(array) and array.device.type == "cuda":
+        return int(namespace(array).cuda.mem_get_info(array.device)[0])
+    return None
 
 
 def add_to_diagonal(matrix: Array, value: float) -> Array:
@@ -150,7 +240,7 @@ def add_to_diagonal(matrix: Array, value: float) -> Array:
     xp = namespace(matrix)
     if array_api_compat.is_array_api_strict_namespace(xp):  # the standard has no assignment to arrays of indices
         return matrix + value * identity_like(matrix, matrix.shape[0])
-    diagonal = xp.arange(matrix.shape[0], device=array_api_compat.device(matrix))
+    diagonal = xp.arange(matrix.shape[0], device=array_device(matrix))
     matrix[diagonal, diagonal] += value
     return matrix
 
@@ -169,6 +259,20 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
         index_like(values, np.arange(count))[:, None] == index_like(values, index)[None, :], values.dtype
     )
     return members @ values
+
+
+def sum_segments(values: Array, bounds: np.ndarray) -> Array:
+    """Sum consecutive rows of ``values`` (n, m), from each of ``bounds`` (count + 1,) to the next: (count, m)."""
+    xp = namespace(values)
+    if is_numpy(xp):
+        total = np.zeros((len(bounds) - 1, values.shape[1]), dtype=values.dtype)
+        filled = np.flatnonzero(np.diff(bounds))  # reduceat would give an empty segment its next row
+        if filled.size:
+            total[filled] = np.add.reduceat(values[: bounds[-1]], bounds[filled], axis=0)
+        return total
+    row = index_like(values, np.arange(values.shape[0]))[None, :]
+    edge = index_like(values, bounds)[:, None]
+    return xp.astype((row >= edge[:-1, :]) & (row < edge[1:, :]), values.dtype) @ values
 
 
 def to_numpy(array: Array) -> np.ndarray:

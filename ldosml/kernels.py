@@ -32,9 +32,13 @@ def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0
     if coef0 != 0.0:
         K += coef0
     # Products instead of a power: K**4 by pow() would cost more than the matrix product.
-    result = K
-    for bit in bin(int(degree))[3:]:
-        result = result * result
+    power, result = int(degree), K
+    kept = power & (power - 1)  # a power of two never needs K again
+    for bit in bin(power)[3:]:
+        if kept and result is K:
+            result = K * K
+        else:
+            result *= result
         if bit == "1":
             result *= K
     return result
@@ -43,7 +47,9 @@ def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0
 def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
     """k(x, z) = exp(-gamma |x-z|^2); shapes (n, f), (m, f) give (n, m)."""
     check_positive("gamma of a gaussian kernel", gamma)
-    return namespace(X, Z).exp(-gamma * _squared_distances(X, Z))
+    distances = _squared_distances(X, Z)
+    distances *= -gamma
+    return namespace(X, Z).exp(distances)
 
 
 def matern(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:

@@ -27,7 +27,7 @@ from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.pipeline import DOSModel
-from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, Representation
 
 FORMAT = "ldosml model"
@@ -36,23 +36,31 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class _Learnt:
-    """The attributes that a class learns: arrays (those that a model lacks are left out), whole numbers, estimators."""
+    """The attributes that a class learns.
+
+    Arrays (those that a model lacks are left out), those of them that stay on the host wherever the model computes,
+    whole numbers, and estimators.
+    """
 
     arrays: tuple[str, ...] = ()
+    host_arrays: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
 
 _PER_ENERGY = ("target_mean_", "alpha_", "alphas_", "cv_errors_")
+_PLAIN = ("n_features_in_", "_flat")
 _COLUMNS = ("n_features_in_", "n_columns_")
 _LEARNT = {
-    SOAP: _Learnt(("species_",), ("n_features_out_",)),
-    LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
-    LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
+    LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), numbers=_PLAIN),
+    LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), numbers=_PLAIN),
+    DOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
+    DOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
     RepresentedRegressor: _Learnt(numbers=("_flat",), parts=("representation_", "regressor_")),
     Pointwise: _Learnt(numbers=_COLUMNS),
     Cumulative: _Learnt(numbers=_COLUMNS),
-    PrincipalComponents: _Learnt(("mean_", "components_", "variances_"), _COLUMNS),
+    PrincipalComponents: _Learnt(("mean_", "components_", "variances_"), numbers=_COLUMNS),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
@@ -164,7 +172,8 @@ def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     """Specification of one fitted estimator; its arrays, and those of its parts, are added to ``arrays``."""
     spec = _describe_unfitted(part)
     learnt = _LEARNT[type(part)]
-    kept = {attribute: f"{name}.{attribute}" for attribute in learnt.arrays if hasattr(part, attribute)}
+    names = (*learnt.arrays, *learnt.host_arrays)
+    kept = {attribute: f"{name}.{attribute}" for attribute in names if hasattr(part, attribute)}
     arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
     spec |= {"learnt": {attribute: getattr(part, attribute) for attribute in learnt.numbers}, "arrays": kept}
     if learnt.parts:
@@ -238,13 +247,19 @@ def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int)
         _check_representation(name, regressor.representation_, n_energies)
         _check_shapes(number, regressor.regressor_, n_features, regressor.representation_.n_columns_)
         return
-    check_shape(name.format("target_mean_"), regressor.target_mean_, (n_energies,), "n_energies")
-    if isinstance(regressor, LDOSRidge):
-        check_shape(name.format("coef_"), regressor.coef_, (n_features, n_energies), "n_features, n_energies")
-    else:
-        check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
-        rows = len(regressor.X_fit_)
-        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    # Parts of a fit for several species say for which one they stand.
+    one = () if isinstance(regressor, LDOSRidge | LDOSKernelRidge) else (1,)
+    before = "n_species, " * len(one)
+    check_shape(name.format("target_mean_"), regressor.target_mean_, (*one, n_energies), f"{before}n_energies")
+    if isinstance(regressor, LDOSRidge | DOSRidge):
+        shape = (*one, n_features, n_energies)
+        check_shape(name.format("coef_"), regressor.coef_, shape, f"{before}n_features, n_energies")
+        return
+    check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
+    rows = len(regressor.X_fit_)
+    check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    if one:
+        check_shape(name.format("species_fit_"), regressor.species_fit_, (rows,), "n_environments")
 
 
 def _check_representation(name: str, representation: Any, n_energies: int) -> None:
@@ -264,7 +279,7 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     learnt = _LEARNT[type(estimator)]
     for name in learnt.numbers:
         setattr(estimator, name, int(part["learnt"][name]))
-    for name in learnt.arrays:
+    for name in (*learnt.arrays, *learnt.host_arrays):
         if name in part["arrays"]:
             setattr(estimator, name, _read_array(archive, part["arrays"][name]))
     for name in learnt.parts:

@@ -1,9 +1,12 @@
-"""What regressions with a kernel share: its parameters, and predictions as sums of kernels."""
+"""What regressions with a kernel share: its parameters, the fit of a kernel matrix, predictions as sums of kernels."""
 
 from __future__ import annotations
 
-from ldosml import kernels
-from ldosml._array import Array, namespace
+import numpy as np
+
+from ldosml import kernels, resources, solvers
+from ldosml._array import Array, free_device_memory, is_numpy, namespace, to_numpy
+from ldosml.regression._per_energy import DEFAULT_ALPHAS, PerEnergyRidge
 
 _BLOCK = 2**25
 """Numbers of a kernel that prediction holds at a time (256 MB)."""
@@ -28,3 +31,89 @@ class KernelExpansion:
         starts = range(0, X.shape[0], rows)
         parts = [self._kernel(X[i : min(i + rows, X.shape[0]), :], Z) @ coefficients for i in starts]
         return xp.concat(parts, axis=0)
+
+
+class KernelFit(KernelExpansion, PerEnergyRidge):
+    """Fits of a kernel matrix, whatever its rows are: dual coefficients, with alpha given or chosen.
+
+    ``solver`` and ``precision`` are the estimator's parameters.
+    """
+
+    solver: resources.Solver
+    precision: resources.Precision
+
+    def plan(self, n: int, n_features: int, n_energies: int, *, n_environments: int | None = None) -> resources.FitPlan:
+        """Say how NumPy arrays of that size would be fitted here and now: route, memory, time.
+
+        ``n`` counts rows of the kernel matrix, ``n_environments`` (default: as many) what they are sums of.
+
+        Raises
+        ------
+        MemoryError
+            When that does not fit the memory that is free.
+        """
+        return resources.plan_kernel_fit(
+            n,
+            n_features,
+            n_energies,
+            self._n_alphas(),
+            solver=self.solver,
+            precision=self.precision,
+            n_environments=n_environments,
+        )
+
+    def _n_alphas(self) -> int:
+        """Factorisations that the alphas need; 1 only where one number serves all energies."""
+        if isinstance(self.alpha, str):
+            return max(2, len(DEFAULT_ALPHAS) if self.alphas is None else int(np.size(to_numpy(self.alphas))))
+        given = np.asarray(to_numpy(self.alpha), dtype=float)
+        return max(2, len(list(solvers.share(given)))) if given.ndim else 1
+
+    def _fit_matrix(
+        self, matrix: solvers.KernelMatrix, targets: Array, alpha: Array | float | None, blocks: list[Array] | None
+    ) -> Array:
+        """Dual coefficients (n, n_energies) of targets without their mean; sets ``alpha_``, chosen where None.
+
+        Raises MemoryError, before anything is computed, when memory will not do; numpy.linalg.LinAlgError when
+        K + alpha is not positive definite in floating point.
+        """
+        plan = self._plan_for(matrix, targets)
+        plan.announce()
+        if isinstance(alpha, float):
+            self.alpha_: Array | float = alpha
+            return self._with_one_alpha(matrix, targets, alpha, plan)
+        if plan.route == "cholesky per alpha":
+            self.alpha_ = self._choose_by_cholesky(matrix, targets, blocks) if alpha is None else alpha
+            return solvers.coefficients_by_cholesky(matrix, targets, self.alpha_)
+        factors = solvers.diagonalize(matrix, roomy=plan.route == "eigh")
+        self.alpha_ = self._choose_alpha(factors, targets, blocks) if alpha is None else alpha
+        return solvers.dual_coefficients(factors, targets, self.alpha_)
+
+    def _plan_for(self, matrix: solvers.KernelMatrix, targets: Array) -> resources.FitPlan:
+        return resources.plan_kernel_fit(
+            matrix.size,
+            int(matrix.like.shape[1]),
+            int(targets.shape[1]),
+            self._n_alphas(),
+            precision=self.precision,
+            solver=self.solver,
+            in_place=is_numpy(namespace(targets)),
+            device_memory=free_device_memory(targets),
+            n_environments=int(matrix.like.shape[0]),
+        )
+
+    def _with_one_alpha(
+        self, matrix: solvers.KernelMatrix, targets: Array, alpha: float, plan: resources.FitPlan
+    ) -> Array:
+        if plan.route == "float32":
+            return solvers.solve_in_float32(matrix, targets, alpha)
+        if plan.route == "streamed":
+            free = free_device_memory(targets) or 0
+            columns = resources.panel_columns(matrix.size, int(targets.shape[1]), free)
+            return solvers.factorize_streamed(matrix, alpha, columns).solve(targets)
+        return solvers.solve(matrix, targets, alpha)
+
+    def _choose_by_cholesky(self, matrix: solvers.KernelMatrix, targets: Array, blocks: list[Array] | None) -> Array:
+        self._set_candidates(solvers.mean_diagonal(matrix))
+        errors = solvers.errors_by_cholesky(matrix, targets, [float(a) for a in self.alphas_], blocks)
+        return self._choose(errors, targets)

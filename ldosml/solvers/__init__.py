@@ -1,5 +1,7 @@
 """Solves of many energies at once: arrays in, arrays out."""
 
+from ldosml.solvers.building import KernelMatrix, mean_diagonal
+from ldosml.solvers.dense import diagonalize, solve
 from ldosml.solvers.factors import (
     Factorization,
     dual_coefficients,
@@ -9,16 +11,29 @@ from ldosml.solvers.factors import (
     solve_kernel,
 )
 from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha
+from ldosml.solvers.out_of_core import StreamedFactor, factorize_streamed
+from ldosml.solvers.per_alpha import coefficients_by_cholesky, errors_by_cholesky, share
+from ldosml.solvers.refinement import solve_in_float32
 
 __all__ = [
     "Factorization",
+    "KernelMatrix",
     "LeaveOut",
+    "StreamedFactor",
     "blocks_of",
     "choose_alpha",
+    "coefficients_by_cholesky",
+    "diagonalize",
     "dual_coefficients",
     "errors_by_alpha",
+    "errors_by_cholesky",
     "factorize_features",
     "factorize_kernel",
+    "factorize_streamed",
+    "mean_diagonal",
     "primal_coefficients",
+    "share",
+    "solve",
+    "solve_in_float32",
     "solve_kernel",
 ]

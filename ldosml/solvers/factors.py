@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ldosml._array import Array, add_to_diagonal, namespace, solve_positive_definite
+from ldosml._array import Array, add_to_diagonal, eigenvectors, is_numpy, namespace, solve_positive_definite
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,15 @@ class Factorization:
     right: Array | None = None
 
 
-def factorize_kernel(K: Array) -> Factorization:
+def factorize_kernel(K: Array, *, roomy: bool = True, overwrite: bool = False) -> Factorization:
     """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero.
 
-    Raises ValueError when one is more negative than rounding explains: such a matrix is no kernel.
+    The lower triangle counts, which is lost where ``overwrite`` spares a copy. It takes 3 n^2 numbers with NumPy, where
+    not ``roomy`` 2 n^2 and more time. Raises ValueError when an eigenvalue is more negative than rounding explains:
+    such a matrix is no kernel.
     """
     xp = namespace(K)
-    eigenvalues, basis = xp.linalg.eigh(K)
+    eigenvalues, basis = eigenvectors(K if overwrite or not is_numpy(xp) else xp.asarray(K, copy=True), roomy=roomy)
     smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
     if smallest < -1e-12 * K.shape[0] * max(largest, -smallest):
         raise ValueError(

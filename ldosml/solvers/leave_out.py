@@ -11,13 +11,62 @@ residual (with G = (K+alpha)^-1 it reads (G_BB)^-1 (G y)_B, since 1-H = alpha G)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, identity_like, index_like, like, namespace, to_numpy
 from ldosml.solvers.factors import Factorization
+
+_ROWS = 2**22
+"""Numbers of eigenvectors that are gathered at a time (32 MB)."""
+
+
+class Missed(Protocol):
+    """1 - H for one alpha, up to a factor that cancels: applied to the targets, and in parts."""
+
+    @property
+    def targets(self) -> Array:
+        """(1 - H) y, (n, n_energies)."""
+
+    def diagonal(self) -> Array:
+        """Its diagonal, (n,)."""
+
+    def blocks(self, rows: Array) -> Array:
+        """Its blocks at ``rows`` (m, b): (m, b, b)."""
+
+
+def mean_squares(missed: Missed, stacks: Sequence[Array] | None) -> Array:
+    """Mean squared leave-out residual of each energy, (n_energies,).
+
+    ``stacks`` are the rows of structures, (n_structures, n_rows) for those of one size; None leaves out single rows.
+    """
+    targets = missed.targets
+    xp = namespace(targets)
+    if stacks is None:
+        residual = targets / missed.diagonal()[:, None]
+        return xp.mean(residual * residual, axis=0)
+    total = xp.zeros_like(targets[0, :])
+    for rows in stacks:
+        taken = xp.take(targets, xp.reshape(rows, (-1,)), axis=0)
+        residual = xp.linalg.solve(missed.blocks(rows), xp.reshape(taken, (*rows.shape, -1)))
+        total = total + xp.sum(residual * residual, axis=(0, 1))
+    return total / targets.shape[0]
+
+
+def stack_blocks(blocks: Sequence[Array], n: int) -> list[Array]:
+    """Rows of structures of the same size together, (n_structures, n_rows), as many as keep temporary arrays small."""
+    xp = namespace(blocks[0])
+    sizes = np.array([block.shape[0] for block in blocks])
+    stacks = []
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        count = max(1, _ROWS // (int(size) * n))
+        chunks = (alike[start : start + count] for start in range(0, len(alike), count))
+        stacks += [xp.stack([blocks[int(i)] for i in chunk]) for chunk in chunks]
+    return stacks
 
 
 class LeaveOut:
@@ -28,45 +77,32 @@ class LeaveOut:
     """
 
     def __init__(self, factors: Factorization, Y: Array) -> None:
-        self._basis, self._s, self._Y = factors.basis, factors.eigenvalues, Y
-        self._square = factors.right is None
+        self._factors, self._Y = factors, Y
         self._projected = factors.basis.T @ Y
 
-    def residuals(self, alpha: float, blocks: Iterable[Array]) -> Iterable[Array]:
-        """Residuals of each block of rows when the whole block is left out, (n_rows, n_energies)."""
-        xp = namespace(self._Y)
-        weights = self._weights(alpha)
-        missed = self._missed(weights)
-        for rows in blocks:
-            yield xp.linalg.solve(self._missed_block(weights, rows), xp.take(missed, rows, axis=0))
+    def squared_errors(self, alpha: float, stacks: Sequence[Array] | None) -> Array:
+        """Mean squared residual of each energy, (n_energies,); ``stacks`` as for ``mean_squares``."""
+        return mean_squares(_Spectral(self._factors, self._Y, self._projected, alpha), stacks)
 
-    def squared_errors(self, alpha: float, blocks: Iterable[Array] | None) -> Array:
-        """Mean squared residual of each energy, (n_energies,); ``blocks`` None leaves out one row at a time."""
-        xp = namespace(self._Y)
-        if blocks is None:
-            weights = self._weights(alpha)
-            residual = self._missed(weights) / self._missed_diagonal(weights)[:, None]
-            return xp.mean(residual * residual, axis=0)
-        total = xp.zeros_like(self._Y[0, :])
-        for residual in self.residuals(alpha, blocks):
-            total = total + xp.sum(residual * residual, axis=0)
-        return total / self._Y.shape[0]
 
-    def _weights(self, alpha: float) -> Array:
-        return (1.0 if self._square else self._s) / (self._s + alpha)
+class _Spectral:
+    """1 - H from eigenvectors."""
 
-    def _missed(self, weights: Array) -> Array:
-        fitted = self._basis @ (weights[:, None] * self._projected)
-        return fitted if self._square else self._Y - fitted
+    def __init__(self, factors: Factorization, Y: Array, projected: Array, alpha: float) -> None:
+        self._basis, self._square = factors.basis, factors.right is None
+        self._weights = (1.0 if self._square else factors.eigenvalues) / (factors.eigenvalues + alpha)
+        fitted = self._basis @ (self._weights[:, None] * projected)
+        self.targets = fitted if self._square else Y - fitted
 
-    def _missed_diagonal(self, weights: Array) -> Array:
-        fitted = (self._basis * self._basis) @ weights
+    def diagonal(self) -> Array:
+        fitted = (self._basis * self._basis) @ self._weights
         return fitted if self._square else 1.0 - fitted
 
-    def _missed_block(self, weights: Array, rows: Array) -> Array:
-        part = namespace(weights).take(self._basis, rows, axis=0)
-        fitted = (part * weights[None, :]) @ part.T
-        return fitted if self._square else identity_like(fitted, fitted.shape[0]) - fitted
+    def blocks(self, rows: Array) -> Array:
+        xp = namespace(self._basis)
+        part = xp.reshape(xp.take(self._basis, xp.reshape(rows, (-1,)), axis=0), (*rows.shape, -1))
+        fitted = (part * self._weights[None, None, :]) @ xp.matrix_transpose(part)
+        return fitted if self._square else identity_like(fitted, rows.shape[1])[None, :, :] - fitted
 
 
 def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None) -> Array:
@@ -77,7 +113,8 @@ def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], b
     """
     xp = namespace(Y)
     leave_out = LeaveOut(factors, Y)
-    return xp.sqrt(xp.stack([leave_out.squared_errors(alpha, blocks) for alpha in alphas]))
+    stacks = None if blocks is None else stack_blocks(blocks, factors.basis.shape[1])
+    return xp.sqrt(xp.stack([leave_out.squared_errors(alpha, stacks) for alpha in alphas]))
 
 
 def blocks_of(index: Array, like_array: Array) -> list[Array]:

@@ -1,0 +1,32 @@
+"""What a fit will take, said before it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from ldosml.cli.display import messages
+
+if TYPE_CHECKING:
+    from ldosml import SOAP, DOSKernelRidge, LDOSKernelRidge
+    from ldosml.datasets import LDOSDataset
+
+
+def print_plans(regressor: LDOSKernelRidge | DOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
+    """Print how each kernel will be fitted, with memory and time, for the energies that are stored.
+
+    Raises MemoryError when that does not fit the memory that is free.
+    """
+    from ldosml.regression import LDOSKernelRidge as Atomic
+
+    n_features = soap.fit(train.structures).n_features_out_
+    numbers, counts = np.unique(train.numbers, return_counts=True)
+    if isinstance(regressor, Atomic):
+        rows = {chemical_symbols[number]: int(count) for number, count in zip(numbers, counts, strict=True)}
+    else:
+        rows = {"All elements": len(train) + (int(counts.sum()) if regressor.ldos_weight > 0 else 0)}
+    for name, n in rows.items():
+        plan = regressor.plan(n, n_features, train.grid.size, n_environments=int(counts.sum()))
+        messages.print(f"{name}: {plan}", soft_wrap=True)

@@ -1,0 +1,295 @@
+"""What a kernel fit will need of memory and time, and what there is: known before it starts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import psutil
+from scipy.linalg import cho_factor, eigh
+
+Solver = Literal["auto", "eigh", "cholesky"]
+Precision = Literal["float64", "float32"]
+Route = Literal["cholesky", "streamed", "float32", "eigh", "eigh in less memory", "cholesky per alpha"]
+
+EIGH_LIMIT = 32_766
+"""Rows at which LAPACK's eigenvectors stop with 32-bit integers, in which it counts a workspace of 2 n^2 numbers."""
+
+_PANEL = 128
+"""Least columns of a panel that is worth moving to a device."""
+
+_TOLD_FROM = 5.0
+"""Seconds from which a fit is announced."""
+
+_BLOCKS = 2**27
+"""Bytes that blocks of the kernel and workspaces take at most."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """How a kernel matrix of n rows will be fitted, and what that needs.
+
+    ``bytes`` is the peak beside the inputs, ``available`` what there is; ``operations`` count those of matrix products
+    and of Cholesky factorisations, and n^3 for eigenvectors.
+    """
+
+    n: int
+    n_energies: int
+    n_alphas: int
+    route: Route
+    bytes: int
+    available: int
+    operations: tuple[float, float, float]
+
+    @property
+    def seconds(self) -> float:
+        """Time, from the speeds of small matrices on this machine's processor.
+
+        A rough estimate, good for a factor of two; an accelerator is faster.
+        """
+        return sum(count / speed for count, speed in zip(self.operations, speeds(), strict=True))
+
+    def __str__(self) -> str:
+        """In one line, for people."""
+        several = f" and {self.n_alphas} alphas" if self.n_alphas > 1 else ""
+        return (
+            f"Kernel of {self.n:,} rows, {self.n_energies:,} energies{several}, by {self.route}: about "
+            f"{in_words(self.bytes)} of {in_words(self.available)} free, roughly {_duration(self.seconds)}."
+        )
+
+    def announce(self) -> None:
+        """Log the plan, to the logger ``ldosml`` at level INFO, where the fit takes seconds."""
+        products, factors, eigenvectors = self.operations
+        # Speeds are measured only where seconds are likely.
+        if products + factors + 10 * eigenvectors > 1e11 and self.seconds > _TOLD_FROM:
+            logging.getLogger("ldosml").info("%s", self)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to fit: what it holds at its peak, its operations, and how to ask for it.
+
+    ``squares`` count (n, n) matrices of float64 with NumPy, and in other namespaces, which overwrite nothing;
+    ``columns`` those of (n, n_energies).
+    """
+
+    route: Route
+    squares: tuple[float, float]
+    columns: int
+    operations: tuple[float, float, float]
+    asked: str
+
+
+def plan_kernel_fit(
+    n: int,
+    n_features: int,
+    n_energies: int,
+    n_alphas: int = 1,
+    *,
+    precision: Precision = "float64",
+    solver: Solver = "auto",
+    in_place: bool = True,
+    device_memory: int | None = None,
+    n_environments: int | None = None,
+) -> FitPlan:
+    """Choose the fastest way to fit a kernel matrix that fits the memory.
+
+    Parameters
+    ----------
+    n, n_features, n_energies : int
+        Rows of the kernel matrix, features of an environment, columns of the targets.
+    n_alphas : int
+        Candidates for alpha, or distinct values of it; 1 where one number serves all energies.
+    precision : {"float64", "float32"}
+    solver : {"auto", "eigh", "cholesky"}
+        For several alphas: eigenvectors once, or a factorisation for each.
+    in_place : bool
+        Whether arrays are NumPy's, which LAPACK overwrites; other namespaces hold a second matrix.
+    device_memory : int, optional
+        Free bytes of the accelerator where arrays live; None where they live on the host.
+    n_environments : int, optional
+        Environments behind the rows, where a row is a structure. Default: n.
+
+    Raises
+    ------
+    MemoryError
+        When nothing fits. The message says what is needed, what there is, and what would fit.
+    ValueError
+        When solver or precision is not one of those, or eigenvectors are asked for beyond 32,766 rows.
+    """
+    _check_options(n, n_alphas, precision, solver)
+    host = available_memory()
+    evaluated = float(n_environments or n) ** 2 * n_features
+    single, several = _with_one_alpha(n, n_energies, evaluated), _with_several(n, n_energies, n_alphas, evaluated)
+
+    def plan(way: _Way) -> FitPlan:
+        streamed = way.route == "streamed"
+        squares = way.squares[0 if in_place else 1]
+        # Small matrices are one block, of which the kernel holds a few copies.
+        size = int(8 * n * (squares * n + way.columns * n_energies)) + min(_BLOCKS, 32 * n**2)
+        free = host if device_memory is None or streamed else device_memory
+        return FitPlan(n, n_energies, n_alphas, way.route, size, free, way.operations)
+
+    def possible(way: _Way) -> bool:
+        if way.route == "streamed" and (
+            device_memory is None or panel_columns(n, n_energies, device_memory) < min(n, _PANEL)
+        ):
+            return False
+        made = plan(way)
+        return made.bytes <= made.available and not (way.route.startswith("eigh") and n > EIGH_LIMIT)
+
+    chosen = [way for way in (single if n_alphas == 1 else several) if _is_asked(way.route, precision, solver)]
+    for way in chosen:
+        if possible(way):
+            return plan(way)
+    least = min((plan(way) for way in chosen if way.route != "streamed"), key=lambda each: each.bytes)
+    others = [way for way in (*several, *single) if way not in chosen and way.asked and possible(way)]
+    raise MemoryError(_refusal(least, [f"{way.asked} ({in_words(plan(way).bytes)})" for way in others]))
+
+
+def _check_options(n: int, n_alphas: int, precision: str, solver: str) -> None:
+    for name, value, choices in (("solver", solver, get_args(Solver)), ("precision", precision, get_args(Precision))):
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    if n_alphas > 1 and precision == "float32":
+        raise ValueError(
+            f"precision='float32' refines the solution for one alpha, and {n_alphas} are to be tried: give alpha one "
+            "number, or use precision='float64'."
+        )
+    if n_alphas > 1 and solver == "eigh" and n > EIGH_LIMIT:
+        raise ValueError(
+            f"solver='eigh' stops at {EIGH_LIMIT:,} rows, where LAPACK's 32-bit integers end; got {n:,}. Use "
+            "solver='cholesky', or SparseLDOSKernelRidge."
+        )
+
+
+def _with_one_alpha(n: int, n_energies: int, evaluated: float) -> list[_Way]:
+    solved, factorised = 2.0 * n**2 * n_energies, n**3 / 3
+    refined = 6 * (evaluated + 2 * solved)  # six residuals and corrections, say
+    return [
+        _Way("cholesky", (1, 2), 3, (evaluated + solved, factorised, 0), "one number for alpha"),
+        _Way("streamed", (0.5, 0.5), 3, (evaluated + solved, factorised, 0), "one number for alpha, streamed"),
+        _Way(
+            "float32",
+            (0.5, 1),
+            6,
+            (evaluated + refined, factorised / 2, 0),
+            "one number for alpha with precision='float32'",
+        ),
+    ]
+
+
+def _with_several(n: int, n_energies: int, n_alphas: int, evaluated: float) -> list[_Way]:
+    product = 2.0 * n**2 * n_energies
+    spectral = (evaluated + (n_alphas + 3) * product, 0.0, float(n) ** 3)
+    # A factor and its inverse for each candidate, a factor and some 12 products for the coefficients at last.
+    factors = ((n_alphas + 1) * evaluated + (n_alphas + 12) * product, n_alphas * 4 / 3 * n**3, 0.0)
+    return [
+        _Way("eigh", (3, 5), 5, spectral, ""),
+        _Way("eigh in less memory", (2, 5), 5, spectral, "solver='eigh'"),
+        _Way("cholesky per alpha", (1, 3), 7, factors, "solver='cholesky'"),
+    ]
+
+
+def _is_asked(route: Route, precision: Precision, solver: Solver) -> bool:
+    if route in ("cholesky", "streamed", "float32"):
+        return (route == "float32") == (precision == "float32")
+    return solver == "auto" or route.startswith(solver)
+
+
+def panel_columns(n: int, n_energies: int, device_memory: int) -> int:
+    """Columns of the panels of a streamed factorisation, so that targets and five panels fit; below 1 where none do."""
+    return min(n, (device_memory - 8 * n * 3 * n_energies) // (8 * n * 5))
+
+
+def _refusal(least: FitPlan, others: list[str]) -> str:
+    several = f" and {least.n_alphas} alphas" if least.n_alphas > 1 else ""
+    instead = f" Of the full kernel, these would fit: {'; '.join(others)}." if others else ""
+    return (
+        f"A kernel of {least.n:,} rows with {least.n_energies:,} energies{several} needs at least "
+        f"{in_words(least.bytes)} (by {least.route}); {in_words(least.available)} of memory are free.{instead} "
+        "SparseLDOSKernelRidge learns from inducing points, in memory that does not grow with the rows."
+    )
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process can still take: what is free, or what its control groups leave, whichever is less."""
+    return min([int(psutil.virtual_memory().available), *_left_in_groups(root)])
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """Limit minus use of each control group (version 1 or 2) around this process, in bytes."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return  # not Linux
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            mount, limit, used, cache_name = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            mount, cache_name = root / "sys/fs/cgroup/memory", "total_inactive_file"
+            limit, used = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        else:
+            continue
+        group = mount / path.lstrip("/")
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(mount):
+                yield from _left_in(folder, limit, used, cache_name)
+
+
+def _left_in(folder: Path, limit: str, used: str, cache_name: str) -> Iterator[int]:
+    try:
+        most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except OSError:
+        return  # a group that does not limit memory, or that a container does not show
+    if most != "max":
+        yield int(most) - now + int(statistics.get(cache_name, 0))  # files in the cache give way
+
+
+@cache
+def speeds() -> tuple[float, float, float]:
+    """Operations per second of matrix products and of Cholesky factorisations, and n^3 per second of eigenvectors.
+
+    Measured once, on matrices that take 0.3 s together; larger ones run somewhat faster, eigenvectors slower.
+    """
+    n, m = 1024, 512
+    A = np.random.default_rng(0).normal(size=(n, n))
+    A = A @ A.T + n * np.eye(n)
+    return (
+        2.0 * n**3 / _fastest(lambda: A @ A[::-1]),
+        n**3 / 3 / _fastest(lambda: cho_factor(A, check_finite=False)),
+        float(m**3) / _fastest(lambda: eigh(A[:m, :m], driver="evd", check_finite=False)),
+    )
+
+
+def _fastest(function: Callable[[], object]) -> float:
+    """Seconds of the faster of two calls; the first may wake threads."""
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def in_words(size: float) -> str:
+    """Give bytes as "4.5 GB"."""
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.2g} s"
+        if seconds < 100
+        else f"{seconds / 60:.3g} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.3g} h"
+    )

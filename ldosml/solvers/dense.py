@@ -1,0 +1,39 @@
+r"""Kernel matrices of thousands of rows: built block by block, factorised in place.
+
+(K + alpha) c = y for all energies from one Cholesky factorisation, K + alpha = L L^T: n^3/3 operations, and 2 n^2 for
+each energy. Of the symmetric K one triangle is evaluated, into the array that L then takes.
+"""
+
+from __future__ import annotations
+
+from numpy.linalg import LinAlgError
+
+from ldosml._array import Array, cholesky, cholesky_solve
+from ldosml.solvers.building import KernelMatrix, evaluate
+from ldosml.solvers.factors import Factorization, factorize_kernel
+from ldosml.solvers.indefinite import explain
+
+
+def factorize(kernel: KernelMatrix, alpha: float, *, out: Array | None = None) -> Array:
+    """Cholesky factor L of K + alpha, (n, n), its lower triangle, in ``out`` if given.
+
+    Raises numpy.linalg.LinAlgError, which says why and by how much, when K + alpha is not positive definite in floating
+    point.
+    """
+    try:
+        return cholesky(evaluate(kernel, alpha, out=out))
+    except LinAlgError as error:
+        raise LinAlgError(explain(kernel, alpha)) from error
+
+
+def solve(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
+    """Coefficients (K + alpha)^-1 Y, (n, n_energies), in n^2 + n n_energies numbers. Raises what ``factorize`` does."""
+    return cholesky_solve(factorize(kernel, alpha), Y)
+
+
+def diagonalize(kernel: KernelMatrix, *, roomy: bool = True) -> Factorization:
+    """Eigenvectors and eigenvalues of a kernel matrix, in 3 n^2 numbers, or where not ``roomy`` in 2 n^2 and more time.
+
+    Raises ValueError when the matrix is not positive semidefinite.
+    """
+    return factorize_kernel(evaluate(kernel), roomy=roomy, overwrite=True)

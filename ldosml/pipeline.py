@@ -16,7 +16,7 @@ from ldosml._array import Array, Device, index_like, like, namespace, to_device,
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.evaluation import Evaluation
-from ldosml.regression import LDOSKernelRidge
+from ldosml.regression import LDOSKernelRidge, RepresentedRegressor
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 from ldosml.training import Training, from_arrays, from_dataset
@@ -152,7 +152,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         else:
             training = from_arrays(data, spectra, self.reference, self.low, self.high)  # type: ignore[arg-type]
         regressor = self._new_regressor()
-        splits_dos = has_fit_parameter(regressor, "ldos")
+        splits_dos = has_fit_parameter(_learner(regressor), "ldos")
         if not splits_dos:
             training.require_ldos(type(regressor).__name__)
         X = self._fit_descriptor(training.structures)
@@ -187,7 +187,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
         """Fit one regressor to the DOS of all structures; give the part of each species."""
-        wanted = regressor.get_params().get("ldos_weight", 0) > 0
+        wanted = _learner(regressor).get_params().get("ldos_weight", 0) > 0
         ldos = training.require_ldos("a joint fit (ldos_weight > 0)").values if wanted else None
         regressor.fit(
             like(self._place, X),
@@ -286,6 +286,13 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         grid: EnergyGrid = self.grid_
         return grid.energies
+
+
+def _learner(regressor: Any) -> Any:
+    """Give the estimator that says what is learned from: the one within, where spectra are represented anew."""
+    if isinstance(regressor, RepresentedRegressor):
+        return LDOSKernelRidge() if regressor.regressor is None else _learner(regressor.regressor)
+    return regressor
 
 
 def _take(array: Array, rows: NDArray[np.int64]) -> Array:

@@ -104,7 +104,9 @@ def xp(request):
         torch = pytest.importorskip("torch", reason="torch is not installed")
         default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
+        torch.set_warn_always(True)  # not only once in a process, whichever test comes first
         yield array_api_compat.array_namespace(torch.empty(0))
         torch.set_default_dtype(default)
+        torch.set_warn_always(False)
     else:
         yield array_api_compat.array_namespace(np.empty(0))

@@ -20,7 +20,9 @@ from ldosml import (
     LDOS,
     SOAP,
     Cumulative,
+    DOSKernelRidge,
     DOSModel,
+    DOSRidge,
     EnergyGrid,
     LDOSKernelRidge,
     LDOSRidge,
@@ -49,8 +51,13 @@ ESTIMATORS = [
     LDOSKernelRidge(CHOSEN, alphas=[1e-4, 1e-2, 1.0]),
     RepresentedRegressor(LDOSKernelRidge(CHOSEN), Cumulative(0.1)),
     RepresentedRegressor(LDOSKernelRidge(1e-3), PrincipalComponents(4)),
+    DOSRidge(1e-2),
+    DOSRidge(CHOSEN),
+    DOSKernelRidge(1e-2),
+    DOSKernelRidge(CHOSEN, ldos_weight=0.5),
+    RepresentedRegressor(DOSKernelRidge(1e-2), Cumulative(0.1)),
 ]
-"""Every estimator that fits arrays; ``fit`` takes X, Y and structure_index."""
+"""Every estimator that fits arrays."""
 
 
 def data(n):
@@ -63,17 +70,25 @@ def name(value):
     """A short name of an estimator, for a test."""
     if isinstance(value, RepresentedRegressor):
         return f"{name(value.regressor)}-{type(value.representation).__name__}"
-    if isinstance(value, (LDOSRidge, LDOSKernelRidge)):
+    if hasattr(value, "alpha"):
         return f"{type(value).__name__}-{value.alpha if np.ndim(value.alpha) == 0 else 'per energy'}"
     return None
+
+
+def fitted(estimator, X, Y, index):
+    """Fit on the LDOS ``Y``, on its sums, or on both: whatever the estimator learns from."""
+    learner = getattr(estimator, "regressor", estimator)
+    if not hasattr(learner, "ldos_weight"):
+        return clone(estimator).fit(X, Y, structure_index=index)
+    known = {"ldos": Y} if learner.ldos_weight else {}
+    return clone(estimator).fit(X, _array.sum_by_index(Y, index, 7), structure_index=index, **known)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)
 def test_fits_and_predicts_the_same_as_numpy(xp, estimator):
     X, Y, index = data(30)
-    expected = clone(estimator).fit(X, Y, structure_index=index).predict(X[:5] + 0.1)
-    fitted = clone(estimator).fit(xp.asarray(X), xp.asarray(Y), structure_index=index)
-    predicted = fitted.predict(xp.asarray(X[:5] + 0.1))
+    expected = fitted(estimator, X, Y, index).predict(X[:5] + 0.1)
+    predicted = fitted(estimator, xp.asarray(X), xp.asarray(Y), index).predict(xp.asarray(X[:5] + 0.1))
     assert array_api_compat.device(predicted) == array_api_compat.device(xp.asarray(X))
     np.testing.assert_allclose(to_numpy(predicted), expected, atol=1e-9)
 
@@ -101,7 +116,7 @@ def crossings(monkeypatch):
 def fit_and_predict(estimator, n):
     xp = strict_device.namespace()
     X, Y, index = data(n)
-    clone(estimator).fit(xp.asarray(X), xp.asarray(Y), structure_index=index).predict(xp.asarray(X))
+    fitted(estimator, xp.asarray(X), xp.asarray(Y), index).predict(xp.asarray(X))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)
@@ -128,19 +143,18 @@ def test_torch_fits_in_double_precision_whatever_its_default():
     assert torch.get_default_dtype() == torch.float32
     X, Y, index = data(30)
     for estimator in ESTIMATORS:
-        fitted = clone(estimator).fit(torch.asarray(X), torch.asarray(Y), structure_index=index)
-        expected = clone(estimator).fit(X, Y, structure_index=index).predict(X)
-        np.testing.assert_allclose(to_numpy(fitted.predict(torch.asarray(X))), expected, atol=1e-9)
+        predicted = fitted(estimator, torch.asarray(X), torch.asarray(Y), index).predict(torch.asarray(X))
+        np.testing.assert_allclose(to_numpy(predicted), fitted(estimator, X, Y, index).predict(X), atol=1e-9)
 
 
 def test_arrays_in_two_places_are_refused(xp):
     X, Y, _ = data(10)
-    fitted = LDOSRidge().fit(xp.asarray(X), xp.asarray(Y))
+    ridge = LDOSRidge().fit(xp.asarray(X), xp.asarray(Y))
     other = array_api_strict if array_api_compat.is_numpy_array(xp.asarray(X)) else np
     with pytest.raises(TypeError, match=r"X is an array of \w+ on .*, but Y one of \w+ on"):
         LDOSRidge().fit(xp.asarray(X), other.asarray(Y))
     with pytest.raises(TypeError, match=r"X is an array of .* but what was fitted one of .* Move one to the other"):
-        fitted.predict(other.asarray(X))
+        ridge.predict(other.asarray(X))
 
 
 def test_two_devices_of_one_library_are_refused():
@@ -229,14 +243,15 @@ def strict_gpu(monkeypatch):
         LDOSRidge(1e-2),
         RepresentedRegressor(LDOSKernelRidge(CHOSEN, alphas=[1e-3, 1.0]), Pointwise()),
         RepresentedRegressor(LDOSKernelRidge(1e-3), PrincipalComponents(3)),
+        DOSKernelRidge(CHOSEN, ldos_weight=0.5),
     ],
-    ids=["default", "ridge", "chosen", "components"],
+    ids=["default", "ridge", "chosen", "components", "joint"],
 )
 def test_a_model_on_the_device_predicts_on_it_and_answers_in_numpy(strict_gpu, structures, regressor, tmp_path):
     expected = DOSModel(SMALL, regressor).fit(structures, invented()).predict(structures).values
     model = DOSModel(SMALL, regressor, device="cuda").fit(structures, invented())
-    fitted = getattr(model.regressors_[14], "regressor_", model.regressors_[14])
-    assert fitted.target_mean_.device == strict_device.DEVICE
+    regressor = getattr(model.regressors_[14], "regressor_", model.regressors_[14])
+    assert regressor.target_mean_.device == strict_device.DEVICE
     predicted = model.predict(structures).values
     assert type(predicted) is np.ndarray
     np.testing.assert_allclose(predicted, expected, atol=1e-10)
@@ -244,8 +259,8 @@ def test_a_model_on_the_device_predicts_on_it_and_answers_in_numpy(strict_gpu, s
     for device in ("cpu", "cuda"):
         loaded = persistence.load(path, device=device)
         np.testing.assert_allclose(loaded.predict(structures).values, expected, atol=1e-10)
-        fitted = getattr(loaded.regressors_[6], "regressor_", loaded.regressors_[6])
-        assert (type(fitted.target_mean_) is np.ndarray) == (device == "cpu")
+        regressor = getattr(loaded.regressors_[6], "regressor_", loaded.regressors_[6])
+        assert (type(regressor.target_mean_) is np.ndarray) == (device == "cpu")
 
 
 def test_without_a_device_the_spectra_say_where(xp, structures):

@@ -88,7 +88,7 @@ class TestInterpolant:
     @pytest.mark.parametrize(("step", "error"), [(0.2, 2e-3), (0.1, 2e-4), (0.05, 1e-5)])
     def test_follows_a_smooth_curve_to_fourth_order(self, xp, step, error):
         between = np.linspace(-5, 4, 777)
-        found = interpolant(xp, step).density(xp.asarray(np.broadcast_to(between, (2, 777))))
+        found = interpolant(xp, step).density(xp.asarray(np.tile(between, (2, 1))))
         assert np.abs(to_numpy(found) - humps(between)).max() < error * 2
 
     def test_beyond_the_grid_there_are_no_states(self, xp):
@@ -119,7 +119,7 @@ class TestInterpolant:
             grid, xp.asarray(parts), smooth=True, whole=xp.asarray(whole), index=xp.asarray([0, 0, 0])
         )
         fine = np.linspace(0, 2, 99)[None, :]
-        total = to_numpy(shares.density(xp.asarray(np.broadcast_to(fine, (3, 99))))).sum(axis=0)
+        total = to_numpy(shares.density(xp.asarray(np.tile(fine, (3, 1))))).sum(axis=0)
         np.testing.assert_allclose(total, to_numpy(sums.density(xp.asarray(fine)))[0], atol=1e-13)
 
     @pytest.mark.parametrize("size", [2, 3, 4, 5, 9])

@@ -19,6 +19,7 @@ from ldosml import (
     LDOS,
     SOAP,
     Cumulative,
+    DOSKernelRidge,
     DOSModel,
     EnergyGrid,
     LDOSKernelRidge,
@@ -212,6 +213,20 @@ def test_bad_input(xp):
         RepresentedRegressor(LDOSRidge(np.ones(25)), PrincipalComponents(2)).fit(xp.asarray(X), spectra)
 
 
+@pytest.mark.parametrize("representation", [Cumulative(STEP), PrincipalComponents(subtract_mean=False)], ids=name)
+@pytest.mark.parametrize("weight", [0.0, 0.7], ids=["total DOS", "joint"])
+def test_learning_from_the_total_dos_commutes_too(representation, weight):
+    index, species = np.repeat(np.arange(10), 4), np.tile([6, 14], 20)
+    totals, known = np.add.reduceat(Y, np.arange(0, N, 4)), {"ldos": Y} if weight else {}
+    alone = DOSKernelRidge(1e-2, kernel="gaussian", ldos_weight=weight)
+    model = RepresentedRegressor(alone, representation)
+    for estimator in (alone, model):
+        estimator.fit(X, totals, index, species=species, **known)
+    expected = alone.predict(NEW, species=species[: len(NEW)])
+    np.testing.assert_allclose(model.predict(NEW, species=species[: len(NEW)]), expected, atol=1e-10)
+    np.testing.assert_allclose(model.of_species(14).predict(NEW), alone.of_species(14).predict(NEW), atol=1e-10)
+
+
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 
 
@@ -243,6 +258,16 @@ def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
     assert part["parameters"]["representation"]["class"] == type(representation).__name__
     assert part["parts"]["regressor_"]["parameters"]["alpha"] == "leave-one-structure-out"
     assert "arrays" not in part["parts"]["regressor_"]
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_models_of_the_total_dos_in_another_representation(structures, ldos, weight, tmp_path):
+    soap, alone = SOAP(r_cut=3.5, n_max=4, l_max=3), DOSKernelRidge(1e-2, ldos_weight=weight)
+    expected = DOSModel(soap, alone).fit(structures, ldos).predict(structures).values
+    model = DOSModel(soap, RepresentedRegressor(alone, Cumulative(0.1))).fit(structures, ldos)
+    np.testing.assert_allclose(model.predict(structures).values, expected, atol=1e-9)
+    loaded = persistence.load(persistence.save(model, tmp_path / "m.ldosml"))
+    np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
 
 
 @pytest.mark.parametrize(

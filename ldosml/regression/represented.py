@@ -57,18 +57,22 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         self.regressor = regressor
         self.representation = representation
 
-    def fit(self, X: Array, Y: Array, structure_index: Array | None = None, **fit_params: Any) -> Self:
+    def fit(
+        self, X: Array, Y: Array, structure_index: Array | None = None, *, ldos: Array | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the representation on the targets, then the regressor on the represented targets.
 
         Parameters
         ----------
         X : array (n_environments, n_features)
         Y : array (n_rows, n_energies) or (n_rows,)
-            Targets: a row an environment, or whatever the regressor learns from.
+            Targets: a row an environment, or a structure for regressors of the total DOS.
         structure_index : array (n_environments,), optional
             Which environments belong together; passed on where the regressor's ``fit`` has such a parameter.
+        ldos : array (n_environments, n_energies), optional
+            For a joint fit, represented as Y is.
         **fit_params
-            Passed on to the regressor's ``fit`` as they are.
+            Passed on to the regressor's ``fit`` as they are: ``species``, ``groups``, ``sample_weight``.
 
         Raises
         ------
@@ -83,6 +87,8 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         self._check_linear(X, targets)
         if structure_index is not None and has_fit_parameter(self._new_regressor(), "structure_index"):
             fit_params["structure_index"] = structure_index
+        if ldos is not None:
+            fit_params["ldos"] = self.representation_.transform(ldos)
         self.regressor_ = self._new_regressor().fit(X, self.representation_.transform(targets), **fit_params)
         return self
 
@@ -103,14 +109,25 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
                 "be linear; this one subtracts a mean. Use PrincipalComponents(subtract_mean=False)."
             )
 
-    def predict(self, X: Array) -> Array:
-        """Predict spectra (n_environments, n_energies) of descriptors (n_environments, n_features)."""
+    def predict(self, X: Array, **predict_params: Any) -> Array:
+        """Predict spectra (n_environments, n_energies) of descriptors (n_environments, n_features).
+
+        What else is given (``species``) is passed on to the regressor's ``predict``.
+        """
         check_is_fitted(self)
-        represented = self.regressor_.predict(X)
+        represented = self.regressor_.predict(X, **predict_params)
         if represented.ndim == 1:  # other packages predict a single column so
             represented = represented[:, None]
         predicted = self.representation_.inverse_transform(represented)
         return predicted[:, 0] if self._flat else predicted
+
+    def of_species(self, species: int) -> Self:
+        """Give the part that predicts the atoms of one species, where the regressor has such (``DOSKernelRidge``)."""
+        check_is_fitted(self)
+        part: Self = clone(self)
+        part._flat, part.representation_ = self._flat, self.representation_
+        part.regressor_ = self.regressor_.of_species(species)
+        return part
 
     @property
     def n_features_in_(self) -> int:

@@ -269,7 +269,7 @@ def _power_spectra(pieces: list[_Centers], basis: _Basis) -> NDArray[np.float64]
     spectrum = _power_spectrum(basis)
     blocks = []
     for numbers, positions, cell, pbc, n_centers in pieces:
-        atoms = Atoms(numbers, positions, cell=cell, pbc=pbc)
+        atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
         # Given as points: for atom indices DScribe copies all positions once per centre.
         blocks.append(spectrum.create_single(atoms, centers=list(positions[:n_centers])))
     return np.concatenate(blocks)

@@ -14,7 +14,6 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import wrap_positions
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 # Atoms at the very edge of the reach stay in, whatever rounding does to their distance (angstrom).
 _MARGIN = 1e-6
@@ -57,7 +56,7 @@ def region_batches(
     Parameters
     ----------
     structures : sequence of ase.Atoms
-        Structures of up to ``size`` atoms stay whole, larger ones are cut.
+        Structures of up to ``size`` atoms stay whole, larger ones are cut, and so are molecules far from each other.
     radius : float
         Range of what is to be computed, angstrom.
     size : int
@@ -72,7 +71,7 @@ def region_batches(
         if batch and (held + count > size or not together):
             yield batch
             batch, held = [], 0
-        if count > size:
+        if count > size or _is_mostly_empty(atoms, radius):
             yield from ([region] for region in cut_regions(atoms, radius, size, first=first))
         else:
             batch.append(Region(atoms, np.arange(first, first + count), np.inf))
@@ -80,6 +79,12 @@ def region_batches(
         first += count
     if batch:
         yield batch
+
+
+def _is_mostly_empty(atoms: Atoms, radius: float) -> bool:
+    """Tell whether cubes of edge ``radius`` around free molecules would far outnumber their atoms."""
+    edges = np.ptp(atoms.positions, axis=0) / radius + 1
+    return not atoms.pbc.any() and bool(np.prod(edges) > 1000 + 10 * len(atoms))
 
 
 def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> Iterator[Region]:
@@ -111,15 +116,44 @@ def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> It
     if atoms.pbc.any():
         positions = wrap_positions(positions, cell, atoms.pbc)  # type: ignore[no-untyped-call]
     index, around = _with_images(positions, cell, atoms.pbc, radius + _MARGIN)
-    tree = cKDTree(around)
+    bins, other = _Bins(around, radius), np.ones(len(around), dtype=bool)
     for centers in _compact_groups(positions, size, 2 * radius):
         chosen = positions[centers]
-        low, high = chosen.min(axis=0) - radius - _MARGIN, chosen.max(axis=0) + radius + _MARGIN
-        cube = tree.query_ball_point((low + high) / 2, (high - low).max() / 2, p=np.inf)
-        near = np.setdiff1d(np.asarray(cube, dtype=np.int64), centers)
-        near = near[((around[near] >= low) & (around[near] <= high)).all(axis=1)]
-        kept = np.concatenate([centers, near])
-        yield Region(Atoms(atoms.numbers[index[kept]], around[kept]), first + centers, radius)
+        near = bins.inside(chosen.min(axis=0) - radius - _MARGIN, chosen.max(axis=0) + radius + _MARGIN)
+        other[centers] = False
+        kept = np.concatenate([centers, near[other[near]]])
+        other[centers] = True
+        yield Region(Atoms(numbers=atoms.numbers[index[kept]], positions=around[kept]), first + centers, radius)
+
+
+class _Bins:
+    """Points sorted into cubes, so that those in a box are found without a look at the others."""
+
+    def __init__(self, points: NDArray[np.float64], edge: float) -> None:
+        self._points, self._edge, self._origin = points, edge, points.min(axis=0)
+        self._last = self._cubes(points.max(axis=0))
+        cubes = self._cubes(points)
+        keys = self._key(cubes[:, 0], cubes[:, 1], cubes[:, 2])
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+
+    def _cubes(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.floor((points - self._origin) / self._edge).astype(np.int64)
+
+    def _key(self, x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (x * (self._last[1] + 1) + y) * (self._last[2] + 1) + z
+
+    def inside(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Indices (n,) of the points in the box from ``low`` (3,) to ``high`` (3,)."""
+        first, last = np.maximum(self._cubes(low), 0), np.minimum(self._cubes(high), self._last)
+        x, y = (np.arange(first[axis], last[axis] + 1) for axis in (0, 1))
+        x, y = np.repeat(x, len(y)), np.tile(y, len(x))
+        starts = np.searchsorted(self._keys, self._key(x, y, first[2]), side="left")
+        stops = np.searchsorted(self._keys, self._key(x, y, last[2]), side="right")
+        found = np.concatenate([self._order[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+        points = self._points[found]
+        inside: NDArray[np.int64] = found[((points >= low) & (points <= high)).all(axis=1)]
+        return inside
 
 
 def _with_images(

@@ -138,10 +138,12 @@ class _Bins:
         self._keys = keys[self._order]
 
     def _cubes(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        return np.floor((points - self._origin) / self._edge).astype(np.int64)
+        cubes: NDArray[np.int64] = np.floor((points - self._origin) / self._edge).astype(np.int64)
+        return cubes
 
     def _key(self, x: NDArray[np.int64], y: NDArray[np.int64], z: NDArray[np.int64]) -> NDArray[np.int64]:
-        return (x * (self._last[1] + 1) + y) * (self._last[2] + 1) + z
+        keys: NDArray[np.int64] = (x * (self._last[1] + 1) + y) * (self._last[2] + 1) + z
+        return keys
 
     def inside(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.int64]:
         """Indices (n,) of the points in the box from ``low`` (3,) to ``high`` (3,)."""

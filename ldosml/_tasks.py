@@ -35,6 +35,8 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs
     client = getattr(get_active_backend()[0], "client", None)
     if client is not None and n_jobs != 1:
         return _on_workers(client, function, items)
+    if n_jobs == 1 or effective_n_jobs(n_jobs) == 1:
+        return map(function, items)
     return _on_this_machine(function, items, n_jobs)
 
 
@@ -57,6 +59,7 @@ def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable
     # A task of its own rather than data laid on a worker: what a lost worker held is made again from the graph.
     with config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         shipped = client.submit(partial(_given, function), pure=False)
+    lost = _losses()
     limit = _AHEAD_ON_A_CLUSTER * max(1, sum(client.nthreads().values()))
     waiting: deque[Any] = deque()
     try:
@@ -66,8 +69,21 @@ def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except lost as error:
+        raise ConnectionError(
+            f"The cluster gave up on a chunk ({error}). Workers that are killed mostly lack memory: give them more, or "
+            "make chunks smaller (batch_size). Or the scheduler is gone."
+        ) from error
     finally:
         client.cancel([shipped, *waiting])
+
+
+def _losses() -> tuple[type[Exception], ...]:
+    """What results raise whose workers died several times over, or whose scheduler is gone."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    return KilledWorker, FutureCancelledError
 
 
 def _given(function: Callable[[Item], Result]) -> Callable[[Item], Result]:

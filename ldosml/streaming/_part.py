@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -58,15 +58,16 @@ class PartialPrediction:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        try:
+        with ExitStack() as stack:  # each runs whatever the others raise
+            stack.callback(self._remove_if_empty)
+            stack.callback(self._file.close)
+            stack.callback(self._bytes.close)
             if self._pending:
                 self.checkpoint()
-        finally:
-            self._bytes.close()
-            self._file.close()
-            if not self.done.any():
-                with suppress(FileNotFoundError):
-                    self.path.unlink()
+
+    def _remove_if_empty(self) -> None:
+        if not self.done.any():
+            self.path.unlink(missing_ok=True)
 
     def differences(self, structures: Sequence[Atoms], parts: Mapping[str, str]) -> list[str]:
         """Name what differs from a prediction of these structures by a model with the fingerprint ``parts``."""

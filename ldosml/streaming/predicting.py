@@ -111,8 +111,8 @@ def predict_to(
             progress(done, count)
         chunks = (chunk for chunk in _chunks(model, listed, int(batch_size)) if not part.done[chunk.rows].all())
         for rows, values in _tasks.ordered(partial(_predict, _serial(model)), chunks, n_jobs=n_jobs):
-            part.write(rows, values)
             done += int((part.done[rows] == 0).sum())
+            part.write(rows, values)
             if progress is not None:
                 progress(done, count)
         if path.exists() and not overwrite:

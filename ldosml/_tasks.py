@@ -43,7 +43,8 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs
 def _on_this_machine(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None) -> Iterator[Result]:
     remaining, task = iter(items), delayed(function)
     size = _AHEAD * int(effective_n_jobs(n_jobs))
-    with Parallel(n_jobs=n_jobs, return_as="generator") as pool:
+    # Items are chunks already: joblib's own batches of them would leave a process idle at the end.
+    with Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, pre_dispatch="4*n_jobs") as pool:
         while window := list(islice(remaining, size)):
             results = pool(map(task, window))
             try:

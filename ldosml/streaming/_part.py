@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -82,20 +82,22 @@ class PartialPrediction:
         """Write the LDOS ``values`` (n, n_energies) of the environments ``rows`` (n,), ascending."""
         runs = np.flatnonzero(np.diff(rows) != 1) + 1
         width = values.dtype.itemsize * values.shape[1]
-        for run, block in zip(np.split(rows, runs), np.split(values, runs), strict=True):
-            self._bytes.seek(self._places["ldos"] + int(run[0]) * width)
-            self._bytes.write(np.ascontiguousarray(block, dtype="<f4").data)
+        with self._writing():
+            for run, block in zip(np.split(rows, runs), np.split(values, runs), strict=True):
+                self._bytes.seek(self._places["ldos"] + int(run[0]) * width)
+                self._bytes.write(np.ascontiguousarray(block, dtype="<f4").data)
         self._pending.append(rows)
         if time.monotonic() - self._saved >= _CHECKPOINT:
             self.checkpoint()
 
     def checkpoint(self) -> None:
         """Mark what was written, once it is on disk."""
-        self._sync()
-        self.done[np.concatenate(self._pending)] = 1
-        self._bytes.seek(self._places["done"])
-        self._bytes.write(self.done.data)
-        self._sync()
+        with self._writing():
+            self._sync()
+            self.done[np.concatenate(self._pending)] = 1
+            self._bytes.seek(self._places["done"])
+            self._bytes.write(self.done.data)
+            self._sync()
         self._pending, self._saved = [], time.monotonic()
 
     def finish(self, path: Path) -> None:
@@ -104,9 +106,10 @@ class PartialPrediction:
             self.checkpoint()
         offsets, (_, size) = self._file["offsets"][()], self._fields["ldos"].shape
         dos = np.stack([self._sum(int(a), int(b), size) for a, b in pairwise(offsets)])
-        self._bytes.seek(self._places["dos"])
-        self._bytes.write(dos.astype("<f8").data)
-        self._sync()
+        with self._writing():
+            self._bytes.seek(self._places["dos"])
+            self._bytes.write(dos.astype("<f8").data)
+            self._sync()
         os.replace(self.path, path)
 
     def _sum(self, start: int, stop: int, size: int) -> NDArray[np.float64]:
@@ -117,6 +120,14 @@ class PartialPrediction:
             rows = np.frombuffer(self._bytes.read(4 * count), dtype="<f4").reshape(-1, size)
             total += rows.sum(axis=0, dtype=np.float64)
         return total
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = f"{error.strerror or error}; what was computed stays, and the same call goes on with it"
+            raise OSError(error.errno, why, str(self.path)) from error
 
     def _sync(self) -> None:
         self._bytes.flush()

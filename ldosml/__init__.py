@@ -1,5 +1,6 @@
 """ldosml learns the electronic density of states from atomic structure, one energy at a time, one atom at a time."""
 
+from ldosml._tasks import on_cluster
 from ldosml.datasets import LDOSDataset, import_dataset, load_dataset
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
@@ -26,6 +27,7 @@ from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRid
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
+from ldosml.streaming import Prediction, open_prediction, predict_to
 
 __version__ = "0.1.0"
 
@@ -44,6 +46,7 @@ __all__ = [
     "LDOSKernelRidge",
     "LDOSRidge",
     "Pointwise",
+    "Prediction",
     "PrincipalComponents",
     "PropertyTable",
     "RepresentedRegressor",
@@ -61,7 +64,10 @@ __all__ = [
     "import_dataset",
     "load_dataset",
     "normalized_loss",
+    "on_cluster",
+    "open_prediction",
     "pauli_susceptibility",
+    "predict_to",
     "rmse",
     "smear_eigenvalues",
     "sommerfeld_coefficient",

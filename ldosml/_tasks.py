@@ -1,27 +1,167 @@
-"""Work in chunks: the same function on every item, on one core, on several, or on a cluster.
+"""Work in chunks: the same function on every item, on one core, on several, or on the workers of a Dask cluster.
 
-joblib runs the chunks: in this process, in others on the machine, or wherever a ``joblib.parallel_config`` says, which
-is how they reach the workers of a Dask cluster.
+On one machine joblib runs the chunks. On a cluster the client of ``joblib.parallel_config("dask", client=...)`` does,
+without joblib in between: joblib keeps what it ships on single workers only, so that the loss of one is an error.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Chunks that wait at a time, for each process: enough that none idles, few enough that all fit in memory.
+_AHEAD = 32
+_AHEAD_ON_A_CLUSTER = 4
 
 
 def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int | None = 1) -> Iterator[Result]:
     """Give ``function`` of each item, in the order of the items, as they become ready.
 
-    Sums over the results are the same on any number of processes, since the order is. ``n_jobs`` None takes what the
-    surrounding ``joblib.parallel_config`` says, 1 where there is none.
+    Sums over the results are the same on any number of processes, since the order is. Items are taken, and results
+    kept, a few for each process at a time. ``n_jobs`` None takes what the surrounding ``joblib.parallel_config`` or
+    ``on_cluster`` says, 1 where there is none; 1 stays in this process. On a cluster any other number means all of it,
+    ``function`` is shipped once, and a chunk whose worker dies runs again on another.
     """
-    results: Iterator[Result] = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(function)(item) for item in items
-    )
-    return results
+    client = getattr(get_active_backend()[0], "client", None)
+    if client is not None and n_jobs != 1:
+        return _on_workers(client, function, items)
+    if n_jobs == 1 or effective_n_jobs(n_jobs) == 1:
+        return map(function, items)
+    return _on_this_machine(function, items, n_jobs)
+
+
+def _on_this_machine(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None) -> Iterator[Result]:
+    remaining, task = iter(items), delayed(function)
+    size = _AHEAD * int(effective_n_jobs(n_jobs))
+    # Items are chunks already: joblib's own batches of them would leave a process idle at the end.
+    with Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, pre_dispatch="4*n_jobs") as pool:
+        while window := list(islice(remaining, size)):
+            results = pool(map(task, window))
+            try:
+                for result in results:  # noqa: UP028  "yield from" would close the results, of which joblib warns
+                    yield result
+            finally:
+                deque(results, maxlen=0)
+
+
+def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    from dask import config
+
+    # A task of its own rather than data laid on a worker: what a lost worker held is made again from the graph.
+    with config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        shipped = client.submit(partial(_given, function), pure=False)
+    lost = _losses()
+    limit = _AHEAD_ON_A_CLUSTER * max(1, sum(client.nthreads().values()))
+    waiting: deque[Any] = deque()
+    try:
+        for item in items:
+            waiting.append(client.submit(_apply, shipped, item, pure=False))
+            if len(waiting) == limit:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except lost as error:
+        raise ConnectionError(
+            f"The cluster gave up on a chunk ({error}). Workers that are killed mostly lack memory: give them more, or "
+            "make chunks smaller (batch_size). Or the scheduler is gone."
+        ) from error
+    finally:
+        client.cancel([shipped, *waiting])
+
+
+def _losses() -> tuple[type[Exception], ...]:
+    """What results raise whose workers died several times over, or whose scheduler is gone."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    return KilledWorker, FutureCancelledError
+
+
+def _given(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    return function
+
+
+def _apply(function: Callable[[Item], Result], item: Item) -> Result:
+    return function(item)
+
+
+@contextmanager
+def on_cluster(scheduler: Any, *, timeout: float = 10.0) -> Iterator[Any]:
+    """Run what can run in chunks on the workers of a Dask cluster.
+
+    That is: descriptors and kernel predictions of estimators whose ``n_jobs`` is None (the default), the normal
+    equations of fits with inducing points, and :func:`ldosml.predict_to`. The numbers are those of one process. Workers
+    need ldosml installed; give each one thread, since SOAP holds Python's lock.
+
+    Parameters
+    ----------
+    scheduler : str or distributed.Client
+        Address of the scheduler, such as "tcp://10.0.0.1:8786", or a client that is connected to it.
+    timeout : float
+        How long to wait for the scheduler, and for its first worker, s.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ConnectionError
+        When the scheduler does not answer, or has no worker.
+    ValueError
+        When the address is malformed.
+    ImportError
+        When dask.distributed is not installed.
+
+    Examples
+    --------
+    >>> with on_cluster("tcp://127.0.0.1:1", timeout=0.1):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    ConnectionError: No Dask scheduler answers at tcp://127.0.0.1:1 within 0.1 s. Is it running, ...
+    """
+    client = _connect(scheduler, timeout) if isinstance(scheduler, str) else scheduler
+    try:
+        _require_worker(client, timeout)
+        with parallel_config("dask", client=client):
+            yield client
+    finally:
+        if isinstance(scheduler, str):
+            client.close()
+
+
+def _connect(address: str, timeout: float) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError('A cluster needs dask.distributed: pip install "ldosml[scale]".') from error
+    try:
+        return Client(address, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ValueError(f"A scheduler's address looks like tcp://10.0.0.1:8786; got {address!r}: {error}.") from error
+    except OSError as error:
+        raise ConnectionError(
+            f"No Dask scheduler answers at {address} within {timeout:g} s. Is it running, and is that the address that "
+            "it printed when it started?"
+        ) from error
+
+
+def _require_worker(client: Any, timeout: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except TimeoutError as error:
+        raise ConnectionError(
+            f"The Dask scheduler at {client.scheduler.address} has no worker after {timeout:g} s. Start some: "
+            "dask worker ADDRESS --nthreads 1."
+        ) from error

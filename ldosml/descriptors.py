@@ -1,13 +1,13 @@
 """SOAP: what an atom sees of its surroundings, as a row of numbers.
 
-DScribe computes the power spectra; here they become a scikit-learn transformer that splits the work by centres,
-since DScribe itself runs in parallel over whole structures only.
+DScribe computes the power spectra; here they become a scikit-learn transformer that splits the work by centres. DScribe
+itself runs in parallel over whole structures only, and looks at a whole structure for every batch of centres.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,16 +17,18 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from ase.geometry import wrap_positions
 from dscribe.descriptors import SOAP as PowerSpectrum
-from joblib import Memory, Parallel, delayed, effective_n_jobs
+from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ldosml import _tasks
 from ldosml._validation import check_positive
-from ldosml.fragments import Fragment, check_structures
+from ldosml.fragments import Fragment, check_structures, complete_radius
+from ldosml.regions import Region, region_batches
 
-Environments = Atoms | Fragment | Iterable[Atoms] | Iterable[Fragment]
-"""Structures, each of whose atoms is a centre, or fragments, each with the one centre."""
+Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] | Iterable[Region]
+"""Structures, each of whose atoms is a centre, fragments, each with the one centre, or regions with some."""
 
 
 class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -55,10 +57,11 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     normalize : bool
         Scale each row to Euclidean norm 1.
     n_jobs : int, optional
-        Number of processes; the result does not depend on it.
+        Number of processes; the result does not depend on it. None: one, or what the surrounding ``on_cluster`` or
+        ``joblib.parallel_config`` says.
     batch_size : int
-        Number of environments that one process works on at a time. Each batch lays out the periodic images of its
-        structure anew (about 0.1 s for 100,000 atoms) and holds its rows in memory.
+        Number of environments that one process works on at a time. Structures of more atoms are cut into compact
+        regions with their surroundings, so that the time is proportional to the size of the structure.
     memory : str, pathlib.Path or joblib.Memory, optional
         Where to keep spectra on disk. What is already there is read rather than computed, structure by structure.
 
@@ -84,8 +87,8 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         atom_sigma: float = 0.5,
         species: Sequence[str | int] | None = None,
         normalize: bool = True,
-        n_jobs: int | None = 1,
-        batch_size: int = 4000,
+        n_jobs: int | None = None,
+        batch_size: int = 500,
         memory: str | Path | Memory | None = None,
     ) -> None:
         self.r_cut = r_cut
@@ -102,7 +105,7 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         """Learn the species, unless ``species`` gives them; ``y`` is not used.
 
         Raises ValueError when there is nothing to fit, positions are not finite or a parameter is out of its range,
-        and TypeError for anything but ase.Atoms or Fragment.
+        and TypeError for anything but ase.Atoms, Fragment or Region.
         """
         self._check_parameters()
         listed = _check_environments(structures)
@@ -115,14 +118,14 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         return self
 
     def transform(self, structures: Environments) -> NDArray[np.float64]:
-        """Compute the SOAP of every atom of every structure, or of the centre of every fragment.
+        """Compute the SOAP of every atom of every structure, or of the centres of every fragment or region.
 
         Parameters
         ----------
-        structures : ase.Atoms, Fragment, or iterable of either
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
             Periodic where their ``pbc`` says so. Fragments must have been cut at ``r_cut`` or further out: at r_cut
-            they give the spectra of sharp cropping, at ``complete_radius(r_cut, atom_sigma)`` or beyond those of the
-            whole structure.
+            they give the spectra of sharp cropping, at ``reach`` or beyond those of the whole structure. Regions must
+            have been cut at ``reach``.
 
         Returns
         -------
@@ -133,9 +136,9 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         ------
         ValueError
             When there are no structures, positions are not finite, an element is not among ``species_``, or a fragment
-            is smaller than ``r_cut``.
+            or region is too small.
         TypeError
-            For anything but ase.Atoms or Fragment.
+            For anything but ase.Atoms, Fragment or Region.
         """
         check_is_fitted(self)
         listed = _check_environments(structures)
@@ -143,8 +146,17 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         for item in listed:
             if isinstance(item, Fragment):
                 item.require_radius(self.r_cut, f"SOAP(r_cut={self.r_cut:g})")
-        counts = [1 if isinstance(item, Fragment) else len(item) for item in listed]
-        return self._compute(_batches(listed, self._rows_per_batch(sum(counts))), sum(counts))
+            elif isinstance(item, Region) and item.radius < self.reach:
+                raise ValueError(
+                    f"SOAP of this r_cut and atom_sigma reaches {self.reach:g} angstrom; the region was cut at "
+                    f"{item.radius:g}. Cut it again with radius=soap.reach."
+                )
+        return self._compute(self._batches(listed), sum(map(_n_centers, listed)))
+
+    @property
+    def reach(self) -> float:
+        """Within this distance of a centre atoms contribute, angstrom: ``complete_radius(r_cut, atom_sigma)``."""
+        return complete_radius(self.r_cut, self.atom_sigma)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features, (n_features_out_,): "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2."""
@@ -173,7 +185,7 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         if self.n_max < 1 or not 0 <= self.l_max <= 20:
             raise ValueError(f"SOAP needs n_max >= 1 and l_max in 0..20; got {self.n_max!r} and {self.l_max!r}.")
 
-    def _check_species(self, listed: list[Atoms | Fragment]) -> None:
+    def _check_species(self, listed: list[Any]) -> None:
         for position, item in enumerate(listed):
             unknown = np.setdiff1d(_atoms(item).numbers, self.species_)
             if unknown.size:
@@ -182,25 +194,29 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                     "Fit on structures that hold every element, or pass species=[...] with all of them."
                 )
 
-    def _rows_per_batch(self, n_environments: int) -> int:
-        # With a disk cache the batches must not depend on n_jobs, so that another number of processes finds them.
-        if self.memory is not None:
-            return int(self.batch_size)
-        share = -(-n_environments // int(effective_n_jobs(self.n_jobs)))
-        return min(int(self.batch_size), share)
+    def _batches(self, listed: list[Any]) -> Iterator[_Batch]:
+        """Share the environments out; the batches do not depend on the number of processes."""
+        if isinstance(listed[0], Atoms):
+            # With a disk cache each structure is a batch of its own, to be found again in any company.
+            together = self.memory is None
+            for regions in region_batches(listed, self.reach, int(self.batch_size), together=together):
+                rows = np.concatenate([region.rows for region in regions])
+                yield _Batch([_as_arrays(region.atoms, len(region)) for region in regions], rows)
+            return
+        start = 0
+        for items in _groups(listed, int(self.batch_size)):
+            stop = start + sum(map(_n_centers, items))
+            yield _Batch([_as_arrays(item.atoms, _n_centers(item)) for item in items], np.arange(start, stop))
+            start = stop
 
-    def _compute(self, batches: Iterator[list[_Centers]], n_environments: int) -> NDArray[np.float64]:
+    def _compute(self, batches: Iterator[_Batch], n_environments: int) -> NDArray[np.float64]:
         """Compute the rows of all batches, (n_environments, n_features_out_), a few batches at a time."""
         basis = _Basis(self.r_cut, self.n_max, self.l_max, self.atom_sigma, tuple(self.species_.tolist()))
         memory = self.memory if isinstance(self.memory, Memory) else Memory(self.memory, verbose=0)
-        task = delayed(memory.cache(_power_spectra))
-        # Memory-mapped arguments (max_nbytes) would have other cache keys than the same arrays in this process.
-        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator", max_nbytes=None)
+        task = partial(_descriptors, memory.cache(_power_spectra), basis, bool(self.normalize))
         X = np.empty((n_environments, self.n_features_out_))
-        start = 0
-        for rows in parallel(task(batch, basis) for batch in batches):
-            X[start : start + len(rows)] = _unit_rows(rows) if self.normalize else rows
-            start += len(rows)
+        for rows, values in _tasks.ordered(task, batches, n_jobs=self.n_jobs):
+            X[rows] = values
         return X
 
 
@@ -215,7 +231,7 @@ class _Basis(NamedTuple):
 
 
 class _Centers(NamedTuple):
-    """A structure as plain arrays, and the rows of its positions at which environments are asked for.
+    """Atoms as plain arrays, of which the first ``n_centers`` are the centres.
 
     Plain arrays, because two ase.Atoms of the same atoms may differ in what else they carry, and the disk cache
     must not notice.
@@ -225,7 +241,14 @@ class _Centers(NamedTuple):
     positions: NDArray[np.float64]
     cell: NDArray[np.float64]
     pbc: NDArray[np.bool_]
-    centers: slice
+    n_centers: int
+
+
+class _Batch(NamedTuple):
+    """What one task computes, and which rows of the result these are."""
+
+    pieces: list[_Centers]
+    rows: NDArray[np.int64]
 
 
 @lru_cache(maxsize=16)
@@ -241,50 +264,70 @@ def _power_spectrum(basis: _Basis) -> PowerSpectrum:
     )
 
 
-def _power_spectra(batch: list[_Centers], basis: _Basis) -> NDArray[np.float64]:
+def _power_spectra(pieces: list[_Centers], basis: _Basis) -> NDArray[np.float64]:
     """Compute the power spectra of one batch, (n_centers, n_features)."""
     spectrum = _power_spectrum(basis)
     blocks = []
-    for numbers, positions, cell, pbc, centers in batch:
-        atoms = Atoms(numbers, positions, cell=cell, pbc=pbc)
+    for numbers, positions, cell, pbc, n_centers in pieces:
+        atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
         # Given as points: for atom indices DScribe copies all positions once per centre.
-        blocks.append(spectrum.create_single(atoms, centers=list(positions[centers])))
+        blocks.append(spectrum.create_single(atoms, centers=list(positions[:n_centers])))
     return np.concatenate(blocks)
 
 
-def _batches(listed: list[Atoms | Fragment], size: int) -> Iterator[list[_Centers]]:
-    """Give batches of up to ``size`` centres: pieces of one structure, or several fragments."""
-    if isinstance(listed[0], Fragment):
-        for start in range(0, len(listed), size):
-            yield [_as_arrays(_atoms(fragment), slice(0, 1)) for fragment in listed[start : start + size]]
-        return
-    for atoms in map(_atoms, listed):
-        for start in range(0, len(atoms), size):
-            yield [_as_arrays(atoms, slice(start, start + size))]
+def _descriptors(
+    spectra: Callable[[list[_Centers], _Basis], NDArray[np.float64]], basis: _Basis, normalize: bool, batch: _Batch
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    # joblib maps large arrays into memory; these would have other cache keys than the same arrays in one process.
+    pieces = [
+        _Centers(np.asarray(p.numbers), np.asarray(p.positions), np.asarray(p.cell), np.asarray(p.pbc), p.n_centers)
+        for p in batch.pieces
+    ]
+    rows = spectra(pieces, basis)
+    return batch.rows, _unit_rows(rows) if normalize else rows
 
 
-def _as_arrays(atoms: Atoms, centers: slice) -> _Centers:
+def _groups(listed: list[Any], size: int) -> Iterator[list[Any]]:
+    """Put fragments or regions together until they have ``size`` centres."""
+    group: list[Any] = []
+    for item in listed:
+        if group and sum(map(_n_centers, group)) + _n_centers(item) > size:
+            yield group
+            group = []
+        group.append(item)
+    yield group
+
+
+def _n_centers(item: Atoms | Fragment | Region) -> int:
+    return 1 if isinstance(item, Fragment) else len(item)
+
+
+def _as_arrays(atoms: Atoms, n_centers: int) -> _Centers:
     # DScribe repeats the cell with its atoms where they are, so that they must lie inside along periodic directions,
     # and its cell must have a volume, along the other directions too.
     cell: NDArray[np.float64] = atoms.cell.complete().array
     positions: NDArray[np.float64] = atoms.positions
     if atoms.pbc.any():
         positions = wrap_positions(positions, cell, atoms.pbc)  # type: ignore[no-untyped-call]
-    return _Centers(atoms.numbers, positions, cell, atoms.pbc, centers)
+    return _Centers(atoms.numbers, positions, cell, atoms.pbc, n_centers)
 
 
-def _check_environments(structures: Environments) -> list[Atoms | Fragment]:
-    """Give structures or fragments as a list, after the checks of ``check_structures``."""
-    listed: list[Any] = [structures] if isinstance(structures, Atoms | Fragment) else list(structures)
-    if listed and all(isinstance(item, Fragment) for item in listed):
-        return listed
-    if any(isinstance(item, Fragment) for item in listed):
-        raise TypeError("Expected structures only or fragments only; got both in one list. Transform them separately.")
+def _check_environments(structures: Environments) -> list[Any]:
+    """Give structures, fragments or regions as a list, after the checks of ``check_structures``."""
+    listed: list[Any] = [structures] if isinstance(structures, Atoms | Fragment | Region) else list(structures)
+    for kind in (Fragment, Region):
+        if listed and all(isinstance(item, kind) for item in listed):
+            return listed
+    if any(isinstance(item, Fragment | Region) for item in listed):
+        raise TypeError(
+            "Expected structures only, fragments only or regions only; got several in one list. Transform them "
+            "separately."
+        )
     return [*check_structures(listed)]
 
 
-def _atoms(item: Atoms | Fragment) -> Atoms:
-    return item.atoms if isinstance(item, Fragment) else item
+def _atoms(item: Atoms | Fragment | Region) -> Atoms:
+    return item if isinstance(item, Atoms) else item.atoms
 
 
 def _species_numbers(species: Sequence[str | int]) -> NDArray[np.int64]:

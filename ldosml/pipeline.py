@@ -224,13 +224,23 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         listed = [structures] if isinstance(structures, Atoms) else list(structures)
         X = self.descriptor_.transform(listed)
         numbers = np.concatenate([atoms.numbers for atoms in listed])
+        values = self.predict_rows(X, numbers)
+        index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
+        return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
+
+    def predict_rows(self, X: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Predict the LDOS, (n_environments, n_energies), of descriptors (n_environments, n_features).
+
+        ``numbers`` (n_environments,) are the atomic numbers of the centres. Raises ValueError for an element that was
+        not in the training set.
+        """
+        check_is_fitted(self)
         self._require_trained(numbers)
         values = np.empty((len(numbers), self.grid_.size))
         for number in np.unique(numbers):
             rows = numbers == number
             values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, X[rows])))
-        index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
-        return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
+        return values
 
     def evaluate(self, data: Data) -> Evaluation:
         """Predict the structures of a dataset and set the predictions beside its LDOS and DOS, or its DOS alone.

@@ -18,6 +18,7 @@ from ldosml.cli.options import (
     Jobs,
     Overwrite,
     ReferenceName,
+    Scheduler,
     Seed,
     Smearing,
     Temperature,
@@ -28,6 +29,7 @@ from ldosml.cli.options import (
     open_dataset,
     refuse_existing,
     valence,
+    workers,
 )
 from ldosml.cli.planning import print_plans
 
@@ -161,6 +163,7 @@ def import_(
 
 @app.command()
 def fit(
+    context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write, .ldosml.")],
     learn: Annotated[
@@ -191,6 +194,7 @@ def fit(
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
     temperature: Temperature = 300.0,
     jobs: Jobs = 1,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -205,7 +209,7 @@ def fit(
             raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
         report.mkdir(parents=True, exist_ok=True)
         refuse_existing(report / "report.html", overwrite)
-    stages = Stages()
+    n_jobs, stages = workers(context, jobs, scheduler), Stages()
     with stages(f"Reading {dataset}"):
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
@@ -215,7 +219,7 @@ def fit(
     options: dict[str, Any] = {"alpha": _alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
     weight = ldos_weight if learn is Targets.both else 0.0
     regressor = LDOSKernelRidge(**options) if learn is Targets.ldos else DOSKernelRidge(ldos_weight=weight, **options)
-    soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
+    soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=n_jobs)
     print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
         model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)
@@ -245,10 +249,15 @@ def _alpha(text: str) -> float | str:
 
 @app.command()
 def predict(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model that fit has written, .ldosml.")],
     structures: Annotated[Path, typer.Argument(help="Structures, any format that ASE reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .h5 (a dataset) or .npz.")],
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Write the .h5 as it is computed: any size, resumed after a kill.")
+    ] = False,
     jobs: Jobs = 1,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -256,25 +265,41 @@ def predict(
 
     .npz: energies (eV), reference (their zero), smearing_width (eV), ldos (states/eV/atom, atom by atom), dos
     (states/eV, a row a structure), n_atoms, numbers, n_electrons where the model knows them.
+
+    --stream: memory does not depend on the number of atoms. Until it is complete the file is called OUTPUT.part; the
+    same command goes on with it.
     """
     from ldosml import persistence
     from ldosml.datasets.importing import read_structures
 
     refuse_existing(output, overwrite)
-    writer = _prediction_writer(output)
+    writer = _prediction_writer(output, stream)
     stages = Stages()
     loaded = persistence.load(model)
-    loaded.descriptor_.set_params(n_jobs=jobs)
     atoms = read_structures(structures)
-    with stages(f"Predicting {len(atoms)} structures"):
-        ldos = loaded.predict(atoms)
-    electrons = loaded.n_electrons(atoms) if loaded.training_.get("valence_electrons") else None
-    writer(output, atoms, ldos, electrons, {"model": str(model), "structures": str(structures)}, overwrite)
-    result = {"file": str(output), "n_structures": ldos.n_structures, "n_environments": len(ldos)}
-    emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {ldos.n_structures} structures"))
+    n_jobs = workers(context, jobs, scheduler)
+    provenance = {"model": str(model), "structures": str(structures)}
+    counts = {"n_structures": len(atoms), "n_environments": sum(map(len, atoms))}
+    if stream:
+        with stages.counted(f"Predicting {len(atoms)} structures") as progress:
+            writer(loaded, atoms, output, n_jobs=n_jobs, overwrite=overwrite, provenance=provenance, progress=progress)
+    else:
+        loaded.descriptor_.set_params(n_jobs=n_jobs)
+        with stages(f"Predicting {len(atoms)} structures"):
+            ldos = loaded.predict(atoms)
+        electrons = loaded.n_electrons(atoms) if loaded.training_.get("valence_electrons") else None
+        writer(output, atoms, ldos, electrons, provenance, overwrite)
+    result = {"file": str(output), **counts, "seconds": stages.seconds}
+    emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {len(atoms)} structures"))
 
 
-def _prediction_writer(output: Path) -> Callable[..., None]:
+def _prediction_writer(output: Path, stream: bool) -> Callable[..., Any]:
+    if stream:
+        from ldosml import predict_to
+
+        if output.suffix != ".h5":
+            raise ValueError(f"predict --stream writes .h5 (a dataset); got {output.name!r}.")
+        return predict_to
     if output.suffix not in (".h5", ".npz"):
         raise ValueError(f"predict writes .h5 (a dataset) or .npz (arrays); got {output.name!r}.")
     return _write_h5 if output.suffix == ".h5" else _write_npz

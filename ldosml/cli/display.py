@@ -11,7 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from ldosml.properties.cautions import SpectrumWarning
@@ -46,6 +54,25 @@ class Stages:
             yield
             self._progress.update(task, completed=1)
         self._progress.remove_task(task)
+        messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+    @contextmanager
+    def counted(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """The same with a bar, moved by what is given: called with how much is done and how much there is."""
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        bar = Progress(
+            *columns, TimeRemainingColumn(), console=messages, transient=True, disable=self._progress.disable
+        )
+        task = bar.add_task(name, total=None)
+        start = time.perf_counter()
+        with bar:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
         messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
         self.seconds[name] = round(time.perf_counter() - start, 2)
 

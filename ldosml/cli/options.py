@@ -46,6 +46,10 @@ def _root(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Jobs = Annotated[int, typer.Option(help="Processes for descriptors, -1 for one per core; starting them takes seconds.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask scheduler (tcp://HOST:8786), on whose workers to run what comes in chunks."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
     float | None, typer.Option(min=0.0, help="Broaden the spectra to this width first, eV. Default: as stored.")
@@ -68,6 +72,18 @@ def valence(entries: list[str]) -> dict[str, float]:
         except ValueError:
             raise ValueError(f"--electrons takes an element and a number, as Si=4; got {entry!r}.") from None
     return result
+
+
+def workers(context: typer.Context, jobs: int, scheduler: str | None) -> int | None:
+    """Number of processes; None for those of the scheduler, which is in charge until the command ends."""
+    if scheduler is None:
+        return jobs
+    if jobs != 1:
+        raise ValueError("--jobs counts processes on this machine, --scheduler names others; give one of them.")
+    from ldosml import on_cluster
+
+    context.with_resource(on_cluster(scheduler))
+    return None
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

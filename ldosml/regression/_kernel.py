@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from ldosml import kernels, resources, solvers
+from ldosml import _tasks, kernels, resources, solvers
 from ldosml._array import Array, free_device_memory, is_numpy, namespace, to_numpy
 from ldosml.regression._per_energy import DEFAULT_ALPHAS, PerEnergyRidge
 
 _BLOCK = 2**25
 """Numbers of a kernel that prediction holds at a time (256 MB)."""
+
+_ROWS = 2**12
+"""Rows of a block at most, so that none is large to send."""
 
 
 class KernelExpansion:
@@ -27,10 +33,16 @@ class KernelExpansion:
     def _expand(self, X: Array, Z: Array, coefficients: Array) -> Array:
         """Sum kernels of rows X (n, f) and centres Z (m, f), (m, n_energies) coefficients: (n, n_energies)."""
         xp = namespace(X)
-        rows = max(1, _BLOCK // Z.shape[0])
-        starts = range(0, X.shape[0], rows)
-        parts = [self._kernel(X[i : min(i + rows, X.shape[0]), :], Z) @ coefficients for i in starts]
-        return xp.concat(parts, axis=0)
+        rows = min(max(1, _BLOCK // Z.shape[0]), _ROWS)
+        blocks = (X[i : min(i + rows, X.shape[0]), :] for i in range(0, X.shape[0], rows))
+        function = partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
+        task = partial(_expanded, function, Z, coefficients)
+        # Arrays of other namespaces may live on a device, which the processes of a cluster need not have.
+        return xp.concat(list(_tasks.ordered(task, blocks, n_jobs=None if is_numpy(xp) else 1)), axis=0)
+
+
+def _expanded(function: Callable[[Array, Array], Array], Z: Array, coefficients: Array, X: Array) -> Array:
+    return function(X, Z) @ coefficients
 
 
 class KernelFit(KernelExpansion, PerEnergyRidge):

@@ -22,7 +22,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 
@@ -42,6 +42,7 @@ __all__ = [
     "LDOSKernelRidge",
     "LDOSRidge",
     "PropertyTable",
+    "SparseLDOSKernelRidge",
     "absorption_spectrum",
     "band_energy",
     "band_gap",

@@ -11,6 +11,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dtrsm
 
 Array = Any
 """An array of any namespace of the array API standard."""
@@ -104,6 +105,24 @@ def solve_positive_definite(matrix: Array, rhs: Array) -> Array:
         return solve_triangular(factor, solve_triangular(factor, rhs, lower=True), lower=True, trans="T")
     xp.linalg.cholesky(matrix)  # raises where the matrix is not positive definite
     return xp.linalg.solve(matrix, rhs)
+
+
+def solve_triangular(lower: Array, rhs: Array, *, transposed: bool = False, overwrite: bool = False) -> Array:
+    """Solve L x = rhs, or L^T x = rhs where ``transposed``, for a lower triangle (n, n): (n, m) gives (n, m).
+
+    With ``overwrite``, x takes the place of ``rhs`` where the namespace can (NumPy, for the transpose of an array in C
+    order). The standard has no such function: other libraries than NumPy, torch and CuPy solve a full system.
+    """
+    xp = namespace(lower, rhs)
+    if is_numpy(xp):
+        return dtrsm(1.0, lower, rhs, lower=1, trans_a=int(transposed), overwrite_b=int(overwrite))
+    if array_api_compat.is_torch_namespace(xp):
+        return xp.linalg.solve_triangular(lower.T if transposed else lower, rhs, upper=transposed)
+    if array_api_compat.is_cupy_namespace(xp):
+        from cupyx.scipy.linalg import solve_triangular as solve
+
+        return solve(lower, rhs, lower=True, trans="T" if transposed else "N", overwrite_b=overwrite)
+    return xp.linalg.solve(lower.T if transposed else lower, rhs)
 
 
 def add_to_diagonal(matrix: Array, value: float) -> Array:

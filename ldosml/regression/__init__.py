@@ -2,5 +2,6 @@
 
 from ldosml.regression.dos import DOSKernelRidge, DOSRidge
 from ldosml.regression.ldos import LDOSKernelRidge, LDOSRidge
+from ldosml.regression.sparse import SparseLDOSKernelRidge
 
-__all__ = ["DOSKernelRidge", "DOSRidge", "LDOSKernelRidge", "LDOSRidge"]
+__all__ = ["DOSKernelRidge", "DOSRidge", "LDOSKernelRidge", "LDOSRidge", "SparseLDOSKernelRidge"]

@@ -65,8 +65,14 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     def _choose_alpha(self, factors: solvers.Factorization, targets: Array, blocks: list[Array] | None) -> Array:
         """Set ``alphas_``, ``cv_errors_`` and give alpha (n_energies,)."""
         xp = namespace(targets)
+        candidates = self._candidates(float(xp.sum(factors.eigenvalues)) / targets.shape[0])
+        self.cv_errors_ = solvers.errors_by_alpha(factors, targets, candidates, blocks)
+        variance = xp.mean(targets * targets, axis=0)
+        return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
+
+    def _candidates(self, scale: float) -> list[float]:
+        """Set and give ``alphas_``; by default multiples of ``scale``, the mean of the kernel's diagonal."""
         if self.alphas is None:
-            scale = float(xp.sum(factors.eigenvalues)) / targets.shape[0]
             self.alphas_ = np.asarray(DEFAULT_ALPHAS) * (scale or 1.0)
         else:
             self.alphas_ = np.atleast_1d(np.asarray(to_numpy(self.alphas), dtype=float))
@@ -74,9 +80,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
                 raise ValueError(f"alphas must be positive and finite, at least one; got {self.alphas!r}.")
         if not 0 <= self.alpha_smoothing < np.inf:
             raise ValueError(f"alpha_smoothing must be zero or a positive number; got {self.alpha_smoothing!r}.")
-        self.cv_errors_ = solvers.errors_by_alpha(factors, targets, [float(a) for a in self.alphas_], blocks)
-        variance = xp.mean(targets * targets, axis=0)
-        return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
+        return [float(a) for a in self.alphas_]
 
     def _finish(self, predicted: Array) -> Array:
         predicted = predicted + self.target_mean_[None, :]

@@ -24,13 +24,14 @@ class LeaveOut:
     """What fits without some of their rows miss in those rows, for every alpha, from one factorisation.
 
     Up to a factor that cancels, 1 - H is U diag(1/(s+alpha)) U^T for a kernel, whose U is square, and
-    1 - U diag(s/(s+alpha)) U^T for features.
+    1 - U diag(s/(s+alpha)) U^T for features. Where ``factors`` and ``Y`` are some rows of many, ``projected`` is U^T Y
+    (r, n_energies) over all.
     """
 
-    def __init__(self, factors: Factorization, Y: Array) -> None:
+    def __init__(self, factors: Factorization, Y: Array, projected: Array | None = None) -> None:
         self._basis, self._s, self._Y = factors.basis, factors.eigenvalues, Y
         self._square = factors.right is None
-        self._projected = factors.basis.T @ Y
+        self._projected = factors.basis.T @ Y if projected is None else projected
 
     def residuals(self, alpha: float, blocks: Iterable[Array]) -> Iterable[Array]:
         """Residuals of each block of rows when the whole block is left out, (n_rows, n_energies)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import device
 from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, like, namespace, sum_segments
@@ -14,6 +15,9 @@ from ldosml.regression._chunks import Chunk, Targets
 from ldosml.solvers.factors import Factorization
 from ldosml.solvers.leave_out import LeaveOut
 from ldosml.solvers.normal_equations import InducedFeatures, NormalEquations
+
+_PIECE = 512
+"""Environments whose kernel with the points is evaluated at a time."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,18 @@ class SparseRows:
         for code, kind in enumerate(self.species.tolist()):
             here = np.flatnonzero(chunk.species == kind)
             if here.size:
-                yield code, here, self.function(_take(chunk.X, here), self.points[code])
+                yield code, here, self._kernel(_take(chunk.X, here), self.points[code])
+
+    def _kernel(self, X: Array, Z: Array) -> Array:
+        """Kernel (n, m) of rows with points, in pieces whose intermediate results stay in the cache."""
+        xp, n = namespace(X), int(X.shape[0])
+        if n <= _PIECE:
+            return self.function(X, Z)
+        K = xp.empty((n, Z.shape[0]), dtype=X.dtype, device=device(X))
+        for start in range(0, n, _PIECE):
+            rows = slice(start, min(start + _PIECE, n))
+            K[rows, :] = self.function(X[rows, :], Z)
+        return K
 
     def _weights(self, chunk: Chunk) -> NDArray[np.float64]:
         """Square roots of the weights of the structures' DOS."""

@@ -23,7 +23,14 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.regression import (
+    DOSKernelRidge,
+    DOSRidge,
+    LDOSKernelRidge,
+    LDOSRidge,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+)
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
@@ -50,6 +57,7 @@ __all__ = [
     "PrincipalComponents",
     "PropertyTable",
     "RepresentedRegressor",
+    "SparseLDOSKernelRidge",
     "absorption_spectrum",
     "band_energy",
     "band_gap",

@@ -140,15 +140,21 @@ def cholesky(matrix: Array) -> Array:
     return factor
 
 
-def solve_triangular(factor: Array, rhs: Array, *, transposed: bool = False) -> Array:
-    """Solve L x = rhs, or L^T x = rhs, for the lower triangle L of ``factor`` (n, n); rhs (n, m) gives (n, m)."""
+def solve_triangular(factor: Array, rhs: Array, *, transposed: bool = False, overwrite: bool = False) -> Array:
+    """Solve L x = rhs, or L^T x = rhs, for the lower triangle L of ``factor`` (n, n); rhs (n, m) gives (n, m).
+
+    With ``overwrite``, x takes the place of ``rhs`` where the namespace can (NumPy, for the transpose of an array in C
+    order). The standard has no such function: other libraries than NumPy, torch and CuPy solve a full system.
+    """
     xp = namespace(factor, rhs)
     if is_numpy(xp):
-        return scipy_solve_triangular(factor, rhs, lower=True, trans=1 if transposed else 0, check_finite=False)
+        return scipy_solve_triangular(
+            factor, rhs, lower=True, trans=1 if transposed else 0, overwrite_b=overwrite, check_finite=False
+        )
     if array_api_compat.is_cupy_namespace(xp):
         from cupyx.scipy.linalg import solve_triangular as cupy_solve_triangular
 
-        return cupy_solve_triangular(factor, rhs, lower=True, trans=int(transposed))
+        return cupy_solve_triangular(factor, rhs, lower=True, trans=int(transposed), overwrite_b=overwrite)
     lower = xp.tril(factor)
     lower = lower.T if transposed else lower
     if array_api_compat.is_torch_namespace(xp):

@@ -3,5 +3,13 @@
 from ldosml.regression.dos import DOSKernelRidge, DOSRidge
 from ldosml.regression.ldos import LDOSKernelRidge, LDOSRidge
 from ldosml.regression.represented import RepresentedRegressor
+from ldosml.regression.sparse import SparseLDOSKernelRidge
 
-__all__ = ["DOSKernelRidge", "DOSRidge", "LDOSKernelRidge", "LDOSRidge", "RepresentedRegressor"]
+__all__ = [
+    "DOSKernelRidge",
+    "DOSRidge",
+    "LDOSKernelRidge",
+    "LDOSRidge",
+    "RepresentedRegressor",
+    "SparseLDOSKernelRidge",
+]

@@ -128,6 +128,6 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
     def _choose_by_cholesky(
         self, matrix: solvers.KernelMatrix, targets: Array, blocks: list[Array] | None, panel: int
     ) -> Array:
-        self._set_candidates(solvers.mean_diagonal(matrix))
-        errors = solvers.errors_by_cholesky(matrix, targets, [float(a) for a in self.alphas_], blocks, panel)
+        candidates = self._candidates(solvers.mean_diagonal(matrix))
+        errors = solvers.errors_by_cholesky(matrix, targets, candidates, blocks, panel)
         return self._choose(errors, targets)

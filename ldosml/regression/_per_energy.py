@@ -64,12 +64,11 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def _choose_alpha(self, factors: solvers.Factorization, targets: Array, blocks: list[Array] | None) -> Array:
         """Set ``alphas_``, ``cv_errors_`` and give alpha (n_energies,)."""
-        self._set_candidates(float(namespace(targets).sum(factors.eigenvalues)) / targets.shape[0])
-        errors = solvers.errors_by_alpha(factors, targets, [float(a) for a in self.alphas_], blocks)
-        return self._choose(errors, targets)
+        candidates = self._candidates(float(namespace(targets).sum(factors.eigenvalues)) / targets.shape[0])
+        return self._choose(solvers.errors_by_alpha(factors, targets, candidates, blocks), targets)
 
-    def _set_candidates(self, scale: float) -> None:
-        """Set ``alphas_``: those given, or the default ones times ``scale``, the mean of the kernel's diagonal."""
+    def _candidates(self, scale: float) -> list[float]:
+        """Set and give ``alphas_``: those given, or the default ones times ``scale``, the mean of the diagonal of K."""
         if self.alphas is None:
             self.alphas_ = np.asarray(DEFAULT_ALPHAS) * (scale or 1.0)
         else:
@@ -78,6 +77,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
                 raise ValueError(f"alphas must be positive and finite, at least one; got {self.alphas!r}.")
         if not 0 <= self.alpha_smoothing < np.inf:
             raise ValueError(f"alpha_smoothing must be zero or a positive number; got {self.alpha_smoothing!r}.")
+        return [float(a) for a in self.alphas_]
 
     def _choose(self, errors: Array, targets: Array) -> Array:
         """Set ``cv_errors_`` (n_alphas, n_energies) and give the alpha of each energy that they choose."""

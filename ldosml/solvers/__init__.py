@@ -11,14 +11,23 @@ from ldosml.solvers.factors import (
     solve_kernel,
 )
 from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha
+from ldosml.solvers.normal_equations import (
+    InducedFeatures,
+    NormalEquations,
+    leave_out_basis,
+    ridge_weights,
+    smallest_alpha,
+)
 from ldosml.solvers.out_of_core import StreamedFactor, factorize_streamed
 from ldosml.solvers.per_alpha import coefficients_by_cholesky, errors_by_cholesky, share
 from ldosml.solvers.refinement import solve_in_float32
 
 __all__ = [
     "Factorization",
+    "InducedFeatures",
     "KernelMatrix",
     "LeaveOut",
+    "NormalEquations",
     "StreamedFactor",
     "blocks_of",
     "choose_alpha",
@@ -30,9 +39,12 @@ __all__ = [
     "factorize_features",
     "factorize_kernel",
     "factorize_streamed",
+    "leave_out_basis",
     "mean_diagonal",
     "primal_coefficients",
+    "ridge_weights",
     "share",
+    "smallest_alpha",
     "solve",
     "solve_in_float32",
     "solve_kernel",

@@ -70,12 +70,13 @@ class LeaveOut:
     """What fits without some of their rows miss in those rows, for every alpha, from one factorisation.
 
     Up to a factor that cancels, 1 - H is U diag(1/(s+alpha)) U^T for a kernel, whose U is square, and
-    1 - U diag(s/(s+alpha)) U^T for features.
+    1 - U diag(s/(s+alpha)) U^T for features. Where ``factors`` and ``Y`` are some rows of many, ``projected`` is U^T Y
+    (r, n_energies) over all.
     """
 
-    def __init__(self, factors: Factorization, Y: Array) -> None:
+    def __init__(self, factors: Factorization, Y: Array, projected: Array | None = None) -> None:
         self._factors, self._Y = factors, Y
-        self._projected = factors.basis.T @ Y
+        self._projected = factors.basis.T @ Y if projected is None else projected
 
     def squared_errors(self, alpha: float, stacks: Sequence[Array] | None) -> Array:
         """Mean squared residual of each energy, (n_energies,); ``stacks`` as for ``mean_squares``."""

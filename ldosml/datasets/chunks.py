@@ -1,0 +1,207 @@
+"""Training data that do not fit in memory: a folder of HDF5 files, one for each chunk of whole structures.
+
+``chunk-00000.h5`` and so on hold ``X`` (n, n_features), ``targets``, ``structure_index`` (n,) and, where given,
+``species`` (n,) and ``dos``; tables are float32 unless asked for otherwise, with a checksum on every piece. A file
+appears under its name only when it is complete, and ``complete.json`` only when the last one is there, so that a folder
+that is not finished is recognised, and can be finished.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._files import replacing
+from ldosml._validation import check_finite, check_shape
+
+FORMAT = "ldosml chunk"
+FORMAT_VERSION = 1
+
+_END = "complete.json"
+_PIECE = 2**20
+"""Bytes of a table that are stored, and checked, together."""
+
+Row = tuple[NDArray[Any] | None, ...]
+
+
+class HDF5ChunkWriter:
+    """Writes chunks to a folder; where the folder is there already, it goes on after the last complete chunk.
+
+    Parameters
+    ----------
+    path : path
+        A folder, made if missing.
+    dtype : {"float32", "float64"}
+        Precision of X and of the targets in the files.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with HDF5ChunkWriter(folder) as writer:
+    ...     for start in range(writer.n_chunks, 3):  # from 0, or where it was interrupted
+    ...         writer.append(np.ones((4, 2)), np.zeros((4, 5)), np.full(4, start))
+    >>> [X.shape for X, *_ in HDF5Chunks(folder)]
+    [(4, 2), (4, 2), (4, 2)]
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}.")
+        self.path, self._dtype = Path(path), dtype
+        self.path.mkdir(parents=True, exist_ok=True)
+        if (self.path / _END).exists():
+            raise FileExistsError(f"{self.path} holds chunks that are complete already. Choose another folder.")
+        self.n_chunks = len(_numbered(self.path))
+
+    def append(
+        self,
+        X: ArrayLike,
+        targets: ArrayLike,
+        structure_index: ArrayLike,
+        species: ArrayLike | None = None,
+        dos: ArrayLike | None = None,
+    ) -> None:
+        """Add a chunk of whole structures, as ``SparseLDOSKernelRidge.fit_chunks`` takes them.
+
+        ``targets`` (n, n_energies) are LDOS, or (n_structures, n_energies) the DOS of the structures in the order of
+        their labels.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit, or numbers are not finite in the precision of the file.
+        OSError
+            When writing fails, for instance on a full disk: the folder stays as it was.
+        """
+        tables = {"X": X, "targets": targets, "dos": dos}
+        content = {name: np.asarray(v, self._dtype) for name, v in tables.items() if v is not None}
+        content["structure_index"] = np.asarray(structure_index)
+        if species is not None:
+            content["species"] = np.asarray(species)
+        _check(content)
+        buffer = io.BytesIO()  # HDF5 cannot close a file cleanly on a full disk
+        with h5py.File(buffer, "w") as file:
+            file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+            for name, values in content.items():
+                rows = max(1, min(len(values), _PIECE // max(values[:1].nbytes, 1)))
+                file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), fletcher32=True)
+        with replacing(_file(self.path, self.n_chunks), overwrite=False) as out:
+            out.write(buffer.getbuffer())
+        self.n_chunks += 1
+
+    def finish(self) -> None:
+        """Say that the last chunk was added. Raises ValueError when there is none."""
+        if self.n_chunks == 0:
+            raise ValueError(f"No chunk was written to {self.path}.")
+        with replacing(self.path / _END, overwrite=False) as file:
+            file.write(json.dumps({"format": FORMAT, "n_chunks": self.n_chunks}).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Finish, unless something went wrong: then the folder stays open, to be gone on with."""
+        if kind is None:
+            self.finish()
+
+
+class HDF5Chunks:
+    """Chunks of a folder that ``HDF5ChunkWriter`` wrote: each iteration reads them one by one from the start.
+
+    Gives (X, targets, structure_index, species or None, dos or None), for ``SparseLDOSKernelRidge.fit_chunks``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such folder; or, with the file's name, when one is gone by the time it is read.
+    ValueError
+        When the folder is not finished; or, with the file's name, when one is truncated, damaged or something else.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"There is no folder of chunks {self.path}.")
+        if not (self.path / _END).is_file():
+            raise ValueError(
+                f"{self.path} is not complete: it has no {_END}, after {len(_numbered(self.path))} chunks. "
+                f"Go on with HDF5ChunkWriter({str(self.path)!r}), which starts after them, and call finish()."
+            )
+        try:
+            self._count = int(json.loads((self.path / _END).read_text())["n_chunks"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.path / _END} is damaged: {error}. Write the chunks again.") from error
+        for number in range(self._count):
+            _present(self.path, number)
+
+    def __len__(self) -> int:
+        """Count the chunks."""
+        return self._count
+
+    def __iter__(self) -> Iterator[Row]:
+        for number in range(self._count):
+            yield _read(_present(self.path, number))
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"chunk-{number:05d}.h5"
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Chunks so far, refused where one is missing in between."""
+    files = sorted(folder.glob("chunk-*.h5"))
+    for number, file in enumerate(files):
+        if file != _file(folder, number):
+            raise ValueError(f"{_file(folder, number)} is missing, but {file.name} is there. Restore it.")
+    return files
+
+
+def _present(folder: Path, number: int) -> Path:
+    file = _file(folder, number)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"The chunk {file} is gone. Restore it; what was done with the chunks before it is kept."
+        )
+    return file
+
+
+def _read(path: Path) -> Row:
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+                raise ValueError(f"it is no {FORMAT} of version {FORMAT_VERSION}")
+            content = {name: file[name][...] for name in file}
+        _check(content)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"The chunk {path} is truncated or damaged: {error}. Copy it again, or write it anew; a fit with a "
+            "checkpoint goes on from there."
+        ) from error
+    return (content["X"], content["targets"], content["structure_index"], content.get("species"), content.get("dos"))
+
+
+def _check(content: dict[str, NDArray[Any]]) -> None:
+    """Shapes that fit each other, and finite numbers."""
+    X, targets, index = content["X"], content["targets"], content["structure_index"]
+    check_shape("X", X, (None, None), "n, n_features")
+    check_shape("structure_index", index, (len(X),), "n")
+    if "species" in content:
+        check_shape("species", content["species"], (len(X),), "n")
+    n_structures = len(np.unique(index))
+    rows = len(X) if len(targets) == len(X) else n_structures
+    check_shape("targets", targets, (rows, None), "n (LDOS) or n_structures (DOS), n_energies")
+    if "dos" in content:
+        check_shape("dos", content["dos"], (n_structures, targets.shape[1]), "n_structures, n_energies")
+    for name in ("X", "targets", "dos"):
+        if name in content:
+            check_finite(name, content[name])

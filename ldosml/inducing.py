@@ -1,0 +1,263 @@
+"""Points to keep: the environments that the functions of a sparse fit are made of.
+
+Three ways to choose rows of X (n, n_features), each for all environments or species by species.
+
+- Farthest points: each as far as possible from those before it (Gonzalez, Theor. Comput. Sci. 38, 293 (1985): no other
+  choice of as many points covers the set with less than half the radius). Covers rare environments, too.
+- CUR: each the row with the largest leverage on the leading direction of what the rows before it leave unexplained
+  (Mahoney and Drineas, PNAS 106, 697 (2009); made deterministic by Imbalzano et al., J. Chem. Phys. 148, 241730
+  (2018)).
+- Random: as frequent as they are.
+
+Distances and leverages are those of X itself, not of a kernel. Only the numbers of the chosen rows reach the host.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, add_to_diagonal, index_like, like, namespace, to_numpy
+from ldosml._validation import check_choice, check_finite, check_shape
+
+Selection = Literal["farthest-point", "cur", "random"]
+
+Seed = int | np.random.Generator | None
+"""What numpy.random.default_rng takes: a number repeats the choice, None does not."""
+
+Rows = NDArray[np.int64]
+
+
+def farthest_points(
+    X: Array, n: int, *, start: int | Literal["outermost", "random"] = "outermost", random_state: Seed = None
+) -> Rows:
+    """Choose ``n`` rows of X (n_rows, n_features), each as far as possible from those before it: row numbers (n,).
+
+    n_rows n n_features operations; beside X it needs three numbers a row, in the precision of X. Ties go to the first
+    row.
+
+    Parameters
+    ----------
+    X : array (n_rows, n_features), float32 or float64
+    n : int
+    start : int, "outermost" or "random"
+        The first point: a row, the row farthest from the mean of all (so that the order of the rows does not matter),
+        or any.
+    random_state : int or numpy.random.Generator, optional
+        For ``start="random"``.
+
+    Warns
+    -----
+    UserWarning
+        When fewer than ``n`` rows differ by more than rounding: it stops where only duplicates remain.
+
+    Raises
+    ------
+    ValueError
+        When X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+    """
+    X = _checked(X, n)
+    rows = _farthest(X, n, _first(X, start, random_state))
+    if len(rows) < n:
+        warnings.warn(
+            f"Only {len(rows)} of {X.shape[0]} rows differ by more than rounding, fewer than the {n} points that were "
+            "asked for: the rest are duplicates.",
+            stacklevel=2,
+        )
+    return rows
+
+
+def _checked(X: Array, n: int) -> Array:
+    check_shape("X", X, (None, None), "n_rows, n_features")
+    check_finite("X", X)
+    if int(n) != n or not 1 <= n <= X.shape[0]:
+        raise ValueError(
+            f"The number of inducing points must be a whole number from 1 to {X.shape[0]}, the number of rows to "
+            f"choose from; got {n}."
+        )
+    return X
+
+
+def _first(X: Array, start: int | str, random_state: Seed) -> int:
+    xp = namespace(X)
+    if isinstance(start, str):
+        check_choice("start", start, ("outermost", "random"))
+        if start == "random":
+            return int(np.random.default_rng(random_state).integers(X.shape[0]))
+        mean = xp.mean(X, axis=0)
+        return int(xp.argmax(xp.vecdot(X, X) - 2 * (X @ mean)))
+    if not 0 <= start < X.shape[0]:
+        raise ValueError(f"start must be a row of X, 0 to {X.shape[0] - 1}; got {start}.")
+    return int(start)
+
+
+def _farthest(X: Array, n: int, first: int) -> Rows:
+    xp = namespace(X)
+    squares = xp.vecdot(X, X)
+    # |x|^2 + |z|^2 - 2 x.z of equal rows is a few roundings of |x|^2, not zero.
+    rounding = 16 * float(xp.finfo(X.dtype).eps) * float(xp.max(squares))
+    distances = xp.full_like(squares, xp.inf)
+    rows = [first]
+    while len(rows) < n:
+        last = rows[-1]
+        distances = xp.minimum(distances, squares + squares[last] - 2 * (X @ X[last, :]))
+        farthest = int(xp.argmax(distances))
+        if float(distances[farthest]) <= rounding:
+            break
+        rows.append(farthest)
+    return np.asarray(rows, dtype=np.int64)
+
+
+def cur_points(X: Array, n: int) -> Rows:
+    r"""Choose ``n`` rows of X (n_rows, n_features) by CUR decomposition: row numbers (n,).
+
+    With v the leading right singular vector of X the next point is the row with the largest leverage (x_i . v)^2;
+    then all rows are made orthogonal to it. That is the deterministic CUR of Imbalzano et al. (2018) for samples, with
+    k = 1 and a new decomposition after every point, as in scikit-matter.
+
+    After as many points as the rank of X nothing remains, but a kernel that is not linear has use for more: then the
+    remaining rows start anew, as if those chosen had never been there (a rule of our own). X^T X takes the place of X,
+    so that a point costs n_rows n_features + n_features^3 operations.
+
+    Raises
+    ------
+    ValueError
+        When X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+    """
+    X = _checked(X, n)
+    xp = namespace(X)
+    left = xp.ones_like(X[:, 0])
+    rows: list[int] = []
+    while len(rows) < n:
+        chosen = _cur_round(X, n - len(rows), left)
+        rows.extend(chosen)
+        left = left * _others(X, chosen)
+    return np.asarray(rows, dtype=np.int64)
+
+
+def _cur_round(X: Array, n: int, left: Array) -> list[int]:
+    """Points until those that are ``left`` (n_rows,; 1 or 0) are explained; at least one."""
+    xp = namespace(X)
+    gram = (X * left[:, None]).T @ X
+    outside = add_to_diagonal(xp.zeros_like(gram), 1.0)  # projects on what the points chosen do not span
+    none = X.shape[1] * float(xp.finfo(X.dtype).eps) * float(xp.linalg.trace(gram))
+    rows: list[int] = []
+    while len(rows) < n:
+        variance, directions = xp.linalg.eigh(gram)
+        if rows and float(variance[-1]) <= none:
+            break
+        leverage = X @ directions[:, -1]
+        row = int(xp.argmax(xp.where(left > 0, leverage * leverage, -xp.ones_like(leverage))))
+        rows.append(row)
+        left = left * _others(X, [row])
+        outside, gram = _without(outside, gram, X[row, :])
+    return rows
+
+
+def _others(X: Array, rows: list[int]) -> Array:
+    """1 for each row of X but the given ones, 0 for those: (n_rows,)."""
+    xp = namespace(X)
+    kept = np.ones(X.shape[0])
+    kept[rows] = 0.0
+    return xp.astype(like(X, kept), X.dtype)
+
+
+def _without(outside: Array, gram: Array, point: Array) -> tuple[Array, Array]:
+    """Take the direction of ``point`` out of what is outside the points chosen, and out of X^T X there."""
+    xp = namespace(gram)
+    unit = outside @ point
+    length = xp.sqrt(xp.vecdot(unit, unit))
+    if float(length) == 0:
+        return outside, gram
+    unit = unit / length
+    shadow = gram @ unit
+    middle = xp.vecdot(unit, shadow)
+    gram = gram - unit[:, None] * shadow[None, :] - shadow[:, None] * unit[None, :]
+    return outside - unit[:, None] * unit[None, :], gram + middle * unit[:, None] * unit[None, :]
+
+
+def random_points(X: Array, n: int, *, random_state: Seed = None) -> Rows:
+    """Choose ``n`` different rows of X (n_rows, n_features) at random, each as likely: row numbers (n,).
+
+    Raises ValueError when X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+    """
+    X = _checked(X, n)
+    return np.random.default_rng(random_state).choice(X.shape[0], size=int(n), replace=False).astype(np.int64)
+
+
+def select_points(X: Array, n: int, method: Selection = "farthest-point", *, random_state: Seed = None) -> Rows:
+    """Choose at most ``n`` rows of X (n_rows, n_features) by one of the methods: row numbers.
+
+    Farthest points are fewer where only duplicates remain, without a warning. Raises ValueError when X is no finite
+    table of numbers, or ``n`` is not between 1 and its number of rows.
+    """
+    check_choice("selection", method, get_args(Selection))
+    if method == "cur":
+        return cur_points(X, n)
+    if method == "random":
+        return random_points(X, n, random_state=random_state)
+    X = _checked(X, n)
+    return _farthest(X, n, _first(X, "outermost", None))
+
+
+def select_per_species(
+    X: Array,
+    species: Array,
+    n: int | Mapping[int, int],
+    method: Selection = "farthest-point",
+    *,
+    random_state: Seed = None,
+) -> dict[int, Rows]:
+    """Choose rows of X (n_rows, n_features) for every centre species: a dictionary of row numbers.
+
+    ``n`` is the number for each species, or one for all together, which is shared out as ``share_points`` does.
+
+    Raises
+    ------
+    ValueError
+        When species (n_rows,) does not fit X, a species of ``n`` is missing or unknown, or there are fewer rows than
+        points.
+    """
+    species = to_numpy(species)
+    check_shape("species", species, (X.shape[0],), "n_rows")
+    kinds, counts = np.unique(species, return_counts=True)
+    available = {int(kind): int(count) for kind, count in zip(kinds, counts, strict=True)}
+    shares = dict(n) if isinstance(n, Mapping) else share_points(n, available)
+    if shares.keys() != available.keys():
+        raise ValueError(f"X holds the species {sorted(available)}; numbers of points are given for {sorted(shares)}.")
+    generator = np.random.default_rng(random_state)
+    chosen = {}
+    for kind in available:
+        here = np.flatnonzero(species == kind)
+        part = namespace(X).take(X, index_like(X, here), axis=0)
+        chosen[kind] = here[select_points(part, shares[kind], method, random_state=generator)]
+    return chosen
+
+
+def share_points(n: int, available: Mapping[int, int]) -> dict[int, int]:
+    """Split ``n`` points over species: equal shares, and what a rare species cannot use goes to the others.
+
+    Equal, not in proportion: a kernel model of a dopant needs as many points as that of its host. What does not divide
+    goes to the species with the most rows. ``available`` are the rows of each species.
+
+    Raises ValueError when there are fewer rows than points, or fewer points than species.
+
+    >>> share_points(10, {6: 2, 14: 100, 32: 100})
+    {6: 2, 14: 4, 32: 4}
+    """
+    total = sum(available.values())
+    if not len(available) <= n <= total:
+        raise ValueError(
+            f"The number of inducing points must be between the number of species, {len(available)}, and that of the "
+            f"environments to choose from, {total}; got {n}."
+        )
+    shares: dict[Any, int] = {}
+    rest = n
+    for place, kind in enumerate(sorted(available, key=lambda kind: available[kind])):
+        shares[kind] = min(available[kind], rest // (len(available) - place))
+        rest -= shares[kind]
+    return {kind: shares[kind] for kind in available}

@@ -1,0 +1,110 @@
+"""Passes over chunks of training data: sums for a sparse fit, and its leave-out errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from ldosml._array import Array, namespace
+from ldosml.regression._checkpoint import Checkpoint, Progress
+from ldosml.regression._chunks import Chunk, in_order
+from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
+from ldosml.solvers import InducedFeatures, NormalEquations
+
+
+def sum_rows(
+    chunks: Iterable[Chunk],
+    rows: SparseRows,
+    induced: Sequence[InducedFeatures],
+    progress: Progress,
+    checkpoint: Checkpoint | None,
+    n_jobs: int | None,
+) -> NormalEquations:
+    """Sums over all chunks; those that ``progress`` holds are only compared.
+
+    Raises what reading a chunk raises, after the sums before it were written to ``checkpoint``.
+    """
+    try:
+        for sums, digest in in_order(partial(rows.sums, induced=induced), _rest(chunks, progress), n_jobs):
+            if progress.sums is None:
+                progress.sums = sums
+            else:
+                progress.sums.merge(sums)
+            progress.digests.append(digest)
+            if checkpoint is not None and len(progress.digests) % checkpoint.every == 0:
+                checkpoint.write(progress)
+    finally:
+        if checkpoint is not None:
+            checkpoint.write(progress)
+    if progress.sums is None:
+        raise ValueError("There are no chunks to fit: the source is empty.")
+    return progress.sums
+
+
+def _rest(chunks: Iterable[Chunk], progress: Progress) -> Iterator[Chunk]:
+    """Chunks after those of ``progress``, which must be the same as they were."""
+    done = list(progress.digests)
+    count = 0
+    for chunk in chunks:
+        if count >= len(done):
+            yield chunk
+        elif not np.allclose(chunk.digest(), done[count], rtol=1e-9):
+            raise ValueError(
+                f"The data changed since the checkpoint was written: chunk {count} had {done[count][0]:.0f} rows with "
+                f"targets that add up to {done[count][1]:g}, and now {chunk.digest()[0]:.0f} with "
+                f"{chunk.digest()[1]:g}. Restore the data, or delete the checkpoint."
+            )
+        count += 1
+    if count < len(done):
+        raise ValueError(
+            f"The checkpoint holds {len(done)} chunks, the data only {count}. Restore the data, or delete it."
+        )
+
+
+def leave_out_errors(
+    chunks: Iterable[Chunk],
+    rows: SparseRows,
+    task: LeaveOutTask,
+    fraction: float,
+    random_state: int | None,
+    n_jobs: int | None,
+) -> Array:
+    """Root mean square leave-out error over the chunks, (n_alphas, n_energies).
+
+    ``fraction`` of the structures (environments, where they are left out one by one) count, random ones.
+
+    Raises ValueError when there are fewer than two, or none is among those that count.
+    """
+    part = _Part(chunks, fraction, random_state)
+    total, count = None, 0
+    for errors, n_rows in in_order(partial(rows.leave_out_errors, task=task), part, n_jobs):
+        total, count = errors if total is None else total + errors, count + n_rows
+    what = "structures" if task.whole else "environments"
+    if part.shown < 2:
+        raise ValueError(f"Choosing alpha by leaving out needs at least 2 {what}; got 1 sample. Give alpha a number.")
+    if total is None:
+        raise ValueError(
+            f"leave_out_fraction={fraction:g} of {part.shown} {what} left none to choose alpha by. Raise it."
+        )
+    return namespace(total).sqrt(total / count)
+
+
+class _Part:
+    """A random part of the structures of chunks."""
+
+    def __init__(self, chunks: Iterable[Chunk], fraction: float, random_state: int | None) -> None:
+        self._chunks, self._fraction = chunks, fraction
+        self._generator = np.random.default_rng(random_state)
+        self.shown = 0
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for chunk in self._chunks:
+            self.shown += len(chunk.labels)
+            if self._fraction == 1:
+                yield chunk
+                continue
+            kept = np.flatnonzero(self._generator.random(len(chunk.labels)) < self._fraction)
+            if kept.size:
+                yield chunk.select(kept)

@@ -1,0 +1,394 @@
+"""Kernel ridge regression on inducing points: as many environments as a disk holds, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self, cast, get_args
+
+import numpy as np
+from numpy.linalg import LinAlgError
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml import kernels, solvers
+from ldosml._array import Array, as_float64, index_like, namespace
+from ldosml._validation import check_choice, check_positive, check_shape, validate_fit
+from ldosml.inducing import Selection
+from ldosml.regression._checkpoint import Checkpoint, Progress
+from ldosml.regression._chunks import Arrays, Streamed, Targets, checked, labels_of, with_sums
+from ldosml.regression._kernel import KernelExpansion
+from ldosml.regression._observations import validate_sums
+from ldosml.regression._passes import leave_out_errors, sum_rows
+from ldosml.regression._per_energy import Alpha
+from ldosml.regression._selecting import Count, choose_points, fingerprint, given_points
+from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
+from ldosml.regression._species import PerSpecies
+from ldosml.solvers import InducedFeatures, NormalEquations
+
+
+class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
+    r"""Kernel ridge regression on inducing points, of LDOS, of DOS, or of both; data may be streamed from disk.
+
+    The shares are f(x) = sum_m k(x, z_m) c_m over few inducing points z_m (subset of regressors: Quinonero-Candela and
+    Rasmussen, J. Mach. Learn. Res. 6, 1939 (2005)). For every energy minimises
+
+    .. math:: \sum_r w_r \Big|y_r - \sum_{i \in r} f_{z_i}(x_i)\Big|^2 + \alpha \sum_z c_z . K_{MM} c_z
+
+    over the rows r: the LDOS of environments (w = 1; equation 12 of Aryanpour and Sadeghi, 2025), the DOS of structures
+    (w = n_atoms^-p; equation 11, for p = 0), or both (the latter times ``dos_weight``). K_MM = A^-T A^-1 without its
+    eigenvalues below 1e-12 of the largest, Phi = K_nM A, and sums of Phi^T Phi and Phi^T y over chunks of environments
+    are all that is kept; one eigendecomposition of Phi^T Phi serves every alpha and energy. With M points that costs
+    n M (2 n_features + 2 M + 2 n_energies) operations and 8 (2 M^2 + chunk_size (2 M + n_features)) bytes, on any n.
+
+    Environments of different centre species have nothing to do with each other: each species has its own points.
+
+    Parameters
+    ----------
+    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-structure-out"
+        Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``, in closed form by a
+        second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. Leave-one-out is for
+        ``targets="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
+    n_inducing : int, dict, "all" or None
+        Number of points, shared out equally over the species, or one for each species; None: 1,000, or all environments
+        if there are fewer.
+    selection : {"farthest-point", "cur", "random"}, array (n_inducing, n_features) or dict of such arrays
+        How the points are chosen (see ``ldosml.inducing``), or the points themselves, of each species where there are
+        several; then ``n_inducing`` is ignored.
+    selection_rows : int
+        Points are chosen among as many environments of each species, random ones where there are more.
+    targets : {"ldos", "dos", "both"}
+    dos_weight : float
+        Weight of the squared error of a structure's DOS beside that of one atom's LDOS, with ``targets="both"``.
+    size_exponent : float
+        p above: 0 as in equation 11 of the paper, which treats the error of a large and of a small structure's DOS as
+        equally likely; 1 for errors of atoms that are independent (variance in proportion to n_atoms), 2 for equal
+        weight of the DOS per atom.
+    kernel, degree, gamma, coef0
+        As in ``LDOSKernelRidge``.
+    alphas : array, optional
+        Candidates for alpha. By default 20 from 1e-8 to 30 times the mean of |phi|^2 over the rows.
+    alpha_smoothing : float
+        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
+    leave_out_fraction : float
+        Part of the structures (of the environments, in leave-one-out) whose errors choose alpha: random ones.
+    subtract_mean : bool
+        Learn deviations from a mean share of the atoms of each species, which is not regularised: for LDOS the mean,
+        otherwise the shares that come closest to all targets, the smallest where the compositions do not tell the
+        species apart. Leave-out errors take it as known.
+    chunk_size : int
+        Environments at a time; chunks end where structures do.
+    n_jobs : int or None
+        Processes that work on chunks at the same time; None: what the surrounding ``joblib.parallel_config`` says.
+    random_state : int or None
+
+    Attributes
+    ----------
+    inducing_points_, inducing_species_ : arrays (n_points, n_features), (n_points,)
+    dual_coef_ : array (n_points, n_energies)
+    species_ : ndarray (n_species,)
+    target_mean_ : array (n_species, n_energies)
+    alpha_ : float or array (n_energies,)
+    rank_ : int
+        Number of directions that the points span, all species together; less than their number where some are
+        (nearly) duplicates for the kernel.
+    smallest_eigenvalue_ : float
+        Of K_MM, among those that were kept, relative to the largest of the species.
+    alphas_, cv_errors_ : arrays (n_alphas,), (n_alphas, n_energies)
+        Candidates and their leave-out errors (root mean square of weighted rows); only where alpha was chosen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.linspace(0, 1, 300)[:, None]
+    >>> Y = np.hstack([np.sin(3 * X), np.cos(3 * X)])
+    >>> model = SparseLDOSKernelRidge(1e-6, n_inducing=10, kernel="gaussian", gamma=4.0).fit(X, Y)
+    >>> bool(abs(model.predict(X) - Y).max() < 1e-3)
+    True
+    """
+
+    def __init__(
+        self,
+        alpha: Alpha = 1e-3,
+        *,
+        n_inducing: Count = None,
+        selection: Selection | ArrayLike | dict[int, ArrayLike] = "farthest-point",
+        selection_rows: int = 50_000,
+        targets: Targets = "ldos",
+        dos_weight: float = 1.0,
+        size_exponent: float = 0.0,
+        kernel: kernels.Kernel = "polynomial",
+        degree: int = 2,
+        gamma: float = 1.0,
+        coef0: float = 0.0,
+        alphas: ArrayLike | None = None,
+        alpha_smoothing: float = 5.0,
+        leave_out_fraction: float = 1.0,
+        subtract_mean: bool = True,
+        chunk_size: int = 8192,
+        n_jobs: int | None = 1,
+        random_state: int | None = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.n_inducing = n_inducing
+        self.selection = selection
+        self.selection_rows = selection_rows
+        self.targets = targets
+        self.dos_weight = dos_weight
+        self.size_exponent = size_exponent
+        self.kernel = kernel
+        self.degree = degree
+        self.gamma = gamma
+        self.coef0 = coef0
+        self.alphas = alphas
+        self.alpha_smoothing = alpha_smoothing
+        self.leave_out_fraction = leave_out_fraction
+        self.subtract_mean = subtract_mean
+        self.chunk_size = chunk_size
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Array,
+        Y: Array,
+        structure_index: Array | None = None,
+        *,
+        species: Array | None = None,
+        dos: Array | None = None,
+    ) -> Self:
+        """Fit all energies to data in memory.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+        Y : array (n_environments, n_energies) or (n_environments,)
+            LDOS, states/eV/atom; with ``targets="dos"`` the total DOS (n_structures, n_energies), states/eV.
+        structure_index : array (n_environments,), optional
+            Which environments belong together, for anything but LDOS with a given alpha or leave-one-out. With
+            ``targets="dos"`` the row of ``Y``, 0 to n_structures - 1.
+        species : array (n_environments,) of int, optional
+            Atomic number of each centre. Default: all are alike.
+        dos : array (n_structures, n_energies), optional
+            With ``targets="both"``: structures in the order of their labels. Default: sums of ``Y``.
+
+        Raises
+        ------
+        ValueError
+            When an array is not finite, shapes differ, a parameter is out of range, structure_index is missing or skips
+            rows of the DOS, or there are fewer environments than inducing points.
+        numpy.linalg.LinAlgError
+            When alpha is so small that the fit would be rounding.
+        """
+        check_choice("targets", self.targets, get_args(Targets))
+        if self.targets == "dos":
+            X, Y, index = validate_sums(self, X, Y, structure_index)
+        else:
+            X, Y = validate_fit(self, X, Y)
+            index = self._labels(structure_index, int(X.shape[0]))
+        self._flat = Y.ndim == 1
+        targets = Y[:, None] if self._flat else Y
+        if dos is not None:
+            if self.targets != "both":
+                raise ValueError(f"dos goes with targets='both'; this fit has targets={self.targets!r}.")
+            dos = as_float64("dos", dos)
+            shape = (len(np.unique(index)), targets.shape[1])
+            dos = checked("dos", dos[:, None] if dos.ndim == 1 else dos, shape, "n_structures, n_energies")
+        kinds = labels_of("species", species, int(X.shape[0]))
+        self._fit(with_sums(Arrays(X, targets, dos, kinds, index, self.chunk_size), self.targets))
+        return self
+
+    def fit_chunks(
+        self, chunks: Iterable[Any], *, checkpoint: str | PathLike[str] | None = None, checkpoint_every: int = 16
+    ) -> Self:
+        """Fit all energies to data that come in chunks, of which only one is in memory at a time.
+
+        Parameters
+        ----------
+        chunks : iterable
+            Gives (X, Y), or (X, Y, structure_index), or with species and dos after them, as ``fit`` takes them; a
+            structure must be in one chunk. It is read up to three times (to choose points, to sum, to choose alpha), so
+            it must be possible to iterate over it again: a list or ``ldosml.datasets.HDF5Chunks``, no generator. The
+            rows of a DOS are the structures of a chunk in the order of their labels.
+        checkpoint : path, optional
+            Where the sums are kept while they are made. If the file is there the fit goes on from it; it stays there
+            when the fit is done, and is yours to delete.
+        checkpoint_every : int
+            Chunks of ``chunk_size`` between two writes.
+
+        Raises
+        ------
+        TypeError
+            When ``chunks`` can be read only once.
+        ValueError, OSError
+            As ``fit``, with the number of the chunk; whatever reading it raises, after the sums so far were written; or
+            when the checkpoint is damaged or belongs to other settings or other data.
+        """
+        check_choice("targets", self.targets, get_args(Targets))
+        check_positive("checkpoint_every", checkpoint_every)
+        if iter(chunks) is chunks:
+            raise TypeError(
+                "chunks can be read only once, like a generator; it is needed up to three times. Give a list, "
+                "ldosml.datasets.HDF5Chunks, or an object whose __iter__ starts again."
+            )
+        self._flat = False
+        source = Streamed(chunks, self.targets, self._whole(), self.chunk_size)
+        file = None if checkpoint is None else Checkpoint(Path(checkpoint), self._settings(), int(checkpoint_every))
+        self._fit(source, file)
+        return self
+
+    def _whole(self) -> bool:
+        """Whether rows belong to structures."""
+        return self.targets != "ldos" or (isinstance(self.alpha, str) and self.alpha == "leave-one-structure-out")
+
+    def _labels(self, structure_index: Array | None, count: int) -> NDArray[Any]:
+        """Structure of each environment; each its own where that does not matter."""
+        if structure_index is not None:
+            labels = labels_of("structure_index", structure_index, count)
+            return labels if self._whole() else np.arange(count)
+        if self._whole():
+            raise ValueError(
+                f"alpha={self.alpha!r} with targets={self.targets!r} needs structure_index, the structure of each "
+                "environment: fit(X, Y, structure_index=index)."
+            )
+        return np.arange(count)
+
+    def _check_parameters(self) -> None:
+        for name in ("selection_rows", "chunk_size"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and value >= 1):
+                raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
+        check_positive("dos_weight", self.dos_weight)
+        if not -np.inf < self.size_exponent < np.inf:
+            raise ValueError(f"size_exponent must be a number; got {self.size_exponent!r}.")
+        if not 0 < self.leave_out_fraction <= 1:
+            raise ValueError(f"leave_out_fraction must be above 0 and at most 1; got {self.leave_out_fraction!r}.")
+        if self.targets != "ldos" and isinstance(self.alpha, str) and self.alpha == "leave-one-out":
+            raise ValueError(
+                f"alpha='leave-one-out' goes with targets='ldos'; with {self.targets!r} whole structures are left out: "
+                "'leave-one-structure-out'."
+            )
+
+    def _fit(self, source: Arrays | Streamed, checkpoint: Checkpoint | None = None) -> None:
+        self._check_parameters()
+        first = next(iter(source), None)
+        if first is None:
+            raise ValueError("There are no chunks to fit: the source is empty.")
+        alpha = self._given_alpha(first.targets)
+        progress = None if checkpoint is None else checkpoint.read(first.X)
+        if progress is None:
+            progress = Progress(*self._points(source, int(first.X.shape[1])))
+        self._keep_points(progress)
+        rows = self._rows()
+        induced = rows.factorize()
+        self.rank_ = sum(part.rank for part in induced)
+        self.smallest_eigenvalue_ = min(float(part.eigenvalues[0] / part.eigenvalues[-1]) for part in induced)
+        sums = sum_rows(source, rows, induced, progress, checkpoint, self.n_jobs)
+        self._solve(source, rows, induced, sums, alpha)
+
+    def _points(self, source: Arrays | Streamed, n_features: int) -> tuple[Array, NDArray[np.int64]]:
+        if isinstance(self.selection, str):
+            method = cast(Selection, self.selection)
+            return choose_points(source, self.n_inducing, method, self.selection_rows, self.random_state)
+        points, species = given_points(self.selection)
+        check_shape("selection", points, (None, n_features), "n_inducing, n_features")
+        return points, species
+
+    def _keep_points(self, progress: Progress) -> None:
+        self.inducing_points_, self.inducing_species_ = progress.points, progress.point_species
+        self.species_ = np.unique(self.inducing_species_)
+        self.n_features_in_ = int(self.inducing_points_.shape[1])
+
+    def _rows(self) -> SparseRows:
+        # Not the method of this estimator: other processes would be sent all that it holds.
+        function = partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
+        points = [self._of(self.inducing_points_, code) for code in range(len(self.species_))]
+        return SparseRows(function, points, self.species_, self.targets, self.dos_weight, self.size_exponent)
+
+    def _of(self, values: Array, code: int) -> Array:
+        """Rows of ``values`` (n_points, m) for one species."""
+        here = np.flatnonzero(self.inducing_species_ == self.species_[code])
+        return namespace(values).take(values, index_like(values, here), axis=0)
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters that the sums depend on."""
+        names = ["kernel", "degree", "gamma", "coef0", "targets", "chunk_size"]
+        names += ["dos_weight"] * (self.targets == "both") + ["size_exponent"] * (self.targets != "ldos")
+        settings = {name: getattr(self, name) for name in names} | {"structures whole": self._whole()}
+        if isinstance(self.selection, str):
+            chosen = {name: getattr(self, name) for name in ("selection", "selection_rows", "random_state")}
+            return settings | chosen | {"n_inducing": repr(self.n_inducing)}
+        return settings | {"selection": fingerprint(*given_points(self.selection))}
+
+    def _solve(
+        self,
+        source: Arrays | Streamed,
+        rows: SparseRows,
+        induced: list[InducedFeatures],
+        sums: NormalEquations,
+        alpha: Array | float | None,
+    ) -> None:
+        """Set ``alpha_``, ``dual_coef_`` and ``target_mean_``."""
+        mean = sums.plain_coefficients()
+        self.target_mean_ = mean if self.subtract_mean else namespace(mean).zeros_like(mean)
+        cross, variance = sums.without(self.target_mean_)
+        factors = sums.factorize()
+        if alpha is None:
+            errors = self._leave_out(source, rows, induced, factors, cross, sums.n_rows)
+            alpha = solvers.choose_alpha(errors, self.alphas_, variance, self.alpha_smoothing)
+        self.alpha_ = alpha
+        per_energy = alpha * namespace(cross).ones_like(cross[0, :])
+        self._refuse_rounding(float(namespace(cross).min(per_energy)), factors)
+        weights = _split(solvers.ridge_weights(factors, cross, per_energy), induced)
+        parts = [part.coefficients(own) for part, own in zip(induced, weights, strict=True)]
+        self.dual_coef_ = namespace(cross).concat(parts, axis=0)
+
+    def _refuse_rounding(self, alpha: float, factors: solvers.Factorization) -> None:
+        smallest = solvers.smallest_alpha(factors)
+        if alpha < smallest:
+            raise LinAlgError(
+                f"alpha = {alpha:g} is less than the rounding of the sums, {smallest:.1g} (of double precision, times "
+                "the largest eigenvalue of Phi^T Phi): the fit would be noise. Raise alpha."
+            )
+
+    def _leave_out(
+        self,
+        source: Arrays | Streamed,
+        rows: SparseRows,
+        induced: list[InducedFeatures],
+        factors: solvers.Factorization,
+        cross: Array,
+        n_rows: int,
+    ) -> Array:
+        """Set and give ``cv_errors_``; infinite where alpha would be less than rounding."""
+        xp = namespace(cross)
+        candidates = self._candidates(float(xp.sum(factors.eigenvalues)) / n_rows)
+        smallest = solvers.smallest_alpha(factors)
+        safe = [alpha for alpha in candidates if alpha >= smallest]
+        if not safe:
+            self._refuse_rounding(max(candidates), factors)
+        basis, eigenvalues = solvers.leave_out_basis(factors)
+        transforms = [p.coefficients(own) for p, own in zip(induced, _split(basis, induced), strict=True)]
+        task = LeaveOutTask(safe, transforms, eigenvalues, basis.T @ cross, self.target_mean_, self._whole())
+        errors = leave_out_errors(source, rows, task, self.leave_out_fraction, self.random_state, self.n_jobs)
+        known = iter(range(len(safe)))
+        lost = xp.full_like(cross[0, :], xp.inf)
+        self.cv_errors_ = xp.stack([errors[next(known), :] if alpha >= smallest else lost for alpha in candidates])
+        return self.cv_errors_
+
+    def _shares(self, X: Array, code: int) -> Array:
+        expanded = self._expand(X, self._of(self.inducing_points_, code), self._of(self.dual_coef_, code))
+        return expanded + self.target_mean_[code, :][None, :]
+
+    def _keep_only(self, part: Self, code: int) -> None:
+        here = self.inducing_species_ == self.species_[code]
+        part.inducing_points_, part.dual_coef_ = self._of(self.inducing_points_, code), self._of(self.dual_coef_, code)
+        part.inducing_species_ = self.inducing_species_[here]
+
+
+def _split(values: Array, induced: list[InducedFeatures]) -> list[Array]:
+    """Rows of ``values`` (rank, m) for each species."""
+    edges = np.cumsum([0, *(part.rank for part in induced)]).tolist()
+    return [values[a:b, :] for a, b in pairwise(edges)]

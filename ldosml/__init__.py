@@ -5,6 +5,7 @@ from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import Fragment, cut_fragments
+from ldosml.joined import JoinedSOAP
 from ldosml.metrics import normalized_loss, rmse
 from ldosml.pipeline import DOSModel
 from ldosml.properties import (
@@ -25,6 +26,7 @@ from ldosml.properties import (
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
+from ldosml.whitening import Whitened
 
 __version__ = "0.1.0"
 
@@ -36,10 +38,12 @@ __all__ = [
     "EnergyGrid",
     "Evaluation",
     "Fragment",
+    "JoinedSOAP",
     "LDOSDataset",
     "LDOSKernelRidge",
     "LDOSRidge",
     "PropertyTable",
+    "Whitened",
     "absorption_spectrum",
     "band_energy",
     "band_gap",

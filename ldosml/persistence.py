@@ -11,13 +11,14 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 import ldosml
@@ -26,8 +27,10 @@ from ldosml._files import replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
+from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.whitening import Whitened
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 1
@@ -35,6 +38,8 @@ FORMAT_VERSION = 1
 # What each class learns: array attributes, and plain ones. Those that a model lacks are left out.
 _LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     SOAP: (("species_",), ("n_features_out_",)),
+    JoinedSOAP: ((), ("n_features_out_",)),
+    Whitened: (("species_", "means_", "maps_"), ("n_features_out_",)),
     LDOSRidge: (("coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"), ("n_features_in_", "_flat")),
     LDOSKernelRidge: (
         ("X_fit_", "dual_coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"),
@@ -42,6 +47,11 @@ _LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
+# Parameters that are estimators themselves, or lists of them, and their classes; fitted they have that name and a "_".
+_PARTS: dict[type, tuple[str, tuple[type, ...]]] = {
+    JoinedSOAP: ("soaps", (SOAP,)),
+    Whitened: ("descriptor", (SOAP, JoinedSOAP)),
+}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
 _NOT_KEPT = ("memory",)
 # What reading a damaged zip file, JSON text or array header may raise.
@@ -126,9 +136,14 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     load(path)  # says what is wrong with it, if anything
     with zipfile.ZipFile(path) as archive:
         spec: dict[str, Any] = json.loads(archive.read("spec.json"))
-    for part in (spec["descriptor"], *spec["regressors"].values()):
-        del part["arrays"]
+    _drop_arrays([spec["descriptor"], *spec["regressors"].values()])
     return spec
+
+
+def _drop_arrays(parts: Sequence[dict[str, Any]]) -> None:
+    for part in parts:
+        del part["arrays"]
+        _drop_arrays(part.get("parts", ()))
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -142,7 +157,14 @@ def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
     parameters = {key: value for key, value in part.get_params(deep=False).items() if key not in _NOT_KEPT}
     plain = {attribute: getattr(part, attribute) for attribute in plain_names}
-    return {"class": type(part).__name__, "parameters": parameters, "learnt": plain, "arrays": kept}
+    spec = {"class": type(part).__name__, "parameters": parameters, "learnt": plain, "arrays": kept}
+    if type(part) in _PARTS:
+        parameter, _ = _PARTS[type(part)]
+        del parameters[parameter]
+        fitted = getattr(part, f"{parameter}_")
+        members = fitted if isinstance(fitted, list) else [fitted]
+        spec["parts"] = [_describe(member, f"{name}-{place}", arrays) for place, member in enumerate(members)]
+    return spec
 
 
 def _plain(value: Any) -> Any:
@@ -210,6 +232,8 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     if set(parameters) & set(_NOT_KEPT):
         raise ValueError(f"The model sets {', '.join(_NOT_KEPT)}, which no model file may.")
     estimator = _CLASSES[part["class"]](**parameters)
+    if type(estimator) in _PARTS:
+        _restore_parts(estimator, part["parts"], archive)
     array_names, plain_names = _LEARNT[type(estimator)]
     for name in plain_names:
         setattr(estimator, name, int(part["learnt"][name]))
@@ -217,6 +241,21 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
         if name in part["arrays"]:
             setattr(estimator, name, _read_array(archive, part["arrays"][name]))
     return estimator
+
+
+def _restore_parts(estimator: Any, parts: Sequence[Mapping[str, Any]], archive: zipfile.ZipFile) -> None:
+    parameter, classes = _PARTS[type(estimator)]
+    known = [cls.__name__ for cls in classes]
+    for part in parts:
+        if part["class"] not in known:
+            raise ValueError(
+                f"{type(estimator).__name__} has parts of class {' or '.join(known)}; got {part['class']!r}."
+            )
+    fitted = [_restore(part, archive) for part in parts]
+    if isinstance(estimator, Whitened):
+        (fitted,) = fitted
+    estimator.set_params(**{parameter: clone(fitted)})
+    setattr(estimator, f"{parameter}_", fitted)
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any] | float:

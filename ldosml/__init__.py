@@ -24,6 +24,7 @@ from ldosml.properties import (
     sommerfeld_coefficient,
 )
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.search import search_settings
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 from ldosml.whitening import Whitened
@@ -60,6 +61,7 @@ __all__ = [
     "normalized_loss",
     "pauli_susceptibility",
     "rmse",
+    "search_settings",
     "smear_eigenvalues",
     "sommerfeld_coefficient",
 ]

@@ -56,12 +56,8 @@ class LeaveOutScores:
     def __call__(self, descriptor: Any, regressor: Any, structures: NDArray[np.int64]) -> Losses:
         """Judge on some of the structures.
 
-        Raises
-        ------
-        TypeError
-            When the leave-out error of such a regressor is not known in closed form.
-        ValueError
-            When the descriptor or the kernel refuses its parameters.
+        Raises ValueError when the descriptor or the kernel refuses its parameters, or an element is in one trajectory
+        only.
         """
         X = self._described(descriptor)
         chosen = np.isin(self._structure, structures)
@@ -116,17 +112,20 @@ def _left_out(regressor: Any, X: Floats, Y: Floats, groups: NDArray[np.int64]) -
     return best, float(np.median(chosen)) / scale
 
 
-def _factors(regressor: Any, X: Floats) -> solvers.Factorization:
-    if isinstance(regressor, LDOSKernelRidge):
-        r = regressor
-        K = kernels.evaluate(r.kernel, X, X, degree=r.degree, gamma=r.gamma, coef0=r.coef0)
-        return solvers.factorize_kernel(K)
+def check_closed_form(regressor: Any) -> None:
+    """Raise TypeError unless the leave-out error of such a regressor is known in closed form."""
+    if not isinstance(regressor, LDOSKernelRidge | LDOSRidge):
+        raise TypeError(
+            f"The leave-out error of {type(regressor).__name__} is not known in closed form; search among "
+            "LDOSKernelRidge and LDOSRidge."
+        )
+
+
+def _factors(regressor: LDOSKernelRidge | LDOSRidge, X: Floats) -> solvers.Factorization:
     if isinstance(regressor, LDOSRidge):
         return solvers.factorize_features(X)
-    raise TypeError(
-        f"The leave-out error of {type(regressor).__name__} is not known in closed form; search among LDOSKernelRidge "
-        "and LDOSRidge."
-    )
+    r = regressor
+    return solvers.factorize_kernel(kernels.evaluate(r.kernel, X, X, degree=r.degree, gamma=r.gamma, coef0=r.coef0))
 
 
 def _loss(residuals: Floats, values: Floats) -> float:

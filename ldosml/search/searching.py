@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -23,7 +24,7 @@ from ldosml.energy import Reference
 from ldosml.pipeline import DOSModel
 from ldosml.search.candidates import default_candidates
 from ldosml.search.log import Record, SearchLog, as_csv, fingerprint
-from ldosml.search.scores import LeaveOutScores, spelled
+from ldosml.search.scores import LeaveOutScores, check_closed_form, spelled
 
 Target = Literal["ldos", "dos"]
 Candidates = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]]
@@ -55,8 +56,8 @@ class Search:
 
     @property
     def expression(self) -> str:
-        """Python that makes the best model, after ``from ldosml import *``."""
-        return spelled(self.model)
+        """Python that makes the best model, after ``import ldosml``."""
+        return re.sub(r"\b(?=[A-Z]\w*\()", "ldosml.", spelled(self.model))
 
     def write_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the records as a table.
@@ -204,7 +205,7 @@ def _parts(data: LDOSDataset, factor: int, random_state: int) -> list[NDArray[np
     if n_groups < 2 * factor:
         raise ValueError(
             f"{n_groups} groups of structures are too few to judge candidates on 1/{factor} of them first. Pass "
-            f"factor={max(1, n_groups // 2)} or 1."
+            "factor=1 to judge all on all."
         )
     return [test for _, test in data.folds(factor, random_state=random_state)]
 
@@ -219,6 +220,7 @@ def _settings(grids: Candidates) -> dict[tuple[str, str], tuple[Any, Any]]:
                 f"{', '.join(sorted(candidate)) or 'nothing'}."
             )
         pair = candidate["descriptor"], candidate["regressor"]
+        check_closed_form(pair[1])
         settings[spelled(pair[0]), spelled(pair[1])] = pair
     if not settings:
         raise ValueError("A search needs at least one candidate; got none.")

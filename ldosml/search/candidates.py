@@ -18,22 +18,18 @@ def default_candidates() -> list[dict[str, list[Any]]]:
     """
     near = [SOAP(r_cut=3.0, n_max=8, l_max=6, atom_sigma=0.3), SOAP(r_cut=4.0, n_max=10, l_max=8, atom_sigma=0.3)]
     far = [SOAP(r_cut=6.0, n_max=12, l_max=9, atom_sigma=0.3), SOAP(r_cut=8.0, n_max=12, l_max=9, atom_sigma=0.4)]
-    single = [SOAP(), *near, *far, SOAP(r_cut=5.0, n_max=12, l_max=9, atom_sigma=0.4)]
+    single = [SOAP(), SOAP(r_cut=5.0, n_max=12, l_max=9, atom_sigma=0.4), *far]
     joined = [JoinedSOAP([first, second]) for first in near for second in far]
+    products = [_ridge(kernel="polynomial", degree=degree) for degree in (2, 4)]
+    distances = [_ridge(kernel="matern", gamma=gamma) for gamma in (0.1, 0.3, 1.0)]
     return [
-        {
-            "descriptor": [SOAP(), SOAP(r_cut=4.5), SOAP(r_cut=8.0)],
-            "regressor": [
-                LDOSKernelRidge("leave-one-structure-out", degree=2),
-                LDOSKernelRidge("leave-one-structure-out", degree=4),
-                LDOSKernelRidge("leave-one-structure-out", kernel="matern"),
-            ],
-        },
+        {"descriptor": [SOAP(), SOAP(r_cut=4.5)], "regressor": [*products, _ridge(kernel="matern")]},
         {
             "descriptor": [Whitened(part) for part in [*single, *joined]],
-            "regressor": [
-                LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=gamma) for gamma in (0.3, 1.0)
-            ]
-            + [LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", gamma=0.3)],
+            "regressor": [*distances, _ridge(kernel="gaussian", gamma=0.3)],
         },
     ]
+
+
+def _ridge(**kernel: Any) -> LDOSKernelRidge:
+    return LDOSKernelRidge("leave-one-structure-out", **kernel)

@@ -6,6 +6,7 @@ from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import Fragment, cut_fragments
+from ldosml.joined import JoinedSOAP
 from ldosml.metrics import normalized_loss, rmse
 from ldosml.pipeline import DOSModel
 from ldosml.properties import (
@@ -32,9 +33,11 @@ from ldosml.regression import (
     SparseLDOSKernelRidge,
 )
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
+from ldosml.search import search_settings
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 from ldosml.streaming import Prediction, open_prediction, predict_to
+from ldosml.whitening import Whitened
 
 __version__ = "0.1.0"
 
@@ -49,6 +52,7 @@ __all__ = [
     "EnergyGrid",
     "Evaluation",
     "Fragment",
+    "JoinedSOAP",
     "LDOSDataset",
     "LDOSKernelRidge",
     "LDOSRidge",
@@ -58,6 +62,7 @@ __all__ = [
     "PropertyTable",
     "RepresentedRegressor",
     "SparseLDOSKernelRidge",
+    "Whitened",
     "absorption_spectrum",
     "band_energy",
     "band_gap",
@@ -77,6 +82,7 @@ __all__ = [
     "pauli_susceptibility",
     "predict_to",
     "rmse",
+    "search_settings",
     "smear_eigenvalues",
     "sommerfeld_coefficient",
 ]

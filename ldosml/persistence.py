@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,18 @@ from ldosml._files import replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
+from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
-from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, RepresentedRegressor
+from ldosml.regression import (
+    DOSKernelRidge,
+    DOSRidge,
+    LDOSKernelRidge,
+    LDOSRidge,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+)
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, Representation
+from ldosml.whitening import Whitened
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 1
@@ -39,7 +48,7 @@ class _Learnt:
     """The attributes that a class learns.
 
     Arrays (those that a model lacks are left out), those of them that stay on the host wherever the model computes,
-    whole numbers, and estimators.
+    whole numbers, and estimators or lists of them.
     """
 
     arrays: tuple[str, ...] = ()
@@ -53,16 +62,25 @@ _PLAIN = ("n_features_in_", "_flat")
 _COLUMNS = ("n_features_in_", "n_columns_")
 _LEARNT = {
     SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
+    JoinedSOAP: _Learnt(numbers=("n_features_out_",), parts=("soaps_",)),
+    Whitened: _Learnt(("species_", "means_", "maps_"), numbers=("n_features_out_",), parts=("descriptor_",)),
     LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), numbers=_PLAIN),
     LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), numbers=_PLAIN),
     DOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
     DOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
+    SparseLDOSKernelRidge: _Learnt(
+        ("inducing_points_", "dual_coef_", "smallest_eigenvalue_", *_PER_ENERGY),
+        ("species_", "inducing_species_"),
+        (*_PLAIN, "rank_"),
+    ),
     RepresentedRegressor: _Learnt(numbers=("_flat",), parts=("representation_", "regressor_")),
     Pointwise: _Learnt(numbers=_COLUMNS),
     Cumulative: _Learnt(numbers=_COLUMNS),
     PrincipalComponents: _Learnt(("mean_", "components_", "variances_"), numbers=_COLUMNS),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
+# What descriptors may be made of; what regressors are made of is checked with their shapes.
+_MAY_BE: dict[str, tuple[type, ...]] = {"soaps_": (SOAP,), "descriptor_": (SOAP, JoinedSOAP)}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
 _NOT_KEPT = ("memory",)
 # What reading a damaged zip file, JSON text or array header may raise.
@@ -165,7 +183,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _leave_out_arrays(part: dict[str, Any]) -> None:
     del part["arrays"]
     for nested in part.get("parts", {}).values():
-        _leave_out_arrays(nested)
+        for each in nested if isinstance(nested, list) else [nested]:
+            _leave_out_arrays(each)
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -178,9 +197,19 @@ def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     spec |= {"learnt": {attribute: getattr(part, attribute) for attribute in learnt.numbers}, "arrays": kept}
     if learnt.parts:
         spec["parts"] = {
-            attribute: _describe(getattr(part, attribute), f"{name}.{attribute}", arrays) for attribute in learnt.parts
+            attribute: _each(
+                getattr(part, attribute), lambda fitted, place: _describe(fitted, f"{name}.{place}", arrays), attribute
+            )
+            for attribute in learnt.parts
         }
     return spec
+
+
+def _each(value: Any, function: Callable[[Any, str], Any], name: str) -> Any:
+    """Give ``function`` of an estimator and its ``name``, or of each of a list of them."""
+    if isinstance(value, list | tuple):
+        return [function(part, f"{name}-{place}") for place, part in enumerate(value)]
+    return function(value, name)
 
 
 def _describe_unfitted(part: Any) -> dict[str, Any]:
@@ -190,8 +219,17 @@ def _describe_unfitted(part: Any) -> dict[str, Any]:
             f"A {type(part).__name__} cannot be saved; known are {', '.join(_CLASSES)}. Save its parameters yourself."
         )
     parameters = {key: value for key, value in part.get_params(deep=False).items() if key not in _NOT_KEPT}
-    nested = {key: _describe_unfitted(value) for key, value in parameters.items() if hasattr(value, "get_params")}
+    nested = {
+        key: _each(value, lambda estimator, _: _describe_unfitted(estimator), key)
+        for key, value in parameters.items()
+        if all(hasattr(each, "get_params") for each in _members(value))
+    }
     return {"class": type(part).__name__, "parameters": parameters | nested}
+
+
+def _members(value: Any) -> Sequence[Any]:
+    """What a parameter holds: its entries where it is a list of some, or itself."""
+    return value if isinstance(value, list | tuple) and len(value) else [value]
 
 
 def _plain(value: Any) -> Any:
@@ -283,8 +321,17 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
         if name in part["arrays"]:
             setattr(estimator, name, _read_array(archive, part["arrays"][name]))
     for name in learnt.parts:
-        setattr(estimator, name, _restore(part["parts"][name], archive))
+        _check_parts(part, name)
+        setattr(estimator, name, _each(part["parts"][name], lambda spec, _: _restore(spec, archive), name))
     return estimator
+
+
+def _check_parts(part: Mapping[str, Any], name: str) -> None:
+    """Refuse parts of a descriptor that it cannot be made of."""
+    known = [cls.__name__ for cls in _MAY_BE.get(name, ())]
+    for each in _members(part["parts"][name]):
+        if known and each["class"] not in known:
+            raise ValueError(f"{part['class']} has parts of class {' or '.join(known)}; got {each['class']!r}.")
 
 
 def _restore_unfitted(part: Mapping[str, Any]) -> Any:
@@ -293,7 +340,11 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
     parameters = part["parameters"]
     if set(parameters) & set(_NOT_KEPT):
         raise ValueError(f"The model sets {', '.join(_NOT_KEPT)}, which no model file may.")
-    nested = {key: _restore_unfitted(value) for key, value in parameters.items() if isinstance(value, dict)}
+    nested = {
+        key: _each(value, lambda spec, _: _restore_unfitted(spec), key)
+        for key, value in parameters.items()
+        if all(isinstance(each, dict) and "class" in each for each in _members(value))
+    }
     return _CLASSES[part["class"]](**parameters | nested)
 
 
@@ -304,7 +355,8 @@ def _move(estimator: Any, device: Device) -> None:
         if hasattr(estimator, name):
             setattr(estimator, name, _moved(getattr(estimator, name), device))
     for name in learnt.parts:
-        _move(getattr(estimator, name), device)
+        for part in _members(getattr(estimator, name)):
+            _move(part, device)
 
 
 def _moved(value: Array, device: Device) -> Array:

@@ -206,7 +206,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _fit_descriptor(self, structures: list[Atoms]) -> NDArray[np.float64]:
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X: NDArray[np.float64] = self.descriptor_.fit(structures).transform(structures)
+        X: NDArray[np.float64] = self.descriptor_.fit_transform(structures)
         return X
 
     def predict(self, structures: Atoms | Iterable[Atoms]) -> LDOS:

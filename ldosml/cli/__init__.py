@@ -1,4 +1,4 @@
-"""The command line: ``ldosml demo | info | import | fit | predict | properties | report``.
+"""The command line: ``ldosml demo | info | import | fit | predict | properties | report | search``.
 
 Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
 1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldosml.cli import commands, deriving  # noqa: F401  each adds its commands to the program
+from ldosml.cli import commands, deriving, searching  # noqa: F401  each adds its commands to the program
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
 

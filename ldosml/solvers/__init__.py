@@ -10,7 +10,7 @@ from ldosml.solvers.factors import (
     primal_coefficients,
     solve_kernel,
 )
-from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha
+from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha, stack_blocks
 from ldosml.solvers.normal_equations import (
     InducedFeatures,
     NormalEquations,
@@ -48,4 +48,5 @@ __all__ = [
     "solve",
     "solve_in_float32",
     "solve_kernel",
+    "stack_blocks",
 ]

@@ -11,7 +11,7 @@ residual (with G = (K+alpha)^-1 it reads (G_BB)^-1 (G y)_B, since 1-H = alpha G)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -46,11 +46,18 @@ def mean_squares(missed: Missed, stacks: Sequence[Array] | None) -> Array:
         residual = targets / missed.diagonal()[:, None]
         return xp.mean(residual * residual, axis=0)
     total = xp.zeros_like(targets[0, :])
-    for rows in stacks:
-        taken = xp.take(targets, xp.reshape(rows, (-1,)), axis=0)
-        residual = xp.linalg.solve(missed.blocks(rows), xp.reshape(taken, (*rows.shape, -1)))
+    for residual in residuals(missed, stacks):
         total = total + xp.sum(residual * residual, axis=(0, 1))
     return total / targets.shape[0]
+
+
+def residuals(missed: Missed, stacks: Iterable[Array]) -> Iterator[Array]:
+    """Leave-out residuals of each of ``stacks``, (n_structures, n_rows, n_energies)."""
+    targets = missed.targets
+    xp = namespace(targets)
+    for rows in stacks:
+        taken = xp.take(targets, xp.reshape(rows, (-1,)), axis=0)
+        yield xp.linalg.solve(missed.blocks(rows), xp.reshape(taken, (*rows.shape, -1)))
 
 
 def stack_blocks(blocks: Sequence[Array], most: int) -> list[Array]:
@@ -81,6 +88,10 @@ class LeaveOut:
     def squared_errors(self, alpha: float, stacks: Sequence[Array] | None) -> Array:
         """Mean squared residual of each energy, (n_energies,); ``stacks`` as for ``mean_squares``."""
         return mean_squares(_Spectral(self._factors, self._Y, self._projected, alpha), stacks)
+
+    def residuals(self, alpha: float, stacks: Sequence[Array]) -> Iterator[Array]:
+        """Residuals of each of ``stacks``, (n_structures, n_rows, n_energies), when their structure is left out."""
+        return residuals(_Spectral(self._factors, self._Y, self._projected, alpha), stacks)
 
 
 class _Spectral:

@@ -1,0 +1,163 @@
+"""Several SOAPs as one descriptor, and descriptors whose directions weigh more evenly."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, JoinedSOAP, LDOSKernelRidge, Whitened, cut_fragments, persistence
+
+GRID = EnergyGrid.from_range(-2, 2, 0.5, reference="fermi")
+NEAR, FAR = SOAP(r_cut=2.5, n_max=3, l_max=2, atom_sigma=0.3), SOAP(r_cut=4.0, n_max=4, l_max=3)
+
+
+def carbide(seed, repeat=(2, 1, 1)):
+    atoms = bulk("SiC", "zincblende", a=4.36) * repeat
+    atoms.rattle(0.15, seed=seed)
+    return atoms
+
+
+STRUCTURES = [carbide(seed) for seed in range(6)]
+NUMBERS = np.concatenate([atoms.numbers for atoms in STRUCTURES])
+DESCRIPTORS = [JoinedSOAP([NEAR, FAR], weights=[2.0, 1.0]), Whitened(FAR), Whitened(JoinedSOAP([NEAR, FAR]), power=0.8)]
+
+
+def invented_ldos():
+    values = np.random.default_rng(0).uniform(0, 1, (len(NUMBERS), GRID.size))
+    return LDOS(GRID, values, 0.3, structure_index=np.repeat(np.arange(6), 4))
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=["joined", "whitened", "both"])
+class TestEveryDescriptor:
+    def test_fit_transform_clone_and_names(self, descriptor):
+        fitted = clone(descriptor).fit(STRUCTURES)
+        X = fitted.transform(STRUCTURES)
+        assert X.shape == (len(NUMBERS), fitted.n_features_out_) == (24, len(fitted.get_feature_names_out()))
+        assert len(set(fitted.get_feature_names_out())) == X.shape[1]
+        np.testing.assert_allclose(clone(fitted).fit_transform(STRUCTURES), X, atol=1e-12)
+        np.testing.assert_allclose(fitted.transform(STRUCTURES[2]), X[8:12], atol=1e-12)
+
+    def test_fragments_give_the_rows_of_the_structure(self, descriptor):
+        fitted = clone(descriptor).fit(STRUCTURES)
+        fragments = cut_fragments(STRUCTURES[:2], 4.0, mode="complete", atom_sigma=0.5)
+        np.testing.assert_allclose(fitted.transform(fragments), fitted.transform(STRUCTURES[:2]), atol=1e-8)
+
+    def test_models_with_it_are_saved(self, descriptor, tmp_path):
+        model = DOSModel(descriptor, LDOSKernelRidge(1e-3, kernel="matern")).fit(STRUCTURES, invented_ldos())
+        path = persistence.save(model, tmp_path / "m.ldosml")
+        loaded, new = persistence.load(path), [carbide(9)]
+        np.testing.assert_array_equal(loaded.predict(new).values, model.predict(new).values)
+        assert repr(loaded.descriptor_) == repr(model.descriptor_)
+        assert "arrays" not in str(persistence.describe(path))
+        loaded.descriptor_.set_params(n_jobs=1)
+        np.testing.assert_array_equal(loaded.fit(STRUCTURES, invented_ldos()).predict(new).values.shape, (4, GRID.size))
+
+
+# Joined
+
+
+@settings(deadline=None, max_examples=10)
+@given(weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=2))
+def test_the_joined_kernel_is_the_weighted_mean_of_the_kernels(weights):
+    X = JoinedSOAP([NEAR, FAR], weights=weights).fit_transform(STRUCTURES)
+    near, far = (soap.fit_transform(STRUCTURES) for soap in (clone(NEAR), clone(FAR)))
+    expected = (weights[0] * near @ near.T + weights[1] * far @ far.T) / sum(weights)
+    np.testing.assert_allclose(X @ X.T, expected, atol=1e-12)
+
+
+def test_one_part_is_that_part_and_names_tell_the_parts():
+    joined = JoinedSOAP([FAR]).fit(STRUCTURES)
+    np.testing.assert_allclose(joined.transform(STRUCTURES), clone(FAR).fit_transform(STRUCTURES), atol=1e-14)
+    names = JoinedSOAP([NEAR, FAR]).fit(STRUCTURES).get_feature_names_out()
+    assert (names[0], names[-1]) == ("0-C0-C0-l0", "1-Si3-Si3-l3")
+
+
+def test_parts_that_are_not_normalised_weigh_by_their_length():
+    parts = [clone(NEAR).set_params(normalize=False), clone(FAR).set_params(normalize=False)]
+    X = JoinedSOAP(parts).fit_transform(STRUCTURES)
+    np.testing.assert_allclose(np.linalg.norm(X, axis=1), 1)
+    ratio = np.linalg.norm(X[:, : clone(NEAR).fit(STRUCTURES).n_features_out_], axis=1)
+    lengths = [np.linalg.norm(part.fit_transform(STRUCTURES), axis=1) for part in parts]
+    np.testing.assert_allclose(ratio, lengths[0] / np.hypot(*lengths))
+
+
+@pytest.mark.parametrize(
+    ("soaps", "weights", "error", "message"),
+    [
+        ([], None, ValueError, "at least one part"),
+        ([NEAR, "far"], None, TypeError, r"joins SOAP\(\.\.\.\) only; got str"),
+        ([NEAR, FAR], [1.0], ValueError, r"must have shape \(2\)"),
+        ([NEAR, FAR], [1.0, 0.0], ValueError, "must be positive; got .1.0, 0.0.. Leave that part out"),
+        ([NEAR, FAR], [1.0, np.nan], ValueError, "must be finite"),
+    ],
+)
+def test_impossible_parts_are_refused(soaps, weights, error, message):
+    with pytest.raises(error, match=message):
+        JoinedSOAP(soaps, weights).fit(STRUCTURES)
+
+
+# Whitened
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_variances_are_drawn_together(power):
+    """Of each species: mean 0, mean squared length 1, and the variances of the descriptor to the power 1 - p."""
+    X = Whitened(FAR, power=power).fit_transform(STRUCTURES)
+    plain = clone(FAR).fit_transform(STRUCTURES)
+    for number in (6, 14):
+        rows, before = X[number == NUMBERS], plain[number == NUMBERS]
+        np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-9)
+        assert np.mean(np.sum(rows**2, axis=1)) == pytest.approx(1)
+        variances = np.linalg.svd(before - before.mean(axis=0), compute_uv=False)[:11] ** (2 * (1 - power))
+        found = np.linalg.svd(rows, compute_uv=False)
+        np.testing.assert_allclose(found[:11] ** 2 / np.sum(found**2), variances / variances.sum(), rtol=1e-6)
+        np.testing.assert_allclose(found[11:], 0, atol=1e-7)
+
+
+def test_whitened_distances_are_mahalanobis_distances():
+    """At power 1, between rows in general position: the distance that scikit-learn's PCA gives."""
+    from sklearn.decomposition import PCA
+
+    small = SOAP(r_cut=3.0, n_max=2, l_max=1)
+    X = Whitened(small, power=1.0).fit_transform(STRUCTURES)[NUMBERS == 14]
+    plain = small.fit_transform(STRUCTURES)[NUMBERS == 14]
+    Z = PCA(n_components=np.linalg.matrix_rank(X, tol=1e-6), whiten=True).fit_transform(plain)
+    distances, expected = X @ X.T, Z @ Z.T
+    np.testing.assert_allclose(distances / np.trace(distances), expected / np.trace(expected), atol=1e-6)
+
+
+def test_environments_all_alike_give_zeros():
+    """In a perfect crystal what is left is rounding, which must not be blown up."""
+    X = Whitened(FAR).fit_transform([bulk("Si"), bulk("Si") * (2, 1, 1)])
+    assert np.abs(X).max() == 0
+
+
+@pytest.mark.parametrize("power", [-0.1, 1.5, np.nan])
+def test_impossible_powers_are_refused(power):
+    with pytest.raises(ValueError, match="number from 0 to 1"):
+        Whitened(FAR, power=power).fit(STRUCTURES)
+
+
+def test_centres_of_other_elements_are_refused():
+    silicon_only = Whitened(SOAP(r_cut=3.0, n_max=2, l_max=1, species=["Si", "C"])).fit([bulk("Si"), bulk("Si", a=5.6)])
+    with pytest.raises(ValueError, match=r"no map for \[6\]"):
+        silicon_only.transform(STRUCTURES)
+
+
+def test_a_file_with_other_parts_is_refused(tmp_path):
+    import json
+    import zipfile
+
+    model = DOSModel(Whitened(FAR), LDOSKernelRidge(1e-3, kernel="matern")).fit(STRUCTURES, invented_ldos())
+    path = persistence.save(model, tmp_path / "m.ldosml")
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    spec = json.loads(content["spec.json"])
+    spec["descriptor"]["parts"]["descriptor_"]["class"] = "Whitened"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (content | {"spec.json": json.dumps(spec)}).items():
+            archive.writestr(name, data)
+    with pytest.raises(ValueError, match="Whitened has parts of class SOAP or JoinedSOAP; got 'Whitened'"):
+        persistence.load(path)

@@ -1,0 +1,239 @@
+"""The search of settings: scores against refits, halving, resuming after a kill."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+import ldosml
+from ldosml import SOAP, DOSModel, LDOSKernelRidge, LDOSRidge, Whitened, search_settings
+from ldosml.cli import main
+from ldosml.datasets import LDOSDataset
+from ldosml.search import default_candidates
+
+NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
+MATERN, RIDGE = LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0]), LDOSRidge(alphas=[1e-3, 1.0])
+GRIDS = {"descriptor": [NEAR, FAR, Whitened(FAR)], "regressor": [MATERN, RIDGE]}
+
+
+def invented(n_structures=24, per_group=2, symbols=("Si", "C"), seed=0):
+    """Spectra that follow from the distances to all atoms, of rattled crystals."""
+    rng = np.random.default_rng(seed)
+    structures, rows, energies = [], [], np.linspace(-3, 3, 13)
+    for s in range(n_structures):
+        atoms = bulk("SiC", "zincblende", a=4.36) * (1, 1, 1 + s % 2)
+        atoms.symbols[:] = np.resize(symbols, len(atoms))
+        atoms.rattle(0.2, rng=rng)
+        structures.append(atoms)
+        near = np.exp(-atoms.get_all_distances(mic=True)).sum(axis=1)
+        rows.append(np.exp(-((energies - near[:, None]) ** 2)) + 0.1 * rng.normal(size=(len(atoms), 13)))
+    return LDOSDataset.from_arrays(
+        structures,
+        energies,
+        ldos=np.concatenate(rows),
+        groups=[f"g{s // per_group}" for s in range(n_structures)],
+        kinds=["long" if s % 4 > 1 else "short" for s in range(n_structures)],
+    )
+
+
+@pytest.fixture(scope="module")
+def data():
+    return invented()
+
+
+@pytest.fixture(scope="module")
+def found(data):
+    return search_settings(data, GRIDS, factor=1)
+
+
+def refitted(data, descriptor, regressor):
+    """L/sigma of LDOS and DOS by fitting again for every trajectory, species, energy and alpha."""
+    X, Y, numbers, index = (
+        descriptor.fit_transform(data.structures),
+        data.ldos.values,
+        data.numbers,
+        data.structure_index,
+    )
+    group = np.array(data.groups)[index]
+    residuals = np.zeros_like(Y)
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        T = Y[rows] - Y[rows].mean(axis=0)
+        least = np.full(Y.shape[1], np.inf)
+        for alpha in regressor.alphas:
+            missed = np.zeros_like(T)
+            for one in np.unique(group[rows]):
+                out = group[rows] == one
+                model = type(regressor)(**regressor.get_params() | {"alpha": float(alpha), "subtract_mean": False})
+                missed[out] = T[out] - model.fit(X[rows[~out]], T[~out]).predict(X[rows[out]])
+            better = np.mean(missed**2, axis=0) < least
+            least[better] = np.mean(missed**2, axis=0)[better]
+            residuals[np.ix_(rows, better)] = missed[:, better]
+    means = [np.array([part[index == s].mean(axis=0) for s in range(len(data))]) for part in (residuals, Y)]
+    return np.sqrt(np.mean(residuals**2)) / Y.std(), np.sqrt(np.mean(means[0] ** 2)) / means[1].std()
+
+
+def test_scores_are_those_of_refitting_without_each_trajectory(data, found):
+    assert len(found.records) == 6
+    for descriptor, regressor in ((FAR, MATERN), (Whitened(FAR), RIDGE)):
+        (record,) = [
+            r for r in found.records if (r["descriptor"], r["regressor"]) == (repr(descriptor), repr(regressor))
+        ]
+        expected = refitted(data, descriptor, regressor)
+        assert (record["ldos_loss"], record["dos_loss"]) == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_best_is_first_and_its_model_is_ready_to_fit(data, found):
+    losses = [record["ldos_loss"] for record in found.records]
+    assert losses == sorted(losses)
+    assert repr(found.model.descriptor) == found.best["descriptor"]
+    again = eval(found.expression, {"ldosml": ldosml})
+    assert repr(again) == repr(found.model)
+    assert again.regressor.alpha == "leave-one-structure-out"
+    assert isinstance(again.fit(data), DOSModel)
+
+
+def test_the_target_decides(data):
+    by_dos = search_settings(data, GRIDS, factor=1, target="dos")
+    assert by_dos.best["dos_loss"] == min(record["dos_loss"] for record in by_dos.records)
+
+
+def test_halving_judges_the_best_part_on_all(data):
+    halved = search_settings(data, GRIDS, factor=3)
+    first = [record for record in halved.records if record["n_structures"] < len(data)]
+    last = [record for record in halved.records if record["n_structures"] == len(data)]
+    assert (len(first), len(last)) == (6, 2)
+    assert halved.records[:2] == last
+    assert {(r["descriptor"], r["regressor"]) for r in last} == {(r["descriptor"], r["regressor"]) for r in first[:2]}
+    # Whole trajectories of two structures, a third of all of them.
+    assert {record["n_structures"] for record in first} == {8}
+
+
+def without_time(records):
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def test_the_same_seed_gives_the_same_and_another_draws_others(data):
+    grids = {"descriptor": [NEAR, FAR], "regressor": [MATERN]}
+    one, same, other = (search_settings(data, grids, factor=2, random_state=seed) for seed in (0, 0, 1))
+    assert without_time(one.records) == without_time(same.records)
+    assert without_time(one.records) != without_time(other.records)
+
+
+def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
+    log = tmp_path / "s.jsonl"
+
+    def kill(done, total, record):
+        assert total == 6 + 2
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_settings(data, GRIDS, factor=3, log=log, progress=kill)
+    assert len(log.read_text().splitlines()) == 1 + 4
+    log.write_bytes(log.read_bytes()[:-20])  # killed while it wrote the fourth
+    judged = []
+    scores = ldosml.search.searching.LeaveOutScores
+    original = scores.__call__
+    monkeypatch.setattr(scores, "__call__", lambda *arguments: judged.append(1) or original(*arguments))
+    resumed = search_settings(data, GRIDS, factor=3, log=log)
+    assert len(judged) == 8 - 3
+    assert without_time(resumed.records) == without_time(search_settings(data, GRIDS, factor=3).records)
+    judged.clear()
+    assert search_settings(data, GRIDS, factor=3, log=log).records == resumed.records
+    assert not judged
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("hello\n", "is not the log of a search, or damaged"),
+        ("hello", "is not the log"),
+        ('{"a": 1}\n', "another search: "),
+    ],
+)
+def test_foreign_logs_are_refused_and_kept(data, tmp_path, content, message):
+    log = tmp_path / "s.jsonl"
+    log.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        search_settings(data, GRIDS, factor=1, log=log)
+    assert log.read_text() == content
+
+
+def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
+    log = tmp_path / "s.jsonl"
+    grids = {"descriptor": [NEAR], "regressor": [RIDGE]}
+    search_settings(data, grids, factor=1, log=log)
+    with pytest.raises(ValueError, match="another search: data differ"):
+        search_settings(invented(seed=1), grids, factor=1, log=log)
+    with pytest.raises(ValueError, match="another search: n_energies, random_state differ"):
+        search_settings(data, grids, factor=1, log=log, n_energies=5, random_state=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"candidates": {"descriptor": [NEAR]}}, ValueError, "got one with descriptor"),
+        ({"candidates": []}, ValueError, "at least one candidate"),
+        ({"candidates": {"descriptor": [NEAR], "regressor": [DOSModel()]}}, TypeError, "not known in closed form"),
+        ({"candidates": {"descriptor": [SOAP(r_cut=0.5)], "regressor": [RIDGE]}}, ValueError, "r_cut above 1 angstrom"),
+        ({"factor": 7}, ValueError, "12 groups of structures are too few.*factor=1 to"),
+        ({"factor": 0}, ValueError, "factor must be a positive number"),
+        ({"target": "gap"}, ValueError, "target must be one of"),
+        ({"n_energies": 0}, ValueError, "n_energies must be a positive"),
+    ],
+)
+def test_impossible_searches_are_refused(data, options, error, message):
+    with pytest.raises(error, match=message):
+        search_settings(data, **{"candidates": GRIDS, "factor": 1} | options)
+
+
+def test_one_trajectory_only_is_refused():
+    with pytest.raises(ValueError, match="needs at least two; all 3 structures are of one group"):
+        search_settings(invented(3, per_group=3), GRIDS, factor=1)
+
+
+def test_an_element_of_one_trajectory_is_named():
+    data = invented(4)
+    data.structures[0].symbols[:] = "Ge"
+    grids = {"descriptor": [SOAP(r_cut=2.5, n_max=2, l_max=1)], "regressor": [RIDGE]}
+    with pytest.raises(ValueError, match="Ge is in one trajectory only"):
+        search_settings(data, grids, factor=1)
+
+
+def test_total_dos_alone_is_refused(make_dataset):
+    with pytest.raises(ValueError, match="total DOS only"):
+        search_settings(make_dataset(total=True), GRIDS, factor=1)
+
+
+def test_the_table_is_written_whole(found, tmp_path):
+    path = found.write_csv(tmp_path / "t.csv")
+    rows = path.read_text().splitlines()
+    assert rows[0] == "descriptor,regressor,n_structures,ldos_loss,dos_loss,alpha,n_features,seconds"
+    assert len(rows) == 1 + len(found.records)
+    with pytest.raises(FileExistsError):
+        found.write_csv(path)
+
+
+def test_default_candidates_name_closed_form_regressors():
+    kinds = {type(regressor) for grid in default_candidates() for regressor in grid["regressor"]}
+    assert kinds == {LDOSKernelRidge}
+
+
+def test_the_command(capsys, tmp_path, monkeypatch):
+    data, output = invented(12), tmp_path / "t.csv"
+    data.write(tmp_path / "d.h5")
+    monkeypatch.setattr("ldosml.search.searching.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
+    arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert len(output.read_text().splitlines()) == 1 + len(result["records"])
+    train = data.split(test_size=0.25, random_state=0)[0]
+    assert result["best"]["n_structures"] == len(train)
+    assert eval(result["model"], {"ldosml": ldosml}).fit(train).regressors_
+    assert main(arguments) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == 0
+    shown = capsys.readouterr().out
+    assert result["model"] in shown.replace("\n", " ")

@@ -97,7 +97,7 @@ def pw_input(atoms: Atoms, settings: Settings, step: str, bands: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(command: list[str], folder: Path, name: str, timeout: float) -> str:
+def _run(command: list[str], folder: Path, name: str, timeout: float | None) -> str:
     with open(folder / f"{name}.in") as stdin, open(folder / f"{name}.out", "w") as out:
         done = subprocess.run(command, stdin=stdin, stdout=out, stderr=subprocess.STDOUT, cwd=folder, timeout=timeout)
     text = (folder / f"{name}.out").read_text(errors="replace")
@@ -139,7 +139,7 @@ def fermi_level(eigenvalues: np.ndarray, kpoint_weights: np.ndarray, n_electrons
 
 
 def compute_bands(
-    atoms: Atoms, settings: Settings, folder: Path, launcher: tuple[str, ...] = (), timeout: float = 7200
+    atoms: Atoms, settings: Settings, folder: Path, launcher: tuple[str, ...] = (), timeout: float | None = None
 ) -> Bands:
     """Run the three programs in ``folder`` (empty, temporary). ``launcher`` is put before each, e.g. mpirun.
 

@@ -1,4 +1,4 @@
-"""ASE's Tersoff potential for one element, vectorised over bonds and triplets.
+"""ASE's Tersoff potential for one element or two, vectorised over bonds and triplets.
 
 ASE's own calculator loops over atoms, bonds and triplets in Python and rebuilds its neighbour list at every step. This
 subclass takes ASE's parameters and gives the same energy and forces; ``python fast_tersoff.py`` compares them, and the
@@ -10,6 +10,7 @@ Source: J. Tersoff, Phys. Rev. B 39, 5566 (1989), eqs. 1 to 3.
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -22,6 +23,14 @@ SILICON = TersoffParameters(
 )  # fmt: skip
 
 
+# Table I of the source; CHI strengthens bonds of unlike atoms.
+CARBON = TersoffParameters(
+    m=3.0, gamma=1.0, lambda3=0.0, c=38049.0, d=4.3484, h=-0.57058, n=0.72751, beta=1.5724e-7,
+    lambda2=2.2119, B=346.74, R=1.95, D=0.15, lambda1=3.4879, A=1393.6,
+)  # fmt: skip
+CHI = 0.9776
+
+
 class FastTersoff(Tersoff):
     """Tersoff energy (eV) and forces (eV/angstrom) of a one-element system; ``skin`` in angstrom."""
 
@@ -30,6 +39,7 @@ class FastTersoff(Tersoff):
     def __init__(self, parameters: TersoffParameters = SILICON, symbol: str = "Si", skin: float = 0.6):
         super().__init__({(symbol,) * 3: parameters}, skin=skin)
         self._p = parameters
+        self._range = parameters.R + parameters.D
         self._reference: np.ndarray | None = None
 
     def calculate(self, atoms=None, properties=None, system_changes=all_changes):
@@ -48,7 +58,7 @@ class FastTersoff(Tersoff):
         )
         if not stale:
             return
-        cutoff = self._p.R + self._p.D + self.cutoff_skin
+        cutoff = self._range + self.cutoff_skin
         i, j, shift = primitive_neighbor_list(
             "ijS", self.atoms.pbc, np.array(self.atoms.cell), positions, cutoff, use_scaled_positions=False
         )
@@ -68,6 +78,10 @@ class FastTersoff(Tersoff):
         phase = np.clip((r - inner) / (outer - inner), 0.0, 1.0) * np.pi
         return 0.5 * (1 + np.cos(phase)), -0.5 * np.pi / (outer - inner) * np.sin(phase)
 
+    def _angular_parameters(self, p):
+        """Parameters c, d, h of the triplets whose first bond is ``p``."""
+        return self._p.c, self._p.d, self._p.h
+
     def _evaluate(self, positions):
         a = self._p
         vector = positions[self._j] + self._offset - positions[self._i]
@@ -76,13 +90,15 @@ class FastTersoff(Tersoff):
         fc, dfc = self._cutoff_function(r)
 
         p, q = self._p_index, self._q_index
-        near = (r[p] < a.R + a.D) & (r[q] < a.R + a.D)
+        near = r < a.R + a.D
+        near = near[p] & near[q]
         p, q = p[near], q[near]
         cosine = (unit[p] * unit[q]).sum(axis=1)
-        u = a.h - cosine
-        denominator = a.d**2 + u**2
-        g = 1 + (a.c / a.d) ** 2 - a.c**2 / denominator
-        dg = -2 * a.c**2 * u / denominator**2
+        c, d, h = self._angular_parameters(p)
+        u = h - cosine
+        denominator = d**2 + u**2
+        g = 1 + (c / d) ** 2 - c**2 / denominator
+        dg = -2 * c**2 * u / denominator**2
         zeta = np.bincount(p, fc[q] * g, minlength=len(r))
 
         x = (a.beta * np.maximum(zeta, 1e-12)) ** a.n
@@ -107,6 +123,40 @@ class FastTersoff(Tersoff):
             forces[:, axis] = np.bincount(self._i, total, minlength=len(positions))
             forces[:, axis] -= np.bincount(self._j, total, minlength=len(positions))
         return energy, forces
+
+
+def _mixed(first: TersoffParameters, second: TersoffParameters) -> dict[str, float]:
+    """Parameters of a bond from an atom of the first element to one of the second (eq. 3 of the source)."""
+    inner = np.sqrt((first.R - first.D) * (second.R - second.D))
+    outer = np.sqrt((first.R + first.D) * (second.R + second.D))
+    return {name: getattr(first, name) for name in ("beta", "n", "c", "d", "h")} | {
+        "A": np.sqrt(first.A * second.A),
+        "B": (1.0 if first is second else CHI) * np.sqrt(first.B * second.B),
+        "lambda1": (first.lambda1 + second.lambda1) / 2,
+        "lambda2": (first.lambda2 + second.lambda2) / 2,
+        "R": (outer + inner) / 2,
+        "D": (outer - inner) / 2,
+    }
+
+
+class FastTersoffSiC(FastTersoff):
+    """The same for silicon and carbon in one structure: every bond has its own parameters."""
+
+    def __init__(self, skin: float = 0.6):
+        super().__init__(skin=skin)
+        elements = {6: CARBON, 14: SILICON}
+        self._pairs = {(i, j): _mixed(elements[i], elements[j]) for i in elements for j in elements}
+
+    def _refresh_neighbours(self, positions, system_changes):
+        before = self._reference
+        super()._refresh_neighbours(positions, system_changes)
+        if self._reference is not before:
+            numbers = self.atoms.numbers
+            bonds = [self._pairs[pair] for pair in zip(numbers[self._i], numbers[self._j], strict=True)]
+            self._p = SimpleNamespace(**{name: np.array([bond[name] for bond in bonds]) for name in self._pairs[6, 6]})
+
+    def _angular_parameters(self, p):
+        return self._p.c[p], self._p.d[p], self._p.h[p]
 
 
 def _compare() -> None:

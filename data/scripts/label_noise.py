@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from compute_silicon import compute
 from espresso import Settings
 from records import ENERGIES, SMEARING_WIDTH, read_record
+from run_plan import compute
 
 from ldosml.energy import EnergyGrid
 from ldosml.properties import derive_properties, photon_axis

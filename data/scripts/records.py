@@ -17,10 +17,10 @@ SMEARING_WIDTH = 0.1  # eV
 RESOLUTION = 2.0**-13  # states/eV/atom, a hundredth of the label noise
 
 
-def spectra(bands: Bands, divide: bool) -> LDOS:
-    """LDOS of one structure on ENERGIES; ``divide`` makes the atoms add up to the DOS."""
+def spectra(bands: Bands, divide: bool, energies: np.ndarray = ENERGIES) -> LDOS:
+    """LDOS of one structure on ``energies``; ``divide`` makes the atoms add up to the DOS."""
     weights = bands.atom_weights / bands.atom_weights.sum(axis=0) if divide else bands.atom_weights
-    grid = EnergyGrid.from_array(ENERGIES, "code")
+    grid = EnergyGrid.from_array(energies, "code")
     return LDOS.from_eigenvalues(bands.eigenvalues, bands.kpoint_weights, weights, grid, SMEARING_WIDTH)
 
 
@@ -28,7 +28,9 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return (np.round(values / RESOLUTION) * RESOLUTION).astype(np.float32)
 
 
-def write_record(path: Path, atoms: Atoms, bands: Bands, extra: dict[str, object]) -> None:
+def write_record(
+    path: Path, atoms: Atoms, bands: Bands, extra: dict[str, object], energies: np.ndarray = ENERGIES
+) -> None:
     info = dict(atoms.info) | extra
     info |= {
         "n_electrons": bands.n_electrons,
@@ -45,8 +47,8 @@ def write_record(path: Path, atoms: Atoms, bands: Bands, extra: dict[str, object
             positions=atoms.positions,
             cell=np.array(atoms.cell),
             pbc=atoms.pbc,
-            ldos=_rounded(spectra(bands, divide=True).values),
-            projected_dos=_rounded(spectra(bands, divide=False).values.sum(axis=0)),
+            ldos=_rounded(spectra(bands, True, energies).values),
+            projected_dos=_rounded(spectra(bands, False, energies).values.sum(axis=0)),
             info=np.frombuffer(json.dumps(info, default=float).encode(), dtype=np.uint8),
         )
         file.flush()

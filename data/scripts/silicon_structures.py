@@ -171,6 +171,14 @@ def _trajectories_of(kind: str, first_number: int) -> list[Trajectory]:
     return result
 
 
+def large_plan() -> list[Trajectory]:
+    """Amorphous cells of 48 to 64 atoms for transfer from small cells; numbers far from those of the set."""
+    sizes = (64, 48, 56, 64, 48, 56, 64, 48, 56, 64)
+    return [
+        Trajectory(10_000 + index, f"amorphous-{size}", index, 1, False, 300.0, 0.0) for index, size in enumerate(sizes)
+    ]
+
+
 def plan() -> list[Trajectory]:
     """Every trajectory of the set, the kinds interleaved so that any beginning of it is a fair sample."""
     queues, number = [], 0

@@ -1,0 +1,241 @@
+"""Compute the crystal set by GPAW, one record a material; stop and start it at will.
+
+    OMP_NUM_THREADS=1 nice /usr/bin/python3 compute_crystals.py ../crystals/records
+
+Needs GPAW (apt-get install gpaw gpaw-data python3-spglib) and the Python that it was installed for, not ldosml. Every
+material runs in a process of its own, since GPAW uses one core. A material whose record exists is not computed again;
+one that failed is named in failures.log, and skipped until its line is removed.
+
+A record holds eigenvalues in eV against the code's zero, rounded to 2^-13 eV, on the irreducible part of the 8x8x8 mesh
+and on a path; k-points are fractions of the reciprocal cell of the standardised primitive cell stored with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from crystal_structures import Material, band_path, crystal, plan, start_volume
+
+SETTINGS = {
+    "code": "GPAW 22.8",
+    "functional": "PBE",
+    "spin": "non-magnetic",
+    "cutoff": 400.0,  # eV, plane waves
+    "mesh": [8, 8, 8],  # with gamma
+    "volume_mesh": [4, 4, 4],
+    "path_density": 12.0,  # points per inverse angstrom, 2 pi included
+    "electron_smearing": 0.1,  # eV, Fermi-Dirac
+    "volume_tolerance": 0.02,  # of the energy-volume fit; see fit_volume
+    "top": 10.5,  # eV above the Fermi level, up to which every k-point has all its bands
+}
+VOLUME_STEP = 1.08
+RESOLUTION = 2.0**-13  # eV
+
+
+def _calculator(mesh: list[int], **changes):
+    from gpaw import GPAW, PW, FermiDirac
+
+    return GPAW(
+        mode=PW(SETTINGS["cutoff"]),
+        xc=SETTINGS["functional"],
+        kpts={"size": mesh, "gamma": True},
+        occupations=FermiDirac(SETTINGS["electron_smearing"]),
+        txt=None,
+        **changes,
+    )
+
+
+def _energy(material: Material, volume: float) -> float:
+    atoms = crystal(material, volume)
+    atoms.calc = _calculator(SETTINGS["volume_mesh"], convergence={"density": 1e-3, "eigenstates": 1e-6})
+    return atoms.get_potential_energy()
+
+
+def _parabola(volumes: list[float], energies: list[float]) -> float:
+    """Volume of the minimum of a parabola in V^(-2/3) through three points, or nan where it opens downwards."""
+    x = np.array(volumes) ** (-2 / 3)
+    curvature, slope, _ = np.polyfit(x - x[1], np.array(energies) - energies[1], 2)
+    at = x[1] - slope / (2 * curvature)
+    return float(at ** (-3 / 2)) if curvature > 0 and at > 0 else float("nan")
+
+
+def fit_volume(material: Material) -> tuple[float, list[float], list[float]]:
+    """Volume of least energy, from three volumes 8 % apart of which the middle one is lowest.
+
+    The start is often far off, so the three points walk, by up to four steps at a time. The error of the parabola is
+    well below 2 %, which is the tolerance of the set.
+    """
+    start = start_volume(material)
+    energies: dict[int, float] = {}
+    middle = 0
+    for _ in range(15):
+        for n in (middle - 1, middle, middle + 1):
+            if n not in energies:
+                energies[n] = _energy(material, start * VOLUME_STEP**n)
+        volumes = [start * VOLUME_STEP**n for n in (middle - 1, middle, middle + 1)]
+        values = [energies[n] for n in (middle - 1, middle, middle + 1)]
+        if values[1] <= min(values):
+            return _parabola(volumes, values), volumes, values
+        downhill = 1 if values[2] < values[0] else -1
+        goal = np.log(_parabola(volumes, values) / start) / np.log(VOLUME_STEP)
+        steps = 3 if np.isnan(goal) else int(np.clip(abs(round(goal) - middle), 1, 4))
+        middle += downhill * steps
+        if abs(middle) > 14:
+            break
+    raise RuntimeError(f"no minimum of the energy from {min(energies)} to {max(energies)} steps of volume")
+
+
+def _guess_bands(n_electrons: float, volume: float, metal: bool) -> int:
+    """Enough for ``top``, nearly always: occupied and, by volume, empty bands; a Fermi level in a gap needs fewer."""
+    per_volume, more = (0.18, 5) if metal else (0.11, 4)
+    return int(np.ceil(n_electrons / 2 + per_volume * volume + more))
+
+
+def _eigenvalues(calculator, kpoints: np.ndarray, bands: int) -> np.ndarray:
+    from gpaw import Davidson
+
+    fixed = calculator.fixed_density(
+        kpts=kpoints,
+        symmetry="off",
+        nbands=int(1.15 * bands) + 2,  # the last bands of an iterative solver converge slowly
+        convergence={"bands": bands, "eigenstates": 1e-4},
+        eigensolver=Davidson(niter=3),
+        txt=None,
+    )
+    return np.array([fixed.get_eigenvalues(kpt=k) for k in range(len(kpoints))])[:, :bands]
+
+
+def complete_bands(calculator, kpoints: np.ndarray, bands: int) -> np.ndarray:
+    """Eigenvalues (n_kpoints, n_bands) with every band up to ``top``, cut after the first one wholly above it."""
+    top = calculator.get_fermi_level() + SETTINGS["top"]
+    for _ in range(5):
+        eigenvalues = _eigenvalues(calculator, kpoints, bands)
+        lowest = eigenvalues.min(axis=0)
+        if lowest[-1] > top:
+            return eigenvalues[:, : int(np.argmax(lowest > top)) + 1]
+        bands = int(1.25 * bands) + 1
+    raise RuntimeError(f"{bands} bands do not reach {SETTINGS['top']} eV above the Fermi level")
+
+
+def edges(eigenvalues: np.ndarray, n_electrons: float) -> dict[str, float]:
+    """Gap, and the edges where there is one, over every k-point given; zero where bands overlap or half fill."""
+    filled = round(n_electrons) // 2
+    odd = round(n_electrons) % 2
+    vbm, cbm = float(eigenvalues[:, filled - 1].max()), float(eigenvalues[:, filled].min())
+    if odd or cbm <= vbm:
+        return {"gap": 0.0}
+    direct = float((eigenvalues[:, filled] - eigenvalues[:, filled - 1]).min())
+    return {"gap": cbm - vbm, "vbm": vbm, "cbm": cbm, "direct_gap": direct}
+
+
+def compute(material: Material) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object]]:
+    """The crystal, arrays and facts of one material."""
+    volume, volumes, energies = fit_volume(material)
+    atoms = crystal(material, volume)
+    atoms.calc = _calculator(SETTINGS["mesh"], convergence={"density": 1e-4, "eigenstates": 1e-6})
+    atoms.get_potential_energy()
+    weights = atoms.calc.get_k_point_weights()
+    mesh = atoms.calc.get_ibz_k_points()
+    path, corners = band_path(material, np.array(atoms.cell), SETTINGS["path_density"])
+    n_electrons = atoms.calc.get_number_of_electrons()
+    bands = _guess_bands(n_electrons, volume, material.expected == "metal")
+    eigenvalues = complete_bands(atoms.calc, np.concatenate([mesh, path]), bands)
+    arrays = {
+        "mesh_kpoints": mesh,
+        "mesh_weights": weights,
+        "mesh_eigenvalues": _rounded(eigenvalues[: len(mesh)]),
+        "path_kpoints": path,
+        "path_eigenvalues": _rounded(eigenvalues[len(mesh) :]),
+        "volumes": np.array(volumes),
+        "energies": np.array(energies),
+    }
+    info = {
+        "name": material.name,
+        "formula": material.formula,
+        "prototype": material.prototype,
+        "path_corners": corners,
+        "n_electrons": n_electrons,
+        "fermi_energy": atoms.calc.get_fermi_level(),
+        "energy_max": float(eigenvalues[:, -1].min()),
+        **edges(eigenvalues, n_electrons),
+    }
+    return atoms, arrays, info
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    return (np.round(values / RESOLUTION) * RESOLUTION).astype(np.float32)
+
+
+def write_record(path: Path, atoms: Atoms, arrays: dict[str, np.ndarray], info: dict[str, object]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(
+            file,
+            numbers=atoms.numbers.astype(np.int16),
+            positions=atoms.positions,
+            cell=np.array(atoms.cell),
+            info=np.frombuffer(json.dumps(info, default=float).encode(), dtype=np.uint8),
+            **arrays,
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def compute_one(name: str, folder: Path) -> None:
+    """What the process of one material does: its record, or an exception."""
+    material = next(material for material in plan() if material.name == name)
+    atoms, arrays, info = compute(material)
+    seconds = round(time.process_time(), 1)
+    extra = {"seconds": seconds, "date": date.today().isoformat(), "settings": SETTINGS}
+    write_record(folder / f"{name}.npz", atoms, arrays, info | extra)
+    per_atom = atoms.get_volume() / len(atoms)
+    print(f"{name}: {seconds:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 an atom", flush=True)
+
+
+def run(name: str, folder: Path) -> None:
+    """One material in a process of its own; what stops it is written to failures.log."""
+    done = subprocess.run([sys.executable, __file__, str(folder), "--one", name], stderr=subprocess.PIPE, text=True)
+    if done.returncode in (0, -2, -9, -15):  # complete, or stopped from outside
+        return
+    last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+    with open(folder / "failures.log", "a") as log:
+        log.write(f"{name}\t{' '.join(last.split())[:500]}\n")
+    print(f"{name}: FAILED, see failures.log", flush=True)
+
+
+def _failed(folder: Path) -> set[str]:
+    log = folder / "failures.log"
+    return {line.split("\t")[0] for line in log.read_text().splitlines()} if log.exists() else set()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("records", type=Path)
+    parser.add_argument("--workers", type=int, default=2, help="materials computed side by side, one core each")
+    parser.add_argument("--one", help="compute only the material of this name, in this process")
+    arguments = parser.parse_args()
+    arguments.records.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # Debian 12's OpenBLAS is wrong on some newer processors
+    if arguments.one:
+        compute_one(arguments.one, arguments.records)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    failed = _failed(arguments.records)
+    todo = [m.name for m in plan() if m.name not in failed and not (arguments.records / f"{m.name}.npz").exists()]
+    with ThreadPoolExecutor(arguments.workers) as pool:
+        list(pool.map(lambda name: run(name, arguments.records), todo))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What the scripts of Quantum ESPRESSO share: structures side by side, one record each, failures in a log.
+
+A structure whose record exists is not computed again; one that failed is named in failures.log beside the records, and
+skipped until its line is removed. A run may be stopped, by a signal or for good, and started at will.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from espresso import Settings, compute_bands
+from records import ENERGIES, write_record
+
+# The names of some structures, and how to make them when one of them is missing.
+Batch = tuple[list[str], Callable[[], list[Atoms]]]
+
+
+def _failed(folder: Path) -> set[str]:
+    log = folder / "failures.log"
+    return {line.split("\t")[0] for line in log.read_text().splitlines()} if log.exists() else set()
+
+
+def compute(atoms: Atoms, folder: Path, settings: Settings, energies: np.ndarray = ENERGIES) -> None:
+    """One structure: its record, or a line in failures.log."""
+    name = atoms.info["name"]
+    start = time.time()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ldos-") as scratch:
+            bands = compute_bands(atoms, settings, Path(scratch))
+    except (RuntimeError, OSError, ValueError) as error:
+        with open(folder / "failures.log", "a") as log:
+            log.write(f"{name}\t{' '.join(str(error).split())[:500]}\n")
+        print(f"{name}: FAILED, see failures.log", flush=True)
+        return
+    seconds = time.time() - start
+    extra = {"seconds": round(seconds, 1), "date": datetime.now(UTC).date().isoformat()}
+    write_record(folder / f"{name}.npz", atoms, bands, extra, energies)
+    print(f"{name}: {len(atoms)} atoms, {seconds:.0f} s, E_F {bands.fermi_energy:.2f} eV", flush=True)
+
+
+def _missing(batch: Batch, folder: Path, failed: set[str]) -> list[Atoms]:
+    names, make = batch
+    todo = {name for name in names if name not in failed and not (folder / f"{name}.npz").exists()}
+    return [atoms for atoms in make() if atoms.info["name"] in todo] if todo else []
+
+
+def run(
+    batches: Iterable[Batch], folder: Path, settings: Settings, workers: int, energies: np.ndarray = ENERGIES
+) -> None:
+    """Compute what is missing of every batch, ``workers`` structures side by side, one core each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # Debian 12's OpenBLAS is wrong on some newer processors
+    failed = _failed(folder)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = []
+        for batch in batches:
+            waiting += [
+                pool.submit(compute, atoms, folder, settings, energies) for atoms in _missing(batch, folder, failed)
+            ]
+            while len([job for job in waiting if not job.done()]) > 2 * workers:
+                time.sleep(0.5)
+        for job in waiting:
+            job.result()

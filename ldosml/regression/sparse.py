@@ -98,6 +98,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         Of K_MM, among those that were kept, relative to the largest of the species.
     alphas_, cv_errors_ : arrays (n_alphas,), (n_alphas, n_energies)
         Candidates and their leave-out errors (root mean square of weighted rows); only where alpha was chosen.
+        Candidates that are less than the rounding of the sums are left out.
 
     Examples
     --------
@@ -362,20 +363,16 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         cross: Array,
         n_rows: int,
     ) -> Array:
-        """Set and give ``cv_errors_``; infinite where alpha would be less than rounding."""
-        xp = namespace(cross)
-        candidates = self._candidates(float(xp.sum(factors.eigenvalues)) / n_rows)
-        smallest = solvers.smallest_alpha(factors)
-        safe = [alpha for alpha in candidates if alpha >= smallest]
+        """Set and give ``cv_errors_``, and ``alphas_`` without those that would be less than rounding."""
+        candidates = self._candidates(float(namespace(cross).sum(factors.eigenvalues)) / n_rows)
+        safe = [alpha for alpha in candidates if alpha >= solvers.smallest_alpha(factors)]
         if not safe:
             self._refuse_rounding(max(candidates), factors)
+        self.alphas_ = np.asarray(safe)
         basis, eigenvalues = solvers.leave_out_basis(factors)
         transforms = [p.coefficients(own) for p, own in zip(induced, _split(basis, induced), strict=True)]
         task = LeaveOutTask(safe, transforms, eigenvalues, basis.T @ cross, self.target_mean_, self._whole())
-        errors = leave_out_errors(source, rows, task, self.leave_out_fraction, self.random_state, self.n_jobs)
-        known = iter(range(len(safe)))
-        lost = xp.full_like(cross[0, :], xp.inf)
-        self.cv_errors_ = xp.stack([errors[next(known), :] if alpha >= smallest else lost for alpha in candidates])
+        self.cv_errors_ = leave_out_errors(source, rows, task, self.leave_out_fraction, self.random_state, self.n_jobs)
         return self.cv_errors_
 
     def _shares(self, X: Array, code: int) -> Array:

@@ -93,7 +93,7 @@ def errors_by_cholesky(
     precision. With ``panel`` the factors stay on the host, streamed in panels of so many columns.
     """
     xp = namespace(Y)
-    most = max(int(Y.shape[1]), panel) if panel else kernel.size
+    most = max(int(Y.shape[1]), panel) if panel else 4096  # rows whose blocks are solved together
     stacks = None if blocks is None else stack_blocks(blocks, most)
     errors, matrix = [], None
     for alpha in alphas:

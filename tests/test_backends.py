@@ -190,7 +190,7 @@ class TestWhatOnlyCuPyRuns:
             def __exit__(self, *error):
                 set_to.append("left")
 
-        def solve_triangular(a, b, trans=0, lower=False):
+        def solve_triangular(a, b, trans=0, lower=False, overwrite_b=False):
             host = scipy.linalg.solve_triangular(to_numpy(a), to_numpy(b), trans=trans, lower=lower)
             return strict_device.namespace().asarray(host)
 

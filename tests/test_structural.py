@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ldosml import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge, kernels
+from ldosml._array import to_numpy
 from ldosml.kernel_matrices import SummedKernel, Sums
 
 RNG = np.random.default_rng(11)
@@ -66,7 +67,7 @@ def test_kernel_fit_equals_brute_force(xp, options, species):
     model.fit(xp.asarray(X), xp.asarray(DOS), INDEX, species=species, **ldos)
     K = kernel(species)
     expected = K @ brute_force(K, *rows(options.get("ldos_weight"), options.get("size_exponent", 0.0))[:2], 1e-2)
-    np.testing.assert_allclose(np.asarray(model.predict(xp.asarray(X), species)), expected, atol=1e-9)
+    np.testing.assert_allclose(to_numpy(model.predict(xp.asarray(X), species)), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("species", [None, SPECIES], ids=["one species", "three species"])
@@ -78,7 +79,7 @@ def test_ridge_is_the_linear_kernel(xp, options, species):
         arguments["ldos"] = xp.asarray(LDOS)
     primal = DOSRidge(1e-2, **options).fit(xp.asarray(X), xp.asarray(DOS), **arguments)
     dual = DOSKernelRidge(1e-2, kernel="linear", **options).fit(xp.asarray(X), xp.asarray(DOS), **arguments)
-    first, second = (np.asarray(model.predict(xp.asarray(X), species)) for model in (primal, dual))
+    first, second = (to_numpy(model.predict(xp.asarray(X), species)) for model in (primal, dual))
     np.testing.assert_allclose(first, second, atol=1e-9)
 
 
@@ -99,7 +100,7 @@ def test_leave_one_structure_out_equals_fitting_again(xp, estimator, options, gr
             kept = label != out
             shares = K @ brute_force(K, matrix[kept], targets[kept], alpha)
             errors[a] += ((targets[~kept] - matrix[~kept] @ shares) ** 2).sum(axis=0)
-    np.testing.assert_allclose(np.asarray(model.cv_errors_), np.sqrt(errors / len(label)), atol=1e-9)
+    np.testing.assert_allclose(to_numpy(model.cv_errors_), np.sqrt(errors / len(label)), atol=1e-9)
 
 
 def test_structures_of_one_atom_are_environments():

@@ -293,6 +293,14 @@ def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int)
         shape = (*one, n_features, n_energies)
         check_shape(name.format("coef_"), regressor.coef_, shape, f"{before}n_features, n_energies")
         return
+    if isinstance(regressor, SparseLDOSKernelRidge):
+        rows = len(regressor.inducing_points_)
+        check_shape(
+            name.format("inducing_points_"), regressor.inducing_points_, (rows, n_features), "n_points, n_features"
+        )
+        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_points, n_energies")
+        check_shape(name.format("inducing_species_"), regressor.inducing_species_, (rows,), "n_points")
+        return
     check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
     rows = len(regressor.X_fit_)
     check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")

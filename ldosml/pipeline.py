@@ -152,7 +152,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         else:
             training = from_arrays(data, spectra, self.reference, self.low, self.high)  # type: ignore[arg-type]
         regressor = self._new_regressor()
-        splits_dos = has_fit_parameter(_learner(regressor), "ldos")
+        learner = _learner(regressor)
+        splits_dos = has_fit_parameter(learner, "ldos") or getattr(learner, "targets", "ldos") != "ldos"
         if not splits_dos:
             training.require_ldos(type(regressor).__name__)
         X = self._fit_descriptor(training.structures)
@@ -187,16 +188,17 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
         """Fit one regressor to the DOS of all structures; give the part of each species."""
-        wanted = _learner(regressor).get_params().get("ldos_weight", 0) > 0
-        ldos = training.require_ldos("a joint fit (ldos_weight > 0)").values if wanted else None
-        regressor.fit(
-            like(self._place, X),
-            to_device(training.dos.values, self.device),
-            training.structure_index,
-            species=training.numbers,
-            ldos=None if ldos is None else to_device(ldos, self.device),
-            groups=np.asarray(training.groups),
-        )
+        learner, dos = _learner(regressor), to_device(training.dos.values, self.device)
+        sparse = not has_fit_parameter(learner, "ldos")
+        joint = learner.targets == "both" if sparse else learner.ldos_weight > 0
+        ldos = to_device(training.require_ldos("a joint fit").values, self.device) if joint else None
+        if sparse:
+            _require_groups_of_one(learner, training)
+            rest: dict[str, Any] = {"dos": dos} if joint else {}
+        else:
+            rest = {"ldos": ldos, "groups": np.asarray(training.groups)}
+        targets = ldos if sparse and joint else dos
+        regressor.fit(like(self._place, X), targets, training.structure_index, species=training.numbers, **rest)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
     def _new_regressor(self) -> Any:
@@ -307,6 +309,16 @@ def _learner(regressor: Any) -> Any:
 
 def _take(array: Array, rows: NDArray[np.int64]) -> Array:
     return namespace(array).take(array, index_like(array, rows), axis=0)
+
+
+def _require_groups_of_one(regressor: Any, training: Training) -> None:
+    """Refuse to leave out single structures of a trajectory, since the others would give them away."""
+    if isinstance(regressor.alpha, str) and len(set(training.groups)) < len(training.structures):
+        raise ValueError(
+            f"{type(regressor).__name__} with targets={regressor.targets!r} leaves out one structure at a time to "
+            f"choose alpha, and these {len(training.structures)} structures belong to {len(set(training.groups))} "
+            "trajectories, whose snapshots are kin: give alpha a number, or use DOSKernelRidge."
+        )
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -20,6 +20,7 @@ from ldosml import (
     EnergyGrid,
     LDOSKernelRidge,
     LDOSRidge,
+    SparseLDOSKernelRidge,
     persistence,
 )
 
@@ -51,8 +52,10 @@ def model():
         DOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
         DOSKernelRidge(1e-3, ldos_weight=0.5),
         DOSRidge(1e-3),
+        SparseLDOSKernelRidge(1e-3, n_inducing=4),
+        SparseLDOSKernelRidge(1e-3, n_inducing=4, targets="dos"),
     ],
-    ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge"],
+    ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge", "sparse", "sparse-split"],
 )
 def test_saved_models_predict_the_same(tmp_path, regressor):
     structures = crystals()

@@ -23,6 +23,7 @@ from ldosml import (
     LDOSDataset,
     LDOSKernelRidge,
     LDOSRidge,
+    SparseLDOSKernelRidge,
     normalized_loss,
 )
 from ldosml.evaluation import Evaluation
@@ -196,7 +197,15 @@ def totals(structures):
     return DOS(GRID, ldos.total().values, 0.3, n_atoms=ldos.n_atoms)
 
 
-@pytest.mark.parametrize("regressor", [DOSKernelRidge(1e-8, kernel="matern"), DOSRidge(1e-8)], ids=["kernel", "ridge"])
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        DOSKernelRidge(1e-8, kernel="matern"),
+        DOSRidge(1e-8),
+        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", targets="dos"),
+    ],
+    ids=["kernel", "ridge", "sparse"],
+)
 def test_splits_a_dos_that_it_was_shown(regressor):
     """The shares of silicon and carbon are not known, their sums are predicted."""
     structures, new = crystals(), crystals(5, seed=1)
@@ -207,13 +216,27 @@ def test_splits_a_dos_that_it_was_shown(regressor):
     np.testing.assert_allclose(predicted.total().values, totals(new).values, atol=0.1)
 
 
-def test_a_joint_fit_learns_the_shares_too():
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        DOSKernelRidge(1e-8, kernel="matern", ldos_weight=1.0),
+        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", targets="both"),
+    ],
+    ids=["all", "sparse"],
+)
+def test_a_joint_fit_learns_the_shares_too(regressor):
     structures, new = crystals(), crystals(5, seed=1)
-    model = DOSModel(SMALL, DOSKernelRidge(1e-8, kernel="matern", ldos_weight=1.0))
+    model = DOSModel(SMALL, regressor)
     predicted = model.fit(structures, invented_ldos(structures)).predict(new)
     np.testing.assert_allclose(predicted.values, invented_ldos(new).values, atol=0.02)
-    with pytest.raises(ValueError, match=r"a joint fit .* needs the LDOS"):
+    with pytest.raises(ValueError, match="a joint fit needs the LDOS"):
         model.fit(structures, totals(structures))
+
+
+def test_snapshots_of_a_trajectory_give_each_other_away(make_dataset):
+    sparse = SparseLDOSKernelRidge("leave-one-structure-out", n_inducing="all", targets="dos")
+    with pytest.raises(ValueError, match="6 structures belong to 3 trajectories"):
+        DOSModel(SMALL, sparse, low=-4, high=2).fit(make_dataset())
 
 
 def test_groups_are_left_out_together_in_structural_learning(make_dataset):

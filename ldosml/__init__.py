@@ -23,7 +23,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 from ldosml.streaming import Prediction, open_prediction, predict_to
@@ -34,7 +34,9 @@ __all__ = [
     "DOS",
     "LDOS",
     "SOAP",
+    "DOSKernelRidge",
     "DOSModel",
+    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",

@@ -27,19 +27,19 @@ from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.pipeline import DOSModel
-from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 1
 
 # What each class learns: array attributes, and plain ones. Those that a model lacks are left out.
+_PER_ENERGY = ("target_mean_", "alpha_", "alphas_", "cv_errors_")
 _LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     SOAP: (("species_",), ("n_features_out_",)),
-    LDOSRidge: (("coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"), ("n_features_in_", "_flat")),
-    LDOSKernelRidge: (
-        ("X_fit_", "dual_coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"),
-        ("n_features_in_", "_flat"),
-    ),
+    LDOSRidge: (("coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    LDOSKernelRidge: (("X_fit_", "dual_coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    DOSRidge: (("coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    DOSKernelRidge: (("X_fit_", "species_fit_", "dual_coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
@@ -194,13 +194,19 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
 
 def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
     name = f"{{}} of the regressor of atomic number {number}"
-    check_shape(name.format("target_mean_"), regressor.target_mean_, (n_energies,), "n_energies")
-    if isinstance(regressor, LDOSRidge):
-        check_shape(name.format("coef_"), regressor.coef_, (n_features, n_energies), "n_features, n_energies")
-    else:
-        check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
-        rows = len(regressor.X_fit_)
-        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    # Parts of a fit for several species say for which one they stand.
+    one = () if isinstance(regressor, LDOSRidge | LDOSKernelRidge) else (1,)
+    before = "n_species, " * len(one)
+    check_shape(name.format("target_mean_"), regressor.target_mean_, (*one, n_energies), f"{before}n_energies")
+    if isinstance(regressor, LDOSRidge | DOSRidge):
+        shape = (*one, n_features, n_energies)
+        check_shape(name.format("coef_"), regressor.coef_, shape, f"{before}n_features, n_energies")
+        return
+    check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
+    rows = len(regressor.X_fit_)
+    check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    if one:
+        check_shape(name.format("species_fit_"), regressor.species_fit_, (rows,), "n_environments")
 
 
 def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:

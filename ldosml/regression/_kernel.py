@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ldosml import _tasks, kernels
+from numpy.linalg import LinAlgError
+
+from ldosml import _tasks, kernels, solvers
 from ldosml._array import Array, is_numpy, namespace
+from ldosml.kernel_matrices import EnvironmentKernel, SummedKernel
+from ldosml.regression._per_energy import PerEnergyRidge
 
 _BLOCK = 2**25
 """Numbers of a kernel that prediction holds at a time (256 MB)."""
@@ -15,7 +19,7 @@ _ROWS = 2**12
 """Rows of a block at most, so that none is large to send."""
 
 
-class KernelExpansion:
+class KernelExpansion(PerEnergyRidge):
     """A kernel by name and parameters, and functions f(x) = sum_j k(x, z_j) c_j of it."""
 
     kernel: kernels.Kernel
@@ -36,6 +40,32 @@ class KernelExpansion:
         task = partial(_expanded, function, Z, coefficients)
         # Arrays of other namespaces may live on a device, which the processes of a cluster need not have.
         return xp.concat(list(_tasks.ordered(task, blocks, n_jobs=None if is_numpy(xp) else 1)), axis=0)
+
+    def _fit_matrix(
+        self,
+        matrix: EnvironmentKernel | SummedKernel,
+        targets: Array,
+        alpha: Array | float | None,
+        blocks: list[Array] | None,
+    ) -> Array:
+        """Set ``alpha_``, chosen where it is None, and give the coefficients (n_rows, n_energies) of the rows."""
+        everything = slice(0, matrix.size)
+        K = matrix.block(everything, everything)
+        if isinstance(alpha, float):
+            self.alpha_ = alpha
+            return self._cholesky(K, targets, alpha)
+        factors = solvers.factorize_kernel(K)
+        self.alpha_ = self._choose_alpha(factors, targets, blocks) if alpha is None else alpha
+        return solvers.dual_coefficients(factors, targets, self.alpha_)
+
+    def _cholesky(self, K: Array, targets: Array, alpha: float) -> Array:
+        try:
+            return solvers.solve_kernel(K, targets, alpha)
+        except LinAlgError as error:
+            raise LinAlgError(
+                f"The kernel plus alpha = {alpha:g} is not positive definite in double precision, as when environments "
+                "are repeated, or nearly so. Raise alpha."
+            ) from error
 
 
 def _expanded(function: Callable[[Array, Array], Array], Z: Array, coefficients: Array, X: Array) -> Array:

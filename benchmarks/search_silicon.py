@@ -92,9 +92,7 @@ def report(title, data, folds, results: dict[str, Squares]) -> None:
     """Print one table: pooled losses, the difference with its interval, and fold by fold."""
     everything = np.arange(len(data))
     before = next(iter(results.values()))
-    print(
-        f"\n{title}\n\n| setting | LDOS | difference | DOS | difference | by fold: LDOS; DOS | fit + predict, median fold |"
-    )
+    print(f"\n{title}\n\n| setting | LDOS | difference | DOS | difference | by fold: LDOS; DOS | time of a fold |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, squares in results.items():
         losses = squares.losses(everything)

@@ -22,7 +22,8 @@ import machine
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset, load_dataset, search_settings
+from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset, load_dataset
+from ldosml.search import search_settings
 
 LOW, HIGH = -14.0, 5.0
 BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-structure-out", kernel="matern")

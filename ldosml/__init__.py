@@ -23,8 +23,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.regression import LDOSKernelRidge, LDOSRidge
-from ldosml.search import search_settings
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 from ldosml.whitening import Whitened
@@ -35,7 +34,9 @@ __all__ = [
     "DOS",
     "LDOS",
     "SOAP",
+    "DOSKernelRidge",
     "DOSModel",
+    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",
@@ -61,7 +62,6 @@ __all__ = [
     "normalized_loss",
     "pauli_susceptibility",
     "rmse",
-    "search_settings",
     "smear_eigenvalues",
     "sommerfeld_coefficient",
 ]

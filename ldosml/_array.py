@@ -132,6 +132,20 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
     return members @ values
 
 
+def sum_segments(values: Array, bounds: np.ndarray) -> Array:
+    """Sum consecutive rows of ``values`` (n, m), from each of ``bounds`` (count + 1,) to the next: (count, m)."""
+    xp = namespace(values)
+    if is_numpy(xp):
+        total = np.zeros((len(bounds) - 1, values.shape[1]), dtype=values.dtype)
+        filled = np.flatnonzero(np.diff(bounds))  # reduceat would give an empty segment its next row
+        if filled.size:
+            total[filled] = np.add.reduceat(values[: bounds[-1]], bounds[filled], axis=0)
+        return total
+    row = index_like(values, np.arange(values.shape[0]))[None, :]
+    edge = index_like(values, bounds)[:, None]
+    return xp.astype((row >= edge[:-1, :]) & (row < edge[1:, :]), values.dtype) @ values
+
+
 def to_numpy(array: Array) -> np.ndarray:
     """Copy an array of any namespace to the host, for output only: no numerics pass through here."""
     if array_api_compat.is_cupy_array(array):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,25 +14,30 @@ from ldosml._array import Array, namespace, to_numpy
 from ldosml.properties import PropertyTable, derive_properties, fermi_level, photon_axis
 from ldosml.spectra import DOS, LDOS
 
+Spectrum = Literal["ldos", "dos"]
+
+NAMES: dict[Spectrum, str] = {"ldos": "LDOS", "dos": "DOS per atom"}
+"""What each is called where errors are shown."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Predicted LDOS beside the reference, on one grid, for structures that the model did not see.
+    """Predicted spectra beside the reference, on one grid, for structures that the model did not see.
 
     Parameters
     ----------
     reference, predicted : LDOS
-        States/eV/atom, on the model's energies.
+        States/eV/atom, on the model's energies. The reference is None where only its total DOS is known.
     names, kinds : list of str
         Of each structure.
     reference_dos : DOS, optional
-        Where the total DOS is not the sum of the reference LDOS: projections need not add up. Predicted sums are judged
-        by it.
+        Where the total DOS is not the sum of the reference LDOS, since projections need not add up, or is all that is
+        known. Predicted sums are judged by it.
     n_electrons : array (n_structures,), optional
         Valence electrons, which ``properties`` needs.
     """
 
-    reference: LDOS
+    reference: LDOS | None
     predicted: LDOS
     names: list[str]
     kinds: list[str]
@@ -44,42 +50,50 @@ class Evaluation:
         reference_dos = None if self.reference_dos is None else self.reference_dos.cut(*bounds)
         return replace(
             self,
-            reference=self.reference.cut(*bounds),
+            reference=None if self.reference is None else self.reference.cut(*bounds),
             predicted=self.predicted.cut(*bounds),
             reference_dos=reference_dos,
         )
 
     def dos(self) -> tuple[DOS, DOS]:
         """Total DOS of every structure: reference and predicted."""
-        return self.reference.total() if self.reference_dos is None else self.reference_dos, self.predicted.total()
+        if self.reference_dos is not None:
+            return self.reference_dos, self.predicted.total()
+        if self.reference is None:
+            raise ValueError("An Evaluation needs a reference: an LDOS, a DOS, or both; got neither.")
+        return self.reference.total(), self.predicted.total()
+
+    def compared(self) -> dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]]:
+        """Reference and predicted spectra of each sort that has both."""
+        pairs: dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]] = {"dos": self.dos()}
+        return pairs if self.reference is None else {"ldos": (self.reference, self.predicted), **pairs}
 
     def losses(self) -> dict[str, float]:
         """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2.
+
+        Nothing is said of the LDOS where the reference has none.
 
         ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
         nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
         energies without states are added: compare on the same energies only.
         """
-        dos, predicted_dos = self.dos()
-        return {
-            "ldos_normalized_loss": metrics.normalized_loss(self.reference, self.predicted),
-            "dos_normalized_loss": metrics.normalized_loss(dos, predicted_dos),
-            "ldos_mean_spectrum_loss": _mean_spectrum_loss(self.reference.values),
-            "dos_mean_spectrum_loss": _mean_spectrum_loss(dos.per_atom() if dos.n_atoms is not None else dos.values),
-            "ldos_rmse": metrics.rmse(self.reference, self.predicted),
-            "dos_rmse": metrics.rmse(dos, predicted_dos),
-        }
+        losses = {}
+        for key, (reference, predicted) in self.compared().items():
+            losses[f"{key}_normalized_loss"] = float(metrics.normalized_loss(reference, predicted))
+            losses[f"{key}_mean_spectrum_loss"] = _mean_spectrum_loss(reference)
+            losses[f"{key}_rmse"] = float(metrics.rmse(reference, predicted))
+        return losses
 
     def by_structure(self) -> list[dict[str, Any]]:
         """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
-        dos, predicted_dos = self.dos()
-        ldos_losses = metrics.normalized_loss(self.reference, self.predicted, per="structure")
-        dos_losses = metrics.normalized_loss(dos, predicted_dos, per="structure")
-        columns = zip(self.names, self.kinds, self.reference.n_atoms, ldos_losses, dos_losses, strict=True)
-        return [
-            {"name": name, "kind": kind, "n_atoms": int(n), "ldos_loss": float(ldos), "dos_loss": float(dos)}
-            for name, kind, n, ldos, dos in columns
-        ]
+        columns: dict[str, Iterable[Any]] = {
+            "name": self.names,
+            "kind": self.kinds,
+            "n_atoms": to_numpy(self.predicted.n_atoms).tolist(),
+        }
+        for key, pair in self.compared().items():
+            columns[f"{key}_loss"] = to_numpy(metrics.normalized_loss(*pair, per="structure")).tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def properties(
         self, temperatures: Array, photon_energies: Array | None = None
@@ -119,6 +133,7 @@ class Evaluation:
         return tables[0], tables[1]
 
 
-def _mean_spectrum_loss(values: Array) -> float:
+def _mean_spectrum_loss(spectra: LDOS | DOS) -> float:
+    values = spectra.per_atom() if isinstance(spectra, DOS) and spectra.n_atoms is not None else spectra.values
     xp = namespace(values)
     return float(xp.sqrt(xp.mean(xp.var(values, axis=0)) / xp.var(values)))

@@ -5,10 +5,13 @@ Rows are what is observed: the LDOS of an environment, or the DOS of a structure
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ldosml._array import Array
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, index_like, like, namespace, sum_segments
 
 KernelFunction = Callable[[Array, Array], Array]
 """Shapes (n, f) and (m, f) give (n, m)."""
@@ -34,3 +37,104 @@ class EnvironmentKernel:
     def block(self, rows: slice, columns: slice) -> Array:
         """Give part of the matrix, both slices with a start and a stop."""
         return self.function(self.X[rows, :], self.X[columns, :])
+
+
+_TILE = 2048
+"""Environments on each side of the part of a kernel that is summed at a time (32 MB)."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Which environments each row is the sum of.
+
+    Row r sums the environments ``members[bounds[r]:bounds[r + 1]]``, all of one centre
+    species; it may have none.
+    """
+
+    members: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+
+    def tiles(self, rows: slice) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.int64]]]:
+        """Cut the sums of some rows into few environments at a time.
+
+        Gives the rows that a tile adds to (counted from the first of ``rows``), its environments, and where among them
+        each row begins and ends. A large sum spans several tiles.
+        """
+        edges = self.bounds[rows.start : rows.stop + 1]
+        for start in range(int(edges[0]), int(edges[-1]), _TILE):
+            stop = min(start + _TILE, int(edges[-1]))
+            first = int(np.searchsorted(edges, start, side="right")) - 1
+            last = int(np.searchsorted(edges, stop, side="left"))
+            yield slice(first, last), self.members[start:stop], np.clip(edges[first : last + 1], start, stop) - start
+
+    def of(self, values: Array) -> Array:
+        """Sum rows of ``values`` (n_environments, m): (n_rows, m)."""
+        return sum_segments(namespace(values).take(values, index_like(values, self.members), axis=0), self.bounds)
+
+    def spread(self, values: Array, n_environments: int) -> Array:
+        """Transpose of ``of``: give every environment the sum of the rows (n_rows, m) that it is in."""
+        xp = namespace(values)
+        row = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+        order = np.argsort(self.members, kind="stable")
+        bounds = np.searchsorted(self.members[order], np.arange(n_environments + 1))
+        return sum_segments(xp.take(values, index_like(values, row[order]), axis=0), bounds)
+
+
+@dataclass(frozen=True)
+class SummedKernel:
+    r"""Kernel between sums of environments: S K S^T for the DOS of structures, evaluated without ever holding K.
+
+    .. math:: K_{rs} = w_r w_s \sum_z \sum_{i \in r_z} \sum_{j \in s_z} k(x_i, x_j)
+
+    where r_z are the environments of centre species z in row r: kernels between different centre species are zero.
+    A row of one environment is its LDOS, so that LDOS and DOS can be rows of one matrix.
+
+    Parameters
+    ----------
+    function : callable
+    X : array (n_environments, n_features)
+    sums : sequence of Sums
+        One for each species.
+    weights : array (n_rows,)
+        w above: the square root of a row's weight in the sum of squares.
+    """
+
+    function: KernelFunction
+    X: Array
+    sums: Sequence[Sums]
+    weights: Array
+
+    @property
+    def size(self) -> int:
+        """Number of rows, and of columns."""
+        return int(self.weights.shape[0])
+
+    @property
+    def like(self) -> Array:
+        """An array where the matrix is to live."""
+        return self.X
+
+    def block(self, rows: slice, columns: slice) -> Array:
+        """Give part of the matrix, both slices with a start and a stop."""
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        total = like(self.X, np.zeros(shape))
+        for sums in self.sums:
+            self._add(total, sums, rows, columns)
+        return self.weights[rows, None] * total * self.weights[None, columns]
+
+    def _add(self, total: Array, sums: Sums, rows: slice, columns: slice) -> None:
+        """Add one species to ``total``; of a diagonal block, one triangle of tiles gives both."""
+        symmetric = rows == columns
+        for i, (at, members, bounds) in enumerate(sums.tiles(rows)):
+            X = self._rows(members)
+            for j, (across, others, edges) in enumerate(sums.tiles(columns)):
+                if symmetric and j > i:
+                    break
+                tile = sum_segments(self.function(X, self._rows(others)), bounds)
+                tile = sum_segments(tile.T, edges).T
+                total[at, across] += tile
+                if symmetric and j < i:
+                    total[across, at] += tile.T
+
+    def _rows(self, members: NDArray[np.int64]) -> Array:
+        return namespace(self.X).take(self.X, index_like(self.X, members), axis=0)

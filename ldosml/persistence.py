@@ -29,22 +29,22 @@ from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
-from ldosml.regression import LDOSKernelRidge, LDOSRidge
+from ldosml.regression import DOSKernelRidge, DOSRidge, LDOSKernelRidge, LDOSRidge
 from ldosml.whitening import Whitened
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 1
 
 # What each class learns: array attributes, and plain ones. Those that a model lacks are left out.
+_PER_ENERGY = ("target_mean_", "alpha_", "alphas_", "cv_errors_")
 _LEARNT: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     SOAP: (("species_",), ("n_features_out_",)),
     JoinedSOAP: ((), ("n_features_out_",)),
     Whitened: (("species_", "means_", "maps_"), ("n_features_out_",)),
-    LDOSRidge: (("coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"), ("n_features_in_", "_flat")),
-    LDOSKernelRidge: (
-        ("X_fit_", "dual_coef_", "target_mean_", "alpha_", "alphas_", "cv_errors_"),
-        ("n_features_in_", "_flat"),
-    ),
+    LDOSRidge: (("coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    LDOSKernelRidge: (("X_fit_", "dual_coef_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    DOSRidge: (("coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
+    DOSKernelRidge: (("X_fit_", "species_fit_", "dual_coef_", "species_", *_PER_ENERGY), ("n_features_in_", "_flat")),
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # Parameters that are estimators themselves, or lists of them, and their classes; fitted they have that name and a "_".
@@ -200,6 +200,7 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     if spec["reference"] != grid.reference:
         raise ValueError(f"The model has its zero at {spec['reference']!r}, its energies theirs at {grid.reference!r}.")
     descriptor = _restore(spec["descriptor"], archive)
+    _check_descriptor(descriptor)
     regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
     if not regressors:
         raise ValueError("The model has no regressor.")
@@ -216,13 +217,19 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
 
 def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
     name = f"{{}} of the regressor of atomic number {number}"
-    check_shape(name.format("target_mean_"), regressor.target_mean_, (n_energies,), "n_energies")
-    if isinstance(regressor, LDOSRidge):
-        check_shape(name.format("coef_"), regressor.coef_, (n_features, n_energies), "n_features, n_energies")
-    else:
-        check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
-        rows = len(regressor.X_fit_)
-        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    # Parts of a fit for several species say for which one they stand.
+    one = () if isinstance(regressor, LDOSRidge | LDOSKernelRidge) else (1,)
+    before = "n_species, " * len(one)
+    check_shape(name.format("target_mean_"), regressor.target_mean_, (*one, n_energies), f"{before}n_energies")
+    if isinstance(regressor, LDOSRidge | DOSRidge):
+        shape = (*one, n_features, n_energies)
+        check_shape(name.format("coef_"), regressor.coef_, shape, f"{before}n_features, n_energies")
+        return
+    check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
+    rows = len(regressor.X_fit_)
+    check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
+    if one:
+        check_shape(name.format("species_fit_"), regressor.species_fit_, (rows,), "n_environments")
 
 
 def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
@@ -241,6 +248,23 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
         if name in part["arrays"]:
             setattr(estimator, name, _read_array(archive, part["arrays"][name]))
     return estimator
+
+
+def _check_descriptor(descriptor: Any) -> None:
+    """Refuse parts of a descriptor that do not fit together."""
+    if isinstance(descriptor, Whitened):
+        n_features, count = descriptor.n_features_out_, len(descriptor.species_)
+        check_shape("means_ of Whitened", descriptor.means_, (count, n_features), "n_species, n_features")
+        shape = (count, n_features, n_features)
+        check_shape("maps_ of Whitened", descriptor.maps_, shape, "n_species, n_features, n_features")
+        _check_descriptor(descriptor.descriptor_)
+        parts = descriptor.descriptor_.n_features_out_
+    elif isinstance(descriptor, JoinedSOAP):
+        parts = sum(soap.n_features_out_ for soap in descriptor.soaps_)
+    else:
+        return
+    if parts != descriptor.n_features_out_:
+        raise ValueError(f"{type(descriptor).__name__} has {descriptor.n_features_out_} features, its parts {parts}.")
 
 
 def _restore_parts(estimator: Any, parts: Sequence[Mapping[str, Any]], archive: zipfile.ZipFile) -> None:

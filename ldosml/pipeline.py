@@ -1,4 +1,4 @@
-"""From structures to their LDOS: descriptor, one regressor per centre species, and the energy grid that they share."""
+"""From structures to their LDOS: descriptor, a regressor for each centre species, and the energy grid they share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ldosml._array import to_numpy
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.evaluation import Evaluation
 from ldosml.regression import LDOSKernelRidge
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
+from ldosml.training import Training, from_arrays, from_dataset
 
 
 class Data(Protocol):
@@ -119,70 +119,70 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         self.low = low
         self.high = high
 
-    def fit(self, data: Data | Sequence[Atoms], ldos: LDOS | None = None) -> Self:
-        """Fit on a dataset, or on structures and their LDOS.
+    def fit(self, data: Data | Sequence[Atoms], spectra: LDOS | DOS | None = None) -> Self:
+        """Fit on a dataset, or on structures and the LDOS of their atoms or their total DOS.
 
-        Where the dataset knows groups of kindred structures (snapshots of one trajectory), the regressor gets the group
-        of each environment as its ``structure_index``: leave-one-structure-out then leaves out the whole group.
+        Regressors of the LDOS are fitted for each centre species on its own; those that split the total DOS
+        (``DOSKernelRidge``, ``DOSRidge``) are fitted once, for all species together, with the LDOS where their
+        ``ldos_weight`` is not zero.
+
+        Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-structure-out
+        leaves out the whole group.
 
         Raises
         ------
         ValueError
-            When there is no LDOS, rows do not match atoms, or the zero is not ``reference`` and cannot be moved.
+            When a regressor lacks the spectra that it learns from, rows do not match atoms, or the zero is not
+            ``reference`` and cannot be moved.
         """
-        structures, ldos, groups = self._from_dataset(data) if ldos is None else self._from_arrays(data, ldos)
-        X = self._fit_descriptor(structures)
-        numbers = np.concatenate([atoms.numbers for atoms in structures])
-        group = np.asarray(groups)[to_numpy(ldos.structure_index)]
-        self.grid_, self.smearing_width_ = ldos.grid, ldos.smearing_width
-        self.regressors_ = {}
-        for number in np.unique(numbers):
-            rows, regressor = numbers == number, self._new_regressor()
-            grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
-            try:
-                self.regressors_[int(number)] = regressor.fit(X[rows], ldos.values[rows], **grouped)
-            except ValueError as error:
-                found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
-                raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
+        if spectra is None:
+            training = from_dataset(data, self.reference, self.low, self.high)
+        else:
+            training = from_arrays(data, spectra, self.reference, self.low, self.high)  # type: ignore[arg-type]
+        regressor = self._new_regressor()
+        splits_dos = has_fit_parameter(regressor, "ldos")
+        if not splits_dos:
+            training.require_ldos(type(regressor).__name__)
+        X = self._fit_descriptor(training.structures)
+        self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
+        fit = self._fit_together if splits_dos else self._fit_by_species
+        self.regressors_: dict[int, Any] = fit(regressor, X, training)
         self.training_: dict[str, Any] = {
-            "n_structures": len(structures),
-            "n_environments": len(ldos),
-            "n_groups": len(set(groups)),
-            "valence_electrons": _valence(structures, getattr(data, "n_electrons", None)),
+            "n_structures": len(training.structures),
+            "n_environments": len(X),
+            "n_groups": len(set(training.groups)),
+            "valence_electrons": _valence(training.structures, getattr(data, "n_electrons", None)),
             "provenance": dict(getattr(data, "provenance", {})),
         }
         return self
 
-    def _from_dataset(self, data: Any) -> tuple[list[Atoms], LDOS, Sequence[object]]:
-        if not hasattr(data, "refer_to"):
-            raise ValueError("fit needs a dataset, or structures and their LDOS: fit(structures, ldos).")
-        aligned = data.refer_to(self.reference, self.low, self.high)
-        if aligned.ldos is None:
-            raise ValueError("This dataset holds total DOS only; DOSModel learns from LDOS, one row per atom.")
-        return aligned.structures, aligned.ldos, aligned.groups
+    def _fit_by_species(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
+        """Fit a regressor to the LDOS of the atoms of each species."""
+        ldos = training.require_ldos(type(regressor).__name__)
+        numbers, group = training.numbers, np.asarray(training.groups)[training.structure_index]
+        fitted = {}
+        for number in np.unique(numbers):
+            rows = numbers == number
+            grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
+            try:
+                fitted[int(number)] = clone(regressor).fit(X[rows], ldos.values[rows], **grouped)
+            except ValueError as error:
+                found = f"{rows.sum()} environments in {len(set(group[rows]))} groups of structures"
+                raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
+        return fitted
 
-    def _from_arrays(self, data: Any, ldos: LDOS) -> tuple[list[Atoms], LDOS, Sequence[object]]:
-        structures = [data] if isinstance(data, Atoms) else list(data)
-        if ldos.grid.reference != self.reference:
-            raise ValueError(
-                f"The LDOS has its zero at {ldos.grid.reference!r}, the model at {self.reference!r}. Move the LDOS "
-                "with refer_to, or make the model with reference=...."
-            )
-        expected = [len(atoms) for atoms in structures]
-        if expected != ldos.n_atoms.tolist():
-            raise ValueError(
-                f"LDOS rows must match atoms one by one: {len(structures)} structures have {sum(expected)} atoms, the "
-                f"LDOS has {len(ldos)} rows in {ldos.n_structures} structures."
-            )
-        if ldos.numbers is not None:
-            numbers = np.concatenate([atoms.numbers for atoms in structures])
-            if not np.array_equal(to_numpy(ldos.numbers), numbers):
-                raise ValueError("The LDOS has rows of other elements than the atoms of the structures, in this order.")
-        low = ldos.grid.start if self.low is None else self.low
-        high = ldos.grid.stop if self.high is None else self.high
-        if low < ldos.grid.start - 1e-9 or high > ldos.grid.stop + 1e-9:
-            raise ValueError(f"low = {low:g} and high = {high:g} eV reach beyond the spectra: {ldos.grid}.")
-        return structures, ldos.cut(low, high), list(range(len(structures)))
+    def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
+        """Fit one regressor to the DOS of all structures; give the part of each species."""
+        wanted = regressor.get_params().get("ldos_weight", 0) > 0
+        regressor.fit(
+            X,
+            training.dos.values,
+            training.structure_index,
+            species=training.numbers,
+            ldos=training.require_ldos("a joint fit (ldos_weight > 0)").values if wanted else None,
+            groups=np.asarray(training.groups),
+        )
+        return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
     def _new_regressor(self) -> Any:
         if self.regressor is None:
@@ -218,7 +218,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
     def evaluate(self, data: Data) -> Evaluation:
-        """Predict the structures of a dataset and set the predictions beside its LDOS.
+        """Predict the structures of a dataset and set the predictions beside its LDOS and DOS, or its DOS alone.
 
         They are judged at the model's energies, as far as every structure's DOS is stored and complete: see the grid of
         the result.
@@ -226,21 +226,17 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When the dataset has no LDOS, is smeared differently, or has other energies.
+            When the dataset is smeared differently or has other energies.
         """
         check_is_fitted(self)
         grid = self.grid_.cut(*data.complete_range(self.reference))
         aligned = data.refer_to(self.reference, grid.start, grid.stop)
-        if aligned.ldos is None:
+        if not same_width(aligned.dos.smearing_width, self.smearing_width_):
             raise ValueError(
-                "This dataset holds total DOS only; predictions are judged against LDOS, one row per atom."
-            )
-        if not same_width(aligned.ldos.smearing_width, self.smearing_width_):
-            raise ValueError(
-                f"The dataset is smeared by {aligned.ldos.smearing_width} eV, the model's training data by "
+                f"The dataset is smeared by {aligned.dos.smearing_width} eV, the model's training data by "
                 f"{self.smearing_width_} eV: use broaden_to."
             )
-        grid.require_match(aligned.ldos.grid, "The model and the dataset")
+        grid.require_match(aligned.dos.grid, "The model and the dataset")
         predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
         return Evaluation(
             aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos, aligned.n_electrons

@@ -60,6 +60,26 @@ def test_fit_predict_and_info(capsys, tmp_path, dataset):
     assert facts["training"]["provenance"]["code"] == "closed form"
 
 
+@pytest.mark.parametrize("total", [True, False], ids=["DOS only", "LDOS"])
+@pytest.mark.parametrize("learn", ["dos", "both", "ldos"])
+def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, total):
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3), total=total).write(tmp_path / "data.h5")
+    options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", learn, "--json", "--report", tmp_path / "report"]
+    code, out, err = run(capsys, "fit", tmp_path / "data.h5", *options)
+    if total and learn != "dos":
+        assert code != 0
+        assert "holds total DOS only, from which --learn dos learns" in err
+        return
+    assert code == 0
+    result = json.loads(out)
+    assert 0 < result["errors"]["dos_normalized_loss"] < 2
+    assert ("ldos_normalized_loss" in result["errors"]) is not total
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
+    kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]
+    assert kept["class"] == ("LDOSKernelRidge" if learn == "ldos" else "DOSKernelRidge")
+    assert kept["parameters"].get("ldos_weight") == {"dos": 0.0, "both": 1.0, "ldos": None}[learn]
+
+
 def test_info_on_a_dataset(capsys, dataset):
     code, out, _ = run(capsys, "info", dataset, "--json")
     facts = json.loads(out)

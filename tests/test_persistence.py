@@ -11,7 +11,17 @@ from ase.build import bulk
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, persistence
+from ldosml import (
+    LDOS,
+    SOAP,
+    DOSKernelRidge,
+    DOSModel,
+    DOSRidge,
+    EnergyGrid,
+    LDOSKernelRidge,
+    LDOSRidge,
+    persistence,
+)
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
@@ -38,8 +48,11 @@ def model():
         LDOSKernelRidge(1e-3, kernel="matern"),
         LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
         LDOSRidge(np.full(GRID.size, 1e-3)),
+        DOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
+        DOSKernelRidge(1e-3, ldos_weight=0.5),
+        DOSRidge(1e-3),
     ],
-    ids=["cholesky", "chosen", "ridge"],
+    ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge"],
 )
 def test_saved_models_predict_the_same(tmp_path, regressor):
     structures = crystals()

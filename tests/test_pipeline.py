@@ -7,11 +7,25 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 from scipy.spatial.transform import Rotation
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, normalized_loss
+from ldosml import (
+    DOS,
+    LDOS,
+    SOAP,
+    DOSKernelRidge,
+    DOSModel,
+    DOSRidge,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    LDOSRidge,
+    normalized_loss,
+)
+from ldosml.evaluation import Evaluation
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 
@@ -159,7 +173,7 @@ def test_refusals(model, make_dataset):
     structures = crystals(2)
     with pytest.raises(ValueError, match=r"2 structures have 16 atoms, the LDOS has 64 rows in 8 structures"):
         DOSModel(SMALL).fit(structures, invented_ldos(crystals()))
-    with pytest.raises(ValueError, match="needs a dataset, or structures and their LDOS"):
+    with pytest.raises(ValueError, match="needs a dataset, or structures and their spectra"):
         DOSModel(SMALL).fit(structures)
     with pytest.raises(ValueError, match="contains Ge"):
         model.predict(bulk("Ge"))
@@ -169,12 +183,73 @@ def test_refusals(model, make_dataset):
     holed.positions[0, 0] = np.nan
     with pytest.raises(ValueError, match="finite"):
         model.predict(holed)
-    with pytest.raises(ValueError, match="total DOS only"):
+    with pytest.raises(ValueError, match=r"needs the LDOS, one row per atom\. Structural learning does without"):
         DOSModel(SMALL).fit(make_dataset(total=True))
     with pytest.raises(ValueError, match="zero at 'fermi', the model at 'vacuum'"):
         DOSModel(SMALL, reference="vacuum").fit(structures, invented_ldos(structures))
     with pytest.raises(ValueError, match=r"smeared by 0\.5 eV, the model's training data by 0\.3 eV"):
         DOSModel(SMALL, LDOSRidge(), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
+
+
+def totals(structures):
+    ldos = invented_ldos(structures)
+    return DOS(GRID, ldos.total().values, 0.3, n_atoms=ldos.n_atoms)
+
+
+@pytest.mark.parametrize("regressor", [DOSKernelRidge(1e-8, kernel="matern"), DOSRidge(1e-8)], ids=["kernel", "ridge"])
+def test_splits_a_dos_that_it_was_shown(regressor):
+    """The shares of silicon and carbon are not known, their sums are predicted."""
+    structures, new = crystals(), crystals(5, seed=1)
+    model = DOSModel(SMALL, regressor).fit(structures, totals(structures))
+    predicted = model.predict(new)
+    assert sorted(model.regressors_) == [6, 14]
+    assert predicted.smearing_width == 0.3
+    np.testing.assert_allclose(predicted.total().values, totals(new).values, atol=0.1)
+
+
+def test_a_joint_fit_learns_the_shares_too():
+    structures, new = crystals(), crystals(5, seed=1)
+    model = DOSModel(SMALL, DOSKernelRidge(1e-8, kernel="matern", ldos_weight=1.0))
+    predicted = model.fit(structures, invented_ldos(structures)).predict(new)
+    np.testing.assert_allclose(predicted.values, invented_ldos(new).values, atol=0.02)
+    with pytest.raises(ValueError, match=r"a joint fit .* needs the LDOS"):
+        model.fit(structures, totals(structures))
+
+
+def test_groups_are_left_out_together_in_structural_learning(make_dataset):
+    data = make_dataset()
+    assert len(set(data.groups)) < len(data)
+    regressor = DOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-3, 1.0])
+    model = DOSModel(SMALL, regressor, low=-4, high=2).fit(data)
+    aligned = data.refer_to("fermi", -4, 2)
+    X, groups = model.descriptor_.transform(aligned.structures), np.unique(data.groups, return_inverse=True)[1]
+    fitted = clone(regressor).fit(X, aligned.dos.values, data.structure_index, species=data.numbers, groups=groups)
+    np.testing.assert_allclose(model.regressors_[14].cv_errors_, fitted.cv_errors_, rtol=1e-10)
+
+
+def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
+    data = make_dataset(total=True)
+    model = DOSModel(SMALL, DOSKernelRidge(1e-6, kernel="gaussian"), low=-4, high=2).fit(data)
+    evaluation = model.evaluate(data)
+    assert evaluation.reference is None
+    assert set(evaluation.losses()) == {"dos_normalized_loss", "dos_mean_spectrum_loss", "dos_rmse"}
+    assert evaluation.losses()["dos_normalized_loss"] < 0.1
+    assert list(evaluation.by_structure()[0]) == ["name", "kind", "n_atoms", "dos_loss"]
+    assert evaluation.cut(-2, 1).dos()[0].grid.start == pytest.approx(-2)
+    with pytest.raises(ValueError, match="got neither"):
+        Evaluation(None, evaluation.predicted, data.names, data.kinds).losses()
+
+
+@pytest.mark.parametrize(
+    ("structures", "dos", "message"),
+    [
+        (crystals(3), totals(crystals(2)), "3 structures, 2 rows"),
+        ([bulk("Si"), bulk("Si")], totals(crystals(2)), "other numbers of atoms"),
+    ],
+)
+def test_dos_of_other_structures(structures, dos, message):
+    with pytest.raises(ValueError, match=message):
+        DOSModel(SMALL, DOSRidge()).fit(structures, dos)
 
 
 def test_species_with_soap_but_no_regressor():

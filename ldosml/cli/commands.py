@@ -40,6 +40,14 @@ class KernelName(StrEnum):
     matern = "matern"
 
 
+class Targets(StrEnum):
+    """What ``fit`` learns from."""
+
+    ldos = "ldos"
+    dos = "dos"
+    both = "both"
+
+
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures, report and model.")] = Path(
@@ -154,6 +162,13 @@ def import_(
 def fit(
     dataset: Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write, .ldosml.")],
+    learn: Annotated[
+        Targets,
+        typer.Option(help="Learn from the LDOS of atoms, from the total DOS, which is then split, or both."),
+    ] = Targets.ldos,
+    ldos_weight: Annotated[
+        float, typer.Option(help="Weight of an atom's LDOS beside a structure's DOS, for --learn both.")
+    ] = 1.0,
     kernel: Annotated[KernelName, typer.Option(help="Similarity of two environments.")] = KernelName.matern,
     degree: Annotated[int, typer.Option(min=1, help="Of a polynomial kernel.")] = 2,
     gamma: Annotated[float, typer.Option(help="Of a gaussian, matern or polynomial kernel.")] = 1.0,
@@ -179,7 +194,7 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to a dataset, judge it on whole structures held out, and save it."""
-    from ldosml import SOAP, DOSModel, LDOSKernelRidge, persistence
+    from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, persistence
 
     refuse_existing(output, overwrite)
     check_temperature(temperature)
@@ -194,7 +209,11 @@ def fit(
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
-    regressor = LDOSKernelRidge(_alpha(alpha), kernel=kernel.value, degree=degree, gamma=gamma)
+    if learn is not Targets.dos and data.ldos is None:
+        raise ValueError(f"{dataset} holds total DOS only, from which --learn dos learns.")
+    options: dict[str, Any] = {"alpha": _alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
+    weight = ldos_weight if learn is Targets.both else 0.0
+    regressor = LDOSKernelRidge(**options) if learn is Targets.ldos else DOSKernelRidge(ldos_weight=weight, **options)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=jobs)
     with stages(f"Fitting {len(train)} structures"):
         model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)

@@ -58,16 +58,18 @@ def _property_rows(properties: DerivedProperties, noise: Mapping[str, float]) ->
 
 
 def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> list[list[str]]:
+    from ldosml.evaluation import NAMES
+
     losses = evaluation.losses()
     return [
         [
-            name,
+            NAMES[kind],
             f"{losses[f'{kind}_normalized_loss']:.3f}",
             f"{losses[f'{kind}_mean_spectrum_loss']:.3f}",
             "not known" if noise is None else f"{noise[kind]:.3f}",
             f"{losses[f'{kind}_rmse']:.3f}",
         ]
-        for kind, name in (("ldos", "LDOS"), ("dos", "DOS per atom"))
+        for kind in evaluation.compared()
     ]
 
 
@@ -97,7 +99,7 @@ def write_evaluation(
     from ldosml import plotting, report
     from ldosml._files import replacing
 
-    noise = report.label_noise_at(train.label_noise, evaluation.reference.smearing_width)
+    noise = report.label_noise_at(train.label_noise, evaluation.predicted.smearing_width)
     figures = {
         "representatives.png": plotting.representatives_figure(evaluation),
         "parity.png": plotting.parity_figure(evaluation),
@@ -153,7 +155,7 @@ def report_errors(
     """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
     from ldosml.report import label_noise_at, property_noise_at
 
-    width = evaluation.reference.smearing_width
+    width = evaluation.predicted.smearing_width
     noise = label_noise_at(test.label_noise, width)
     floor = {} if properties is None else property_noise_at(test.label_noise, width, properties.temperature)
     result = {
@@ -162,23 +164,23 @@ def report_errors(
         "label_noise": noise,
         "smearing_width": width,
         "n_structures": len(test),
-        "n_environments": len(evaluation.reference),
-        "energies": [evaluation.reference.grid.start, evaluation.reference.grid.stop],
+        "n_environments": len(evaluation.predicted),
+        "energies": [evaluation.predicted.grid.start, evaluation.predicted.grid.stop],
         "seconds": stages.seconds,
         "files": [str(file) for file in files],
     }
 
     def show() -> None:
-        grid = evaluation.reference.grid
+        grid = evaluation.predicted.grid
         title = (
-            f"{len(test)} structures, {len(evaluation.reference)} environments, {grid.start:g} to {grid.stop:g} eV, "
+            f"{len(test)} structures, {len(evaluation.predicted)} environments, {grid.start:g} to {grid.stop:g} eV, "
             f"smearing {'not known' if width is None else f'{width:g} eV'}"
         )
         results.print(table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
         if properties is not None:
             title = f"Derived from the DOS at {properties.temperature:g} K"
             results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
-            if evaluation.reference.grid.reference == "fermi":
+            if evaluation.predicted.grid.reference == "fermi":
                 results.print(_FERMI_WORDS, soft_wrap=True)
         results.print(_ERROR_WORDS, soft_wrap=True)
         for file in files:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml import metrics
 from ldosml._array import Array, to_numpy
-from ldosml.evaluation import Evaluation
+from ldosml.evaluation import NAMES, Evaluation, Spectrum
 from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
 from ldosml.plotting.parity import draw_counts, draw_error_counts
 from ldosml.plotting.spectra import atom_name, plot_spectrum, short
@@ -25,6 +25,7 @@ from ldosml.plotting.style import (
     finish_energy_axis,
     mark_fermi_level,
 )
+from ldosml.spectra import DOS
 
 _UNIT = "states/eV/atom"
 _LONGEST_NAME = 30  # characters that fit above a third of the page's width
@@ -43,12 +44,16 @@ def representatives_figure(evaluation: Evaluation) -> Figure:
     """The worst, median and best prediction: LDOS of atoms above, DOS per atom of structures below.
 
     Arranged as figure 6 of Aryanpour and Sadeghi (2025). Rows are ranked by L/sigma over their own energies, sigma
-    that of the whole set; atoms are counted from 0. Panels of one row share both axes.
+    that of the whole set; atoms are counted from 0. Panels of one row share both axes. Without a reference LDOS there
+    is only the lower row.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
-    axes = figure.subplots(2, 3, sharex=True, sharey="row")
-    _draw_environments(axes[0], evaluation)
-    _draw_structures(axes[1], evaluation)
+    drawn = [_draw_structures]
+    if evaluation.reference is not None:
+        drawn.insert(0, _draw_environments)
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 2.0 * len(drawn)), layout="constrained")
+    axes = figure.subplots(len(drawn), 3, sharex=True, sharey="row", squeeze=False)
+    for row, draw in zip(axes, drawn, strict=True):
+        draw(row, evaluation)
     for ax in axes.flat:
         ax.label_outer()
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -62,13 +67,12 @@ def parity_figure(evaluation: Evaluation) -> Figure:
     Colours count the values, on a logarithmic scale; on the diagonal a prediction is exact. Below, the errors are
     counted, on a logarithmic scale too.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, 4.7), layout="constrained")
-    upper, lower = figure.subplots(2, 2, height_ratios=(3, 1))
-    losses = evaluation.losses()
-    columns = (("LDOS", "ldos_normalized_loss"), ("DOS per atom", "dos_normalized_loss"))
-    for ax, below, (name, key), (reference, predicted) in zip(upper, lower, columns, _pairs(evaluation), strict=True):
+    losses, values = evaluation.losses(), _values(evaluation)
+    figure = Figure(figsize=(PAGE_WIDTH * len(values) / 2, 4.7), layout="constrained")
+    upper, lower = figure.subplots(2, len(values), height_ratios=(3, 1), squeeze=False)
+    for ax, below, (key, (reference, predicted)) in zip(upper, lower, values.items(), strict=True):
         draw_counts(ax, reference, predicted, _UNIT)
-        ax.set_title(f"{name}, L/σ = {losses[key]:.3f}", fontsize=FONT)
+        ax.set_title(f"{NAMES[key]}, L/σ = {losses[f'{key}_normalized_loss']:.3f}", fontsize=FONT)
         draw_error_counts(below, predicted - reference, _UNIT)
     return figure
 
@@ -77,7 +81,7 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
     """Root mean square error at each energy beside the standard deviation of the reference at that energy.
 
     The deviation is what predicting the mean spectrum would miss by: where both curves meet, nothing was learned. The
-    upper panel averages over atoms, the lower one over structures, whose DOS per atom is compared.
+    panel of the LDOS averages over atoms, that of the DOS over structures, whose DOS per atom is compared.
 
     Parameters
     ----------
@@ -86,30 +90,31 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
         {"ldos": ..., "dos": ...}: error of the labels at the smearing of these spectra as a fraction of their standard
         deviation over the whole set. Drawn as a line, since how it is spread over the energies is not known.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, 4.4), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    grid = evaluation.reference.grid
-    rows = ((upper, "ldos", LDOS_LABEL), (lower, "dos", DOS_LABEL))
-    for (ax, key, label), (reference, predicted) in zip(rows, _pairs(evaluation), strict=True):
+    grid, values = evaluation.predicted.grid, _values(evaluation)
+    figure = Figure(figsize=(PAGE_WIDTH, 0.4 + 2.0 * len(values)), layout="constrained")
+    axes = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (key, (reference, predicted)) in zip(axes, values.items(), strict=True):
         _draw_errors(ax, grid.energies, reference, predicted, None if label_noise is None else label_noise[key])
         mark_fermi_level(ax, grid.energies, grid.reference)
         finish_energy_axis(ax, grid.energies, grid.reference)
-        ax.set_ylabel(label, fontsize=FONT)
+        ax.set_ylabel(LDOS_LABEL if key == "ldos" else DOS_LABEL, fontsize=FONT)
         ax.label_outer()
-    handles, labels = upper.get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=SMALL_FONT)
     return figure
 
 
-def _pairs(evaluation: Evaluation) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _values(evaluation: Evaluation) -> dict[Spectrum, list[NDArray[np.float64]]]:
     """Reference and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
-    ldos = [to_numpy(s.values) for s in (evaluation.reference, evaluation.predicted)]
-    dos = [to_numpy(s.per_atom()) for s in evaluation.dos()]
-    return [(ldos[0], ldos[1]), (dos[0], dos[1])]
+    return {
+        key: [to_numpy(s.per_atom() if isinstance(s, DOS) else s.values) for s in pair]
+        for key, pair in evaluation.compared().items()
+    }
 
 
 def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
     reference, predicted = evaluation.reference, evaluation.predicted
+    assert reference is not None  # or representatives_figure would not draw them
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
     index = to_numpy(reference.structure_index)
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
@@ -125,7 +130,7 @@ def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> Non
 def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
     reference, predicted = evaluation.dos()
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))
-    values, predicted_values = _pairs(evaluation)[1]
+    values, predicted_values = _values(evaluation)["dos"]
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
         title = f"{rank}: L/σ = {losses[row]:.3f}\n{short(evaluation.names[row], _LONGEST_NAME)}"
         curves, zero = (values[row], predicted_values[row]), reference.grid.reference

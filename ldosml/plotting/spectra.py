@@ -71,9 +71,9 @@ def draw_spectrum(
 
 def atom_name(evaluation: Evaluation, row: int) -> str:
     """Element, where it is known, and place in its structure of the atom in a row of the LDOS."""
-    reference = evaluation.reference
-    symbol = "" if reference.numbers is None else f"{chemical_symbols[int(reference.numbers[row])]} "
-    return f"{symbol}atom {row - reference.rows(int(reference.structure_index[row])).start}"
+    spectra = evaluation.predicted
+    symbol = "" if spectra.numbers is None else f"{chemical_symbols[int(spectra.numbers[row])]} "
+    return f"{symbol}atom {row - spectra.rows(int(spectra.structure_index[row])).start}"
 
 
 def short(name: str, room: int) -> str:

@@ -36,17 +36,17 @@ def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float
     ValueError
         When there is no such structure.
     """
-    count = evaluation.reference.n_structures
+    count = evaluation.predicted.n_structures
     if not 0 <= structure < count:
         raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure}.")
-    figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    _draw_total(upper, evaluation, structure)
-    _draw_worst_atom(lower, evaluation, structure)
-    for ax in (upper, lower):
+    drawn = [_draw_total] if evaluation.reference is None else [_draw_total, _draw_worst_atom]
+    figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.8 * len(drawn)), layout="constrained")
+    axes = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, draw in zip(axes, drawn, strict=True):
+        draw(ax, evaluation, structure)
         _mark_levels(ax, evaluation, levels)
         ax.label_outer()
-    handles, labels = upper.get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=SMALL_FONT, columnspacing=1.4
     )
@@ -63,6 +63,7 @@ def _draw_total(ax: Axes, evaluation: Evaluation, structure: int) -> None:
 
 def _draw_worst_atom(ax: Axes, evaluation: Evaluation, structure: int) -> None:
     reference, predicted = evaluation.reference, evaluation.predicted
+    assert reference is not None  # or structure_figure would not draw it
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
     rows = reference.rows(structure)
     worst = rows.start + int(np.argmax(losses[rows]))
@@ -72,7 +73,7 @@ def _draw_worst_atom(ax: Axes, evaluation: Evaluation, structure: int) -> None:
 
 
 def _mark_levels(ax: Axes, evaluation: Evaluation, levels: tuple[float, float] | None) -> None:
-    grid = evaluation.reference.grid
+    grid = evaluation.predicted.grid
     if levels is None:
         mark_fermi_level(ax, grid.energies, grid.reference)
         return

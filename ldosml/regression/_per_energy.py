@@ -20,40 +20,13 @@ DEFAULT_ALPHAS = tuple(float(a) for a in np.logspace(-8, 1.5, 20))
 """Candidates for alpha, as multiples of the mean of the kernel's diagonal (of X X^T without a kernel)."""
 
 
-class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """What fitting with and without a kernel share: targets, alpha, and its choice."""
+class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """What all of them share: alpha and its choice, and the mean that predictions are given back."""
 
     alpha: Alpha
     alphas: ArrayLike | None
     alpha_smoothing: float
     subtract_mean: bool
-
-    def fit(self, X: Array, Y: Array, structure_index: Array | None = None) -> Self:
-        """Fit all energies.
-
-        Parameters
-        ----------
-        X : array (n_environments, n_features)
-        Y : array (n_environments, n_energies) or (n_environments,)
-            Targets, states/eV/atom.
-        structure_index : array (n_environments,), optional
-            Which environments belong together; needed to choose alpha by leave-one-structure-out.
-
-        Raises
-        ------
-        ValueError
-            When an array is not finite, shapes differ, alpha is not positive, or structure_index is missing.
-        """
-        X, Y = validate_fit(self, X, Y)
-        targets = Y[:, None] if Y.ndim == 1 else Y
-        xp = namespace(targets)
-        mean = xp.mean(targets, axis=0)
-        self.target_mean_ = mean if self.subtract_mean else xp.zeros_like(mean)
-        self._flat = Y.ndim == 1
-        alpha = self._given_alpha(targets)
-        blocks = self._blocks(structure_index, targets) if alpha is None else None
-        self._solve(X, targets - self.target_mean_[None, :], alpha, blocks)
-        return self
 
     def _given_alpha(self, targets: Array) -> Array | float | None:
         """Alpha as one number or (n_energies,); None where it is to be chosen."""
@@ -105,10 +78,41 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         variance = xp.mean(targets * targets, axis=0)
         return solvers.choose_alpha(self.cv_errors_, self.alphas_, variance, self.alpha_smoothing)
 
-    @abstractmethod
-    def _solve(self, X: Array, targets: Array, alpha: Array | float | None, blocks: list[Array] | None) -> None:
-        """Fit targets without their mean; set ``alpha_``, chosen among ``alphas`` where ``alpha`` is None."""
-
     def _finish(self, predicted: Array) -> Array:
         predicted = predicted + self.target_mean_[None, :]
         return predicted[:, 0] if self._flat else predicted
+
+
+class EnvironmentRidge(PerEnergyRidge, ABC):
+    """Regressions whose targets are the LDOS of environments, one row each."""
+
+    def fit(self, X: Array, Y: Array, structure_index: Array | None = None) -> Self:
+        """Fit all energies.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+        Y : array (n_environments, n_energies) or (n_environments,)
+            Targets, states/eV/atom.
+        structure_index : array (n_environments,), optional
+            Which environments belong together; needed to choose alpha by leave-one-structure-out.
+
+        Raises
+        ------
+        ValueError
+            When an array is not finite, shapes differ, alpha is not positive, or structure_index is missing.
+        """
+        X, Y = validate_fit(self, X, Y)
+        targets = Y[:, None] if Y.ndim == 1 else Y
+        xp = namespace(targets)
+        mean = xp.mean(targets, axis=0)
+        self.target_mean_ = mean if self.subtract_mean else xp.zeros_like(mean)
+        self._flat = Y.ndim == 1
+        alpha = self._given_alpha(targets)
+        blocks = self._blocks(structure_index, targets) if alpha is None else None
+        self._solve(X, targets - self.target_mean_[None, :], alpha, blocks)
+        return self
+
+    @abstractmethod
+    def _solve(self, X: Array, targets: Array, alpha: Array | float | None, blocks: list[Array] | None) -> None:
+        """Fit targets without their mean; set ``alpha_``, chosen among ``alphas`` where ``alpha`` is None."""

@@ -5,18 +5,18 @@ X (n_environments, n_features) are descriptors of environments, Y (n_environment
 
 from __future__ import annotations
 
-from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import kernels, solvers
 from ldosml._array import Array, namespace
 from ldosml._validation import validate_predict
+from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression._kernel import KernelExpansion
-from ldosml.regression._per_energy import Alpha, PerEnergyRidge
+from ldosml.regression._per_energy import Alpha, EnvironmentRidge
 
 
-class LDOSRidge(PerEnergyRidge):
+class LDOSRidge(EnvironmentRidge):
     r"""Linear ridge regression of the LDOS, one alpha per energy from one singular value decomposition.
 
     For every energy e minimises |y_e - mean_e - X w_e|^2 + alpha_e |w_e|^2.
@@ -75,7 +75,7 @@ class LDOSRidge(PerEnergyRidge):
         return self._finish(validate_predict(self, X) @ self.coef_)
 
 
-class LDOSKernelRidge(KernelExpansion, PerEnergyRidge):
+class LDOSKernelRidge(KernelExpansion, EnvironmentRidge):
     r"""Kernel ridge regression of the LDOS, all energies from one factorisation.
 
     For every energy e minimises |y_e - mean_e - K c_e|^2 + alpha_e c_e.K c_e (equations 13 and 14 of Aryanpour and
@@ -141,24 +141,8 @@ class LDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         self.subtract_mean = subtract_mean
 
     def _solve(self, X: Array, targets: Array, alpha: Array | float | None, blocks: list[Array] | None) -> None:
-        K = self._kernel(X, X)
         self.X_fit_ = X
-        if isinstance(alpha, float):
-            self.alpha_ = alpha
-            self.dual_coef_ = self._cholesky(K, targets, alpha)
-            return
-        factors = solvers.factorize_kernel(K)
-        self.alpha_ = self._choose_alpha(factors, targets, blocks) if alpha is None else alpha
-        self.dual_coef_ = solvers.dual_coefficients(factors, targets, self.alpha_)
-
-    def _cholesky(self, K: Array, targets: Array, alpha: float) -> Array:
-        try:
-            return solvers.solve_kernel(K, targets, alpha)
-        except LinAlgError as error:
-            raise LinAlgError(
-                f"The kernel plus alpha = {alpha:g} is not positive definite in double precision, as when environments "
-                "are repeated, or nearly so. Raise alpha."
-            ) from error
+        self.dual_coef_ = self._fit_matrix(EnvironmentKernel(self._kernel, X), targets, alpha, blocks)
 
     def predict(self, X: Array) -> Array:
         """Predict the LDOS, (n_environments, n_energies), of descriptors (n_environments, n_features)."""

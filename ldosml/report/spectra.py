@@ -8,7 +8,7 @@ import numpy as np
 
 from ldosml import metrics, plotting
 from ldosml._array import to_numpy
-from ldosml.evaluation import Evaluation
+from ldosml.evaluation import NAMES, Evaluation, Spectrum
 from ldosml.report.parts import Cell, Picture, Section, Table, count, listing
 
 
@@ -18,18 +18,18 @@ def _smearing(width: float | None) -> str:
 
 def errors_section(evaluation: Evaluation, noise: Mapping[str, float] | None, width: float | None) -> Section:
     """Errors over the whole set beside what the mean spectrum achieves and the noise of the labels."""
-    losses, reference = evaluation.losses(), evaluation.reference
-    atoms, structures = count(len(reference), "atom"), count(reference.n_structures, "held-out structure")
-    energies = f"{reference.grid.size:,} energies"
+    losses, predicted = evaluation.losses(), evaluation.predicted
+    atoms, structures = count(len(predicted), "atom"), count(predicted.n_structures, "held-out structure")
+    energies = f"{predicted.grid.size:,} energies"
     averages = {
         "ldos": f"all {atoms} of the {structures}, each atom counting once, and {energies}",
         "dos": f"{structures}, each counting once whatever its size, and {energies}",
     }
     rows: list[list[Cell]] = []
-    for key, name in (("ldos", "LDOS"), ("dos", "DOS per atom")):
+    for key in evaluation.compared():
         label = None if noise is None else noise[key]
         loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
-        rows.append([name, loss, baseline, label, losses[f"{key}_rmse"], averages[key]])
+        rows.append([NAMES[key], loss, baseline, label, losses[f"{key}_rmse"], averages[key]])
     columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
     words = (
         "L/σ is the root mean square error divided by the standard deviation of the DFT values over the whole set: 0 "
@@ -52,12 +52,12 @@ def _noise_words(noise: Mapping[str, float] | None, width: float | None) -> str:
 
 def training_section(evaluation: Evaluation, training: Mapping[str, object], width: float | None) -> Section:
     """What the model was trained on, and what it is judged by."""
-    reference = evaluation.reference
+    predicted = evaluation.predicted
     held_out = {
         "smearing width": "not known" if width is None else f"{width:g} eV (standard deviation)",
-        "energies": str(reference.grid),
-        "held-out structures": reference.n_structures,
-        "atoms in held-out structures": len(reference),
+        "energies": str(predicted.grid),
+        "held-out structures": predicted.n_structures,
+        "atoms in held-out structures": len(predicted),
     }
     return Section("What was trained", tables=[listing("The model and its data.", {**training, **held_out})])
 
@@ -68,19 +68,19 @@ def figures_section(evaluation: Evaluation, noise: Mapping[str, float] | None) -
         "Worst, median and best prediction",
         plotting.representatives_figure(evaluation),
         "LDOS of the atoms (above) and DOS per atom of the structures (below) with the largest, the median and the "
-        "smallest error. Here L/σ averages over the energies of that one atom or structure; σ is that of the whole "
-        "set. Atoms are counted from 0.",
+        "smallest error; only the DOS where no LDOS is known. Here L/σ averages over the energies of that one atom or "
+        "structure; σ is that of the whole set. Atoms are counted from 0.",
     )
     by_energy = Picture(
         "Error at each energy",
         plotting.loss_by_energy_figure(evaluation, noise),
-        "Root mean square error at each energy over all atoms (above) and over all structures (below), beside the "
+        "Root mean square error at each energy over all atoms (LDOS) and over all structures (DOS), beside the "
         "standard deviation of the DFT values at that energy, which is the error of predicting the mean spectrum.",
     )
     parity = Picture(
         "Predicted against DFT values",
         plotting.parity_figure(evaluation),
-        "Every atom (left) or structure (right) at every energy gives one value. Below, how often each error occurs. "
+        "Every atom (LDOS) or structure (DOS) at every energy gives one value. Below, how often each error occurs. "
         "L/σ averages over all of them.",
     )
     return Section("Spectra", pictures=[spectra, by_energy, parity])
@@ -88,33 +88,36 @@ def figures_section(evaluation: Evaluation, noise: Mapping[str, float] | None) -
 
 def kinds_section(evaluation: Evaluation) -> Section:
     """Errors pooled over the structures of each kind: mean squares add up to that of the whole set."""
-    reference, predicted = evaluation.reference, evaluation.predicted
-    ldos = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
-    dos = to_numpy(metrics.normalized_loss(*evaluation.dos(), per="structure"))
+    compared = evaluation.compared()
+    per: dict[Spectrum, metrics.Per] = {"ldos": "environment", "dos": "structure"}
+    losses = {key: to_numpy(metrics.normalized_loss(*pair, per=per[key])) for key, pair in compared.items()}
     kinds = np.asarray(evaluation.kinds, dtype=object)
     rows: list[list[Cell]] = []
     for kind in sorted(set(evaluation.kinds)):
         mine = kinds == kind
-        atoms = mine[to_numpy(reference.structure_index)]
-        pooled = [float(np.sqrt(np.mean(loss[chosen] ** 2))) for loss, chosen in ((ldos, atoms), (dos, mine))]
+        atoms = mine[to_numpy(evaluation.predicted.structure_index)]
+        chosen = {"ldos": atoms, "dos": mine}
+        pooled = [float(np.sqrt(np.mean(loss[chosen[key]] ** 2))) for key, loss in losses.items()]
         rows.append([kind, int(mine.sum()), int(atoms.sum()), *pooled])
     caption = (
         "LDOS: root mean square over the atoms of the kind and all energies. DOS per atom: over its structures and all "
-        "energies. Both in units of the standard deviation σ over the whole set."
+        "energies. In units of the standard deviation σ over the whole set."
     )
-    columns = ["kind", "structures", "atoms", "LDOS, L/σ", "DOS per atom, L/σ"]
+    columns = ["kind", "structures", "atoms", *[f"{NAMES[key]}, L/σ" for key in compared]]
     return Section("Errors by kind", tables=[Table(caption, columns, rows, sortable=True)])
 
 
 def structures_section(evaluation: Evaluation) -> Section:
     """Errors of every structure, the worst first."""
-    keys = ("name", "kind", "n_atoms", "ldos_loss", "dos_loss")
-    worst_first = sorted(evaluation.by_structure(), key=lambda row: -row["ldos_loss"])
+    compared = evaluation.compared()
+    losses = [f"{key}_loss" for key in compared]
+    worst_first = sorted(evaluation.by_structure(), key=lambda row: -float(row[losses[0]]))
     caption = (
         "LDOS: root mean square over the atoms of the structure and all energies. DOS per atom: over all energies. "
-        "Both in units of the standard deviation σ over the whole set."
+        "In units of the standard deviation σ over the whole set."
     )
-    columns = ["structure", "kind", "atoms", "LDOS, L/σ", "DOS per atom, L/σ"]
+    columns = ["structure", "kind", "atoms", *[f"{NAMES[key]}, L/σ" for key in compared]]
+    keys = ("name", "kind", "n_atoms", *losses)
     table = Table(caption, columns, [[row[key] for key in keys] for row in worst_first], sortable=True, sorted_by=3)
     return Section("Held-out structures", tables=[table])
 

@@ -66,7 +66,7 @@ def write_report(
     OSError
         When the file cannot be written; what was there before is untouched.
     """
-    width = evaluation.reference.smearing_width if smearing_width is None else smearing_width
+    width = evaluation.predicted.smearing_width if smearing_width is None else smearing_width
     noise = label_noise_at(label_noise, width)
     page = [
         spectra.errors_section(evaluation, noise, width),

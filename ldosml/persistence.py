@@ -276,10 +276,11 @@ def _restore_parts(estimator: Any, parts: Sequence[Mapping[str, Any]], archive: 
                 f"{type(estimator).__name__} has parts of class {' or '.join(known)}; got {part['class']!r}."
             )
     fitted = [_restore(part, archive) for part in parts]
-    if isinstance(estimator, Whitened):
-        (fitted,) = fitted
-    estimator.set_params(**{parameter: clone(fitted)})
-    setattr(estimator, f"{parameter}_", fitted)
+    if isinstance(estimator, Whitened) and len(fitted) != 1:
+        raise ValueError(f"Whitened has one part; got {len(fitted)}.")
+    value = fitted[0] if isinstance(estimator, Whitened) else fitted
+    estimator.set_params(**{parameter: clone(value)})
+    setattr(estimator, f"{parameter}_", value)
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any] | float:

@@ -80,6 +80,16 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     assert kept["parameters"].get("ldos_weight") == {"dos": 0.0, "both": 1.0, "ldos": None}[learn]
 
 
+@pytest.mark.parametrize("learn", ["dos", "both", "ldos"])
+def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
+    options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", learn, "--inducing", 2, "--alpha", 0.01, "--json"]
+    code, out, _ = run(capsys, "fit", dataset, *options, "--ldos-weight", 4)
+    assert code == 0
+    assert 0 < json.loads(out)["errors"]["dos_normalized_loss"] < 2
+    kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]["parameters"]
+    assert (kept["n_inducing"], kept["targets"], kept["dos_weight"]) == (2, learn, 0.25 if learn == "both" else 1.0)
+
+
 def test_info_on_a_dataset(capsys, dataset):
     code, out, _ = run(capsys, "info", dataset, "--json")
     facts = json.loads(out)

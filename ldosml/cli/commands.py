@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,23 +31,7 @@ from ldosml.cli.options import (
     workers,
 )
 from ldosml.cli.planning import print_plans
-
-
-class KernelName(StrEnum):
-    """Kernels that ``fit`` offers."""
-
-    linear = "linear"
-    polynomial = "polynomial"
-    gaussian = "gaussian"
-    matern = "matern"
-
-
-class Targets(StrEnum):
-    """What ``fit`` learns from."""
-
-    ldos = "ldos"
-    dos = "dos"
-    both = "both"
+from ldosml.cli.regressors import KernelName, Targets, new_regressor, read_alpha
 
 
 @app.command()
@@ -173,6 +156,10 @@ def fit(
     ldos_weight: Annotated[
         float, typer.Option(help="Weight of an atom's LDOS beside a structure's DOS, for --learn both.")
     ] = 1.0,
+    inducing: Annotated[
+        int | None,
+        typer.Option(min=1, help="Expand the kernel on so many environments, not on all: fast with many."),
+    ] = None,
     kernel: Annotated[KernelName, typer.Option(help="Similarity of two environments.")] = KernelName.matern,
     degree: Annotated[int, typer.Option(min=1, help="Of a polynomial kernel.")] = 2,
     gamma: Annotated[float, typer.Option(help="Of a gaussian, matern or polynomial kernel.")] = 1.0,
@@ -199,7 +186,7 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to a dataset, judge it on whole structures held out, and save it."""
-    from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, persistence
+    from ldosml import SOAP, DOSModel, persistence
 
     refuse_existing(output, overwrite)
     check_temperature(temperature)
@@ -216,9 +203,8 @@ def fit(
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     if learn is not Targets.dos and data.ldos is None:
         raise ValueError(f"{dataset} holds total DOS only, from which --learn dos learns.")
-    options: dict[str, Any] = {"alpha": _alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
-    weight = ldos_weight if learn is Targets.both else 0.0
-    regressor = LDOSKernelRidge(**options) if learn is Targets.ldos else DOSKernelRidge(ldos_weight=weight, **options)
+    options = {"alpha": read_alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
+    regressor = new_regressor(learn, ldos_weight, inducing, options)
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=n_jobs)
     print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
@@ -238,13 +224,6 @@ def fit(
         title = f"{dataset}: structures held out"
         files += write_evaluation(report, title, model, evaluation, properties, train, stages.seconds)
     report_errors(evaluation, properties, test, stages, files, as_json)
-
-
-def _alpha(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text  # the regressor says which words it takes
 
 
 @app.command()

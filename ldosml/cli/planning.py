@@ -10,17 +10,22 @@ from ase.data import chemical_symbols
 from ldosml.cli.display import messages
 
 if TYPE_CHECKING:
-    from ldosml import SOAP, DOSKernelRidge, LDOSKernelRidge
+    from ldosml import SOAP, DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
     from ldosml.datasets import LDOSDataset
 
 
-def print_plans(regressor: LDOSKernelRidge | DOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
+def print_plans(
+    regressor: LDOSKernelRidge | DOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset
+) -> None:
     """Print how each kernel will be fitted, with memory and time, for the energies that are stored.
 
     Raises MemoryError when that does not fit the memory that is free.
     """
     from ldosml.regression import LDOSKernelRidge as Atomic
+    from ldosml.regression import SparseLDOSKernelRidge as Sparse
 
+    if isinstance(regressor, Sparse):  # whose memory does not grow with the data
+        return
     n_features = soap.fit(train.structures).n_features_out_
     numbers, counts = np.unique(train.numbers, return_counts=True)
     if isinstance(regressor, Atomic):

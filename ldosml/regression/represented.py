@@ -111,8 +111,8 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         zeros = namespace(targets).zeros_like(self.representation_.transform(targets[:1, :]))
         if bool(namespace(targets).any(self.representation_.inverse_transform(zeros) != 0)):
             raise ValueError(
-                "Some targets are sums over environments, so that the representation must be linear; this one takes off "
-                "a mean. Use PrincipalComponents(subtract_mean=False)."
+                "Some targets are sums over environments, so that the representation must be linear; this one has a "
+                "mean. Use PrincipalComponents(subtract_mean=False)."
             )
 
     def predict(self, X: Array, **predict_params: Any) -> Array:

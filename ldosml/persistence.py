@@ -265,6 +265,7 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     if spec["reference"] != grid.reference:
         raise ValueError(f"The model has its zero at {spec['reference']!r}, its energies theirs at {grid.reference!r}.")
     descriptor = _restore(spec["descriptor"], archive)
+    _check_descriptor(descriptor)
     regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
     if not regressors:
         raise ValueError("The model has no regressor.")
@@ -369,6 +370,23 @@ def _move(estimator: Any, device: Device) -> None:
 
 def _moved(value: Array, device: Device) -> Array:
     return to_device(value, device) if hasattr(value, "shape") else value
+
+
+def _check_descriptor(descriptor: Any) -> None:
+    """Refuse parts of a descriptor that do not fit together."""
+    if isinstance(descriptor, Whitened):
+        n_features, count = descriptor.n_features_out_, len(descriptor.species_)
+        check_shape("means_ of Whitened", descriptor.means_, (count, n_features), "n_species, n_features")
+        shape = (count, n_features, n_features)
+        check_shape("maps_ of Whitened", descriptor.maps_, shape, "n_species, n_features, n_features")
+        _check_descriptor(descriptor.descriptor_)
+        parts = descriptor.descriptor_.n_features_out_
+    elif isinstance(descriptor, JoinedSOAP):
+        parts = sum(soap.n_features_out_ for soap in descriptor.soaps_)
+    else:
+        return
+    if parts != descriptor.n_features_out_:
+        raise ValueError(f"{type(descriptor).__name__} has {descriptor.n_features_out_} features, its parts {parts}.")
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any] | float:

@@ -1,5 +1,8 @@
 """Several SOAPs as one descriptor, and descriptors whose directions weigh more evenly."""
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -146,18 +149,28 @@ def test_centres_of_other_elements_are_refused():
         silicon_only.transform(STRUCTURES)
 
 
-def test_a_file_with_other_parts_is_refused(tmp_path):
-    import json
-    import zipfile
-
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda spec: spec["parts"]["descriptor_"].update({"class": "Whitened"}),
+            "parts of class SOAP or JoinedSOAP; got 'Whitened'",
+        ),
+        (lambda spec: spec["learnt"].update(n_features_out_=7), r"means_ of Whitened must have shape \(2, 7\)"),
+        (lambda spec: spec["parts"]["descriptor_"]["learnt"].update(n_features_out_=7), "features, its parts 7"),
+        (lambda spec: spec.pop("parts"), "'parts' is missing"),
+        (lambda spec: spec["parts"].clear(), "'descriptor_' is missing"),
+    ],
+)
+def test_files_whose_parts_do_not_fit_are_refused(tmp_path, change, message):
     model = DOSModel(Whitened(FAR), LDOSKernelRidge(1e-3, kernel="matern")).fit(STRUCTURES, invented_ldos())
     path = persistence.save(model, tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     spec = json.loads(content["spec.json"])
-    spec["descriptor"]["parts"]["descriptor_"]["class"] = "Whitened"
+    change(spec["descriptor"])
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in (content | {"spec.json": json.dumps(spec)}).items():
             archive.writestr(name, data)
-    with pytest.raises(ValueError, match="Whitened has parts of class SOAP or JoinedSOAP; got 'Whitened'"):
+    with pytest.raises(ValueError, match=message):
         persistence.load(path)

@@ -7,10 +7,10 @@ import pytest
 from ase.build import bulk
 
 import ldosml
-from ldosml import SOAP, DOSModel, LDOSKernelRidge, LDOSRidge, Whitened, search_settings
+from ldosml import SOAP, DOSModel, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.cli import main
 from ldosml.datasets import LDOSDataset
-from ldosml.search import default_candidates
+from ldosml.search import default_candidates, search_settings, searching
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
 MATERN, RIDGE = LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0]), LDOSRidge(alphas=[1e-3, 1.0])
@@ -134,7 +134,7 @@ def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     assert len(log.read_text().splitlines()) == 1 + 4
     log.write_bytes(log.read_bytes()[:-20])  # killed while it wrote the fourth
     judged = []
-    scores = ldosml.search.searching.LeaveOutScores
+    scores = searching.LeaveOutScores
     original = scores.__call__
     monkeypatch.setattr(scores, "__call__", lambda *arguments: judged.append(1) or original(*arguments))
     resumed = search_settings(data, GRIDS, factor=3, log=log)

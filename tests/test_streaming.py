@@ -16,7 +16,17 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge, persistence
+from ldosml import (
+    SOAP,
+    DOSKernelRidge,
+    DOSModel,
+    DOSRidge,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    LDOSRidge,
+    persistence,
+)
 from ldosml.cli import main
 from ldosml.streaming import _part, open_prediction, predict_to, predicting
 from ldosml.streaming._fingerprint import fingerprint
@@ -325,6 +335,16 @@ def test_any_descriptor_serves(descriptor, large, tmp_path):
     model = fitted(descriptor, LDOSRidge(1e-3))
     prediction = predict_to(model, large, tmp_path / "p.h5", batch_size=30)
     np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=2e-7)
+
+
+@pytest.mark.parametrize("regressor", [DOSKernelRidge(1e-2), DOSKernelRidge(1e-2, ldos_weight=0.5), DOSRidge(1e-2)])
+def test_models_that_split_the_dos_serve(regressor, large, tmp_path):
+    model = fitted(regressor=regressor)
+    persistence.save(model, tmp_path / "m.ldosml")
+    loaded = persistence.load(tmp_path / "m.ldosml")
+    assert fingerprint(loaded) == fingerprint(model)
+    prediction = predict_to(loaded, large, tmp_path / "p.h5", batch_size=30)
+    np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=1e-6)
 
 
 def test_a_fingerprint_survives_saving_and_tells_models_apart(model, tmp_path):

@@ -13,13 +13,13 @@ import time
 
 import machine
 import numpy as np
-from ldosml.inducing import farthest_points
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 from ldosml import LDOSKernelRidge, LDOSRidge
+from ldosml.inducing import farthest_points
 
 N_FEATURES, PER_STRUCTURE = 252, 10
 ALPHAS = np.logspace(-6, 1, 20)

@@ -58,7 +58,14 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         self.representation = representation
 
     def fit(
-        self, X: Array, Y: Array, structure_index: Array | None = None, *, ldos: Array | None = None, **fit_params: Any
+        self,
+        X: Array,
+        Y: Array,
+        structure_index: Array | None = None,
+        *,
+        ldos: Array | None = None,
+        dos: Array | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Fit the representation on the targets, then the regressor on the represented targets.
 
@@ -69,26 +76,27 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
             Targets: a row an environment, or a structure for regressors of the total DOS.
         structure_index : array (n_environments,), optional
             Which environments belong together; passed on where the regressor's ``fit`` has such a parameter.
-        ldos : array (n_environments, n_energies), optional
-            For a joint fit, represented as Y is.
+        ldos, dos : arrays (n_environments, n_energies), (n_structures, n_energies), optional
+            Beside Y for a joint fit, one or the other as the regressor asks; represented as Y is.
         **fit_params
             Passed on to the regressor's ``fit`` as they are: ``species``, ``groups``, ``sample_weight``.
 
         Raises
         ------
         ValueError
-            When a target is not finite, or the rows of Y are sums over rows of X and the representation is not linear;
-            and what the regressor raises.
+            When a target is not finite, or some are sums over rows of X and the representation is not linear; and what
+            the regressor raises.
         """
         targets = validate_targets(self, Y)
         self._flat = targets.ndim == 1
         targets = targets[:, None] if self._flat else targets
         self.representation_ = clone(Pointwise() if self.representation is None else self.representation).fit(targets)
-        self._check_linear(X, targets)
+        beside = {name: spectra for name, spectra in (("ldos", ldos), ("dos", dos)) if spectra is not None}
+        if beside or getattr(X, "shape", targets.shape)[0] != targets.shape[0]:
+            self._require_linear(targets)
         if structure_index is not None and has_fit_parameter(self._new_regressor(), "structure_index"):
             fit_params["structure_index"] = structure_index
-        if ldos is not None:
-            fit_params["ldos"] = self.representation_.transform(ldos)
+        fit_params |= {name: self.representation_.transform(spectra) for name, spectra in beside.items()}
         self.regressor_ = self._new_regressor().fit(X, self.representation_.transform(targets), **fit_params)
         return self
 
@@ -98,15 +106,13 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
             regressor.set_params(alpha_smoothing=0.0)
         return regressor
 
-    def _check_linear(self, X: Array, targets: Array) -> None:
+    def _require_linear(self, targets: Array) -> None:
         """Refuse a mean spectrum where targets are sums over rows of X: every row would be given all of it."""
-        if getattr(X, "shape", targets.shape)[0] == targets.shape[0]:
-            return
         zeros = namespace(targets).zeros_like(self.representation_.transform(targets[:1, :]))
         if bool(namespace(targets).any(self.representation_.inverse_transform(zeros) != 0)):
             raise ValueError(
-                f"{X.shape[0]} environments share {targets.shape[0]} targets, as sums, so that the representation must "
-                "be linear; this one subtracts a mean. Use PrincipalComponents(subtract_mean=False)."
+                "Some targets are sums over environments, so that the representation must be linear; this one has a "
+                "mean. Use PrincipalComponents(subtract_mean=False)."
             )
 
     def predict(self, X: Array, **predict_params: Any) -> Array:

@@ -72,7 +72,7 @@ def himalaya(X, Y, new, index):
     from sklearn.model_selection import GroupKFold
 
     folds = list(GroupKFold(10).split(X, groups=index))
-    ridge = KernelRidgeCV(alphas=ALPHAS, kernel="precomputed", cv=folds, solver_params={"progress_bar": False})
+    ridge = KernelRidgeCV(alphas=ALPHAS, kernel="precomputed", cv=folds)
     return ridge.fit((X @ X.T) ** 2, Y).predict((new @ X.T) ** 2)
 
 

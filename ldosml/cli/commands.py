@@ -47,7 +47,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
-    from ldosml import SOAP, DOSModel, load_dataset, persistence
+    from ldosml import load_dataset, persistence
+    from ldosml.search import silicon_model
 
     check_temperature(temperature)
     check_folder(output)
@@ -56,7 +57,7 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(SOAP(n_jobs=jobs), high=5.0).fit(train)
+        model = silicon_model(n_jobs=jobs).fit(train)
         model.training_["dataset"] = "silicon"
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     with stages(f"Predicting {len(test)} structures"):

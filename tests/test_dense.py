@@ -8,7 +8,7 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldosml import LDOSKernelRidge, solvers
+from ldosml import DOSKernelRidge, LDOSKernelRidge, solvers
 from ldosml._array import cholesky, cholesky_inverse, cholesky_solve, eigenvectors, solve_triangular, to_numpy
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.kernels import evaluate as kernel_of
@@ -288,3 +288,20 @@ def test_a_matrix_that_is_no_kernel_is_told_so():
 def test_a_kernel_that_overflows_is_told_so():
     with pytest.raises(np.linalg.LinAlgError, match="The kernel overflows"), np.errstate(all="ignore"):
         LDOSKernelRidge(1.0, degree=4).fit(1e90 * X, Y)
+
+
+def test_structural_learning_by_every_solver():
+    rng = np.random.default_rng(2)
+    features, index = rng.normal(size=(60, 4)), np.repeat(np.arange(20), 3)
+    dos = np.add.reduceat(np.sin(features @ rng.normal(size=(4, 5))), np.arange(0, 60, 3))
+    options = {"kernel": "gaussian", "alphas": np.logspace(-3, 1, 5)}
+    spectral, factors = (
+        DOSKernelRidge("leave-one-structure-out", solver=solver, **options).fit(features, dos, structure_index=index)
+        for solver in ("eigh", "cholesky")
+    )
+    np.testing.assert_allclose(factors.predict(features), spectral.predict(features), atol=1e-8)
+    double, single = (
+        DOSKernelRidge(0.1, kernel="gaussian", precision=precision).fit(features, dos, structure_index=index)
+        for precision in ("float64", "float32")
+    )
+    np.testing.assert_allclose(single.predict(features), double.predict(features), atol=1e-9)

@@ -12,7 +12,8 @@ L/sigma of equation 15 of the LDOS paper, pooled over the folds, from E_F - 14 t
 97.5 percentiles of 10,000 bootstrap samples of whole trajectories, of the difference of the pooled L/sigma of the same
 structures. Settings found at 0.3 eV are used at 0.5 eV, too.
 
---real: FOLDER holds si_vasp_ldos (see ``si_vasp_folds.py``); its frames are one trajectory each. --logs: searches are continued from there after a kill.
+--real: FOLDER holds si_vasp_ldos (see ``si_vasp_folds.py``); its frames are one trajectory each. --logs: searches are
+continued from there after a kill.
 """
 
 import argparse

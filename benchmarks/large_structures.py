@@ -78,7 +78,8 @@ def growth(rounds: int) -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     for repeats in SIZES:
         atoms = diamond(repeats)
-        times = np.array([timed(atoms, 1) for _ in range(rounds)]).min(axis=0)
+        repeated = rounds * round((1e5 / len(atoms)) ** 0.5)  # what is short is disturbed more
+        times = np.array([timed(atoms, 1) for _ in range(repeated)]).min(axis=0)
         peak = int(child("soap", *map(str, repeats)).split()[-1])
         counts.append(len(atoms))
         least.append(times)

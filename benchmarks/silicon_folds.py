@@ -4,9 +4,9 @@
 
 L/sigma of LDOS and of DOS per atom (equation 15 of the LDOS paper), pooled over the folds, from E_F - 14 to E_F + 5 eV,
 with the model of ``ldosml demo``; then, at 0.3 eV and on the same folds, with one plain SOAP and several kernels, and
-with another zero of energy: the code's own, which does not jump when a defect moves the Fermi level through a gap. Both zeros are
-compared on windows that hold the same states on average, and that every structure's DOS covers: to 0.5 eV above the
-Fermi level, and to 10.5 eV in the code's zero.
+with another zero of energy: the code's own, which does not jump when a defect moves the Fermi level through a gap. Both
+zeros are compared on windows that hold the same states on average, and that every structure's DOS covers: to 0.5 eV
+above the Fermi level, and to 10.5 eV in the code's zero.
 """
 
 import argparse

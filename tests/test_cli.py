@@ -28,7 +28,8 @@ def run(capsys, *arguments):
 
 def test_fit_predict_and_info(capsys, tmp_path, dataset):
     model = tmp_path / "m.ldosml"
-    code, out, _ = run(capsys, "fit", dataset, "-o", model, *SMALL, "--json", "--report", tmp_path / "report")
+    command = ["fit", dataset, "-o", model, *SMALL, "--whiten", "--gamma", "0.3", "--report", tmp_path / "report"]
+    code, out, _ = run(capsys, *command, "--json")
     assert code == 0
     result = json.loads(out)
     assert 0 < result["errors"]["ldos_normalized_loss"] < 2

@@ -171,6 +171,9 @@ def fit(
     n_max: Annotated[int, typer.Option(help="Radial functions of SOAP.")] = 8,
     l_max: Annotated[int, typer.Option(help="Highest degree of SOAP.")] = 6,
     atom_sigma: Annotated[float, typer.Option(help="Width of SOAP's Gaussians, angstrom.")] = 0.5,
+    whiten: Annotated[
+        bool, typer.Option("--whiten", help="Whiten the descriptor; goes well with a matern kernel of --gamma 0.3.")
+    ] = False,
     smearing: Smearing = None,
     reference: Annotated[
         ReferenceName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
@@ -187,7 +190,7 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to a dataset, judge it on whole structures held out, and save it."""
-    from ldosml import SOAP, DOSModel, persistence
+    from ldosml import SOAP, DOSModel, Whitened, persistence
 
     refuse_existing(output, overwrite)
     check_temperature(temperature)
@@ -209,7 +212,8 @@ def fit(
     soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=n_jobs)
     print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
-        model = DOSModel(soap, regressor, reference=reference.value, low=low, high=high).fit(train)
+        descriptor = Whitened(soap) if whiten else soap
+        model = DOSModel(descriptor, regressor, reference=reference.value, low=low, high=high).fit(train)
         model.training_["dataset"] = dataset
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     persistence.save(model, output, overwrite=overwrite)

@@ -82,6 +82,8 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         """Fit, and give the rows of the same structures without computing them twice."""
         if not 0 <= self.power <= 1:
             raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
+        if isinstance(self.descriptor, Whitened):
+            raise TypeError("Whitened whitens SOAP or JoinedSOAP; got Whitened, whose rows are white already.")
         listed = structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
         X = self._described(listed, self.descriptor_.fit(listed))

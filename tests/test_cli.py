@@ -91,6 +91,14 @@ def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
     assert (kept["n_inducing"], kept["targets"], kept["dos_weight"]) == (2, learn, 0.25 if learn == "both" else 1.0)
 
 
+@pytest.mark.parametrize("extra", [[], ["--inducing", "2"]])
+def test_a_joint_fit_needs_a_weight(capsys, tmp_path, dataset, extra):
+    options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", "both", "--ldos-weight", 0, "--alpha", 0.01, *extra]
+    code, _, err = run(capsys, "fit", dataset, *options)
+    assert code == 1
+    assert "--ldos-weight above 0; got 0" in err
+
+
 def test_info_on_a_dataset(capsys, dataset):
     code, out, _ = run(capsys, "info", dataset, "--json")
     facts = json.loads(out)

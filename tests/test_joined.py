@@ -143,6 +143,11 @@ def test_impossible_powers_are_refused(power):
         Whitened(FAR, power=power).fit(STRUCTURES)
 
 
+def test_whitening_twice_is_refused():
+    with pytest.raises(TypeError, match="white already"):
+        Whitened(Whitened(FAR)).fit(STRUCTURES)
+
+
 def test_centres_of_other_elements_are_refused():
     silicon_only = Whitened(SOAP(r_cut=3.0, n_max=2, l_max=1, species=["Si", "C"])).fit([bulk("Si"), bulk("Si", a=5.6)])
     with pytest.raises(ValueError, match=r"no map for \[6\]"):

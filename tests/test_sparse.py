@@ -342,10 +342,18 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     model, file = interrupted(tmp_path)
     with pytest.raises(ValueError, match=r"other settings: gamma was 0.7 and is 0.8"):
         clone(model).set_params(gamma=0.8).fit_chunks(chunks("ldos"), checkpoint=file)
-    changed = chunks("ldos")
-    changed[1] = (changed[1][0], changed[1][1] + 1e-3, *changed[1][2:])
-    with pytest.raises(ValueError, match=r"data changed .* chunk 1 had"):
-        clone(model).fit_chunks(changed, checkpoint=file)
+    changes = {
+        "targets of chunk 1": lambda X, Y: (X, Y + 1e-3),
+        "targets of chunk 1 ": lambda X, Y: (X, Y[:, ::-1].copy()),
+        "descriptors of chunk 1": lambda X, Y: (-X, Y),
+        "descriptors of chunk 1 ": lambda X, Y: (X[:, ::-1].copy(), Y),
+        "descriptors and targets of chunk 1": lambda X, Y: (X[::-1].copy(), Y[::-1].copy()),
+    }
+    for what, change in changes.items():
+        changed = chunks("ldos")
+        changed[1] = (*change(*changed[1][:2]), *changed[1][2:])
+        with pytest.raises(ValueError, match=f"data changed .* {what.strip()}"):
+            clone(model).fit_chunks(changed, checkpoint=file)
     with pytest.raises(ValueError, match="holds 3 chunks, the data only 2"):
         clone(model).fit_chunks(chunks("ldos")[:2], checkpoint=file)
     whole = file.read_bytes()

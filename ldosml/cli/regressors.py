@@ -41,10 +41,14 @@ def new_regressor(
     """A regressor of ``options`` (alpha and kernel) that learns from what it is told to."""
     from ldosml import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
 
+    if learn is Targets.both and not 0 < ldos_weight < float("inf"):
+        raise ValueError(f"--learn both needs an --ldos-weight above 0; got {ldos_weight:g}. Or give --learn dos.")
     if inducing is not None:
-        # The other weight there: a DOS counts so much beside an LDOS.
+        # There the DOS has the weight, and the LDOS one of 1: the same minimum with all terms divided by ldos_weight.
         weight = 1.0 / ldos_weight if learn is Targets.both else 1.0
-        return SparseLDOSKernelRidge(n_inducing=inducing, targets=learn.value, dos_weight=weight, **options)
+        alpha = options["alpha"] if isinstance(options["alpha"], str) else options["alpha"] * weight
+        given = {**options, "alpha": alpha}
+        return SparseLDOSKernelRidge(n_inducing=inducing, targets=learn.value, dos_weight=weight, **given)
     if learn is Targets.ldos:
         return LDOSKernelRidge(**options)
     return DOSKernelRidge(ldos_weight=ldos_weight if learn is Targets.both else 0.0, **options)

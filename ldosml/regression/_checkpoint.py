@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, like, to_numpy
 from ldosml._files import replacing
+from ldosml.regression._chunks import Digest
 from ldosml.solvers.normal_equations import NormalEquations
 
-_FORMAT = "ldosml sums of a sparse fit, 1"
+_FORMAT = "ldosml sums of a sparse fit, 2"
 
 
 @dataclass
@@ -28,14 +29,14 @@ class Progress:
         Inducing points.
     sums : NormalEquations or None
         None before the first chunk.
-    digests : list of (float, float)
+    digests : list of (float, float, float)
         What each chunk so far is recognised by.
     """
 
     points: Array
     point_species: NDArray[np.int64]
     sums: NormalEquations | None = None
-    digests: list[tuple[float, float]] = field(default_factory=list)
+    digests: list[Digest] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Checkpoint:
                 f"{self.path} is no checkpoint of a sparse fit. Give another path, or delete it to start again."
             )
         self._check_settings(json.loads(str(content.pop("settings"))))
-        digests = [(float(count), float(total)) for count, total in content.pop("digests")]
+        digests = [(float(a), float(b), float(c)) for a, b, c in content.pop("digests")]
         points, point_species = like(like_array, content.pop("points")), content.pop("point_species")
         n_rows = int(content.pop("n_rows"))
         sums = NormalEquations(**{name: like(like_array, value) for name, value in content.items()}, n_rows=n_rows)

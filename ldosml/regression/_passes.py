@@ -9,7 +9,7 @@ import numpy as np
 
 from ldosml._array import Array, namespace
 from ldosml.regression._checkpoint import Checkpoint, Progress
-from ldosml.regression._chunks import Chunk, in_order
+from ldosml.regression._chunks import Chunk, Digest, in_order
 from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
 from ldosml.solvers import InducedFeatures, NormalEquations
 
@@ -52,15 +52,20 @@ def _rest(chunks: Iterable[Chunk], progress: Progress) -> Iterator[Chunk]:
             yield chunk
         elif not np.allclose(chunk.digest(), done[count], rtol=1e-9):
             raise ValueError(
-                f"The data changed since the checkpoint was written: chunk {count} had {done[count][0]:.0f} rows with "
-                f"targets that add up to {done[count][1]:g}, and now {chunk.digest()[0]:.0f} with "
-                f"{chunk.digest()[1]:g}. Restore the data, or delete the checkpoint."
+                f"The data changed since the checkpoint was written: {_changed(done[count], chunk.digest())} of chunk "
+                f"{count} (of chunk_size, counted from 0) differ. Restore the data, or delete the checkpoint."
             )
         count += 1
     if count < len(done):
         raise ValueError(
             f"The checkpoint holds {len(done)} chunks, the data only {count}. Restore the data, or delete it."
         )
+
+
+def _changed(before: Digest, now: Digest) -> str:
+    """Name what is not as it was."""
+    names = ("numbers of rows", "descriptors", "targets")
+    return " and ".join(name for name, a, b in zip(names, before, now, strict=True) if not np.isclose(a, b, rtol=1e-9))
 
 
 def leave_out_errors(

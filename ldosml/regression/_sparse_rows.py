@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, like, namespace, sum_segments
 from ldosml.kernel_matrices import KernelFunction
-from ldosml.regression._chunks import Chunk, Targets
+from ldosml.regression._chunks import Chunk, Digest, Targets
 from ldosml.solvers.factors import Factorization
 from ldosml.solvers.leave_out import LeaveOut, stack_blocks
 from ldosml.solvers.normal_equations import InducedFeatures, NormalEquations
@@ -83,7 +83,7 @@ class SparseRows:
         weights: NDArray[np.float64] = np.sqrt(scale * chunk.n_atoms ** (-float(self.size_exponent)))
         return weights
 
-    def sums(self, chunk: Chunk, induced: Sequence[InducedFeatures]) -> tuple[NormalEquations, tuple[float, float]]:
+    def sums(self, chunk: Chunk, induced: Sequence[InducedFeatures]) -> tuple[NormalEquations, Digest]:
         """Sums over the rows of a chunk, and what it is recognised by."""
         edges = np.concatenate([[0], np.cumsum([part.rank for part in induced])])
         n_energies, rank = int(chunk.targets.shape[1]), int(edges[-1])

@@ -88,7 +88,10 @@ def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
     assert code == 0
     assert 0 < json.loads(out)["errors"]["dos_normalized_loss"] < 2
     kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]["parameters"]
-    assert (kept["n_inducing"], kept["targets"], kept["dos_weight"]) == (2, learn, 0.25 if learn == "both" else 1.0)
+    weight = 0.25 if learn == "both" else 1.0
+    assert (kept["n_inducing"], kept["targets"], kept["dos_weight"]) == (2, learn, weight)
+    assert kept["alpha"] == 0.01 * weight  # all terms are divided alike
+    assert kept["n_jobs"] is None
 
 
 @pytest.mark.parametrize("extra", [[], ["--inducing", "2"]])

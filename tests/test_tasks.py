@@ -12,7 +12,17 @@ import pytest
 from ase.build import bulk
 from joblib import parallel_config
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, on_cluster, predict_to
+from ldosml import (
+    LDOS,
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    SparseLDOSKernelRidge,
+    on_cluster,
+    predict_to,
+)
 from ldosml._tasks import ordered
 from ldosml.cli import main
 
@@ -157,6 +167,22 @@ def test_kernels_are_expanded_block_by_block_there(cluster, monkeypatch):
         np.testing.assert_allclose(model.predict(X), serial, rtol=1e-10, atol=1e-12)
     with parallel_config("threading", n_jobs=2):
         np.testing.assert_allclose(model.predict(X), serial, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, "leave-one-structure-out"])
+def test_normal_equations_are_summed_there(cluster, monkeypatch, alpha):
+    rng = np.random.default_rng(2)
+    X, Y, index = rng.random((60, 5)), rng.random((60, 3)), np.arange(60) // 4
+    given = {"kernel": "matern", "n_inducing": 12, "chunk_size": 8}
+    serial = SparseLDOSKernelRidge(alpha, **given, n_jobs=1).fit(X, Y, index)
+    shipped = []
+    submit = distributed.Client.submit
+    monkeypatch.setattr(distributed.Client, "submit", lambda *a, **k: shipped.append(a) or submit(*a, **k))
+    with on_cluster(cluster.scheduler_address):
+        there = SparseLDOSKernelRidge(alpha, **given, n_jobs=None).fit(X, Y, index)
+    assert len(shipped) > 60 // 8
+    np.testing.assert_allclose(there.dual_coef_, serial.dual_coef_, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(there.alpha_, serial.alpha_, rtol=1e-10)
 
 
 def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):

@@ -48,7 +48,8 @@ def new_regressor(
         weight = 1.0 / ldos_weight if learn is Targets.both else 1.0
         alpha = options["alpha"] if isinstance(options["alpha"], str) else options["alpha"] * weight
         given = {**options, "alpha": alpha}
-        return SparseLDOSKernelRidge(n_inducing=inducing, targets=learn.value, dos_weight=weight, **given)
+        # n_jobs None: on the workers of --scheduler, in this process without one.
+        return SparseLDOSKernelRidge(n_inducing=inducing, targets=learn.value, dos_weight=weight, n_jobs=None, **given)
     if learn is Targets.ldos:
         return LDOSKernelRidge(**options)
     return DOSKernelRidge(ldos_weight=ldos_weight if learn is Targets.both else 0.0, **options)

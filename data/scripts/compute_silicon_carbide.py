@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("records", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="structures computed side by side, one core each")
     arguments = parser.parse_args()
-    batches = ((base.names(), partial(copies, base)) for base in plan())
+    # Two copies of every base first, a small and a large displacement: a run that is stopped has all structures in it.
+    batches = ((base.names()[start::2], partial(copies, base)) for start in (0, 1) for base in plan())
     run(batches, arguments.records, SETTINGS, arguments.workers, ENERGIES)
 
 

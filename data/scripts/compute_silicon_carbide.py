@@ -22,6 +22,9 @@ SETTINGS = Settings(
     valence=(("C", 4), ("Si", 4)),
     ecutwfc=25.0,
     ecutrho=200.0,
+    scf_k_density=1.8,
+    dos_k_density=3.0,
+    dos_mesh_even=False,
 )
 ENERGIES = np.round(np.arange(-34.0, 28.0, 0.05), 2)  # eV, the code's own zero
 

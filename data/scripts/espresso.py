@@ -33,6 +33,7 @@ class Settings:
     electron_smearing: float = 0.1  # eV, Fermi-Dirac
     scf_k_density: float = 2.5  # points per inverse angstrom, 2 pi included
     dos_k_density: float = 4.0
+    dos_mesh_even: bool = True  # even divisions of the shifted mesh; odd ones fall on zone faces, too
     conv_thr: float = 1e-5  # Ry
     diago_thr_init: float = 1e-4  # Ry
     diago_david_ndim: int = 3  # see compare_settings.py; 4 crashes with Debian 12's OpenBLAS
@@ -73,7 +74,8 @@ def n_bands(n_electrons: float, n_atoms: int, settings: Settings) -> int:
 def pw_input(atoms: Atoms, settings: Settings, step: str, bands: int) -> str:
     """The text of a pw.x input; ``step`` is "scf" or "nscf"."""
     species = dict(settings.pseudopotentials)
-    divisions = mesh(atoms, settings.scf_k_density if step == "scf" else settings.dos_k_density, step == "nscf")
+    density = settings.scf_k_density if step == "scf" else settings.dos_k_density
+    divisions = mesh(atoms, density, step == "nscf" and settings.dos_mesh_even)
     shift = [int(step == "nscf" and n > 1) for n in divisions]
     rho = f"ecutrho = {settings.ecutrho}" if settings.ecutrho else ""
     lines = [

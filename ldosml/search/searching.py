@@ -17,14 +17,16 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  it makes the next import possible
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, ParameterGrid
 
-from ldosml._files import replacing
+from ldosml._journal import Journal, Record, write_csv
 from ldosml._validation import check_choice, check_positive
 from ldosml.datasets import LDOSDataset
+from ldosml.datasets.fingerprint import fingerprint
 from ldosml.energy import Reference
 from ldosml.pipeline import DOSModel
 from ldosml.search.candidates import default_candidates
-from ldosml.search.log import Record, SearchLog, as_csv, fingerprint
 from ldosml.search.scores import LeaveOutScores, check_closed_form, spelled
+
+_KEY = ("descriptor", "regressor", "n_structures")
 
 Target = Literal["ldos", "dos"]
 Candidates = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]]
@@ -64,9 +66,7 @@ class Search:
 
         Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
         """
-        with replacing(Path(path), overwrite) as file:
-            file.write(as_csv(self.records).encode())
-        return Path(path)
+        return write_csv(self.records, path, overwrite)
 
 
 def search_settings(
@@ -131,7 +131,8 @@ def search_settings(
     settings = _settings(grids)
     header = {"data": fingerprint(aligned), "n_energies": n_energies, "factor": factor, "random_state": random_state}
     scores = LeaveOutScores(aligned, n_energies, n_jobs)
-    judge = _Judge(scores, parts, SearchLog(log, header), target, _n_judgements(len(settings), factor), progress)
+    journal = Journal(log, "search", header, _KEY)
+    judge = _Judge(scores, parts, journal, target, _n_judgements(len(settings), factor), progress)
     _halving(grids, factor, judge).fit(np.zeros((2, 1)))
     records = sorted(judge.records, key=lambda record: (-record["n_structures"], record[f"{target}_loss"]))
     descriptor, regressor = settings[records[0]["descriptor"], records[0]["regressor"]]
@@ -159,7 +160,7 @@ class _Judge:
         self,
         scores: LeaveOutScores,
         parts: list[NDArray[np.int64]],
-        log: SearchLog,
+        log: Journal,
         target: Target,
         total: int,
         progress: Progress | None,

@@ -1,9 +1,8 @@
-"""What a search has found, line by line on disk, so that a killed one goes on where it stopped."""
+"""Results line by line on disk, so that work that was killed goes on where it stopped."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -11,43 +10,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ldosml.datasets import LDOSDataset
+from ldosml._files import replacing
 
 Record = dict[str, Any]
-"""One judged candidate: plain numbers and texts."""
-
-_KEY = ("descriptor", "regressor", "n_structures")
+"""One result: numbers, texts, and lists of them."""
 
 
-class SearchLog:
-    """Records by candidate and number of structures, in memory, and in a file of JSON lines where one is named.
+class Journal:
+    """Records by their keys, in memory, and in a file of JSON lines where one is named.
 
     Parameters
     ----------
     path : path, optional
-        Its first line says of which search it is; the others are records.
+        Its first line says of which work it is; the others are records.
+    work : str
+        What kind of work this is.
     header : mapping
-        What makes two searches comparable: data, energies, seed.
+        What makes two runs of it comparable: data, settings, seed.
+    key : sequence of str
+        The entries of a record that tell it from the others.
 
     Raises
     ------
     ValueError
-        When the file is no such log, or belongs to another search.
+        When the file is no such journal, or belongs to other work.
     OSError
         When it cannot be read or written.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, header: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, work: str, header: Mapping[str, Any], key: Sequence[str]
+    ) -> None:
         self._path = None if path is None else Path(path)
+        self._work, self._key = work, tuple(key)
         self._records: dict[tuple[Any, ...], Record] = {}
         if self._path is not None:
-            self._open(self._path, {"format": "ldosml search", **header})
+            self._open(self._path, {"format": f"ldosml {work}", **header})
 
     def find(self, **key: Any) -> Record | None:
-        """The record of a descriptor, a regressor and a number of structures, if there is one."""
-        return self._records.get(tuple(key[name] for name in _KEY))
+        """The record of these entries, if there is one."""
+        return self._records.get(tuple(key[name] for name in self._key))
 
     def add(self, record: Record) -> None:
         """Keep a record; it is on disk when this returns."""
@@ -56,7 +58,7 @@ class SearchLog:
             _append(self._path, record)
 
     def _keep(self, record: Record) -> None:
-        self._records[tuple(record[name] for name in _KEY)] = record
+        self._records[tuple(record[name] for name in self._key)] = record
 
     def _open(self, path: Path, header: Mapping[str, Any]) -> None:
         content = path.read_bytes() if path.exists() else b""
@@ -68,13 +70,17 @@ class SearchLog:
             for record in lines[1:]:
                 self._keep(record)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not the log of a search, or damaged: {error}. Name another file.") from error
+            raise ValueError(
+                f"{path} is not the log of a {self._work}, or damaged: {error}. Name another file."
+            ) from error
         if content and found is None and not json.dumps(header).encode().startswith(content):
-            raise ValueError(f"{path} is not the log of a search. Name another file.")
+            raise ValueError(f"{path} is not the log of a {self._work}. Name another file.")
+        header = json.loads(json.dumps(header))  # a tuple comes back as a list
         if found is not None and found != header:
             differing = [key for key in header if not isinstance(found, dict) or found.get(key) != header[key]]
             raise ValueError(
-                f"{path} is the log of another search: {', '.join(differing)} differ. Name another file to begin anew."
+                f"{path} is the log of another {self._work}: {', '.join(differing)} differ. Name another file to begin "
+                "anew."
             )
         if len(whole) < len(content):
             with path.open("r+b") as file:
@@ -90,21 +96,20 @@ def _append(path: Path, entry: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def fingerprint(data: LDOSDataset) -> str:
-    """Give a short text that other structures, groups or spectra would not have."""
-    assert data.ldos is not None  # the caller has checked it
-    digest = hashlib.sha256("\0".join([*data.groups, str(data.grid)]).encode())
-    for atoms in data.structures:
-        for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    digest.update(np.ascontiguousarray(data.ldos.values).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def as_csv(records: Sequence[Record]) -> str:
+def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
     """The records as a table, a column for each of the first one's entries."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()
+
+
+def write_csv(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Write records as a table.
+
+    Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
+    """
+    with replacing(Path(path), overwrite) as file:
+        file.write(as_csv(records).encode())
+    return Path(path)

@@ -1,0 +1,22 @@
+"""By what a file of results knows the dataset that it belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from ldosml._array import to_numpy
+from ldosml.datasets.dataset import LDOSDataset
+
+
+def fingerprint(data: LDOSDataset) -> str:
+    """Give a short text that other structures, groups or spectra would not have."""
+    digest = hashlib.sha256("\0".join([*data.groups, str(data.grid), str(data.smearing_width)]).encode())
+    for atoms in data.structures:
+        for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    for spectra in (data.ldos, data.dos):
+        if spectra is not None:
+            digest.update(np.ascontiguousarray(to_numpy(spectra.values)).tobytes())
+    return digest.hexdigest()[:16]

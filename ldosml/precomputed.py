@@ -1,0 +1,104 @@
+"""Descriptors that were computed before, or by another program, and come with the structures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml._validation import check_finite
+from ldosml.fragments import check_structures
+
+
+class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Rows that the structures bring along in ``atoms.arrays[key]``, (n_atoms, n_features).
+
+    Stands wherever SOAP does, alone or within ``Whitened``: for descriptors of another program, and for those that many
+    fits share. Folds of one structure's atoms must not share what was learned from them, so rows must depend on the
+    atom's own structure only.
+
+    Parameters
+    ----------
+    key : str
+        Name of the array.
+    n_jobs : int, optional
+        Not used; nothing is computed here.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+
+    Examples
+    --------
+    >>> dimer = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]])
+    >>> dimer.set_array("mine", np.array([[1.0, 2.0], [1.0, 2.0]]))
+    >>> Precomputed("mine").fit_transform([dimer]).shape
+    (2, 2)
+    """
+
+    def __init__(self, key: str = "descriptor", n_jobs: int | None = None) -> None:
+        self.key = key
+        self.n_jobs = n_jobs
+
+    def fit(self, structures: Atoms | Iterable[Atoms], y: object = None) -> Self:
+        """Learn how many features there are; ``y`` is not used. Raises as ``transform``."""
+        self.n_features_out_ = int(self._rows(structures).shape[1])
+        return self
+
+    def transform(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
+        """Give the rows, (n_environments, n_features_out_), atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError
+            When a structure has no such array, the array is not (n_atoms, n_features) and finite, or the numbers of
+            features differ, between structures or from those of ``fit``.
+        TypeError
+            For anything but ase.Atoms.
+        """
+        check_is_fitted(self)
+        rows = self._rows(structures)
+        if rows.shape[1] != self.n_features_out_:
+            raise ValueError(
+                f"Precomputed({self.key!r}) was fitted on {self.n_features_out_} features; these structures have "
+                f"{rows.shape[1]}. Compute them with the same settings."
+            )
+        return rows
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Name the features by the key and a number, (n_features_out_,)."""
+        check_is_fitted(self)
+        return np.asarray([f"{self.key}-{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that the input is structures, not a matrix."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+    def _rows(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
+        blocks = [self._block(s, atoms) for s, atoms in enumerate(check_structures(structures))]
+        lengths = {block.shape[1] for block in blocks}
+        if len(lengths) > 1:
+            raise ValueError(f"arrays[{self.key!r}] of the structures differ in length: {sorted(lengths)} features.")
+        return np.concatenate(blocks)
+
+    def _block(self, s: int, atoms: Atoms) -> NDArray[np.float64]:
+        if self.key not in atoms.arrays:
+            raise ValueError(
+                f"Structure {s} has no descriptors in atoms.arrays[{self.key!r}], only {', '.join(atoms.arrays)}. Set "
+                f"them: atoms.set_array({self.key!r}, rows)."
+            )
+        block = np.asarray(atoms.arrays[self.key], dtype=np.float64)
+        if block.ndim != 2:
+            raise ValueError(
+                f"arrays[{self.key!r}] of structure {s} must be (n_atoms, n_features); got shape {block.shape}."
+            )
+        check_finite(f"arrays[{self.key!r}] of structure {s}", block)
+        return block

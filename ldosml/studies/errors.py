@@ -1,0 +1,225 @@
+"""Squared errors of structures left out, quantity by quantity, and what follows from them: losses and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
+
+from ldosml._array import to_numpy
+from ldosml._journal import Record
+from ldosml.evaluation import Evaluation
+from ldosml.properties import dos_derivative
+from ldosml.properties.comparison import compare_properties
+
+Floats = NDArray[np.float64]
+
+PROPERTIES = (
+    "band_energy",
+    "absorption_spectrum",
+    "heat_capacity",
+    "fermi_level",
+    "dos_at_fermi_level",
+    "pauli_susceptibility",
+)
+"""Those of figure 4 of the LDOS paper, in its order."""
+
+SPECTRA = ("ldos", "dos", "dos_derivative")
+"""LDOS by environment; DOS and dD/de by structure, per atom."""
+
+_DIGITS = 6  # significant ones, that a journal keeps
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Mean squared errors of each structure (of the LDOS: of each environment), with the deviations to divide them by.
+
+    Quantities are "ldos", "ldos Si" and so on by element, "dos" and "dos_derivative" per atom, and the names of
+    ``PROPERTIES``, per atom.
+
+    Parameters
+    ----------
+    squared : dict of array
+        "ldos": (n_environments,), averaged over the energies; others (n_structures,), spectra averaged. NaN where a
+        structure has no such property.
+    sigma : dict of float
+        Standard deviation of the reference over the whole set (equation 15 of the LDOS paper), by quantity; an
+        element's is that of its own environments.
+    mean_loss : dict of float
+        L/sigma of predicting the mean spectrum (the mean spectrum of the element) for all, of the spectra.
+    numbers, structure_index : array (n_environments,)
+    fold : array (n_structures,)
+        Fold that a structure was left out in.
+    """
+
+    squared: dict[str, Floats]
+    sigma: dict[str, float]
+    mean_loss: dict[str, float]
+    numbers: NDArray[np.int64]
+    structure_index: NDArray[np.int64]
+    fold: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        evaluation: Evaluation,
+        fold: NDArray[np.int64],
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        temperature: float | None = None,
+    ) -> Self:
+        """Errors of predictions.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+        fold : array (n_structures,)
+        low, high : float, optional
+            Spectra are judged at the energies between, eV.
+        temperature : float, optional
+            K; where given, properties are derived from the DOS at all energies of the evaluation and judged, too.
+
+        Raises
+        ------
+        ValueError
+            When properties are asked for and cannot be derived.
+        """
+        squared: dict[str, Floats] = {}
+        sigma: dict[str, float] = {}
+        mean_loss: dict[str, float] = {}
+        judged = evaluation.cut(low, high)
+        numbers = np.asarray(to_numpy(judged.predicted.numbers), dtype=np.int64)
+        index = np.asarray(to_numpy(judged.predicted.structure_index), dtype=np.int64)
+        if judged.reference is not None:
+            reference, predicted = (np.asarray(to_numpy(s.values)) for s in (judged.reference, judged.predicted))
+            squared["ldos"] = ((predicted - reference) ** 2).mean(axis=1)
+            views = {f"ldos {chemical_symbols[z]}": reference[numbers == z] for z in np.unique(numbers)}
+            for name, rows in {"ldos": reference, **views}.items():
+                sigma[name], mean_loss[name] = _deviation(name, rows)
+        dos = judged.dos()
+        pairs = {"dos": [np.asarray(to_numpy(one.per_atom())) for one in dos]}
+        pairs["dos_derivative"] = [
+            np.asarray(to_numpy(dos_derivative(one))) / to_numpy(one.n_atoms)[:, None] for one in dos
+        ]
+        for name, (reference, predicted) in pairs.items():
+            squared[name] = ((predicted - reference) ** 2).mean(axis=1)
+            sigma[name], mean_loss[name] = _deviation(name, reference)
+        if temperature is not None:
+            for name, (errors, deviation) in _property_errors(evaluation, temperature).items():
+                squared[name], sigma[name] = errors, deviation
+        return cls(squared, sigma, mean_loss, numbers, index, np.asarray(fold, dtype=np.int64))
+
+    @property
+    def quantities(self) -> list[str]:
+        """What has errors here."""
+        return list(self.sigma)
+
+    @property
+    def elements(self) -> list[str]:
+        """Symbols, by atomic number."""
+        return [chemical_symbols[number] for number in np.unique(self.numbers)]
+
+    def __len__(self) -> int:
+        """Count the structures."""
+        return len(self.fold)
+
+    def loss(self, quantity: str, weights: Floats | None = None) -> float:
+        """L/sigma over the structures, or over those that ``weights`` (n_structures,) count.
+
+        NaN where none has the quantity.
+        """
+        values, structures = self._rows(quantity)
+        counts = np.ones(len(self)) if weights is None else weights
+        row_weights = counts[structures]
+        known = np.isfinite(values) & (row_weights > 0)
+        if not known.any():
+            return float("nan")
+        return float(np.sqrt(np.average(values[known], weights=row_weights[known])) / self.sigma[quantity])
+
+    def by_fold(self, quantity: str) -> dict[int, float]:
+        """L/sigma in each fold, in units of the deviation over the whole set."""
+        return {int(f): self.loss(quantity, (self.fold == f).astype(float)) for f in np.unique(self.fold)}
+
+    def by_environment(self, element: str) -> Floats:
+        """L/sigma of every environment of an element, (n,), in units of the element's deviation."""
+        values, _ = self._rows(f"ldos {element}")
+        result: Floats = np.sqrt(values) / self.sigma[f"ldos {element}"]
+        return result
+
+    def _rows(self, quantity: str) -> tuple[Floats, NDArray[np.int64]]:
+        """Squared errors and the structure of each."""
+        if quantity not in self.sigma:
+            raise ValueError(f"There are no errors of {quantity!r}, only of {', '.join(self.sigma)}.")
+        if quantity.startswith("ldos"):
+            element = quantity[len("ldos ") :]
+            rows = np.full(len(self.numbers), True) if not element else self.numbers == atomic_numbers[element]
+            return self.squared["ldos"][rows], self.structure_index[rows]
+        return self.squared[quantity], np.arange(len(self))
+
+    def as_record(self) -> Record:
+        """What a journal keeps: squared errors to six digits, and the rest."""
+        digits = f".{_DIGITS}g"
+        return {
+            "squared": {k: [float(format(x, digits)) for x in v.tolist()] for k, v in self.squared.items()},
+            "sigma": self.sigma,
+            "mean_loss": self.mean_loss,
+            "numbers": self.numbers.tolist(),
+            "structure_index": self.structure_index.tolist(),
+            "fold": self.fold.tolist(),
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> Self:
+        """What ``as_record`` gave."""
+        squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
+        whole = [np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")]
+        return cls(squared, dict(record["sigma"]), dict(record["mean_loss"]), *whole)
+
+
+def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:
+    """How often each structure counts when whole groups are drawn with replacement, (n_draws, n_structures)."""
+    rng = np.random.default_rng(random_state)
+    labels, members = np.unique(groups, return_inverse=True)
+    n = len(labels)
+    counts = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(n_draws)])
+    result: Floats = counts[:, members].astype(np.float64)
+    return result
+
+
+def interval(values: Any, level: float = 0.95) -> tuple[float, float]:
+    """Central interval that holds ``level`` of the draws that are numbers; NaN where none is."""
+    known = np.asarray(values)[np.isfinite(values)]
+    if not known.size:
+        return float("nan"), float("nan")
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _deviation(name: str, values: Floats) -> tuple[float, float]:
+    """Sigma of spectra, and the L/sigma of their mean."""
+    sigma = float(values.std())
+    if not sigma > 0:
+        raise ValueError(f"The reference of {name!r} is constant: a loss cannot be normalised by its zero deviation.")
+    return sigma, float(np.sqrt(values.var(axis=0).mean()) / sigma)
+
+
+def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tuple[Floats, float]]:
+    """Squared errors (n_structures,) and sigma of each property that some structure has."""
+    tables = evaluation.properties([temperature])
+    found = {}
+    for name in PROPERTIES:
+        if name in tables[0].spectra:
+            sides = [table.spectrum(name, temperature) for table in tables]
+        else:
+            sides = [table.column(name, temperature) for table in tables]
+        squares = (sides[1] - sides[0]) ** 2
+        squared = squares.mean(axis=1) if squares.ndim == 2 else squares
+        for comparison in compare_properties(*tables, [name], temperature):
+            found[name] = squared, comparison.sigma
+    return found

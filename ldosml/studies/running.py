@@ -1,0 +1,107 @@
+"""Many cross-validations one after another or side by side, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ldosml import _tasks
+from ldosml._journal import Journal, Record
+from ldosml.datasets import LDOSDataset
+from ldosml.datasets.fingerprint import fingerprint
+from ldosml.pipeline import DOSModel
+from ldosml.studies.errors import Errors
+from ldosml.studies.folding import Fold, predict_left_out
+
+Progress = Callable[[int, int, str], None]
+"""Called when one is done: how many are, of how many, and which it was."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """One cross-validation to run.
+
+    Parameters
+    ----------
+    key : dict of str
+        What tells it from the others of the study: plain texts and numbers.
+    prepare : callable
+        Gives dataset and model, when its turn comes; must pickle where several run side by side.
+    folds : sequence of (train, test)
+    low, high : float, optional
+        Spectra are judged at the energies between, eV.
+    temperature : float, optional
+        K; derives properties, too.
+    """
+
+    key: Mapping[str, Any]
+    prepare: Callable[[], tuple[LDOSDataset, DOSModel]]
+    folds: Sequence[Fold]
+    low: float | None = None
+    high: float | None = None
+    temperature: float | None = None
+
+    def run(self) -> Record:
+        """Key, errors and seconds."""
+        start = perf_counter()
+        data, model = self.prepare()
+        evaluation = predict_left_out(data, model, self.folds)
+        tested = np.concatenate([test for _, test in self.folds])
+        fold = np.repeat(np.arange(len(self.folds)), [len(test) for _, test in self.folds])[np.argsort(tested)]
+        errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
+        return {**self.key, **errors.as_record(), "seconds": round(perf_counter() - start, 2)}
+
+
+def run_all(
+    validations: Sequence[CrossValidation],
+    *,
+    study: str,
+    data: LDOSDataset,
+    settings: Mapping[str, Any],
+    log: str | os.PathLike[str] | None,
+    n_jobs: int | None = 1,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """Run what ``log`` does not hold yet; give the records in the order of ``validations``.
+
+    Parameters
+    ----------
+    validations : sequence of CrossValidation
+        All with the same names in their keys.
+    study : str
+        What to call it in messages about the log.
+    data : LDOSDataset
+    settings : mapping
+        What else makes two runs of a study comparable, as JSON can hold it.
+    log : path, optional
+        File to keep results in, continued where it exists.
+    n_jobs : int, optional
+        Processes side by side.
+    progress : callable, optional
+
+    Raises
+    ------
+    ValueError
+        When ``log`` belongs to other work, and whatever a cross-validation raises; what was done before is kept.
+    """
+    names = list(validations[0].key)
+    journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
+    todo = [one for one in validations if journal.find(**one.key) is None]
+    done = len(validations) - len(todo)
+    for one, record in zip(todo, _run(todo, n_jobs), strict=True):
+        journal.add(record)
+        done += 1
+        if progress is not None:
+            progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
+    # What was read from the log and what was just found are the same to the last digit.
+    found = [journal.find(**one.key) for one in validations]
+    return [record for record in found if record is not None]
+
+
+def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable[Record]:
+    return _tasks.ordered(CrossValidation.run, validations, n_jobs=n_jobs)

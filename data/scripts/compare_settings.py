@@ -29,7 +29,7 @@ VARIANTS = {
 def _run(atoms: Atoms, settings: Settings) -> tuple[Bands, float]:
     start = time.time()
     with tempfile.TemporaryDirectory() as scratch:
-        return compute_bands(atoms, settings, Path(scratch)), time.time() - start
+        return compute_bands(atoms, Path(scratch), settings), time.time() - start
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from espresso import Settings
+from espresso import Settings, compute_bands
 from run_plan import Batch, run
 from silicon_structures import Trajectory, large_plan, plan, snapshots
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="the amorphous cells of 48 to 64 atoms")
     arguments = parser.parse_args()
     trajectories = large_plan() if arguments.large else plan()
-    run(map(_batch, trajectories), arguments.records, Settings(), arguments.workers)
+    run(map(_batch, trajectories), arguments.records, partial(compute_bands, settings=Settings()), arguments.workers)
 
 
 if __name__ == "__main__":

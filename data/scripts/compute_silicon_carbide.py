@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from espresso import Settings
+from espresso import Settings, compute_bands
 from run_plan import run
 from silicon_carbide_structures import copies, plan
 
@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # Two copies of every base first, a small and a large displacement: a run that is stopped has all structures in it.
     batches = ((base.names()[start::2], partial(copies, base)) for start in (0, 1) for base in plan())
-    run(batches, arguments.records, SETTINGS, arguments.workers, ENERGIES)
+    run(batches, arguments.records, partial(compute_bands, settings=SETTINGS), arguments.workers, ENERGIES)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def fermi_level(eigenvalues: np.ndarray, kpoint_weights: np.ndarray, n_electrons
 
 
 def compute_bands(
-    atoms: Atoms, settings: Settings, folder: Path, launcher: tuple[str, ...] = (), timeout: float | None = None
+    atoms: Atoms, folder: Path, settings: Settings, launcher: tuple[str, ...] = (), timeout: float | None = None
 ) -> Bands:
     """Run the three programs in ``folder`` (empty, temporary). ``launcher`` is put before each, e.g. mpirun.
 

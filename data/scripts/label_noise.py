@@ -16,10 +16,11 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from espresso import Settings
+from espresso import Settings, compute_bands
 from records import ENERGIES, SMEARING_WIDTH, read_record
 from run_plan import compute
 
@@ -54,7 +55,7 @@ def recompute(records: Path, folder: Path, workers: int) -> None:
             if (records / f"{name}.npz").exists() and not (folder / f"{name}.npz").exists():
                 atoms, _, _, info = read_record(records / f"{name}.npz")
                 atoms.info = {key: info[key] for key in ("name", "kind", "group")}
-                jobs.append(pool.submit(compute, atoms, folder, settings))
+                jobs.append(pool.submit(compute, atoms, folder, partial(compute_bands, settings=settings)))
         for job in jobs:
             job.result()
 

@@ -1,4 +1,4 @@
-"""What the scripts of Quantum ESPRESSO share: structures side by side, one record each, failures in a log.
+"""What the scripts of every set share: structures side by side, one record each, failures in a log.
 
 A structure whose record exists is not computed again; one that failed is named in failures.log beside the records, and
 skipped until its line is removed. A run may be stopped, by a signal or for good, and started at will.
@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from espresso import Settings, compute_bands
+from espresso import Bands
 from records import ENERGIES, write_record
 
 # The names of some structures, and how to make them when one of them is missing.
 Batch = tuple[list[str], Callable[[], list[Atoms]]]
+# Computes the bands of a structure in a folder (empty, temporary); RuntimeError, OSError or ValueError when it fails.
+Code = Callable[[Atoms, Path], Bands]
 
 
 def _failed(folder: Path) -> set[str]:
@@ -28,13 +30,13 @@ def _failed(folder: Path) -> set[str]:
     return {line.split("\t")[0] for line in log.read_text().splitlines()} if log.exists() else set()
 
 
-def compute(atoms: Atoms, folder: Path, settings: Settings, energies: np.ndarray = ENERGIES) -> None:
+def compute(atoms: Atoms, folder: Path, code: Code, energies: np.ndarray = ENERGIES) -> None:
     """One structure: its record, or a line in failures.log."""
     name = atoms.info["name"]
     start = time.time()
     try:
         with tempfile.TemporaryDirectory(prefix="ldos-") as scratch:
-            bands = compute_bands(atoms, settings, Path(scratch))
+            bands = code(atoms, Path(scratch))
     except (RuntimeError, OSError, ValueError) as error:
         with open(folder / "failures.log", "a") as log:
             log.write(f"{name}\t{' '.join(str(error).split())[:500]}\n")
@@ -52,9 +54,7 @@ def _missing(batch: Batch, folder: Path, failed: set[str]) -> list[Atoms]:
     return [atoms for atoms in make() if atoms.info["name"] in todo] if todo else []
 
 
-def run(
-    batches: Iterable[Batch], folder: Path, settings: Settings, workers: int, energies: np.ndarray = ENERGIES
-) -> None:
+def run(batches: Iterable[Batch], folder: Path, code: Code, workers: int, energies: np.ndarray = ENERGIES) -> None:
     """Compute what is missing of every batch, ``workers`` structures side by side, one core each."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # Debian 12's OpenBLAS is wrong on some newer processors
@@ -63,7 +63,7 @@ def run(
         waiting = []
         for batch in batches:
             waiting += [
-                pool.submit(compute, atoms, folder, settings, energies) for atoms in _missing(batch, folder, failed)
+                pool.submit(compute, atoms, folder, code, energies) for atoms in _missing(batch, folder, failed)
             ]
             while len([job for job in waiting if not job.done()]) > 2 * workers:
                 time.sleep(0.5)

@@ -1,7 +1,7 @@
 """A report on a trained model: one HTML page that needs no other file and no network."""
 
+from ldosml.datasets.noise import label_noise_at, property_noise_at
 from ldosml.report.derived import PRINCIPAL, DerivedProperties
-from ldosml.report.label_noise import label_noise_at, property_noise_at
 from ldosml.report.parts import Cell, Picture, Section, Table
 from ldosml.report.writing import write_report
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ldosml.datasets.noise import label_noise_at, property_noise_at
 from ldosml.evaluation import Evaluation
 from ldosml.report import spectra
 from ldosml.report.derived import DerivedProperties
-from ldosml.report.label_noise import label_noise_at, property_noise_at
 from ldosml.report.page import write_page
 from ldosml.report.parts import Section, listing
 from ldosml.report.properties import by_structure_section, properties_section

@@ -1,6 +1,36 @@
-"""Questions about a dataset, each answered by cross-validation that leaves out whole trajectories."""
+"""Questions about a dataset, each answered by cross-validation that leaves out whole trajectories.
 
+Every study takes a ``DOSModel``, not fitted, and a ``Setup``; gives a result with ``records()``, a tidy table; and
+keeps what is done in a log, so that a killed one goes on where it stopped.
+"""
+
+from ldosml.studies.error_table import ErrorTable, error_table
 from ldosml.studies.errors import Errors
 from ldosml.studies.folding import predict_left_out
+from ldosml.studies.learning import LearningCurve, learning_curve, spaced_sizes
+from ldosml.studies.settings import Setup
+from ldosml.studies.smearings import SmearingStudy, smearing_study
+from ldosml.studies.strategies import StrategyComparison, compare_strategies, default_strategies
+from ldosml.studies.sweep import CutoffSweep, saturation_radius, sweep_cutoffs
+from ldosml.studies.transfer import Transfer, transfer
 
-__all__ = ["Errors", "predict_left_out"]
+__all__ = [
+    "CutoffSweep",
+    "ErrorTable",
+    "Errors",
+    "LearningCurve",
+    "Setup",
+    "SmearingStudy",
+    "StrategyComparison",
+    "Transfer",
+    "compare_strategies",
+    "default_strategies",
+    "error_table",
+    "learning_curve",
+    "predict_left_out",
+    "saturation_radius",
+    "smearing_study",
+    "spaced_sizes",
+    "sweep_cutoffs",
+    "transfer",
+]

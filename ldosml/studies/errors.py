@@ -49,6 +49,8 @@ class Errors:
     sigma : dict of float
         Standard deviation of the reference over the whole set (equation 15 of the LDOS paper), by quantity; an
         element's is that of its own environments.
+    units : dict of str
+        Of each sigma.
     mean_loss : dict of float
         L/sigma of predicting the mean spectrum (the mean spectrum of the element) for all, of the spectra.
     numbers, structure_index : array (n_environments,)
@@ -58,6 +60,7 @@ class Errors:
 
     squared: dict[str, Floats]
     sigma: dict[str, float]
+    units: dict[str, str]
     mean_loss: dict[str, float]
     numbers: NDArray[np.int64]
     structure_index: NDArray[np.int64]
@@ -92,6 +95,7 @@ class Errors:
         squared: dict[str, Floats] = {}
         sigma: dict[str, float] = {}
         mean_loss: dict[str, float] = {}
+        units = {"dos": "states/eV/atom", "dos_derivative": "states/eV^2/atom"}
         judged = evaluation.cut(low, high)
         numbers = np.asarray(to_numpy(judged.predicted.numbers), dtype=np.int64)
         index = np.asarray(to_numpy(judged.predicted.structure_index), dtype=np.int64)
@@ -101,6 +105,7 @@ class Errors:
             views = {f"ldos {chemical_symbols[z]}": reference[numbers == z] for z in np.unique(numbers)}
             for name, rows in {"ldos": reference, **views}.items():
                 sigma[name], mean_loss[name] = _deviation(name, rows)
+                units[name] = "states/eV/atom"
         dos = judged.dos()
         pairs = {"dos": [np.asarray(to_numpy(one.per_atom())) for one in dos]}
         pairs["dos_derivative"] = [
@@ -110,14 +115,15 @@ class Errors:
             squared[name] = ((predicted - reference) ** 2).mean(axis=1)
             sigma[name], mean_loss[name] = _deviation(name, reference)
         if temperature is not None:
-            for name, (errors, deviation) in _property_errors(evaluation, temperature).items():
-                squared[name], sigma[name] = errors, deviation
-        return cls(squared, sigma, mean_loss, numbers, index, np.asarray(fold, dtype=np.int64))
+            for name, (errors, deviation, unit) in _property_errors(evaluation, temperature).items():
+                squared[name], sigma[name], units[name] = errors, deviation, unit
+        return cls(squared, sigma, units, mean_loss, numbers, index, np.asarray(fold, dtype=np.int64))
 
     @property
     def quantities(self) -> list[str]:
-        """What has errors here."""
-        return list(self.sigma)
+        """What has errors here; the only element's LDOS is not named beside the LDOS."""
+        single = f"ldos {self.elements[0]}" if len(self.elements) == 1 else ""
+        return [name for name in self.sigma if name != single]
 
     @property
     def elements(self) -> list[str]:
@@ -141,9 +147,17 @@ class Errors:
             return float("nan")
         return float(np.sqrt(np.average(values[known], weights=row_weights[known])) / self.sigma[quantity])
 
+    def rmse(self, quantity: str) -> float:
+        """Root mean square error over the structures, in ``units[quantity]``."""
+        return self.loss(quantity) * self.sigma[quantity]
+
     def by_fold(self, quantity: str) -> dict[int, float]:
         """L/sigma in each fold, in units of the deviation over the whole set."""
         return {int(f): self.loss(quantity, (self.fold == f).astype(float)) for f in np.unique(self.fold)}
+
+    def pooled_and_by_fold(self, quantity: str) -> dict[str, float]:
+        """L/sigma of all folds together, named "all", and of each, named by its number."""
+        return {"all": self.loss(quantity), **{str(fold): loss for fold, loss in self.by_fold(quantity).items()}}
 
     def by_environment(self, element: str) -> Floats:
         """L/sigma of every environment of an element, (n,), in units of the element's deviation."""
@@ -167,6 +181,7 @@ class Errors:
         return {
             "squared": {k: [float(format(x, digits)) for x in v.tolist()] for k, v in self.squared.items()},
             "sigma": self.sigma,
+            "units": self.units,
             "mean_loss": self.mean_loss,
             "numbers": self.numbers.tolist(),
             "structure_index": self.structure_index.tolist(),
@@ -178,7 +193,8 @@ class Errors:
         """What ``as_record`` gave."""
         squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
         whole = [np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")]
-        return cls(squared, dict(record["sigma"]), dict(record["mean_loss"]), *whole)
+        named = [dict(record[name]) for name in ("sigma", "units", "mean_loss")]
+        return cls(squared, *named, *whole)
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:
@@ -209,8 +225,8 @@ def _deviation(name: str, values: Floats) -> tuple[float, float]:
     return sigma, float(np.sqrt(values.var(axis=0).mean()) / sigma)
 
 
-def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tuple[Floats, float]]:
-    """Squared errors (n_structures,) and sigma of each property that some structure has."""
+def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tuple[Floats, float, str]]:
+    """Squared errors (n_structures,), sigma and unit of each property that some structure has."""
     tables = evaluation.properties([temperature])
     found = {}
     for name in PROPERTIES:
@@ -221,5 +237,5 @@ def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tu
         squares = (sides[1] - sides[0]) ** 2
         squared = squares.mean(axis=1) if squares.ndim == 2 else squares
         for comparison in compare_properties(*tables, [name], temperature):
-            found[name] = squared, comparison.sigma
+            found[name] = squared, comparison.sigma, comparison.unit
     return found

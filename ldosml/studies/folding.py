@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from ase import Atoms
@@ -15,6 +15,7 @@ from sklearn.base import clone
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP
+from ldosml.energy import Reference
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
 from ldosml.pipeline import DOSModel
@@ -28,7 +29,21 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 _KEY = "study"
 
 
-def predict_left_out(data: LDOSDataset, model: DOSModel, folds: Sequence[Fold]) -> Evaluation:
+class Learner(Protocol):
+    """What can be cross-validated: ``DOSModel`` and ``SearchedModel``."""
+
+    reference: Reference
+    low: float | None
+    high: float | None
+
+    def fit(self, data: LDOSDataset) -> Self:
+        """Fit on a training part."""
+
+    def evaluate(self, data: LDOSDataset) -> Evaluation:
+        """Set predictions beside a test part."""
+
+
+def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
     """Predict every structure by a model that was fitted without its fold, and set it beside the reference.
 
     All folds learn the same energies: those that ``model`` asks for, or that the whole dataset allows. A descriptor
@@ -38,7 +53,7 @@ def predict_left_out(data: LDOSDataset, model: DOSModel, folds: Sequence[Fold]) 
     Parameters
     ----------
     data : LDOSDataset
-    model : DOSModel
+    model : DOSModel or SearchedModel
         Cloned, not fitted itself.
     folds : sequence of (train, test)
         Indices of structures, as ``data.folds()`` gives them; each structure in one test part at most.
@@ -54,15 +69,23 @@ def predict_left_out(data: LDOSDataset, model: DOSModel, folds: Sequence[Fold]) 
         When a structure is in two test parts, or a test part has an element that its training part lacks; and
         whatever fitting raises.
     """
+    return pooled([part for _, part in judged_parts(data, model, folds)], folds)
+
+
+def judged_parts(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Iterator[tuple[Learner, Evaluation]]:
+    """Give the fitted model and the evaluation of each fold; see ``predict_left_out``."""
     tested = np.concatenate([test for _, test in folds])
     if len(np.unique(tested)) < len(tested):
         raise ValueError("A structure may be in one test part only; some are in several.")
     require_elements(data, folds)
     grid = data.refer_to(model.reference, model.low, model.high).grid
-    data, model = described_once(data, model)
-    model.set_params(low=grid.start, high=grid.stop)
-    parts = [clone(model).fit(data.select(train)).evaluate(data.select(test)) for train, test in folds]
-    return _pooled(parts, np.argsort(tested))
+    if isinstance(model, DOSModel):
+        data, model = described_once(data, model)
+    model = clone(model)
+    model.low, model.high = grid.start, grid.stop
+    for train, test in folds:
+        fitted = clone(model).fit(data.select(train))
+        yield fitted, fitted.evaluate(data.select(test))
 
 
 def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
@@ -163,8 +186,9 @@ def as_environments(data: LDOSDataset) -> LDOSDataset:
     )
 
 
-def _pooled(parts: Sequence[Evaluation], order: NDArray[np.int64]) -> Evaluation:
-    """One evaluation of the structures of all, put in order."""
+def pooled(parts: Sequence[Evaluation], folds: Sequence[Fold]) -> Evaluation:
+    """One evaluation of the structures of all test parts, in the order of the dataset."""
+    order = np.argsort(np.concatenate([test for _, test in folds]))
     kept = {name: [value for part in parts for value in getattr(part, name)] for name in ("names", "kinds")}
     has_ldos = parts[0].reference is not None
     electrons = [part.n_electrons for part in parts if part.n_electrons is not None]

@@ -14,9 +14,10 @@ from ldosml import _tasks
 from ldosml._journal import Journal, Record
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
-from ldosml.pipeline import DOSModel
+from ldosml.search import SearchedModel
+from ldosml.search.scores import spelled
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Fold, predict_left_out
+from ldosml.studies.folding import Fold, Learner, judged_parts, pooled
 
 Progress = Callable[[int, int, str], None]
 """Called when one is done: how many are, of how many, and which it was."""
@@ -40,21 +41,29 @@ class CrossValidation:
     """
 
     key: Mapping[str, Any]
-    prepare: Callable[[], tuple[LDOSDataset, DOSModel]]
+    prepare: Callable[[], tuple[LDOSDataset, Learner]]
     folds: Sequence[Fold]
     low: float | None = None
     high: float | None = None
     temperature: float | None = None
 
     def run(self) -> Record:
-        """Key, errors and seconds."""
+        """Key, errors, the setting of each fold where it was searched, and seconds."""
         start = perf_counter()
         data, model = self.prepare()
-        evaluation = predict_left_out(data, model, self.folds)
+        parts = list(judged_parts(data, model, self.folds))
+        evaluation = pooled([part for _, part in parts], self.folds)
         tested = np.concatenate([test for _, test in self.folds])
         fold = np.repeat(np.arange(len(self.folds)), [len(test) for _, test in self.folds])[np.argsort(tested)]
         errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
-        return {**self.key, **errors.as_record(), "seconds": round(perf_counter() - start, 2)}
+        found = [spelled(fitted.search_.model) for fitted, _ in parts if isinstance(fitted, SearchedModel)]
+        seconds = round(perf_counter() - start, 2)
+        return {**self.key, **errors.as_record(), "settings": found, "seconds": seconds}
+
+
+def given(data: LDOSDataset, model: Learner) -> tuple[LDOSDataset, Learner]:
+    """What needs no preparation, as ``CrossValidation.prepare``."""
+    return data, model
 
 
 def run_all(

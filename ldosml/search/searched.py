@@ -1,0 +1,76 @@
+"""A model that searches its setting within whatever it is fitted on, so that its error may be judged outside."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml.datasets import LDOSDataset
+from ldosml.energy import Reference
+from ldosml.evaluation import Evaluation
+from ldosml.search.searching import Candidates, search_settings
+
+
+class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A search for the setting of a DOSModel, then a fit of the best: both on the training part alone.
+
+    Cross-validation of it is nested: its errors are those of the whole procedure, without the optimism of a search that
+    saw the test part.
+
+    Parameters
+    ----------
+    candidates, factor, n_energies
+        As ``search_settings`` takes them.
+    reference, low, high
+        As ``DOSModel`` takes them.
+
+    Attributes
+    ----------
+    search_ : Search
+        What was found.
+    model_ : DOSModel
+        The best, fitted.
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates | None = None,
+        *,
+        reference: Reference = "fermi",
+        low: float | None = None,
+        high: float | None = None,
+        factor: int = 1,
+        n_energies: int = 100,
+    ) -> None:
+        self.candidates = candidates
+        self.reference = reference
+        self.low = low
+        self.high = high
+        self.factor = factor
+        self.n_energies = n_energies
+
+    def fit(self, data: LDOSDataset) -> Self:
+        """Search and fit; raises what ``search_settings`` and ``DOSModel.fit`` raise."""
+        self.search_ = search_settings(
+            data,
+            self.candidates,
+            reference=self.reference,
+            low=self.low,
+            high=self.high,
+            factor=self.factor,
+            n_energies=self.n_energies,
+        )
+        self.model_ = self.search_.model.fit(data)
+        return self
+
+    def predict(self, structures: Any) -> Any:
+        """What ``DOSModel.predict`` of the best gives."""
+        check_is_fitted(self)
+        return self.model_.predict(structures)
+
+    def evaluate(self, data: LDOSDataset) -> Evaluation:
+        """What ``DOSModel.evaluate`` of the best gives."""
+        check_is_fitted(self)
+        return self.model_.evaluate(data)

@@ -1,0 +1,100 @@
+"""Errors by element (Table I of the LDOS paper), and how much smaller they look when atoms of a structure leak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ldosml._journal import Record
+from ldosml.datasets import LDOSDataset
+from ldosml.pipeline import DOSModel
+from ldosml.search.scores import spelled
+from ldosml.studies._tabulated import Tabulated
+from ldosml.studies.errors import Errors
+from ldosml.studies.folding import as_environments, described_once
+from ldosml.studies.noise import Floor, noise_floor
+from ldosml.studies.running import given
+from ldosml.studies.settings import Setup
+
+SPLITS = {
+    "groups": "whole trajectories are left out",
+    "environments": "atoms are left out one by one: others of their structure are in the training set, which leaks",
+}
+"""Ways to split, and what they mean."""
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorTable(Tabulated):
+    """Errors of LDOS by element, of one or both ways to split.
+
+    Parameters
+    ----------
+    errors : dict of Errors
+        By split, of ``SPLITS``.
+    noise : dict of float
+        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+    """
+
+    errors: dict[str, Errors]
+    noise: Floor
+
+    def records(self) -> list[Record]:
+        """A row a split and element.
+
+        ``min``, ``max`` and ``mean`` are of the L/sigma of single environments (the root of the mean squared error over
+        the energies), ``loss`` is L/sigma of all of them together (equation 15 of the LDOS paper), which is larger than
+        their mean; sigma is the element's.
+        """
+        rows = []
+        for split, errors in self.errors.items():
+            for element in errors.elements:
+                each = errors.by_environment(element)
+                name = f"ldos {element}"
+                rows.append(
+                    {
+                        "split": split,
+                        "element": element,
+                        "n_environments": len(each),
+                        "min": float(each.min()),
+                        "max": float(each.max()),
+                        "mean": float(each.mean()),
+                        "loss": errors.loss(name),
+                        "mean_spectrum_loss": errors.mean_loss[name],
+                        "label_noise": self.noise.get(name),
+                    }
+                )
+        return rows
+
+
+def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, setup: Setup | None = None) -> ErrorTable:
+    """Cross-validate a model and tabulate the errors of its LDOS by element.
+
+    Parameters
+    ----------
+    data : LDOSDataset
+        With LDOS.
+    model : DOSModel
+        That learns LDOS.
+    leaking : bool
+        Also split over environments regardless of their structures, as the LDOS paper did: an atom is then predicted
+        from others of its own structure, and alpha is chosen so. Its errors say little of new structures.
+    setup : Setup, optional
+
+    Raises
+    ------
+    ValueError
+        When the dataset has no LDOS; and as ``Setup.folds``.
+    """
+    setup = Setup() if setup is None else setup
+    if data.ldos is None:
+        raise ValueError("A table of errors by element needs LDOS, one row per atom; this dataset has total DOS only.")
+    splits: Sequence[str] = ("groups", "environments") if leaking else ("groups",)
+    described, changed = described_once(data, model)
+    validations = []
+    for split in splits:
+        torn = described if split == "groups" else as_environments(described)
+        validations.append(setup.validation({"split": split}, partial(given, torn, changed), setup.folds(torn)))
+    records = setup.run("table of errors", data, validations, model=spelled(model))
+    errors = {split: Errors.from_record(record) for split, record in zip(splits, records, strict=True)}
+    return ErrorTable(errors, noise_floor(data, errors["groups"], data.smearing_width, None))

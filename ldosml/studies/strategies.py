@@ -1,0 +1,149 @@
+"""Which way of learning predicts which property best (figure 4 of the LDOS paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from ldosml._journal import Record
+from ldosml.datasets import LDOSDataset
+from ldosml.pipeline import DOSModel
+from ldosml.regression import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
+from ldosml.search.scores import spelled
+from ldosml.studies._tabulated import Tabulated
+from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.noise import Floor, noise_floor
+from ldosml.studies.running import given
+from ldosml.studies.settings import Setup
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyComparison(Tabulated):
+    """Errors of several strategies on the same folds; the first one is what the others are compared with.
+
+    Parameters
+    ----------
+    errors : dict of Errors
+        By strategy.
+    groups : list of str
+        Of each structure.
+    temperature : float or None
+        K, of the properties.
+    noise : dict of float
+        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+    """
+
+    errors: dict[str, Errors]
+    groups: list[str]
+    temperature: float | None
+    noise: Floor
+
+    @property
+    def strategies(self) -> list[str]:
+        """Names, in the order given."""
+        return list(self.errors)
+
+    @property
+    def quantities(self) -> list[str]:
+        """What was judged."""
+        return self.errors[self.strategies[0]].quantities
+
+    def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
+        """A row a strategy and quantity: L/sigma, and its difference to the first strategy's.
+
+        ``low`` and ``high`` hold 95 % of the loss, ``difference_low`` and ``difference_high`` of the difference, which
+        is paired: both strategies are judged on the same draws of whole groups (bootstrap). Where zero lies outside,
+        the one strategy is better on this set, beyond the chance of which trajectories it holds.
+        """
+        draws = group_draws(self.groups, n_draws, random_state)
+        rows = []
+        for quantity in self.quantities:
+            first = self.errors[self.strategies[0]]
+            drawn_first = np.array([first.loss(quantity, weights) for weights in draws])
+            for name, errors in self.errors.items():
+                drawn = np.array([errors.loss(quantity, weights) for weights in draws])
+                low, high = interval(drawn)
+                below, above = interval(drawn - drawn_first)
+                loss = errors.loss(quantity)
+                rows.append(
+                    {
+                        "quantity": quantity,
+                        "strategy": name,
+                        "loss": loss,
+                        "low": low,
+                        "high": high,
+                        "label_noise": self.noise.get(quantity),
+                        "rmse": errors.rmse(quantity),
+                        "unit": errors.units[quantity],
+                        "difference": loss - first.loss(quantity),
+                        "difference_low": below,
+                        "difference_high": above,
+                    }
+                )
+        return rows
+
+
+def default_strategies(n_inducing: int | None = None, **options: Any) -> dict[str, Any]:
+    """Atomic, structural and joint learning with one kernel (equations 12 and 11 of the LDOS paper, and both).
+
+    Parameters
+    ----------
+    n_inducing : int, optional
+        On so many inducing points; None: with all environments.
+    **options
+        Of all three; by default a Matern kernel with ``gamma`` 0.3, for whitened SOAP, and alpha by leaving out
+        structures.
+    """
+    given = {"alpha": "leave-one-structure-out", "kernel": "matern", "gamma": 0.3, **options}
+    if n_inducing is not None:
+        sparse = partial(SparseLDOSKernelRidge, n_inducing=n_inducing, **given)
+        return {
+            "atomic": sparse(targets="ldos"),
+            "structural": sparse(targets="dos"),
+            "joint": sparse(targets="both", dos_weight=0.1),
+        }
+    return {
+        "atomic": LDOSKernelRidge(**given),
+        "structural": DOSKernelRidge(**given),
+        "joint": DOSKernelRidge(ldos_weight=10.0, **given),
+    }
+
+
+def compare_strategies(
+    data: LDOSDataset, model: DOSModel, strategies: Mapping[str, Any], *, setup: Setup | None = None
+) -> StrategyComparison:
+    """Cross-validate strategies on the same folds.
+
+    Parameters
+    ----------
+    data : LDOSDataset
+    model : DOSModel
+        Its descriptor and energies are those of all strategies.
+    strategies : mapping of str to regressor
+        What ``model`` is given in turn, see ``default_strategies``; the first is what others are compared with.
+    setup : Setup, optional
+        With a ``temperature``, properties are compared, too.
+
+    Raises
+    ------
+    ValueError
+        When there is no strategy; as ``Setup.folds``, and where properties cannot be derived.
+    """
+    setup = Setup() if setup is None else setup
+    if not strategies:
+        raise ValueError("A comparison needs at least one strategy; got none.")
+    folds = setup.folds(data)
+    validations = [
+        setup.validation({"strategy": name}, partial(given, data, clone(model).set_params(regressor=regressor)), folds)
+        for name, regressor in strategies.items()
+    ]
+    spelling = {name: spelled(regressor) for name, regressor in strategies.items()}
+    records = setup.run("comparison", data, validations, model=spelled(model), strategies=spelling)
+    errors = {name: Errors.from_record(record) for name, record in zip(strategies, records, strict=True)}
+    noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
+    return StrategyComparison(errors, list(data.groups), setup.temperature, noise)

@@ -1,0 +1,96 @@
+"""A model trained on one dataset and judged on another: small cells to large ones (set B of the LDOS paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ldosml._journal import Record
+from ldosml.datasets import LDOSDataset
+from ldosml.evaluation import Evaluation
+from ldosml.pipeline import DOSModel
+from ldosml.search.scores import spelled
+from ldosml.studies._tabulated import Tabulated
+from ldosml.studies.errors import Errors
+from ldosml.studies.running import given
+from ldosml.studies.settings import Setup
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer(Tabulated):
+    """Errors on another dataset, beside those of the training set left out.
+
+    Parameters
+    ----------
+    left_out : Errors
+        Of the training set, trajectories left out.
+    other : Errors
+        Of the other set, by the model of the whole training set; L/sigma with its own deviations.
+    evaluation : Evaluation
+        The other set's spectra.
+    """
+
+    left_out: Errors
+    other: Errors
+    evaluation: Evaluation
+
+    def records(self) -> list[Record]:
+        """A row a quantity: both errors.
+
+        L/sigma of each with its own sigma, and ``ratio``, the root mean square error on the other set as a multiple of
+        that on the training set left out, in which no sigma enters.
+        """
+        rows = []
+        for quantity in self.other.quantities:
+            if quantity not in self.left_out.sigma:
+                continue
+            inside, outside = self.left_out.loss(quantity), self.other.loss(quantity)
+            ratio = self.other.rmse(quantity) / self.left_out.rmse(quantity)
+            rows.append(
+                {
+                    "quantity": quantity,
+                    "left_out_loss": inside,
+                    "loss": outside,
+                    "mean_spectrum_loss": self.other.mean_loss.get(quantity),
+                    "left_out_rmse": self.left_out.rmse(quantity),
+                    "rmse": self.other.rmse(quantity),
+                    "ratio": ratio,
+                    "unit": self.other.units[quantity],
+                }
+            )
+        return rows
+
+
+def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: Setup | None = None) -> Transfer:
+    """Fit on one dataset, judge on another, and cross-validate on the first for comparison.
+
+    Parameters
+    ----------
+    train, test : LDOSDataset
+        Smeared alike; each is moved to the model's zero.
+    model : DOSModel
+    setup : Setup, optional
+
+    Raises
+    ------
+    ValueError
+        When the smearing differs, the other set has an element that the first lacks or shares structures with it, or
+        energies do not overlap; and as ``Setup.folds``.
+    """
+    setup = Setup() if setup is None else setup
+    shared = set(train.groups) & set(test.groups)
+    if shared:
+        raise ValueError(
+            f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
+            "was trained on. Leave them out of one."
+        )
+    validations = [
+        setup.validation({"part": "left out"}, partial(given, train, model), setup.folds(train)),
+    ]
+    (record,) = setup.run("transfer", train, validations, model=spelled(model))
+    evaluation = model.fit(train).evaluate(test)
+    whole = np.zeros(len(test), dtype=np.int64)
+    options = {"low": setup.low, "high": setup.high, "temperature": setup.temperature}
+    return Transfer(Errors.from_record(record), Errors.of(evaluation, whole, **options), evaluation)

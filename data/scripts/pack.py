@@ -1,9 +1,10 @@
-"""Pack the records of the silicon set into the dataset file that ships with the project.
+"""Pack the records of a set into one dataset file, such as those that ship with the project.
 
-    python data/scripts/pack_silicon.py data/silicon/records data/silicon.h5
+    python data/scripts/pack.py silicon
 
-Run it from an environment in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The
-label noise, where it was measured, is read from noise/label_noise.json beside the folder of the records.
+reads data/silicon/records and writes data/silicon.h5; so with every set that sets.py names. Run it from an environment
+in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The label noise, where it was measured,
+is read from noise/label_noise.json beside the folder of the records.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from espresso import Settings
-from records import ENERGIES, SMEARING_WIDTH, read_record
-from silicon_structures import SEED
+from records import SMEARING_WIDTH, read_record
+from sets import SETS, Set
 
 from ldosml.datasets import LDOSDataset
 
@@ -27,20 +27,34 @@ MARGIN = 3.0  # eV kept below the first states and above the largest energy_max:
 Record = tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]
 
 
-def energy_window(records: Sequence[Record]) -> slice:
+def complete_up_to(info: dict[str, Any], cap: float | None) -> float:
+    """``energy_max`` of the packed structure: that of the record, or ``cap`` eV above its Fermi level."""
+    return info["energy_max"] if cap is None else min(info["energy_max"], info["fermi_energy"] + cap)
+
+
+def energy_window(records: Sequence[Record], energies: np.ndarray, cap: float | None) -> tuple[int, slice]:
     """From a margin below the lowest states to a margin above the largest ``energy_max``.
 
     "Lowest" also against the Fermi level: with that as zero, the energies of every structure must reach down to the
-    first states of all.
+    first states of all. Returns how many energies to put below those of the records, where nothing is, and which of
+    theirs to keep.
     """
-    first = np.array([ENERGIES[np.flatnonzero(ldos.any(axis=0))[0]] for _, ldos, _, _ in records])
+    start = [int(np.flatnonzero(ldos.any(axis=0))[0]) for _, ldos, _, _ in records]
+    if min(start) == 0:
+        raise SystemExit(f"A record has states at {energies[0]} eV, where the records begin: some are cut off.")
+    first = energies[start]
     fermi = np.array([info["fermi_energy"] for *_, info in records])
     low = min(first.min(), fermi.min() + (first - fermi).min()) - MARGIN
-    high = max(info["energy_max"] for *_, info in records) + MARGIN
-    if ENERGIES[0] > low + 1e-9:
-        raise SystemExit(f"The records begin at {ENERGIES[0]} eV, and {low:.2f} eV are needed.")
-    inside = np.flatnonzero((low - 1e-9 <= ENERGIES) & (high + 1e-9 >= ENERGIES))
-    return slice(int(inside[0]), int(inside[-1]) + 1)
+    high = max(complete_up_to(info, cap) for *_, info in records) + MARGIN
+    inside = np.flatnonzero((low - 1e-9 <= energies) & (high + 1e-9 >= energies))
+    below = max(0, int(np.ceil((energies[0] - low) / (energies[1] - energies[0]) - 1e-9)))
+    return below, slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+def cut(values: np.ndarray, window: tuple[int, slice]) -> np.ndarray:
+    """Spectra on the energies of :func:`energy_window`, rounded."""
+    below, inside = window
+    return rounded(np.pad(values[:, inside], ((0, 0), (below, 0))))
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
@@ -48,39 +62,41 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values / RESOLUTION) * RESOLUTION
 
 
-def provenance(records: Sequence[Record]) -> dict[str, Any]:
+def provenance(records: Sequence[Record], one: Set) -> dict[str, Any]:
     dates = sorted({info["date"] for *_, info in records})
-    return Settings().describe() | {
-        "seeds": f"numpy.random.default_rng([{SEED}, number of the trajectory in data/scripts/silicon_structures.py])",
-        "scripts": "data/scripts/compute_silicon.py, data/scripts/pack_silicon.py",
+    cap = {} if one.energy_cap is None else {"energy_max": f"at most {one.energy_cap} eV above the Fermi level"}
+    return {
+        **one.provenance,
+        **cap,
         "date": [dates[0], dates[-1]],
         "structures": len(records),
         "environments": sum(len(atoms) for atoms, *_ in records),
         "spin": "both spins in every value",
-        "weights": "Loewdin, divided by their sum over the atoms in each band, so that the LDOS add up to the DOS",
         "resolution": RESOLUTION,
-        "units": {"resolution": "states/eV/atom", "cutoffs, conv_thr, diago_thr_init": "Ry", "k densities": "angstrom"},
     }
 
 
-def pack(records: Sequence[Record], label_noise: dict[str, Any] | None) -> LDOSDataset:
+def pack(records: Sequence[Record], one: Set, label_noise: dict[str, Any] | None) -> LDOSDataset:
     """One dataset, energies against the code's own zero."""
-    window = energy_window(records)
+    window = energy_window(records, one.energies, one.energy_cap)
+    below, inside = window
+    kept = one.energies[inside]
+    step = one.energies[1] - one.energies[0]
     infos = [info for *_, info in records]
     return LDOSDataset.from_arrays(
         [atoms for atoms, *_ in records],
-        ENERGIES[window],
-        ldos=rounded(np.concatenate([ldos for _, ldos, _, _ in records])[:, window]),
-        projected_dos=rounded(np.array([projected for _, _, projected, _ in records])[:, window]),
+        np.round(np.concatenate([kept[0] - step * np.arange(below, 0, -1), kept]), 2),
+        ldos=cut(np.concatenate([ldos for _, ldos, _, _ in records]), window),
+        projected_dos=cut(np.array([projected for _, _, projected, _ in records]), window),
         reference="code",
         fermi_energy=[info["fermi_energy"] for info in infos],
         n_electrons=[info["n_electrons"] for info in infos],
-        energy_max=[info["energy_max"] for info in infos],
+        energy_max=[complete_up_to(info, one.energy_cap) for info in infos],
         names=[info["name"] for info in infos],
         kinds=[info["kind"] for info in infos],
         groups=[info["group"] for info in infos],
         smearing_width=SMEARING_WIDTH,
-        provenance=provenance(records),
+        provenance=provenance(records, one),
         label_noise=label_noise,
     )
 
@@ -90,7 +106,8 @@ def read_noise(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    return {key: found[key] for key in ("smearing_width", "ldos", "dos", "properties", "structures")}
+    keys = ("smearing_width", "ldos", "ldos_by_element", "dos", "properties", "structures", "remark")
+    return {key: found[key] for key in keys if key in found}
 
 
 def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
@@ -107,21 +124,23 @@ def median_seconds(records: Sequence[Record]) -> dict[int, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("records", type=Path, help="the folder with one .npz file a structure")
-    parser.add_argument("output", type=Path, help="the dataset file; replaced where it exists")
+    parser.add_argument("set", choices=SETS)
+    parser.add_argument("--records", type=Path, help="the folder with one .npz file a structure; data/SET/records")
+    parser.add_argument("--output", type=Path, help="the dataset file, replaced where it exists; data/SET.h5")
     parser.add_argument("--as-in", type=Path, help="pack only the structures that this dataset holds")
     arguments = parser.parse_args()
-    paths = sorted(arguments.records.glob("*.npz"), key=lambda path: path.stem)
+    one = SETS[arguments.set]
+    folder, output = arguments.records or one.records, arguments.output or one.packed
+    paths = sorted(folder.glob("*.npz"), key=lambda path: path.stem)
     if arguments.as_in:
         wanted = set(LDOSDataset.read(arguments.as_in).names)
         paths = [path for path in paths if path.stem in wanted]
     if not paths:
-        raise SystemExit(f"There are no records (*.npz) in {arguments.records}.")
-    noise = arguments.records.parent / "noise" / "label_noise.json"
+        raise SystemExit(f"There are no records (*.npz) in {folder}.")
     records = [read_record(path) for path in paths]
-    dataset = pack(records, read_noise(noise))
-    dataset.write(arguments.output, overwrite=True)
-    size = arguments.output.stat().st_size
+    dataset = pack(records, one, read_noise(folder.parent / "noise" / "label_noise.json"))
+    dataset.write(output, overwrite=True)
+    size = output.stat().st_size
     print(dataset)
     print("median seconds by number of atoms:", median_seconds(records))
     for low, high in ((-12.0, 0.0), (3.5, 4.5)):
@@ -129,7 +148,7 @@ def main() -> None:
         print(
             f"projected, E_F{low:+g} to E_F{high:+g} eV: {part.mean():.3f} (from {part.min():.3f} to {part.max():.3f})"
         )
-    print(f"{arguments.output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
+    print(f"{output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
 
 
 if __name__ == "__main__":

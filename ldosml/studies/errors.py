@@ -193,8 +193,8 @@ class Errors:
         """What ``as_record`` gave."""
         squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
         whole = [np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")]
-        named = [dict(record[name]) for name in ("sigma", "units", "mean_loss")]
-        return cls(squared, *named, *whole)
+        sigma, units, mean_loss = (dict(record[name]) for name in ("sigma", "units", "mean_loss"))
+        return cls(squared, sigma, units, mean_loss, *whole)
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:

@@ -16,6 +16,14 @@ Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
 
 
+class JournalError(ValueError):
+    """A file that is not the log of this work; ``reason`` says what it is instead."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}. Name another file to begin anew.")
+        self.reason = reason
+
+
 class Journal:
     """Records by their keys, in memory, and in a file of JSON lines where one is named.
 
@@ -32,7 +40,7 @@ class Journal:
 
     Raises
     ------
-    ValueError
+    JournalError
         When the file is no such journal, or belongs to other work.
     OSError
         When it cannot be read or written.
@@ -70,18 +78,13 @@ class Journal:
             for record in lines[1:]:
                 self._keep(record)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path} is not the log of a {self._work}, or damaged: {error}. Name another file."
-            ) from error
+            raise JournalError(path, f"is not the log of a {self._work}, or damaged: {error}") from error
         if content and found is None and not json.dumps(header).encode().startswith(content):
-            raise ValueError(f"{path} is not the log of a {self._work}. Name another file.")
+            raise JournalError(path, f"is not the log of a {self._work}")
         header = json.loads(json.dumps(header))  # a tuple comes back as a list
         if found is not None and found != header:
             differing = [key for key in header if not isinstance(found, dict) or found.get(key) != header[key]]
-            raise ValueError(
-                f"{path} is the log of another {self._work}: {', '.join(differing)} differ. Name another file to begin "
-                "anew."
-            )
+            raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
         if len(whole) < len(content):
             with path.open("r+b") as file:
                 file.truncate(len(whole))

@@ -185,6 +185,10 @@ def sweep_cutoffs(
         check_choice("mode", mode, get_args(CutMode))
     for r_cut in ordered:
         check_positive("radius", r_cut, "angstrom")
+    if ordered[0] <= 1:
+        raise ValueError(
+            f"A radius must be above 1 angstrom, below which SOAP has no radial functions; got {ordered[0]:g}."
+        )
     folds = setup.folds(data)
     soap = soap_of(model)
     choices = _choices(model, soap, tune)

@@ -14,6 +14,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.search.scores import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
+from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import given
 from ldosml.studies.settings import Setup
 
@@ -30,11 +31,14 @@ class Transfer(Tabulated):
         Of the other set, by the model of the whole training set; L/sigma with its own deviations.
     evaluation : Evaluation
         The other set's spectra.
+    noise : dict of float
+        L/sigma of the noise of the other set's labels, by quantity; see ``noise_floor``.
     """
 
     left_out: Errors
     other: Errors
     evaluation: Evaluation
+    noise: Floor
 
     def records(self) -> list[Record]:
         """A row a quantity: both errors.
@@ -54,6 +58,7 @@ class Transfer(Tabulated):
                     "left_out_loss": inside,
                     "loss": outside,
                     "mean_spectrum_loss": self.other.mean_loss.get(quantity),
+                    "label_noise": self.noise.get(quantity),
                     "left_out_rmse": self.left_out.rmse(quantity),
                     "rmse": self.other.rmse(quantity),
                     "ratio": ratio,
@@ -92,5 +97,6 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
     (record,) = setup.run("transfer", train, validations, model=spelled(model))
     evaluation = model.fit(train).evaluate(test)
     whole = np.zeros(len(test), dtype=np.int64)
-    options = {"low": setup.low, "high": setup.high, "temperature": setup.temperature}
-    return Transfer(Errors.from_record(record), Errors.of(evaluation, whole, **options), evaluation)
+    other = Errors.of(evaluation, whole, low=setup.low, high=setup.high, temperature=setup.temperature)
+    noise = noise_floor(test, other, evaluation.predicted.smearing_width, setup.temperature)
+    return Transfer(Errors.from_record(record), other, evaluation, noise)

@@ -141,8 +141,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a regressor lacks the spectra that it learns from, rows do not match atoms, or the zero is not
-            ``reference`` and cannot be moved.
+            When a regressor lacks the spectra that it learns from, rows do not match atoms, ``low`` is not below
+            ``high``, or the zero is not ``reference`` and cannot be moved.
         ImportError, RuntimeError
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """

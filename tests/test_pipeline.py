@@ -312,6 +312,15 @@ def test_contradictions_between_structures_and_spectra_are_refused():
         DOSModel(SMALL, high=9.0).fit(structures, ldos)
 
 
+def test_a_range_upside_down_is_refused(make_dataset):
+    model = DOSModel(SMALL, LDOSRidge(), low=1.0, high=-1.0)
+    with pytest.raises(ValueError, match="low must be below high; got 1 and -1 eV"):
+        model.fit(make_dataset())
+    for spectra in (invented_ldos(crystals(3)), totals(crystals(3))):
+        with pytest.raises(ValueError, match="low must be below high; got 1 and -1 eV"):
+            model.fit(crystals(3), spectra)
+
+
 def test_an_element_in_one_group_only_is_named():
     structures = [bulk("Si"), bulk("Si", a=5.5), bulk("SiC", "zincblende", a=4.35)]
     with pytest.raises(ValueError, match=r"C \(1 environments in 1 groups of structures\): .*at least 2 structures"):

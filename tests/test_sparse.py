@@ -2,6 +2,7 @@
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -382,7 +383,7 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-@pytest.mark.parametrize("damage", ["gone", "truncated", "bit", "other"])
+@pytest.mark.parametrize("damage", ["gone", "truncated", "bit", "other", "copied over"])
 def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, damage):
     source, victim = HDF5Chunks(folder), folder / "chunk-00003.h5"
     assert len(source) == 5
@@ -396,14 +397,21 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
         place = good.index(np.float32(X[PARTS[3]][0]).tobytes())
         victim.write_bytes(good[: place + 2] + bytes([good[place + 2] ^ 16]) + good[place + 3 :])
     else:
-        shutil.copy(folder / "complete.json", victim)
+        # Without labels of structures to tell, a chunk would count twice, and another not at all.
+        shutil.copy(folder / ("complete.json" if damage == "other" else "chunk-00001.h5"), victim)
     sums = tmp_path / "sums.npz"
-    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated or damaged)"):
+    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated, damaged or misplaced)"):
         SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
     victim.write_bytes(good)
     model = SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
     expected = SparseLDOSKernelRidge(**options).fit_chunks(HDF5Chunks(folder))
     np.testing.assert_array_equal(model.dual_coef_, expected.dual_coef_)
+
+
+def test_chunks_that_do_not_know_their_number_are_read(folder):
+    with h5py.File(folder / "chunk-00001.h5", "r+") as file:
+        del file.attrs["number"]
+    assert [len(row[0]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
 
 
 def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):

@@ -1,9 +1,10 @@
 """Training data that do not fit in memory: a folder of HDF5 files, one for each chunk of whole structures.
 
 ``chunk-00000.h5`` and so on hold ``X`` (n, n_features), ``targets``, ``structure_index`` (n,) and, where given,
-``species`` (n,) and ``dos``; tables are float32 unless asked for otherwise, with a checksum on every piece. A file
-appears under its name only when it is complete, and ``complete.json`` only when the last one is there, so that a folder
-that is not finished is recognised, and can be finished.
+``species`` (n,) and ``dos``; tables are float32 unless asked for otherwise, with a checksum on every piece. Each knows
+its number, so that one that was copied over another is noticed. A file appears under its name only when it is complete,
+and ``complete.json`` only when the last one is there, so that a folder that is not finished is recognised, and can be
+finished.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class HDF5ChunkWriter:
         buffer = io.BytesIO()  # HDF5 cannot close a file cleanly on a full disk
         with h5py.File(buffer, "w") as file:
             file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+            file.attrs["number"] = self.n_chunks
             for name, values in content.items():
                 rows = max(1, min(len(values), _PIECE // max(values[:1].nbytes, 1)))
                 file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), fletcher32=True)
@@ -125,7 +127,8 @@ class HDF5Chunks:
     FileNotFoundError
         When there is no such folder; or, with the file's name, when one is gone by the time it is read.
     ValueError
-        When the folder is not finished; or, with the file's name, when one is truncated, damaged or something else.
+        When the folder is not finished; or, with the file's name, when one is truncated, damaged, another chunk of
+        such a folder or something else.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -150,7 +153,7 @@ class HDF5Chunks:
 
     def __iter__(self) -> Iterator[Row]:
         for number in range(self._count):
-            yield _read(_present(self.path, number))
+            yield _read(_present(self.path, number), number)
 
 
 def _file(folder: Path, number: int) -> Path:
@@ -175,17 +178,19 @@ def _present(folder: Path, number: int) -> Path:
     return file
 
 
-def _read(path: Path) -> Row:
+def _read(path: Path, number: int) -> Row:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
                 raise ValueError(f"it is no {FORMAT} of version {FORMAT_VERSION}")
+            if file.attrs.get("number", number) != number:
+                raise ValueError(f"it was written as chunk {file.attrs['number']}, and stands here for another")
             content = {name: file[name][...] for name in file}
         _check(content)
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"The chunk {path} is truncated or damaged: {error}. Copy it again, or write it anew; a fit with a "
-            "checkpoint goes on from there."
+            f"The chunk {path} is truncated, damaged or misplaced: {error}. Copy it again, or write it anew; a fit "
+            "with a checkpoint goes on from there."
         ) from error
     return (content["X"], content["targets"], content["structure_index"], content.get("species"), content.get("dos"))
 

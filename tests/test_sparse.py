@@ -334,8 +334,9 @@ def test_checkpoints_are_written_on_the_way(tmp_path):
 def interrupted(tmp_path, **options):
     file = tmp_path / "sums.npz"
     model = SparseLDOSKernelRidge(**{**POINTS, "chunk_size": 100} | options)
+    source = Counting(chunks(model.targets), 3, 1 if "selection" in options else 2)
     with pytest.raises(OSError, match="is gone"):
-        clone(model).fit_chunks(Counting(chunks("ldos"), 3, 1 if "selection" in options else 2), checkpoint=file)
+        clone(model).fit_chunks(source, checkpoint=file)
     return model, file
 
 
@@ -365,6 +366,30 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     np.savez(file, a=1)
     with pytest.raises(ValueError, match="no checkpoint of a sparse fit"):
         clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
+
+
+def relabelled(labels):
+    """The first atom with the structure, or the species, of another atom."""
+    return np.concatenate([labels[labels != labels[0]][:1], labels[1:]])
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "what"),
+    [
+        (1, lambda ldos: ldos + 1e-3, "targets"),
+        (2, relabelled, ".*species or structures"),
+        (3, relabelled, "species or structures"),
+        (4, lambda dos: dos + 1e-3, "total DOS"),
+    ],
+    ids=["LDOS", "structures", "species", "DOS"],
+)
+def test_all_that_a_joint_fit_sums_is_recognised_by_a_checkpoint(tmp_path, place, change, what):
+    model, file = interrupted(tmp_path, targets="both")
+    changed = [list(chunk) for chunk in chunks("both")]
+    changed[1][place] = change(changed[1][place])
+    with pytest.raises(ValueError, match=f"data changed since the checkpoint was written: {what} of chunk 1"):
+        clone(model).fit_chunks(changed, checkpoint=file)
+    clone(model).fit_chunks(chunks("both"), checkpoint=file)
 
 
 def test_given_points_are_recognised_by_a_checkpoint(tmp_path):
@@ -400,7 +425,7 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
         # Without labels of structures to tell, a chunk would count twice, and another not at all.
         shutil.copy(folder / ("complete.json" if damage == "other" else "chunk-00001.h5"), victim)
     sums = tmp_path / "sums.npz"
-    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated, damaged or misplaced)"):
+    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated, damaged or)"):
         SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
     victim.write_bytes(good)
     model = SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)

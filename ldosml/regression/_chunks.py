@@ -15,9 +15,10 @@ from ldosml._validation import check_finite, check_shape
 
 Targets = Literal["ldos", "dos", "both"]
 Result = TypeVar("Result")
+Digest = tuple[float, ...]
 
-
-Digest = tuple[float, float, float]
+DIGESTED = ("numbers of rows", "descriptors", "targets", "total DOS", "species or structures")
+"""What each number of a digest tells of."""
 
 
 def _told_apart(values: Array) -> float:
@@ -61,8 +62,10 @@ class Chunk:
         return np.diff(self.bounds)
 
     def digest(self) -> Digest:
-        """What the chunk is recognised by: its number of rows, and sums over its descriptors and its targets."""
-        return float(len(self.species)), _told_apart(self.X), _told_apart(self.targets)
+        """What the chunk is recognised by, one number for each of ``DIGESTED``: how many rows, and sums over them."""
+        beside = 0.0 if self.ldos is None or self.dos is None else _told_apart(self.dos)
+        kinds, sizes = (_told_apart(np.asarray(v, dtype=np.float64)[:, None]) for v in (self.species, self.n_atoms))
+        return float(len(self.species)), _told_apart(self.X), _told_apart(self.targets), beside, kinds + sizes
 
     def select(self, structures: NDArray[np.int64]) -> Chunk:
         """Keep some structures, in this order."""

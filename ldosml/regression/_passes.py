@@ -9,7 +9,7 @@ import numpy as np
 
 from ldosml._array import Array, namespace
 from ldosml.regression._checkpoint import Checkpoint, Progress
-from ldosml.regression._chunks import Chunk, Digest, in_order
+from ldosml.regression._chunks import DIGESTED, Chunk, Digest, in_order
 from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
 from ldosml.solvers import InducedFeatures, NormalEquations
 
@@ -64,8 +64,8 @@ def _rest(chunks: Iterable[Chunk], progress: Progress) -> Iterator[Chunk]:
 
 def _changed(before: Digest, now: Digest) -> str:
     """Name what is not as it was."""
-    names = ("numbers of rows", "descriptors", "targets")
-    return " and ".join(name for name, a, b in zip(names, before, now, strict=True) if not np.isclose(a, b, rtol=1e-9))
+    together = zip(DIGESTED, before, now, strict=True)
+    return " and ".join(name for name, a, b in together if not np.isclose(a, b, rtol=1e-9))
 
 
 def leave_out_errors(

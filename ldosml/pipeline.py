@@ -132,8 +132,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """Fit on a dataset, or on structures and the LDOS of their atoms or their total DOS.
 
         Regressors of the LDOS are fitted for each centre species on its own; those that split the total DOS
-        (``DOSKernelRidge``, ``DOSRidge``) are fitted once, for all species together, with the LDOS where their
-        ``ldos_weight`` is not zero.
+        (``DOSKernelRidge``, ``DOSRidge``, ``SparseLDOSKernelRidge`` with such ``targets``) are fitted once, for all
+        species together, with the LDOS where their ``ldos_weight`` is not zero, or ``targets`` are both.
 
         Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-structure-out
         leaves out the whole group.
@@ -192,13 +192,12 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         sparse = not has_fit_parameter(learner, "ldos")
         joint = learner.targets == "both" if sparse else learner.ldos_weight > 0
         ldos = to_device(training.require_ldos("a joint fit").values, self.device) if joint else None
-        if sparse:
-            _require_groups_of_one(learner, training)
-            rest: dict[str, Any] = {"dos": dos} if joint else {}
+        if sparse and joint:
+            targets, beside = ldos, {"dos": dos}
         else:
-            rest = {"ldos": ldos, "groups": np.asarray(training.groups)}
-        targets = ldos if sparse and joint else dos
-        regressor.fit(like(self._place, X), targets, training.structure_index, species=training.numbers, **rest)
+            targets, beside = dos, {} if sparse else {"ldos": ldos}
+        known = {"species": training.numbers, "groups": np.asarray(training.groups)}
+        regressor.fit(like(self._place, X), targets, training.structure_index, **known, **beside)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
     def _new_regressor(self) -> Any:
@@ -309,16 +308,6 @@ def _learner(regressor: Any) -> Any:
 
 def _take(array: Array, rows: NDArray[np.int64]) -> Array:
     return namespace(array).take(array, index_like(array, rows), axis=0)
-
-
-def _require_groups_of_one(regressor: Any, training: Training) -> None:
-    """Refuse to leave out single structures of a trajectory, since the others would give them away."""
-    if isinstance(regressor.alpha, str) and len(set(training.groups)) < len(training.structures):
-        raise ValueError(
-            f"{type(regressor).__name__} with targets={regressor.targets!r} leaves out one structure at a time to "
-            f"choose alpha, and these {len(training.structures)} structures belong to {len(set(training.groups))} "
-            "trajectories, whose snapshots are kin: give alpha a number, or use DOSKernelRidge."
-        )
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -234,6 +234,27 @@ def test_a_joint_fit_learns_the_shares_too(regressor):
         model.fit(structures, totals(structures))
 
 
+@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
+@pytest.mark.parametrize("represented", [False, True], ids=["plain", "represented"])
+def test_inducing_points_may_be_counted_by_element(targets, represented):
+    structures = crystals()
+
+    def fitted(**options):
+        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", targets=targets, **options)
+        regressor = RepresentedRegressor(sparse) if represented else sparse
+        model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
+        return model, {z: getattr(part, "regressor_", part) for z, part in model.regressors_.items()}
+
+    model, parts = fitted(n_inducing={6: 5, 14: 7, 32: 4})
+    assert {z: len(part.inducing_points_) for z, part in parts.items()} == {6: 5, 14: 7}
+    points = {z: part.inducing_points_ for z, part in parts.items()}
+    same, _ = fitted(selection=points)
+    np.testing.assert_allclose(same.predict(structures).values, model.predict(structures).values, atol=1e-7)
+    message = r"C \(atomic number 6\), only for \[14\]" if targets == "ldos" else r"species 6, only for \[14\]"
+    with pytest.raises(ValueError, match=message):
+        fitted(n_inducing={14: 7})
+
+
 CHOSEN = {"alpha": "leave-one-structure-out", "kernel": "gaussian", "alphas": [1e-3, 1.0]}
 SPARSE = SparseLDOSKernelRidge(n_inducing="all", **CHOSEN)
 

@@ -296,6 +296,12 @@ def test_points_of_large_data_are_chosen_among_random_rows():
     assert not np.array_equal(chosen.inducing_points_, other.inducing_points_)
 
 
+def test_points_may_be_counted_species_by_species():
+    numbers = {32: 3, 6: 5, 14: 4, 79: 8}  # of gold there is nothing to choose from
+    model = SparseLDOSKernelRidge(n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
+    assert np.bincount(model.inducing_species_)[[6, 14, 32]].tolist() == [5, 4, 3]
+
+
 def test_rows_are_sampled_uniformly():
     source = Arrays(np.arange(N)[:, None], Y, None, np.zeros(N, int), np.arange(N), 9)
     counts = np.zeros(N)
@@ -616,6 +622,12 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"n_inducing": 81}, {}, "n_inducing=81 is more than the 80 environments"),
         ({"n_inducing": 50, "selection_rows": 40}, {}, "or raise selection_rows"),
         ({"n_inducing": 0}, {}, "number of inducing points"),
+        (
+            {"n_inducing": {6: 3, 14: 4}},
+            {"species": SPECIES},
+            r"no number of points for the species 32, only for \[6, 14",
+        ),
+        ({"n_inducing": {6: 3, 14: 4, 32: 2}}, {}, "for the species 0, only .* that fit is told as species"),
         ({"n_inducing": "most"}, {}, "'all' or None; got 'most'"),
         ({"selection": "fps"}, {}, "selection must be one of"),
         ({"selection": X[:3, :2]}, {}, r"selection must have shape \(any, 5\)"),

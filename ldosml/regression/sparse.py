@@ -52,8 +52,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. Leave-one-out is for
         ``targets="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
     n_inducing : int, dict, "all" or None
-        Number of points, shared out equally over the species, or one for each species; None: 1,000, or all environments
-        if there are fewer.
+        Number of points, shared out equally over the species, or a dict with the number for each species, by atomic
+        number; None: 1,000, or all environments if there are fewer.
     selection : {"farthest-point", "cur", "random"}, array (n_inducing, n_features) or dict of such arrays
         How the points are chosen (see ``ldosml.inducing``), or the points themselves, of each species where there are
         several; then ``n_inducing`` is ignored.
@@ -186,8 +186,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         ------
         ValueError
             When an array is not finite, shapes differ, a parameter is out of range, structure_index is missing or skips
-            rows of the DOS, there are fewer environments than inducing points, or fewer than two structures (groups) to
-            leave out.
+            rows of the DOS, n_inducing lacks a species, there are fewer environments than inducing points, or fewer
+            than two structures (groups) to leave out.
         numpy.linalg.LinAlgError
             When alpha is so small that the fit would be rounding.
         """

@@ -1,4 +1,4 @@
-"""Bring your own DFT run: eigenvalues, k-points and projections in; a dataset file, a model file and predictions out."""
+"""Bring your own DFT run: eigenvalues, k-points and projections in; a dataset, a model and predictions out."""
 
 import tempfile
 from pathlib import Path

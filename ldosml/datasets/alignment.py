@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._validation import check_order
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.spectra import DOS
 
@@ -45,10 +46,12 @@ def common_grid(
     Raises
     ------
     ValueError
-        When ``low`` or ``high`` is beyond what some structure allows, or the stored energies of one structure begin
-        above the first states of another; the message names it.
+        When ``low`` is not below ``high``; when one of them is beyond what some structure allows, or the stored
+        energies of one structure begin above the first states of another: the message names it.
     """
-    step = dos.grid.step
+    step, given = dos.grid.step, low is not None or high is not None
+    if low is not None and high is not None:
+        check_order(low, high)
     # Energies that stay where they are are cut; only a new grid can be made of multiples of the step.
     cut_only = reference == dos.grid.reference and not zeros.any()
     starts = dos.grid.start - zeros
@@ -72,6 +75,11 @@ def common_grid(
             f"{ends[worst]:.6g} eV."
         )
     if high - low < step:
+        if given:
+            raise ValueError(
+                f"From low = {low:g} to high = {high:g} eV there are not two energies, {step:g} eV apart. Ask for a "
+                "wider range, or leave both out."
+            )
         raise ValueError(
             f"The structures share no energies: {low:g} to {high:g} eV. Leave out the ones that end early."
         )

@@ -152,11 +152,21 @@ def learning_curve(
     return LearningCurve(errors, n_environments, n_structures, noise)
 
 
-def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int) -> list[int]:
-    """Sizes in equal ratios, from about ten groups to the smallest training part; for ``learning_curve``."""
-    largest = int(data.n_atoms.sum() * (n_splits - 1) / n_splits * 0.97)
-    smallest = min(largest, max(1, int(10 * data.n_atoms.sum() / len(set(data.groups)))))
-    return sorted({round(size) for size in np.geomspace(smallest, largest, n_sizes)})
+def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, random_state: int = 0) -> list[int]:
+    """Sizes in equal ratios, from about ten groups to the smallest training part of the folds; for ``learning_curve``.
+
+    Fewer where whole groups would give the same part twice. Raises what ``LDOSDataset.folds`` does.
+    """
+    counts = data.n_atoms
+    largest = min(int(counts[train].sum()) for train, _ in data.folds(n_splits, random_state))
+    groups = np.unique(data.groups, return_inverse=True)[1]
+    of_groups = np.bincount(groups, weights=counts)
+    sizes = [min(largest, int(10 * of_groups.mean()))]
+    for size in np.geomspace(sizes[0], largest, n_sizes)[1:]:
+        # Two sizes that are further apart than the largest group are never nearest to the same part.
+        if size - sizes[-1] > of_groups.max():
+            sizes.append(round(size))
+    return sizes
 
 
 def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> list[NDArray[np.int64]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
@@ -90,6 +91,12 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
         raise ValueError(
             f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
             "was trained on. Leave them out of one."
+        )
+    missing = sorted(set(test.numbers.tolist()) - set(train.numbers.tolist()))
+    if missing:
+        raise ValueError(
+            f"The other dataset holds {', '.join(chemical_symbols[number] for number in missing)}, which the training "
+            "set lacks. Leave such structures out, or train on a set that has them."
         )
     validations = [
         setup.validation({"part": "left out"}, partial(given, train, model), setup.folds(train)),

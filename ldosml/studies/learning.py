@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +110,7 @@ def learning_curve(
     """Cross-validate strategies with growing parts of each fold's training structures.
 
     The parts are nested and hold whole groups, in an order that is drawn once for each fold and shared by all
-    strategies; the first groups are such that every element of the test part is there.
+    strategies; the first groups are such that every element of the test part is in two of them, where there are two.
 
     Parameters
     ----------
@@ -193,15 +194,18 @@ def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> l
 def _group_order(
     data: LDOSDataset, train: NDArray[np.int64], test: NDArray[np.int64], rng: np.random.Generator
 ) -> list[str]:
-    """Groups of the training part at random, but first as few as hold all elements of the test part."""
+    """Groups of the training part at random, but first such as hold every element of the test part twice.
+
+    Alpha is chosen by leaving out a group, after which every element must still be there.
+    """
     drawn = [str(group) for group in rng.permutation(sorted({data.groups[s] for s in train}))]
     elements: dict[str, set[int]] = {group: set() for group in drawn}
     for s in train:
         elements[data.groups[s]] |= set(data.structures[s].numbers.tolist())
-    missing = set[int]().union(*(set(data.structures[s].numbers.tolist()) for s in test))
+    missing = Counter(2 * sorted(set[int]().union(*(data.structures[s].numbers.tolist() for s in test))))
     first = []
     for group in drawn:
-        if elements[group] & missing:
+        if elements[group] & missing.keys():
             first.append(group)
-            missing -= elements[group]
+            missing -= Counter(elements[group])  # which keeps what is still missing
     return [*first, *(group for group in drawn if group not in first)]

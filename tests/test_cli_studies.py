@@ -227,6 +227,16 @@ def test_what_files_share_and_lack_is_said(capsys, tmp_path, make_dataset):
     assert "differ in their label noise" in err
 
 
+def test_cautions_are_said_again_with_the_result(capsys, tmp_path, make_dataset):
+    """Electrons of one spin only: every run says so, though the second computes nothing."""
+    make_dataset(SIZES, n_electrons=np.array(SIZES, dtype=float)).write(tmp_path / "d.h5")
+    command = ["compare", tmp_path / "d.h5", "-o", tmp_path / "c", *SMALL, "--strategy", "atomic"]
+    for _ in range(2):
+        code, _, err = run(capsys, *command)
+        assert code == 0
+        assert err.count("caution: ") == len(json.loads((tmp_path / "c" / "summary.json").read_text())["cautions"]) > 0
+
+
 def killed_after(monkeypatch, count):
     """Let so many cross-validations run, and stop the next."""
     real, done = CrossValidation.run, []
@@ -306,7 +316,7 @@ def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch
     assert code == 0, err
     assert "The largest training part has 12 environments. atomic: Si: Kernel of 12 rows" in err
     assert "structural: All elements: Kernel of 8 rows" in err
-    assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes seconds." in err
+    assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes a small part" in err
     options = ["--inducing", 2, "--strategy", "atomic"]
     code, _, err = run(capsys, *command, *options, "-o", tmp_path / "b")
     assert (code, "largest training part" in err) == (0, False)

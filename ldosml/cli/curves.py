@@ -194,7 +194,7 @@ def learning_curve_(
         for quantity in found.quantities
         for name in names
     ]
-    figures = {"learning-curve": plotting.learning_curve_figure(found, found.quantities)}
+    figures = {"learning-curve": plotting.learning_curve_figure(found, run.drawn(found.quantities))}
     numbers = {"errors": pooled(found.records()), "slopes": slopes}
     run.finish(found, figures, numbers, lambda: _show_learning(found), [_LEARNING_WORDS])
 
@@ -247,7 +247,7 @@ def smearing(
     with run.running("Study of smearing", temperature=temperature) as setup:
         found = smearing_study(data, asked, run.options.model(strategy), setup=setup)
     quantities = next(iter(found.errors.values())).quantities
-    figure = plotting.smearing_figure(found, quantities)
+    figure = plotting.smearing_figure(found, run.drawn(quantities))
     run.finish(found, {"smearing": figure}, {"errors": found.records()}, lambda: _show_smearing(found, quantities))
 
 

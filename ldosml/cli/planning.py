@@ -64,6 +64,7 @@ def print_study_plans(
         print_plans(regressor, soap, train)
     side_by_side = "" if n_jobs == 1 else f", {'as many as cores' if n_jobs < 0 else n_jobs} at a time"
     messages.print(
-        f"Such fits are needed up to {n_fits} times for each{side_by_side}. With --inducing 1000 each takes seconds.",
+        f"Such fits are needed up to {n_fits} times for each{side_by_side}. With --inducing 1000 each takes a small "
+        "part of that.",
         soft_wrap=True,
     )

@@ -193,6 +193,10 @@ class StudyRun:
             if made and not any(self._folder.iterdir()):
                 self._folder.rmdir()
 
+    def drawn(self, quantities: Sequence[str]) -> list[str]:
+        """Give those whose L/sigma can be drawn beside the others': where the Fermi level is the zero, not its own."""
+        return [one for one in quantities if one != "fermi_level" or self.options.reference.value != "fermi"]
+
     def finish(
         self,
         found: Tabulated,
@@ -215,7 +219,7 @@ class StudyRun:
             "results": dict(numbers),
             "cautions": self._cautions,
             "versions": versions | {package: version(package) for package in _PACKAGES},
-            "seconds": self.stages.seconds,
+            "seconds": {**self.stages.seconds, "Cross-validations of all runs": _seconds(self._folder / _LOG)},
             "files": [str(file) for file in files],
         }
         with replacing(self._folder / _SUMMARY) as file:
@@ -231,6 +235,11 @@ class StudyRun:
                 results.print(f"wrote {file}", soft_wrap=True)
 
         emit(summary, self.options.as_json, show_all)
+
+
+def _seconds(log: Path) -> float:
+    """What all cross-validations that a log keeps took."""
+    return round(sum(float(json.loads(line)["seconds"]) for line in log.read_bytes().splitlines()[1:]), 2)
 
 
 def _discard_if_empty(log: Path) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
+from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
 from ldosml.studies.folding import as_environments, described_once

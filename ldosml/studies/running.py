@@ -15,7 +15,7 @@ from ldosml._journal import Journal, Record
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.search import SearchedModel
-from ldosml.search.scores import spelled
+from ldosml.search.spelling import spelled
 from ldosml.studies.errors import Errors
 from ldosml.studies.folding import Fold, Learner, judged_parts, pooled
 

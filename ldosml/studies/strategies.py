@@ -14,7 +14,7 @@ from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.regression import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
-from ldosml.search.scores import spelled
+from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors, group_draws, interval
 from ldosml.studies.noise import Floor, noise_floor

@@ -21,7 +21,8 @@ from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
-from ldosml.search.scores import check_closed_form, spelled
+from ldosml.search.scores import check_closed_form
+from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors, group_draws, interval
 from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with_rows

@@ -11,7 +11,7 @@ from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
+from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
 from ldosml.studies.running import given

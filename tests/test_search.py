@@ -148,22 +148,6 @@ def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     assert not judged
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("hello\n", "is not the log of a search, or damaged"),
-        ("hello", "is not the log"),
-        ('{"a": 1}\n', "another search: "),
-    ],
-)
-def test_foreign_logs_are_refused_and_kept(data, tmp_path, content, message):
-    log = tmp_path / "s.jsonl"
-    log.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        search_settings(data, GRIDS, factor=1, log=log)
-    assert log.read_text() == content
-
-
 def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
     log = tmp_path / "s.jsonl"
     grids = {"descriptor": [NEAR], "regressor": [RIDGE]}

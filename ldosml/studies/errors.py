@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ldosml._array import to_numpy
 from ldosml._journal import Record
 from ldosml.evaluation import Evaluation
-from ldosml.properties import dos_derivative
+from ldosml.properties import NegativeDOSWarning, dos_derivative
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +77,9 @@ class Errors:
     ) -> Self:
         """Errors of predictions.
 
+        What is negative in a predicted DOS is repaired, as for every property (``ldosml.properties``), but not warned
+        of: poor predictions are what studies are about, and the errors tell.
+
         Parameters
         ----------
         evaluation : Evaluation
@@ -91,6 +95,19 @@ class Errors:
             When a reference is constant, or properties are asked for and cannot be derived: numbers of electrons are
             not known, or some DOS does not hold them within its energies.
         """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NegativeDOSWarning)
+            return cls._of(evaluation, fold, low, high, temperature)
+
+    @classmethod
+    def _of(
+        cls,
+        evaluation: Evaluation,
+        fold: NDArray[np.int64],
+        low: float | None,
+        high: float | None,
+        temperature: float | None,
+    ) -> Self:
         squared: dict[str, Floats] = {}
         sigma: dict[str, float] = {}
         mean_loss: dict[str, float] = {}

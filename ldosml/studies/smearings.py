@@ -67,8 +67,8 @@ def smearing_study(
     Raises
     ------
     ValueError
-        When there is no width, or one is below that of the dataset, which must be known; as ``Setup.folds``, and where
-        properties cannot be derived.
+        When there is no width, one is below that of the dataset, which must be known, or so wide that the model's
+        energies are not left; as ``Setup.folds``, and where properties cannot be derived.
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({float(width) for width in widths})
@@ -76,7 +76,7 @@ def smearing_study(
         raise ValueError("A study of smearing needs at least one width; got none.")
     # What is refused is refused before anything is computed.
     for width in (ordered[0], ordered[-1]):
-        data.broaden_to(width).complete_range(model.reference)
+        data.broaden_to(width).refer_to(model.reference, model.low, model.high)
     folds, described = setup.folds(data), Described(data, model)
     validations = [
         setup.validation({"smearing_width": width}, partial(_broadened, described, width), folds) for width in ordered

@@ -100,7 +100,9 @@ class TestErrorTable:
 
     def test_both_splits_are_judged_on_the_same_energies(self):
         fermi = np.linspace(-0.3, 0.25, 16)
-        data = invented(reference="code", fermi_energy=fermi, energy_max=fermi + 2.0)
+        # A narrow width, so that the first states of a structure, or of an atom, are where the energies begin.
+        data = invented(reference="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02)
+        assert as_environments(data).refer_to("fermi").grid.start != data.refer_to("fermi").grid.start
         table = error_table(data, RIDGE, leaking=True, setup=THREE)
         groups, environments = table.errors.values()
         for element in ("C", "Si"):

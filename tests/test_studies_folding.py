@@ -96,7 +96,12 @@ class TestPredictLeftOut:
 
     def test_the_energies_are_those_of_the_whole_dataset_or_the_model_s(self, folds):
         fermi = np.linspace(-0.3, 0.25, 16)
-        data = invented(reference="code", fermi_energy=fermi, energy_max=fermi + np.linspace(2.0, 3.0, 16))
+        # A narrow width, so that the first states, not the first energies, are where the grid begins.
+        data = invented(
+            reference="code", fermi_energy=fermi, energy_max=fermi + np.linspace(2.0, 3.0, 16), smearing_width=0.1
+        )
+        starts = {data.select(train).refer_to("fermi").grid.start for train, _ in folds}
+        assert len(starts) > 1
         model = clone(MODEL).set_params(regressor=LDOSKernelRidge(1e-3))
         evaluation = predict_left_out(data, model, folds)
         assert evaluation.predicted.grid == data.refer_to("fermi").grid

@@ -110,20 +110,26 @@ def broadened_range(dos: DOS, width: float) -> tuple[float, float]:
     return low, high
 
 
-def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:
-    """Where the first DOS begins, eV against the new zeros; all stored energies must reach down to there."""
+def onsets(dos: DOS) -> NDArray[np.float64]:
+    """The energy at which each DOS begins, (n_structures,), eV."""
     values = to_numpy(dos.values)
     first = np.argmax(values > ONSET * values.max(axis=1, keepdims=True), axis=1)
-    onsets = dos.energies[first] - zeros
+    energies: NDArray[np.float64] = dos.energies[first]
+    return energies
+
+
+def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:
+    """Where the first DOS begins, eV against the new zeros; all stored energies must reach down to there."""
+    first = onsets(dos) - zeros
     starts = dos.grid.start - zeros
-    if starts.max() > onsets.min() + dos.grid.step:
-        late, early = names[int(np.argmax(starts))], names[int(np.argmin(onsets))]
+    if starts.max() > first.min() + dos.grid.step:
+        late, early = names[int(np.argmax(starts))], names[int(np.argmin(first))]
         raise ValueError(
             f"The stored energies of structure {late!r} begin at {starts.max():.6g} eV against the new zero, above the "
-            f"first states of structure {early!r} at {onsets.min():.6g} eV, which would be lost. Leave one "
+            f"first states of structure {early!r} at {first.min():.6g} eV, which would be lost. Leave one "
             "out, or pass low=... to cut them off."
         )
-    return float(onsets.min())
+    return float(first.min())
 
 
 def _floor(energy: float, step: float) -> float:

@@ -423,7 +423,7 @@ class TestDefaults:
         assert [(r.n_inducing, r.targets, r.alpha) for r in ways.values()] == [
             (7, "ldos", 1e-2),
             (7, "dos", 1e-2),
-            (7, "both", 1e-2),
+            (7, "both", 1e-3),
         ]
 
     @pytest.mark.parametrize("ways", [default_strategies(alphas=[1e-3, 1.0]), default_strategies(10, alpha=1e-2)])

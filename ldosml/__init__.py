@@ -9,6 +9,7 @@ from ldosml.fragments import Fragment, cut_fragments
 from ldosml.joined import JoinedSOAP
 from ldosml.metrics import normalized_loss, rmse
 from ldosml.pipeline import DOSModel
+from ldosml.precomputed import Precomputed
 from ldosml.properties import (
     PropertyTable,
     absorption_spectrum,
@@ -57,6 +58,7 @@ __all__ = [
     "LDOSKernelRidge",
     "LDOSRidge",
     "Pointwise",
+    "Precomputed",
     "Prediction",
     "PrincipalComponents",
     "PropertyTable",

@@ -15,6 +15,8 @@ from ldosml._files import replacing
 Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
 
+_ABSENT = object()
+
 
 class JournalError(ValueError):
     """A file that is not the log of this work; ``reason`` says what it is instead."""
@@ -30,9 +32,9 @@ class Journal:
     Parameters
     ----------
     path : path, optional
-        Its first line says of which work it is; the others are records.
+        Its first line says of which work it is; the others are records. None: in memory only.
     work : str
-        What kind of work this is.
+        What kind of work this is, as messages call it.
     header : mapping
         What makes two runs of it comparable: data, settings, seed.
     key : sequence of str
@@ -79,17 +81,25 @@ class Journal:
                 self._keep(record)
         except (ValueError, KeyError, TypeError) as error:
             raise JournalError(path, f"is not the log of a {self._work}, or damaged: {error}") from error
+        header = json.loads(json.dumps(header, default=_plain))  # a tuple comes back as a list
         if content and found is None and not json.dumps(header).encode().startswith(content):
             raise JournalError(path, f"is not the log of a {self._work}")
-        header = json.loads(json.dumps(header))  # a tuple comes back as a list
         if found is not None and found != header:
-            differing = [key for key in header if not isinstance(found, dict) or found.get(key) != header[key]]
+            there = found if isinstance(found, dict) else {}
+            differing = [key for key in {**header, **there} if there.get(key, _ABSENT) != header.get(key, _ABSENT)]
             raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
         if len(whole) < len(content):
             with path.open("r+b") as file:
                 file.truncate(len(whole))
         if found is None:
             _append(path, header)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers and arrays into what JSON can hold."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"A journal cannot keep a {type(value).__name__}: {value!r}.")
 
 
 def _append(path: Path, entry: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
+from ldosml.precomputed import Precomputed
 from ldosml.regression import (
     DOSKernelRidge,
     DOSRidge,
@@ -63,6 +64,7 @@ _COLUMNS = ("n_features_in_", "n_columns_")
 _LEARNT = {
     SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
     JoinedSOAP: _Learnt(numbers=("n_features_out_",), parts=("soaps_",)),
+    Precomputed: _Learnt(numbers=("n_features_out_",)),
     Whitened: _Learnt(("species_", "means_", "maps_"), numbers=("n_features_out_",), parts=("descriptor_",)),
     LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), numbers=_PLAIN),
     LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), numbers=_PLAIN),
@@ -80,7 +82,7 @@ _LEARNT = {
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # What descriptors may be made of; what regressors are made of is checked with their shapes.
-_MAY_BE: dict[str, tuple[type, ...]] = {"soaps_": (SOAP,), "descriptor_": (SOAP, JoinedSOAP)}
+_MAY_BE: dict[str, tuple[type, ...]] = {"soaps_": (SOAP,), "descriptor_": (SOAP, JoinedSOAP, Precomputed)}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
 _NOT_KEPT = ("memory",)
 # What reading a damaged zip file, JSON text or array header may raise.

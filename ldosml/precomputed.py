@@ -19,15 +19,16 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     """Rows that the structures bring along in ``atoms.arrays[key]``, (n_atoms, n_features).
 
     Stands wherever SOAP does, alone or within ``Whitened``: for descriptors of another program, and for those that many
-    fits share. Folds of one structure's atoms must not share what was learned from them, so rows must depend on the
-    atom's own structure only.
+    fits share. A row must follow from the atom's own structure alone: where it was learned from other structures
+    (principal components of a whole set, say), errors of those left out look too small. Dataset files do not keep the
+    arrays.
 
     Parameters
     ----------
     key : str
         Name of the array.
     n_jobs : int, optional
-        Not used; nothing is computed here.
+        Not used, since nothing is computed; other descriptors have it.
 
     Attributes
     ----------
@@ -56,8 +57,8 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         Raises
         ------
         ValueError
-            When a structure has no such array, the array is not (n_atoms, n_features) and finite, or the numbers of
-            features differ, between structures or from those of ``fit``.
+            When there are no structures, one has no such array, the array is not (n_atoms, n_features) of finite
+            numbers, or the numbers of features differ, between structures or from those of ``fit``.
         TypeError
             For anything but ase.Atoms.
         """
@@ -95,10 +96,14 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
                 f"Structure {s} has no descriptors in atoms.arrays[{self.key!r}], only {', '.join(atoms.arrays)}. Set "
                 f"them: atoms.set_array({self.key!r}, rows)."
             )
-        block = np.asarray(atoms.arrays[self.key], dtype=np.float64)
-        if block.ndim != 2:
+        name = f"arrays[{self.key!r}] of structure {s}"
+        block = np.asarray(atoms.arrays[self.key])
+        if block.ndim != 2 or len(block) != len(atoms) or not block.shape[1]:
             raise ValueError(
-                f"arrays[{self.key!r}] of structure {s} must be (n_atoms, n_features); got shape {block.shape}."
+                f"{name} must be (n_atoms, n_features), {len(atoms)} rows of at least one feature; got shape "
+                f"{block.shape}."
             )
-        check_finite(f"arrays[{self.key!r}] of structure {s}", block)
-        return block
+        if block.dtype.kind not in "fiu":
+            raise ValueError(f"{name} must hold real numbers; got {block.dtype}.")
+        check_finite(name, block)
+        return block.astype(np.float64, copy=False)

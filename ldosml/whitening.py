@@ -37,7 +37,7 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 
     Parameters
     ----------
-    descriptor : SOAP or JoinedSOAP, optional
+    descriptor : SOAP, JoinedSOAP or Precomputed, optional
         Cloned, not fitted itself. Default: ``SOAP()``.
     power : float
         p, from 0 up to 1.

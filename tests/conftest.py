@@ -1,7 +1,9 @@
 """Fixtures that several test files share."""
 
 import os
+import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import array_api_compat
 import numpy as np
@@ -19,6 +21,24 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} with others' data (set LDOSML_REAL_DATA)")
     return folder
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Cross-validations of studies go through pickles, as if to other processes, which would take seconds to start.
+
+    Gives the list of the ``n_jobs`` that they were sent with.
+    """
+    sent = []
+
+    def ordered(function, items, *, n_jobs):
+        for item in items:
+            sent.append(n_jobs)
+            there, task = pickle.loads(pickle.dumps((function, item)))
+            yield pickle.loads(pickle.dumps(there(task)))
+
+    monkeypatch.setattr("ldosml.studies.running._tasks", SimpleNamespace(ordered=ordered))
+    return sent
 
 
 def gaussian(energies, centre, width):

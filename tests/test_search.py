@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pytest
 from ase.build import bulk
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import SOAP, DOSModel, LDOSKernelRidge, LDOSRidge, Whitened
+from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.cli import main
 from ldosml.datasets import LDOSDataset
 from ldosml.search import default_candidates, search_settings, searching
+from ldosml.search.spelling import spelled
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
 MATERN, RIDGE = LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0]), LDOSRidge(alphas=[1e-3, 1.0])
@@ -145,22 +148,6 @@ def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     assert not judged
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("hello\n", "is not the log of a search, or damaged"),
-        ("hello", "is not the log"),
-        ('{"a": 1}\n', "another search: "),
-    ],
-)
-def test_foreign_logs_are_refused_and_kept(data, tmp_path, content, message):
-    log = tmp_path / "s.jsonl"
-    log.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        search_settings(data, GRIDS, factor=1, log=log)
-    assert log.read_text() == content
-
-
 def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
     log = tmp_path / "s.jsonl"
     grids = {"descriptor": [NEAR], "regressor": [RIDGE]}
@@ -219,6 +206,25 @@ def test_the_table_is_written_whole(found, tmp_path):
 def test_default_candidates_name_closed_form_regressors():
     kinds = {type(regressor) for grid in default_candidates() for regressor in grid["regressor"]}
     assert kinds == {LDOSKernelRidge}
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SOAP(r_cut=4.0),
+        DOSModel(Whitened(JoinedSOAP([NEAR, FAR], weights=[1.0, 2.0])), MATERN, high=5.0),
+        DOSModel(regressor=make_pipeline(StandardScaler(), RIDGE)),
+    ],
+)
+def test_estimators_are_spelled_as_scikit_learn_prints_them(estimator):
+    assert spelled(estimator) == " ".join(estimator.__repr__(N_CHAR_MAX=10**6).split())
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_long_parameters_are_spelled_whole(kind):
+    alphas = np.logspace(-6, 2, 2000)
+    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()))))
+    np.testing.assert_array_equal(again.alphas, alphas)
 
 
 def test_the_command(capsys, tmp_path, monkeypatch):

@@ -179,7 +179,7 @@ def learning_curve_(
     run = StudyRun("learning-curve", options, sizes=asked, strategies=names, temperature=temperature)
     data = run.read(datasets)
     strategies = run.strategies(names, data)
-    chosen = spaced_sizes(data, 5, options.folds, options.seed) if asked is None else asked
+    chosen = spaced_sizes(data, 5, options.folds, random_state=options.seed) if asked is None else asked
     run.announce(data, len(chosen), strategies)
     with run.running("Learning curve", temperature=temperature) as setup:
         found = learning_curve(data, chosen, options.model(), strategies, setup=setup)

@@ -11,11 +11,13 @@ from ldosml.datasets.dataset import LDOSDataset
 
 
 def fingerprint(data: LDOSDataset) -> str:
-    """Give a short text that other structures, groups or spectra would not have."""
+    """Give a short text that other structures, groups or spectra would not have, nor other arrays of the atoms."""
     digest = hashlib.sha256("\0".join([*data.groups, str(data.grid), str(data.smearing_width)]).encode())
     for atoms in data.structures:
         for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
             digest.update(np.ascontiguousarray(part).tobytes())
+        for name in sorted(atoms.arrays.keys() - {"numbers", "positions"}):  # descriptors, for one
+            digest.update(name.encode() + np.ascontiguousarray(atoms.arrays[name]).tobytes())
     for spectra in (data.ldos, data.dos):
         if spectra is not None:
             digest.update(np.ascontiguousarray(to_numpy(spectra.values)).tobytes())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def label_noise_at(label_noise: Mapping[str, object] | None, width: float | None) -> dict[str, float] | None:
@@ -46,11 +47,14 @@ def label_noise_at(label_noise: Mapping[str, object] | None, width: float | None
         )
     if not widths.min() - 1e-9 <= width <= widths.max() + 1e-9:
         return None
-    order = np.argsort(widths)
-    return {
-        key: round(float(np.interp(width, widths[order], values[order])), 12)
-        for key, values in (("ldos", ldos), ("dos", dos))
-    }
+    return {key: round(interpolated(width, widths, values), 12) for key, values in (("ldos", ldos), ("dos", dos))}
+
+
+def interpolated(width: float, widths: ArrayLike, values: ArrayLike) -> float:
+    """What lies at a width between the values at the two nearest ones, in whatever order these come."""
+    known, at = np.asarray(widths, dtype=float), np.asarray(values, dtype=float)
+    order = np.argsort(known)
+    return float(np.interp(width, known[order], at[order]))
 
 
 def property_noise_at(
@@ -78,4 +82,4 @@ def property_noise_at(
     widths: Any = np.asarray(label_noise["smearing_width"], dtype=float)
     if not widths.min() - 1e-9 <= width <= widths.max() + 1e-9:
         return {}
-    return {name: float(np.interp(width, widths, values)) for name, values in known["rmse"].items()}
+    return {name: interpolated(width, widths, values) for name, values in known["rmse"].items()}

@@ -14,6 +14,7 @@ from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.regression._per_energy import DEFAULT_ALPHAS
+from ldosml.search.spelling import spelled
 
 _KEPT = 2**30
 """Bytes of descriptors that are kept for the next candidates."""
@@ -134,8 +135,3 @@ def _factors(regressor: LDOSKernelRidge | LDOSRidge, X: Floats) -> solvers.Facto
 
 def _loss(residuals: Floats, values: Floats) -> float:
     return float(np.sqrt(np.mean(residuals * residuals)) / values.std())
-
-
-def spelled(estimator: Any) -> str:
-    """Give the Python expression that makes an estimator, on one line, without parameters at their defaults."""
-    return " ".join(estimator.__repr__(N_CHAR_MAX=10**6).split())

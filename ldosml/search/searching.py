@@ -24,7 +24,8 @@ from ldosml.datasets.fingerprint import fingerprint
 from ldosml.energy import Reference
 from ldosml.pipeline import DOSModel
 from ldosml.search.candidates import default_candidates
-from ldosml.search.scores import LeaveOutScores, check_closed_form, spelled
+from ldosml.search.scores import LeaveOutScores, check_closed_form
+from ldosml.search.spelling import spelled
 
 _KEY = ("descriptor", "regressor", "n_structures")
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import as_environments, described_once
+from ldosml.studies.folding import Described, as_environments
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import given
+from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
 
 SPLITS = {
@@ -80,21 +81,29 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
         Also split over environments regardless of their structures, as the LDOS paper did: an atom is then predicted
         from others of its own structure, and alpha is chosen so. Its errors say little of new structures.
     setup : Setup, optional
+        Its ``temperature`` is not used.
 
     Raises
     ------
     ValueError
         When the dataset has no LDOS; and as ``Setup.folds``.
     """
-    setup = Setup() if setup is None else setup
+    setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
         raise ValueError("A table of errors by element needs LDOS, one row per atom; this dataset has total DOS only.")
     splits: Sequence[str] = ("groups", "environments") if leaking else ("groups",)
-    described, changed = described_once(data, model)
+    # The energies of whole structures, whichever way they are split.
+    grid = data.refer_to(model.reference, model.low, model.high).grid
+    described = Described(data, clone(model).set_params(low=grid.start, high=grid.stop))
     validations = []
     for split in splits:
-        torn = described if split == "groups" else as_environments(described)
-        validations.append(setup.validation({"split": split}, partial(given, torn, changed), setup.folds(torn)))
-    records = setup.run("table of errors", data, validations, model=spelled(model))
+        folds = setup.folds(data if split == "groups" else as_environments(data))
+        validations.append(setup.validation({"split": split}, partial(_split, described, split), folds))
+    records = setup.run("table of errors", data, validations, model=known_as(model))
     errors = {split: Errors.from_record(record) for split, record in zip(splits, records, strict=True)}
     return ErrorTable(errors, noise_floor(data, errors["groups"], data.smearing_width, None))
+
+
+def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel]:
+    data, model = described()
+    return data if split == "groups" else as_environments(data), model

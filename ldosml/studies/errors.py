@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from ldosml._array import to_numpy
 from ldosml._journal import Record
 from ldosml.evaluation import Evaluation
-from ldosml.properties import dos_derivative
-from ldosml.properties.comparison import compare_properties
+from ldosml.properties import NegativeDOSWarning, dos_derivative
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +45,11 @@ class Errors:
     ----------
     squared : dict of array
         "ldos": (n_environments,), averaged over the energies; others (n_structures,), spectra averaged. NaN where a
-        structure has no such property.
+        structure has no such property; means leave it out.
     sigma : dict of float
-        Standard deviation of the reference over the whole set (equation 15 of the LDOS paper), by quantity; an
-        element's is that of its own environments.
+        Standard deviation of the reference over the whole set (equation 15 of the LDOS paper), by quantity, in
+        ``units``; an element's is that of its own environments.
     units : dict of str
-        Of each sigma.
     mean_loss : dict of float
         L/sigma of predicting the mean spectrum (the mean spectrum of the element) for all, of the spectra.
     numbers, structure_index : array (n_environments,)
@@ -78,6 +77,9 @@ class Errors:
     ) -> Self:
         """Errors of predictions.
 
+        What is negative in a predicted DOS is repaired, as for every property (``ldosml.properties``), but not warned
+        of: poor predictions are what studies are about, and the errors tell.
+
         Parameters
         ----------
         evaluation : Evaluation
@@ -90,8 +92,22 @@ class Errors:
         Raises
         ------
         ValueError
-            When properties are asked for and cannot be derived.
+            When a reference is constant, or properties are asked for and cannot be derived: numbers of electrons are
+            not known, or some DOS does not hold them within its energies.
         """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NegativeDOSWarning)
+            return cls._of(evaluation, fold, low, high, temperature)
+
+    @classmethod
+    def _of(
+        cls,
+        evaluation: Evaluation,
+        fold: NDArray[np.int64],
+        low: float | None,
+        high: float | None,
+        temperature: float | None,
+    ) -> Self:
         squared: dict[str, Floats] = {}
         sigma: dict[str, float] = {}
         mean_loss: dict[str, float] = {}
@@ -106,12 +122,11 @@ class Errors:
             for name, rows in {"ldos": reference, **views}.items():
                 sigma[name], mean_loss[name] = _deviation(name, rows)
                 units[name] = "states/eV/atom"
-        dos = judged.dos()
-        pairs = {"dos": [np.asarray(to_numpy(one.per_atom())) for one in dos]}
-        pairs["dos_derivative"] = [
-            np.asarray(to_numpy(dos_derivative(one))) / to_numpy(one.n_atoms)[:, None] for one in dos
-        ]
-        for name, (reference, predicted) in pairs.items():
+        # Derivatives before the cut, whose ends have neighbours then.
+        derivatives = [replace(one, values=dos_derivative(one)) for one in evaluation.dos()]
+        grid = judged.predicted.grid
+        for name, spectra in (("dos", judged.dos()), ("dos_derivative", derivatives)):
+            reference, predicted = (np.asarray(to_numpy(one.cut(grid.start, grid.stop).per_atom())) for one in spectra)
             squared[name] = ((predicted - reference) ** 2).mean(axis=1)
             sigma[name], mean_loss[name] = _deviation(name, reference)
         if temperature is not None:
@@ -137,19 +152,41 @@ class Errors:
     def loss(self, quantity: str, weights: Floats | None = None) -> float:
         """L/sigma over the structures, or over those that ``weights`` (n_structures,) count.
 
-        NaN where none has the quantity.
+        NaN where none has the quantity, or all have the same.
         """
-        values, structures = self._rows(quantity)
         counts = np.ones(len(self)) if weights is None else weights
-        row_weights = counts[structures]
-        known = np.isfinite(values) & (row_weights > 0)
-        if not known.any():
-            return float("nan")
-        return float(np.sqrt(np.average(values[known], weights=row_weights[known])) / self.sigma[quantity])
+        return float(self.losses(quantity, counts[None, :])[0])
+
+    def losses(self, quantity: str, draws: Floats) -> Floats:
+        """L/sigma, (n_draws,), over the structures as each of ``draws`` (n_draws, n_structures) counts them."""
+        roots = np.sqrt(self._mean_squares(quantity, draws))
+        result: Floats = roots / (self.sigma[quantity] or np.nan)
+        return result
+
+    def known(self, quantity: str) -> NDArray[np.bool_]:
+        """Which structures have the quantity, (n_structures,)."""
+        return self._sums(quantity)[1] > 0
 
     def rmse(self, quantity: str) -> float:
         """Root mean square error over the structures, in ``units[quantity]``."""
-        return self.loss(quantity) * self.sigma[quantity]
+        return float(np.sqrt(self._mean_squares(quantity, np.ones((1, len(self))))[0]))
+
+    def _mean_squares(self, quantity: str, draws: Floats) -> Floats:
+        """Mean squared errors of the rows of the structures that are drawn, (n_draws,); NaN without any."""
+        sums, counts = self._sums(quantity)
+        weights = draws @ counts
+        result: Floats = (draws @ sums) / np.where(weights > 0, weights, np.nan)
+        return result
+
+    def _sums(self, quantity: str) -> tuple[Floats, Floats]:
+        """Sum of the squared errors of each structure, (n_structures,), and of how many rows, those not NaN."""
+        values, structures = self._rows(quantity)
+        rows = np.isfinite(values)
+        sums: Floats = np.zeros(len(self))
+        counts: Floats = np.zeros(len(self))
+        np.add.at(sums, structures[rows], values[rows])
+        np.add.at(counts, structures[rows], 1.0)
+        return sums, counts
 
     def by_fold(self, quantity: str) -> dict[int, float]:
         """L/sigma in each fold, in units of the deviation over the whole set."""
@@ -231,11 +268,11 @@ def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tu
     found = {}
     for name in PROPERTIES:
         if name in tables[0].spectra:
-            sides = [table.spectrum(name, temperature) for table in tables]
+            reference, predicted = (table.spectrum(name, temperature) for table in tables)
         else:
-            sides = [table.column(name, temperature) for table in tables]
-        squares = (sides[1] - sides[0]) ** 2
+            reference, predicted = (table.column(name, temperature) for table in tables)
+        squares = (predicted - reference) ** 2
         squared = squares.mean(axis=1) if squares.ndim == 2 else squares
-        for comparison in compare_properties(*tables, [name], temperature):
-            found[name] = squared, comparison.sigma, comparison.unit
+        if np.isfinite(squared).any():
+            found[name] = squared, float(np.nanstd(reference)), tables[0].unit(name)
     return found

@@ -18,6 +18,7 @@ from ldosml.descriptors import SOAP
 from ldosml.energy import Reference
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
+from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
 from ldosml.precomputed import Precomputed
 from ldosml.spectra import DOS, LDOS
@@ -46,9 +47,9 @@ class Learner(Protocol):
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
     """Predict every structure by a model that was fitted without its fold, and set it beside the reference.
 
-    All folds learn the same energies: those that ``model`` asks for, or that the whole dataset allows. A descriptor
-    that knows nothing of the training part (SOAP, JoinedSOAP) is computed once; ``Whitened`` learns its maps in each
-    fold.
+    All folds learn the same energies: those that ``model`` asks for, or that the whole dataset allows. What knows
+    nothing of the training part is computed once: SOAP and JoinedSOAP, alone or within ``Whitened``, which learns its
+    maps in each fold, as any other descriptor is fitted in each.
 
     Parameters
     ----------
@@ -66,14 +67,16 @@ def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -
     Raises
     ------
     ValueError
-        When a structure is in two test parts, or a test part has an element that its training part lacks; and
-        whatever fitting raises.
+        When there is no fold, a structure is in two test parts, or a test part has an element that its training part
+        lacks; and whatever fitting raises.
     """
     return pooled([part for _, part in judged_parts(data, model, folds)], folds)
 
 
 def judged_parts(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Iterator[tuple[Learner, Evaluation]]:
     """Give the fitted model and the evaluation of each fold; see ``predict_left_out``."""
+    if not folds:
+        raise ValueError("Cross-validation needs at least one fold; got none.")
     tested = np.concatenate([test for _, test in folds])
     if len(np.unique(tested)) < len(tested):
         raise ValueError("A structure may be in one test part only; some are in several.")
@@ -108,16 +111,45 @@ def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
 
 
 def described_once(data: LDOSDataset, model: DOSModel) -> tuple[LDOSDataset, DOSModel]:
-    """The same data and model with descriptors that were computed for all structures together."""
+    """The same data and model with descriptors that were computed for all structures together.
+
+    Only those are that learn nothing from the structures but which elements there are: SOAP and JoinedSOAP.
+    """
     descriptor = SOAP() if model.descriptor is None else model.descriptor
     inner = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
     inner = SOAP() if inner is None else inner
-    if isinstance(inner, Precomputed):
+    if not isinstance(inner, SOAP | JoinedSOAP):
         return data, clone(model)
     if isinstance(descriptor, Whitened) and descriptor.n_jobs is not None:
         inner = clone(inner).set_params(n_jobs=descriptor.n_jobs)
     rows = clone(inner).fit(data.structures).transform(data.structures)
     return with_rows(data, rows), with_precomputed(model)
+
+
+class Described:
+    """Data and model with descriptors that are computed once: when first asked for, or sent to another process.
+
+    Many cross-validations share one; where all of them are in the log already, nothing is computed.
+    """
+
+    def __init__(self, data: LDOSDataset, model: DOSModel) -> None:
+        self._given, self._done = (data, model), False
+
+    def __call__(self) -> tuple[LDOSDataset, DOSModel]:
+        """Give both, the descriptors with the structures."""
+        if not self._done:
+            self._given, self._done = described_once(*self._given), True
+        return self._given
+
+    def __getstate__(self) -> dict[str, Any]:
+        self()
+        return self.__dict__
+
+
+def taught_by(described: Described, regressor: Any) -> tuple[LDOSDataset, DOSModel]:
+    """Described data, and their model with another regressor."""
+    data, model = described()
+    return data, clone(model).set_params(regressor=regressor)
 
 
 def with_precomputed(model: DOSModel, key: str = _KEY) -> DOSModel:
@@ -200,6 +232,13 @@ def pooled(parts: Sequence[Evaluation], folds: Sequence[Fold]) -> Evaluation:
         _joined_dos([part.dos()[0] for part in parts], order),
         np.concatenate(electrons)[order] if len(electrons) == len(parts) else None,
     )
+
+
+def fold_of_each(folds: Sequence[Fold]) -> NDArray[np.int64]:
+    """Number of the fold that each structure is tested in, in the order of the dataset."""
+    tests = [test for _, test in folds]
+    numbers: NDArray[np.int64] = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
+    return numbers[np.argsort(np.concatenate(tests))]
 
 
 def _joined_ldos(parts: Sequence[LDOS], order: NDArray[np.int64]) -> LDOS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,18 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml._validation import check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Fold
+from ldosml.studies.folding import Described, Fold, taught_by
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import given
+from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
 
 
@@ -110,7 +107,8 @@ def learning_curve(
     """Cross-validate strategies with growing parts of each fold's training structures.
 
     The parts are nested and hold whole groups, in an order that is drawn once for each fold and shared by all
-    strategies; the first groups are such that every element of the test part is in two of them, where there are two.
+    strategies. It begins with as few groups as hold every element of the test part twice, where so many do: alpha is
+    chosen by leaving one out.
 
     Parameters
     ----------
@@ -126,63 +124,76 @@ def learning_curve(
     Raises
     ------
     ValueError
-        When a size is not positive or larger than a training part, or two sizes give the same part in some fold; and as
-        ``Setup.folds``.
+        When there is no strategy, a size is not positive, too small to hold every element, or larger than a training
+        part, or two sizes give the same part in some fold; as ``Setup.folds``, and where properties cannot be derived.
     """
     setup = Setup() if setup is None else setup
-    folds = setup.folds(data)
     ordered = sorted({int(size) for size in sizes})
-    if not ordered:
-        raise ValueError("A learning curve needs at least one size; got none.")
+    if not ordered or not strategies:
+        raise ValueError(
+            f"A learning curve needs at least one size and one strategy; got {len(ordered)} and {len(strategies)}."
+        )
+    folds = setup.folds(data)
     check_positive("size", ordered[0], "environments")
     parts = [_nested(data, fold, ordered, setup.random_state + number) for number, fold in enumerate(folds)]
     counts = data.n_atoms
     n_environments = {size: [int(counts[part[i]].sum()) for part in parts] for i, size in enumerate(ordered)}
     n_structures = {size: [len(part[i]) for part in parts] for i, size in enumerate(ordered)}
     steps = [(name, size) for size in ordered for name in strategies]
-    validations = []
+    described, validations = Described(data, model), []
     for name, size in steps:
         at = ordered.index(size)
         smaller = [(part[at], test) for part, (_, test) in zip(parts, folds, strict=True)]
-        changed = clone(model).set_params(regressor=strategies[name])
-        validations.append(setup.validation({"strategy": name, "size": size}, partial(given, data, changed), smaller))
-    spelling = {name: spelled(regressor) for name, regressor in strategies.items()}
-    records = setup.run("learning curve", data, validations, model=spelled(model), strategies=spelling)
+        prepare = partial(taught_by, described, strategies[name])
+        validations.append(setup.validation({"strategy": name, "size": size}, prepare, smaller))
+    spelling = {name: known_as(regressor) for name, regressor in strategies.items()}
+    records = setup.run("learning curve", data, validations, model=known_as(model), strategies=spelling)
     errors = {step: Errors.from_record(record) for step, record in zip(steps, records, strict=True)}
     noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
     return LearningCurve(errors, n_environments, n_structures, noise)
 
 
-def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, random_state: int = 0) -> list[int]:
-    """Sizes in equal ratios, from about ten groups to the smallest training part of the folds; for ``learning_curve``.
+def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state: int = 0) -> list[int]:
+    """Sizes in equal ratios, from about ten groups to the smallest training part, for ``learning_curve``.
 
-    Fewer where whole groups would give the same part twice. Raises what ``LDOSDataset.folds`` does.
+    Those for which whole groups would give the same part twice are left out, so that there may be fewer; ``n_splits``
+    and ``random_state`` are those of its ``Setup``.
+
+    Raises ValueError when ``n_sizes`` is not positive, or there are fewer groups than folds.
     """
-    counts = data.n_atoms
-    largest = min(int(counts[train].sum()) for train, _ in data.folds(n_splits, random_state))
-    groups = np.unique(data.groups, return_inverse=True)[1]
-    of_groups = np.bincount(groups, weights=counts)
-    sizes = [min(largest, int(10 * of_groups.mean()))]
-    for size in np.geomspace(sizes[0], largest, n_sizes)[1:]:
-        # Two sizes that are further apart than the largest group are never nearest to the same part.
-        if size - sizes[-1] > of_groups.max():
-            sizes.append(round(size))
-    return sizes
+    check_positive("n_sizes", n_sizes)
+    folds = data.folds(n_splits, random_state)
+    orders = [_group_order(data, fold, random_state + number) for number, fold in enumerate(folds)]
+    reached = [_reached(data, fold, order) for fold, (order, _) in zip(folds, orders, strict=True)]
+    largest = min(int(each[-1]) for each in reached)
+    smallest = max(
+        int(each[min(max(10, needed), len(each)) - 1]) for each, (_, needed) in zip(reached, orders, strict=True)
+    )
+    sizes: list[int] = []
+    for size in np.geomspace(largest, min(smallest, largest), n_sizes).round().astype(int).tolist():
+        if all(_count(each, size) < _count(each, sizes[-1]) for each in reached if sizes):
+            sizes.append(size)
+    return sorted(sizes)
 
 
 def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> list[NDArray[np.int64]]:
     """Training structures of each size, each part holding the ones before."""
-    train, test = fold
-    order = _group_order(data, train, test, np.random.default_rng(seed))
+    train, _ = fold
+    order, n_needed = _group_order(data, fold, seed)
     groups = np.asarray(data.groups)
     members = [train[groups[train] == group] for group in order]
-    reached = np.cumsum([data.n_atoms[part].sum() for part in members])
+    reached = _reached(data, fold, order)
     if sizes[-1] > reached[-1] * 1.05:
         raise ValueError(
             f"A size of {sizes[-1]} environments is more than a training part holds: {reached[-1]}. Ask for less, or "
             "for more folds."
         )
-    counts = [int(np.argmin(np.abs(reached - size))) + 1 for size in sizes]
+    counts = [_count(reached, size) for size in sizes]
+    if counts[0] < n_needed:
+        raise ValueError(
+            f"A size of {sizes[0]} environments is too small to hold every element of a test part in whole groups: "
+            f"that takes {reached[n_needed - 1]}."
+        )
     if len(set(counts)) < len(counts):
         raise ValueError(
             f"Sizes {', '.join(map(str, sizes))} are too close: whole groups, of {reached[0]} environments and more, "
@@ -191,21 +202,38 @@ def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> l
     return [np.sort(np.concatenate(members[:count])) for count in counts]
 
 
-def _group_order(
-    data: LDOSDataset, train: NDArray[np.int64], test: NDArray[np.int64], rng: np.random.Generator
-) -> list[str]:
-    """Groups of the training part at random, but first such as hold every element of the test part twice.
+def _reached(data: LDOSDataset, fold: Fold, order: Sequence[str]) -> NDArray[np.int64]:
+    """Training environments in the first group, in the first two, and so on, (n_groups,)."""
+    sizes = dict.fromkeys(order, 0)
+    for s in fold[0]:
+        sizes[data.groups[s]] += len(data.structures[s])
+    reached: NDArray[np.int64] = np.cumsum([sizes[group] for group in order])
+    return reached
 
-    Alpha is chosen by leaving out a group, after which every element must still be there.
+
+def _count(reached: NDArray[np.int64], size: int) -> int:
+    """How many groups come nearest to a size."""
+    return int(np.argmin(np.abs(reached - size))) + 1
+
+
+def _group_order(data: LDOSDataset, fold: Fold, seed: int) -> tuple[list[str], int]:
+    """Groups of the training part at random, but for the first ones; and how many are needed.
+
+    Those needed hold every element of the test part; the first ones hold it twice, where two groups do.
     """
-    drawn = [str(group) for group in rng.permutation(sorted({data.groups[s] for s in train}))]
+    train, test = fold
+    drawn = [str(group) for group in np.random.default_rng(seed).permutation(sorted({data.groups[s] for s in train}))]
     elements: dict[str, set[int]] = {group: set() for group in drawn}
     for s in train:
         elements[data.groups[s]] |= set(data.structures[s].numbers.tolist())
-    missing = Counter(2 * sorted(set[int]().union(*(data.structures[s].numbers.tolist() for s in test))))
-    first = []
-    for group in drawn:
-        if elements[group] & missing.keys():
-            first.append(group)
-            missing -= Counter(elements[group])  # which keeps what is still missing
-    return [*first, *(group for group in drawn if group not in first)]
+    asked = set[int]().union(*(set(data.structures[s].numbers.tolist()) for s in test))
+    first: list[str] = []
+    counts = []
+    for _ in range(2):
+        missing = set(asked)
+        for group in drawn:
+            if group not in first and elements[group] & missing:
+                first.append(group)
+                missing -= elements[group]
+        counts.append(len(first))
+    return [*first, *(group for group in drawn if group not in first)], counts[0]

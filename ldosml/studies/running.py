@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
+from sklearn.base import clone
 
 from ldosml import _tasks
 from ldosml._journal import Journal, Record
@@ -18,12 +18,18 @@ from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.properties.cautions import SpectrumWarning
 from ldosml.search import SearchedModel
-from ldosml.search.scores import spelled
+from ldosml.search.spelling import spelled
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Fold, Learner, judged_parts, pooled
+from ldosml.studies.folding import Fold, Learner, fold_of_each, judged_parts, pooled
 
 Progress = Callable[[int, int, str], None]
 """Called when one is done: how many are, of how many, and which it was."""
+
+
+Prepare = Callable[[], tuple[LDOSDataset, Learner]]
+"""Gives dataset and model when their turn comes; must pickle where several run side by side."""
+
+_INCIDENTAL = ("n_jobs", "memory", "device")  # how an estimator works, not what it computes
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +40,7 @@ class CrossValidation:
     ----------
     key : dict of str
         What tells it from the others of the study: plain texts and numbers.
-    prepare : callable
-        Gives dataset and model, when its turn comes; must pickle where several run side by side.
+    prepare : Prepare
     folds : sequence of (train, test)
     low, high : float, optional
         Spectra are judged at the energies between, eV.
@@ -44,7 +49,7 @@ class CrossValidation:
     """
 
     key: Mapping[str, Any]
-    prepare: Callable[[], tuple[LDOSDataset, Learner]]
+    prepare: Prepare
     folds: Sequence[Fold]
     low: float | None = None
     high: float | None = None
@@ -53,15 +58,15 @@ class CrossValidation:
     def run(self) -> Record:
         """Key, errors, the setting of each fold where it was searched, what was said about spectra, and seconds."""
         start = perf_counter()
+        parts, found = [], []
+        for fitted, part in judged_parts(*self.prepare(), self.folds):
+            parts.append(part)
+            if isinstance(fitted, SearchedModel):
+                found.append(spelled(fitted.search_.model))
+        evaluation, fold = pooled(parts, self.folds), fold_of_each(self.folds)
         said: list[str] = []
         with _collecting(said):
-            data, model = self.prepare()
-            parts = list(judged_parts(data, model, self.folds))
-            evaluation = pooled([part for _, part in parts], self.folds)
-            tested = np.concatenate([test for _, test in self.folds])
-            fold = np.repeat(np.arange(len(self.folds)), [len(test) for _, test in self.folds])[np.argsort(tested)]
             errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
-        found = [spelled(fitted.search_.model) for fitted, _ in parts if isinstance(fitted, SearchedModel)]
         seconds = round(perf_counter() - start, 2)
         return {**self.key, **errors.as_record(), "settings": found, "cautions": said, "seconds": seconds}
 
@@ -82,6 +87,13 @@ def _collecting(said: list[str]) -> Iterator[None]:
 def given(data: LDOSDataset, model: Learner) -> tuple[LDOSDataset, Learner]:
     """What needs no preparation, as ``CrossValidation.prepare``."""
     return data, model
+
+
+def known_as(estimator: Any) -> str:
+    """By what a log knows an estimator: as it is spelled, but for where and in how many processes it works."""
+    plain = clone(estimator)
+    incidental = {name: None for name in plain.get_params() if name.rpartition("__")[2] in _INCIDENTAL}
+    return spelled(plain.set_params(**incidental))
 
 
 def run_all(

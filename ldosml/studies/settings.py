@@ -10,7 +10,7 @@ from typing import Any
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.studies.folding import Fold, require_elements
-from ldosml.studies.running import CrossValidation, Progress, run_all
+from ldosml.studies.running import CrossValidation, Prepare, Progress, run_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,11 @@ class Setup:
         Spectra are judged at the energies between, eV against the model's zero. What is learned is up to the model:
         properties need all energies from the first states on.
     temperature : float, optional
-        K; properties are derived at it and judged, too. None: spectra only.
+        K; properties are derived at it and judged, too. None: spectra only. Studies of the LDOS by element
+        (``sweep_cutoffs``, ``error_table``) derive none.
     log : path, optional
-        File to keep results in, continued where it exists: a study that was killed goes on where it stopped.
+        File to keep results in, continued where it exists: a study that was killed goes on where it stopped. It belongs
+        to its data, model and settings; radii, sizes and widths may be added.
     n_jobs : int, optional
         Cross-validations side by side, in as many processes.
     progress : callable, optional
@@ -55,14 +57,17 @@ class Setup:
         require_elements(data, folds)
         return folds
 
-    def validation(self, key: Mapping[str, Any], prepare: Any, folds: Sequence[Fold]) -> CrossValidation:
+    def validation(self, key: Mapping[str, Any], prepare: Prepare, folds: Sequence[Fold]) -> CrossValidation:
         """One cross-validation as this setup wants it."""
         return CrossValidation(key, prepare, folds, self.low, self.high, self.temperature)
 
     def run(
         self, study: str, data: LDOSDataset, validations: Sequence[CrossValidation], **settings: Any
     ) -> list[Record]:
-        """Run what the log does not hold; ``settings`` are what else makes two runs comparable."""
+        """Run what the log does not hold; ``settings`` are what else makes two runs comparable.
+
+        Raises as ``run_all``.
+        """
         mine = {name: getattr(self, name) for name in ("n_splits", "random_state", "low", "high", "temperature")}
         return run_all(
             validations,

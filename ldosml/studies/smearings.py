@@ -9,10 +9,11 @@ from functools import partial
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
+from ldosml.studies.folding import Described
 from ldosml.studies.noise import Floor, noise_floor
+from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
 
 
@@ -67,18 +68,21 @@ def smearing_study(
     Raises
     ------
     ValueError
-        When there is no width, or one is below that of the dataset; and as ``Setup.folds``.
+        When there is no width, one is below that of the dataset, which must be known, or so wide that the model's
+        energies are not left; as ``Setup.folds``, and where properties cannot be derived.
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({float(width) for width in widths})
     if not ordered:
         raise ValueError("A study of smearing needs at least one width; got none.")
-    data.broaden_to(ordered[0])  # refuses a width below the stored one before anything is computed
-    folds = setup.folds(data)
+    # What is refused is refused before anything is computed.
+    for width in (ordered[0], ordered[-1]):
+        data.broaden_to(width).refer_to(model.reference, model.low, model.high)
+    folds, described = setup.folds(data), Described(data, model)
     validations = [
-        setup.validation({"smearing_width": width}, partial(_broadened, data, width, model), folds) for width in ordered
+        setup.validation({"smearing_width": width}, partial(_broadened, described, width), folds) for width in ordered
     ]
-    records = setup.run("study of smearing", data, validations, model=spelled(model))
+    records = setup.run("study of smearing", data, validations, model=known_as(model))
     errors = {width: Errors.from_record(record) for width, record in zip(ordered, records, strict=True)}
     noise = {width: noise_floor(data, one, width, setup.temperature) for width, one in errors.items()}
     return SmearingStudy(errors, noise)
@@ -93,5 +97,6 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)
 
 
-def _broadened(data: LDOSDataset, width: float, model: DOSModel) -> tuple[LDOSDataset, DOSModel]:
+def _broadened(described: Described, width: float) -> tuple[LDOSDataset, DOSModel]:
+    data, model = described()
     return data.broaden_to(width), model

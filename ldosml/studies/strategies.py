@@ -8,17 +8,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.regression import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
-from ldosml.search.scores import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.folding import Described, taught_by
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import given
+from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
 
 
@@ -57,30 +56,35 @@ class StrategyComparison(Tabulated):
         """A row a strategy and quantity: L/sigma, and its difference to the first strategy's.
 
         ``low`` and ``high`` hold 95 % of the loss, ``difference_low`` and ``difference_high`` of the difference, which
-        is paired: both strategies are judged on the same draws of whole groups (bootstrap). Where zero lies outside,
-        the one strategy is better on this set, beyond the chance of which trajectories it holds.
+        is paired: both strategies are judged on the same draws of whole groups (bootstrap), and on the structures that
+        have the quantity by both. Where zero lies outside, the one strategy is better on this set, beyond the chance of
+        which trajectories it holds. The strategies are not fitted again: what another training set would change is not
+        in it.
         """
         draws = group_draws(self.groups, n_draws, random_state)
+        everything = np.ones((1, len(self.groups)))
         rows = []
         for quantity in self.quantities:
             first = self.errors[self.strategies[0]]
-            drawn_first = np.array([first.loss(quantity, weights) for weights in draws])
             for name, errors in self.errors.items():
-                drawn = np.array([errors.loss(quantity, weights) for weights in draws])
-                low, high = interval(drawn)
-                below, above = interval(drawn - drawn_first)
-                loss = errors.loss(quantity)
+                low, high = interval(errors.losses(quantity, draws))
+                shared = first.known(quantity) & errors.known(quantity)
+                whole, drawn = (
+                    errors.losses(quantity, each * shared) - first.losses(quantity, each * shared)
+                    for each in (everything, draws)
+                )
+                below, above = interval(drawn)
                 rows.append(
                     {
                         "quantity": quantity,
                         "strategy": name,
-                        "loss": loss,
+                        "loss": errors.loss(quantity),
                         "low": low,
                         "high": high,
                         "label_noise": self.noise.get(quantity),
                         "rmse": errors.rmse(quantity),
                         "unit": errors.units[quantity],
-                        "difference": loss - first.loss(quantity),
+                        "difference": float(whole[0]),
                         "difference_low": below,
                         "difference_high": above,
                     }
@@ -140,13 +144,13 @@ def compare_strategies(
     setup = Setup() if setup is None else setup
     if not strategies:
         raise ValueError("A comparison needs at least one strategy; got none.")
-    folds = setup.folds(data)
+    folds, described = setup.folds(data), Described(data, model)
     validations = [
-        setup.validation({"strategy": name}, partial(given, data, clone(model).set_params(regressor=regressor)), folds)
+        setup.validation({"strategy": name}, partial(taught_by, described, regressor), folds)
         for name, regressor in strategies.items()
     ]
-    spelling = {name: spelled(regressor) for name, regressor in strategies.items()}
-    records = setup.run("comparison", data, validations, model=spelled(model), strategies=spelling)
+    spelling = {name: known_as(regressor) for name, regressor in strategies.items()}
+    records = setup.run("comparison", data, validations, model=known_as(model), strategies=spelling)
     errors = {name: Errors.from_record(record) for name, record in zip(strategies, records, strict=True)}
     noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
     return StrategyComparison(errors, list(data.groups), setup.temperature, noise)

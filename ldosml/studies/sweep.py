@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -14,23 +15,27 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from ldosml._journal import Record
-from ldosml._validation import check_choice, check_positive
+from ldosml._validation import check_choice, check_shape
 from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP
 from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
-from ldosml.search.scores import check_closed_form, spelled
+from ldosml.search.scores import check_closed_form
+from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors, group_draws, interval
 from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with_rows
 from ldosml.studies.noise import Floor, noise_floor
+from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
 from ldosml.whitening import Whitened
 
 TUNABLE = ("n_max", "l_max", "atom_sigma")
 """Parameters of SOAP that a sweep may choose anew at each radius."""
+
+_ROUNDING = 1e-8  # angstrom; neighbours on the sphere count, as they do in a fragment
 
 TOLERANCE = 0.05
 """Beyond the saturation radius no radius lowers the error by more than this fraction."""
@@ -51,7 +56,7 @@ class CutoffSweep(Tabulated):
     noise : dict of float
         L/sigma of the labels' noise, by quantity; see ``noise_floor``.
     settings : dict of list of str
-        The setting of every fold by (mode, radius), where it was searched.
+        The model of every fold by (mode, radius), as a Python expression, where it was searched; else empty.
     """
 
     errors: dict[tuple[str, float], Errors]
@@ -77,7 +82,13 @@ class CutoffSweep(Tabulated):
 
     def losses(self, mode: str, element: str, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """L/sigma of an element's LDOS at each radius, (n_radii,); ``weights`` (n_structures,) count structures."""
-        return np.array([self.errors[mode, r].loss(f"ldos {element}", weights) for r in self.radii])
+        counts = np.ones(len(self.groups)) if weights is None else weights
+        losses: NDArray[np.float64] = self._losses(mode, element, counts[None, :])[0]
+        return losses
+
+    def _losses(self, mode: str, element: str, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of many draws of structures, (n_draws, n_radii)."""
+        return np.stack([self.errors[mode, r].losses(f"ldos {element}", draws) for r in self.radii], axis=1)
 
     def records(self) -> list[Record]:
         """A row a mode, radius, element and fold (and "all": pooled): L/sigma, neighbours, and the setting used."""
@@ -107,19 +118,21 @@ class CutoffSweep(Tabulated):
         ``r_sat`` of the pooled errors; ``low`` and ``high``, its 95 % interval from a bootstrap over groups; ``folds``,
         that of each fold alone. Angstrom. Where ``r_sat`` is the largest radius, saturation was not reached within the
         sweep.
+
+        Raises ValueError for a mode that was not asked for.
         """
+        check_choice("mode", mode, self.modes)
         draws = group_draws(self.groups, n_draws, random_state)
         fold = next(iter(self.errors.values())).fold
+        alone = np.array([fold == f for f in np.unique(fold)], dtype=np.float64)
         rows = []
         for element in self.elements:
-            found = [saturation_radius(self.radii, self.losses(mode, element, weights)) for weights in draws]
-            low, high = interval(found)
-            alone = [
-                saturation_radius(self.radii, self.losses(mode, element, (fold == f).astype(float)))
-                for f in np.unique(fold)
-            ]
-            r_sat = saturation_radius(self.radii, self.losses(mode, element))
-            rows.append({"mode": mode, "element": element, "r_sat": r_sat, "low": low, "high": high, "folds": alone})
+            whole, drawn, folds = (
+                [saturation_radius(self.radii, losses) for losses in self._losses(mode, element, each)]
+                for each in (np.ones((1, len(fold))), draws, alone)
+            )
+            low, high = interval(drawn)
+            rows.append({"mode": mode, "element": element, "r_sat": whole[0], "low": low, "high": high, "folds": folds})
         return rows
 
 
@@ -128,11 +141,30 @@ def saturation_radius(radii: Sequence[float], losses: NDArray[np.float64], toler
 
     NaN where a loss is not known.
 
+    Parameters
+    ----------
+    radii : sequence of float
+        Ascending, angstrom.
+    losses : array (n_radii,)
+    tolerance : float
+        Fraction of the loss, from 0 up to, but not including, 1.
+
+    Raises
+    ------
+    ValueError
+        When there is no radius, they do not ascend, losses are not as many, or the tolerance is out of its range.
+
     Examples
     --------
     >>> saturation_radius([2, 3, 4, 5], np.array([1.0, 0.5, 0.41, 0.40]))
     4.0
     """
+    check_shape("losses", np.asarray(losses), (len(radii),), "n_radii")
+    if not len(radii) or (np.diff(radii) <= 0).any():
+        raise ValueError(f"radii must ascend, at least one; got {list(radii)}.")
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance must be a fraction from 0 up to 1; got {tolerance!r}.")
+    losses = np.asarray(losses, dtype=np.float64)
     if not np.isfinite(losses).all():
         return float("nan")
     best_beyond = np.minimum.accumulate(losses[::-1])[::-1]
@@ -162,46 +194,43 @@ def sweep_cutoffs(
         Where fragments end: where the SOAP stops noticing, or at the radius itself (equation 9 of the LDOS paper).
     tune : mapping, optional
         Parameters of SOAP ("n_max", "l_max", "atom_sigma") and of the regressor (such as "gamma") with the values to
-        choose among at every radius and in every fold, by leaving out trajectories of the training part. None: as they
-        are in ``model``.
+        choose among at every radius and in every fold, by leaving out trajectories of the training part; alpha, too,
+        is chosen so then. None: as they are in ``model``.
     setup : Setup, optional
+        Its ``temperature`` is not used.
 
     Raises
     ------
     ValueError
-        When there is no LDOS, a radius or mode is refused, ``tune`` names what neither SOAP nor the regressor has; and
-        as ``Setup.folds``.
+        When there is no LDOS, no radius or no mode, one of them is refused, ``tune`` names what neither SOAP nor the
+        regressor has, or alpha; and as ``Setup.folds``.
     TypeError
         When the descriptor is another, or is to be tuned with a regressor whose leave-out error is not known in closed
         form.
     """
-    setup = Setup() if setup is None else setup
+    setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
         raise ValueError("A sweep of cutoffs judges LDOS, one row per atom; this dataset holds total DOS only.")
     ordered = sorted({float(r) for r in radii})
-    if not ordered:
-        raise ValueError("A sweep needs at least one radius; got none.")
+    if not ordered or not modes:
+        raise ValueError(f"A sweep needs at least one radius and one mode; got {len(ordered)} and {len(modes)}.")
     for mode in modes:
         check_choice("mode", mode, get_args(CutMode))
-    for r_cut in ordered:
-        check_positive("radius", r_cut, "angstrom")
-    if ordered[0] <= 1:
-        raise ValueError(
-            f"A radius must be above 1 angstrom, below which SOAP has no radial functions; got {ordered[0]:g}."
-        )
-    folds = setup.folds(data)
     soap = soap_of(model)
-    choices = _choices(model, soap, tune)
-    steps = [(mode, r_cut) for r_cut in ordered for mode in modes]
+    for r_cut in ordered:
+        clone(soap).set_params(r_cut=r_cut).fit(data.structures)  # refuses what it cannot describe
+    folds = setup.folds(data)
+    choices = _choices(model, tune)
+    steps = [(mode, r_cut) for r_cut in ordered for mode in dict.fromkeys(modes)]
     validations = [
         setup.validation({"mode": mode, "r_cut": r_cut}, partial(_prepare, data, model, r_cut, mode, choices), folds)
         for mode, r_cut in steps
     ]
     values = {name: [str(value) for value in given] for name, given in (tune or {}).items()}
-    records = setup.run("sweep", data, validations, model=spelled(model), tune=values)
+    records = setup.run("sweep", data, validations, model=known_as(model), tune=values)
     names = [(str(mode), r_cut) for mode, r_cut in steps]
     errors = {name: Errors.from_record(record) for name, record in zip(names, records, strict=True)}
-    found = {name: list(record["settings"]) for name, record in zip(names, records, strict=True)}
+    found = {name: [_of_soap(one) for one in record["settings"]] for name, record in zip(names, records, strict=True)}
     noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, None)
     return CutoffSweep(errors, _mean_neighbors(data, ordered), list(data.groups), noise, found)
 
@@ -225,17 +254,22 @@ Choice = tuple[dict[str, Any], dict[str, Any]]
 """Parameters of SOAP, and of the regressor."""
 
 
-def _choices(model: DOSModel, soap: SOAP, tune: Mapping[str, Sequence[Any]] | None) -> list[Choice]:
+def _regressor_of(model: DOSModel) -> Any:
+    """A regressor like the model's, not fitted."""
+    return LDOSKernelRidge(kernel="matern") if model.regressor is None else clone(model.regressor)
+
+
+def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[Choice]:
     """All combinations to choose among; none where nothing is tuned."""
     if tune is None:
         return []
-    regressor = LDOSKernelRidge() if model.regressor is None else model.regressor
+    regressor = _regressor_of(model)
     check_closed_form(regressor)
     unknown = set(tune) - set(TUNABLE) - set(regressor.get_params())
-    if unknown or not tune:
+    if unknown or not tune or "alpha" in tune:
         raise ValueError(
-            f"tune takes {', '.join(TUNABLE)} and parameters of {type(regressor).__name__}; got "
-            f"{', '.join(sorted(unknown)) or 'nothing'}."
+            f"tune takes {', '.join(TUNABLE)} and parameters of {type(regressor).__name__} but alpha, which is chosen "
+            f"per energy among its alphas; got {', '.join(sorted(unknown or tune)) or 'nothing'}."
         )
     return [
         ({k: v for k, v in one.items() if k in TUNABLE}, {k: v for k, v in one.items() if k not in TUNABLE})
@@ -256,16 +290,21 @@ def _prepare(
         name = spelled(soap)
         if name not in data.structures[0].arrays:
             data = with_rows(data, cropped_rows(data.structures, soap, mode), name)
-        changed = with_precomputed(model, name)
-        regressor = clone(model.regressor) if model.regressor is not None else LDOSKernelRidge(kernel="matern")
-        candidates.append({"descriptor": [changed.descriptor], "regressor": [regressor.set_params(**of_regressor)]})
+        descriptor = with_precomputed(model, name).descriptor
+        regressor = _regressor_of(model).set_params(**of_regressor)
+        candidates.append({"descriptor": [descriptor], "regressor": [regressor]})
     return data, SearchedModel(candidates, reference=model.reference, low=model.low, high=model.high)
+
+
+def _of_soap(setting: str) -> str:
+    """The expression of a model with the SOAP in place of the rows that it gave."""
+    return re.sub(r"""Precomputed\(key=(['"])(.*?)\1\)""", r"\2", setting)
 
 
 def _mean_neighbors(data: LDOSDataset, radii: Sequence[float]) -> dict[float, float]:
     """Mean number of atoms within each radius of an atom."""
     counts = np.zeros(len(radii))
     for atoms in data.structures:
-        distances = neighbor_list("d", atoms, radii[-1])  # type: ignore[no-untyped-call]
-        counts += [np.count_nonzero(distances <= r_cut) for r_cut in radii]
+        distances = neighbor_list("d", atoms, radii[-1] + _ROUNDING)  # type: ignore[no-untyped-call]
+        counts += [np.count_nonzero(distances <= r_cut + _ROUNDING) for r_cut in radii]
     return dict(zip(radii, (counts / len(data.numbers)).tolist(), strict=True))

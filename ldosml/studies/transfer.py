@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from ase.data import chemical_symbols
+from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
 from ldosml.pipeline import DOSModel
-from ldosml.search.scores import spelled
+from ldosml.smearing import same_width
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import given
+from ldosml.studies.running import given, known_as
 from ldosml.studies.settings import Setup
 
 
@@ -31,7 +32,7 @@ class Transfer(Tabulated):
     other : Errors
         Of the other set, by the model of the whole training set; L/sigma with its own deviations.
     evaluation : Evaluation
-        The other set's spectra.
+        The other set's spectra, on the model's energies.
     noise : dict of float
         L/sigma of the noise of the other set's labels, by quantity; see ``noise_floor``.
     """
@@ -45,7 +46,7 @@ class Transfer(Tabulated):
         """A row a quantity: both errors.
 
         L/sigma of each with its own sigma, and ``ratio``, the root mean square error on the other set as a multiple of
-        that on the training set left out, in which no sigma enters.
+        that on the training set left out, in which no sigma enters; both on the same energies.
         """
         rows = []
         for quantity in self.other.quantities:
@@ -75,22 +76,25 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
     Parameters
     ----------
     train, test : LDOSDataset
-        Smeared alike; each is moved to the model's zero.
+        Smeared alike; each is moved to the model's zero. Judged are the energies of the model at which both are
+        complete.
     model : DOSModel
+        Cloned, not fitted itself.
     setup : Setup, optional
+        Its folds are those of ``train``.
 
     Raises
     ------
     ValueError
-        When the smearing differs, the other set has an element that the first lacks or shares structures with it, or
-        energies do not overlap; and as ``Setup.folds``.
+        When the smearing differs, the other set has an element that the first lacks or a group of the same name, or
+        energies do not overlap; as ``Setup.folds``, and where properties cannot be derived.
     """
     setup = Setup() if setup is None else setup
     shared = set(train.groups) & set(test.groups)
     if shared:
         raise ValueError(
             f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
-            "was trained on. Leave them out of one."
+            "was trained on. Leave them out of one; or, where they are others of the same name, pass other groups=...."
         )
     missing = sorted(set(test.numbers.tolist()) - set(train.numbers.tolist()))
     if missing:
@@ -98,12 +102,23 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
             f"The other dataset holds {', '.join(chemical_symbols[number] for number in missing)}, which the training "
             "set lacks. Leave such structures out, or train on a set that has them."
         )
-    validations = [
-        setup.validation({"part": "left out"}, partial(given, train, model), setup.folds(train)),
-    ]
-    (record,) = setup.run("transfer", train, validations, model=spelled(model))
-    evaluation = model.fit(train).evaluate(test)
+    if not same_width(train.smearing_width, test.smearing_width):
+        raise ValueError(
+            f"The one dataset is smeared by {train.smearing_width} eV, the other by {test.smearing_width} eV: use "
+            "broaden_to."
+        )
+    folds = setup.folds(train)
+    # First, since it may be refused.
+    evaluation = clone(model).fit(train).evaluate(test)
+    grid = evaluation.cut(setup.low, setup.high).predicted.grid
+    same = replace(setup, low=grid.start, high=grid.stop)
+    (record,) = same.run(
+        "transfer",
+        train,
+        [same.validation({"part": "left out"}, partial(given, train, model), folds)],
+        model=known_as(model),
+    )
     whole = np.zeros(len(test), dtype=np.int64)
-    other = Errors.of(evaluation, whole, low=setup.low, high=setup.high, temperature=setup.temperature)
+    other = Errors.of(evaluation, whole, low=grid.start, high=grid.stop, temperature=setup.temperature)
     noise = noise_floor(test, other, evaluation.predicted.smearing_width, setup.temperature)
     return Transfer(Errors.from_record(record), other, evaluation, noise)

@@ -150,6 +150,14 @@ def test_compare(capsys, tmp_path, dataset):
     assert "Fermi level of DFT" in out
 
 
+def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, dataset):
+    options = ["--strategy", "structural", "--strategy", "atomic", "--no-properties", *SMALL]
+    summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
+    rows = summary["results"]["errors"]
+    assert [row["strategy"] for row in rows[:2]] == ["structural", "atomic"]
+    assert {row["difference"] for row in rows if row["strategy"] == "structural"} == {0.0}
+
+
 def test_errors_by_element(capsys, tmp_path, dataset):
     code, out, _ = run(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
     assert (code, "LEAKING" in out) == (0, False)
@@ -350,7 +358,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep", "{data}", "--r-cut", "0.8,4"], "A radius must be above 1 angstrom"),
+        (["sweep", "{data}", "--r-cut", "0.8,4"], "SOAP needs r_cut above 1 angstrom"),
         (["sweep", "{data}", "--r-cut", "2:8"], "--r-cut takes a range START:STOP:STEP"),
         (["sweep", "{data}", "--r-cut", "8:2:1"], "got '8:2:1'"),
         (["sweep", "{data}", "--r-cut", "3;4"], "got '3;4'"),

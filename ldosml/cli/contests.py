@@ -12,6 +12,7 @@ from ldosml.cli.display import known, mean_text, results, table
 from ldosml.cli.options import Temperature, app, check_temperature
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
+    STUDIES,
     Datasets,
     PropertyTemperature,
     Strategies,
@@ -44,7 +45,7 @@ _TRANSFER_WORDS = (
 )
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 @with_options()
 def compare(
     datasets: Datasets,
@@ -56,10 +57,11 @@ def compare(
     *,
     options: StudyOptions,
 ) -> None:
-    """What to learn from? Errors of spectra and properties by atomic, structural and joint learning, same folds.
+    """Compare atomic, structural and joint learning: errors of spectra and properties on the same folds.
 
-    The first strategy is what the others are compared with. Run again after a kill, the same command goes on where it
-    stopped.
+    The first strategy is what the others are compared with.
+
+    Run again after a kill, the same command goes on where it stopped.
     """
     from ldosml import plotting
     from ldosml.studies import compare_strategies
@@ -126,7 +128,7 @@ def _show_comparison(found: StrategyComparison, records: Sequence[Record]) -> No
     results.print(table(f"Errors by strategy{at}", columns, rows))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 @with_options()
 def errors(
     datasets: Datasets,
@@ -141,7 +143,7 @@ def errors(
     *,
     options: StudyOptions,
 ) -> None:
-    """How large are the errors of single atoms? Minimum, maximum, mean and loss of the LDOS by element.
+    """Tabulate the errors of single atoms by element: minimum, maximum, mean and loss of the LDOS.
 
     Run again after a kill, the same command goes on where it stopped.
     """
@@ -191,7 +193,7 @@ def _show_errors(found: ErrorTable, gains: Sequence[Record]) -> None:
         results.print(table("What leaking gains", heads, rows))
 
 
-@app.command("transfer")
+@app.command("transfer", rich_help_panel=STUDIES)
 @with_options()
 def transfer_(
     train: Annotated[str, typer.Argument(help="Dataset to learn from (.h5), or the name of a shipped one.")],
@@ -201,10 +203,11 @@ def transfer_(
     *,
     options: StudyOptions,
 ) -> None:
-    """Does it carry over? Train on one dataset and judge on another, such as larger cells, beside what was left out.
+    """Train on one dataset and judge on another, such as larger cells, beside trajectories left out of the first.
 
-    Both are brought to one smearing, one zero and the same energies. Run again after a kill, the same command goes on
-    where it stopped.
+    Both are brought to one smearing, one zero and the same energies.
+
+    Run again after a kill, the same command goes on where it stopped.
     """
     from ldosml import plotting
     from ldosml.studies import transfer

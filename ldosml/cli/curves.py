@@ -12,6 +12,7 @@ from ldosml.cli.display import known, mean_text, messages, results, table
 from ldosml.cli.options import app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
+    STUDIES,
     Dataset,
     Datasets,
     PropertyTemperature,
@@ -49,7 +50,7 @@ class ModeName(StrEnum):
     sharp = "sharp"
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 @with_options(without=("r_cut",))
 def sweep(
     datasets: Datasets,
@@ -74,7 +75,7 @@ def sweep(
     *,
     options: StudyOptions,
 ) -> None:
-    """How far does an atom see? Error of the LDOS against the cutoff radius around it, and where it saturates.
+    """Find how far an atom sees: errors of the LDOS against the cutoff radius, and where they saturate.
 
     Run again after a kill, the same command goes on where it stopped.
     """
@@ -154,7 +155,7 @@ def _floors(mean: float | None, noise: float | None, gap: int, count: int) -> li
     ]
 
 
-@app.command("learning-curve")
+@app.command("learning-curve", rich_help_panel=STUDIES)
 @with_options()
 def learning_curve_(
     datasets: Datasets,
@@ -167,7 +168,7 @@ def learning_curve_(
     *,
     options: StudyOptions,
 ) -> None:
-    """How many environments does it take? Errors against the size of the training part, and their slopes.
+    """Find how errors of strategies fall with the number of training environments, and their slopes.
 
     Run again after a kill, the same command goes on where it stopped.
     """
@@ -216,7 +217,7 @@ def _show_learning(found: LearningCurve) -> None:
         results.print(table(title, ("training environments", *found.strategies), rows))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 @with_options(without=("smearing",))
 def smearing(
     dataset: Dataset,
@@ -228,7 +229,7 @@ def smearing(
     *,
     options: StudyOptions,
 ) -> None:
-    """How much smearing does it take? Errors at several widths, on the same energies, beside the noise of the labels.
+    """Find how errors fall as spectra are smeared, on the same energies, beside the noise of the labels.
 
     Run again after a kill, the same command goes on where it stopped.
     """

@@ -137,7 +137,7 @@ class StudyRun:
         messages.print(text, soft_wrap=True)
 
     def strategies(self, names: Sequence[str], data: LDOSDataset) -> dict[str, Any]:
-        """Give a regressor of each strategy.
+        """Give a regressor of each strategy, in their order.
 
         Raises ValueError when one needs LDOS and there is none.
         """
@@ -147,7 +147,8 @@ class StudyRun:
                 f"There is total DOS only, from which --strategy structural learns; {' and '.join(lacking)} learning "
                 "needs the LDOS of every atom."
             )
-        return {name: regressor for name, regressor in self.options.regressors().items() if name in names}
+        regressors = self.options.regressors()
+        return {name: regressors[name] for name in names}
 
     def announce(
         self,

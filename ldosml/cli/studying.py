@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ldosml import SOAP, DOSModel
     from ldosml.studies import Setup
 
+STUDIES = "Studies, by leaving out trajectories; a folder with table, figures and summary each"
 _MOST = 1000  # numbers that one option may stand for
 _DATA, _MODEL, _RUNNING = "Data and energies", "Model", "Running"
 

@@ -281,7 +281,11 @@ class TestTransfer:
                 invented(4, seed=7).broaden_to(0.6),
                 r"smeared by 0\.4 eV, the other by 0\.6 eV: use broaden_to",
             ),
-            (invented(symbols=("Si2", "Si3")), invented(4, seed=7), "The other dataset holds C, which the training set lacks"),
+            (
+                invented(symbols=("Si2", "Si3")),
+                invented(4, seed=7),
+                "The other dataset holds C, which the training set lacks",
+            ),
             (invented(), invented(4, seed=7, energy_max=-6.0), "No energies between -5 and -6 eV"),
         ],
     )

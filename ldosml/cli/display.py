@@ -116,6 +116,16 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     return result
 
 
+def known(value: float | None, form: str = ".3f") -> str:
+    """The number, or that there is none."""
+    return "not known" if value is None or math.isnan(value) else format(value, form)
+
+
+def mean_text(loss: float | None) -> str:
+    """L/sigma of the mean spectrum; nothing where the quantity is no spectrum."""
+    return "" if loss is None else known(loss)
+
+
 def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
     """Print ``result`` as one JSON object, or let ``show`` print it for a person."""
     if as_json:

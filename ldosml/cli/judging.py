@@ -20,7 +20,7 @@ _ERROR_WORDS = (
     "denser k-mesh changes in the data, an estimate of the floor. Compare such figures on the same energies only."
 )
 
-_FERMI_WORDS = (
+FERMI_WORDS = (
     "Each DOS has its own chemical potential. Energies are against the Fermi level of DFT, whose own sigma is no more\n"
     "than what smearing moves it by: there the RMSE counts."
 )
@@ -181,7 +181,7 @@ def report_errors(
             title = f"Derived from the DOS at {properties.temperature:g} K"
             results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
             if evaluation.predicted.grid.reference == "fermi":
-                results.print(_FERMI_WORDS, soft_wrap=True)
+                results.print(FERMI_WORDS, soft_wrap=True)
         results.print(_ERROR_WORDS, soft_wrap=True)
         for file in files:
             results.print(f"wrote {file}", soft_wrap=True)

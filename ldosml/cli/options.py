@@ -56,7 +56,9 @@ Smearing = Annotated[
 ]
 TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
-Temperature = Annotated[float, typer.Option(min=0.0, help="Of the electrons, K, for the derived properties.")]
+Temperature = Annotated[
+    float, typer.Option("--temperature", "-T", min=0.0, help="Of the electrons, K, for the derived properties.")
+]
 Electrons = Annotated[list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each.")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,9 @@ from ldosml.cli.display import messages
 if TYPE_CHECKING:
     from ldosml import SOAP, DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
     from ldosml.datasets import LDOSDataset
+
+LARGE = 4000
+"""Environments of a training part from which a study says what its kernels will take."""
 
 
 def print_plans(
@@ -35,3 +39,32 @@ def print_plans(
     for name, n in rows.items():
         plan = regressor.plan(n, n_features, train.grid.size, n_environments=int(counts.sum()))
         messages.print(f"{name}: {plan}", soft_wrap=True)
+
+
+def print_study_plans(
+    regressors: Mapping[str, LDOSKernelRidge | DOSKernelRidge | SparseLDOSKernelRidge],
+    soap: SOAP,
+    train: LDOSDataset,
+    n_fits: int,
+    n_jobs: int,
+) -> None:
+    """Print the plan of every dense kernel of a study, where its largest training part is large.
+
+    Raises MemoryError when one does not fit the memory that is free.
+    """
+    from ldosml.regression import SparseLDOSKernelRidge as Sparse
+
+    dense = {name: regressor for name, regressor in regressors.items() if not isinstance(regressor, Sparse)}
+    n_environments = len(train.numbers)
+    if n_environments <= LARGE or not dense:
+        return
+    messages.print(f"The largest training part has {n_environments:,} environments.")
+    for name, regressor in dense.items():
+        messages.print(f"{name}:")
+        print_plans(regressor, soap, train)
+    side_by_side = "" if n_jobs == 1 else f", {'as many as cores' if n_jobs < 0 else n_jobs} at a time"
+    messages.print(
+        f"Such fits are needed up to {n_fits} times for each{side_by_side}. With --inducing 1000 each takes a small "
+        "part of that.",
+        soft_wrap=True,
+    )

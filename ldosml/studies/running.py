@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -14,6 +16,7 @@ from ldosml import _tasks
 from ldosml._journal import Journal, Record
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
+from ldosml.properties.cautions import SpectrumWarning
 from ldosml.search import SearchedModel
 from ldosml.search.spelling import spelled
 from ldosml.studies.errors import Errors
@@ -53,7 +56,7 @@ class CrossValidation:
     temperature: float | None = None
 
     def run(self) -> Record:
-        """Key, errors, the setting of each fold where it was searched, and seconds."""
+        """Key, errors, the setting of each fold where it was searched, what was said about spectra, and seconds."""
         start = perf_counter()
         parts, found = [], []
         for fitted, part in judged_parts(*self.prepare(), self.folds):
@@ -61,9 +64,24 @@ class CrossValidation:
             if isinstance(fitted, SearchedModel):
                 found.append(spelled(fitted.search_.model))
         evaluation, fold = pooled(parts, self.folds), fold_of_each(self.folds)
-        errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
+        said: list[str] = []
+        with _collecting(said):
+            errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
         seconds = round(perf_counter() - start, 2)
-        return {**self.key, **errors.as_record(), "settings": found, "seconds": seconds}
+        return {**self.key, **errors.as_record(), "settings": found, "cautions": said, "seconds": seconds}
+
+
+@contextmanager
+def _collecting(said: list[str]) -> Iterator[None]:
+    """Put what is warned of about spectra inside into a list, each once; other warnings pass."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SpectrumWarning)
+        yield
+    for warning in caught:
+        if not issubclass(warning.category, SpectrumWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in said:
+            said.append(str(warning.message))
 
 
 def given(data: LDOSDataset, model: Learner) -> tuple[LDOSDataset, Learner]:
@@ -109,6 +127,11 @@ def run_all(
     ------
     ValueError
         When ``log`` belongs to other work, and whatever a cross-validation raises; what was done before is kept.
+
+    Warns
+    -----
+    SpectrumWarning
+        At the end, of what any of the cross-validations was warned of.
     """
     names = list(validations[0].key)
     journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
@@ -120,8 +143,11 @@ def run_all(
         if progress is not None:
             progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
     # What was read from the log and what was just found are the same to the last digit.
-    found = [journal.find(**one.key) for one in validations]
-    return [record for record in found if record is not None]
+    found = [kept for one in validations if (kept := journal.find(**one.key)) is not None]
+    # What other processes and earlier runs were warned of is said here, where it can be heard.
+    for text in dict.fromkeys(text for kept in found for text in kept.get("cautions", [])):
+        warnings.warn(text, SpectrumWarning, stacklevel=2)
+    return found
 
 
 def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable[Record]:

@@ -18,6 +18,14 @@ Record = dict[str, Any]
 _ABSENT = object()
 
 
+class JournalError(ValueError):
+    """A file that is not the log of this work; ``reason`` says what it is instead."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}. Name another file to begin anew.")
+        self.reason = reason
+
+
 class Journal:
     """Records by their keys, in memory, and in a file of JSON lines where one is named.
 
@@ -34,7 +42,7 @@ class Journal:
 
     Raises
     ------
-    ValueError
+    JournalError
         When the file is no such journal, or belongs to other work.
     OSError
         When it cannot be read or written.
@@ -72,19 +80,14 @@ class Journal:
             for record in lines[1:]:
                 self._keep(record)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path} is not the log of a {self._work}, or damaged: {error}. Name another file."
-            ) from error
+            raise JournalError(path, f"is not the log of a {self._work}, or damaged: {error}") from error
         header = json.loads(json.dumps(header, default=_plain))  # a tuple comes back as a list
         if content and found is None and not json.dumps(header).encode().startswith(content):
-            raise ValueError(f"{path} is not the log of a {self._work}. Name another file.")
+            raise JournalError(path, f"is not the log of a {self._work}")
         if found is not None and found != header:
             there = found if isinstance(found, dict) else {}
             differing = [key for key in {**header, **there} if there.get(key, _ABSENT) != header.get(key, _ABSENT)]
-            raise ValueError(
-                f"{path} is the log of another {self._work}: {', '.join(differing)} differ. Name another file to begin "
-                "anew."
-            )
+            raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
         if len(whole) < len(content):
             with path.open("r+b") as file:
                 file.truncate(len(whole))

@@ -45,6 +45,12 @@ def check_positive(name: str, value: float, unit: str = "") -> None:
         raise ValueError(f"{name} must be a positive number{unit and ' of ' + unit}; got {value!r}.")
 
 
+def check_order(low: float, high: float) -> None:
+    """Raise ValueError unless the energies ``low`` and ``high``, eV, are numbers and the first is below the second."""
+    if not low < high:
+        raise ValueError(f"low must be below high; got {low:g} and {high:g} eV.")
+
+
 def is_foreign(array: object) -> bool:
     """Tell whether ``array`` belongs to an array namespace other than NumPy's (CuPy, torch, array-api-strict)."""
     return is_array_api_obj(array) and not is_numpy_array(array)

@@ -226,7 +226,13 @@ def _describe_unfitted(part: Any) -> dict[str, Any]:
         for key, value in parameters.items()
         if all(hasattr(each, "get_params") for each in _members(value))
     }
-    return {"class": type(part).__name__, "parameters": parameters | nested}
+    plain = {key: _keyed(value, str) for key, value in parameters.items() if key not in nested}
+    return {"class": type(part).__name__, "parameters": plain | nested}
+
+
+def _keyed(value: Any, key: type) -> Any:
+    """Give a parameter by atomic number with texts for keys, as JSON has them, or with numbers; others as they are."""
+    return {key(number): each for number, each in value.items()} if isinstance(value, Mapping) else value
 
 
 def _members(value: Any) -> Sequence[Any]:
@@ -356,7 +362,8 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
         for key, value in parameters.items()
         if all(isinstance(each, dict) and "class" in each for each in _members(value))
     }
-    return _CLASSES[part["class"]](**parameters | nested)
+    plain = {key: _keyed(value, int) for key, value in parameters.items() if key not in nested}
+    return _CLASSES[part["class"]](**plain | nested)
 
 
 def _move(estimator: Any, device: Device) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -70,8 +70,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     descriptor : transformer, optional
         From structures to one row per atom. Default: ``SOAP()``.
     regressor : estimator, optional
-        Any scikit-learn regressor of several targets, cloned for each species. Default:
-        ``LDOSKernelRidge("leave-one-structure-out", kernel="matern")``.
+        Any scikit-learn regressor of several targets, cloned for each species, where ``n_inducing`` and ``selection``
+        by atomic number become those of the species. Default: ``LDOSKernelRidge("leave-one-structure-out",
+        kernel="matern")``.
     reference : {"fermi", "average_potential", "vacuum", "code"}
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.
@@ -132,8 +133,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """Fit on a dataset, or on structures and the LDOS of their atoms or their total DOS.
 
         Regressors of the LDOS are fitted for each centre species on its own; those that split the total DOS
-        (``DOSKernelRidge``, ``DOSRidge``) are fitted once, for all species together, with the LDOS where their
-        ``ldos_weight`` is not zero.
+        (``DOSKernelRidge``, ``DOSRidge``, ``SparseLDOSKernelRidge`` with such ``targets``) are fitted once, for all
+        species together, with the LDOS where their ``ldos_weight`` is not zero, or ``targets`` are both.
 
         Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-structure-out
         leaves out the whole group.
@@ -141,8 +142,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a regressor lacks the spectra that it learns from, rows do not match atoms, or the zero is not
-            ``reference`` and cannot be moved.
+            When a regressor lacks the spectra that it learns from, or a number of inducing points for an element; when
+            rows do not match atoms, ``low`` is not below ``high``, or the zero is not ``reference`` and cannot be
+            moved.
         ImportError, RuntimeError
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
@@ -174,13 +176,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """Fit a regressor to the LDOS of the atoms of each species."""
         ldos = training.require_ldos(type(regressor).__name__)
         numbers, group = training.numbers, np.asarray(training.groups)[training.structure_index]
+        own = {int(number): _with_own_points(regressor, int(number)) for number in np.unique(numbers)}
         targets = to_device(ldos.values, self.device)
         fitted = {}
-        for number in np.unique(numbers):
+        for number, part in own.items():
             rows = np.flatnonzero(numbers == number)
-            grouped = {"structure_index": group[rows]} if has_fit_parameter(regressor, "structure_index") else {}
+            grouped = {"structure_index": group[rows]} if has_fit_parameter(part, "structure_index") else {}
             try:
-                fitted[int(number)] = clone(regressor).fit(like(targets, X[rows]), _take(targets, rows), **grouped)
+                fitted[number] = part.fit(like(targets, X[rows]), _take(targets, rows), **grouped)
             except ValueError as error:
                 found = f"{len(rows)} environments in {len(set(group[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
@@ -192,13 +195,12 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         sparse = not has_fit_parameter(learner, "ldos")
         joint = learner.targets == "both" if sparse else learner.ldos_weight > 0
         ldos = to_device(training.require_ldos("a joint fit").values, self.device) if joint else None
-        if sparse:
-            _require_groups_of_one(learner, training)
-            rest: dict[str, Any] = {"dos": dos} if joint else {}
+        if sparse and joint:
+            targets, beside = ldos, {"dos": dos}
         else:
-            rest = {"ldos": ldos, "groups": np.asarray(training.groups)}
-        targets = ldos if sparse and joint else dos
-        regressor.fit(like(self._place, X), targets, training.structure_index, species=training.numbers, **rest)
+            targets, beside = dos, {} if sparse else {"ldos": ldos}
+        known = {"species": training.numbers, "groups": np.asarray(training.groups)}
+        regressor.fit(like(self._place, X), targets, training.structure_index, **known, **beside)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
     def _new_regressor(self) -> Any:
@@ -307,18 +309,22 @@ def _learner(regressor: Any) -> Any:
     return regressor
 
 
+def _with_own_points(regressor: Any, number: int) -> Any:
+    """Clone a regressor for one species; of inducing points that are given by atomic number it is told its own."""
+    own = clone(regressor)
+    for name, value in own.get_params().items():
+        if name.split("__")[-1] in ("n_inducing", "selection") and isinstance(value, Mapping):
+            if number not in value:
+                raise ValueError(
+                    f"{name} has no entry for {chemical_symbols[number]} (atomic number {number}), only for "
+                    f"{list(value)}. Give one for each element of the training structures, by atomic number."
+                )
+            own.set_params(**{name: value[number]})
+    return own
+
+
 def _take(array: Array, rows: NDArray[np.int64]) -> Array:
     return namespace(array).take(array, index_like(array, rows), axis=0)
-
-
-def _require_groups_of_one(regressor: Any, training: Training) -> None:
-    """Refuse to leave out single structures of a trajectory, since the others would give them away."""
-    if isinstance(regressor.alpha, str) and len(set(training.groups)) < len(training.structures):
-        raise ValueError(
-            f"{type(regressor).__name__} with targets={regressor.targets!r} leaves out one structure at a time to "
-            f"choose alpha, and these {len(training.structures)} structures belong to {len(set(training.groups))} "
-            "trajectories, whose snapshots are kin: give alpha a number, or use DOSKernelRidge."
-        )
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -11,6 +11,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._validation import check_order
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.spectra import DOS, LDOS
 
@@ -68,8 +69,8 @@ def from_arrays(
 ) -> Training:
     """Take structures and the LDOS of their atoms, or their total DOS, cut to the energies.
 
-    Raises ValueError when rows do not match atoms or structures, the zero is another, or ``low`` and ``high`` reach
-    beyond the spectra.
+    Raises ValueError when rows do not match atoms or structures, the zero is another, or ``low`` is not below ``high``
+    or one of them beyond the spectra.
     """
     structures = [data] if isinstance(data, Atoms) else list(data)
     if spectra.grid.reference != reference:
@@ -79,6 +80,7 @@ def from_arrays(
         )
     low = spectra.grid.start if low is None else low
     high = spectra.grid.stop if high is None else high
+    check_order(low, high)
     if low < spectra.grid.start - 1e-9 or high > spectra.grid.stop + 1e-9:
         raise ValueError(f"low = {low:g} and high = {high:g} eV reach beyond the spectra: {spectra.grid}.")
     groups = list(range(len(structures)))

@@ -94,6 +94,16 @@ def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
     assert kept["n_jobs"] is None
 
 
+@pytest.mark.parametrize("learn", ["dos", "both"])
+def test_trajectories_choose_alpha_on_inducing_points(capsys, tmp_path, make_dataset, learn):
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).write(tmp_path / "data.h5")
+    options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", learn, "--inducing", 4, "--json"]
+    code, out, _ = run(capsys, "fit", tmp_path / "data.h5", *options)
+    assert code == 0
+    assert json.loads(out)["errors"]["dos_normalized_loss"] < 2
+    assert persistence.load(tmp_path / "m.ldosml").regressors_[14].cv_errors_.ndim == 2
+
+
 @pytest.mark.parametrize("extra", [[], ["--inducing", "2"]])
 def test_a_joint_fit_needs_a_weight(capsys, tmp_path, dataset, extra):
     options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", "both", "--ldos-weight", 0, "--alpha", 0.01, *extra]

@@ -375,6 +375,15 @@ class TestEnergies:
         with pytest.raises(ValueError, match=r"low = -9 eV.*'s0'.*-6.6 eV"):
             make_dataset().refer_to(low=-9)
 
+    @pytest.mark.parametrize("reference", ["fermi", "code"])
+    def test_a_range_upside_down_is_refused(self, make_dataset, reference):
+        for low, high in ((2.0, -4.0), (1.0, 1.0)):
+            with pytest.raises(ValueError, match=f"low must be below high; got {low:g} and {high:g} eV"):
+                make_dataset().refer_to(reference, low, high)
+        for bounds in ({"low": 1.0, "high": 1.02}, {"high": -6.5}):
+            with pytest.raises(ValueError, match=rf"to high = {bounds['high']:g} eV there are not two energies, 0.05"):
+                make_dataset().refer_to(reference, **bounds)
+
     def test_lost_states_are_refused(self, make_dataset):
         data = make_dataset()
         late = dataclasses.replace(data, fermi_energy=[-5.5, *data.fermi_energy[1:]])

@@ -54,8 +54,9 @@ def model():
         DOSRidge(1e-3),
         SparseLDOSKernelRidge(1e-3, n_inducing=4),
         SparseLDOSKernelRidge(1e-3, n_inducing=4, targets="dos"),
+        SparseLDOSKernelRidge(1e-3, n_inducing={np.int64(6): 3, 14: 4}, targets="dos"),
     ],
-    ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge", "sparse", "sparse-split"],
+    ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge", "sparse", "sparse-split", "by-element"],
 )
 def test_saved_models_predict_the_same(tmp_path, regressor):
     structures = crystals()
@@ -64,7 +65,9 @@ def test_saved_models_predict_the_same(tmp_path, regressor):
     loaded = persistence.load(path)
     np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
     assert loaded.predict(structures).smearing_width == 0.3
-    assert clone(loaded.regressors_[14]).get_params()["alpha"] is not None
+    parameters = clone(loaded.regressors_[14]).get_params()
+    assert parameters["alpha"] is not None
+    assert parameters.get("n_inducing") == getattr(regressor, "n_inducing", None)
     with pytest.raises(FileExistsError, match="overwrite=True"):
         persistence.save(model, path)
 

@@ -23,6 +23,7 @@ from ldosml import (
     LDOSDataset,
     LDOSKernelRidge,
     LDOSRidge,
+    RepresentedRegressor,
     SparseLDOSKernelRidge,
     normalized_loss,
 )
@@ -233,21 +234,55 @@ def test_a_joint_fit_learns_the_shares_too(regressor):
         model.fit(structures, totals(structures))
 
 
-def test_snapshots_of_a_trajectory_give_each_other_away(make_dataset):
-    sparse = SparseLDOSKernelRidge("leave-one-structure-out", n_inducing="all", targets="dos")
-    with pytest.raises(ValueError, match="6 structures belong to 3 trajectories"):
-        DOSModel(SMALL, sparse, low=-4, high=2).fit(make_dataset())
+@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
+@pytest.mark.parametrize("represented", [False, True], ids=["plain", "represented"])
+def test_inducing_points_may_be_counted_by_element(targets, represented):
+    structures = crystals()
+
+    def fitted(**options):
+        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", targets=targets, **options)
+        regressor = RepresentedRegressor(sparse) if represented else sparse
+        model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
+        return model, {z: getattr(part, "regressor_", part) for z, part in model.regressors_.items()}
+
+    model, parts = fitted(n_inducing={6: 5, 14: 7, 32: 4})
+    assert {z: len(part.inducing_points_) for z, part in parts.items()} == {6: 5, 14: 7}
+    points = {z: part.inducing_points_ for z, part in parts.items()}
+    same, _ = fitted(selection=points)
+    np.testing.assert_allclose(same.predict(structures).values, model.predict(structures).values, atol=1e-7)
+    message = r"C \(atomic number 6\), only for \[14\]" if targets == "ldos" else r"species 6, only for \[14\]"
+    with pytest.raises(ValueError, match=message):
+        fitted(n_inducing={14: 7})
 
 
-def test_groups_are_left_out_together_in_structural_learning(make_dataset):
+CHOSEN = {"alpha": "leave-one-structure-out", "kernel": "gaussian", "alphas": [1e-3, 1.0]}
+SPARSE = SparseLDOSKernelRidge(n_inducing="all", **CHOSEN)
+
+
+@pytest.mark.parametrize(
+    ("regressor", "ldos_weight"),
+    [
+        (DOSKernelRidge(**CHOSEN), 0.0),
+        (DOSKernelRidge(ldos_weight=0.3, **CHOSEN), 0.3),
+        (clone(SPARSE).set_params(targets="dos"), 0.0),
+        (clone(SPARSE).set_params(targets="both"), 1.0),
+        (RepresentedRegressor(clone(SPARSE).set_params(targets="both")), 1.0),
+    ],
+    ids=["dos", "joint", "sparse dos", "sparse joint", "represented"],
+)
+def test_groups_are_left_out_together_in_structural_learning(make_dataset, regressor, ldos_weight):
+    """Snapshots of a trajectory would give each other away."""
     data = make_dataset()
     assert len(set(data.groups)) < len(data)
-    regressor = DOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-3, 1.0])
     model = DOSModel(SMALL, regressor, low=-4, high=2).fit(data)
     aligned = data.refer_to("fermi", -4, 2)
     X, groups = model.descriptor_.transform(aligned.structures), np.unique(data.groups, return_inverse=True)[1]
-    fitted = clone(regressor).fit(X, aligned.dos.values, data.structure_index, species=data.numbers, groups=groups)
-    np.testing.assert_allclose(model.regressors_[14].cv_errors_, fitted.cv_errors_, rtol=1e-10)
+    ldos = {"ldos": aligned.ldos.values} if ldos_weight else {}
+    expected = DOSKernelRidge(ldos_weight=ldos_weight, **CHOSEN)
+    expected.fit(X, aligned.dos.values, data.structure_index, species=data.numbers, groups=groups, **ldos)
+    fitted = getattr(model.regressors_[14], "regressor_", model.regressors_[14])
+    np.testing.assert_allclose(fitted.cv_errors_, expected.cv_errors_, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(fitted.alpha_, expected.alpha_, rtol=1e-3)
 
 
 def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
@@ -310,6 +345,15 @@ def test_contradictions_between_structures_and_spectra_are_refused():
         DOSModel(SMALL).fit(structures, wrong)
     with pytest.raises(ValueError, match=r"high = 9 eV reach beyond the spectra: 101 energies"):
         DOSModel(SMALL, high=9.0).fit(structures, ldos)
+
+
+def test_a_range_upside_down_is_refused(make_dataset):
+    model = DOSModel(SMALL, LDOSRidge(), low=1.0, high=-1.0)
+    with pytest.raises(ValueError, match="low must be below high; got 1 and -1 eV"):
+        model.fit(make_dataset())
+    for spectra in (invented_ldos(crystals(3)), totals(crystals(3))):
+        with pytest.raises(ValueError, match="low must be below high; got 1 and -1 eV"):
+            model.fit(crystals(3), spectra)
 
 
 def test_an_element_in_one_group_only_is_named():

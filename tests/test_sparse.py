@@ -1,7 +1,9 @@
 """Fits on inducing points against full kernels and brute force; streamed data, interrupted and damaged."""
 
+import itertools
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -24,8 +26,10 @@ SPECIES[INDEX == 0] = 14
 Y = np.sin(3 * X @ RNG.normal(size=(N_FEATURES, N_ENERGIES))) + 0.1 * SPECIES[:, None]
 S = (np.arange(N_STRUCTURES)[:, None] == INDEX[None, :]).astype(float)
 DOS = S @ Y + 0.05 * RNG.normal(size=(N_STRUCTURES, N_ENERGIES))
+GROUPS = 50 - 3 * (np.arange(N_STRUCTURES) % 4)  # of structures far apart, in another order than theirs
 KERNEL = {"kernel": "gaussian", "gamma": 0.7}
 POINTS = {"n_inducing": 21, "chunk_size": 13, **KERNEL}
+CHOSEN = "leave-one-structure-out"
 SUMS = {"dos_weight": 0.4, "size_exponent": 1.0}
 PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
 
@@ -45,11 +49,11 @@ def host(array):
     return np.asarray(array)
 
 
-def fit(xp, model, species=None):
+def fit(xp, model, species=None, groups=None):
     """Fit to whatever targets the model has."""
     targets = DOS if model.targets == "dos" else Y
     dos = {"dos": xp.asarray(DOS)} if model.targets == "both" else {}
-    return model.fit(xp.asarray(X), xp.asarray(targets), INDEX, species=species, **dos)
+    return model.fit(xp.asarray(X), xp.asarray(targets), INDEX, species=species, groups=groups, **dos)
 
 
 @pytest.fixture(params=["numpy", "array_api_strict", "torch"])
@@ -71,17 +75,18 @@ def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
 
 
 @pytest.mark.parametrize("species", [None, SPECIES], ids=["one species", "three species"])
+@pytest.mark.parametrize("groups", [None, GROUPS, GROUPS.astype(str)], ids=["structures", "groups", "named groups"])
 @pytest.mark.parametrize("targets", ["dos", "both"])
-def test_with_every_environment_it_is_the_full_structural_fit(targets, species):
+def test_with_every_environment_it_is_the_full_structural_fit(targets, groups, species):
     """The joint fit of DOSKernelRidge weights the LDOS, ours the DOS: the same minimum for another alpha."""
     options = {"alphas": np.array([1e-2, 0.1, 1.0]), "alpha": "leave-one-structure-out"} | KERNEL
     sparse = SparseLDOSKernelRidge(n_inducing="all", targets=targets, chunk_size=20, **options, **SUMS)
-    fit(np, sparse, species)
+    fit(np, sparse, species, groups)
     joint = targets == "both"
     weight = SUMS["dos_weight"] if joint else 1.0
     full = DOSKernelRidge(**options | {"alphas": options["alphas"] / weight}, size_exponent=1.0)
     full.set_params(ldos_weight=1 / weight if joint else 0)
-    full.fit(X, DOS, INDEX, species=species, **({"ldos": Y} if joint else {}))
+    full.fit(X, DOS, INDEX, species=species, groups=groups, **({"ldos": Y} if joint else {}))
     np.testing.assert_allclose(sparse.cv_errors_, full.cv_errors_ * np.sqrt(weight), rtol=1e-6)
     np.testing.assert_allclose(sparse.alpha_, full.alpha_ * weight, rtol=1e-6)
     np.testing.assert_allclose(sparse.target_mean_, full.target_mean_, atol=1e-9)
@@ -111,22 +116,29 @@ def brute_force(K, penalty, targets, alpha):
     return np.linalg.lstsq(rows, np.vstack([targets, np.zeros((len(root), targets.shape[1]))]), rcond=1e-14)[0]
 
 
-@pytest.mark.parametrize("selection", ["farthest-point", "cur", "random"])
+def left_out(K, penalty, targets, alphas, out):
+    """Squared errors in the rows ``out`` of fits without them, (n_alphas, n_energies)."""
+    fits = [brute_force(K[~out], penalty, targets[~out], alpha) for alpha in alphas]
+    return np.array([((targets - K @ coefficients)[out] ** 2).sum(axis=0) for coefficients in fits])
+
+
+@pytest.mark.parametrize(
+    ("selection", "groups"),
+    [("farthest-point", None), ("cur", None), ("random", None), ("farthest-point", GROUPS), ("random", GROUPS)],
+    ids=["farthest-point", "cur", "random", "farthest-point, groups", "random, groups"],
+)
 @pytest.mark.parametrize("species", [None, SPECIES], ids=["one species", "three species"])
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, selection):
+def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, selection, groups):
     alphas = [1e-2, 0.3]
     options = {"targets": targets, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
-    model = fit(xp, SparseLDOSKernelRidge("leave-one-structure-out", alpha_smoothing=0, **options), species)
+    model = fit(xp, SparseLDOSKernelRidge("leave-one-structure-out", alpha_smoothing=0, **options), species, groups)
     K, penalty, Y_rows, labels, counts = design(model, np.zeros(N, int) if species is None else species)
     mean = np.linalg.pinv(counts) @ Y_rows
     np.testing.assert_allclose(host(model.target_mean_), mean, atol=1e-10)
     rest = Y_rows - counts @ mean
-    errors = np.zeros((2, N_ENERGIES))
-    for a, alpha in enumerate(alphas):
-        for s in range(N_STRUCTURES):
-            kept = labels != s
-            errors[a] += ((rest - K @ brute_force(K[kept], penalty, rest[kept], alpha))[~kept] ** 2).sum(axis=0)
+    labels = labels if groups is None else groups[labels]
+    errors = sum(left_out(K, penalty, rest, alphas, labels == label) for label in set(labels))
     np.testing.assert_allclose(host(model.cv_errors_), np.sqrt(errors / len(rest)), rtol=1e-7)
     chosen = np.asarray(alphas)[errors.argmin(axis=0)]
     np.testing.assert_allclose(host(model.alpha_), chosen, rtol=1e-12)
@@ -144,6 +156,42 @@ def test_chunks_processes_and_order_change_nothing(targets):
     again = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
     np.testing.assert_allclose(cut.predict(X, SPECIES), whole.predict(X, SPECIES), atol=1e-9)
     np.testing.assert_array_equal(cut.dual_coef_, again.dual_coef_)
+
+
+@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
+def test_groups_matter_to_leave_out_errors_only(targets):
+    options = {"targets": targets, **POINTS, **SUMS}
+    given = SparseLDOSKernelRidge(1e-2, **options)
+    plain = fit(np, clone(given), SPECIES).dual_coef_
+    np.testing.assert_array_equal(fit(np, clone(given), SPECIES, GROUPS).dual_coef_, plain)
+    chosen = SparseLDOSKernelRidge("leave-one-structure-out", alphas=[1e-2], **options)
+    single, grouped = fit(np, clone(chosen), SPECIES), fit(np, clone(chosen), SPECIES, GROUPS)
+    alone = fit(np, clone(chosen), SPECIES, np.arange(N_STRUCTURES)[::-1])
+    np.testing.assert_allclose(grouped.dual_coef_, plain, atol=1e-6)
+    np.testing.assert_allclose(alone.cv_errors_, single.cv_errors_, rtol=1e-7)
+    assert abs(grouped.cv_errors_ / single.cv_errors_ - 1).min() > 1e-3
+
+
+def test_structures_and_their_groups_in_chunks():
+    """Chunks hold whole groups, whole structures within, and every row of DOS and LDOS where it belongs."""
+    source = Arrays(X, Y, DOS, SPECIES, 7 - 2 * INDEX, 25, GROUPS)  # labels in the order opposite to INDEX
+    seen = []
+    for chunk in source:
+        rows = np.concatenate([np.flatnonzero((x == X).all(axis=1)) for x in chunk.X])
+        np.testing.assert_array_equal(chunk.ldos, Y[rows])
+        np.testing.assert_array_equal(chunk.species, SPECIES[rows])
+        np.testing.assert_array_equal(7 - 2 * INDEX[rows], np.repeat(chunk.labels, chunk.n_atoms))
+        place = np.searchsorted(np.sort(7 - 2 * np.arange(N_STRUCTURES)), chunk.labels)
+        np.testing.assert_array_equal(chunk.dos, DOS[place])
+        groups = [set(GROUPS[place[a:b]]) for a, b in itertools.pairwise(chunk.group_bounds)]
+        assert all(len(group) == 1 for group in groups)
+        assert chunk.n_groups == 1 or len(rows) <= 25
+        seen += [label for group in groups for label in group]
+        part = chunk.select(np.array([chunk.n_groups - 1]))
+        np.testing.assert_array_equal(part.dos, chunk.dos[chunk.group_bounds[-2] :])
+        np.testing.assert_array_equal(part.X, chunk.X[chunk.bounds[chunk.group_bounds[-2]] :])
+        assert part.group_bounds.tolist() == [0, len(part.labels)]
+    assert sorted(seen) == sorted(set(GROUPS))
 
 
 def test_sums_of_the_ldos_are_the_default_dos_of_a_joint_fit():
@@ -218,8 +266,22 @@ def test_a_part_of_the_structures_can_choose_alpha():
     assert not np.allclose(part.cv_errors_, full.cv_errors_)
     np.testing.assert_allclose(part.cv_errors_, full.cv_errors_, rtol=0.4)
     np.testing.assert_allclose(part.dual_coef_, full.dual_coef_, atol=1e-12)
-    with pytest.raises(ValueError, match="left none to choose alpha by"):
+    with pytest.raises(ValueError, match="1e-09 of 15 structures left none to choose alpha by"):
         SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, INDEX)
+    with pytest.raises(ValueError, match="1e-09 of 4 groups of structures left none to choose alpha by"):
+        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, INDEX, groups=GROUPS)
+
+
+def test_a_part_of_the_groups_can_choose_alpha():
+    options = {"targets": "both", "alphas": [0.1], **POINTS, "chunk_size": 1000} | SUMS
+    model = SparseLDOSKernelRidge("leave-one-structure-out", leave_out_fraction=0.5, random_state=2, **options)
+    fit(np, model, groups=GROUPS)
+    kept = np.unique(GROUPS)[np.random.default_rng(2).random(4) < 0.5]
+    assert 0 < len(kept) < 4
+    K, penalty, targets, labels, counts = design(model, np.zeros(N, int))
+    labels, rest = GROUPS[labels], targets - counts @ (np.linalg.pinv(counts) @ targets)
+    errors = sum(left_out(K, penalty, rest, [0.1], labels == label) for label in kept)
+    np.testing.assert_allclose(model.cv_errors_, np.sqrt(errors / np.isin(labels, kept).sum()), rtol=1e-7)
 
 
 def test_points_of_large_data_are_chosen_among_random_rows():
@@ -232,6 +294,12 @@ def test_points_of_large_data_are_chosen_among_random_rows():
     np.testing.assert_array_equal(chosen.inducing_points_, same.inducing_points_)
     other = SparseLDOSKernelRidge(random_state=1, **options).fit(X, Y, species=SPECIES)
     assert not np.array_equal(chosen.inducing_points_, other.inducing_points_)
+
+
+def test_points_may_be_counted_species_by_species():
+    numbers = {32: 3, 6: 5, 14: 4, 79: 8}  # of gold there is nothing to choose from
+    model = SparseLDOSKernelRidge(n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
+    assert np.bincount(model.inducing_species_)[[6, 14, 32]].tolist() == [5, 4, 3]
 
 
 def test_rows_are_sampled_uniformly():
@@ -270,6 +338,39 @@ def test_streamed_data_give_the_same_model(targets, tmp_path):
     np.testing.assert_allclose(streamed.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
     np.testing.assert_allclose(stored.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
     np.testing.assert_allclose(streamed.cv_errors_, model.cv_errors_, rtol=1e-7)
+
+
+@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
+def test_chunks_may_carry_groups(targets, tmp_path):
+    groups = np.arange(N_STRUCTURES) // 3 * 2 + (np.arange(N_STRUCTURES) % 3 == 1)  # two in each chunk
+    options = {"targets": targets, "alpha": "leave-one-structure-out", **POINTS} | SUMS
+    model = fit(np, SparseLDOSKernelRidge(**options), SPECIES, groups)
+    data = [(*(*chunk, None)[:5], groups[np.unique(chunk[2])]) for chunk in chunks(targets)]
+    with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
+        for chunk in data:
+            writer.append(*chunk)
+    for source in (data, HDF5Chunks(tmp_path / "data")):
+        streamed = SparseLDOSKernelRidge(**options).fit_chunks(source)
+        np.testing.assert_allclose(streamed.cv_errors_, model.cv_errors_, rtol=1e-7)
+        np.testing.assert_allclose(streamed.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
+    data[3] = (*data[3][:5], data[3][5] - 2)
+    with pytest.raises(ValueError, match=r"Chunk 3 .*group 4 was in chunk 2 already. A group must be in one"):
+        SparseLDOSKernelRidge(**options).fit_chunks(data)
+    data[3] = (*data[3][:5], data[3][5][:2])
+    with pytest.raises(ValueError, match=r"Chunk 3 .*groups must have shape \(3\) = \(n_structures\)"):
+        SparseLDOSKernelRidge(**options).fit_chunks(data)
+
+
+def test_groups_do_not_matter_to_a_checkpoint_of_the_same_chunks(tmp_path):
+    """The sums are the same, whatever is left out together afterwards."""
+    options = {"targets": "dos", **POINTS, "chunk_size": 100}
+    data = [(*chunk, None, np.unique(chunk[2]) // 3) for chunk in chunks("dos")]
+    SparseLDOSKernelRidge(1e-2, **options).fit_chunks(data, checkpoint=tmp_path / "sums.npz")
+    source = Counting(chunks("dos"))
+    model = SparseLDOSKernelRidge("leave-one-structure-out", **options)
+    model.fit_chunks(source, checkpoint=tmp_path / "sums.npz")
+    fresh = fit(np, SparseLDOSKernelRidge("leave-one-structure-out", **options), SPECIES)
+    np.testing.assert_allclose(model.cv_errors_, fresh.cv_errors_, rtol=1e-6)
 
 
 @pytest.fixture
@@ -333,8 +434,9 @@ def test_checkpoints_are_written_on_the_way(tmp_path):
 def interrupted(tmp_path, **options):
     file = tmp_path / "sums.npz"
     model = SparseLDOSKernelRidge(**{**POINTS, "chunk_size": 100} | options)
+    source = Counting(chunks(model.targets), 3, 1 if "selection" in options else 2)
     with pytest.raises(OSError, match="is gone"):
-        clone(model).fit_chunks(Counting(chunks("ldos"), 3, 1 if "selection" in options else 2), checkpoint=file)
+        clone(model).fit_chunks(source, checkpoint=file)
     return model, file
 
 
@@ -366,6 +468,30 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
 
 
+def relabelled(labels):
+    """The first atom with the structure, or the species, of another atom."""
+    return np.concatenate([labels[labels != labels[0]][:1], labels[1:]])
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "what"),
+    [
+        (1, lambda ldos: ldos + 1e-3, "targets"),
+        (2, relabelled, ".*species or structures"),
+        (3, relabelled, "species or structures"),
+        (4, lambda dos: dos + 1e-3, "total DOS"),
+    ],
+    ids=["LDOS", "structures", "species", "DOS"],
+)
+def test_all_that_a_joint_fit_sums_is_recognised_by_a_checkpoint(tmp_path, place, change, what):
+    model, file = interrupted(tmp_path, targets="both")
+    changed = [list(chunk) for chunk in chunks("both")]
+    changed[1][place] = change(changed[1][place])
+    with pytest.raises(ValueError, match=f"data changed since the checkpoint was written: {what} of chunk 1"):
+        clone(model).fit_chunks(changed, checkpoint=file)
+    clone(model).fit_chunks(chunks("both"), checkpoint=file)
+
+
 def test_given_points_are_recognised_by_a_checkpoint(tmp_path):
     model, file = interrupted(tmp_path, selection={kind: X[kind == SPECIES][:4] for kind in (6, 14, 32)})
     clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
@@ -382,7 +508,7 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-@pytest.mark.parametrize("damage", ["gone", "truncated", "bit", "other"])
+@pytest.mark.parametrize("damage", ["gone", "truncated", "bit", "other", "copied over"])
 def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, damage):
     source, victim = HDF5Chunks(folder), folder / "chunk-00003.h5"
     assert len(source) == 5
@@ -396,14 +522,21 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
         place = good.index(np.float32(X[PARTS[3]][0]).tobytes())
         victim.write_bytes(good[: place + 2] + bytes([good[place + 2] ^ 16]) + good[place + 3 :])
     else:
-        shutil.copy(folder / "complete.json", victim)
+        # Without labels of structures to tell, a chunk would count twice, and another not at all.
+        shutil.copy(folder / ("complete.json" if damage == "other" else "chunk-00001.h5"), victim)
     sums = tmp_path / "sums.npz"
-    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated or damaged)"):
+    with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated, damaged or)"):
         SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
     victim.write_bytes(good)
     model = SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
     expected = SparseLDOSKernelRidge(**options).fit_chunks(HDF5Chunks(folder))
     np.testing.assert_array_equal(model.dual_coef_, expected.dual_coef_)
+
+
+def test_chunks_that_do_not_know_their_number_are_read(folder):
+    with h5py.File(folder / "chunk-00001.h5", "r+") as file:
+        del file.attrs["number"]
+    assert [len(row[0]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
 
 
 def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
@@ -425,7 +558,7 @@ def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
         np.testing.assert_array_equal(row[1], Y_part.astype(np.float32))
         np.testing.assert_array_equal(row[2], index)
         np.testing.assert_array_equal(row[3], species)
-        assert row[4] is None
+        assert row[4:] == (None, None)
     with pytest.raises(FileExistsError, match="complete already"):
         HDF5ChunkWriter(data)
     (data / "complete.json").unlink()
@@ -442,6 +575,8 @@ def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
         ((X, Y, INDEX[:3]), "structure_index must have shape"),
         ((X, Y, INDEX, SPECIES[:3]), "species must have shape"),
         ((X, Y * 1e300, INDEX), "targets must be finite"),
+        ((X, Y, INDEX, SPECIES, None, GROUPS[:3]), "groups must have shape"),
+        ((X, Y, INDEX, SPECIES, None, GROUPS.astype(str)), "groups of a chunk must be whole numbers"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow")
@@ -487,6 +622,12 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"n_inducing": 81}, {}, "n_inducing=81 is more than the 80 environments"),
         ({"n_inducing": 50, "selection_rows": 40}, {}, "or raise selection_rows"),
         ({"n_inducing": 0}, {}, "number of inducing points"),
+        (
+            {"n_inducing": {6: 3, 14: 4}},
+            {"species": SPECIES},
+            r"no number of points for the species 32, only for \[6, 14",
+        ),
+        ({"n_inducing": {6: 3, 14: 4, 32: 2}}, {}, "for the species 0, only .* that fit is told as species"),
         ({"n_inducing": "most"}, {}, "'all' or None; got 'most'"),
         ({"selection": "fps"}, {}, "selection must be one of"),
         ({"selection": X[:3, :2]}, {}, r"selection must have shape \(any, 5\)"),
@@ -502,6 +643,10 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"targets": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "whole structures are left out"),
         ({"targets": "both"}, {"dos": DOS[:3]}, "dos must have shape"),
         ({}, {"dos": DOS}, "dos goes with targets='both'"),
+        ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(15\) = \(n_structures\)"),
+        ({"targets": "dos"}, {"Y": DOS, "groups": INDEX}, r"groups must have shape \(15\) = \(n_structures\)"),
+        ({"alpha": CHOSEN}, {"groups": np.zeros(15)}, "at least 2 groups of structures; got 1 sample"),
+        ({"targets": "dos"}, {"Y": DOS, "structure_index": None}, "must say which row of Y, 0 to 14"),
         ({}, {"species": SPECIES[:4]}, "species must have shape"),
         ({"alpha": -1.0}, {}, "alpha must be positive"),
         ({"chunk_size": 0}, {}, "chunk_size must be a whole number"),

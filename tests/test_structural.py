@@ -182,12 +182,21 @@ def test_summed_kernel_in_tiles_equals_the_whole(sizes, tile, seed):
         ({"structure_index": INDEX, "species": SPECIES[:-1]}, r"species must have shape \(47\)"),
         ({"structure_index": INDEX, "groups": GROUPS[:-1]}, r"groups must have shape \(12\)"),
         ({"structure_index": INDEX, "ldos": LDOS}, "got ldos_weight=0 with ldos"),
-        ({"structure_index": None}, "inconsistent numbers of samples"),
+        ({"structure_index": None}, r"structure_index \(n_environments,\) must say which row of Y, 0 to 11"),
     ],
 )
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         DOSKernelRidge().fit(X, DOS, **arguments)
+
+
+@pytest.mark.parametrize("estimator", [DOSKernelRidge(), DOSRidge()], ids=["kernel", "ridge"])
+def test_a_missing_structure_index_is_asked_for(xp, estimator):
+    for x, y in ((X, DOS), (xp.asarray(X), xp.asarray(DOS)), (X.tolist(), DOS[:, 0].tolist())):
+        with pytest.raises(ValueError, match="X has 47 rows, one an environment, and Y only 12: where these are the"):
+            estimator.fit(x, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        estimator.fit(X[:4], DOS)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """How far the labels move when the k-mesh of the spectra is doubled: an estimate of what a model can reach.
 
-    OMP_NUM_THREADS=1 nice python label_noise.py ../silicon/records ../silicon/noise
+    OMP_NUM_THREADS=1 nice python label_noise.py silicon
 
-computes the structures below again on a mesh of twice the density (eight times the k-points), one record each, and
-compares with the records of the set. ``--summary`` only compares what is there. Writes noise/label_noise.json: the root
-mean square change of LDOS and of DOS per atom as a fraction of their standard deviation (equation 15 of Aryanpour and
-Sadeghi, 2025), pooled over the structures, each aligned at its own Fermi level, from E_F - 14 eV up to the energy to
-which both are complete, at most E_F + 5 eV.
+computes the structures that sets.py names for the set again on a mesh of twice the density (eight times the k-points),
+one record each in data/silicon/noise, and compares with the records of the set. ``--summary`` only compares what is
+there. Writes label_noise.json beside them: the root mean square change of LDOS, also by element, and of DOS per atom as
+a fraction of their standard deviation (equation 15 of Aryanpour and Sadeghi, 2025), pooled over the structures, each
+aligned at its own Fermi level, from the set's ``noise_bottom`` up to the energy to which both are complete, at most
+E_F + 5 eV.
 """
 
 from __future__ import annotations
@@ -15,57 +16,42 @@ import argparse
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from espresso import Settings, compute_bands
-from records import ENERGIES, SMEARING_WIDTH, read_record
+from records import SMEARING_WIDTH, read_record
 from run_plan import compute
+from sets import SETS, Set
 
 from ldosml.energy import EnergyGrid
 from ldosml.properties import derive_properties, photon_axis
 from ldosml.report import PRINCIPAL
 from ldosml.spectra import LDOS
 
-NAMES = (
-    "diamond-2-000-0",
-    "diamond-2-001-0",
-    "beta-tin-4-000-0",
-    "beta-tin-8-000-0",
-    "diamond-8-000-0",
-    "diamond-8-001-0",
-    "liquid-16-000-0",
-    "amorphous-16-000-0",
-    "amorphous-16-001-0",
-    "diamond-16-000-0",
-)
 WIDTHS = (0.1, 0.2, 0.3, 0.5)
 TOP = 5.0  # eV above the Fermi level
 TEMPERATURE = 300.0  # K, of the properties
 PHOTONS = 4.0  # eV, up to which absorption is compared
 
 
-def recompute(records: Path, folder: Path, workers: int) -> None:
-    settings = replace(Settings(), dos_k_density=2 * Settings().dos_k_density)
+def recompute(one: Set, records: Path, folder: Path, workers: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
         jobs = []
-        for name in NAMES:
+        for name in one.noise_names:
             if (records / f"{name}.npz").exists() and not (folder / f"{name}.npz").exists():
                 atoms, _, _, info = read_record(records / f"{name}.npz")
                 atoms.info = {key: info[key] for key in ("name", "kind", "group")}
-                jobs.append(pool.submit(compute, atoms, folder, partial(compute_bands, settings=settings)))
+                jobs.append(pool.submit(compute, atoms, folder, one.code(2.0), one.energies))
         for job in jobs:
             job.result()
 
 
-def _aligned(path: Path, width: float, bottom: float = -14.0) -> LDOS:
+def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float) -> LDOS:
     """The record's LDOS broadened to ``width``, its zero at the record's own Fermi level."""
     atoms, values, _, info = read_record(path)
     top = info["energy_max"] - info["fermi_energy"] - 3 * (width - SMEARING_WIDTH)
     ldos = LDOS(
-        EnergyGrid.from_array(ENERGIES, "code"),
+        EnergyGrid.from_array(energies, "code"),
         values.astype(float),
         SMEARING_WIDTH,
         structure_index=np.zeros(len(atoms), dtype=int),
@@ -74,21 +60,43 @@ def _aligned(path: Path, width: float, bottom: float = -14.0) -> LDOS:
     return ldos.broaden_to(width).refer_to(np.array([info["fermi_energy"]]), grid)
 
 
-def _pair(records: Path, folder: Path, name: str, width: float) -> tuple[np.ndarray, np.ndarray]:
-    coarse, fine = (_aligned(path / f"{name}.npz", width) for path in (records, folder))
+# LDOS of one structure, on the set's mesh and on the finer one.
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def _pair(one: Set, records: Path, folder: Path, name: str, width: float) -> Pair:
+    coarse, fine = (_aligned(path / f"{name}.npz", one.energies, width, one.noise_bottom) for path in (records, folder))
     n = min(coarse.grid.size, fine.grid.size)
     return coarse.values[:, :n], fine.values[:, :n]
 
 
-def _loss(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+def _mean(pair: Pair) -> Pair:
+    """DOS per atom."""
+    return pair[0].mean(axis=0), pair[1].mean(axis=0)
+
+
+def _loss(pairs: list[Pair]) -> float:
     coarse, fine = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
     return float(np.sqrt(np.mean((coarse - fine) ** 2)) / fine.std())
 
 
-def _properties(path: Path, width: float) -> dict[str, np.ndarray]:
+def _by_element(pairs: list[Pair], symbols: list[np.ndarray]) -> dict[str, float]:
+    """The loss over the atoms of each element alone, against their own deviation."""
+    losses = {}
+    for element in sorted({str(symbol) for one in symbols for symbol in one}):
+        own = [
+            (coarse[one == element], fine[one == element])
+            for (coarse, fine), one in zip(pairs, symbols, strict=True)
+            if element in one
+        ]
+        losses[element] = round(_loss(own), 4)
+    return losses
+
+
+def _properties(one: Set, path: Path, width: float) -> dict[str, np.ndarray]:
     """Properties of one record, per atom; whatever depends on the zero of energy, against its own Fermi level."""
     info = read_record(path)[3]
-    ldos = _aligned(path, width, bottom=-16.0)
+    ldos = _aligned(path, one.energies, width, one.states_bottom)
     electrons = info["n_electrons"]
     photons = photon_axis(ldos.grid)
     photons = photons[photons <= PHOTONS]
@@ -98,46 +106,58 @@ def _properties(path: Path, width: float) -> dict[str, np.ndarray]:
     return {**found, **spectra, "fermi_level": found["fermi_level"] + info["fermi_energy"]}
 
 
-def _property_noise(records: Path, folder: Path, names: list[str], width: float) -> dict[str, float]:
+def _property_noise(one: Set, records: Path, folder: Path, names: list[str], width: float) -> dict[str, float]:
     changes: dict[str, list[float]] = {name: [] for name in PRINCIPAL}
     for name in names:
-        coarse, fine = (_properties(path / f"{name}.npz", width) for path in (records, folder))
+        coarse, fine = (_properties(one, path / f"{name}.npz", width) for path in (records, folder))
         for key, values in coarse.items():
             changes[key].append(float(np.mean((values - fine[key]) ** 2)))
     return {key: float(f"{np.sqrt(np.mean(squares)):.4g}") for key, squares in changes.items()}
 
 
-def summarize(records: Path, folder: Path) -> dict[str, object]:
-    names = [name for name in NAMES if (folder / f"{name}.npz").exists()]
-    result: dict[str, object] = {"structures": names, "smearing_width": list(WIDTHS), "ldos": [], "dos": []}
-    for width in WIDTHS:
-        pairs = [_pair(records, folder, name, width) for name in names]
-        means = [(coarse.mean(axis=0), fine.mean(axis=0)) for coarse, fine in pairs]
-        result["ldos"].append(round(_loss(pairs), 4))
-        result["dos"].append(round(_loss(means), 4))
-    noise = [_property_noise(records, folder, names, width) for width in WIDTHS]
-    rmse = {name: [one[name] for one in noise] for name in PRINCIPAL}
-    result["properties"] = {"temperature": TEMPERATURE, "rmse": rmse}
-    result["dos_by_structure_at_0.3"] = {
-        name: round(_loss([tuple(side.mean(axis=0) for side in _pair(records, folder, name, 0.3))]), 4)
-        for name in names
+def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
+    names = [name for name in one.noise_names if (folder / f"{name}.npz").exists()]
+    if not names:
+        raise SystemExit(f"There is nothing to compare with in {folder}.")
+    symbols = [np.array(read_record(records / f"{name}.npz")[0].get_chemical_symbols()) for name in names]
+    pairs = {width: [_pair(one, records, folder, name, width) for name in names] for width in WIDTHS}
+    by_element = [_by_element(pairs[width], symbols) for width in WIDTHS]
+    noise = [_property_noise(one, records, folder, names, width) for width in WIDTHS]
+    result: dict[str, object] = {
+        "structures": names,
+        "smearing_width": list(WIDTHS),
+        "ldos": [round(_loss(pairs[width]), 4) for width in WIDTHS],
+        "ldos_by_element": {element: [losses[element] for losses in by_element] for element in by_element[0]},
+        "dos": [round(_loss([_mean(pair) for pair in pairs[width]]), 4) for width in WIDTHS],
+        "properties": {
+            "temperature": TEMPERATURE,
+            "rmse": {name: [each[name] for each in noise] for name in PRINCIPAL},
+        },
+        "dos_by_structure_at_0.3": {
+            name: round(_loss([_mean(pair)]), 4) for name, pair in zip(names, pairs[0.3], strict=True)
+        },
     }
+    if one.noise_remark:
+        result["remark"] = one.noise_remark
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("records", type=Path)
-    parser.add_argument("noise", type=Path)
+    parser.add_argument("set", choices=[name for name, one in SETS.items() if one.noise_names])
+    parser.add_argument("--records", type=Path, help="the folder with one .npz file a structure; data/SET/records")
+    parser.add_argument("--noise", type=Path, help="where the finer ones are; data/SET/noise")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--summary", action="store_true", help="compare what is there, compute nothing")
     arguments = parser.parse_args()
-    arguments.noise.mkdir(parents=True, exist_ok=True)
+    one = SETS[arguments.set]
+    records, folder = arguments.records or one.records, arguments.noise or one.noise
+    folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
     if not arguments.summary:
-        recompute(arguments.records, arguments.noise, arguments.workers)
-    result = summarize(arguments.records, arguments.noise)
-    path = arguments.noise / "label_noise.json"
+        recompute(one, records, folder, arguments.workers)
+    result = summarize(one, records, folder)
+    path = folder / "label_noise.json"
     path.with_suffix(".tmp").write_text(json.dumps(result, indent=2) + "\n")
     path.with_suffix(".tmp").rename(path)
     print(json.dumps(result, indent=2))

@@ -3,8 +3,8 @@
     python data/scripts/pack.py silicon
 
 reads data/silicon/records and writes data/silicon.h5; so with every set that sets.py names. Run it from an environment
-in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The label noise, where it was measured,
-is read from noise/label_noise.json beside the folder of the records.
+in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The label noise, where it was
+measured, is read from noise/label_noise.json beside the folder of the records.
 """
 
 from __future__ import annotations
@@ -111,9 +111,15 @@ def read_noise(path: Path) -> dict[str, Any] | None:
 
 
 def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
-    """Part of each structure's states from ``low`` to ``high`` (eV against E_F) that the orbitals hold."""
-    at_fermi = dataset.refer_to("fermi", low, high)
-    return at_fermi.projected_dos.values.sum(axis=1) / at_fermi.dos.values.sum(axis=1)
+    """Part of the states from ``low`` to ``high`` (eV against E_F) that was projected, structure by structure.
+
+    Structures that have no states there, or whose bands end there, are left out.
+    """
+    energies = dataset.dos.grid.energies - dataset.fermi_energy[:, None]
+    inside = (energies >= low) & (energies <= high)
+    projected, all_states = ((spectra.values * inside).sum(axis=1) for spectra in (dataset.projected_dos, dataset.dos))
+    counted = (all_states > 0) & (dataset.energy_max >= dataset.fermi_energy + high)
+    return projected[counted] / all_states[counted]
 
 
 def median_seconds(records: Sequence[Record]) -> dict[int, float]:
@@ -145,9 +151,7 @@ def main() -> None:
     print("median seconds by number of atoms:", median_seconds(records))
     for low, high in ((-12.0, 0.0), (3.5, 4.5)):
         part = projected_fraction(dataset, low, high)
-        print(
-            f"projected, E_F{low:+g} to E_F{high:+g} eV: {part.mean():.3f} (from {part.min():.3f} to {part.max():.3f})"
-        )
+        print(f"projected, E_F{low:+g} to {high:+g} eV: {part.mean():.3f} (from {part.min():.3f} to {part.max():.3f})")
     print(f"{output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
 
 

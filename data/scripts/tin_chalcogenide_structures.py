@@ -1,4 +1,4 @@
-"""The Sn-S-Se set: mixed crystals of SnX, SnX2 and Sn2X3 (X = S, Se), each decoration in two displaced copies.
+"""The Sn-S-Se set: mixed crystals of SnX and SnX2 (X = S, Se), each decoration in two displaced copies.
 
     python tin_chalcogenide_structures.py        # counts
 

@@ -8,7 +8,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -29,6 +31,13 @@ messages = Console(stderr=True, markup=False, highlight=False)
 results = Console(markup=False, highlight=False)
 if not results.is_terminal:
     results = Console(markup=False, highlight=False, width=100)  # a file has no width; 80 would cut numbers
+
+
+class Advance(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, done: int, total: int, last: str = "") -> None:
+        """Say how much is done, of how much, and what was last."""
 
 
 class Stages:
@@ -58,8 +67,8 @@ class Stages:
         self.seconds[name] = round(time.perf_counter() - start, 2)
 
     @contextmanager
-    def counted(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """The same with a bar, moved by what is given: called with how much is done and how much there is."""
+    def counted(self, name: str) -> Iterator[Advance]:
+        """The same with a bar, moved by what is given, which also takes what to show of the last one done."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -72,9 +81,13 @@ class Stages:
         task = bar.add_task(name, total=None)
         start = time.perf_counter()
         with bar:
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield partial(_advance, bar, task, name)
         messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
         self.seconds[name] = round(time.perf_counter() - start, 2)
+
+
+def _advance(bar: Progress, task: TaskID, name: str, done: int, total: int, last: str = "") -> None:
+    bar.update(task, completed=done, total=total, description=f"{name}: {last}" if last else name)
 
 
 @contextmanager

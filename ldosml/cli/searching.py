@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ldosml.cli.display import Stages, emit, messages, results, table
+from ldosml.cli.display import Stages, emit, results, table
 from ldosml.cli.options import AsJson, Jobs, Overwrite, ReferenceName, Smearing, app, open_dataset, refuse_existing
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def search(
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train = data.split(test_size=test_size, random_state=seed)[0] if test_size else data
-    with _bar() as advance:
+    with stages.counted("Judging candidates") as advance:
         found = search_settings(
             train,
             target=target.value,
@@ -70,37 +69,13 @@ def search(
             log=output.with_suffix(".log.jsonl") if log is None else log,
             random_state=seed,
             n_jobs=jobs,
-            progress=advance,
+            progress=lambda done, total, record: advance(
+                done, total, f"LDOS {record['ldos_loss']:.3f}, DOS {record['dos_loss']:.3f}"
+            ),
         )
     found.write_csv(output, overwrite=overwrite)
     result = {"best": found.best, "model": found.expression, "file": str(output), "records": found.records}
     emit(result, as_json, lambda: _show(found, output))
-
-
-class _bar:
-    """A progress bar on standard error, with what was found last; called as ``search_settings`` calls ``progress``."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        self._progress = Progress(
-            *columns, TimeElapsedColumn(), console=messages, transient=True, disable=not messages.is_terminal
-        )
-        self._task = self._progress.add_task("Candidates", total=None)
-
-    def __enter__(self) -> _bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, done: int, total: int, record: dict[str, Any]) -> None:
-        self._progress.update(
-            self._task,
-            completed=done,
-            total=total,
-            description=f"LDOS {record['ldos_loss']:.3f}, DOS {record['dos_loss']:.3f}",
-        )
 
 
 def _show(found: Search, output: Path) -> None:

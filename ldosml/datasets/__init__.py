@@ -4,6 +4,8 @@ from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.hdf5 import append, read, write
 from ldosml.datasets.importing import import_dataset
+from ldosml.datasets.joining import join_alike
+from ldosml.datasets.matching import make_alike
 from ldosml.datasets.shipped import available_datasets, load_dataset
 
 __all__ = [
@@ -13,7 +15,9 @@ __all__ = [
     "append",
     "available_datasets",
     "import_dataset",
+    "join_alike",
     "load_dataset",
+    "make_alike",
     "read",
     "write",
 ]

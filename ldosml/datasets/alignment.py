@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._validation import check_order
 from ldosml.energy import EnergyGrid, Reference
 from ldosml.spectra import DOS
 
@@ -45,10 +46,12 @@ def common_grid(
     Raises
     ------
     ValueError
-        When ``low`` or ``high`` is beyond what some structure allows, or the stored energies of one structure begin
-        above the first states of another; the message names it.
+        When ``low`` is not below ``high``; when one of them is beyond what some structure allows, or the stored
+        energies of one structure begin above the first states of another: the message names it.
     """
-    step = dos.grid.step
+    step, given = dos.grid.step, low is not None or high is not None
+    if low is not None and high is not None:
+        check_order(low, high)
     # Energies that stay where they are are cut; only a new grid can be made of multiples of the step.
     cut_only = reference == dos.grid.reference and not zeros.any()
     starts = dos.grid.start - zeros
@@ -72,6 +75,11 @@ def common_grid(
             f"{ends[worst]:.6g} eV."
         )
     if high - low < step:
+        if given:
+            raise ValueError(
+                f"From low = {low:g} to high = {high:g} eV there are not two energies, {step:g} eV apart. Ask for a "
+                "wider range, or leave both out."
+            )
         raise ValueError(
             f"The structures share no energies: {low:g} to {high:g} eV. Leave out the ones that end early."
         )
@@ -102,20 +110,26 @@ def broadened_range(dos: DOS, width: float) -> tuple[float, float]:
     return low, high
 
 
-def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:
-    """Where the first DOS begins, eV against the new zeros; all stored energies must reach down to there."""
+def onsets(dos: DOS) -> NDArray[np.float64]:
+    """The energy at which each DOS begins, (n_structures,), eV."""
     values = to_numpy(dos.values)
     first = np.argmax(values > ONSET * values.max(axis=1, keepdims=True), axis=1)
-    onsets = dos.energies[first] - zeros
+    energies: NDArray[np.float64] = dos.energies[first]
+    return energies
+
+
+def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> float:
+    """Where the first DOS begins, eV against the new zeros; all stored energies must reach down to there."""
+    first = onsets(dos) - zeros
     starts = dos.grid.start - zeros
-    if starts.max() > onsets.min() + dos.grid.step:
-        late, early = names[int(np.argmax(starts))], names[int(np.argmin(onsets))]
+    if starts.max() > first.min() + dos.grid.step:
+        late, early = names[int(np.argmax(starts))], names[int(np.argmin(first))]
         raise ValueError(
             f"The stored energies of structure {late!r} begin at {starts.max():.6g} eV against the new zero, above the "
-            f"first states of structure {early!r} at {onsets.min():.6g} eV, which would be lost. Leave one "
+            f"first states of structure {early!r} at {first.min():.6g} eV, which would be lost. Leave one "
             "out, or pass low=... to cut them off."
         )
-    return float(onsets.min())
+    return float(first.min())
 
 
 def _floor(energy: float, step: float) -> float:

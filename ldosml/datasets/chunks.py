@@ -1,9 +1,10 @@
 """Training data that do not fit in memory: a folder of HDF5 files, one for each chunk of whole structures.
 
 ``chunk-00000.h5`` and so on hold ``X`` (n, n_features), ``targets``, ``structure_index`` (n,) and, where given,
-``species`` (n,) and ``dos``; tables are float32 unless asked for otherwise, with a checksum on every piece. A file
-appears under its name only when it is complete, and ``complete.json`` only when the last one is there, so that a folder
-that is not finished is recognised, and can be finished.
+``species`` (n,), ``dos`` and ``groups`` (n_structures,); tables are float32 unless asked for otherwise, with a checksum
+on every piece. Each knows its number, so that one that was copied over another is noticed. A file appears under its
+name only when it is complete, and ``complete.json`` only when the last one is there, so that a folder that is not
+finished is recognised, and can be finished.
 """
 
 from __future__ import annotations
@@ -70,28 +71,30 @@ class HDF5ChunkWriter:
         structure_index: ArrayLike,
         species: ArrayLike | None = None,
         dos: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> None:
         """Add a chunk of whole structures, as ``SparseLDOSKernelRidge.fit_chunks`` takes them.
 
         ``targets`` (n, n_energies) are LDOS, or (n_structures, n_energies) the DOS of the structures in the order of
-        their labels.
+        their labels, which is that of ``dos`` and ``groups``, too. Groups are whole numbers here, and each must be in
+        one chunk.
 
         Raises
         ------
         ValueError
-            When shapes do not fit, or numbers are not finite in the precision of the file.
+            When shapes do not fit, groups are no whole numbers, or numbers are not finite in the precision of the file.
         OSError
             When writing fails, for instance on a full disk: the folder stays as it was.
         """
         tables = {"X": X, "targets": targets, "dos": dos}
         content = {name: np.asarray(v, self._dtype) for name, v in tables.items() if v is not None}
-        content["structure_index"] = np.asarray(structure_index)
-        if species is not None:
-            content["species"] = np.asarray(species)
+        labels = {"structure_index": structure_index, "species": species, "groups": groups}
+        content |= {name: np.asarray(v) for name, v in labels.items() if v is not None}
         _check(content)
         buffer = io.BytesIO()  # HDF5 cannot close a file cleanly on a full disk
         with h5py.File(buffer, "w") as file:
             file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+            file.attrs["number"] = self.n_chunks
             for name, values in content.items():
                 rows = max(1, min(len(values), _PIECE // max(values[:1].nbytes, 1)))
                 file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), fletcher32=True)
@@ -118,14 +121,16 @@ class HDF5ChunkWriter:
 class HDF5Chunks:
     """Chunks of a folder that ``HDF5ChunkWriter`` wrote: each iteration reads them one by one from the start.
 
-    Gives (X, targets, structure_index, species or None, dos or None), for ``SparseLDOSKernelRidge.fit_chunks``.
+    Gives (X, targets, structure_index, species or None, dos or None, groups or None), for
+    ``SparseLDOSKernelRidge.fit_chunks``.
 
     Raises
     ------
     FileNotFoundError
         When there is no such folder; or, with the file's name, when one is gone by the time it is read.
     ValueError
-        When the folder is not finished; or, with the file's name, when one is truncated, damaged or something else.
+        When the folder is not finished; or, with the file's name, when one is truncated, damaged, another chunk of
+        such a folder or something else.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -150,7 +155,7 @@ class HDF5Chunks:
 
     def __iter__(self) -> Iterator[Row]:
         for number in range(self._count):
-            yield _read(_present(self.path, number))
+            yield _read(_present(self.path, number), number)
 
 
 def _file(folder: Path, number: int) -> Path:
@@ -175,19 +180,22 @@ def _present(folder: Path, number: int) -> Path:
     return file
 
 
-def _read(path: Path) -> Row:
+def _read(path: Path, number: int) -> Row:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
                 raise ValueError(f"it is no {FORMAT} of version {FORMAT_VERSION}")
+            if file.attrs.get("number", number) != number:
+                raise ValueError(f"it was written as chunk {file.attrs['number']}, and stands here for another")
             content = {name: file[name][...] for name in file}
         _check(content)
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"The chunk {path} is truncated or damaged: {error}. Copy it again, or write it anew; a fit with a "
-            "checkpoint goes on from there."
+            f"The chunk {path} is truncated, damaged or misplaced: {error}. Copy it again, or write it anew; a fit "
+            "with a checkpoint goes on from there."
         ) from error
-    return (content["X"], content["targets"], content["structure_index"], content.get("species"), content.get("dos"))
+    names = ("X", "targets", "structure_index", "species", "dos", "groups")
+    return tuple(content.get(name) for name in names)
 
 
 def _check(content: dict[str, NDArray[Any]]) -> None:
@@ -202,6 +210,10 @@ def _check(content: dict[str, NDArray[Any]]) -> None:
     check_shape("targets", targets, (rows, None), "n (LDOS) or n_structures (DOS), n_energies")
     if "dos" in content:
         check_shape("dos", content["dos"], (n_structures, targets.shape[1]), "n_structures, n_energies")
+    if "groups" in content:
+        check_shape("groups", content["groups"], (n_structures,), "n_structures")
+        if not np.issubdtype(content["groups"].dtype, np.integer):
+            raise ValueError(f"groups of a chunk must be whole numbers; got {content['groups'].dtype}. Number them.")
     for name in ("X", "targets", "dos"):
         if name in content:
             check_finite(name, content[name])

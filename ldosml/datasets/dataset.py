@@ -360,8 +360,9 @@ class LDOSDataset:
         Raises
         ------
         ValueError
-            When a zero is not known, or ``high`` is above some structure's ``energy_max``: the DOS is not complete
-            there, and judging it is refused. The message names the structure and the largest ``high``.
+            When a zero is not known; when ``low`` is not below ``high``, or ``high`` is above some structure's
+            ``energy_max``: the DOS is not complete there, and judging it is refused. The message names the structure
+            and the largest ``high``.
         """
         zero = self._zeros(reference, zeros)
         grid = common_grid(self.dos, zero, self.energy_max, self.names, reference, low, high)

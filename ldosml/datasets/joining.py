@@ -9,6 +9,8 @@ import numpy as np
 
 from ldosml._array import to_numpy
 from ldosml.datasets.dataset import LDOSDataset
+from ldosml.datasets.matching import make_alike
+from ldosml.energy import Reference
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
@@ -34,6 +36,29 @@ def join(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
         label_noise=first.label_noise if all(data.label_noise == first.label_noise for data in datasets) else None,
         projected_dos=_join_dos([data.projected_dos for data in datasets]),
     )
+
+
+def join_alike(
+    datasets: Sequence[LDOSDataset],
+    smearing_width: float | None = None,
+    reference: Reference | None = None,
+    labels: Sequence[str] | None = None,
+) -> LDOSDataset:
+    """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
+
+    Parameters and errors are those of ``make_alike``; ``label_noise`` is kept where all agree.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> one, other = (
+    ...     LDOSDataset.from_arrays([Atoms("H")], [-1, 0, 1, 2], dos=[[0, 1, 0, 0]], names=[name], smearing_width=0.1)
+    ...     for name in ("a", "b")
+    ... )
+    >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
+    0.5
+    """
+    return join(make_alike(datasets, smearing_width, reference, labels))
 
 
 def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, like, namespace, to_numpy
+from ldosml._validation import check_order
 from ldosml.properties.interpolation import slopes
 from ldosml.properties.nonnegative import nonnegative
 from ldosml.properties.prepared import Prepared
@@ -168,8 +169,7 @@ def d_band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.in
 def _window(spectra: DOS | LDOS, low: float, high: float) -> tuple[NDArray[np.float64], Array]:
     """Energies from ``low`` to ``high`` (m,), and the states that the trapezoid counts at each (n_rows, m)."""
     grid, values = spectra.grid, spectra.values
-    if not low < high:
-        raise ValueError(f"low must be below high; got {low:g} and {high:g} eV.")
+    check_order(low, high)
     if high <= grid.start or low >= grid.stop:
         raise ValueError(f"No energies between {low:g} and {high:g} eV in a grid of {grid}.")
     low, high = max(low, grid.start), min(high, grid.stop)

@@ -16,7 +16,7 @@ from ldosml._files import replacing
 from ldosml.regression._chunks import Digest
 from ldosml.solvers.normal_equations import NormalEquations
 
-_FORMAT = "ldosml sums of a sparse fit, 2"
+_FORMAT = "ldosml sums of a sparse fit, 3"
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Progress:
         Inducing points.
     sums : NormalEquations or None
         None before the first chunk.
-    digests : list of (float, float, float)
+    digests : list of tuples of float
         What each chunk so far is recognised by.
     """
 
@@ -93,7 +93,7 @@ class Checkpoint:
                 f"{self.path} is no checkpoint of a sparse fit. Give another path, or delete it to start again."
             )
         self._check_settings(json.loads(str(content.pop("settings"))))
-        digests = [(float(a), float(b), float(c)) for a, b, c in content.pop("digests")]
+        digests = [tuple(map(float, digest)) for digest in content.pop("digests")]
         points, point_species = like(like_array, content.pop("points")), content.pop("point_species")
         n_rows = int(content.pop("n_rows"))
         sums = NormalEquations(**{name: like(like_array, value) for name, value in content.items()}, n_rows=n_rows)

@@ -15,9 +15,10 @@ from ldosml._validation import check_finite, check_shape
 
 Targets = Literal["ldos", "dos", "both"]
 Result = TypeVar("Result")
+Digest = tuple[float, ...]
 
-
-Digest = tuple[float, float, float]
+DIGESTED = ("numbers of rows", "descriptors", "targets", "total DOS", "species or structures")
+"""What each number of a digest tells of."""
 
 
 def _told_apart(values: Array) -> float:
@@ -29,7 +30,7 @@ def _told_apart(values: Array) -> float:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Environments of whole structures, one structure after another.
+    """Environments of whole structures, one structure after another, and whole groups of structures.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ class Chunk:
     labels : ndarray (n_structures,)
     bounds : ndarray (n_structures + 1,)
         Where each structure begins, and the last ends.
+    group_bounds : ndarray (n_groups + 1,)
+        At which structure each group begins that is left out as a whole, and where the last ends.
     """
 
     X: Array
@@ -49,6 +52,7 @@ class Chunk:
     species: NDArray[Any]
     labels: NDArray[Any]
     bounds: NDArray[np.int64]
+    group_bounds: NDArray[np.int64]
 
     @property
     def targets(self) -> Array:
@@ -60,13 +64,21 @@ class Chunk:
         """Number of environments of each structure, (n_structures,)."""
         return np.diff(self.bounds)
 
-    def digest(self) -> Digest:
-        """What the chunk is recognised by: its number of rows, and sums over its descriptors and its targets."""
-        return float(len(self.species)), _told_apart(self.X), _told_apart(self.targets)
+    @property
+    def n_groups(self) -> int:
+        """Number of groups; that of structures, where each is on its own."""
+        return len(self.group_bounds) - 1
 
-    def select(self, structures: NDArray[np.int64]) -> Chunk:
-        """Keep some structures, in this order."""
-        rows = np.concatenate([np.arange(self.bounds[s], self.bounds[s + 1]) for s in structures])
+    def digest(self) -> Digest:
+        """What the chunk is recognised by, one number for each of ``DIGESTED``: how many rows, and sums over them."""
+        beside = 0.0 if self.ldos is None or self.dos is None else _told_apart(self.dos)
+        kinds, sizes = (_told_apart(np.asarray(v, dtype=np.float64)[:, None]) for v in (self.species, self.n_atoms))
+        return float(len(self.species)), _told_apart(self.X), _told_apart(self.targets), beside, kinds + sizes
+
+    def select(self, groups: NDArray[np.int64]) -> Chunk:
+        """Keep some groups, in this order."""
+        structures = _ranges_of(self.group_bounds, groups)
+        rows = _ranges_of(self.bounds, structures)
         return Chunk(
             _take(self.X, rows),
             None if self.ldos is None else _take(self.ldos, rows),
@@ -74,7 +86,13 @@ class Chunk:
             self.species[rows],
             self.labels[structures],
             np.concatenate([[0], np.cumsum(self.n_atoms[structures])]),
+            np.concatenate([[0], np.cumsum(np.diff(self.group_bounds)[groups])]),
         )
+
+
+def _ranges_of(bounds: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Members of some of the ranges that begin at ``bounds``, one range after another."""
+    return np.concatenate([np.arange(bounds[i], bounds[i + 1]) for i in which])
 
 
 def _take(values: Array, rows: NDArray[np.int64]) -> Array:
@@ -83,7 +101,7 @@ def _take(values: Array, rows: NDArray[np.int64]) -> Array:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Data in memory, cut into chunks at borders of structures each time that it is iterated over.
+    """Data in memory, cut into chunks at borders of structures, or of groups, each time that it is iterated over.
 
     Parameters
     ----------
@@ -94,7 +112,9 @@ class Arrays:
     species, index : ndarrays (n_environments,)
         Atomic numbers of the centres, and which structure each belongs to.
     size : int
-        Environments of a chunk; a larger structure makes a larger chunk.
+        Environments of a chunk; a larger structure or group makes a larger chunk.
+    groups : ndarray (n_structures,), optional
+        Structures of one group stay together, and are left out together. Default: each on its own.
     """
 
     X: Array
@@ -103,23 +123,35 @@ class Arrays:
     species: NDArray[Any]
     index: NDArray[Any]
     size: int
+    groups: NDArray[Any] | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         labels, place = np.unique(self.index, return_inverse=True)
-        order = np.argsort(place, kind="stable")
+        structures, group_bounds = self._grouped(len(labels))
+        order = np.argsort(np.argsort(structures)[place], kind="stable")
         in_order = bool((order[1:] > order[:-1]).all())
-        bounds = np.searchsorted(place[order], np.arange(len(labels) + 1))
-        for first, last in _ranges(bounds, self.size):
-            here = slice(int(bounds[first]), int(bounds[last]))
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(place)[structures])])
+        for first, last in _ranges(bounds[group_bounds], self.size):
+            start, stop = int(group_bounds[first]), int(group_bounds[last])
+            here = slice(int(bounds[start]), int(bounds[stop]))
             rows = here if in_order else order[here]
+            listed = slice(start, stop) if self.groups is None else structures[start:stop]
             yield Chunk(
                 _part(self.X, rows),
                 None if self.ldos is None else _part(self.ldos, rows),
-                None if self.dos is None else self.dos[first:last, :],
+                None if self.dos is None else _part(self.dos, listed),
                 self.species[rows],
-                labels[first:last],
-                bounds[first : last + 1] - bounds[first],
+                labels[listed],
+                bounds[start : stop + 1] - bounds[start],
+                group_bounds[first : last + 1] - start,
             )
+
+    def _grouped(self, n_structures: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Structures (n_structures,), one group after another, and where among them each group begins and ends."""
+        if self.groups is None:
+            return np.arange(n_structures), np.arange(n_structures + 1)
+        codes = np.unique(self.groups, return_inverse=True)[1]
+        return np.argsort(codes, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(codes))])
 
 
 def _part(values: Array, rows: slice | NDArray[np.int64]) -> Array:
@@ -127,7 +159,7 @@ def _part(values: Array, rows: slice | NDArray[np.int64]) -> Array:
 
 
 def _ranges(bounds: NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of structures of at most ``size`` environments, or of one structure."""
+    """Ranges of structures (or groups) of at most ``size`` environments, or of one structure (or group)."""
     first, count = 0, len(bounds) - 1
     while first < count:
         last = int(np.searchsorted(bounds, bounds[first] + size, side="right")) - 1
@@ -138,7 +170,7 @@ def _ranges(bounds: NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Streamed:
-    """Chunks (X, targets[, structure_index[, species[, dos]]]) of any source, checked, and cut where too large.
+    """Chunks (X, targets[, structure_index[, species[, dos[, groups]]]]) of any source, checked, cut where too large.
 
     Parameters
     ----------
@@ -146,7 +178,7 @@ class Streamed:
         Can be iterated over again.
     targets : {"ldos", "dos", "both"}
     whole : bool
-        Whether structures matter: then they must be named, and none may be spread over two chunks.
+        Whether structures matter: then they must be named, and neither they nor groups be spread over two chunks.
     size : int
         Environments of a chunk.
     """
@@ -157,25 +189,27 @@ class Streamed:
     size: int
 
     def __iter__(self) -> Iterator[Chunk]:
-        seen: dict[Any, int] = {}
+        structures: dict[Any, int] = {}
+        groups: dict[Any, int] = {}
         shape: tuple[int, int] | None = None
         for number, raw in enumerate(self.source):
             try:
                 arrays = self._checked(raw, shape)
                 if self.whole:
-                    _refuse_repeated(np.unique(arrays.index), number, seen)
+                    _refuse_repeated("structure", arrays.index, number, structures)
+                    _refuse_repeated("group", arrays.groups, number, groups)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"Chunk {number} (counted from 0): {error}") from error
             shape = (int(arrays.X.shape[1]), _energies(arrays))
             yield from arrays
 
     def _checked(self, raw: Any, shape: tuple[int, int] | None) -> Arrays:
-        if not (isinstance(raw, tuple | list) and 2 <= len(raw) <= 5):
+        if not (isinstance(raw, tuple | list) and 2 <= len(raw) <= 6):
             raise TypeError(
-                "a chunk must be (X, targets), or with structure_index, species and dos after them; got "
+                "a chunk must be (X, targets), or with structure_index, species, dos and groups after them; got "
                 f"{type(raw).__name__}{f' of {len(raw)}' if isinstance(raw, tuple | list) else ''}."
             )
-        X, Y, index, species, dos = (*raw, None, None, None)[:5]
+        X, Y, index, species, dos, groups = (*raw, None, None, None, None)[:6]
         features, energies = shape or (None, None)
         X = checked("X", X, (None, features), "n_environments, n_features")
         Y = as_float64("Y", Y)
@@ -189,7 +223,9 @@ class Streamed:
         Y = checked("Y", Y, (rows, energies), "n_structures, n_energies" if self.targets == "dos" else "n, n_energies")
         if dos is not None:
             dos = checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
-        return with_sums(Arrays(X, Y, dos, labels_of("species", species, count), index, self.size), self.targets)
+        kinds = labels_of("species", species, count)
+        together = groups_of(groups, n_structures) if self.whole else None
+        return with_sums(Arrays(X, Y, dos, kinds, index, self.size, together), self.targets)
 
     def _index(self, index: Array | None, count: int) -> NDArray[Any]:
         if not self.whole:
@@ -223,6 +259,15 @@ def labels_of(name: str, values: Array | None, count: int) -> NDArray[Any]:
     return labels
 
 
+def groups_of(groups: Array | None, n_structures: int) -> NDArray[Any] | None:
+    """Check the group of each of ``n_structures``; None: each on its own."""
+    if groups is None:
+        return None
+    labels = to_numpy(groups)
+    check_shape("groups", labels, (n_structures,), "n_structures")
+    return labels
+
+
 def with_sums(arrays: Arrays, targets: Targets) -> Arrays:
     """Put the targets where they belong, and for ``both`` sum the LDOS where no DOS came with it."""
     if targets == "dos":
@@ -235,12 +280,13 @@ def with_sums(arrays: Arrays, targets: Targets) -> Arrays:
     return replace(arrays, dos=sum_segments(_take(arrays.ldos, order), bounds))
 
 
-def _refuse_repeated(labels: NDArray[Any], number: int, seen: dict[Any, int]) -> None:
-    for label in labels.tolist():
+def _refuse_repeated(what: str, labels: NDArray[Any] | None, number: int, seen: dict[Any, int]) -> None:
+    """Refuse a structure or group of an earlier chunk."""
+    for label in [] if labels is None else np.unique(labels).tolist():
         if label in seen:
             raise ValueError(
-                f"structure {label!r} was in chunk {seen[label]} already. A structure must be in one chunk: cut the "
-                "data between structures, and number them through all chunks."
+                f"{what} {label!r} was in chunk {seen[label]} already. A {what} must be in one chunk: cut the data "
+                f"between {what}s, and number them through all chunks."
             )
         seen[label] = number
 

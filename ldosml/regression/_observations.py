@@ -67,8 +67,11 @@ def validate_sums(
 
     X (n_environments, n_features), Y (n_structures, n_energies) or (n_structures,), structure_index
     (n_environments,) with values 0 to n_structures - 1; None: each environment is a structure of its own.
+
+    Raises ValueError when shapes do not fit, structure_index is missing, or a number is not finite.
     """
     if structure_index is None:
+        _refuse_missing_index(X, Y)
         X, Y = validate_fit(estimator, X, Y)
         return X, Y, np.arange(X.shape[0])
     if is_foreign(X):
@@ -84,6 +87,25 @@ def validate_sums(
     index = to_numpy(structure_index)
     check_shape("structure_index", index, (X.shape[0],), "n_environments")
     return X, Y, _whole_numbers(index, Y.shape[0])
+
+
+def _refuse_missing_index(X: Array, Y: Array) -> None:
+    """Ask for structure_index where Y has fewer rows than X, and so must hold sums; the rest is checked later."""
+    n_environments, n_structures = _n_rows(X), _n_rows(Y)
+    if 0 < n_structures < n_environments:
+        raise ValueError(
+            f"X has {n_environments} rows, one an environment, and Y only {n_structures}: where these are the DOS of "
+            f"structures, structure_index (n_environments,) must say which row of Y, 0 to {n_structures - 1}, each "
+            "environment belongs to: fit(X, Y, structure_index=index)."
+        )
+
+
+def _n_rows(values: Array) -> int:
+    """Number of rows of an array or a list; 0 where that is not known."""
+    if isinstance(values, list | tuple):
+        return len(values)
+    shape: tuple[int, ...] = getattr(values, "shape", ())
+    return int(shape[0]) if shape else 0
 
 
 def validate_ldos(ldos: Array, targets: Array, n_environments: int) -> Array:

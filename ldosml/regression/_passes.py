@@ -9,7 +9,7 @@ import numpy as np
 
 from ldosml._array import Array, namespace
 from ldosml.regression._checkpoint import Checkpoint, Progress
-from ldosml.regression._chunks import Chunk, Digest, in_order
+from ldosml.regression._chunks import DIGESTED, Chunk, Digest, in_order
 from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
 from ldosml.solvers import InducedFeatures, NormalEquations
 
@@ -64,8 +64,8 @@ def _rest(chunks: Iterable[Chunk], progress: Progress) -> Iterator[Chunk]:
 
 def _changed(before: Digest, now: Digest) -> str:
     """Name what is not as it was."""
-    names = ("numbers of rows", "descriptors", "targets")
-    return " and ".join(name for name, a, b in zip(names, before, now, strict=True) if not np.isclose(a, b, rtol=1e-9))
+    together = zip(DIGESTED, before, now, strict=True)
+    return " and ".join(name for name, a, b in together if not np.isclose(a, b, rtol=1e-9))
 
 
 def leave_out_errors(
@@ -78,7 +78,8 @@ def leave_out_errors(
 ) -> Array:
     """Root mean square leave-out error over the chunks, (n_alphas, n_energies).
 
-    ``fraction`` of the structures (environments, where they are left out one by one) count, random ones.
+    ``fraction`` of the structures (groups, where structures are left out in groups; environments, where they are left
+    out one by one) count, random ones.
 
     Raises ValueError when there are fewer than two, or none is among those that count.
     """
@@ -86,7 +87,7 @@ def leave_out_errors(
     total, count = None, 0
     for errors, n_rows in in_order(partial(rows.leave_out_errors, task=task), part, n_jobs):
         total, count = errors if total is None else total + errors, count + n_rows
-    what = "structures" if task.whole else "environments"
+    what = ("groups of structures" if part.grouped else "structures") if task.whole else "environments"
     if part.shown < 2:
         raise ValueError(f"Choosing alpha by leaving out needs at least 2 {what}; got 1 sample. Give alpha a number.")
     if total is None:
@@ -97,19 +98,20 @@ def leave_out_errors(
 
 
 class _Part:
-    """A random part of the structures of chunks."""
+    """A random part of the structures of chunks, or of their groups."""
 
     def __init__(self, chunks: Iterable[Chunk], fraction: float, random_state: int | None) -> None:
         self._chunks, self._fraction = chunks, fraction
         self._generator = np.random.default_rng(random_state)
-        self.shown = 0
+        self.shown, self.grouped = 0, False
 
     def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
-            self.shown += len(chunk.labels)
+            self.shown += chunk.n_groups
+            self.grouped |= chunk.n_groups < len(chunk.labels)
             if self._fraction == 1:
                 yield chunk
                 continue
-            kept = np.flatnonzero(self._generator.random(len(chunk.labels)) < self._fraction)
+            kept = np.flatnonzero(self._generator.random(chunk.n_groups) < self._fraction)
             if kept.size:
                 yield chunk.select(kept)

@@ -77,7 +77,8 @@ def choose_points(
 ) -> tuple[Array, NDArray[np.int64]]:
     """Choose inducing points (m, n_features) and their species (m,), sorted by species.
 
-    Warns where duplicates leave fewer than were asked for. Raises ValueError when there are fewer rows than points.
+    Warns where duplicates leave fewer than were asked for. Raises ValueError when there are fewer rows than points, or
+    ``n`` is by species and lacks one; those of which there are no environments are passed over.
     """
     if not (n is None or n == "all" or isinstance(n, int | np.integer | Mapping)):
         raise ValueError(
@@ -89,7 +90,9 @@ def choose_points(
     if n == "all":
         return pool, species
     wanted = min(DEFAULT_POINTS, len(species)) if n is None else n
-    if not isinstance(wanted, Mapping) and wanted > len(species):
+    if isinstance(wanted, Mapping):
+        wanted = {kind: _entry(wanted, kind) for kind in np.unique(species).tolist()}
+    elif wanted > len(species):
         raise ValueError(
             f"n_inducing={wanted} is more than the {len(species)} environments to choose points from. Lower it, or "
             f"give 'all'{'' if len(species) < limit else ', or raise selection_rows'}."
@@ -103,6 +106,15 @@ def choose_points(
             stacklevel=5,
         )
     return namespace(pool).take(pool, index_like(pool, rows), axis=0), species[rows]
+
+
+def _entry(numbers: Mapping[int, int], species: int) -> int:
+    if species not in numbers:
+        raise ValueError(
+            f"n_inducing holds no number of points for the species {species}, only for {list(numbers)}. Its keys are "
+            "atomic numbers, those that fit is told as species; without any, give one number."
+        )
+    return numbers[species]
 
 
 def given_points(selection: Any) -> tuple[Array, NDArray[np.int64]]:

@@ -142,14 +142,15 @@ class SparseRows:
         return namespace(chunk.X).concat(rows, axis=0)
 
     def _blocks(self, chunk: Chunk) -> list[Array] | None:
-        """Rows of each structure; None where each has one."""
-        if chunk.ldos is None:
+        """Rows of each group of structures; None where each has one."""
+        if chunk.ldos is None and chunk.n_groups == len(chunk.labels):
             return None
-        last = [] if chunk.dos is None else [len(chunk.species)]  # its DOS comes after all LDOS
-        edges = zip(chunk.bounds[:-1], chunk.bounds[1:], strict=True)
+        n_ldos = 0 if chunk.ldos is None else len(chunk.species)
+        parts = [] if chunk.ldos is None else [chunk.bounds[chunk.group_bounds]]
+        parts += [] if chunk.dos is None else [n_ldos + chunk.group_bounds]  # the DOS come after all LDOS
         return [
-            index_like(chunk.X, np.concatenate([np.arange(a, b), np.asarray(last, dtype=np.int64) + s]))
-            for s, (a, b) in enumerate(edges)
+            index_like(chunk.X, np.concatenate([np.arange(bounds[g], bounds[g + 1]) for bounds in parts]))
+            for g in range(chunk.n_groups)
         ]
 
 
@@ -166,7 +167,7 @@ class LeaveOutTask:
         Of Phi^T Phi, and the targets in that basis.
     mean : array (n_species, n_energies)
     whole : bool
-        Leave out whole structures.
+        Leave out whole structures, those of a group together.
     """
 
     alphas: Sequence[float]

@@ -61,8 +61,9 @@ class StructureRidge(PerSpecies, ABC):
         Raises
         ------
         ValueError
-            When an array is not finite, shapes differ, a structure has no environments, alpha is not positive, or only
-            one of ``ldos`` and ``ldos_weight`` is given.
+            When an array is not finite, shapes differ, structure_index is missing though ``Y`` has fewer rows than
+            ``X``, a structure has no environments, alpha is not positive, or only one of ``ldos`` and ``ldos_weight``
+            is given.
         """
         X, Y, index = validate_sums(self, X, Y, structure_index)
         self._flat = Y.ndim == 1

@@ -14,16 +14,16 @@ from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml import kernels, solvers
-from ldosml._array import Array, as_float64, index_like, namespace
-from ldosml._validation import check_choice, check_positive, check_shape, validate_fit
+from ldosml._array import Array, index_like, namespace
+from ldosml._validation import check_choice, check_positive, check_shape
 from ldosml.inducing import Selection
 from ldosml.regression._checkpoint import Checkpoint, Progress
-from ldosml.regression._chunks import Arrays, Streamed, Targets, checked, labels_of, with_sums
+from ldosml.regression._chunks import Arrays, Streamed, Targets
 from ldosml.regression._kernel import KernelExpansion
-from ldosml.regression._observations import validate_sums
 from ldosml.regression._passes import leave_out_errors, sum_rows
 from ldosml.regression._per_energy import Alpha
 from ldosml.regression._selecting import Count, choose_points, fingerprint, given_points
+from ldosml.regression._sparse_arguments import check_parameters, given_arrays, needs_structures
 from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
 from ldosml.regression._species import PerSpecies
 from ldosml.solvers import InducedFeatures, NormalEquations
@@ -52,8 +52,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. Leave-one-out is for
         ``targets="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
     n_inducing : int, dict, "all" or None
-        Number of points, shared out equally over the species, or one for each species; None: 1,000, or all environments
-        if there are fewer.
+        Number of points, shared out equally over the species, or a dict with the number for each species, by atomic
+        number; None: 1,000, or all environments if there are fewer.
     selection : {"farthest-point", "cur", "random"}, array (n_inducing, n_features) or dict of such arrays
         How the points are chosen (see ``ldosml.inducing``), or the points themselves, of each species where there are
         several; then ``n_inducing`` is ignored.
@@ -73,13 +73,15 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
     alpha_smoothing : float
         Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
     leave_out_fraction : float
-        Part of the structures (of the environments, in leave-one-out) whose errors choose alpha: random ones.
+        Part of the structures (of their groups, where such are given; of the environments, in leave-one-out) whose
+        errors choose alpha: random ones.
     subtract_mean : bool
         Learn deviations from a mean share of the atoms of each species, which is not regularised: for LDOS the mean,
         otherwise the shares that come closest to all targets, the smallest where the compositions do not tell the
         species apart. Leave-out errors take it as known.
     chunk_size : int
-        Environments at a time; chunks end where structures do.
+        Environments at a time; chunks end where structures do, and groups that are left out together, so that one
+        which is larger makes a larger chunk.
     n_jobs : int or None
         Processes that work on chunks at the same time; None: what the surrounding ``joblib.parallel_config`` says.
     random_state : int or None
@@ -159,6 +161,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         *,
         species: Array | None = None,
         dos: Array | None = None,
+        groups: Array | None = None,
     ) -> Self:
         """Fit all energies to data in memory.
 
@@ -174,31 +177,22 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
             Atomic number of each centre. Default: all are alike.
         dos : array (n_structures, n_energies), optional
             With ``targets="both"``: structures in the order of their labels. Default: sums of ``Y``.
+        groups : array (n_structures,), optional
+            Structures of one group (snapshots of a trajectory), in the order of their labels, are left out together
+            where alpha is chosen by leave-one-structure-out, with the LDOS of all their atoms. Default: each on its
+            own.
 
         Raises
         ------
         ValueError
             When an array is not finite, shapes differ, a parameter is out of range, structure_index is missing or skips
-            rows of the DOS, or there are fewer environments than inducing points.
+            rows of the DOS, n_inducing lacks a species, there are fewer environments than inducing points, or fewer
+            than two structures (groups) to leave out.
         numpy.linalg.LinAlgError
             When alpha is so small that the fit would be rounding.
         """
-        check_choice("targets", self.targets, get_args(Targets))
-        if self.targets == "dos":
-            X, Y, index = validate_sums(self, X, Y, structure_index)
-        else:
-            X, Y = validate_fit(self, X, Y)
-            index = self._labels(structure_index, int(X.shape[0]))
-        self._flat = Y.ndim == 1
-        targets = Y[:, None] if self._flat else Y
-        if dos is not None:
-            if self.targets != "both":
-                raise ValueError(f"dos goes with targets='both'; this fit has targets={self.targets!r}.")
-            dos = as_float64("dos", dos)
-            shape = (len(np.unique(index)), targets.shape[1])
-            dos = checked("dos", dos[:, None] if dos.ndim == 1 else dos, shape, "n_structures, n_energies")
-        kinds = labels_of("species", species, int(X.shape[0]))
-        self._fit(with_sums(Arrays(X, targets, dos, kinds, index, self.chunk_size), self.targets))
+        source, self._flat = given_arrays(self, X, Y, structure_index, species, dos, groups)
+        self._fit(source)
         return self
 
     def fit_chunks(
@@ -209,10 +203,12 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         Parameters
         ----------
         chunks : iterable
-            Gives (X, Y), or (X, Y, structure_index), or with species and dos after them, as ``fit`` takes them; a
-            structure must be in one chunk. It is read up to three times (to choose points, to sum, to choose alpha), so
-            it must be possible to iterate over it again: a list or ``ldosml.datasets.HDF5Chunks``, no generator. The
-            rows of a DOS are the structures of a chunk in the order of their labels.
+            Gives (X, Y), or (X, Y, structure_index), or with species, dos and groups after them, as ``fit`` takes them;
+            a structure must be in one chunk, and so must a group, since what is left out together is looked at
+            together. It is read up to three times (to choose points, to sum, to choose alpha), so it must be possible
+            to iterate over it again: a list or ``ldosml.datasets.HDF5Chunks``, no generator. The rows of a DOS, and
+            groups, are the structures of a chunk in the order of their labels; in a chunk without groups each structure
+            is left out on its own.
         checkpoint : path, optional
             Where the sums are kept while they are made. If the file is there the fit goes on from it; it stays there
             when the fit is done, and is yours to delete.
@@ -235,45 +231,13 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
                 "ldosml.datasets.HDF5Chunks, or an object whose __iter__ starts again."
             )
         self._flat = False
-        source = Streamed(chunks, self.targets, self._whole(), self.chunk_size)
+        source = Streamed(chunks, self.targets, needs_structures(self), self.chunk_size)
         file = None if checkpoint is None else Checkpoint(Path(checkpoint), self._settings(), int(checkpoint_every))
         self._fit(source, file)
         return self
 
-    def _whole(self) -> bool:
-        """Whether rows belong to structures."""
-        return self.targets != "ldos" or (isinstance(self.alpha, str) and self.alpha == "leave-one-structure-out")
-
-    def _labels(self, structure_index: Array | None, count: int) -> NDArray[Any]:
-        """Structure of each environment; each its own where that does not matter."""
-        if structure_index is not None:
-            labels = labels_of("structure_index", structure_index, count)
-            return labels if self._whole() else np.arange(count)
-        if self._whole():
-            raise ValueError(
-                f"alpha={self.alpha!r} with targets={self.targets!r} needs structure_index, the structure of each "
-                "environment: fit(X, Y, structure_index=index)."
-            )
-        return np.arange(count)
-
-    def _check_parameters(self) -> None:
-        for name in ("selection_rows", "chunk_size"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | np.integer) and value >= 1):
-                raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
-        check_positive("dos_weight", self.dos_weight)
-        if not -np.inf < self.size_exponent < np.inf:
-            raise ValueError(f"size_exponent must be a number; got {self.size_exponent!r}.")
-        if not 0 < self.leave_out_fraction <= 1:
-            raise ValueError(f"leave_out_fraction must be above 0 and at most 1; got {self.leave_out_fraction!r}.")
-        if self.targets != "ldos" and isinstance(self.alpha, str) and self.alpha == "leave-one-out":
-            raise ValueError(
-                f"alpha='leave-one-out' goes with targets='ldos'; with {self.targets!r} whole structures are left out: "
-                "'leave-one-structure-out'."
-            )
-
     def _fit(self, source: Arrays | Streamed, checkpoint: Checkpoint | None = None) -> None:
-        self._check_parameters()
+        check_parameters(self)
         first = next(iter(source), None)
         if first is None:
             raise ValueError("There are no chunks to fit: the source is empty.")
@@ -317,7 +281,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         """Parameters that the sums depend on."""
         names = ["kernel", "degree", "gamma", "coef0", "targets", "chunk_size"]
         names += ["dos_weight"] * (self.targets == "both") + ["size_exponent"] * (self.targets != "ldos")
-        settings = {name: getattr(self, name) for name in names} | {"structures whole": self._whole()}
+        settings = {name: getattr(self, name) for name in names} | {"structures whole": needs_structures(self)}
         if isinstance(self.selection, str):
             chosen = {name: getattr(self, name) for name in ("selection", "selection_rows", "random_state")}
             return settings | chosen | {"n_inducing": repr(self.n_inducing)}
@@ -371,7 +335,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         self.alphas_ = np.asarray(safe)
         basis, eigenvalues = solvers.leave_out_basis(factors)
         transforms = [p.coefficients(own) for p, own in zip(induced, _split(basis, induced), strict=True)]
-        task = LeaveOutTask(safe, transforms, eigenvalues, basis.T @ cross, self.target_mean_, self._whole())
+        task = LeaveOutTask(safe, transforms, eigenvalues, basis.T @ cross, self.target_mean_, needs_structures(self))
         self.cv_errors_ = leave_out_errors(source, rows, task, self.leave_out_fraction, self.random_state, self.n_jobs)
         return self.cv_errors_
 

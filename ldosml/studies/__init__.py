@@ -9,7 +9,7 @@ from ldosml.studies.errors import Errors
 from ldosml.studies.folding import predict_left_out
 from ldosml.studies.learning import LearningCurve, learning_curve, spaced_sizes
 from ldosml.studies.settings import Setup
-from ldosml.studies.smearings import SmearingStudy, smearing_study
+from ldosml.studies.smearings import SmearingStudy, common_energies, smearing_study
 from ldosml.studies.strategies import StrategyComparison, compare_strategies, default_strategies
 from ldosml.studies.sweep import CutoffSweep, saturation_radius, sweep_cutoffs
 from ldosml.studies.transfer import Transfer, transfer
@@ -23,6 +23,7 @@ __all__ = [
     "SmearingStudy",
     "StrategyComparison",
     "Transfer",
+    "common_energies",
     "compare_strategies",
     "default_strategies",
     "error_table",

@@ -62,7 +62,8 @@ def smearing_study(
         eV, none below the stored one.
     model : DOSModel
     setup : Setup, optional
-        Give ``high`` of the model, and ``low``, such that every width allows them: sigma depends on the energies.
+        Give ``high`` of the model, and ``low``, such that every width allows them, as ``common_energies`` finds them:
+        sigma depends on the energies.
 
     Raises
     ------
@@ -74,9 +75,7 @@ def smearing_study(
     ordered = sorted({float(width) for width in widths})
     if not ordered:
         raise ValueError("A study of smearing needs at least one width; got none.")
-    # What is refused is refused before anything is computed.
-    for width in (ordered[0], ordered[-1]):
-        data.broaden_to(width).refer_to(model.reference, model.low, model.high)
+    common_energies(data, [ordered[0], ordered[-1]], model)  # refuses widths before anything is computed
     folds, described = setup.folds(data), Described(data, model)
     validations = [
         setup.validation({"smearing_width": width}, partial(_broadened, described, width), folds) for width in ordered
@@ -85,6 +84,15 @@ def smearing_study(
     errors = {width: Errors.from_record(record) for width, record in zip(ordered, records, strict=True)}
     noise = {width: noise_floor(data, one, width, setup.temperature) for width, one in errors.items()}
     return SmearingStudy(errors, noise)
+
+
+def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel) -> tuple[float, float]:
+    """Lowest and highest energy, eV against the model's zero, that it learns at each of several smearing widths (eV).
+
+    Raises what ``broaden_to`` and ``refer_to`` of the dataset raise.
+    """
+    grids = [data.broaden_to(width).refer_to(model.reference, model.low, model.high).grid for width in widths]
+    return max(grid.start for grid in grids), min(grid.stop for grid in grids)
 
 
 def _broadened(described: Described, width: float) -> tuple[LDOSDataset, DOSModel]:

@@ -105,11 +105,14 @@ def default_strategies(n_inducing: int | None = None, **options: Any) -> dict[st
     """
     given = {"alpha": "leave-one-structure-out", "kernel": "matern", "gamma": 0.3, **options}
     if n_inducing is not None:
-        sparse = partial(SparseLDOSKernelRidge, n_inducing=n_inducing, **given)
+        sparse = partial(SparseLDOSKernelRidge, n_inducing=n_inducing)
+        # A tenth of what the joint DOSKernelRidge below minimises, the regularisation included.
+        alpha = given["alpha"]
+        tenth = alpha if isinstance(alpha, str) else alpha / 10 if np.ndim(alpha) == 0 else np.asarray(alpha) / 10
         return {
-            "atomic": sparse(targets="ldos"),
-            "structural": sparse(targets="dos"),
-            "joint": sparse(targets="both", dos_weight=0.1),
+            "atomic": sparse(targets="ldos", **given),
+            "structural": sparse(targets="dos", **given),
+            "joint": sparse(targets="both", dos_weight=0.1, **{**given, "alpha": tenth}),
         }
     return {
         "atomic": LDOSKernelRidge(**given),

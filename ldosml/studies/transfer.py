@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from ase.data import chemical_symbols
 from sklearn.base import clone
 
 from ldosml._journal import Record
@@ -15,6 +16,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.smearing import same_width
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
+from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import given, known_as
 from ldosml.studies.settings import Setup
 
@@ -31,11 +33,14 @@ class Transfer(Tabulated):
         Of the other set, by the model of the whole training set; L/sigma with its own deviations.
     evaluation : Evaluation
         The other set's spectra, on the model's energies.
+    noise : dict of float
+        L/sigma of the noise of the other set's labels, by quantity; see ``noise_floor``.
     """
 
     left_out: Errors
     other: Errors
     evaluation: Evaluation
+    noise: Floor
 
     def records(self) -> list[Record]:
         """A row a quantity: both errors.
@@ -55,6 +60,7 @@ class Transfer(Tabulated):
                     "left_out_loss": inside,
                     "loss": outside,
                     "mean_spectrum_loss": self.other.mean_loss.get(quantity),
+                    "label_noise": self.noise.get(quantity),
                     "left_out_rmse": self.left_out.rmse(quantity),
                     "rmse": self.other.rmse(quantity),
                     "ratio": ratio,
@@ -90,6 +96,12 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
             f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
             "was trained on. Leave them out of one; or, where they are others of the same name, pass other groups=...."
         )
+    missing = sorted(set(test.numbers.tolist()) - set(train.numbers.tolist()))
+    if missing:
+        raise ValueError(
+            f"The other dataset holds {', '.join(chemical_symbols[number] for number in missing)}, which the training "
+            "set lacks. Leave such structures out, or train on a set that has them."
+        )
     if not same_width(train.smearing_width, test.smearing_width):
         raise ValueError(
             f"The one dataset is smeared by {train.smearing_width} eV, the other by {test.smearing_width} eV: use "
@@ -108,4 +120,5 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
     )
     whole = np.zeros(len(test), dtype=np.int64)
     other = Errors.of(evaluation, whole, low=grid.start, high=grid.stop, temperature=setup.temperature)
-    return Transfer(Errors.from_record(record), other, evaluation)
+    noise = noise_floor(test, other, evaluation.predicted.smearing_width, setup.temperature)
+    return Transfer(Errors.from_record(record), other, evaluation, noise)

@@ -1,0 +1,184 @@
+"""The sets of spectra: where each one is, how it was computed, and what its label noise is measured on.
+
+A set NAME has its records in data/NAME/records, its noise in data/NAME/noise, and is packed into data/NAME.h5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import compute_silicon_carbide
+import compute_tin_chalcogenides
+import espresso
+import gpaw_bands
+import numpy as np
+import records
+import silicon_carbide_structures
+import silicon_structures
+import tin_chalcogenide_structures
+from run_plan import Code
+
+DATA = Path(__file__).resolve().parents[1]
+LOEWDIN = "Loewdin, divided by their sum over the atoms in each band, so that the LDOS add up to the DOS"
+PROJECTORS = (
+    "sums of |<projector|band>|^2 over the PAW projectors of bound partial waves, divided by their sum over the atoms "
+    "in each band, so that the LDOS add up to the DOS"
+)
+
+
+@dataclass(frozen=True)
+class Set:
+    """One set.
+
+    ``code`` takes the factor by which the k-density of the spectra is multiplied. The noise is measured on
+    ``noise_names`` from ``noise_bottom`` on; that of properties needs every state, from ``states_bottom`` on.
+    ``energy_max`` of the packed file ends at ``energy_cap``. These three are in eV against the Fermi level.
+    """
+
+    name: str
+    energies: np.ndarray  # eV, the code's own zero
+    code: Callable[[float], Code]
+    provenance: dict[str, object]
+    noise_names: tuple[str, ...]
+    noise_bottom: float
+    states_bottom: float
+    noise_remark: str = ""
+    energy_cap: float | None = None
+
+    @property
+    def records(self) -> Path:
+        return DATA / self.name / "records"
+
+    @property
+    def noise(self) -> Path:
+        return DATA / self.name / "noise"
+
+    @property
+    def packed(self) -> Path:
+        return DATA / f"{self.name}.h5"
+
+
+def _espresso_code(settings: espresso.Settings, factor: float) -> Code:
+    finer = replace(settings, dos_k_density=factor * settings.dos_k_density)
+    return partial(espresso.compute_bands, settings=finer)
+
+
+def _gpaw_code(settings: gpaw_bands.GPAWSettings, factor: float) -> Code:
+    finer = replace(settings, dos_k_density=factor * settings.dos_k_density)
+    return partial(gpaw_bands.compute_bands, settings=finer)
+
+
+def _seeds(seed: int, what: str, file: str) -> str:
+    return f"numpy.random.default_rng([{seed}, number of the {what} in data/scripts/{file}])"
+
+
+def _silicon(name: str, noise_names: tuple[str, ...]) -> Set:
+    settings = espresso.Settings()
+    return Set(
+        name=name,
+        energies=records.ENERGIES,
+        code=partial(_espresso_code, settings),
+        provenance=settings.describe()
+        | {
+            "seeds": _seeds(silicon_structures.SEED, "trajectory", "silicon_structures.py"),
+            "scripts": "data/scripts/compute_silicon.py, data/scripts/pack.py",
+            "weights": LOEWDIN,
+            "units": {
+                "resolution": "states/eV/atom",
+                "cutoffs, conv_thr, diago_thr_init": "Ry",
+                "k densities": "angstrom",
+            },
+        },
+        noise_names=noise_names,
+        noise_bottom=-14.0,
+        states_bottom=-16.0,
+    )
+
+
+def _silicon_carbide() -> Set:
+    settings = compute_silicon_carbide.SETTINGS
+    return Set(
+        name="silicon-carbide",
+        energies=compute_silicon_carbide.ENERGIES,
+        code=partial(_espresso_code, settings),
+        provenance=settings.describe()
+        | {
+            "seeds": _seeds(silicon_carbide_structures.SEED, "base structure", "silicon_carbide_structures.py"),
+            "scripts": "data/scripts/compute_silicon_carbide.py, data/scripts/pack.py",
+            "weights": LOEWDIN,
+            "units": {
+                "resolution": "states/eV/atom",
+                "cutoffs, conv_thr, diago_thr_init": "Ry",
+                "k densities": "angstrom",
+            },
+        },
+        noise_names=(
+            "C-graphite-4-2",
+            "C-diamond-8-0",
+            "C-chain-2-0",
+            "SiC-3C-8-0",
+            "SiC-alloy-8-4-2",
+            "SiC-sheet-2-2",
+            "SiC-chain-2-0",
+            "Si-diamond-8-2",
+            "Si-bcc-2-0",
+            "Si-amorphous-8-0",
+        ),
+        noise_bottom=-24.0,
+        states_bottom=-28.0,
+        noise_remark="Periodic structures only: molecules have one k-point, and no mesh to refine.",
+        energy_cap=8.0,
+    )
+
+
+def _tin_chalcogenides() -> Set:
+    settings = gpaw_bands.GPAWSettings()
+    return Set(
+        name="tin-chalcogenides",
+        energies=compute_tin_chalcogenides.ENERGIES,
+        code=partial(_gpaw_code, settings),
+        provenance=settings.describe()
+        | {
+            "seeds": _seeds(tin_chalcogenide_structures.SEED, "decoration", "tin_chalcogenide_structures.py"),
+            "scripts": "data/scripts/compute_tin_chalcogenides.py, data/scripts/pack.py",
+            "weights": PROJECTORS,
+            "left out": "the 4d bands of Sn, in spectra and in the number of electrons (10 fewer an Sn atom)",
+            "units": {
+                "resolution": "states/eV/atom",
+                "cutoff, electron_smearing, top, semicore_gap": "eV",
+                "density_convergence": "electrons per valence electron",
+                "eigenstate_convergence": "eV^2 per valence electron",
+                "bands_per_volume": "1/angstrom^3",
+                "k densities": "angstrom",
+            },
+        },
+        noise_names=("Pnma-8-02-0", "Pnma-8-06-0", "Cmcm-4-08-0", "Cmcm-8-04-0", "P-3m1-6-06-0"),
+        noise_bottom=-16.0,
+        states_bottom=-18.0,
+    )
+
+
+SILICON_NOISE = (
+    "diamond-2-000-0",
+    "diamond-2-001-0",
+    "beta-tin-4-000-0",
+    "beta-tin-8-000-0",
+    "diamond-8-000-0",
+    "diamond-8-001-0",
+    "liquid-16-000-0",
+    "amorphous-16-000-0",
+    "amorphous-16-001-0",
+    "diamond-16-000-0",
+)
+SETS = {
+    one.name: one
+    for one in (
+        _silicon("silicon", SILICON_NOISE),
+        _silicon("silicon-large", ()),
+        _silicon_carbide(),
+        _tin_chalcogenides(),
+    )
+}

@@ -1,0 +1,67 @@
+"""Bring your own DFT run: eigenvalues, k-points and projections in; a dataset, a model and predictions out."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from ase.build import bulk
+from matplotlib.figure import Figure
+
+import ldosml
+from ldosml import persistence, plotting
+
+
+def dft_run(atoms):
+    """Stand in for what your DFT code wrote: a chain of atoms with one orbital each, whose bands are known.
+
+    Eigenvalues (n_kpoints, n_bands) in eV, k-point weights, and the weight of each atom in each band.
+    """
+    bonds = np.diff(atoms.positions[:, 2], append=atoms.positions[0, 2] + atoms.cell[2, 2])
+    hopping = -2.0 * np.exp(2.4 - bonds)  # eV
+    phases = 2 * np.pi * (np.arange(40) + 0.5) / 40
+    hamiltonians = np.zeros((40, len(atoms), len(atoms)), dtype=complex)
+    for i, t in enumerate(hopping):
+        # eigh reads the lower triangle; the last bond leads to the next cell.
+        last = i == len(atoms) - 1
+        hamiltonians[:, i if last else i + 1, 0 if last else i] = t * np.exp(-1j * phases) if last else t
+    bands, vectors = np.linalg.eigh(hamiltonians)
+    return bands, np.full(40, 1 / 40), (abs(vectors) ** 2).transpose(1, 0, 2)
+
+
+def chain(rng):
+    """Four atoms along z, displaced at random."""
+    atoms = bulk("Si", "sc", a=2.4) * (1, 1, 4)
+    atoms.set_cell([20, 20, 9.6])
+    atoms.positions[:, 2] += rng.uniform(-0.25, 0.25, 4)
+    atoms.pbc = (False, False, True)
+    return atoms
+
+
+rng = np.random.default_rng(0)
+structures = [chain(rng) for _ in range(60)]
+grid = ldosml.EnergyGrid.from_range(-9, 9, 0.05, reference="code")
+spectra = [ldosml.LDOS.from_eigenvalues(*dft_run(atoms), grid, width=0.2).values for atoms in structures]
+data = ldosml.LDOSDataset.from_arrays(
+    structures,
+    grid.energies,
+    ldos=np.concatenate(spectra),
+    reference="code",
+    fermi_energy=0.0,  # one for all, or one a structure
+    energy_max=8.0,  # where your bands end: nothing above it is trained or judged
+    n_electrons={"Si": 1},
+    smearing_width=0.2,
+    groups=[f"run-{i}" for i in range(60)],  # snapshots of one run share a group, which splits keep whole
+    provenance={"code": "nearest neighbours, one orbital an atom"},
+)
+
+with tempfile.TemporaryDirectory() as folder:
+    path = data.write(Path(folder) / "mine.h5")
+    train, test = ldosml.LDOSDataset.read(path).split(test_size=0.2, random_state=0)
+    model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=8.0, n_max=12, l_max=2, atom_sigma=0.3)))
+    persistence.save(model.fit(train), Path(folder) / "mine.ldosml")
+    evaluation = persistence.load(Path(folder) / "mine.ldosml").evaluate(test)
+losses = evaluation.losses()
+print(f"{data}\nheld out: L/sigma {losses['ldos_normalized_loss']:.3f}, mean {losses['ldos_mean_spectrum_loss']:.3f}")
+figure = plotting.representatives_figure(evaluation)
+assert isinstance(figure, Figure)
+figure.savefig("example-2-own-data.png", dpi=150)

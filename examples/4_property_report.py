@@ -1,0 +1,50 @@
+"""From structures to their heat capacity and susceptibility without DFT, judged against it, as a report."""
+
+import numpy as np
+from ase.build import bulk
+from matplotlib.figure import Figure
+
+import ldosml
+from ldosml import report
+from ldosml.properties import molar_susceptibility
+
+data = ldosml.load_dataset("silicon", smearing_width=0.1)  # narrow: temperatures count
+train, test = data.split(test_size=0.2, random_state=0)
+regressor = ldosml.SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=500, kernel="matern", gamma=0.3)
+model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=6.0)), regressor, high=5.0).fit(train)
+
+evaluation = model.evaluate(test)
+properties = report.DerivedProperties(*evaluation.properties([300.0]), 300.0)
+for c in properties.comparisons():
+    print(f"{c.name:22} L/sigma {c.normalized_loss:6.3f}, RMSE {c.rmse:.3g} {c.unit}")
+report.write_report(
+    "example-4-report.html",
+    evaluation,
+    title="Silicon held out",
+    training={"structures": len(train), "regressor": repr(regressor)},
+    provenance=data.provenance,
+    label_noise=data.label_noise,
+    timings={},
+    properties=properties,
+)
+
+cell = bulk("Si", a=5.47, cubic=True) * (2, 2, 2)
+del cell[0]  # a vacancy
+ldos = model.predict(cell)
+electrons = model.n_electrons(cell)  # as the training data count them: 4 an atom
+kelvin = np.linspace(50.0, 1500.0, 30)
+mu = ldosml.chemical_potential(ldos, electrons, kelvin)
+heat = ldosml.heat_capacity(ldos, mu, kelvin)  # (n_atoms, n_temperatures), eV/K; rows add up to the cell's
+susceptibility = molar_susceptibility(ldos.total(), mu, kelvin)[0]
+largest = np.sort(heat, axis=0)[::-1].cumsum(axis=0)
+half = (largest < largest[-1] / 2).sum(axis=0) + 1  # how many atoms carry half of it
+for i in (5, -1):
+    print(f"{kelvin[i]:5.0f} K: mu {mu[0, i]:+.3f} eV, half of C in {half[i]} of {len(cell)} atoms")
+
+figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+left, right = figure.subplots(1, 2)
+left.plot(kelvin, heat.sum(axis=0) * 1e3, color="#0072B2")
+left.set(xlabel="temperature (K)", ylabel="electronic heat capacity (meV/K)", title="63 atoms with a vacancy")
+right.plot(kelvin, susceptibility * 1e6, color="#D55E00")
+right.set(xlabel="temperature (K)", ylabel="Pauli susceptibility (1e-6 emu/mol)")
+figure.savefig("example-4-properties.png", dpi=150)

@@ -14,7 +14,7 @@ from ldosml._array import Array, to_numpy
 from ldosml.evaluation import NAMES, Evaluation, Spectrum
 from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
 from ldosml.plotting.parity import draw_counts, draw_error_counts
-from ldosml.plotting.spectra import atom_name, plot_spectrum, short
+from ldosml.plotting.spectra import draw_environment, draw_total
 from ldosml.plotting.style import (
     BLUE,
     FONT,
@@ -28,7 +28,6 @@ from ldosml.plotting.style import (
 from ldosml.spectra import DOS
 
 _UNIT = "states/eV/atom"
-_LONGEST_NAME = 30  # characters that fit above a third of the page's width
 
 
 def representatives(losses: Array) -> dict[str, int]:
@@ -116,25 +115,14 @@ def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> Non
     reference, predicted = evaluation.reference, evaluation.predicted
     assert reference is not None  # or representatives_figure would not draw them
     losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
-    index = to_numpy(reference.structure_index)
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
-        structure = int(index[row])
-        atom = f", {atom_name(evaluation, row)}"
-        title = (
-            f"{rank}: L/σ = {losses[row]:.3f}\n{short(evaluation.names[structure], _LONGEST_NAME - len(atom))}{atom}"
-        )
-        curves = reference.values[row, :], predicted.values[row, :]
-        plot_spectrum(ax, reference.energies, *curves, zero=reference.grid.reference, title=title)
+        draw_environment(ax, evaluation, row, f"{rank}: L/σ = {losses[row]:.3f}")
 
 
 def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
-    reference, predicted = evaluation.dos()
-    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))
-    values, predicted_values = _values(evaluation)["dos"]
+    losses = to_numpy(metrics.normalized_loss(*evaluation.dos(), per="structure"))
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
-        title = f"{rank}: L/σ = {losses[row]:.3f}\n{short(evaluation.names[row], _LONGEST_NAME)}"
-        curves, zero = (values[row], predicted_values[row]), reference.grid.reference
-        plot_spectrum(ax, reference.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
+        draw_total(ax, evaluation, row, f"{rank}: L/σ = {losses[row]:.3f}")
 
 
 def _draw_errors(

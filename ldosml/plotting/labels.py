@@ -46,6 +46,8 @@ PROPERTY_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What people call the columns and spectra of a ``PropertyTable``."""
 
+_SPECTRUM_NAMES = {"ldos": "LDOS", "dos": "DOS per atom", "dos_derivative": "dDOS/dE"}
+LOSS_LABEL = "normalised loss L/σ"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -57,6 +59,17 @@ def property_name(name: str, temperature: float | None = None) -> str:
     """
     words = PROPERTY_NAMES.get(name, name.replace("_", " "))
     return words if temperature is None else f"{words} at {temperature:g} K"
+
+
+def quantity_name(name: str) -> str:
+    """What people call a quantity that a study judges: a spectrum, the LDOS of an element, or a property.
+
+    >>> quantity_name("ldos Si"), quantity_name("dos_derivative"), quantity_name("band_energy")
+    ('LDOS of Si', 'dDOS/dE', 'band energy')
+    """
+    if name.startswith("ldos "):
+        return f"LDOS of {name.removeprefix('ldos ')}"
+    return _SPECTRUM_NAMES.get(name) or property_name(name)
 
 
 def power_of_ten(*values: NDArray[np.float64]) -> int:

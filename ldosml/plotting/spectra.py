@@ -9,8 +9,10 @@ from ldosml._array import Array, to_numpy
 from ldosml._validation import check_shape
 from ldosml.energy import Reference
 from ldosml.evaluation import Evaluation
-from ldosml.plotting.labels import LDOS_LABEL
+from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL
 from ldosml.plotting.style import BLUE, FONT, SMALL_FONT, VERMILLION, finish_energy_axis, mark_fermi_level
+
+LONGEST_NAME = 30  # characters that fit above a third of the page's width
 
 
 def plot_spectrum(
@@ -67,6 +69,26 @@ def draw_spectrum(
     ax.set_ylabel(quantity, fontsize=FONT)
     if title is not None:
         ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
+
+
+def draw_environment(ax: Axes, evaluation: Evaluation, row: int, heading: str) -> None:
+    """LDOS of the atom in a row of the evaluation, in a third of the page; below ``heading``, which atom it is."""
+    reference, predicted = evaluation.reference, evaluation.predicted
+    assert reference is not None  # or there is nothing to draw
+    structure = int(to_numpy(reference.structure_index)[row])
+    atom = f", {atom_name(evaluation, row)}"
+    title = f"{heading}\n{short(evaluation.names[structure], LONGEST_NAME - len(atom))}{atom}"
+    curves = reference.values[row, :], predicted.values[row, :]
+    plot_spectrum(ax, reference.energies, *curves, zero=reference.grid.reference, title=title)
+
+
+def draw_total(ax: Axes, evaluation: Evaluation, structure: int, heading: str) -> None:
+    """DOS per atom of a structure of the evaluation, in a third of the page; its name is below ``heading``."""
+    reference, predicted = evaluation.dos()
+    title = f"{heading}\n{short(evaluation.names[structure], LONGEST_NAME)}"
+    curves = (to_numpy(dos.per_atom())[structure] for dos in (reference, predicted))
+    zero = reference.grid.reference
+    plot_spectrum(ax, reference.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
 
 
 def atom_name(evaluation: Evaluation, row: int) -> str:

@@ -153,7 +153,7 @@ def learning_curve(
     return LearningCurve(errors, n_environments, n_structures, noise)
 
 
-def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, random_state: int = 0) -> list[int]:
+def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state: int = 0) -> list[int]:
     """Sizes in equal ratios, from about ten groups to the smallest training part, for ``learning_curve``.
 
     Those for which whole groups would give the same part twice are left out, so that there may be fewer; ``n_splits``

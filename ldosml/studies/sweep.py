@@ -216,10 +216,6 @@ def sweep_cutoffs(
         raise ValueError(f"A sweep needs at least one radius and one mode; got {len(ordered)} and {len(modes)}.")
     for mode in modes:
         check_choice("mode", mode, get_args(CutMode))
-    if ordered[0] <= 1:
-        raise ValueError(
-            f"A radius must be above 1 angstrom, below which SOAP has no radial functions; got {ordered[0]:g}."
-        )
     soap = soap_of(model)
     for r_cut in ordered:
         clone(soap).set_params(r_cut=r_cut).fit(data.structures)  # refuses what it cannot describe

@@ -1,0 +1,83 @@
+"""The figure of a table of errors: how they are spread over single atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ldosml.plotting.panels import by_set, label_log_axis, name_above
+from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
+from ldosml.studies.error_table import ErrorTable
+
+_COLORS = {"groups": BLUE, "environments": VERMILLION}
+_NAMES = {"groups": "whole trajectories left out", "environments": "single atoms left out, which leaks"}
+_MOST_IN_COLUMN = 3  # elements
+
+
+def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
+    """L/sigma of single environments by element and split: a panel a set, on a logarithmic scale.
+
+    Table I of Aryanpour and Sadeghi (2025) as a picture. Boxes hold the middle half, with the median; whiskers run from
+    the smallest to the largest; diamonds are the means. Below each element, how many environments it has.
+
+    Parameters
+    ----------
+    tables : ErrorTable, or dict of ErrorTable
+        Several by the names of their sets.
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    named = by_set(tables)
+    counts = [len(_elements(table)) for table in named.values()]
+    width = COLUMN_WIDTH if sum(counts) <= _MOST_IN_COLUMN else PAGE_WIDTH
+    figure = Figure(figsize=(width, 3.0), layout="constrained")
+    axes = figure.subplots(1, len(named), sharey=True, squeeze=False, width_ratios=counts)[0]
+    for ax, (name, table) in zip(axes, named.items(), strict=True):
+        _draw(ax, table)
+        ax.set_title(name, fontsize=FONT, parse_math=False)
+    axes[0].set_ylabel("L/σ of an atom's LDOS", fontsize=FONT)
+    axes[0].set_yscale("log")
+    label_log_axis(axes[0].yaxis)
+    splits = [split for split in _NAMES if any(split in table.errors for table in named.values())]
+    handles = [Patch(facecolor=_COLORS[split], alpha=0.5, edgecolor=_COLORS[split]) for split in splits]
+    name_above(
+        figure, dict(zip(map(_NAMES.__getitem__, splits), handles, strict=True)), 2 if width == PAGE_WIDTH else 1
+    )
+    return figure
+
+
+def _elements(table: ErrorTable) -> list[str]:
+    return next(iter(table.errors.values())).elements
+
+
+def _draw(ax: Axes, table: ErrorTable) -> None:
+    elements, width = _elements(table), 0.7 / len(table.errors)
+    for number, (split, errors) in enumerate(table.errors.items()):
+        places = np.arange(len(elements)) + (number - (len(table.errors) - 1) / 2) * width
+        color = _COLORS[split]
+        ax.boxplot(
+            [errors.by_environment(element) for element in elements],
+            positions=places,
+            widths=0.85 * width,
+            whis=(0, 100),
+            patch_artist=True,
+            showmeans=True,
+            showfliers=False,
+            boxprops={"facecolor": (color, 0.5), "edgecolor": color},
+            whiskerprops={"color": color},
+            capprops={"color": color},
+            medianprops={"color": "black", "linewidth": 1.2},
+            meanprops={"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"},
+        )
+    errors = next(iter(table.errors.values()))
+    texts = [f"{element}\n{len(errors.by_environment(element)):,}" for element in elements]
+    ax.set_xticks(range(len(elements)), texts, fontsize=FONT)
+    ax.set_xlim(-0.5, len(elements) - 0.5)
+    ax.tick_params(axis="y", labelsize=SMALL_FONT)

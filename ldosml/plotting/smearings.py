@@ -1,0 +1,57 @@
+"""The figure of a study of smearing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ldosml.plotting.labels import LOSS_LABEL, quantity_name
+from ldosml.plotting.panels import MEAN, NOISE, draw_losses, legend_above, panels
+from ldosml.plotting.style import BLUE, FONT, SMALL_FONT
+from ldosml.studies.smearings import SmearingStudy
+
+
+def smearing_figure(study: SmearingStudy, quantities: Sequence[str] = ("ldos", "dos")) -> Figure:
+    """L/sigma against the smearing width, a panel a quantity, between what knowing nothing and perfect labels allow.
+
+    The band runs from the best fold to the worst. Lines tell the noise of the labels, where it is known, and what
+    predicting the mean spectrum achieves: both change with the width, too.
+
+    Parameters
+    ----------
+    study : SmearingStudy
+    quantities : sequence of str
+        Of those the study has errors of.
+
+    Raises
+    ------
+    ValueError
+        When there are no quantities, or one has no errors.
+    """
+    if not quantities:
+        raise ValueError("A figure of smearing needs at least one quantity; got none.")
+    figure, axes = panels(len(quantities), 2.4, above=0.4, sharey=True)
+    for ax, quantity in zip(axes, quantities, strict=True):
+        _draw(ax, study, quantity)
+        ax.set_xticks(list(study.errors))
+        ax.set_title(quantity_name(quantity), fontsize=FONT)
+        if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            ax.set_ylabel(LOSS_LABEL, fontsize=FONT)
+    axes[0].set_ylim(bottom=0)
+    legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
+    return figure
+
+
+def _draw(ax: Axes, study: SmearingStudy, quantity: str) -> None:
+    widths = list(study.errors)
+    draw_losses(ax, widths, list(study.errors.values()), quantity, (BLUE, "o"), "trajectories left out")
+    known = [width for width in widths if quantity in study.errors[width].mean_loss]
+    if known:
+        ax.plot(known, [study.errors[width].mean_loss[quantity] for width in known], marker=".", **MEAN)
+    known = [width for width in widths if quantity in study.noise[width]]
+    if known:
+        ax.plot(known, [study.noise[width][quantity] for width in known], marker=".", **NOISE)
+    ax.set_xlabel("smearing width (eV)", fontsize=FONT)
+    ax.tick_params(labelsize=SMALL_FONT)

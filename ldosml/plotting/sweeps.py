@@ -1,0 +1,90 @@
+"""The figure of a sweep of cutoffs: how far an atom sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ldosml._journal import Record
+from ldosml.plotting.labels import LOSS_LABEL
+from ldosml.plotting.panels import MEAN, NOISE, by_set, draw_losses, legend_above, panels, titled
+from ldosml.plotting.style import FONT, SMALL_FONT, looks
+from ldosml.studies.sweep import CutoffSweep
+
+_ROOM = 0.2  # of what is drawn, above it
+
+
+def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: int = 500) -> Figure:
+    """L/sigma of the LDOS against the cutoff radius, a panel an element.
+
+    Arranged as figure 1 of Aryanpour and Sadeghi (2025). Bands run from the best fold to the worst. Markers at the top
+    are the saturation radii, their bars the 95 % intervals of a bootstrap over trajectories; see
+    ``CutoffSweep.saturation``. Lines tell the noise of the labels, where it is known, and what predicting the element's
+    mean spectrum achieves.
+
+    Parameters
+    ----------
+    sweeps : CutoffSweep, or dict of CutoffSweep
+        Several by the names of their sets.
+    n_draws : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    drawn = [(name, sweep, element) for name, sweep in by_set(sweeps).items() for element in sweep.elements]
+    figure, axes = panels(len(drawn), 2.4, above=0.5, sharey=True)
+    reached = {id(sweep): _saturation(sweep, n_draws) for _, sweep, _ in drawn}
+    for ax, (name, sweep, element) in zip(axes, drawn, strict=True):
+        _draw(ax, sweep, element, reached[id(sweep)])
+        ax.set_title(titled(name, element), fontsize=FONT, parse_math=False)
+        if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            ax.set_ylabel(f"LDOS, {LOSS_LABEL}", fontsize=FONT)
+    axes[0].set_ylim(0, axes[0].get_ylim()[1] * (1 + _ROOM))
+    legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
+    return figure
+
+
+def _saturation(sweep: CutoffSweep, n_draws: int) -> dict[tuple[str, str], Record]:
+    """By mode and element."""
+    rows = [row for mode in sweep.modes for row in sweep.saturation(mode, n_draws=n_draws)]
+    return {(row["mode"], row["element"]): row for row in rows}
+
+
+def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str, str], Record]) -> None:
+    quantity = f"ldos {element}"
+    for number, (mode, look) in enumerate(looks(sweep.modes).items()):
+        errors = [sweep.errors[mode, r_cut] for r_cut in sweep.radii]
+        draw_losses(ax, sweep.radii, errors, quantity, look, f"{mode} fragments")
+        if np.isfinite(reached[mode, element]["r_sat"]):
+            _mark(ax, reached[mode, element], 0.95 - 0.08 * number, look)
+    ax.axhline(errors[0].mean_loss[quantity], **MEAN)
+    if quantity in sweep.noise:
+        ax.axhline(sweep.noise[quantity], **NOISE)
+    ax.set_xlabel("cutoff radius (Å)", fontsize=FONT)
+    ax.tick_params(labelsize=SMALL_FONT)
+
+
+def _mark(ax: Axes, row: Record, place: float, look: tuple[str, str]) -> None:
+    """The saturation radius and its interval, at a fraction ``place`` of the panel's height."""
+    color, marker = look
+    reach = [[max(0.0, row["r_sat"] - row["low"])], [max(0.0, row["high"] - row["r_sat"])]]
+    ax.errorbar(
+        [row["r_sat"]],
+        [place],
+        xerr=reach,
+        marker=marker,
+        markersize=6,
+        markerfacecolor="white",
+        linestyle="none",
+        color=color,
+        linewidth=1.2,
+        capsize=3,
+        transform=ax.get_xaxis_transform(),
+        label=f"saturation, {row['mode']}",
+    )

@@ -12,41 +12,26 @@ above the Fermi level, and to 10.5 eV in the code's zero.
 import argparse
 
 import machine
-import numpy as np
 from sklearn.base import clone
 
 from ldosml import SOAP, DOSModel, Evaluation, LDOSKernelRidge, load_dataset
 from ldosml.report import label_noise_at
 from ldosml.search import silicon_model
+from ldosml.studies import predict_left_out
 
 
-def loss(predicted: list[np.ndarray], reference: list[np.ndarray]) -> float:
-    """Equation 15, pooled."""
-    a, b = np.concatenate(predicted), np.concatenate(reference)
-    return float(np.sqrt(np.mean((a - b) ** 2)) / b.std())
-
-
-def judged(data, model: DOSModel, n_splits: int, reference="fermi", low=-14.0, high=5.0) -> list[Evaluation]:
-    """Every fold's evaluation."""
+def judged(data, model: DOSModel, n_splits: int, reference="fermi", low=-14.0, high=5.0) -> Evaluation:
+    """Every structure, predicted without its fold."""
     model = clone(model).set_params(reference=reference, low=low, high=high)
-    return [
-        clone(model).fit(data.select(train)).evaluate(data.select(test))
-        for train, test in data.folds(n_splits, random_state=0)
-    ]
+    return predict_left_out(data, model, data.folds(n_splits, random_state=0))
 
 
-def pooled(evaluations: list[Evaluation]) -> dict[str, float]:
+def pooled(evaluation: Evaluation) -> dict[str, float]:
     """L/sigma of LDOS and DOS per atom over all folds, and that of predicting the mean spectrum."""
-    dos = [[spectra.per_atom() for spectra in e.dos()] for e in evaluations]
-    pairs = {
-        "LDOS": ([e.predicted.values for e in evaluations], [e.reference.values for e in evaluations]),
-        "DOS": ([predicted for _, predicted in dos], [reference for reference, _ in dos]),
-    }
-    result = {}
-    for name, (predicted, reference) in pairs.items():
-        mean = np.concatenate(reference).mean(axis=0)
-        result[name] = loss(predicted, reference)
-        result[f"{name}, mean spectrum"] = loss([np.broadcast_to(mean, r.shape) for r in reference], reference)
+    losses, result = evaluation.losses(), {}
+    for key, name in (("ldos", "LDOS"), ("dos", "DOS")):
+        result[name] = losses[f"{key}_normalized_loss"]
+        result[f"{name}, mean spectrum"] = losses[f"{key}_mean_spectrum_loss"]
     return result
 
 
@@ -57,12 +42,12 @@ def main() -> None:
     print(machine.describe(), load_dataset("silicon"), sep="\n")
     for width in (0.1, 0.2, 0.3, 0.5):
         data = load_dataset("silicon", smearing_width=width)
-        evaluations = judged(data, silicon_model(), n_splits)
+        evaluation = judged(data, silicon_model(), n_splits)
         noise = label_noise_at(data.label_noise, width)
-        numbers = ", ".join(f"{name} {value:.3f}" for name, value in pooled(evaluations).items())
+        numbers = ", ".join(f"{name} {value:.3f}" for name, value in pooled(evaluation).items())
         print(f"{width} eV: {numbers}; label noise {noise}", flush=True)
         if width == 0.3:
-            rows = sorted((row for e in evaluations for row in e.by_structure()), key=lambda row: -row["dos_loss"])
+            rows = sorted(evaluation.by_structure(), key=lambda row: -row["dos_loss"])
             print(
                 "  largest DOS errors:",
                 *(f"{row['name']} ({row['n_atoms']} atoms) {row['dos_loss']:.2f};" for row in rows[:12]),

@@ -16,7 +16,7 @@ import argparse
 
 import machine
 import numpy as np
-from silicon_folds import loss
+from si_vasp_folds import loss
 from sklearn.base import clone
 
 from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor, load_dataset
@@ -92,8 +92,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (name, kind), parts in predicted.items():
         values = np.concatenate(parts)
-        errors = loss([values], [true_ldos]), loss([sums(values, ranks)], [true_dos])
-        floor = loss([np.concatenate(lost[name])], [true_ldos])
+        errors = loss(values, true_ldos), loss(sums(values, ranks), true_dos)
+        floor = loss(np.concatenate(lost[name]), true_ldos)
         alpha, difference = (f"{np.median(alphas[name]):.1e}", f"{apart[name]:.0e}") if kind == "one" else ("", "")
         print(f"| {name} | {kind} | {errors[0]:.4f} | {errors[1]:.4f} | {floor:.4f} | {alpha} | {difference} |")
 

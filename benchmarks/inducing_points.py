@@ -22,9 +22,10 @@ from pathlib import Path
 import machine
 import numpy as np
 from si_vasp_folds import loss
+from silicon_part import load_part
 from sklearn.model_selection import GroupKFold
 
-from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge, import_dataset, load_dataset
+from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge, import_dataset
 
 FEATURES, ENERGIES, ATOMS = 252, 400, 20
 KERNEL = {"kernel": "matern", "gamma": 1.0}
@@ -128,7 +129,7 @@ def accuracy(name: str, X, Y, index, folds) -> None:
 
 
 def silicon():
-    data = load_dataset("silicon", smearing_width=0.3).refer_to("fermi", -14, 5)
+    data = load_part(smearing_width=0.3).refer_to("fermi", -14, 5)
     index = data.structure_index
     folds = [
         (np.flatnonzero(np.isin(index, a)), np.flatnonzero(np.isin(index, b))) for a, b in data.folds(5, random_state=0)

@@ -22,9 +22,10 @@ from time import perf_counter
 
 import machine
 import numpy as np
+from silicon_part import load_part
 from sklearn.model_selection import GroupKFold
 
-from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset, load_dataset
+from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset
 from ldosml.search import search_settings
 from ldosml.studies import Errors, StrategyComparison, predict_left_out
 from ldosml.studies.folding import fold_of_each, pooled
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--logs", type=Path)
     parser.add_argument("--real", type=Path)
     arguments = parser.parse_args()
-    data = load_dataset("silicon", smearing_width=0.3)
+    data = load_part(smearing_width=0.3)
     print(machine.describe(), data, sep="\n")
     if arguments.logs is not None:
         arguments.logs.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,7 @@ def main() -> None:
         **{name: [setting] * 5 for name, setting in FIXED.items()},
     }
     for width in (0.3, 0.5):
-        data = load_dataset("silicon", smearing_width=width)
+        data = load_part(smearing_width=width)
         report(f"silicon, {width} eV", data, folds, settings)
     if arguments.real is not None:
         folder = arguments.real / "si_vasp_ldos"

@@ -2,7 +2,7 @@
 
     python benchmarks/strategies.py [--real FOLDER]
 
-The shipped silicon set at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five folds that keep trajectories whole;
+A part of the shipped silicon set (``silicon_part.py``) at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five folds that keep trajectories whole;
 L/sigma of LDOS and of DOS per atom, and of properties at 300 K derived from the DOS, pooled over the folds. Differences
 to atomic learning are paired by structure; their 95 % interval is a bootstrap over trajectories. Seconds are those of a
 fit and its predictions; the first row's hold the descriptors of all. With FOLDER also the 240 frames of si_vasp_ldos
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import machine
 import numpy as np
+from silicon_part import load_part
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset, load_dataset
+from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset
 from ldosml.studies import Setup, compare_strategies
 
 OPTIONS = {"alpha": "leave-one-structure-out", "kernel": "matern"}
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder with si_vasp_ldos")
     real = parser.parse_args().real
     warnings.simplefilter("ignore")  # of dips below zero, which are repaired
-    data = load_dataset("silicon", smearing_width=0.3)
+    data = load_part(smearing_width=0.3)
     print(machine.describe(), data, sep="\n")
     compare(data, properties=True)
     if real is not None:

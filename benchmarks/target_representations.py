@@ -17,9 +17,10 @@ import argparse
 import machine
 import numpy as np
 from si_vasp_folds import loss
+from silicon_part import load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor, load_dataset
+from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
 
 REGRESSOR = LDOSKernelRidge("leave-one-structure-out", kernel="matern")
 LOW, HIGH, WIDTH = -14.0, 5.0, 0.3
@@ -59,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, default=5)
     n_splits = parser.parse_args().folds
-    data = load_dataset("silicon", smearing_width=WIDTH).refer_to("fermi", LOW, HIGH)
+    data = load_part(smearing_width=WIDTH).refer_to("fermi", LOW, HIGH)
     X = SOAP().fit_transform(data.structures)
     Y, index = data.ldos.values, np.asarray(data.ldos.structure_index)
     groups = np.asarray(data.groups)[index]

@@ -1,4 +1,4 @@
-"""Targets in three representations on the shipped silicon: five folds that keep trajectories whole.
+"""Targets in three representations on a part of the shipped silicon: five folds that keep trajectories whole.
 
     python benchmarks/target_representations.py
 

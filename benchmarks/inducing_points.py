@@ -9,8 +9,8 @@ that no disk is needed, on 2,000 farthest points. The bound is the time of the m
 same run; making the data is not counted. Times are those of the processor, so that others on the machine do not count
 (with OMP_NUM_THREADS=1; more threads also wait for each other), and of the clock. Memory is the largest resident size.
 
-``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set, and on si_vasp_ldos in FOLDER
-(see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over grouped folds; the processor time
+``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set (``silicon_part.py``),
+and on si_vasp_ldos in FOLDER (see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over grouped folds; the processor time
 to fit (points, alpha per energy by leave-one-structure-out among 20, and coefficients) is the median over the folds.
 """
 

@@ -350,7 +350,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep", "{data}", "--r-cut", "0.8,4"], "A radius must be above 1 angstrom"),
+        (["sweep", "{data}", "--r-cut", "0.8,4"], "SOAP needs r_cut above 1 angstrom"),
         (["sweep", "{data}", "--r-cut", "2:8"], "--r-cut takes a range START:STOP:STEP"),
         (["sweep", "{data}", "--r-cut", "8:2:1"], "got '8:2:1'"),
         (["sweep", "{data}", "--r-cut", "3;4"], "got '3;4'"),

@@ -10,8 +10,9 @@ same run; making the data is not counted. Times are those of the processor, so t
 (with OMP_NUM_THREADS=1; more threads also wait for each other), and of the clock. Memory is the largest resident size.
 
 ``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set (``silicon_part.py``),
-and on si_vasp_ldos in FOLDER (see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over grouped folds; the processor time
-to fit (points, alpha per energy by leave-one-structure-out among 20, and coefficients) is the median over the folds.
+and on si_vasp_ldos in FOLDER (see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over
+grouped folds; the processor time to fit (points, alpha per energy by leave-one-structure-out among 20, and
+coefficients) is the median over the folds.
 """
 
 import argparse

@@ -9,9 +9,10 @@ that no disk is needed, on 2,000 farthest points. The bound is the time of the m
 same run; making the data is not counted. Times are those of the processor, so that others on the machine do not count
 (with OMP_NUM_THREADS=1; more threads also wait for each other), and of the clock. Memory is the largest resident size.
 
-``accuracy`` compares the full kernel with inducing points on the shipped silicon set, and on si_vasp_ldos in FOLDER
-(see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over grouped folds; the processor time
-to fit (points, alpha per energy by leave-one-structure-out among 20, and coefficients) is the median over the folds.
+``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set (``silicon_part.py``),
+and on si_vasp_ldos in FOLDER (see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over
+grouped folds; the processor time to fit (points, alpha per energy by leave-one-structure-out among 20, and
+coefficients) is the median over the folds.
 """
 
 import argparse
@@ -22,9 +23,10 @@ from pathlib import Path
 import machine
 import numpy as np
 from si_vasp_folds import loss
+from silicon_part import load_part
 from sklearn.model_selection import GroupKFold
 
-from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge, import_dataset, load_dataset
+from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge, import_dataset
 
 FEATURES, ENERGIES, ATOMS = 252, 400, 20
 KERNEL = {"kernel": "matern", "gamma": 1.0}
@@ -128,7 +130,7 @@ def accuracy(name: str, X, Y, index, folds) -> None:
 
 
 def silicon():
-    data = load_dataset("silicon", smearing_width=0.3).refer_to("fermi", -14, 5)
+    data = load_part(smearing_width=0.3).refer_to("fermi", -14, 5)
     index = data.structure_index
     folds = [
         (np.flatnonzero(np.isin(index, a)), np.flatnonzero(np.isin(index, b))) for a, b in data.folds(5, random_state=0)

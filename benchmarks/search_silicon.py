@@ -22,10 +22,13 @@ from time import perf_counter
 
 import machine
 import numpy as np
+from silicon_part import load_part
 from sklearn.model_selection import GroupKFold
 
-from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset, load_dataset
+from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset
 from ldosml.search import search_settings
+from ldosml.studies import Errors, StrategyComparison, predict_left_out
+from ldosml.studies.folding import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
 BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-structure-out", kernel="matern")
@@ -45,87 +48,37 @@ FIXED = {
 }  # fmt: skip
 
 
-class Squares:
-    """Squared errors of every structure of a dataset, summed, from whichever fold predicts it."""
-
-    def __init__(self, data) -> None:
-        self.reference = data.refer_to("fermi", LOW, HIGH)
-        self.ldos, self.dos = np.full(len(data), np.nan), np.full(len(data), np.nan)
-        self.seconds: list[float] = []
-
-    def add(self, data, setting, train, test) -> None:
-        """Fit a setting on the training structures, judge it on the others."""
-        start = perf_counter()
-        model = DOSModel(*setting, low=LOW, high=HIGH).fit(data.select(train))
-        evaluation = model.evaluate(data.select(test))
-        self.seconds.append(perf_counter() - start)
-        squared = (evaluation.predicted.values - evaluation.reference.values) ** 2
-        dos, predicted = (spectra.per_atom() for spectra in evaluation.dos())
-        for place, structure in enumerate(test):
-            self.ldos[structure] = squared[evaluation.reference.rows(place)].sum()
-            self.dos[structure] = ((predicted[place] - dos[place]) ** 2).sum()
-
-    def copy(self, other: "Squares", test) -> None:
-        """Take what another has found for the same setting in the same fold."""
-        self.ldos[test], self.dos[test] = other.ldos[test], other.dos[test]
-        self.seconds.append(other.seconds[-1])
-
-    def losses(self, structures) -> np.ndarray:
-        """L/sigma of LDOS and DOS per atom, pooled over some structures; sigma is that of the whole set."""
-        reference = self.reference
-        n_energies, atoms = reference.grid.size, reference.n_atoms[structures].sum()
-        means = [self.ldos[structures].sum() / (atoms * n_energies), self.dos[structures].mean() / n_energies]
-        sigmas = [reference.ldos.values.std(), (reference.dos.values / reference.n_atoms[:, None]).std()]
-        return np.sqrt(means) / sigmas
+def judged(data, folds, settings: dict[str, list]) -> tuple[dict[str, Errors], dict[str, list[float]]]:
+    """Errors of every setting, which may differ from fold to fold, and seconds of each fold; equal ones once only."""
+    done: dict[tuple[int, str], tuple[Evaluation, float]] = {}
+    errors, seconds = {}, {}
+    for name, each in settings.items():
+        keys = [(number, repr(setting)) for number, setting in enumerate(each)]
+        for key, setting, fold in zip(keys, each, folds, strict=True):
+            if key not in done:
+                start = perf_counter()
+                evaluation = predict_left_out(data, DOSModel(*setting, low=LOW, high=HIGH), [fold])
+                done[key] = evaluation, perf_counter() - start
+        errors[name] = Errors.of(pooled([done[key][0] for key in keys], folds), fold_of_each(folds))
+        seconds[name] = [done[key][1] for key in keys]
+    return errors, seconds
 
 
-def interval(groups, before: Squares, after: Squares) -> np.ndarray:
-    """Percentiles (2, 2) of the difference of LDOS and of DOS, trajectories drawn with replacement."""
-    rng = np.random.default_rng(0)
-    names = np.unique(groups)
-    members = [np.flatnonzero(np.asarray(groups) == name) for name in names]
-    differences = []
-    for _ in range(10_000):
-        drawn = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        differences.append(after.losses(drawn) - before.losses(drawn))
-    return np.percentile(differences, [2.5, 97.5], axis=0)
-
-
-def report(title, data, folds, results: dict[str, Squares]) -> None:
+def report(title, data, folds, settings: dict[str, list]) -> None:
     """Print one table: pooled losses, the difference with its interval, and fold by fold."""
-    everything = np.arange(len(data))
-    before = next(iter(results.values()))
+    errors, seconds = judged(data, folds, settings)
     print(f"\n{title}\n\n| setting | LDOS | difference | DOS | difference | by fold: LDOS; DOS | time of a fold |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, squares in results.items():
-        losses = squares.losses(everything)
-        cells = [""] * 2
-        if squares is not before:
-            low, high = interval(data.groups, before, squares)
-            changes = losses - before.losses(everything)
-            cells = [f"{changes[i]:+.4f} [{low[i]:+.4f}, {high[i]:+.4f}]" for i in range(2)]
-        by_fold = np.array([squares.losses(test) for _, test in folds])
-        listed = "; ".join(" ".join(f"{loss:.3f}" for loss in column) for column in by_fold.T)
-        print(
-            f"| {name} | {losses[0]:.4f} | {cells[0]} | {losses[1]:.4f} | {cells[1]} | {listed} "
-            f"| {np.median(squares.seconds):.0f} s |",
-            flush=True,
-        )
-
-
-def judged(data, folds, settings: dict[str, list]) -> dict[str, Squares]:
-    """Every setting, which may differ from fold to fold, on every fold; equal ones once only."""
-    results = {name: Squares(data) for name in settings}
-    for number, (train, test) in enumerate(folds):
-        done: dict[str, Squares] = {}
-        for name, squares in results.items():
-            spelling = repr(settings[name][number])
-            if spelling in done:
-                squares.copy(done[spelling], test)
-            else:
-                squares.add(data, settings[name][number], train, test)
-                done[spelling] = squares
-    return results
+    comparison = StrategyComparison(errors, list(data.groups), None, {})
+    rows = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
+    for name in errors:
+        cells = []
+        for row in (rows[name, "ldos"], rows[name, "dos"]):
+            change = f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
+            cells += [f"{row['loss']:.4f}", change if name != comparison.strategies[0] else ""]
+        by_fold = (errors[name].by_fold(quantity).values() for quantity in ("ldos", "dos"))
+        cells.append("; ".join(" ".join(f"{loss:.3f}" for loss in losses) for losses in by_fold))
+        print(f"| {name} | {' | '.join(cells)} | {np.median(seconds[name]):.0f} s |", flush=True)
 
 
 def searched(data, folds, logs: Path | None) -> list:
@@ -158,7 +111,7 @@ def main() -> None:
     parser.add_argument("--logs", type=Path)
     parser.add_argument("--real", type=Path)
     arguments = parser.parse_args()
-    data = load_dataset("silicon", smearing_width=0.3)
+    data = load_part(smearing_width=0.3)
     print(machine.describe(), data, sep="\n")
     if arguments.logs is not None:
         arguments.logs.mkdir(parents=True, exist_ok=True)
@@ -170,14 +123,14 @@ def main() -> None:
         **{name: [setting] * 5 for name, setting in FIXED.items()},
     }
     for width in (0.3, 0.5):
-        data = load_dataset("silicon", smearing_width=width)
-        report(f"silicon, {width} eV", data, folds, judged(data, folds, settings))
+        data = load_part(smearing_width=width)
+        report(f"silicon, {width} eV", data, folds, settings)
     if arguments.real is not None:
         folder = arguments.real / "si_vasp_ldos"
         data = import_dataset(folder / "structures.xyz", folder / "ldos.npz", energy_max=HIGH)
         folds = list(GroupKFold(5, shuffle=True, random_state=0).split(data.names, groups=data.names))
         del settings["searched within each training part"]
-        report("si_vasp_ldos, its own smearing", data, folds, judged(data, folds, settings))
+        report("si_vasp_ldos, its own smearing", data, folds, settings)
 
 
 if __name__ == "__main__":

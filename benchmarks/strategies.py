@@ -2,10 +2,11 @@
 
     python benchmarks/strategies.py [--real FOLDER]
 
-The shipped silicon set at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five folds that keep trajectories whole;
-L/sigma of LDOS and of DOS per atom, and of properties at 300 K derived from the DOS, pooled over the folds. Differences
-to atomic learning are paired by structure; their 95 % interval is a bootstrap over trajectories. With FOLDER also the
-240 frames of si_vasp_ldos (see si_vasp_folds.py), whose LDOS add up to what is taken as their DOS.
+A part of the shipped silicon set (``silicon_part.py``) at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five
+folds that keep trajectories whole; L/sigma of LDOS and of DOS per atom, and of properties at 300 K derived from the
+DOS, pooled over the folds. Differences to atomic learning are paired by structure; their 95 % interval is a bootstrap
+over trajectories. Seconds are those of a fit and its predictions; the first row's hold the descriptors of all. With
+FOLDER also the 240 frames of si_vasp_ldos (see si_vasp_folds.py), whose LDOS add up to what is taken as their DOS.
 """
 
 import argparse
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import machine
 import numpy as np
+from silicon_part import load_part
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset, load_dataset
+from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset
+from ldosml.studies import Setup, compare_strategies
 
 OPTIONS = {"alpha": "leave-one-structure-out", "kernel": "matern"}
 STRATEGIES = {
@@ -27,75 +30,30 @@ STRATEGIES = {
     "joint, LDOS weight 10": DOSKernelRidge(ldos_weight=10.0, **OPTIONS),
     "joint, DOS per atom, LDOS weight 0.1": DOSKernelRidge(size_exponent=2.0, ldos_weight=0.1, **OPTIONS),
 }
-PROPERTIES = ("band_energy", "heat_capacity")
+SPECTRA, PROPERTIES = {"ldos": "LDOS", "dos": "DOS"}, {"band_energy": "band energy", "heat_capacity": "heat capacity"}
 TEMPERATURE = 300.0  # K
-
-
-def squared_errors(data, regressor, properties: bool) -> tuple[dict[str, np.ndarray], float]:
-    """Mean squared error of each structure as a fraction of the set's variance, by quantity, and seconds of fitting."""
-    rows: dict[str, np.ndarray] = {}
-    seconds = 0.0
-    for train, test in data.folds(5, random_state=0):
-        model = DOSModel(SOAP(), regressor, high=5.0)  # from the first states, which band energies need
-        start = time.perf_counter()
-        model.fit(data.select(train))
-        seconds += time.perf_counter() - start
-        evaluation = model.evaluate(data.select(test))
-        shown = evaluation.cut(low=-14.0)
-        error = (shown.predicted.values - shown.reference.values) ** 2
-        reference, predicted = shown.dos()
-        found = {
-            "LDOS": np.array([error[shown.reference.rows(s)].mean() for s in range(len(test))]),
-            "DOS": ((predicted.per_atom() - reference.per_atom()) ** 2).mean(axis=1),
-        }
-        if properties:
-            tables = evaluation.properties([TEMPERATURE], photon_energies=np.array([1.0]))
-            for name in PROPERTIES:
-                sides = [table.column(name, TEMPERATURE) for table in tables]
-                found[name] = (sides[1] - sides[0]) ** 2
-                rows.setdefault(f"{name} reference", np.empty(len(data)))[test] = sides[0]
-        for name, values in found.items():
-            rows.setdefault(name, np.empty(len(data)))[test] = values
-    return rows, seconds / 5
-
-
-def deviations(data) -> dict[str, float]:
-    """Sigma of the spectra."""
-    aligned = data.refer_to("fermi", -14.0, 5.0)
-    return {"LDOS": aligned.ldos.values.std(), "DOS": aligned.dos.per_atom().std()}
-
-
-def losses(rows: dict[str, np.ndarray], sigma: dict[str, float], n_atoms, weights: np.ndarray) -> dict[str, float]:
-    """L/sigma by quantity; ``weights`` count the structures. An LDOS counts once an atom."""
-    counts = {"LDOS": weights * n_atoms}
-    result = {}
-    for name in [key for key in rows if not key.endswith("reference")]:
-        deviation = sigma[name] if name in sigma else rows[f"{name} reference"].std()
-        result[name] = float(np.sqrt(np.average(rows[name], weights=counts.get(name, weights))) / deviation)
-    return result
 
 
 def compare(data, properties: bool) -> None:
     """Print a table of the strategies."""
-    rng = np.random.default_rng(0)
-    groups, members = np.unique(data.groups, return_inverse=True)
-    draws = [np.bincount(rng.integers(0, len(groups), len(groups)), minlength=len(groups))[members] for _ in range(500)]
-    baseline, ones, sigma = None, np.ones(len(data)), deviations(data)
-    for name, regressor in STRATEGIES.items():
-        rows, seconds = squared_errors(data, regressor, properties)
-        baseline = rows if baseline is None else baseline
-        found = losses(rows, sigma, data.n_atoms, ones)
-        if rows is baseline:
-            print("| trained on | " + " | ".join(found) + " | seconds a fit |")
-            print("| --- |" + " --- |" * (len(found) + 1))
-        drawn = [[losses(each, sigma, data.n_atoms, w) for w in draws] for each in (baseline, rows)]
+    shown = SPECTRA | PROPERTIES if properties else SPECTRA
+    print(f"| trained on | {' | '.join(shown.values())} | seconds a fold |")
+    print("| --- |" + " --- |" * (len(shown) + 1))
+    ticks = [time.perf_counter()]
+    setup = Setup(
+        low=-14.0,
+        temperature=TEMPERATURE if properties else None,
+        progress=lambda *done: ticks.append(time.perf_counter()),
+    )
+    model = DOSModel(SOAP(), high=5.0)  # from the first states, which band energies need
+    comparison = compare_strategies(data, model, STRATEGIES, setup=setup)
+    rows = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=500)}
+    for name, seconds in zip(STRATEGIES, np.diff(ticks) / setup.n_splits, strict=True):
         cells = []
-        for key, value in found.items():
-            low, high = np.percentile(
-                [after[key] - before[key] for before, after in zip(*drawn, strict=True)], [2.5, 97.5]
-            )
-            cells.append(f"{value:.3f}" + ("" if rows is baseline else f" ({low:+.3f} to {high:+.3f})"))
-        print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |", flush=True)
+        for row in (rows[name, quantity] for quantity in shown):
+            change = f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+            cells.append(f"{row['loss']:.3f}" + change * (name != comparison.strategies[0]))
+        print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |")
 
 
 def main() -> None:
@@ -103,7 +61,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder with si_vasp_ldos")
     real = parser.parse_args().real
     warnings.simplefilter("ignore")  # of dips below zero, which are repaired
-    data = load_dataset("silicon", smearing_width=0.3)
+    data = load_part(smearing_width=0.3)
     print(machine.describe(), data, sep="\n")
     compare(data, properties=True)
     if real is not None:

@@ -1,4 +1,4 @@
-"""Targets in three representations on the shipped silicon: five folds that keep trajectories whole.
+"""Targets in three representations on a part of the shipped silicon: five folds that keep trajectories whole.
 
     python benchmarks/target_representations.py
 
@@ -16,10 +16,11 @@ import argparse
 
 import machine
 import numpy as np
-from silicon_folds import loss
+from si_vasp_folds import loss
+from silicon_part import load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor, load_dataset
+from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
 
 REGRESSOR = LDOSKernelRidge("leave-one-structure-out", kernel="matern")
 LOW, HIGH, WIDTH = -14.0, 5.0, 0.3
@@ -59,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, default=5)
     n_splits = parser.parse_args().folds
-    data = load_dataset("silicon", smearing_width=WIDTH).refer_to("fermi", LOW, HIGH)
+    data = load_part(smearing_width=WIDTH).refer_to("fermi", LOW, HIGH)
     X = SOAP().fit_transform(data.structures)
     Y, index = data.ldos.values, np.asarray(data.ldos.structure_index)
     groups = np.asarray(data.groups)[index]
@@ -92,8 +93,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (name, kind), parts in predicted.items():
         values = np.concatenate(parts)
-        errors = loss([values], [true_ldos]), loss([sums(values, ranks)], [true_dos])
-        floor = loss([np.concatenate(lost[name])], [true_ldos])
+        errors = loss(values, true_ldos), loss(sums(values, ranks), true_dos)
+        floor = loss(np.concatenate(lost[name]), true_ldos)
         alpha, difference = (f"{np.median(alphas[name]):.1e}", f"{apart[name]:.0e}") if kind == "one" else ("", "")
         print(f"| {name} | {kind} | {errors[0]:.4f} | {errors[1]:.4f} | {floor:.4f} | {alpha} | {difference} |")
 

@@ -9,7 +9,7 @@ README = Path(__file__).parents[1] / "README.md"
 def test_python_blocks_run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     exec("\n".join(blocks), names)
     assert names["dos"].values.shape == (len(names["test"]), names["model"].grid_.size)

@@ -9,7 +9,7 @@ from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
 from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.datasets.splitting import group_folds
-from ldosml.studies import Errors, Setup, error_table, predict_left_out, smearing_study, transfer
+from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import settings as studies_settings
 from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folding import as_environments, fold_of_each, with_rows
@@ -171,6 +171,16 @@ class TestSmearing:
             assert record["loss"] == errors.loss(record["quantity"])
             assert record["mean_spectrum_loss"] == errors.mean_loss.get(record["quantity"])
 
+    def test_common_energies_are_what_every_width_allows(self):
+        data = invented(energy_max=3.0, smearing_width=0.1)
+        low, high = common_energies(data, [0.1, 0.2, 0.4], RIDGE)
+        grids = [data.broaden_to(width).refer_to("fermi").grid for width in (0.1, 0.2, 0.4)]
+        assert low == max(grid.start for grid in grids) > min(grid.start for grid in grids)
+        assert high == min(grid.stop for grid in grids) == pytest.approx(3.0 - 3 * 0.3)
+        study = smearing_study(data, [0.1, 0.4], RIDGE, setup=replace(THREE, low=low, high=high))
+        narrow = data.refer_to("fermi", low, high).ldos.values
+        assert study.errors[0.1].sigma["ldos"] == pytest.approx(narrow.std())
+
     def test_noise_falls_with_the_width(self):
         noise = {"smearing_width": [0.6, 0.4], "ldos": [0.1, 0.3], "dos": [0.2, 0.4]}
         study = smearing_study(invented(label_noise=noise), [0.4, 0.5, 0.8], RIDGE, setup=replace(THREE, high=2.0))
@@ -262,6 +272,13 @@ class TestTransfer:
         found = transfer(train, other, DOSModel(SMALL, DOSKernelRidge(1e-3)), setup=THREE)
         assert [record["quantity"] for record in found.records()] == ["dos", "dos_derivative"]
 
+    def test_noise_is_that_of_the_other_labels(self, data, other):
+        noise = {"smearing_width": [0.4], "ldos": [0.1], "dos": [0.2]}
+        noisy = replace(other, label_noise=noise)
+        for test, expected in ((noisy, 0.2), (other, None)):
+            found = {r["quantity"]: r for r in transfer(data, test, RIDGE, setup=THREE).records()}
+            assert found["dos"]["label_noise"] == expected
+
     def test_the_cross_validation_goes_on(self, data, other, tmp_path):
         setup = replace(THREE, log=tmp_path / "t.jsonl")
         first = transfer(data, other, RIDGE, setup=setup)
@@ -284,7 +301,7 @@ class TestTransfer:
             (
                 invented(symbols=("Si2", "Si3")),
                 invented(4, seed=7),
-                "The other dataset holds C, which the training set lacks",
+                "other dataset holds C, which the training set lacks",
             ),
             (invented(), invented(4, seed=7, energy_max=-6.0), "No energies between -5 and -6 eV"),
         ],

@@ -425,6 +425,19 @@ class TestDefaults:
             (7, "dos", 1e-2),
             (7, "both", 1e-3),
         ]
+        per_energy = default_strategies(7, alpha=[1.0, 2.0])["joint"].alpha
+        np.testing.assert_allclose(per_energy, [0.1, 0.2])
+
+    def test_all_points_are_the_dense_ones(self, data):
+        """Which is why the sparse joint one has a tenth of the alpha: its LDOS count once, its DOS a tenth."""
+        folds = THREE.folds(data)
+        dense, sparse = default_strategies(alpha=1e-2), default_strategies("all", alpha=1e-2)
+        for name, regressor in dense.items():
+            one, other = (
+                predict_left_out(data, clone(MODEL).set_params(regressor=each), folds).predicted.values
+                for each in (regressor, sparse[name])
+            )
+            np.testing.assert_allclose(one, other, atol=1e-6)
 
     @pytest.mark.parametrize("ways", [default_strategies(alphas=[1e-3, 1.0]), default_strategies(10, alpha=1e-2)])
     def test_they_can_be_compared(self, ways):

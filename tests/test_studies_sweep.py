@@ -371,6 +371,7 @@ class TestLog:
         ({"modes": ["blunt"]}, ValueError, "mode must be one of"),
         ({"radii": [3.0, 0.9]}, ValueError, "r_cut above 1 angstrom"),
         ({"radii": [-1.0]}, ValueError, "must be a positive number"),
+        ({"radii": [3.0, np.inf]}, ValueError, "must be a positive number"),
         ({"radii": [np.nan]}, ValueError, "must be a positive number"),
         ({"model": DOSModel(JoinedSOAP([SMALL]))}, TypeError, "needs SOAP or Whitened.SOAP.*got JoinedSOAP"),
         ({"model": DOSModel(Whitened(JoinedSOAP([SMALL])))}, TypeError, "got JoinedSOAP"),

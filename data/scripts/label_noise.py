@@ -7,7 +7,8 @@ one record each in data/silicon/noise, and compares with the records of the set.
 there. Writes label_noise.json beside them: the root mean square change of LDOS, also by element, and of DOS per atom as
 a fraction of their standard deviation (equation 15 of Aryanpour and Sadeghi, 2025), pooled over the structures, each
 aligned at its own Fermi level, from the set's ``noise_bottom`` up to the energy to which both are complete, at most
-E_F + 5 eV.
+E_F + 5 eV. Keys that end in ``same_zero``: the same with both spectra aligned at the Fermi level of the finer mesh, so
+that only the spectra differ.
 """
 
 from __future__ import annotations
@@ -46,10 +47,14 @@ def recompute(one: Set, records: Path, folder: Path, workers: int) -> None:
             job.result()
 
 
-def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float) -> LDOS:
-    """The record's LDOS broadened to ``width``, its zero at the record's own Fermi level."""
+def _fermi_energy(path: Path) -> float:
+    return float(read_record(path)[3]["fermi_energy"])
+
+
+def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float, zero: float) -> LDOS:
+    """The record's LDOS broadened to ``width``, its zero at ``zero``, a Fermi level."""
     atoms, values, _, info = read_record(path)
-    top = info["energy_max"] - info["fermi_energy"] - 3 * (width - SMEARING_WIDTH)
+    top = info["energy_max"] - zero - 3 * (width - SMEARING_WIDTH)
     ldos = LDOS(
         EnergyGrid.from_array(energies, "code"),
         values.astype(float),
@@ -57,15 +62,22 @@ def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float) -> L
         structure_index=np.zeros(len(atoms), dtype=int),
     )
     grid = EnergyGrid.from_range(bottom, min(TOP, np.floor(top / 0.05) * 0.05), 0.05, "fermi")
-    return ldos.broaden_to(width).refer_to(np.array([info["fermi_energy"]]), grid)
+    return ldos.broaden_to(width).refer_to(np.array([zero]), grid)
 
 
 # LDOS of one structure, on the set's mesh and on the finer one.
 Pair = tuple[np.ndarray, np.ndarray]
+# Of the records on the set's mesh and on the finer one.
+Folders = tuple[Path, Path]
 
 
-def _pair(one: Set, records: Path, folder: Path, name: str, width: float) -> Pair:
-    coarse, fine = (_aligned(path / f"{name}.npz", one.energies, width, one.noise_bottom) for path in (records, folder))
+def _pair(one: Set, spectra: Folders, zeros: Folders, name: str, width: float) -> Pair:
+    """Spectra of two folders, aligned at the Fermi levels that the records of two folders give."""
+    file = f"{name}.npz"
+    coarse, fine = (
+        _aligned(folder / file, one.energies, width, one.noise_bottom, _fermi_energy(zero / file))
+        for folder, zero in zip(spectra, zeros, strict=True)
+    )
     n = min(coarse.grid.size, fine.grid.size)
     return coarse.values[:, :n], fine.values[:, :n]
 
@@ -96,7 +108,7 @@ def _by_element(pairs: list[Pair], symbols: list[np.ndarray]) -> dict[str, float
 def _properties(one: Set, path: Path, width: float) -> dict[str, np.ndarray]:
     """Properties of one record, per atom; whatever depends on the zero of energy, against its own Fermi level."""
     info = read_record(path)[3]
-    ldos = _aligned(path, one.energies, width, one.states_bottom)
+    ldos = _aligned(path, one.energies, width, one.states_bottom, info["fermi_energy"])
     electrons = info["n_electrons"]
     photons = photon_axis(ldos.grid)
     photons = photons[photons <= PHOTONS]
@@ -120,7 +132,9 @@ def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
     if not names:
         raise SystemExit(f"There is nothing to compare with in {folder}.")
     symbols = [np.array(read_record(records / f"{name}.npz")[0].get_chemical_symbols()) for name in names]
-    pairs = {width: [_pair(one, records, folder, name, width) for name in names] for width in WIDTHS}
+    both = (records, folder)
+    pairs = {width: [_pair(one, both, both, name, width) for name in names] for width in WIDTHS}
+    same_zero = {width: [_pair(one, both, (folder, folder), name, width) for name in names] for width in WIDTHS}
     by_element = [_by_element(pairs[width], symbols) for width in WIDTHS]
     noise = [_property_noise(one, records, folder, names, width) for width in WIDTHS]
     result: dict[str, object] = {
@@ -129,6 +143,8 @@ def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
         "ldos": [round(_loss(pairs[width]), 4) for width in WIDTHS],
         "ldos_by_element": {element: [losses[element] for losses in by_element] for element in by_element[0]},
         "dos": [round(_loss([_mean(pair) for pair in pairs[width]]), 4) for width in WIDTHS],
+        "ldos_same_zero": [round(_loss(same_zero[width]), 4) for width in WIDTHS],
+        "dos_same_zero": [round(_loss([_mean(pair) for pair in same_zero[width]]), 4) for width in WIDTHS],
         "properties": {
             "temperature": TEMPERATURE,
             "rmse": {name: [each[name] for each in noise] for name in PRINCIPAL},

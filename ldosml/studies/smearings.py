@@ -75,9 +75,7 @@ def smearing_study(
     ordered = sorted({float(width) for width in widths})
     if not ordered:
         raise ValueError("A study of smearing needs at least one width; got none.")
-    # What is refused is refused before anything is computed.
-    for width in (ordered[0], ordered[-1]):
-        data.broaden_to(width).refer_to(model.reference, model.low, model.high)
+    common_energies(data, [ordered[0], ordered[-1]], model)  # refuses widths before anything is computed
     folds, described = setup.folds(data), Described(data, model)
     validations = [
         setup.validation({"smearing_width": width}, partial(_broadened, described, width), folds) for width in ordered

@@ -387,9 +387,20 @@ def test_derivatives_are_drawn_above_the_dos(evaluation):
     assert_drawn(plotting.derivative_figure({"atomic": evaluation}, [0]))
 
 
+def test_derivatives_are_taken_before_the_ends_are_cut_off(evaluation):
+    upper, lower = plotting.derivative_figure({"atomic": evaluation}, [1], low=-3.0, high=1.0).axes
+    inside = (evaluation.reference.energies > -3.01) & (evaluation.reference.energies < 1.01)
+    for label, dos in zip(("DFT", "atomic"), evaluation.dos(), strict=True):
+        np.testing.assert_allclose(line(upper, label).get_ydata(), dos_derivative(dos)[1, inside] / 2)
+        np.testing.assert_allclose(line(lower, label).get_ydata(), dos.values[1, inside] / 2)
+    assert upper.get_xlim() == (-3, 1)
+
+
 def test_derivatives_of_what_is_not_there_are_refused(evaluation):
     with pytest.raises(ValueError, match="needs an evaluation and a structure"):
         plotting.derivative_figure({}, [0])
+    with pytest.raises(ValueError, match="another one"):
+        plotting.derivative_figure({"DFT": evaluation}, [0])
     with pytest.raises(ValueError, match="from 0 to 2; got 3"):
         plotting.derivative_figure({"a": evaluation}, [3])
     other = Evaluation(evaluation.reference, evaluation.predicted, ["x", "y", "z"], evaluation.kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,12 +30,19 @@ from ldosml.spectra import DOS
 
 Floats = NDArray[np.float64]
 
-_LINE = 52  # characters that fit above half the page's width
+_LINE = 46  # characters that fit above half the page's width
+_DFT = "DFT"
 _COLORS = tuple(color for color, _ in LOOKS if color != BLUE)  # which is DFT's
 _STYLES = ("-", "-.", ":")
 
 
-def derivative_figure(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> Figure:
+def derivative_figure(
+    evaluations: Mapping[str, Evaluation],
+    structures: Sequence[int],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> Figure:
     """dD/de of some structures above, their DOS below, both per atom: DFT (dashed) and the prediction of each model.
 
     Arranged as figure 5 of Aryanpour and Sadeghi (2025), a column a structure. Titles tell the L/sigma of dD/de over
@@ -46,6 +54,8 @@ def derivative_figure(evaluations: Mapping[str, Evaluation], structures: Sequenc
         By the name of the model; all of the same structures, at the same energies.
     structures : sequence of int
         Their places in the evaluations, from 0.
+    low, high : float, optional
+        Drawn and judged are the energies between, eV; those beyond still count as neighbours in the differences.
 
     Raises
     ------
@@ -56,12 +66,15 @@ def derivative_figure(evaluations: Mapping[str, Evaluation], structures: Sequenc
     width = COLUMN_WIDTH if len(structures) == 1 else PAGE_WIDTH
     figure = Figure(figsize=(width, 4.6), layout="constrained")
     axes = figure.subplots(2, len(structures), sharex=True, sharey="row", height_ratios=(3, 2), squeeze=False)
-    reference = first.dos()[0]
-    slopes = {name: _slopes(evaluation.dos()[1]) for name, evaluation in evaluations.items()}
-    totals = {name: to_numpy(evaluation.dos()[1].per_atom()) for name, evaluation in evaluations.items()}
-    _draw_row(axes[0], structures, reference, _slopes(reference), slopes, "dDOS/dE\n(states/eV²/atom)")
-    _draw_row(axes[1], structures, reference, to_numpy(reference.per_atom()), totals, "DOS\n(states/eV/atom)")
-    losses = {name: _losses(_slopes(reference), values) for name, values in slopes.items()}
+    curves = {_DFT: first.dos()[0]} | {name: evaluation.dos()[1] for name, evaluation in evaluations.items()}
+    slopes = {name: replace(dos, values=dos_derivative(dos)) for name, dos in curves.items()}
+    for row, of, quantity in (
+        (axes[0], slopes, "dDOS/dE\n(states/eV²/atom)"),
+        (axes[1], curves, "DOS\n(states/eV/atom)"),
+    ):
+        _draw_row(row, structures, {name: _cut(dos, low, high) for name, dos in of.items()}, quantity)
+    derived = {name: to_numpy(_cut(dos, low, high).per_atom()) for name, dos in slopes.items()}
+    losses = {name: _losses(derived[_DFT], derived[name]) for name in evaluations}
     for ax, structure in zip(axes[0], structures, strict=True):
         told = ", ".join(f"{name} {loss[structure]:.3f}" for name, loss in losses.items())
         title = f"{short(first.names[structure], _LINE)}\n{textwrap.fill(f'L/σ: {told}', _LINE)}"
@@ -75,6 +88,8 @@ def _check(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> 
     if not evaluations or not len(structures):
         raise ValueError("A figure of derivatives needs an evaluation and a structure at least.")
     first = next(iter(evaluations.values()))
+    if _DFT in evaluations:
+        raise ValueError(f"The reference is called {_DFT!r}; give the evaluation of that name another one.")
     for name, other in evaluations.items():
         if other.names != first.names:
             raise ValueError(f"The evaluation {name!r} is of other structures than the first one.")
@@ -85,10 +100,8 @@ def _check(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> 
     return first
 
 
-def _slopes(dos: DOS) -> Floats:
-    """dD/de per atom, (n_structures, n_energies), states/eV^2/atom."""
-    slopes: Floats = to_numpy(dos_derivative(dos)) / to_numpy(dos.n_atoms)[:, None]
-    return slopes
+def _cut(dos: DOS, low: float | None, high: float | None) -> DOS:
+    return dos.cut(-np.inf if low is None else low, np.inf if high is None else high)
 
 
 def _losses(reference: Floats, predicted: Floats) -> Floats:
@@ -97,20 +110,17 @@ def _losses(reference: Floats, predicted: Floats) -> Floats:
     return losses
 
 
-def _draw_row(
-    axes: Sequence[Axes],
-    structures: Sequence[int],
-    dos: DOS,
-    reference: Floats,
-    predicted: Mapping[str, Floats],
-    quantity: str,
-) -> None:
+def _draw_row(axes: Sequence[Axes], structures: Sequence[int], curves: Mapping[str, DOS], quantity: str) -> None:
+    """Curves of each structure per atom, that of DFT the first of them and on top."""
     for ax, structure in zip(axes, structures, strict=True):
-        ax.plot(dos.energies, reference[structure], "--", color=BLUE, linewidth=1.4, label="DFT", zorder=3)
-        for number, (name, values) in enumerate(predicted.items()):
-            color, style = _COLORS[number % len(_COLORS)], _STYLES[number % len(_STYLES)]
-            ax.plot(dos.energies, values[structure], style, color=color, linewidth=1.0, label=name)
-        mark_fermi_level(ax, dos.energies, dos.grid.reference)
-        finish_energy_axis(ax, dos.energies, dos.grid.reference)
+        for number, (name, dos) in enumerate(curves.items()):
+            energies, values = dos.energies, to_numpy(dos.per_atom())[structure]
+            if name == _DFT:
+                ax.plot(energies, values, "--", color=BLUE, linewidth=1.4, label=name, zorder=3)
+            else:
+                color, style = _COLORS[number % len(_COLORS) - 1], _STYLES[number % len(_STYLES) - 1]
+                ax.plot(energies, values, style, color=color, linewidth=1.0, label=name)
+        mark_fermi_level(ax, energies, dos.grid.reference)
+        finish_energy_axis(ax, energies, dos.grid.reference)
         ax.set_ylabel(quantity, fontsize=FONT)
         ax.label_outer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from ldosml.studies.error_table import ErrorTable
 _COLORS = {"groups": BLUE, "environments": VERMILLION}
 _NAMES = {"groups": "whole trajectories left out", "environments": "single atoms left out, which leaks"}
 _MOST_IN_COLUMN = 3  # elements
+_TITLE = 9  # characters that fit above each element
 
 
 def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
@@ -41,7 +43,7 @@ def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
     axes = figure.subplots(1, len(named), sharey=True, squeeze=False, width_ratios=counts)[0]
     for ax, (name, table) in zip(axes, named.items(), strict=True):
         _draw(ax, table)
-        ax.set_title(name, fontsize=FONT, parse_math=False)
+        ax.set_title(textwrap.fill(name, _TITLE * len(_elements(table))), fontsize=FONT, parse_math=False)
     axes[0].set_ylabel("L/σ of an atom's LDOS", fontsize=FONT)
     axes[0].set_yscale("log")
     label_log_axis(axes[0].yaxis)

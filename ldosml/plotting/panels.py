@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 NOISE: Mapping[str, Any] = {"color": GREEN, "linestyle": "-.", "linewidth": 1.2, "label": "label noise"}
 MEAN: Mapping[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1.2, "label": "mean spectrum for all"}
 
-_LOG_STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
+_LOG_STEPS = ((1,), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 7, 8))
 _FEWEST_TICKS = 3
 
 

@@ -1,0 +1,38 @@
+"""Figure 3: learning curves of the DOS, learned from the atoms' LDOS or from the total DOS.
+
+The paper shows its C-Si (C) and Sn-S-Se (D) sets; here Si-C, Sn-S-Se and silicon. Training parts are nested and hold
+whole trajectories; both ways of learning get the same parts, and kernels of all their environments: no number of
+inducing points ends a curve.
+"""
+
+import settings
+
+from ldosml import plotting
+from ldosml.studies import default_strategies, learning_curve, spaced_sizes
+
+N_SIZES = 5
+
+
+def make(run: settings.Run) -> None:
+    """Learn from growing parts of each set."""
+    curves, rows, slopes = {}, [], []
+    for one in run.available([settings.CARBIDE, settings.TIN, settings.SILICON]):
+        data, offered = run.data(one), default_strategies()
+        strategies = {name: offered[name] for name in (settings.ATOMIC, settings.STRUCTURAL)}
+        setup = run.setup("learning-curve", one)
+        curve = learning_curve(
+            data, spaced_sizes(data, N_SIZES, settings.N_SPLITS), one.model(), strategies, setup=setup
+        )
+        curves[one.title] = curve
+        rows += settings.of_set(one, curve.records())
+        for name in curve.strategies:
+            for quantity in curve.quantities:
+                slope, deviation = curve.slope(name, quantity)
+                row = {"strategy": name, "quantity": quantity, "slope": slope, "deviation": deviation}
+                slopes += settings.of_set(one, [row])
+    run.write("figure-3", plotting.learning_curve_figure(curves), rows)
+    run.table("figure-3-slopes", slopes)
+
+
+if __name__ == "__main__":
+    settings.main(make, __doc__)

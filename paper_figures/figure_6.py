@@ -1,0 +1,21 @@
+"""Figure 6: the worst, the median and the best prediction of LDOS and DOS, for pure structures.
+
+The paper takes silicon from its set A and carbon from its set C; here silicon, and the pure carbon structures of the
+Si-C set, a figure each. Every structure is predicted by a model of other trajectories.
+"""
+
+import settings
+
+from ldosml import plotting
+
+
+def make(run: settings.Run) -> None:
+    """Rank structures left out."""
+    for one in run.available([settings.SILICON, settings.CARBIDE_C]):
+        evaluation = run.left_out(one).cut(low=one.low)
+        rows = settings.of_set(one, evaluation.by_structure())
+        run.write(f"figure-6-{one.label}", plotting.representatives_figure(evaluation), rows)
+
+
+if __name__ == "__main__":
+    settings.main(make, __doc__)

@@ -1,0 +1,21 @@
+"""Figure 7: the worst LDOS of each element, and the worst and the best DOS, for compounds.
+
+The paper shows the Si-C structures of its set C and its Sn-S-Se set (D); here those of the Si-C set that hold both
+elements, and Sn-S-Se, a figure each. Every structure is predicted by a model of other trajectories.
+"""
+
+import settings
+
+from ldosml import plotting
+
+
+def make(run: settings.Run) -> None:
+    """Find the worst atom of each element among structures left out."""
+    for one in run.available([settings.CARBIDE_BOTH, settings.TIN]):
+        evaluation = run.left_out(one).cut(low=one.low)
+        rows = settings.of_set(one, evaluation.by_structure())
+        run.write(f"figure-7-{one.label}", plotting.worst_by_element_figure(evaluation), rows)
+
+
+if __name__ == "__main__":
+    settings.main(make, __doc__)

@@ -1,0 +1,172 @@
+"""The scripts behind the figures of the paper: on little data, and where data are missing."""
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldosml import LDOSKernelRidge, SparseLDOSKernelRidge
+from ldosml.datasets import available_datasets
+from ldosml.studies import ErrorTable
+from ldosml.studies.errors import Errors
+
+FOLDER = Path(__file__).parents[1] / "paper_figures"
+SCRIPTS = (*(f"figure_{number}" for number in range(1, 8)), "table_1", "smearing", "transfer")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a script by its name, as if started from its folder."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield importlib.import_module
+    for name in ("settings", "make_all", *SCRIPTS):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def settings(script):
+    return script("settings")
+
+
+@pytest.fixture
+def run(settings, tmp_path):
+    """On a dozen of the silicon trajectories."""
+    return settings.Run(part=0.05, folder=tmp_path, jobs=1)
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_script_says_what_the_paper_shows_and_makes_it(script):
+    made = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("settings", "make_all")]
+    assert sorted(made) == sorted(SCRIPTS) == sorted(script("make_all").SCRIPTS)
+    for name in SCRIPTS:
+        module = script(name)
+        assert callable(module.make)
+        assert "paper" in module.__doc__
+
+
+@pytest.mark.filterwarnings("ignore::ldosml.properties.NegativeDOSWarning")
+def test_figures_of_structures_left_out_are_made(script, run, settings):
+    """Figures 2, 5 and 6 share their predictions, which are made once."""
+    for name in ("figure_2", "figure_5"):
+        script(name).make(run)
+    assert list(run.evaluations) == [("silicon", "atomic"), ("silicon", "structural")]
+    output = run.folder / "output"
+    names = {"figure-2.csv", "figure-2.pdf", "figure-2.png", "figure-2-losses.csv"}
+    assert names | {"figure-5.csv", "figure-5.pdf", "figure-5.png"} == {path.name for path in output.iterdir()}
+    losses = {row["name"]: float(row["normalized_loss"]) for row in rows(output / "figure-2-losses.csv")}
+    assert list(losses) == ["band_energy", "dos_at_fermi_level", "heat_capacity", "pauli_susceptibility"]
+    assert all(0 < loss < 1.2 for loss in losses.values())
+    assert len(rows(output / "figure-2.csv")) == len(run.data(settings.SILICON))
+    table = rows(output / "figure-5.csv")
+    assert {row["structure"].rsplit("-", 3)[0] for row in table} == {"diamond", "amorphous"}
+    assert float(table[0]["energy"]) == -14
+    integral = {
+        s: 0.05 * sum(float(r["derivative, DFT"]) for r in table if r["structure"] == s)
+        for s in {row["structure"] for row in table}
+    }
+    for s, value in integral.items():
+        ends = [float(row["dos, DFT"]) for row in table if row["structure"] == s]
+        assert value == pytest.approx(ends[-1] - ends[0], abs=0.02)
+
+
+def test_a_study_goes_on_where_it_stopped(script, run, monkeypatch, settings):
+    monkeypatch.setattr(settings.Run, "available", lambda self, sets: [settings.SILICON])
+    smearing = script("smearing")
+    monkeypatch.setattr(smearing, "WIDTHS", (0.5,))
+    smearing.make(run)
+    before = (run.folder / "output" / "smearing-silicon.csv").read_bytes()
+    (log,) = (run.folder / ".logs").iterdir()
+    written = log.stat().st_mtime_ns
+    smearing.make(run)
+    assert (run.folder / "output" / "smearing-silicon.csv").read_bytes() == before
+    assert log.stat().st_mtime_ns == written
+
+
+def test_a_part_holds_whole_trajectories_and_a_dozen_at_least(settings):
+    data = settings.Run(part=0.01).data(settings.SILICON)
+    whole = settings.Run().data(settings.SILICON)
+    assert 10 <= len(set(data.groups)) <= 14
+    assert all(data.groups.count(group) == whole.groups.count(group) for group in set(data.groups))
+    assert len(settings.Run(part=0.5).data(settings.SILICON)) == pytest.approx(len(whole) / 2, rel=0.05)
+
+
+def test_models_are_those_of_the_readme(settings):
+    assert isinstance(settings.SILICON.model().regressor, SparseLDOSKernelRidge)
+    assert settings.SILICON.model().regressor.n_inducing == 1000
+    assert settings.SILICON.model(part=0.1).regressor.n_inducing == 100
+    assert isinstance(settings.TIN.model().regressor, LDOSKernelRidge)
+    told = " ".join(FOLDER.joinpath("README.md").read_text().split())
+    for one in (settings.SILICON, settings.CARBIDE, settings.TIN):
+        assert one.model().high == one.high
+        assert f"E_F - {-one.low:g} to E_F + {one.high:g} eV ({one.title})" in told
+
+
+def test_sets_that_do_not_ship_are_named(settings, monkeypatch, capsys):
+    monkeypatch.setattr(settings, "available_datasets", lambda: ["silicon"])
+    run = settings.Run()
+    assert run.available([settings.TIN, settings.SILICON]) == [settings.SILICON]
+    assert "missing: tin-chalcogenides (here: silicon)" in capsys.readouterr().err
+    with pytest.raises(settings.MissingSetError, match="needs silicon-carbide, which does not ship"):
+        run.available([settings.CARBIDE])
+    assert run.missing == {"silicon-carbide", "tin-chalcogenides"}
+
+
+def test_make_all_goes_on_and_lists_what_was_skipped(script, settings, monkeypatch, capsys):
+    monkeypatch.setattr(settings, "available_datasets", list)
+    monkeypatch.setattr(sys, "argv", ["make_all.py"])
+    script("make_all").main()
+    out = capsys.readouterr().out
+    assert all(f"{name:10}" in out for name in SCRIPTS)
+    assert out.count("skipped: needs") == len(SCRIPTS)
+    assert "without silicon, silicon-carbide, silicon-large, tin-chalcogenides" in out
+
+
+def test_a_script_without_its_data_fails(script, settings, monkeypatch):
+    monkeypatch.setattr(settings, "available_datasets", list)
+    monkeypatch.setattr(sys, "argv", ["transfer.py"])
+    with pytest.raises(SystemExit, match="needs silicon-large"):
+        settings.main(script("transfer").make, "words")
+
+
+@pytest.mark.parametrize("part", ["0", "1.5", "-0.1"])
+def test_parts_that_are_none_are_refused(settings, monkeypatch, capsys, part):
+    monkeypatch.setattr(sys, "argv", ["figure_1.py", f"--part={part}"])
+    with pytest.raises(SystemExit):
+        settings.options("words")
+    assert "--part must be above 0" in capsys.readouterr().err
+
+
+def test_a_part_is_written_elsewhere(settings, monkeypatch):
+    for given, folder in (([], FOLDER), (["--part", "0.3"], FOLDER / ".parts" / "0.3"), (["--folder", "x"], Path("x"))):
+        monkeypatch.setattr(sys, "argv", ["figure_1.py", *given])
+        assert settings.options("words").folder == folder
+
+
+def test_table_has_the_total_of_a_compound(script):
+    squared = {"ldos": np.array([0.01, 0.04, 0.09, 0.16])}
+    sigma = {"ldos": 0.5, "ldos C": 0.4, "ldos Si": 0.2}
+    errors = Errors(
+        squared, sigma, {}, dict.fromkeys(sigma, 0.9), np.array([6, 6, 14, 14]), np.array([0, 0, 0, 1]), np.zeros(2)
+    )
+    table = script("table_1").rows_of(ErrorTable({"groups": errors}, {"ldos": 0.1}))
+    assert [row["element"] for row in table] == ["C", "Si", "total"]
+    total = table[-1]
+    assert total.keys() == table[0].keys()
+    assert (total["min"], total["max"], total["mean"]) == pytest.approx((0.2, 0.8, 0.5))
+    assert total["loss"] == pytest.approx(np.sqrt(0.075) / 0.5)
+    assert total["n_environments"] == 4
+
+
+@pytest.mark.skipif(available_datasets() == ["silicon"], reason="only silicon ships")
+def test_compositions_are_told_apart(settings):
+    run = settings.Run()
+    parts = [run.data(one) for one in (settings.CARBIDE_SI, settings.CARBIDE_C, settings.CARBIDE_BOTH)]
+    assert [set(np.unique(part.numbers)) for part in parts] == [{14}, {6}, {6, 14}]
+    assert sum(map(len, parts)) == len(run.data(settings.CARBIDE))

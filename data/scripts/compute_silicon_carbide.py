@@ -9,11 +9,14 @@ in the cell that zero lies far above the bands.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import espresso
 import numpy as np
-from espresso import Settings, compute_bands
+from ase import Atoms
+from espresso import Bands, Settings
 from run_plan import run
 from silicon_carbide_structures import copies, plan
 
@@ -23,10 +26,26 @@ SETTINGS = Settings(
     ecutwfc=25.0,
     ecutrho=200.0,
     scf_k_density=1.8,
-    dos_k_density=3.0,
     dos_mesh_even=False,
 )
+# Points per inverse angstrom of the spectra, by the number of directions with periodicity: the fewer, the sharper the
+# singularities of the DOS, and the cheaper are k-points; in three, up to so many atoms, since large cells need fewer.
+DENSITY_1D, DENSITY_2D = 15.0, 6.0
+DENSITY_3D = ((4, 5.0), (8, 4.0), (np.inf, 3.0))
 ENERGIES = np.round(np.arange(-34.0, 28.0, 0.05), 2)  # eV, the code's own zero
+
+
+def k_density(atoms: Atoms) -> float:
+    """Of the spectra of a structure; molecules have one k-point whatever this says."""
+    dimensions = int(atoms.pbc.sum())
+    if dimensions < 3:
+        return DENSITY_1D if dimensions < 2 else DENSITY_2D
+    return next(density for most, density in DENSITY_3D if len(atoms) <= most)
+
+
+def compute_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
+    """Bands of a structure, on a mesh ``factor`` times as dense as that of the set."""
+    return espresso.compute_bands(atoms, replace(SETTINGS, dos_k_density=factor * k_density(atoms)), folder)
 
 
 def main() -> None:
@@ -36,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # Two copies of every base first, a small and a large displacement: a run that is stopped has all structures in it.
     batches = ((base.names()[start::2], partial(copies, base)) for start in (0, 1) for base in plan())
-    run(batches, arguments.records, partial(compute_bands, settings=SETTINGS), arguments.workers, ENERGIES)
+    run(batches, arguments.records, compute_bands, arguments.workers, ENERGIES)
 
 
 if __name__ == "__main__":

@@ -103,9 +103,14 @@ def _silicon_carbide() -> Set:
     return Set(
         name="silicon-carbide",
         energies=compute_silicon_carbide.ENERGIES,
-        code=partial(_espresso_code, settings),
+        code=lambda factor: partial(compute_silicon_carbide.compute_bands, factor=factor),
         provenance=settings.describe()
         | {
+            "dos_k_density": {
+                "one periodic direction": compute_silicon_carbide.DENSITY_1D,
+                "two": compute_silicon_carbide.DENSITY_2D,
+                "three, up to 4 atoms, up to 8, more": [density for _, density in compute_silicon_carbide.DENSITY_3D],
+            },
             "seeds": _seeds(silicon_carbide_structures.SEED, "base structure", "silicon_carbide_structures.py"),
             "scripts": "data/scripts/compute_silicon_carbide.py, data/scripts/pack.py",
             "weights": LOEWDIN,

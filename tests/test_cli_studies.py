@@ -8,6 +8,7 @@ import pytest
 
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, Whitened, studies
 from ldosml.cli import main, planning
+from ldosml.cli.curves import _reached
 from ldosml.cli.studying import read_counts, read_numbers
 from ldosml.datasets import join_alike
 from ldosml.studies.running import CrossValidation
@@ -65,7 +66,7 @@ def test_sweep(capsys, tmp_path, dataset):
     for text in ("LDOS of Si", "LDOS of C", "complete", "sharp", "label noise", "not known", "Saturation radius"):
         assert text in out
     assert f"{expected.losses('sharp', 'C')[0]:.3f}" in out
-    assert "caution: at r = 2 angstrom no atom has a neighbour" in err
+    assert "caution: at r = 2 angstrom hardly an atom has a neighbour, or none" in err
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["results"]["radii_without_neighbors"] == [2.0]
     assert [row["r_sat"] for row in summary["results"]["saturation"]] == [
@@ -377,6 +378,16 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["compare", "{total}"], "from which --strategy structural learns"),
         (["compare", "{data}", "--temperature", "0"], "--temperature must be above 0 K"),
         (["compare", "{unknown}"], "pass --no-properties"),
+        (["learning-curve", "{unknown}", "--temperature", "300"], "leave out --temperature"),
+        (["smearing", "{unknown}", "--widths", "0.3", "--temperature", "300"], "leave out --temperature"),
+        (["transfer", "{data}", "{unknown}", "--temperature", "300"], "leave out --temperature"),
+        (["learning-curve", "{data}", "--temperature", "0"], "--temperature must be above 0 K"),
+        (["smearing", "{data}", "--temperature", "nan"], "--temperature must be above 0 K"),
+        (["errors", "{data}", "--low", "nan"], "--low must be an energy in eV; got nan"),
+        (["errors", "{data}", "--high", "nan"], "--high must be an energy in eV; got nan"),
+        (["errors", "{data}", "--low", "1", "--high", "-1"], "--low must be below --high; got 1 and -1 eV"),
+        (["errors", "{data}", "--low", "50"], "--low 50 leaves nothing to judge"),
+        (["errors", "{data}", "--jobs", "0"], "--jobs must be a number of processes"),
         (["compare", "{data}", "--high", "9"], "high = 9 eV lies above"),
         (["errors", "{total}"], "needs LDOS"),
         (["errors", "{data}", "--reference", "vacuum"], "does not hold the energy of 'vacuum'"),
@@ -400,6 +411,29 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, monkeypatch,
     assert message in err
     assert "Traceback" not in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [["--low", "2", "--high", "1"], ["--low", "50"], ["--jobs", "0"]])
+def test_options_are_refused_before_anything_is_fitted(capsys, tmp_path, dataset, monkeypatch, arguments):
+    def refuse(self):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(CrossValidation, "run", refuse)
+    assert run(capsys, "errors", dataset, "-o", tmp_path / "e", *arguments)[0] == 1
+
+
+def test_a_radius_at_an_end_of_the_sweep_is_told_as_a_bound():
+    assert [_reached(r, [2.0, 4.0, 6.0]) for r in (2.0, 4.0, 6.0)] == ["2 or less", "4", "not within 6"]
+
+
+def test_a_log_whose_results_are_not_whole(capsys, tmp_path, dataset):
+    ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
+    header, line = (tmp_path / "e/log.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    del record["squared"]
+    (tmp_path / "e/log.jsonl").write_text(f"{header}\n{json.dumps(record)}\n")
+    code, _, err = run(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
+    assert (code, "is damaged: squared missing" in err) == (1, True)
 
 
 def test_total_dos_is_enough_for_structural_learning(capsys, tmp_path, make_dataset):

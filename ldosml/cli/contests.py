@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ldosml.cli.display import known, mean_text, results, table
-from ldosml.cli.options import Temperature, app, check_temperature
+from ldosml.cli.options import Temperature, app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
     STUDIES,
@@ -24,16 +24,16 @@ from ldosml.cli.studying import (
 
 if TYPE_CHECKING:
     from ldosml._journal import Record
-    from ldosml.datasets import LDOSDataset
     from ldosml.studies import ErrorTable, StrategyComparison, Transfer
 
 _COMPARE_WORDS = (
     "Differences are to the first row of each quantity, with 95 % intervals: a paired bootstrap over trajectories.\n"
     "Where the interval excludes zero (*), one is better on this set beyond the chance of which trajectories it holds."
+    "\nWhiskers in the figure are such intervals."
 )
 _ERROR_WORDS = (
     "Minimum, maximum and mean are of the L/sigma of single atoms; L/sigma is of all of them together, sigma that of "
-    "the element."
+    "the element. In the figure boxes hold the middle half of the atoms, with the median; diamonds are means."
 )
 _LEAKING_WORDS = (
     "LEAKING: atoms are left out one by one, and others of their own structure give them away. Such errors say little\n"
@@ -66,14 +66,11 @@ def compare(
     from ldosml import plotting
     from ldosml.studies import compare_strategies
 
-    check_temperature(temperature)
     names = [one.value for one in dict.fromkeys(strategy or StrategyName)]
     kelvin = temperature if properties else None
     run = StudyRun("compare", options, strategies=names, temperature=kelvin)
     data = run.read(datasets)
     chosen = run.strategies(names, data)
-    if kelvin is not None:
-        _require_electrons(data)
     run.announce(data, 1, chosen)
     with run.running("Comparison", temperature=kelvin) as setup:
         found = compare_strategies(data, options.model(), chosen, setup=setup)
@@ -81,16 +78,6 @@ def compare(
         records = _with_means(found)
     figures = {"comparison": plotting.comparison_figure(found)}
     run.finish(found, figures, {"errors": records}, lambda: _show_comparison(found, records), [_COMPARE_WORDS])
-
-
-def _require_electrons(data: LDOSDataset) -> None:
-    import numpy as np
-
-    if not np.isfinite(data.n_electrons).all():
-        raise ValueError(
-            "Properties need the number of valence electrons of every structure, which the dataset does not tell: pass "
-            "--no-properties, or import it with --electrons."
-        )
 
 
 def _with_means(found: StrategyComparison) -> list[Record]:
@@ -214,6 +201,7 @@ def transfer_(
 
     run = StudyRun("transfer", options, strategy=strategy.value, temperature=temperature)
     first, second = run.read_alike([train, test])
+    run.require_electrons(second)
     run.announce(first, 1, run.strategies([strategy.value], first))
     with run.running("Transfer", temperature=temperature) as setup:
         found = transfer(first, second, options.model(strategy), setup=setup)

@@ -33,14 +33,18 @@ if TYPE_CHECKING:
 TUNED: dict[str, Sequence[Any]] = {"n_max": [6, 8], "atom_sigma": [0.3, 0.5], "gamma": [0.1, 0.3, 1.0]}
 """What --tune chooses among at every radius."""
 
+_HARDLY = 0.05  # neighbours, which the table shows as 0.0
+
 _SWEEP_WORDS = (
     "Complete fragments end where the SOAP stops noticing, sharp ones at the radius itself. Beyond the saturation\n"
-    "radius none of those tried lowers the error by more than 5 % (95 %: bootstrap over trajectories)."
+    "radius none of those tried lowers the error by more than 5 % (95 %: bootstrap over trajectories). Bands in the\n"
+    "figure run from the best fold to the worst."
 )
 _LEARNING_WORDS = (
     "Training parts are nested and of whole trajectories. Slope: of log(L/sigma) against log(environments), its mean\n"
-    "over the folds and their standard deviation."
+    "over the folds and their standard deviation. Bands in the figure run from the best fold to the worst."
 )
+_SMEARING_WORDS = "Bands in the figure run from the best fold to the worst."
 
 
 class ModeName(StrEnum):
@@ -94,7 +98,7 @@ def sweep(
     with run.running("Sweep of radii") as setup:
         found = sweep_cutoffs(data, radii, options.model(), modes=modes, tune=grid, setup=setup)
     saturation = [row for one in modes for row in found.saturation(one)]
-    lonely = [r for r, count in found.neighbors.items() if count == 0]
+    lonely = [r for r, count in found.neighbors.items() if count < _HARDLY]
     numbers = {"errors": pooled(found.records()), "saturation": saturation, "radii_without_neighbors": lonely}
     if lonely:
         _caution_lonely(lonely)
@@ -111,8 +115,8 @@ def _tuned(options: StudyOptions) -> dict[str, Sequence[Any]]:
 def _caution_lonely(radii: Sequence[float]) -> None:
     several = ", ".join(f"{r:g}" for r in radii)
     messages.print(
-        f"caution: at r = {several} angstrom no atom has a neighbour: what is learned there is the mean spectrum of an "
-        "element, or what SOAP sees beyond the radius.",
+        f"caution: at r = {several} angstrom hardly an atom has a neighbour, or none: what is learned there is the "
+        "mean spectrum of an element, or what SOAP sees beyond the radius.",
         style="yellow",
         soft_wrap=True,
     )
@@ -133,13 +137,20 @@ def _show_sweep(found: CutoffSweep, saturation: Sequence[Record]) -> None:
     rows = [
         [
             f"{row['mode']}{', ' + row['element'] if several else ''}",
-            f"not within {row['r_sat']:g}" if row["r_sat"] == found.radii[-1] else known(row["r_sat"], "g"),
+            _reached(row["r_sat"], found.radii),
             f"{known(row['low'], 'g')} to {known(row['high'], 'g')}",
             " ".join(known(one, "g") for one in row["folds"]),
         ]
         for row in saturation
     ]
     results.print(table("Saturation radius, angstrom", ("fragments", "all folds", "95 %", "each fold"), rows))
+
+
+def _reached(r_sat: float, radii: Sequence[float]) -> str:
+    """The saturation radius in words, where it is an end of what was tried."""
+    if r_sat == radii[-1]:
+        return f"not within {r_sat:g}"
+    return f"{r_sat:g} or less" if r_sat == radii[0] else known(r_sat, "g")
 
 
 def pooled(records: Sequence[Record]) -> list[Record]:
@@ -249,7 +260,8 @@ def smearing(
         found = smearing_study(data, asked, run.options.model(strategy), setup=setup)
     quantities = next(iter(found.errors.values())).quantities
     figure = plotting.smearing_figure(found, run.drawn(quantities))
-    run.finish(found, {"smearing": figure}, {"errors": found.records()}, lambda: _show_smearing(found, quantities))
+    numbers = {"errors": found.records()}
+    run.finish(found, {"smearing": figure}, numbers, lambda: _show_smearing(found, quantities), [_SMEARING_WORDS])
 
 
 def _show_smearing(found: SmearingStudy, quantities: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ldosml._files import replacing
 from ldosml._journal import JournalError
 from ldosml.cli.display import Stages, cautioning, emit, known, messages, results, strict
 from ldosml.cli.judging import FERMI_WORDS
-from ldosml.cli.options import check_folder, open_dataset
+from ldosml.cli.options import check_folder, check_temperature, open_dataset
 from ldosml.cli.planning import print_study_plans
 from ldosml.cli.studying import StudyOptions
 from ldosml.smearing import same_width
@@ -61,6 +62,10 @@ class StudyRun:
         self._title = ""
         self._changes: list[str] = []
         self._cautions: list[str] = []
+        _check(options)
+        temperature = settings.get("temperature")
+        if temperature is not None:
+            check_temperature(temperature)
         check_folder(self._folder)
         if not options.overwrite:
             self._refuse_others()
@@ -161,6 +166,12 @@ class StudyRun:
         asked = self.options
         grid = data.refer_to(asked.reference.value, None, asked.high).grid
         energies = [grid.start if asked.low is None else max(grid.start, asked.low), grid.stop]
+        if energies[0] >= energies[1]:
+            raise ValueError(
+                f"--low {energies[0]:g} leaves nothing to judge: what is learned ends at {energies[1]:g} eV. Lower it, "
+                "or leave it out."
+            )
+        self.require_electrons(data)
         folds = asked.setup().folds(data)
         self._data |= {"judged_energies": energies}
         width = known(data.smearing_width, "g") if smearing is None else smearing
@@ -171,6 +182,15 @@ class StudyRun:
         largest = max((train for train, _ in folds), key=lambda train: int(data.n_atoms[train].sum()))
         regressors = {"atomic": asked.regressors()["atomic"]} if strategies is None else strategies
         print_study_plans(regressors, asked.soap(), data.select(largest), n_validations * len(folds), asked.jobs)
+
+    def require_electrons(self, data: LDOSDataset) -> None:
+        """Raise ValueError where properties are asked for and the numbers of electrons are not known."""
+        if self._settings.get("temperature") is not None and not all(map(isfinite, data.n_electrons)):
+            instead = "pass --no-properties" if self._settings["study"] == "compare" else "leave out --temperature"
+            raise ValueError(
+                "Properties need the number of valence electrons of every structure, which the dataset does not tell: "
+                f"{instead}, or import it with --electrons."
+            )
 
     @contextmanager
     def running(self, name: str, **more: Any) -> Iterator[Setup]:
@@ -236,6 +256,18 @@ class StudyRun:
                 results.print(f"wrote {file}", soft_wrap=True)
 
         emit(summary, self.options.as_json, show_all)
+
+
+def _check(options: StudyOptions) -> None:
+    """Refuse before the work is done, not after."""
+    given = {"--low": options.low, "--high": options.high}
+    for name, value in given.items():
+        if value is not None and not isfinite(value):
+            raise ValueError(f"{name} must be an energy in eV; got {value:g}.")
+    if options.low is not None and options.high is not None and options.low >= options.high:
+        raise ValueError(f"--low must be below --high; got {options.low:g} and {options.high:g} eV.")
+    if options.jobs == 0:
+        raise ValueError("--jobs must be a number of processes, or -1 for one per core; got 0.")
 
 
 def _seconds(log: Path) -> float:

@@ -227,7 +227,16 @@ class Errors:
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
-        """What ``as_record`` gave."""
+        """What ``as_record`` gave.
+
+        Raises ValueError for anything else.
+        """
+        lacking = {"squared", "sigma", "units", "mean_loss", "numbers", "structure_index", "fold"} - set(record)
+        if lacking:
+            raise ValueError(
+                f"A result in the log of this study is damaged: {', '.join(sorted(lacking))} missing. Begin it anew "
+                "with another log, or in another folder."
+            )
         squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
         whole = [np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")]
         sigma, units, mean_loss = (dict(record[name]) for name in ("sigma", "units", "mean_loss"))

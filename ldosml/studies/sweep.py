@@ -117,7 +117,7 @@ class CutoffSweep(Tabulated):
 
         ``r_sat`` of the pooled errors; ``low`` and ``high``, its 95 % interval from a bootstrap over groups; ``folds``,
         that of each fold alone. Angstrom. Where ``r_sat`` is the largest radius, saturation was not reached within the
-        sweep.
+        sweep; where it is the smallest, it may lie below.
 
         Raises ValueError for a mode that was not asked for.
         """

@@ -4,6 +4,7 @@ The paper takes silicon from its set A and carbon from its set C; here silicon, 
 Si-C set, a figure each. Every structure is predicted by a model of other trajectories.
 """
 
+import numpy as np
 import settings
 
 from ldosml import plotting
@@ -14,6 +15,9 @@ def make(run: settings.Run) -> None:
     for one in run.available([settings.SILICON, settings.CARBIDE_C]):
         evaluation = run.left_out(one).cut(low=one.low)
         rows = settings.of_set(one, evaluation.by_structure())
+        atoms = settings.atoms_of(evaluation)
+        ranks = plotting.representatives(np.array([atom["loss"] for atom in atoms]))
+        run.table(f"figure-6-{one.label}-atoms", [{"rank": rank, **atoms[row]} for rank, row in ranks.items()])
         run.write(f"figure-6-{one.label}", plotting.representatives_figure(evaluation), rows)
 
 

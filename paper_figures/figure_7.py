@@ -14,6 +14,10 @@ def make(run: settings.Run) -> None:
     for one in run.available([settings.CARBIDE_BOTH, settings.TIN]):
         evaluation = run.left_out(one).cut(low=one.low)
         rows = settings.of_set(one, evaluation.by_structure())
+        atoms = settings.atoms_of(evaluation)
+        elements = sorted({atom["element"] for atom in atoms})
+        worst = [max((a for a in atoms if a["element"] == e), key=lambda atom: atom["loss"]) for e in elements]
+        run.table(f"figure-7-{one.label}-atoms", worst)
         run.write(f"figure-7-{one.label}", plotting.worst_by_element_figure(evaluation), rows)
 
 

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols
 from matplotlib.figure import Figure
 
 from ldosml import SOAP, DOSModel, Evaluation, LDOSDataset, Whitened, load_dataset, plotting
 from ldosml.datasets import available_datasets
-from ldosml.studies import Setup, default_strategies, predict_left_out
+from ldosml.studies import Errors, Setup, default_strategies, predict_left_out
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.3  # eV
@@ -156,6 +157,24 @@ class Run:
 def of_set(one: Set, rows: Iterable[Mapping[str, Any]], **more: Any) -> list[dict[str, Any]]:
     """Rows of a table, the name of the set before them."""
     return [{"set": one.label, **more, **row} for row in rows]
+
+
+def atoms_of(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """A row an atom: its structure, its place in it from 0, its element, and L/sigma, sigma the element's."""
+    errors = Errors.of(evaluation, np.zeros(len(evaluation.names), dtype=np.int64))
+    first = np.searchsorted(errors.structure_index, errors.structure_index)
+    losses = np.empty(len(errors.numbers))
+    symbols = np.array([chemical_symbols[number] for number in errors.numbers])
+    for element in errors.elements:
+        losses[symbols == element] = errors.by_environment(element)
+    names = [evaluation.names[s] for s in errors.structure_index]
+    columns = {
+        "structure": names,
+        "atom": (np.arange(len(losses)) - first).tolist(),
+        "element": symbols.tolist(),
+        "loss": losses.tolist(),
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def shortened(value: Any) -> Any:

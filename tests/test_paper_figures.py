@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldosml import LDOSKernelRidge, SparseLDOSKernelRidge
+from ldosml import LDOS, EnergyGrid, Evaluation, LDOSKernelRidge, SparseLDOSKernelRidge
 from ldosml.datasets import available_datasets
 from ldosml.studies import ErrorTable
 from ldosml.studies.errors import Errors
@@ -147,6 +147,22 @@ def test_a_part_is_written_elsewhere(settings, monkeypatch):
     for given, folder in (([], FOLDER), (["--part", "0.3"], FOLDER / ".parts" / "0.3"), (["--folder", "x"], Path("x"))):
         monkeypatch.setattr(sys, "argv", ["figure_1.py", *given])
         assert settings.options("words").folder == folder
+
+
+def test_atoms_are_told_with_their_elements_sigma(settings):
+    grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
+    reference = np.array([[0.0, 1, 2, 1, 0], [0, 2, 4, 2, 0], [1, 1, 2, 1, 1]])
+    predicted = reference + np.array([0.1, 0.2, 0.3])[:, None]
+    options = {"structure_index": [0, 1, 1], "numbers": [14, 14, 6]}
+    evaluation = Evaluation(*(LDOS(grid, v, 0.3, **options) for v in (reference, predicted)), ["a", "b"], ["x", "x"])
+    atoms = settings.atoms_of(evaluation)
+    assert [(row["structure"], row["atom"], row["element"]) for row in atoms] == [
+        ("a", 0, "Si"),
+        ("b", 0, "Si"),
+        ("b", 1, "C"),
+    ]
+    sigma = reference[:2].std()
+    assert [row["loss"] for row in atoms] == pytest.approx([0.1 / sigma, 0.2 / sigma, 0.3 / reference[2].std()])
 
 
 def test_table_has_the_total_of_a_compound(script):

@@ -45,7 +45,7 @@ def k_density(atoms: Atoms) -> float:
 
 def compute_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
     """Bands of a structure, on a mesh ``factor`` times as dense as that of the set."""
-    return espresso.compute_bands(atoms, replace(SETTINGS, dos_k_density=factor * k_density(atoms)), folder)
+    return espresso.compute_bands(atoms, folder, replace(SETTINGS, dos_k_density=factor * k_density(atoms)))
 
 
 def main() -> None:

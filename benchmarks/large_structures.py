@@ -26,6 +26,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
+from silicon_part import load_part
 
 from ldosml import SOAP, DOSModel, load_dataset, persistence, predict_to
 
@@ -97,7 +98,7 @@ def prediction(n_jobs: int) -> None:
         folder = Path(name)
         atoms = amorphous()
         atoms.write(folder / "atoms.traj")
-        data = load_dataset("silicon", smearing_width=0.3)
+        data = load_part(smearing_width=0.3)
         model = DOSModel(high=5.0).fit(data)
         persistence.save(model, folder / "model.ldosml")
         n_fit, grid = len(model.regressors_[14].X_fit_), model.grid_

@@ -2,11 +2,11 @@
 
     python benchmarks/search_silicon.py [--logs FOLDER] [--real FOLDER]
 
-Nested: for each of the five folds of ``silicon_folds.py`` (trajectories whole) a search among ``default_candidates``
-runs within the training part only, and its best setting is fitted there and judged on the test part. No test structure
-has a say in that choice; but which candidates are on the list was decided with the leave-out errors of the whole set
-in sight, so that a little optimism remains. The other rows are one setting for all folds each, chosen with the whole
-set in sight. The data of --real had no part in any choice.
+Nested: for each of five folds of a part of the silicon set (``silicon_part.py``; trajectories whole) a search among
+``default_candidates`` runs within the training part only, and its best setting is fitted there and judged on the test
+part. No test structure has a say in that choice; but which candidates are on the list was decided with the leave-out
+errors of the whole set in sight, so that a little optimism remains. The other rows are one setting for all folds each,
+chosen with the whole set in sight. The data of --real had no part in any choice.
 
 L/sigma of equation 15 of the LDOS paper, pooled over the folds, from E_F - 14 to E_F + 5 eV; intervals are the 2.5 and
 97.5 percentiles of 10,000 bootstrap samples of whole trajectories, of the difference of the pooled L/sigma of the same

@@ -45,7 +45,7 @@ def main() -> None:
     for width in (0.1, 0.2, 0.3, 0.5):
         data = load_dataset("silicon", smearing_width=width)
         evaluation = judged(data, silicon_model(), n_splits)
-        noise = label_noise_at(data.label_noise, width)
+        noise = label_noise_at(data.label_noise, width, evaluation.predicted.grid, evaluation.deviations())
         numbers = ", ".join(f"{name} {value:.3f}" for name, value in pooled(evaluation).items())
         print(f"{width} eV: {numbers}; label noise {noise}", flush=True)
         if width == 0.3:

@@ -84,6 +84,10 @@ class Evaluation:
             losses[f"{key}_rmse"] = float(metrics.rmse(reference, predicted))
         return losses
 
+    def deviations(self) -> dict[str, float]:
+        """Standard deviation of the reference over the whole set, the sigma of L/sigma, states/eV/atom."""
+        return {key: float(_rows(reference).std()) for key, (reference, _) in self.compared().items()}
+
     def by_structure(self) -> list[dict[str, Any]]:
         """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
         columns: dict[str, Iterable[Any]] = {
@@ -133,7 +137,12 @@ class Evaluation:
         return tables[0], tables[1]
 
 
+def _rows(spectra: LDOS | DOS) -> Array:
+    """What L/sigma compares: a DOS per atom, where it knows how many."""
+    return spectra.per_atom() if isinstance(spectra, DOS) and spectra.n_atoms is not None else spectra.values
+
+
 def _mean_spectrum_loss(spectra: LDOS | DOS) -> float:
-    values = spectra.per_atom() if isinstance(spectra, DOS) and spectra.n_atoms is not None else spectra.values
+    values = _rows(spectra)
     xp = namespace(values)
     return float(xp.sqrt(xp.mean(xp.var(values, axis=0)) / xp.var(values)))

@@ -137,10 +137,17 @@ class TestMaking:
             ({"dos": [0.1, True]}, "'dos' of label_noise must be a list of finite numbers"),
             ({"dos": [0.1, np.inf]}, "label_noise must hold only what JSON can"),
             ({"ldos": [0.1]}, "lists of label_noise must have one length.*'ldos': 1, 'dos': 2"),
+            ({"by_energy": [0.1]}, "'by_energy' of label_noise must have numbers start and step.*got .0.1"),
+            ({"by_energy": {"start": -1, "step": 0}}, "got 'step': 0"),
+            ({"by_energy": {"step": 1, "dos": [[0.1], [None]]}}, "got only 'step', 'dos'"),
+            ({"by_energy": {"start": -1, "step": 1, "dos": [[0.1]]}}, "a list of 2 lists.*got 'dos': ..0.1"),
+            ({"by_energy": {"start": -1, "step": 1, "dos": [[0.1], [0.1, 0.2]]}}, "all of one length; got 'dos'"),
+            ({"by_energy": {"start": -1, "step": 1, "dos": [[0.1], ["a"]]}}, "of numbers or None.*got 'dos'"),
         ],
     )
     def test_label_noise(self, changes, message):
         noise = {"smearing_width": [0.2, 1], "ldos": [0.01, 0.02], "dos": [0.1, 0.2], "structures": ["a"]}
+        noise["by_energy"] = {"start": -1, "step": 0.5, "dos": [[0.1, 0.2], [0.1, None]]}
         assert from_pair(label_noise=noise).label_noise == noise
         with pytest.raises(ValueError, match=message):
             from_pair(label_noise=noise | changes)

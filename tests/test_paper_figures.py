@@ -167,9 +167,17 @@ def test_atoms_are_told_with_their_elements_sigma(settings):
 
 def test_table_has_the_total_of_a_compound(script):
     squared = {"ldos": np.array([0.01, 0.04, 0.09, 0.16])}
+    grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
     sigma = {"ldos": 0.5, "ldos C": 0.4, "ldos Si": 0.2}
     errors = Errors(
-        squared, sigma, {}, dict.fromkeys(sigma, 0.9), np.array([6, 6, 14, 14]), np.array([0, 0, 0, 1]), np.zeros(2)
+        squared,
+        sigma,
+        {},
+        dict.fromkeys(sigma, 0.9),
+        np.array([6, 6, 14, 14]),
+        np.array([0, 0, 0, 1]),
+        np.zeros(2),
+        grid,
     )
     table = script("table_1").rows_of(ErrorTable({"groups": errors}, {"ldos": 0.1}))
     assert [row["element"] for row in table] == ["C", "Si", "total"]

@@ -17,6 +17,7 @@ from ldosml.studies.errors import PROPERTIES, Errors
 GROUPS = ["a", "a", "b", "c", "c", "d"]
 FOLD = np.array([0, 0, 1, 2, 2, 1])
 N_ATOMS = [2, 3, 1, 3, 2, 4]
+GRID = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
 
 
 def errors(scale=0.2, *, elements=(14,), properties=(), seed=0):
@@ -29,7 +30,7 @@ def errors(scale=0.2, *, elements=(14,), properties=(), seed=0):
     symbols = [f"ldos {chemical_symbols[z]}" for z in np.unique(numbers)]
     sigma = {name: 1 + 0.1 * i for i, name in enumerate(["ldos", *symbols, "dos", "dos_derivative", *properties])}
     mean_loss = {name: 0.5 * value for name, value in sigma.items() if name not in properties}
-    return Errors(squared, sigma, dict.fromkeys(sigma, "eV"), mean_loss, numbers, index, FOLD)
+    return Errors(squared, sigma, dict.fromkeys(sigma, "eV"), mean_loss, numbers, index, FOLD, GRID)
 
 
 def sweep(elements=(14,), noise=None):
@@ -72,14 +73,13 @@ def smearing_study(noise=True):
 @pytest.fixture(scope="module")
 def evaluation():
     """Three structures of Sn, S and Se; the atoms err by one wave, each times its own factor."""
-    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
     numbers = np.array([50, 16, 34, 50, 16, 34, 16])
     centres, heights = np.linspace(-3, 1, 7)[:, None], (numbers / 10)[:, None]
-    reference = 1.0 + heights * np.exp(-((grid.energies - centres) ** 2))
+    reference = 1.0 + heights * np.exp(-((GRID.energies - centres) ** 2))
     factors = np.array([0.02, 0.05, 0.01, 0.30, 0.04, 0.03, 0.06])
-    predicted = reference + factors[:, None] * np.sin(2 * grid.energies)
+    predicted = reference + factors[:, None] * np.sin(2 * GRID.energies)
     options = {"structure_index": [0, 0, 0, 1, 1, 2, 2], "numbers": numbers}
-    ldos = LDOS(grid, reference, 0.3, **options), LDOS(grid, predicted, 0.3, **options)
+    ldos = LDOS(GRID, reference, 0.3, **options), LDOS(GRID, predicted, 0.3, **options)
     return Evaluation(*ldos, ["SnSSe", "SnS", "SSe"], ["x"] * 3)
 
 

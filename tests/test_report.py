@@ -219,7 +219,47 @@ def test_label_noise_is_interpolated_within_the_known_widths():
 
 @pytest.mark.parametrize(("noise", "width"), [(NOISE, 0.05), (NOISE, 0.51), (NOISE, None), (None, 0.3)])
 def test_label_noise_outside_is_not_known(noise, width):
-    assert label_noise_at(noise, width) is None
+    assert label_noise_at(noise, width) == {}
+
+
+def by_energy(**spectra):
+    """Noise of bins of 1 eV from -4 to 2 eV, at two widths."""
+    return (
+        NOISE
+        | {"smearing_width": [0.1, 0.3], "ldos": [0.9, 0.9], "dos": [0.9, 0.9]}
+        | {"by_energy": {"start": -4.0, "step": 1.0, **spectra}}
+    )
+
+
+def test_label_noise_is_that_of_the_energies_judged():
+    """The root mean square over the window, in units of the deviation there, whatever the lists say."""
+    rms = [[3.0, 4.0, 0.0, 0.0, 1.0, None], [1.0, 2.0, 0.0, 0.0, 1.0, 1.0]]
+    noise, sigma = by_energy(ldos=rms, dos=rms), {"ldos": 10.0, "dos": 5.0, "ldos Si": 1.0}
+
+    def at(width, low, high, reference="fermi"):
+        return label_noise_at(noise, width, EnergyGrid.from_range(low, high, 0.05, reference), sigma)
+
+    assert at(0.1, -4, -2) == pytest.approx({"ldos": np.sqrt(12.5) / 10, "dos": np.sqrt(12.5) / 5})
+    assert at(0.1, -6, -2) == pytest.approx({"ldos": 2.5 / 10, "dos": 2.5 / 5})  # nothing below
+    assert at(0.1, -3.5, -2.5)["ldos"] == pytest.approx(np.sqrt(12.5) / 10)  # halves of two bins
+    assert at(0.2, -4, -3)["dos"] == pytest.approx(2.0 / 5)  # between the widths
+    assert at(0.1, 0, 1)["ldos"] == pytest.approx(0.1)
+    assert at(0.1, 0, 1.1) == {}  # not measured at this width
+    assert at(0.3, 0, 2)["ldos"] == pytest.approx(0.1)
+    assert at(0.3, 0, 2.1) == {}
+    assert at(0.3, 0, 2, "code") == {}
+    assert label_noise_at(noise, 0.3) == {"ldos": 0.9, "dos": 0.9}
+
+
+def test_label_noise_of_one_window_is_that_of_its_parts():
+    rng = np.random.default_rng(0)
+    noise, sigma = by_energy(dos=rng.uniform(0, 1, (2, 6)).tolist()), {"dos": 1.0}
+    parts = [
+        label_noise_at(noise, 0.1, EnergyGrid.from_range(low, low + 1.0, 0.1, "fermi"), sigma)["dos"] ** 2
+        for low in (-4, -3, -2, -1)
+    ]
+    whole = label_noise_at(noise, 0.1, EnergyGrid.from_range(-4, 0, 0.1, "fermi"), sigma)["dos"] ** 2
+    assert whole == pytest.approx(np.mean(parts))
 
 
 @pytest.mark.parametrize("noise", [{}, {"smearing_width": [0.1, 0.2], "ldos": [0.1], "dos": [0.1, 0.1]}])

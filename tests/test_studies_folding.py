@@ -17,6 +17,7 @@ from ldosml import (
     DOSKernelRidge,
     DOSModel,
     DOSRidge,
+    EnergyGrid,
     JoinedSOAP,
     LDOSKernelRidge,
     Precomputed,
@@ -379,8 +380,8 @@ class TestDraws:
         rng = np.random.default_rng(0)
         squared = rng.normal(10.0, 1.0, 400)
         names = [str(s) for s in range(400)]
-        nothing = np.zeros(400, dtype=np.int64)
-        errors = Errors({"dos": squared}, {"dos": 1.0}, {"dos": ""}, {}, nothing, np.arange(400), nothing)
+        nothing, grid = np.zeros(400, dtype=np.int64), EnergyGrid.from_range(-1.0, 1.0, 0.5, "fermi")
+        errors = Errors({"dos": squared}, {"dos": 1.0}, {"dos": ""}, {}, nothing, np.arange(400), nothing, grid)
         low, high = interval(errors.losses("dos", group_draws(names, 2000, 0)) ** 2)
         width = 2 * 1.96 * squared.std() / 20
         assert high - low == pytest.approx(width, rel=0.1)

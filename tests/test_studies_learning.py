@@ -14,6 +14,7 @@ from ldosml import (
     DOSKernelRidge,
     DOSModel,
     DOSRidge,
+    EnergyGrid,
     LDOSKernelRidge,
     LDOSRidge,
     SparseLDOSKernelRidge,
@@ -199,14 +200,14 @@ class TestSpacedSizes:
 
 def power_law(exponents, sizes, prefactor=0.7):
     """A curve of one strategy whose L/sigma in fold f is prefactor * n^exponents[f]."""
-    n_folds = len(exponents)
+    n_folds, grid = len(exponents), EnergyGrid.from_range(-1.0, 1.0, 0.5, "fermi")
     fold = np.arange(n_folds)
     counts = {size: [size + f for f in range(n_folds)] for size in sizes}
     errors = {}
     for size in sizes:
         squared = np.array([(prefactor * counts[size][f] ** exponents[f]) ** 2 for f in range(n_folds)])
         errors["only", size] = Errors(
-            {"dos": 4.0 * squared}, {"dos": 2.0}, {"dos": "states/eV/atom"}, {"dos": 1.0}, fold, fold, fold
+            {"dos": 4.0 * squared}, {"dos": 2.0}, {"dos": "states/eV/atom"}, {"dos": 1.0}, fold, fold, fold, grid
         )
     return LearningCurve(errors, counts, counts, {"dos": 0.01})
 

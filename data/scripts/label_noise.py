@@ -8,7 +8,8 @@ there. Writes label_noise.json beside them: the root mean square change of LDOS,
 a fraction of their standard deviation (equation 15 of Aryanpour and Sadeghi, 2025), pooled over the structures, each
 aligned at its own Fermi level, from the set's ``noise_bottom`` up to the energy to which both are complete, at most
 E_F + 5 eV. Keys that end in ``same_zero``: the same with both spectra aligned at the Fermi level of the finer mesh, so
-that only the spectra differ.
+that only the spectra differ. ``by_energy``: the root mean square change itself, states/eV/atom, in bins of 0.25 eV from
+below all states up to where every structure is complete.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from ldosml.spectra import LDOS
 
 WIDTHS = (0.1, 0.2, 0.3, 0.5)
 TOP = 5.0  # eV above the Fermi level
+BIN = 0.25  # eV, of the change by energy
 TEMPERATURE = 300.0  # K, of the properties
 PHOTONS = 4.0  # eV, up to which absorption is compared
 
@@ -71,11 +74,11 @@ Pair = tuple[np.ndarray, np.ndarray]
 Folders = tuple[Path, Path]
 
 
-def _pair(one: Set, spectra: Folders, zeros: Folders, name: str, width: float) -> Pair:
-    """Spectra of two folders, aligned at the Fermi levels that the records of two folders give."""
+def _pair(one: Set, spectra: Folders, zeros: Folders, name: str, width: float, bottom: float) -> Pair:
+    """Spectra of two folders from ``bottom`` on, aligned at the Fermi levels that the records of two folders give."""
     file = f"{name}.npz"
     coarse, fine = (
-        _aligned(folder / file, one.energies, width, one.noise_bottom, _fermi_energy(zero / file))
+        _aligned(folder / file, one.energies, width, bottom, _fermi_energy(zero / file))
         for folder, zero in zip(spectra, zeros, strict=True)
     )
     n = min(coarse.grid.size, fine.grid.size)
@@ -84,7 +87,7 @@ def _pair(one: Set, spectra: Folders, zeros: Folders, name: str, width: float) -
 
 def _mean(pair: Pair) -> Pair:
     """DOS per atom."""
-    return pair[0].mean(axis=0), pair[1].mean(axis=0)
+    return pair[0].mean(axis=0, keepdims=True), pair[1].mean(axis=0, keepdims=True)
 
 
 def _loss(pairs: list[Pair]) -> float:
@@ -92,17 +95,36 @@ def _loss(pairs: list[Pair]) -> float:
     return float(np.sqrt(np.mean((coarse - fine) ** 2)) / fine.std())
 
 
-def _by_element(pairs: list[Pair], symbols: list[np.ndarray]) -> dict[str, float]:
-    """The loss over the atoms of each element alone, against their own deviation."""
-    losses = {}
-    for element in sorted({str(symbol) for one in symbols for symbol in one}):
-        own = [
+def _by_element(pairs: list[Pair], symbols: list[np.ndarray]) -> dict[str, list[Pair]]:
+    """The atoms of each element alone."""
+    return {
+        element: [
             (coarse[one == element], fine[one == element])
             for (coarse, fine), one in zip(pairs, symbols, strict=True)
             if element in one
         ]
-        losses[element] = round(_loss(own), 4)
-    return losses
+        for element in sorted({str(symbol) for one in symbols for symbol in one})
+    }
+
+
+def _binned(pairs: list[Pair], n_bins: int) -> list[float | None]:
+    """Root mean square change in each bin of energies; None beyond where some structure ends."""
+    each = round(BIN / 0.05)
+    n = min(coarse.shape[1] for coarse, _ in pairs) // each
+    changes = np.concatenate([(coarse - fine)[:, : n * each] for coarse, fine in pairs])
+    values = np.sqrt(np.mean(changes.reshape(-1, n, each) ** 2, axis=(0, 2)))
+    return [round(float(value), 5) for value in values] + [None] * (n_bins - n)
+
+
+def _by_energy(one: Set, folders: Folders, names: list[str], symbols: list[np.ndarray]) -> dict[str, object]:
+    found: dict[str, list[list[float | None]]] = {}
+    n_bins = round((TOP - one.states_bottom) / BIN)
+    for width in WIDTHS:
+        pairs = [_pair(one, folders, folders, name, width, one.states_bottom) for name in names]
+        elements = {f"ldos {element}": own for element, own in _by_element(pairs, symbols).items()}
+        for key, rows in {"ldos": pairs, "dos": [_mean(pair) for pair in pairs], **elements}.items():
+            found.setdefault(key, []).append(_binned(rows, n_bins))
+    return {"start": one.states_bottom, "step": BIN, **found}
 
 
 def _properties(one: Set, path: Path, width: float) -> dict[str, np.ndarray]:
@@ -133,15 +155,18 @@ def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
         raise SystemExit(f"There is nothing to compare with in {folder}.")
     symbols = [np.array(read_record(records / f"{name}.npz")[0].get_chemical_symbols()) for name in names]
     both = (records, folder)
-    pairs = {width: [_pair(one, both, both, name, width) for name in names] for width in WIDTHS}
-    same_zero = {width: [_pair(one, both, (folder, folder), name, width) for name in names] for width in WIDTHS}
+    bottom = one.noise_bottom
+    pairs = {width: [_pair(one, both, both, name, width, bottom) for name in names] for width in WIDTHS}
+    same_zero = {width: [_pair(one, both, (folder, folder), name, width, bottom) for name in names] for width in WIDTHS}
     by_element = [_by_element(pairs[width], symbols) for width in WIDTHS]
     noise = [_property_noise(one, records, folder, names, width) for width in WIDTHS]
     result: dict[str, object] = {
         "structures": names,
         "smearing_width": list(WIDTHS),
         "ldos": [round(_loss(pairs[width]), 4) for width in WIDTHS],
-        "ldos_by_element": {element: [losses[element] for losses in by_element] for element in by_element[0]},
+        "ldos_by_element": {
+            element: [round(_loss(own[element]), 4) for own in by_element] for element in by_element[0]
+        },
         "dos": [round(_loss([_mean(pair) for pair in pairs[width]]), 4) for width in WIDTHS],
         "ldos_same_zero": [round(_loss(same_zero[width]), 4) for width in WIDTHS],
         "dos_same_zero": [round(_loss([_mean(pair) for pair in same_zero[width]]), 4) for width in WIDTHS],
@@ -149,6 +174,7 @@ def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
             "temperature": TEMPERATURE,
             "rmse": {name: [each[name] for each in noise] for name in PRINCIPAL},
         },
+        "by_energy": _by_energy(one, both, names, symbols),
         "dos_by_structure_at_0.3": {
             name: round(_loss([_mean(pair)]), 4) for name, pair in zip(names, pairs[0.3], strict=True)
         },
@@ -174,9 +200,10 @@ def main() -> None:
         recompute(one, records, folder, arguments.workers)
     result = summarize(one, records, folder)
     path = folder / "label_noise.json"
-    path.with_suffix(".tmp").write_text(json.dumps(result, indent=2) + "\n")
+    text = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(result, indent=2))
+    path.with_suffix(".tmp").write_text(text + "\n")
     path.with_suffix(".tmp").rename(path)
-    print(json.dumps(result, indent=2))
+    print(text)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def read_noise(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    keys = ("smearing_width", "ldos", "ldos_by_element", "dos", "properties", "structures", "remark")
+    keys = ("smearing_width", "ldos", "ldos_by_element", "dos", "by_energy", "properties", "structures", "remark")
     return {key: found[key] for key in keys if key in found}
 
 

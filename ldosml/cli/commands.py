@@ -64,7 +64,7 @@ def demo(
         evaluation = model.evaluate(test)
     with stages("Deriving properties"):
         properties = derive(evaluation, temperature)
-    evaluation = evaluation.cut(low=-14.0)  # where the label noise was measured
+    evaluation = evaluation.cut(low=-14.0)  # below are no states
     with stages("Drawing figures and writing the report"):
         output.mkdir(parents=True, exist_ok=True)
         persistence.save(model, output / "model.ldosml", overwrite=True)
@@ -88,7 +88,9 @@ def info(
         facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
 
     def show() -> None:
-        rows = list(flattened(facts))
+        # By energy it is too much to read; --json has it.
+        noise = {key: value for key, value in (facts.get("label_noise") or {}).items() if key != "by_energy"}
+        rows = list(flattened({**facts, "label_noise": noise} if noise else facts))
         shown = table(path, ("", "value"), rows)
         shown.columns[1].justify, shown.columns[1].no_wrap = "left", False
         results.print(shown)

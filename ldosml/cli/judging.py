@@ -57,7 +57,7 @@ def _property_rows(properties: DerivedProperties, noise: Mapping[str, float]) ->
     ]
 
 
-def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> list[list[str]]:
+def _error_rows(evaluation: Evaluation, noise: Mapping[str, float]) -> list[list[str]]:
     from ldosml.evaluation import NAMES
 
     losses = evaluation.losses()
@@ -66,7 +66,7 @@ def _error_rows(evaluation: Evaluation, noise: Mapping[str, float] | None) -> li
             NAMES[kind],
             f"{losses[f'{kind}_normalized_loss']:.3f}",
             f"{losses[f'{kind}_mean_spectrum_loss']:.3f}",
-            "not known" if noise is None else f"{noise[kind]:.3f}",
+            f"{noise[kind]:.3f}" if kind in noise else "not known",
             f"{losses[f'{kind}_rmse']:.3f}",
         ]
         for kind in evaluation.compared()
@@ -99,7 +99,7 @@ def write_evaluation(
     from ldosml import plotting, report
     from ldosml._files import replacing
 
-    noise = report.label_noise_at(train.label_noise, evaluation.predicted.smearing_width)
+    noise = _label_noise(train, evaluation)
     figures = {
         "representatives.png": plotting.representatives_figure(evaluation),
         "parity.png": plotting.parity_figure(evaluation),
@@ -125,6 +125,13 @@ def write_evaluation(
         properties=properties,
     )
     return [folder / "report.html", *[folder / name for name in figures]]
+
+
+def _label_noise(data: LDOSDataset, evaluation: Evaluation) -> dict[str, float]:
+    from ldosml.report import label_noise_at
+
+    predicted = evaluation.predicted
+    return label_noise_at(data.label_noise, predicted.smearing_width, predicted.grid, evaluation.deviations())
 
 
 def describe_training(model: DOSModel) -> dict[str, str]:
@@ -153,15 +160,15 @@ def report_errors(
     as_json: bool,
 ) -> None:
     """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
-    from ldosml.report import label_noise_at, property_noise_at
+    from ldosml.report import property_noise_at
 
     width = evaluation.predicted.smearing_width
-    noise = label_noise_at(test.label_noise, width)
+    noise = _label_noise(test, evaluation)
     floor = {} if properties is None else property_noise_at(test.label_noise, width, properties.temperature)
     result = {
         "errors": evaluation.losses(),
         "properties": None if properties is None else _property_errors(properties, floor),
-        "label_noise": noise,
+        "label_noise": noise or None,
         "smearing_width": width,
         "n_structures": len(test),
         "n_environments": len(evaluation.predicted),

@@ -148,6 +148,31 @@ def check_label_noise(label_noise: object) -> None:
     lengths = {key: len(values) for key, values in lists.items() if values}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The lists of label_noise must have one length; got {lengths}.")
+    if "by_energy" in label_noise:
+        _check_noise_by_energy(label_noise["by_energy"], len(label_noise["smearing_width"]))
+
+
+def _check_noise_by_energy(by_energy: object, n_widths: int) -> None:
+    expected = (
+        "'by_energy' of label_noise must have numbers start and step (eV, above 0), and for each other key a list of "
+        f"{n_widths} lists, one for each smearing width, of numbers or None, all of one length"
+    )
+    if not isinstance(by_energy, Mapping):
+        raise ValueError(f"{expected}; got {_shorten(by_energy)}.")
+    for key, value in by_energy.items():
+        if key in ("start", "step"):
+            right = _is_number(value) and (key == "start" or value > 0)
+        else:
+            right = (
+                isinstance(value, list | tuple)
+                and len(value) == n_widths
+                and all(isinstance(each, list | tuple) and len(each) == len(value[0]) for each in value)
+                and all(number is None or _is_number(number) for each in value for number in each)
+            )
+        if not right:
+            raise ValueError(f"{expected}; got {key!r}: {_shorten(value)}.")
+    if not {"start", "step"} <= set(by_energy):
+        raise ValueError(f"{expected}; got only {', '.join(map(repr, by_energy))}.")
 
 
 def _is_number(value: object) -> bool:

@@ -93,7 +93,7 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
     figure = Figure(figsize=(PAGE_WIDTH, 0.4 + 2.0 * len(values)), layout="constrained")
     axes = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]
     for ax, (key, (reference, predicted)) in zip(axes, values.items(), strict=True):
-        _draw_errors(ax, grid.energies, reference, predicted, None if label_noise is None else label_noise[key])
+        _draw_errors(ax, grid.energies, reference, predicted, (label_noise or {}).get(key))
         mark_fermi_level(ax, grid.energies, grid.reference)
         finish_energy_axis(ax, grid.energies, grid.reference)
         ax.set_ylabel(LDOS_LABEL if key == "ldos" else DOS_LABEL, fontsize=FONT)

@@ -16,7 +16,7 @@ def _smearing(width: float | None) -> str:
     return "unknown smearing" if width is None else f"a smearing of {width:g} eV"
 
 
-def errors_section(evaluation: Evaluation, noise: Mapping[str, float] | None, width: float | None) -> Section:
+def errors_section(evaluation: Evaluation, noise: Mapping[str, float], width: float | None) -> Section:
     """Errors over the whole set beside what the mean spectrum achieves and the noise of the labels."""
     losses, predicted = evaluation.losses(), evaluation.predicted
     atoms, structures = count(len(predicted), "atom"), count(predicted.n_structures, "held-out structure")
@@ -27,9 +27,8 @@ def errors_section(evaluation: Evaluation, noise: Mapping[str, float] | None, wi
     }
     rows: list[list[Cell]] = []
     for key in evaluation.compared():
-        label = None if noise is None else noise[key]
         loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
-        rows.append([NAMES[key], loss, baseline, label, losses[f"{key}_rmse"], averages[key]])
+        rows.append([NAMES[key], loss, baseline, noise.get(key), losses[f"{key}_rmse"], averages[key]])
     columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
     words = (
         "L/σ is the root mean square error divided by the standard deviation of the DFT values over the whole set: 0 "
@@ -41,12 +40,12 @@ def errors_section(evaluation: Evaluation, noise: Mapping[str, float] | None, wi
     return Section("Errors on held-out structures", [words, _noise_words(noise, width)], [table])
 
 
-def _noise_words(noise: Mapping[str, float] | None, width: float | None) -> str:
-    if noise is None:
+def _noise_words(noise: Mapping[str, float], width: float | None) -> str:
+    if not noise:
         return f"Label noise, the error of the DFT values themselves, is not known at {_smearing(width)}."
     return (
         f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of the standard "
-        "deviation of the values that it was measured on. An error close to it is as small as these data can show."
+        "deviation. An error close to it is as small as these data can show."
     )
 
 
@@ -62,7 +61,7 @@ def training_section(evaluation: Evaluation, training: Mapping[str, object], wid
     return Section("What was trained", tables=[listing("The model and its data.", {**training, **held_out})])
 
 
-def figures_section(evaluation: Evaluation, noise: Mapping[str, float] | None) -> Section:
+def figures_section(evaluation: Evaluation, noise: Mapping[str, float]) -> Section:
     """Spectra, errors by energy, and parity."""
     spectra = Picture(
         "Worst, median and best prediction",

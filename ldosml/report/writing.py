@@ -67,7 +67,7 @@ def write_report(
         When the file cannot be written; what was there before is untouched.
     """
     width = evaluation.predicted.smearing_width if smearing_width is None else smearing_width
-    noise = label_noise_at(label_noise, width)
+    noise = label_noise_at(label_noise, width, evaluation.predicted.grid, evaluation.deviations())
     page = [
         spectra.errors_section(evaluation, noise, width),
         spectra.training_section(evaluation, training, width),

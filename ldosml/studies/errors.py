@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml._journal import Record
+from ldosml.energy import EnergyGrid
 from ldosml.evaluation import Evaluation
 from ldosml.properties import NegativeDOSWarning, dos_derivative
 
@@ -55,6 +56,8 @@ class Errors:
     numbers, structure_index : array (n_environments,)
     fold : array (n_structures,)
         Fold that a structure was left out in.
+    grid : EnergyGrid
+        At which spectra are judged.
     """
 
     squared: dict[str, Floats]
@@ -64,6 +67,7 @@ class Errors:
     numbers: NDArray[np.int64]
     structure_index: NDArray[np.int64]
     fold: NDArray[np.int64]
+    grid: EnergyGrid
 
     @classmethod
     def of(
@@ -132,7 +136,7 @@ class Errors:
         if temperature is not None:
             for name, (errors, deviation, unit) in _property_errors(evaluation, temperature).items():
                 squared[name], sigma[name], units[name] = errors, deviation, unit
-        return cls(squared, sigma, units, mean_loss, numbers, index, np.asarray(fold, dtype=np.int64))
+        return cls(squared, sigma, units, mean_loss, numbers, index, np.asarray(fold, dtype=np.int64), grid)
 
     @property
     def quantities(self) -> list[str]:
@@ -223,6 +227,7 @@ class Errors:
             "numbers": self.numbers.tolist(),
             "structure_index": self.structure_index.tolist(),
             "fold": self.fold.tolist(),
+            "grid": asdict(self.grid),
         }
 
     @classmethod
@@ -231,16 +236,18 @@ class Errors:
 
         Raises ValueError for anything else.
         """
-        lacking = {"squared", "sigma", "units", "mean_loss", "numbers", "structure_index", "fold"} - set(record)
+        lacking = {"squared", "sigma", "units", "mean_loss", "numbers", "structure_index", "fold", "grid"} - set(record)
         if lacking:
             raise ValueError(
                 f"A result in the log of this study is damaged: {', '.join(sorted(lacking))} missing. Begin it anew "
                 "with another log, or in another folder."
             )
         squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
-        whole = [np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")]
+        numbers, index, fold = (
+            np.array(record[name], dtype=np.int64) for name in ("numbers", "structure_index", "fold")
+        )
         sigma, units, mean_loss = (dict(record[name]) for name in ("sigma", "units", "mean_loss"))
-        return cls(squared, sigma, units, mean_loss, *whole)
+        return cls(squared, sigma, units, mean_loss, numbers, index, fold, EnergyGrid(**record["grid"]))
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:

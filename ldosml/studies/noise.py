@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ldosml.datasets import LDOSDataset
-from ldosml.datasets.noise import interpolated, label_noise_at, property_noise_at
+from ldosml.datasets.noise import label_noise_at, property_noise_at
 from ldosml.studies.errors import Errors
 
 Floor = dict[str, float]
@@ -15,19 +13,14 @@ Floor = dict[str, float]
 def noise_floor(data: LDOSDataset, errors: Errors, width: float | None, temperature: float | None) -> Floor:
     """Noise of a dataset's labels at a smearing width (eV), in the units of ``errors.loss``.
 
-    That of properties is known at the temperature (K) at which it was measured only; that of an element's LDOS where
-    ``label_noise["ldos_by_element"]`` tells it, or there is one element only.
+    Spectra: at the energies that the errors are of, where ``label_noise`` tells it by energy. That of properties is
+    known at the temperature (K) at which it was measured only; that of an element's LDOS where ``label_noise`` tells
+    it, or there is one element only.
     """
-    known = label_noise_at(data.label_noise, width)
-    if known is None or data.label_noise is None or width is None:
-        return {}
-    floor: Floor = dict(known)
-    by_element: Any = data.label_noise.get("ldos_by_element") or {}
-    for element in errors.elements:
-        if element in by_element:
-            floor[f"ldos {element}"] = interpolated(width, data.label_noise["smearing_width"], by_element[element])
-        elif len(errors.elements) == 1:
-            floor[f"ldos {element}"] = known["ldos"]
+    floor: Floor = label_noise_at(data.label_noise, width, errors.grid, errors.sigma)
+    if len(errors.elements) == 1 and "ldos" in floor:  # perhaps measured with other elements, too
+        own = f"ldos {errors.elements[0]}"
+        floor["ldos"] = floor.setdefault(own, floor["ldos"])
     if temperature is not None:
         for name, rmse in property_noise_at(data.label_noise, width, temperature).items():
             if errors.sigma.get(name, 0.0) > 0:

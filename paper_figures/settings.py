@@ -166,7 +166,7 @@ def atoms_of(evaluation: Evaluation) -> list[dict[str, Any]]:
     losses = np.empty(len(errors.numbers))
     symbols = np.array([chemical_symbols[number] for number in errors.numbers])
     for element in errors.elements:
-        losses[symbols == element] = errors.by_environment(element)
+        losses[symbols == element] = errors.by_environment(f"ldos {element}")
     names = [evaluation.names[s] for s in errors.structure_index]
     columns = {
         "structure": names,

@@ -6,11 +6,10 @@ Beside the errors of whole trajectories left out stand those of single atoms lef
 environments: an atom is then predicted from others of its own structure.
 """
 
-import numpy as np
 import settings
 
 from ldosml import plotting
-from ldosml.studies import Errors, ErrorTable, error_table, transfer
+from ldosml.studies import ErrorTable, error_table, transfer
 
 WIDTHS = (0.3, 0.5)  # eV
 SETS = (
@@ -23,31 +22,13 @@ SETS = (
 )
 
 
-def total(errors: Errors) -> dict[str, object]:
-    """The row of all elements together, sigma that of them all."""
-    each = np.sqrt(errors.squared["ldos"]) / errors.sigma["ldos"]
-    found = {"min": float(each.min()), "max": float(each.max()), "mean": float(each.mean())}
-    rest = {"loss": errors.loss("ldos"), "mean_spectrum_loss": errors.mean_loss["ldos"]}
-    return {"element": "total", "n_environments": len(each), **found, **rest}
-
-
-def rows_of(table: ErrorTable) -> list[dict[str, object]]:
-    """The records, and behind those of a compound their total."""
-    rows = []
-    for split, errors in table.errors.items():
-        rows += [row for row in table.records() if row["split"] == split]
-        if len(errors.elements) > 1:
-            rows.append({"split": split, **total(errors), "label_noise": table.noise.get("ldos")})
-    return rows
-
-
 def errors_of(run: settings.Run, one: settings.Set, width: float) -> ErrorTable:
     """Cross-validate a set; the large cells are predicted from the small ones."""
     if one is settings.SILICON_LARGE:
         setup = run.setup(f"transfer-{width:g}", one, temperature=settings.TEMPERATURE)
         small = run.data(settings.SILICON, width)
         found = transfer(small, run.data(one, width), settings.SILICON.model(run.part), setup=setup)
-        return ErrorTable({"groups": found.other}, {})
+        return ErrorTable({"groups": found.other}, {"groups": found.groups}, found.noise)
     setup = run.setup(f"table-{width:g}", one)
     return error_table(run.data(one, width), one.model(run.part), leaking=True, setup=setup)
 
@@ -58,7 +39,7 @@ def make(run: settings.Run) -> None:
     for width in WIDTHS:
         tables = {one: errors_of(run, one, width) for one in sets}
         for one, table in tables.items():
-            rows += settings.of_set(one, rows_of(table), smearing_width=width)
+            rows += settings.of_set(one, table.records(), smearing_width=width)
         figure = plotting.error_table_figure({one.title: table for one, table in tables.items()})
         run.write(f"table-1-{width:g}", figure, [row for row in rows if row["smearing_width"] == width])
     run.table("table-1", rows)

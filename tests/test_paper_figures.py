@@ -10,8 +10,6 @@ import pytest
 
 from ldosml import LDOS, EnergyGrid, Evaluation, LDOSKernelRidge, SparseLDOSKernelRidge
 from ldosml.datasets import available_datasets
-from ldosml.studies import ErrorTable
-from ldosml.studies.errors import Errors
 
 FOLDER = Path(__file__).parents[1] / "paper_figures"
 SCRIPTS = (*(f"figure_{number}" for number in range(1, 8)), "table_1", "smearing", "transfer")
@@ -163,29 +161,6 @@ def test_atoms_are_told_with_their_elements_sigma(settings):
     ]
     sigma = reference[:2].std()
     assert [row["loss"] for row in atoms] == pytest.approx([0.1 / sigma, 0.2 / sigma, 0.3 / reference[2].std()])
-
-
-def test_table_has_the_total_of_a_compound(script):
-    squared = {"ldos": np.array([0.01, 0.04, 0.09, 0.16])}
-    grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
-    sigma = {"ldos": 0.5, "ldos C": 0.4, "ldos Si": 0.2}
-    errors = Errors(
-        squared,
-        sigma,
-        {},
-        dict.fromkeys(sigma, 0.9),
-        np.array([6, 6, 14, 14]),
-        np.array([0, 0, 0, 1]),
-        np.zeros(2),
-        grid,
-    )
-    table = script("table_1").rows_of(ErrorTable({"groups": errors}, {"ldos": 0.1}))
-    assert [row["element"] for row in table] == ["C", "Si", "total"]
-    total = table[-1]
-    assert total.keys() == table[0].keys()
-    assert (total["min"], total["max"], total["mean"]) == pytest.approx((0.2, 0.8, 0.5))
-    assert total["loss"] == pytest.approx(np.sqrt(0.075) / 0.5)
-    assert total["n_environments"] == 4
 
 
 @pytest.mark.skipif(available_datasets() == ["silicon"], reason="only silicon ships")

@@ -66,7 +66,7 @@ def smearing_study(noise=True):
     widths = (0.1, 0.3, 0.5)
     found = {width: errors(0.05 / width, properties=["band_energy"]) for width in widths}
     return SmearingStudy(
-        found, {width: {"ldos": 0.02 / width, "dos": 0.01 / width} if noise else {} for width in widths}
+        found, GROUPS, {width: {"ldos": 0.02 / width, "dos": 0.01 / width} if noise else {} for width in widths}
     )
 
 
@@ -338,19 +338,24 @@ def test_smearing_leaves_out_what_is_not_known():
 
 def test_error_table_draws_boxes_of_single_environments():
     groups, torn = errors(0.3, elements=(16, 34, 50)), errors(0.1, elements=(16, 34, 50), seed=1)
-    figure = plotting.error_table_figure(ErrorTable({"groups": groups, "environments": torn}, {}))
+    figure = plotting.error_table_figure(ErrorTable({"groups": groups, "environments": torn}, {}, {"ldos S": 0.01}))
     (ax,) = figure.axes
     boxes = [drawn.get_ydata() for drawn in ax.lines]
     for one in (groups, torn):
         for element in ("S", "Se", "Sn"):
-            values = one.by_environment(element)
+            values = one.by_environment(f"ldos {element}")
             for expected in (np.median(values), values.mean()):
                 assert any(np.allclose(drawn, expected) for drawn in boxes)
             for end in (values.min(), values.max()):
                 assert any(np.isclose(drawn[-1], end) for drawn in boxes)
-    counts = {element: len(groups.by_environment(element)) for element in ("S", "Se", "Sn")}
+    counts = {element: len(groups.by_environment(f"ldos {element}")) for element in ("S", "Se", "Sn")}
     assert [label.get_text() for label in ax.get_xticklabels()] == [f"{k}\n{n}" for k, n in counts.items()]
-    assert named_above(figure) == ["whole trajectories left out", "single atoms left out, which leaks"]
+    assert named_above(figure) == [
+        "whole trajectories left out",
+        "single atoms left out, which leaks",
+        "mean spectrum for all",
+        "label noise",
+    ]
     assert ax.get_yscale() == "log"
     assert figure.get_figwidth() == COLUMN_WIDTH
     assert_drawn(figure)
@@ -358,9 +363,9 @@ def test_error_table_draws_boxes_of_single_environments():
 
 def test_error_tables_of_several_sets():
     given = {
-        "silicon": ErrorTable({"groups": errors()}, {}),
-        "Si-C": ErrorTable({"groups": errors(elements=(6, 14)), "environments": errors(0.1, elements=(6, 14))}, {}),
-        "Sn-S-Se": ErrorTable({"groups": errors(elements=(16, 34, 50))}, {}),
+        "silicon": ErrorTable({"groups": errors()}, {}, {}),
+        "Si-C": ErrorTable({"groups": errors(elements=(6, 14)), "environments": errors(0.1, elements=(6, 14))}, {}, {}),
+        "Sn-S-Se": ErrorTable({"groups": errors(elements=(16, 34, 50))}, {}, {}),
     }
     figure = plotting.error_table_figure(given)
     assert [ax.get_title() for ax in figure.axes] == list(given)

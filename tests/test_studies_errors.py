@@ -11,7 +11,7 @@ from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge,
 from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import settings as studies_settings
-from ldosml.studies.errors import PROPERTIES
+from ldosml.studies.errors import PROPERTIES, group_draws, interval
 from ldosml.studies.folding import as_environments, fold_of_each, with_rows
 
 THREE = Setup(n_splits=3)
@@ -46,8 +46,9 @@ class TestErrorTable:
     def test_trajectories_left_out(self, data, table):
         evaluation = predict_left_out(data, MODEL, THREE.folds(data))
         assert list(table.errors) == ["groups", "environments"]
-        for record in table.records()[:2]:
-            rows = data.numbers == {"C": 6, "Si": 14}[record["element"]]
+        assert [record["element"] for record in table.records()] == ["C", "Si", "all"] * 2
+        for record in table.records()[:3]:
+            rows = np.isin(data.numbers, {"C": [6], "Si": [14], "all": [6, 14]}[record["element"]])
             reference = evaluation.reference.values[rows]
             residuals = evaluation.predicted.values[rows] - reference
             each = np.sqrt(np.mean(residuals**2, axis=1)) / reference.std()
@@ -61,6 +62,7 @@ class TestErrorTable:
                 ("mean_spectrum_loss", loss(reference - reference.mean(axis=0), reference)),
             ):
                 assert record[name] == pytest.approx(expected, rel=1e-5)
+            assert record["low"] < record["loss"] < record["high"]
             assert record["min"] <= record["mean"] <= record["loss"] <= record["max"]
 
     def test_environments_left_out_are_rows_of_one_regression(self, data, table):
@@ -73,10 +75,18 @@ class TestErrorTable:
                 known, asked = train[numbers[train] == number], test[numbers[test] == number]
                 fitted = clone(REGRESSOR).fit(X[known], Y[known], structure_index=np.arange(len(known)))
                 residuals[asked] = fitted.predict(X[asked]) - Y[asked]
-        for record in table.records()[2:]:
+        for record in table.records()[3:5]:
             rows = numbers == {"C": 6, "Si": 14}[record["element"]]
             assert record["split"] == "environments"
             assert record["loss"] == pytest.approx(loss(residuals[rows], Y[rows]), rel=1e-5)
+
+    def test_intervals_draw_whole_trajectories_in_both_splits(self, data, table):
+        found = {(record["split"], record["element"]): record for record in table.records(n_draws=50, random_state=3)}
+        atoms = [data.groups[s] for s in data.structure_index]
+        for split, groups in (("groups", data.groups), ("environments", atoms)):
+            assert table.groups[split] == groups
+            drawn = table.errors[split].losses("ldos Si", group_draws(groups, 50, 3))
+            assert (found[split, "Si"]["low"], found[split, "Si"]["high"]) == interval(drawn)
 
     def test_the_leak_shows_where_atoms_of_a_structure_are_near_copies(self):
         """Each crystal has spectra that nothing foretells, and atoms that differ from each other by next to nothing."""
@@ -123,9 +133,9 @@ class TestErrorTable:
         (record,) = found.records()
         assert record["label_noise"] == pytest.approx(0.2)  # of the only element
         assert record["loss"] == pytest.approx(found.errors["groups"].loss("ldos"))
-        assert [record["label_noise"] for record in table.records()] == [None] * 4
+        assert [record["label_noise"] for record in table.records()] == [None] * 6
         path = table.write_csv(tmp_path / "t.csv")
-        assert path.read_text().startswith("split,element,n_environments,min,max,mean,loss,mean_spectrum_loss,label")
+        assert path.read_text().startswith("split,element,n_environments,min,max,mean,loss,low,high,mean_spectrum_loss,")
 
     def test_it_goes_on_and_is_shared_out(self, data, table, tmp_path, elsewhere, monkeypatch):
         setup = replace(THREE, log=tmp_path / "t.jsonl", n_jobs=2)
@@ -166,9 +176,11 @@ class TestSmearing:
             for quantity in errors.quantities:
                 assert errors.loss(quantity) == pytest.approx(expected.loss(quantity), rel=1e-5)
         assert len(study.records()) == 2 * (5 + len(PROPERTIES))
+        draws = group_draws(data.groups, 1000, 0)
         for record in study.records():
             errors = study.errors[record["smearing_width"]]
             assert record["loss"] == errors.loss(record["quantity"])
+            assert (record["low"], record["high"]) == interval(errors.losses(record["quantity"], draws))
             assert record["mean_spectrum_loss"] == errors.mean_loss.get(record["quantity"])
 
     def test_common_energies_are_what_every_width_allows(self):
@@ -233,6 +245,8 @@ class TestTransfer:
             inside, outside = expected["left_out"], expected["other"]
             assert record["left_out_loss"] == pytest.approx(inside.loss(quantity), rel=1e-5)
             assert record["loss"] == pytest.approx(outside.loss(quantity), rel=1e-9)
+            drawn = outside.losses(quantity, group_draws(other.groups, 1000, 0))
+            assert (record["low"], record["high"]) == pytest.approx(interval(drawn), rel=1e-9)
             assert record["left_out_rmse"] == pytest.approx(inside.rmse(quantity), rel=1e-5)
             assert record["rmse"] == pytest.approx(outside.rmse(quantity), rel=1e-9)
             assert record["ratio"] == pytest.approx(outside.rmse(quantity) / inside.rmse(quantity), rel=1e-5)
@@ -248,6 +262,12 @@ class TestTransfer:
         assert found["ldos"]["mean_spectrum_loss"] == pytest.approx(
             predict_left_out(data, MODEL, THREE.folds(data)).losses()["ldos_mean_spectrum_loss"], rel=1e-6
         )
+
+    def test_one_trajectory_has_no_interval(self, data, other):
+        alone = replace(other, groups=["a"] * len(other))
+        for record in transfer(data, alone, RIDGE, setup=THREE).records():
+            assert record["loss"] > 0
+            assert np.isnan([record["low"], record["high"]]).all()
 
     def test_unknown_surroundings_are_harder(self, data):
         far = invented(4, seed=7)

@@ -243,7 +243,7 @@ class TestErrors:
             assert errors.loss(name) == pytest.approx(rmse / reference.std(), rel=1e-12)
             mean = np.sqrt(np.mean((reference - reference.mean(axis=0)) ** 2)) / reference.std()
             assert errors.mean_loss[name] == pytest.approx(mean, rel=1e-12)
-            each = errors.by_environment(element)
+            each = errors.by_environment(f"ldos {element}")
             np.testing.assert_allclose(each, np.sqrt(np.mean((predicted - reference) ** 2, axis=1)) / reference.std())
             assert np.sqrt(np.mean(each**2)) == pytest.approx(errors.loss(name), rel=1e-12)
 
@@ -343,7 +343,7 @@ class TestErrors:
             with pytest.raises(ValueError, match="no errors of 'colour', only of ldos, ldos C, ldos Si, dos"):
                 ask("colour")
         with pytest.raises(ValueError, match="no errors of 'ldos Ge'"):
-            errors.by_environment("Ge")
+            errors.by_environment("ldos Ge")
 
     def test_predictions_below_zero_are_judged_without_a_warning(self, evaluation, folds):
         low = replace(evaluation, predicted=replace(evaluation.predicted, values=evaluation.predicted.values - 0.2))

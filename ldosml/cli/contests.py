@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import known, mean_text, results, table
+from ldosml.cli.display import known, mean_text, results, table, with_interval
 from ldosml.cli.options import Temperature, app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
@@ -32,8 +32,9 @@ _COMPARE_WORDS = (
     "\nWhiskers in the figure are such intervals."
 )
 _ERROR_WORDS = (
-    "Minimum, maximum and mean are of the L/sigma of single atoms; L/sigma is of all of them together, sigma that of "
-    "the element. In the figure boxes hold the middle half of the atoms, with the median; diamonds are means."
+    "Minimum, maximum and mean are of the L/sigma of single atoms; L/sigma is of all of them together, sigma that of\n"
+    "the element. Intervals hold 95 % of it: a bootstrap over trajectories. In the figure boxes hold the middle half\n"
+    "of the atoms, with the median; diamonds are means."
 )
 _LEAKING_WORDS = (
     "LEAKING: atoms are left out one by one, and others of their own structure give them away. Such errors say little\n"
@@ -41,7 +42,8 @@ _LEAKING_WORDS = (
 )
 _TRANSFER_WORDS = (
     "Left out: trajectories of the training set. Each L/sigma is in units of its own set's sigma; the ratio is that\n"
-    "of root mean square errors, in which no sigma enters: above 1, the other set is harder."
+    "of root mean square errors, in which no sigma enters: above 1, the other set is harder. Intervals hold 95 % of\n"
+    "the loss on the other set: a bootstrap over its trajectories."
 )
 
 
@@ -166,7 +168,9 @@ def _show_errors(found: ErrorTable, gains: Sequence[Record]) -> None:
     for split in found.errors:
         rows = [
             [row["element"], f"{row['n_environments']:,}"]
-            + [known(row[name]) for name in ("min", "max", "mean", "loss", "mean_spectrum_loss", "label_noise")]
+            + [known(row[name]) for name in ("min", "max", "mean")]
+            + [with_interval(row)]
+            + [known(row[name]) for name in ("mean_spectrum_loss", "label_noise")]
             for row in found.records()
             if row["split"] == split
         ]
@@ -221,7 +225,7 @@ def _show_transfer(found: Transfer, train: str, test: str) -> None:
         [
             quantity_name(row["quantity"]),
             known(row["left_out_loss"]),
-            known(row["loss"]),
+            with_interval(row),
             mean_text(row["mean_spectrum_loss"]),
             known(row["label_noise"]),
             f"{known(row['rmse'], '.3g')} {row['unit']}",

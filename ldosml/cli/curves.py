@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ldosml.cli.display import known, mean_text, messages, results, table
+from ldosml.cli.display import known, mean_text, messages, results, table, with_interval
 from ldosml.cli.options import app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
@@ -44,7 +44,10 @@ _LEARNING_WORDS = (
     "Training parts are nested and of whole trajectories. Slope: of log(L/sigma) against log(environments), its mean\n"
     "over the folds and their standard deviation. Bands in the figure run from the best fold to the worst."
 )
-_SMEARING_WORDS = "Bands in the figure run from the best fold to the worst."
+_SMEARING_WORDS = (
+    "Intervals hold 95 % of the loss: a bootstrap over trajectories. Bands in the figure run from the best fold to the "
+    "worst."
+)
 
 
 class ModeName(StrEnum):
@@ -274,7 +277,7 @@ def _show_smearing(found: SmearingStudy, quantities: Sequence[str]) -> None:
         [
             quantity_name(quantity) if place == 0 else "",
             f"{width:g}",
-            known(by_name[quantity, width]["loss"]),
+            with_interval(by_name[quantity, width]),
             mean_text(by_name[quantity, width]["mean_spectrum_loss"]),
             known(by_name[quantity, width]["label_noise"]),
         ]

@@ -121,6 +121,12 @@ def known(value: float | None, form: str = ".3f") -> str:
     return "not known" if value is None or math.isnan(value) else format(value, form)
 
 
+def with_interval(row: Mapping[str, Any]) -> str:
+    """The loss of a record, and the interval that holds 95 % of it."""
+    text = known(row["loss"])
+    return f"{text} ({row['low']:.3f} to {row['high']:.3f})" if math.isfinite(row["low"]) else text
+
+
 def mean_text(loss: float | None) -> str:
     """L/sigma of the mean spectrum; nothing where the quantity is no spectrum."""
     return "" if loss is None else known(loss)

@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Mapping
 
 import numpy as np
+from ase.data import atomic_numbers
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ldosml.plotting.panels import by_set, label_log_axis, name_above
+from ldosml.plotting.panels import MEAN, NOISE, by_set, label_log_axis, name_above
 from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
 from ldosml.studies.error_table import ErrorTable
 
@@ -24,7 +25,8 @@ def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
     """L/sigma of single environments by element and split: a panel a set, on a logarithmic scale.
 
     Table I of Aryanpour and Sadeghi (2025) as a picture. Boxes hold the middle half, with the median; whiskers run from
-    the smallest to the largest; diamonds are the means. Below each element, how many environments it has.
+    the smallest to the largest; diamonds are the means. Lines tell the noise of the element's labels, where it is
+    known, and what predicting its mean spectrum achieves. Below each element, how many environments it has.
 
     Parameters
     ----------
@@ -49,9 +51,10 @@ def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
     label_log_axis(axes[0].yaxis)
     splits = [split for split in _NAMES if any(split in table.errors for table in named.values())]
     handles = [Patch(facecolor=_COLORS[split], alpha=0.5, edgecolor=_COLORS[split]) for split in splits]
-    name_above(
-        figure, dict(zip(map(_NAMES.__getitem__, splits), handles, strict=True)), 2 if width == PAGE_WIDTH else 1
-    )
+    named_handles = dict(zip(map(_NAMES.__getitem__, splits), handles, strict=True))
+    for ax in axes:
+        named_handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    name_above(figure, named_handles, 2 if width == PAGE_WIDTH else 1)
     return figure
 
 
@@ -65,7 +68,7 @@ def _draw(ax: Axes, table: ErrorTable) -> None:
         places = np.arange(len(elements)) + (number - (len(table.errors) - 1) / 2) * width
         color = _COLORS[split]
         ax.boxplot(
-            [errors.by_environment(element) for element in elements],
+            [errors.by_environment(f"ldos {element}") for element in elements],
             positions=places,
             widths=0.85 * width,
             whis=(0, 100),
@@ -79,7 +82,13 @@ def _draw(ax: Axes, table: ErrorTable) -> None:
             meanprops={"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"},
         )
     errors = next(iter(table.errors.values()))
-    texts = [f"{element}\n{len(errors.by_environment(element)):,}" for element in elements]
+    for place, element in enumerate(elements):
+        name = f"ldos {element}"
+        for level, look in ((errors.mean_loss[name], MEAN), (table.noise.get(name), NOISE)):
+            if level is not None:
+                ax.plot([place - 0.45, place + 0.45], [level, level], **look)
+    counts = {element: int((errors.numbers == atomic_numbers[element]).sum()) for element in elements}
+    texts = [f"{element}\n{count:,}" for element, count in counts.items()]
     ax.set_xticks(range(len(elements)), texts, fontsize=FONT)
     ax.set_xlim(-0.5, len(elements) - 0.5)
     ax.tick_params(axis="y", labelsize=SMALL_FONT)

@@ -32,14 +32,14 @@ def smearing_figure(study: SmearingStudy, quantities: Sequence[str] = ("ldos", "
     """
     if not quantities:
         raise ValueError("A figure of smearing needs at least one quantity; got none.")
-    figure, axes = panels(len(quantities), 2.4, above=0.4, sharey=True)
+    figure, axes = panels(len(quantities), 2.4, above=0.4)
     for ax, quantity in zip(axes, quantities, strict=True):
         _draw(ax, study, quantity)
         ax.set_xticks(list(study.errors))
+        ax.set_ylim(bottom=0)
         ax.set_title(quantity_name(quantity), fontsize=FONT)
         if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel(LOSS_LABEL, fontsize=FONT)
-    axes[0].set_ylim(bottom=0)
     legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
     return figure
 

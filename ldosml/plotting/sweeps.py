@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,8 +22,8 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
 
     Arranged as figure 1 of Aryanpour and Sadeghi (2025). Bands run from the best fold to the worst. Markers at the top
     are the saturation radii, their bars the 95 % intervals of a bootstrap over trajectories; see
-    ``CutoffSweep.saturation``. Lines tell the noise of the labels, where it is known, and what predicting the element's
-    mean spectrum achieves.
+    ``CutoffSweep.saturation``. Where one is the smallest or the largest radius, "≤" or "≥" says that it may lie beyond.
+    Lines tell the noise of the labels, where it is known, and what predicting the element's mean spectrum achieves.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str
         errors = [sweep.errors[mode, r_cut] for r_cut in sweep.radii]
         draw_losses(ax, sweep.radii, errors, quantity, look, f"{mode} fragments")
         if np.isfinite(reached[mode, element]["r_sat"]):
-            _mark(ax, reached[mode, element], 0.95 - 0.08 * number, look)
+            _mark(ax, reached[mode, element], sweep.radii, 0.95 - 0.08 * number, look)
     ax.axhline(errors[0].mean_loss[quantity], **MEAN)
     if quantity in sweep.noise:
         ax.axhline(sweep.noise[quantity], **NOISE)
@@ -70,7 +70,7 @@ def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str
     ax.tick_params(labelsize=SMALL_FONT)
 
 
-def _mark(ax: Axes, row: Record, place: float, look: tuple[str, str]) -> None:
+def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tuple[str, str]) -> None:
     """The saturation radius and its interval, at a fraction ``place`` of the panel's height."""
     color, marker = look
     reach = [[max(0.0, row["r_sat"] - row["low"])], [max(0.0, row["high"] - row["r_sat"])]]
@@ -88,3 +88,16 @@ def _mark(ax: Axes, row: Record, place: float, look: tuple[str, str]) -> None:
         transform=ax.get_xaxis_transform(),
         label=f"saturation, {row['mode']}",
     )
+    if row["r_sat"] in (radii[0], radii[-1]):  # a bound only: it may lie beyond
+        bound = {radii[0]: "≤", radii[-1]: "≥"}[row["r_sat"]]
+        ax.annotate(
+            bound,
+            (row["r_sat"], place),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(0, -5),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=SMALL_FONT,
+            color=color,
+        )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors
+from ldosml.studies.errors import Errors, group_draws, interval
 from ldosml.studies.folding import Described, as_environments
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
@@ -33,25 +34,31 @@ class ErrorTable(Tabulated):
     ----------
     errors : dict of Errors
         By split, of ``SPLITS``.
+    groups : dict of list of str
+        By split, of each structure.
     noise : dict of float
         L/sigma of the labels' noise, by quantity; see ``noise_floor``.
     """
 
     errors: dict[str, Errors]
+    groups: dict[str, list[str]]
     noise: Floor
 
-    def records(self) -> list[Record]:
-        """A row a split and element.
+    def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
+        """A row a split and element, and one of "all" where there are several.
 
         ``min``, ``max`` and ``mean`` are of the L/sigma of single environments (the root of the mean squared error over
         the energies), ``loss`` is L/sigma of all of them together (equation 15 of the LDOS paper), which is larger than
-        their mean; sigma is the element's.
+        their mean; sigma is the element's, and that of "all" runs over all. ``low`` and ``high`` hold 95 % of the loss
+        when whole groups are drawn with replacement (bootstrap).
         """
         rows = []
         for split, errors in self.errors.items():
-            for element in errors.elements:
-                each = errors.by_environment(element)
-                name = f"ldos {element}"
+            draws = group_draws(self.groups[split], n_draws, random_state)
+            names = {element: f"ldos {element}" for element in errors.elements}
+            for element, name in (names | ({"all": "ldos"} if len(names) > 1 else {})).items():
+                each = errors.by_environment(name)
+                low, high = interval(errors.losses(name, draws))
                 rows.append(
                     {
                         "split": split,
@@ -61,6 +68,8 @@ class ErrorTable(Tabulated):
                         "max": float(each.max()),
                         "mean": float(each.mean()),
                         "loss": errors.loss(name),
+                        "low": low,
+                        "high": high,
                         "mean_spectrum_loss": errors.mean_loss[name],
                         "label_noise": self.noise.get(name),
                     }
@@ -101,7 +110,10 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
         validations.append(setup.validation({"split": split}, partial(_split, described, split), folds))
     records = setup.run("table of errors", data, validations, model=known_as(model))
     errors = {split: Errors.from_record(record) for split, record in zip(splits, records, strict=True)}
-    return ErrorTable(errors, noise_floor(data, errors["groups"], data.smearing_width, None))
+    groups = dict.fromkeys(splits, data.groups)
+    if leaking:
+        groups["environments"] = [data.groups[s] for s in np.repeat(np.arange(len(data)), data.n_atoms)]
+    return ErrorTable(errors, groups, noise_floor(data, errors["groups"], data.smearing_width, None))
 
 
 def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel]:

@@ -200,10 +200,10 @@ class Errors:
         """L/sigma of all folds together, named "all", and of each, named by its number."""
         return {"all": self.loss(quantity), **{str(fold): loss for fold, loss in self.by_fold(quantity).items()}}
 
-    def by_environment(self, element: str) -> Floats:
-        """L/sigma of every environment of an element, (n,), in units of the element's deviation."""
-        values, _ = self._rows(f"ldos {element}")
-        result: Floats = np.sqrt(values) / self.sigma[f"ldos {element}"]
+    def by_environment(self, quantity: str = "ldos") -> Floats:
+        """L/sigma of every environment, (n,), in units of the deviation of all; of "ldos Si", that of the element."""
+        values, _ = self._rows(quantity)
+        result: Floats = np.sqrt(values) / self.sigma[quantity]
         return result
 
     def _rows(self, quantity: str) -> tuple[Floats, NDArray[np.int64]]:
@@ -251,10 +251,15 @@ class Errors:
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:
-    """How often each structure counts when whole groups are drawn with replacement, (n_draws, n_structures)."""
+    """How often each structure counts when whole groups are drawn with replacement, (n_draws, n_structures).
+
+    One group alone has no spread to draw from: NaN, and so is what follows.
+    """
     rng = np.random.default_rng(random_state)
     labels, members = np.unique(groups, return_inverse=True)
     n = len(labels)
+    if n == 1:
+        return np.full((n_draws, len(groups)), np.nan)
     counts = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(n_draws)])
     result: Floats = counts[:, members].astype(np.float64)
     return result

@@ -10,7 +10,7 @@ from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors
+from ldosml.studies.errors import Errors, group_draws, interval
 from ldosml.studies.folding import Described
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
@@ -25,23 +25,33 @@ class SmearingStudy(Tabulated):
     ----------
     errors : dict of Errors
         By width, eV.
+    groups : list of str
+        Of each structure.
     noise : dict of dict of float
         L/sigma of the labels' noise, by width and quantity; see ``noise_floor``.
     """
 
     errors: dict[float, Errors]
+    groups: list[str]
     noise: dict[float, Floor]
 
-    def records(self) -> list[Record]:
-        """A row a width and quantity: L/sigma, that of the mean spectrum, and the noise of the labels."""
+    def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
+        """A row a width and quantity: L/sigma, that of the mean spectrum, and the noise of the labels.
+
+        ``low`` and ``high`` hold 95 % of the loss when whole groups are drawn with replacement (bootstrap).
+        """
+        draws = group_draws(self.groups, n_draws, random_state)
         rows = []
         for width, errors in self.errors.items():
             for quantity in errors.quantities:
+                low, high = interval(errors.losses(quantity, draws))
                 rows.append(
                     {
                         "smearing_width": width,
                         "quantity": quantity,
                         "loss": errors.loss(quantity),
+                        "low": low,
+                        "high": high,
                         "mean_spectrum_loss": errors.mean_loss.get(quantity),
                         "label_noise": self.noise[width].get(quantity),
                     }
@@ -83,7 +93,7 @@ def smearing_study(
     records = setup.run("study of smearing", data, validations, model=known_as(model))
     errors = {width: Errors.from_record(record) for width, record in zip(ordered, records, strict=True)}
     noise = {width: noise_floor(data, one, width, setup.temperature) for width, one in errors.items()}
-    return SmearingStudy(errors, noise)
+    return SmearingStudy(errors, data.groups, noise)
 
 
 def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel) -> tuple[float, float]:

@@ -135,7 +135,9 @@ class TestErrorTable:
         assert record["loss"] == pytest.approx(found.errors["groups"].loss("ldos"))
         assert [record["label_noise"] for record in table.records()] == [None] * 6
         path = table.write_csv(tmp_path / "t.csv")
-        assert path.read_text().startswith("split,element,n_environments,min,max,mean,loss,low,high,mean_spectrum_loss,")
+        assert path.read_text().startswith(
+            "split,element,n_environments,min,max,mean,loss,low,high,mean_spectrum_loss,"
+        )
 
     def test_it_goes_on_and_is_shared_out(self, data, table, tmp_path, elsewhere, monkeypatch):
         setup = replace(THREE, log=tmp_path / "t.jsonl", n_jobs=2)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import compute_silicon
 import compute_silicon_carbide
 import compute_tin_chalcogenides
 import espresso
@@ -75,8 +76,7 @@ def _seeds(seed: int, what: str, file: str) -> str:
     return f"numpy.random.default_rng([{seed}, number of the {what} in data/scripts/{file}])"
 
 
-def _silicon(name: str, noise_names: tuple[str, ...]) -> Set:
-    settings = espresso.Settings()
+def _silicon(name: str, settings: espresso.Settings, noise_names: tuple[str, ...]) -> Set:
     return Set(
         name=name,
         energies=records.ENERGIES,
@@ -178,11 +178,12 @@ SILICON_NOISE = (
     "amorphous-16-001-0",
     "diamond-16-000-0",
 )
+LARGE_NOISE = ("amorphous-48-001-0",)
 SETS = {
     one.name: one
     for one in (
-        _silicon("silicon", SILICON_NOISE),
-        _silicon("silicon-large", ()),
+        _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
+        _silicon("silicon-large", compute_silicon.LARGE_SETTINGS, LARGE_NOISE),
         _silicon_carbide(),
         _tin_chalcogenides(),
     )

@@ -20,7 +20,7 @@ def script(monkeypatch):
     """Import a script by its name, as if started from its folder."""
     monkeypatch.syspath_prepend(str(FOLDER))
     yield importlib.import_module
-    for name in ("settings", "make_all", *SCRIPTS):
+    for name in ("settings", "make_all", "check", *SCRIPTS):
         sys.modules.pop(name, None)
 
 
@@ -41,7 +41,7 @@ def rows(path):
 
 
 def test_every_script_says_what_the_paper_shows_and_makes_it(script):
-    made = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("settings", "make_all")]
+    made = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("settings", "make_all", "check")]
     assert sorted(made) == sorted(SCRIPTS) == sorted(script("make_all").SCRIPTS)
     for name in SCRIPTS:
         module = script(name)
@@ -131,6 +131,32 @@ def test_a_script_without_its_data_fails(script, settings, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["transfer.py"])
     with pytest.raises(SystemExit, match="needs silicon-large"):
         settings.main(script("transfer").make, "words")
+
+
+def test_tables_are_compared_to_a_tolerance(script, tmp_path):
+    fresh, kept = tmp_path / "fresh.csv", tmp_path / "kept.csv"
+    kept.write_text("name,loss,noise\na,0.5,nan\nb,0.01,\n")
+    fresh.write_text("name,loss,noise\na,0.5049,nan\nb,0.0119,\n")
+    assert script("check").differences(fresh, kept) == []
+    fresh.write_text("name,loss,noise\nc,0.506,0.1\nb,0.0121,\n")
+    assert script("check").differences(fresh, kept) == [
+        "kept.csv, line 2, name: c, kept is a",
+        "kept.csv, line 2, loss: 0.506, kept is 0.5",
+        "kept.csv, line 2, noise: 0.1, kept is nan",
+        "kept.csv, line 3, loss: 0.0121, kept is 0.01",
+    ]
+    fresh.write_text("name,loss\n")
+    assert script("check").differences(fresh, kept)[0].startswith("kept.csv: 1 lines")
+
+
+def test_kept_tables_are_made_again(script, settings, tmp_path, monkeypatch):
+    """Those of Sn-S-Se in figure 7, which take seconds."""
+    monkeypatch.setattr(settings.Run, "available", lambda self, sets: [settings.TIN])
+    script("figure_7").make(settings.Run(folder=tmp_path, jobs=1))
+    made = sorted((tmp_path / "output").glob("*.csv"))
+    assert [path.name for path in made] == [f"figure-7-tin-chalcogenides{end}.csv" for end in ("-atoms", "")]
+    for path in made:
+        assert script("check").differences(path, FOLDER / "output" / path.name) == []
 
 
 @pytest.mark.parametrize("part", ["0", "1.5", "-0.1"])

@@ -3,7 +3,8 @@
 Those are ``ldosml sweep | learning-curve | smearing | compare | errors | transfer``.
 
 Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
-1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt.
+1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt, or an option
+has a value that can never be right.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The command line, run in this process as a user would type it."""
 
+import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from ase.io import write
 
 import ldosml
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, persistence
-from ldosml.cli import main
+from ldosml.cli import main, wording
 
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--jobs", "1", "--low", "-4"]
 
@@ -196,6 +198,34 @@ def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, da
     assert out == ""
     assert "Traceback" not in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_errors_name_options_where_the_library_names_arguments(capsys, tmp_path, monkeypatch, make_dataset):
+    monkeypatch.chdir(tmp_path)
+    make_dataset((2, 3, 2, 2), groups=["g"] * 4).write("one.h5")
+    make_dataset((2, 3, 2, 2), fermi_energy=None).write("unknown.h5")
+    make_dataset().write("data.h5")
+    told = {
+        ("fit", "one.h5", "-o", "m.ldosml"): "or import them without --group-key if these structures are independent",
+        ("search", "one.h5", "-o", "t.csv"): "Import them without --group-key if they are independent",
+        ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to judge all on all",
+        ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --reference, import it with its fermi_energy",
+        ("errors", "data.h5", "-o", "e", "--reference", "vacuum"): "'vacuum' in it. Pass another --reference.",
+        ("errors", "data.h5", "-o", "e", "--inducing", "50", "--folds", "3"): "--inducing 50 is more than the",
+        ("properties", "data.h5", "--quadrature", "trapezoid"): "Use --quadrature auto",
+    }
+    for arguments, message in told.items():
+        code, _, err = run(capsys, *arguments)
+        assert (code, message in err) == (1, True), err
+
+
+def test_the_library_says_what_the_command_line_says_otherwise():
+    """Nothing of the table went stale when a message was changed."""
+    package = Path(ldosml.__file__).parent
+    files = [path for path in package.rglob("*.py") if path.parent.name != "cli"]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    said = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [words for words in wording.OPTIONS if not any(words in text for text in said)]
 
 
 def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):

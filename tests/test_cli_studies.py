@@ -424,7 +424,7 @@ STUDIES = {
         ("--atom-sigma 0", "'--atom-sigma': must be above 0 angstrom"),
         ("--atom-sigma 100", "SOAP must reach no further than 40 angstrom"),
         ("--r-cut 1e9", "SOAP must reach no further than 40 angstrom"),
-        ("--r-cut 0.8", "SOAP needs r_cut above 1 angstrom"),
+        ("--r-cut 0.8", "SOAP needs --r-cut above 1 angstrom"),
         ("--low nan", "'--low': must be an energy in eV; got nan"),
         ("--high nan", "'--high': must be an energy in eV; got nan"),
         ("--low 1 --high -1", "--low must be below --high; got 1 and -1 eV"),

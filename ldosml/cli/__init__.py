@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ldosml.cli import commands, contests, curves, deriving, searching  # noqa: F401  each adds its commands
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
+from ldosml.cli.wording import in_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
+        messages.print(f"ldosml: {in_options(error)}", style="red", soft_wrap=True)
         return 1
     return 0

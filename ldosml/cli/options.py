@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ldosml.cli.wording import in_options
+
 if TYPE_CHECKING:
     from ldosml import SOAP
     from ldosml.datasets import LDOSDataset
@@ -155,7 +157,7 @@ def check_soap(soap: SOAP) -> None:
     try:
         soap.check_parameters()
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(in_options(error)) from error
 
 
 def check_folder(folder: Path) -> None:

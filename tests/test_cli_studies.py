@@ -122,6 +122,18 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
     assert {(row["strategy"], row["quantity"]): row["slope"] for row in slopes}["structural", "dos"] == slope
 
 
+def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dataset):
+    make_dataset((2, 3) * 8, stop=8.0).write(tmp_path / "d.h5")
+    command = ["learning-curve", tmp_path / "d.h5", "-o", tmp_path / "c", "--sizes", "15,25", "--inducing", 99, *SMALL]
+    code, _, err = run(capsys, *command)
+    assert code == 0, err
+    cautions = json.loads((tmp_path / "c" / "summary.json").read_text())["cautions"]
+    for text in ("all are taken: atomic at 15, 25 environments", "Training environments grow by a factor of 1."):
+        assert text in err
+        assert sum(text in one for one in cautions) == 1, cautions
+    assert err.count("caution: ") == len(cautions)
+
+
 def test_sizes_are_found_where_none_are_given(capsys, tmp_path, make_dataset):
     data = make_dataset((1, 2) * 15, groups=[f"g{i}" for i in range(30)], stop=14.0)
     data.write(tmp_path / "d.h5")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldosml._files import replacing
 from ldosml._journal import JournalError
-from ldosml.cli.display import Stages, cautioning, emit, known, messages, results, strict
+from ldosml.cli.display import Stages, cautioning, emit, known, messages, print_cautions, results, strict
 from ldosml.cli.judging import FERMI_WORDS
 from ldosml.cli.options import check_folder, check_range, check_soap, open_dataset
 from ldosml.cli.planning import print_study_plans
@@ -216,6 +216,11 @@ class StudyRun:
             _discard_if_empty(log)
             if made and not any(self._folder.iterdir()):
                 self._folder.rmdir()
+
+    def caution(self, texts: Sequence[str]) -> None:
+        """Print what must be known of the results, and keep it for the summary."""
+        self._cautions += texts
+        print_cautions(texts)
 
     def drawn(self, quantities: Sequence[str]) -> list[str]:
         """Give those whose L/sigma can be drawn beside the others': where the Fermi level is the zero, not its own."""

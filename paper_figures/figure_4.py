@@ -21,6 +21,8 @@ def make(run: settings.Run) -> None:
         setup = run.setup("strategies", one, temperature=settings.TEMPERATURE)
         one = replace(one, n_inducing=N_INDUCING.get(one, one.n_inducing))
         comparison = compare_strategies(run.data(one), one.model(run.part), one.strategies(run.part), setup=setup)
+        for caution in comparison.cautions():
+            settings.report(caution)
         figure, rows = plotting.comparison_figure(comparison), settings.of_set(one, comparison.records())
         run.write(f"figure-4-{one.label}", figure, rows)
 

@@ -322,6 +322,21 @@ def rows_of(records):
 
 
 class TestComparison:
+    def test_structures_without_properties_are_counted(self, data, compared):
+        assert compared.cautions() == []
+        errors = dict(compared.errors)
+        squares = {name: values.copy() for name, values in errors["structural"].squared.items()}
+        squares["band_energy"][[0, 3]] = np.nan
+        errors["structural"] = replace(errors["structural"], squared=squares)
+        lacking = replace(compared, errors=errors)
+        (caution,) = lacking.cautions()
+        assert caution.startswith(f"structural: the predicted DOS of 2 of {len(data)} structures does not hold")
+        found = rows_of(lacking.records(n_draws=10))["band_energy", "structural"]
+        known = np.ones((1, len(data)))
+        known[0, [0, 3]] = 0
+        first = compared.errors["atomic"].losses("band_energy", known)[0]
+        assert found["difference"] == pytest.approx(found["loss"] - first)
+
     def test_errors_are_those_of_cross_validations(self, data, compared):
         folds = THREE.folds(data)
         for name, regressor in STRATEGIES.items():

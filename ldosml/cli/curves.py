@@ -200,7 +200,6 @@ def learning_curve_(
     run.announce(data, len(chosen), strategies)
     with run.running("Learning curve", temperature=temperature) as setup:
         found = learning_curve(data, chosen, options.model(), strategies, setup=setup)
-    run.caution(found.cautions())
     slopes = [
         dict(
             zip(

@@ -217,7 +217,7 @@ class StudyRun:
             if made and not any(self._folder.iterdir()):
                 self._folder.rmdir()
 
-    def caution(self, texts: Sequence[str]) -> None:
+    def _caution(self, texts: Sequence[str]) -> None:
         """Print what must be known of the results, and keep it for the summary."""
         self._cautions += texts
         print_cautions(texts)
@@ -237,6 +237,7 @@ class StudyRun:
         """Write table, figures and summary; print what ``show`` prints, and below it how to read it."""
         from ldosml import __version__, plotting
 
+        self._caution(found.cautions())
         files = [found.write_csv(self._folder / _RECORDS, overwrite=True)]
         for name, figure in figures.items():
             files += plotting.write_figure(figure, self._folder / name, overwrite=True)

@@ -18,7 +18,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.properties.cautions import Caution
 from ldosml.studies._few_points import takes_all, with_at_most
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors
+from ldosml.studies.errors import Errors, without_properties
 from ldosml.studies.folding import Described, Fold, taught_by
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
@@ -85,11 +85,14 @@ class LearningCurve(Tabulated):
         """Say in words which slopes are not to be trusted, and why; empty where nothing speaks against them.
 
         Sizes should span a factor of four at least, and a slope should be larger than its deviation over the folds.
+        Also, of how many structures no properties could be derived.
         """
+        cautions = without_properties(
+            {f"{name}, {size} environments": one for (name, size), one in self.errors.items()}
+        )
         if len(self.sizes) < 2:
-            return []  # there is no slope
+            return cautions  # there is no slope
         smallest, largest = (np.mean(self.n_environments[size]) for size in (self.sizes[0], self.sizes[-1]))
-        cautions = []
         if largest < _LEAST_SPAN * smallest:
             cautions.append(
                 f"Training environments grow by a factor of {largest / smallest:.3g} only: slopes over less than "

@@ -23,6 +23,7 @@ def make(run: settings.Run) -> None:
         setup = run.setup("learning-curve", one)
         sizes = [size for size in spaced_sizes(data, N_SIZES, settings.N_SPLITS) if size <= LARGEST]
         curve = learning_curve(data, sizes, one.model(), strategies, setup=setup)
+        settings.tell(curve)
         curves[one.title] = curve
         rows += settings.of_set(one, curve.records())
         for name in curve.strategies:

@@ -39,11 +39,10 @@ def make(run: settings.Run) -> None:
         setup = run.setup("strategies", one, temperature=settings.TEMPERATURE)
         one = replace(one, n_inducing=N_INDUCING.get(one, one.n_inducing))
         comparison = compare_strategies(run.data(one), one.model(run.part), one.strategies(run.part), setup=setup)
-        for caution in comparison.cautions():
-            settings.report(caution)
+        settings.tell(comparison)
         figure, rows = plotting.comparison_figure(comparison), settings.of_set(one, comparison.records())
         run.write(f"figure-4-{one.label}", figure, rows)
-        if one is settings.TIN:
+        if one.name == settings.TIN.name:
             run.table(f"figure-4-{one.label}-gap", below_the_gap(run, one))
 
 

@@ -182,6 +182,12 @@ def shortened(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else value
 
 
+def tell(study: Any) -> None:
+    """Say what must be known of a study's numbers besides themselves."""
+    for caution in study.cautions():
+        report(caution)
+
+
 def report(message: str) -> None:
     """Say what happens, on standard error."""
     print(message, file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ def make(run: settings.Run) -> None:
     """Cross-validate at each width."""
     for one in run.available([settings.SILICON, settings.CARBIDE, settings.TIN]):
         study = smearing_study(run.data(one, None), WIDTHS, one.model(run.part), setup=run.setup("smearing", one))
+        settings.tell(study)
         rows = settings.of_set(one, study.records())
         run.write(f"smearing-{one.label}", plotting.smearing_figure(study), rows)
 

@@ -28,6 +28,7 @@ def errors_of(run: settings.Run, one: settings.Set, width: float) -> ErrorTable:
         setup = run.setup(f"transfer-{width:g}", one, temperature=settings.TEMPERATURE)
         small = run.data(settings.SILICON, width)
         found = transfer(small, run.data(one, width), settings.SILICON.model(run.part), setup=setup)
+        settings.tell(found)
         return ErrorTable({"groups": found.other}, {"groups": found.groups}, found.noise)
     setup = run.setup(f"table-{width:g}", one)
     return error_table(run.data(one, width), one.model(run.part), leaking=True, setup=setup)

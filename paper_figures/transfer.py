@@ -15,6 +15,7 @@ def make(run: settings.Run) -> None:
     (small,) = run.available([settings.SILICON])
     setup = run.setup(f"transfer-{settings.SMEARING_WIDTH:g}", large, temperature=settings.TEMPERATURE)
     found = transfer(run.data(small), run.data(large), small.model(run.part), setup=setup)
+    settings.tell(found)
     figure = plotting.representatives_figure(found.evaluation.cut(low=large.low))
     run.write("transfer", figure, found.records())
 

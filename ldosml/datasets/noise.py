@@ -56,7 +56,7 @@ def label_noise_at(
     >>> label_noise_at(noise, 0.5)
     {}
 
-    Half of these states per eV lies above zero, all of the error below: judged on the lower half, noise is larger.
+    All of the error lies below zero: judged there alone, the noise is larger.
 
     >>> noise["by_energy"] = {"start": -2.0, "step": 2.0, "dos": [[0.02, 0.0], [0.01, 0.0]]}
     >>> label_noise_at(noise, 0.3, EnergyGrid.from_range(-2, 0, 0.1, "fermi"), {"dos": 0.1})

@@ -94,10 +94,10 @@ def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tup
             "≤" if smallest else "≥",
             (row["r_sat"], place),
             xycoords=ax.get_xaxis_transform(),
-            xytext=(5, 0) if smallest else (-5, 0),
+            xytext=(4, 2) if smallest else (-4, 2),
             textcoords="offset points",
             ha="left" if smallest else "right",
-            va="center",
+            va="bottom",
             fontsize=SMALL_FONT,
             color=color,
         )

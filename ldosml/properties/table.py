@@ -183,8 +183,10 @@ class PropertyTable:
     def spread(self, rows: NDArray[np.bool_], names: list[str], n_atoms: NDArray[np.int64] | None) -> PropertyTable:
         """The rows of this table at their places among more structures (``rows``, true where), NaN at the others.
 
-        ``names`` and ``n_atoms`` are of all of them. A table of atoms cannot be spread.
+        ``names`` and ``n_atoms`` are of all of them. Raises ValueError for a table of atoms.
         """
+        if self.structure_index is not None:
+            raise ValueError("Only a table of structures can be spread over more structures; this one is of atoms.")
 
         def placed(values: NDArray[np.float64]) -> NDArray[np.float64]:
             result = np.full((len(rows), *values.shape[1:]), np.nan)

@@ -44,8 +44,9 @@ def _noise_words(noise: Mapping[str, float], width: float | None) -> str:
     if not noise:
         return f"Label noise, the error of the DFT values themselves, is not known at {_smearing(width)}."
     return (
-        f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of the standard "
-        "deviation. An error close to it is as small as these data can show."
+        f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of σ: at these "
+        "energies where the dataset tells it by energy, else on those that it was measured at. An error close to it is "
+        "as small as these data can show."
     )
 
 

@@ -18,9 +18,13 @@ class AtMost(SparseLDOSKernelRidge):
 
     def fit(self, X: Array, Y: Array, structure_index: Array | None = None, **known: Any) -> Self:
         """Fit as ``SparseLDOSKernelRidge`` does."""
-        if isinstance(self.n_inducing, int) and self.n_inducing > X.shape[0]:
-            self.n_inducing = "all"
-        return super().fit(X, Y, structure_index, **known)
+        asked = self.n_inducing
+        try:
+            if isinstance(asked, int) and asked > X.shape[0]:
+                self.n_inducing = "all"
+            return super().fit(X, Y, structure_index, **known)
+        finally:
+            self.n_inducing = asked
 
 
 def with_at_most(regressor: Any) -> Any:

@@ -97,7 +97,8 @@ class Errors:
         ------
         ValueError
             When a reference is constant, or properties are asked for and cannot be derived: numbers of electrons are
-            not known, or some DOS does not hold them within its energies.
+            not known, or the DOS of some reference, or of every prediction, does not hold them within its energies. A
+            single prediction that does not has no properties (NaN).
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NegativeDOSWarning)
@@ -258,8 +259,8 @@ def without_properties(errors: Mapping[str, Errors]) -> list[str]:
         if lacking:
             cautions.append(
                 f"{name}: the predicted DOS of {lacking} of {len(one)} structures does not hold their electrons within "
-                "its energies. Errors of properties are of the others, and differences of those that both have: they "
-                "look better than they are. Learn up to higher energies, or count these predictions as failed."
+                "its energies. Errors of properties are of the others, and differences of those that both have: these "
+                "errors look smaller than they are. Learn up to higher energies, or count these predictions as failed."
             )
     return cautions
 

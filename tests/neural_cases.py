@@ -1,10 +1,16 @@
 """Crystals and small networks that the tests of neural networks share."""
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from ldosml.kresolved import CrystalBands
+
+# Whoever imports this is skipped where one is missing.
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("safetensors", reason="safetensors is not installed")
+pytest.importorskip("spglib", reason="spglib is not installed")
 
 PEROVSKITE = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
 

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from numpy.testing import assert_allclose, assert_array_equal
-
-pytest.importorskip("torch", reason="PyTorch is not installed")
-pytest.importorskip("safetensors", reason="safetensors is not installed")
-pytest.importorskip("spglib", reason="spglib is not installed")
-
 from neural_cases import CRYSTALS, conventional, disguised
+from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.neural import primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group

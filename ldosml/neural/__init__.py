@@ -11,10 +11,10 @@ except ImportError as error:
         name=error.name,
     ) from error
 
+from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import KOccupancyRegressor
-from ldosml.neural.training import Epoch
 from ldosml.neural.weights import load_occupancy_model, save_occupancy_model
 
 __all__ = [

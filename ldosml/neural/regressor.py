@@ -31,7 +31,7 @@ Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
 _AT_ONCE = 128  # k-points
 
 
-class KOccupancyRegressor(BaseEstimator):  # type: ignore[misc]
+class KOccupancyRegressor(BaseEstimator):
     """Learn which energies hold states at which k-points, from bands of many crystals.
 
     After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge): for

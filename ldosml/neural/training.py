@@ -138,8 +138,9 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
-    loss = occupancy_loss(*network(batch.graph, batch.images), batch, count_weight)
-    loss.backward()  # type: ignore[no-untyped-call]
+    logits, counts = network(batch.graph, batch.images)
+    loss = occupancy_loss(logits, counts, batch, count_weight)
+    loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
     optimizer.step()
     return float(loss.detach())
@@ -157,7 +158,8 @@ def validation_loss(
     for start in range(0, len(examples), settings.batch_size):
         part = examples[start : start + settings.batch_size]
         batch = make_batch(part, [spread(example, settings.validation_kpoints) for example in part], device)
-        loss = occupancy_loss(*network(batch.graph, batch.images), batch, settings.count_weight)
+        logits, counts = network(batch.graph, batch.images)
+        loss = occupancy_loss(logits, counts, batch, settings.count_weight)
         total += float(loss) * len(part)
     return total / len(examples)
 

@@ -65,7 +65,8 @@ def load_occupancy_model(path: str | os.PathLike[str], *, device: str = "cpu") -
     check_tensors(path, tensors, model.network_.state_dict())
     model.network_.load_state_dict(tensors)
     model.network_.to(device).eval()
-    return model.set_params(device=device)
+    model.device = device
+    return model
 
 
 def _restored(spec: Mapping[str, Any]) -> KOccupancyRegressor:

@@ -27,6 +27,10 @@ from ldosml._validation import check_positive
 from ldosml.fragments import Fragment, check_structures, complete_radius
 from ldosml.regions import Region, region_batches
 
+_FARTHEST = 40.0
+"""Angstrom; time and memory grow with the atoms in a sphere of what SOAP reaches: 47,000 of diamond here, per centre.
+What a DOS depends on lies within about 10, so that more is a slip, and would fill the memory before it failed."""
+
 Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] | Iterable[Region]
 """Structures, each of whose atoms is a centre, fragments, each with the one centre, or regions with some."""
 
@@ -45,7 +49,8 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     Parameters
     ----------
     r_cut : float
-        Cutoff radius, angstrom, above 1. Atoms up to ``complete_radius(r_cut, atom_sigma)`` contribute.
+        Cutoff radius, angstrom, above 1. Atoms up to ``complete_radius(r_cut, atom_sigma)`` contribute, which must be
+        40 angstrom at most.
     n_max : int
         Number of radial functions.
     l_max : int
@@ -107,7 +112,7 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises ValueError when there is nothing to fit, positions are not finite or a parameter is out of its range,
         and TypeError for anything but ase.Atoms, Fragment or Region.
         """
-        self._check_parameters()
+        self.check_parameters()
         listed = _check_environments(structures)
         if self.species is None:
             self.species_ = np.unique(np.concatenate([_atoms(item).numbers for item in listed])).astype(np.int64)
@@ -176,12 +181,19 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         tags.no_validation = True
         return tags
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise ValueError when a parameter is out of its range, as ``fit`` does."""
         check_positive("r_cut of SOAP", self.r_cut, "angstrom")
         check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
         check_positive("batch_size of SOAP", self.batch_size, "environments")
         if self.r_cut <= 1:
             raise ValueError(f"SOAP needs r_cut above 1 angstrom for its radial functions; got {self.r_cut!r}.")
+        if self.reach > _FARTHEST:
+            raise ValueError(
+                f"SOAP must reach no further than {_FARTHEST:g} angstrom, where a sphere holds some 50,000 atoms of a "
+                f"dense solid; with r_cut = {self.r_cut:g} and atom_sigma = {self.atom_sigma:g} angstrom it would "
+                f"reach {self.reach:g}. An r_cut of 4 to 10 is usual."
+            )
         if self.n_max < 1 or not 0 <= self.l_max <= 20:
             raise ValueError(f"SOAP needs n_max >= 1 and l_max in 0..20; got {self.n_max!r} and {self.l_max!r}.")
 

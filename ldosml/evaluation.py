@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from ldosml import metrics
 from ldosml._array import Array, namespace, to_numpy
-from ldosml.properties import PropertyTable, derive_properties, fermi_level, photon_axis
+from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
+from ldosml.properties.cautions import caution
+from ldosml.properties.completeness import holds_electrons
+from ldosml.properties.level import TOLERANCE
 from ldosml.spectra import DOS, LDOS
 
 Spectrum = Literal["ldos", "dos"]
 
 NAMES: dict[Spectrum, str] = {"ldos": "LDOS", "dos": "DOS per atom"}
 """What each is called where errors are shown."""
+
+_NAMED = 5  # structures, where some are warned of
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +109,8 @@ class Evaluation:
     ) -> tuple[PropertyTable, PropertyTable]:
         """Everything that follows from the reference and from the predicted DOS, per atom (see ``derive_properties``).
 
-        Each has its own chemical potential.
+        Each has its own chemical potential. Where a predicted DOS does not hold its electrons within its energies,
+        that structure has no properties (NaN), and a warning names it.
 
         Parameters
         ----------
@@ -117,7 +123,8 @@ class Evaluation:
         Raises
         ------
         ValueError
-            When the numbers of electrons are not known, or the energies do not hold the Fermi level.
+            When the numbers of electrons are not known, or the energies hold the Fermi level of not every reference,
+            or of no prediction.
         """
         if self.n_electrons is None or not np.isfinite(self.n_electrons).all():
             raise ValueError(
@@ -128,13 +135,34 @@ class Evaluation:
             axis = photon_axis(reference.grid)
             room = reference.grid.stop - float(to_numpy(fermi_level(reference, self.n_electrons).energy).max())
             photon_energies = axis[axis <= room]
-        tables = [
-            derive_properties(
-                dos, self.n_electrons, temperatures, names=self.names, photon_energies=photon_energies
-            ).per_atom()
-            for dos in (reference, predicted)
-        ]
-        return tables[0], tables[1]
+        known = derive_properties(
+            reference, self.n_electrons, temperatures, names=self.names, photon_energies=photon_energies
+        )
+        rows = holds_electrons(predicted, self.n_electrons, TOLERANCE)
+        if rows.any():  # otherwise what follows says what is wrong
+            predicted = self._with_electrons(predicted, rows)
+        else:
+            rows = ~rows
+        names = [name for name, there in zip(self.names, rows, strict=True) if there]
+        derived = derive_properties(
+            predicted, self.n_electrons[rows], temperatures, names=names, photon_energies=photon_energies
+        ).spread(rows, known.names, known.n_atoms)
+        return known.per_atom(), derived.per_atom()
+
+    def _with_electrons(self, predicted: DOS, rows: NDArray[np.bool_]) -> DOS:
+        """The rows of predictions that hold their electrons; the others are warned of."""
+        missing = [name for name, there in zip(self.names, rows, strict=True) if not there]
+        if not missing:
+            return predicted
+        shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        caution(
+            f"The predicted DOS of {len(missing)} of {len(rows)} structures ({shown}) does not hold their electrons up "
+            f"to {predicted.grid.stop:g} eV: they have no predicted properties, and errors of properties are of the "
+            "others. Predict up to higher energies, or count these predictions as failed.",
+            TruncatedDOSWarning,
+        )
+        n_atoms = None if predicted.n_atoms is None else to_numpy(predicted.n_atoms)[rows]
+        return replace(predicted, values=to_numpy(predicted.values)[rows], n_atoms=n_atoms)
 
 
 def _rows(spectra: LDOS | DOS) -> Array:

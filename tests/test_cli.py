@@ -1,6 +1,8 @@
 """The command line, run in this process as a user would type it."""
 
+import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from ase.io import write
 
 import ldosml
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, persistence
-from ldosml.cli import main
+from ldosml.cli import main, wording
 
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--jobs", "1", "--low", "-4"]
 
@@ -23,7 +25,7 @@ def dataset(tmp_path, make_dataset):
 def run(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
-    return code, captured.out, " ".join(captured.err.split())
+    return code, captured.out, " ".join(captured.err.replace("│", " ").split())  # without the box around usage errors
 
 
 def test_fit_predict_and_info(capsys, tmp_path, dataset):
@@ -108,7 +110,7 @@ def test_trajectories_choose_alpha_on_inducing_points(capsys, tmp_path, make_dat
 def test_a_joint_fit_needs_a_weight(capsys, tmp_path, dataset, extra):
     options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", "both", "--ldos-weight", 0, "--alpha", 0.01, *extra]
     code, _, err = run(capsys, "fit", dataset, *options)
-    assert code == 1
+    assert code == 2
     assert "--ldos-weight above 0; got 0" in err
 
 
@@ -135,7 +137,7 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
     np.testing.assert_array_equal(imported.n_electrons, 4.0 * data.n_atoms)
     assert imported.energy_max.max() == 4.0
     code, _, err = run(capsys, *command, "--electrons", "Si:4")
-    assert (code, "as Si=4; got 'Si:4'" in err) == (1, True)
+    assert (code, "as Si=4; got 'Si:4'" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -145,25 +147,43 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["info", "absent.ldosml"], 1, "There is no model file absent.ldosml"),
         (["fit", "absent.h5", "-o", "m.ldosml"], 1, "There is no dataset file"),
         (["fit", "{data}", "-o", "nowhere/m.ldosml"], 1, "There is no folder"),
-        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "-1"], 1, "alpha must be positive"),
-        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "best"], 1, "'leave-one-structure-out'; got 'best'"),
+        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "-1"], 2, "must be a number above 0"),
+        (["fit", "{data}", "-o", "m.ldosml", "--alpha", "best"], 2, "or leave-one-out; got 'best'"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--learn", "dos", "--alpha", "leave-one-out"], 2, "out single atoms"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--gamma", "0"], 2, "must be above 0 and finite; got 0"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--inducing", "0"], 2, "--inducing"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--r-cut", "1e9"], 2, "SOAP must reach no further than 40 angstrom"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--low", "nan"], 2, "must be an energy in eV; got nan"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--low", "1", "--high", "0"], 2, "--low must be below --high"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--jobs", "0"], 2, "must be a number of processes"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--smearing", "0"], 2, "A width of zero is no smearing"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "--smearing", "nan"], 2, "must be above 0 eV and finite; got nan"),
+        (["fit", "absent.h5", "-o", "m.ldosml", "-T", "0"], 2, "must be above 0 K and finite; got 0"),
+        (["search", "absent.h5", "-o", "t.csv", "--smearing", "0"], 2, "A width of zero is no smearing"),
+        (["search", "absent.h5", "-o", "t.csv", "--low", "nan"], 2, "must be an energy in eV; got nan"),
+        (["properties", "absent.h5", "--smearing", "-1"], 2, "must be above 0 eV and finite; got -1"),
+        (["properties", "absent.h5", "-T", "nan"], 2, "must be above 0 K and finite; got nan"),
+        (["properties", "absent.h5", "--n-electrons", "-1"], 2, "must be above 0 and finite; got -1"),
+        (["report", "absent.ldosml", "-T", "-5"], 2, "must be above 0 K and finite; got -5"),
+        (["demo", "-T", "0"], 2, "must be above 0 K and finite; got 0"),
+        (["demo", "--smearing", "0"], 2, "--smearing"),
+        (["import", "a.xyz", "a.npz", "-o", "d.h5", "--smearing-width", "0"], 2, "must be above 0 eV and finite"),
         (["fit", "{data}", "-o", "m.ldosml", "--smearing", "0.1"], 1, "wide already"),
         (["fit", "{data}", "-o", "m.ldosml", "--high", "9"], 1, "energy_max"),
         (["fit", "{data}", "-o", "m.ldosml", "--kernel", "magic"], 2, "magic"),
         (["fit", "{data}"], 2, "--output"),
         (["predict", "absent.ldosml", "absent.xyz", "-o", "p.npz"], 1, "There is no model file"),
-        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 1, "writes .h5 (a dataset) or .npz"),
+        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 2, "writes .h5 (a dataset) or .npz"),
         (["nonsense"], 2, "nonsense"),
         (["properties", "absent.h5"], 1, "There is no dataset file"),
         (["properties", "absent.npz"], 1, "There is no file absent.npz"),
-        (["properties", "m.ldosml"], 1, "ldosml properties MODEL STRUCTURES"),
+        (["properties", "m.ldosml"], 2, "ldosml properties MODEL STRUCTURES"),
         (["properties", "absent.ldosml", "absent.xyz"], 1, "There is no model file"),
         (["properties", "{data}", "-o", "p.txt"], 1, "written to .csv, .json or .h5; got 'p.txt'"),
-        (["properties", "{data}", "-T", "0"], 1, "temperature must be above 0 K"),
         (["properties", "{data}", "--quadrature", "trapezoid"], 1, "trapezoid is wrong where kT"),
         (["properties", "{data}", "--electrons", "Si=4"], 1, "--electrons says nothing of the elements"),
         (["properties", "{data}", "--electrons", "Xx=4"], 1, "there is no element Xx"),
-        (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 1, "not both"),
+        (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 2, "not both"),
         (["properties", "{data}", "--n-electrons", "3", "--n-electrons", "4"], 1, "or for each of 10 structures"),
         (["properties", "{data}", "--n-electrons", "3000"], 1, "of which 3000 electrons would leave none empty"),
         (["report", "absent.ldosml"], 1, "There is no model file"),
@@ -178,6 +198,34 @@ def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, da
     assert out == ""
     assert "Traceback" not in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_errors_name_options_where_the_library_names_arguments(capsys, tmp_path, monkeypatch, make_dataset):
+    monkeypatch.chdir(tmp_path)
+    make_dataset((2, 3, 2, 2), groups=["g"] * 4).write("one.h5")
+    make_dataset((2, 3, 2, 2), fermi_energy=None).write("unknown.h5")
+    make_dataset().write("data.h5")
+    told = {
+        ("fit", "one.h5", "-o", "m.ldosml"): "or import them without --group-key if these structures are independent",
+        ("search", "one.h5", "-o", "t.csv"): "Import them without --group-key if they are independent",
+        ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to judge all on all",
+        ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --reference, import it with its fermi_energy",
+        ("errors", "data.h5", "-o", "e", "--reference", "vacuum"): "'vacuum' in it. Pass another --reference.",
+        ("errors", "data.h5", "-o", "e", "--inducing", "50", "--folds", "3"): "--inducing 50 is more than the",
+        ("properties", "data.h5", "--quadrature", "trapezoid"): "Use --quadrature auto",
+    }
+    for arguments, message in told.items():
+        code, _, err = run(capsys, *arguments)
+        assert (code, message in err) == (1, True), err
+
+
+def test_the_library_says_what_the_command_line_says_otherwise():
+    """Nothing of the table went stale when a message was changed."""
+    package = Path(ldosml.__file__).parent
+    files = [path for path in package.rglob("*.py") if path.parent.name != "cli"]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    said = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [words for words in wording.OPTIONS if not any(words in text for text in said)]
 
 
 def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
@@ -244,7 +292,7 @@ def test_reports_are_not_overwritten_unasked(capsys, tmp_path, dataset):
     assert (code, "--overwrite" in err, (tmp_path / "m.ldosml").exists()) == (1, True, False)
     assert (tmp_path / "report.html").read_text() == "precious"
     code, _, err = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", "--report", tmp_path, "--test-size", 0)
-    assert (code, "--test-size 0 leaves none" in err) == (1, True)
+    assert (code, "--test-size 0 leaves none" in err) == (2, True)
 
 
 def test_square_brackets_in_names_are_shown(capsys, tmp_path, monkeypatch):

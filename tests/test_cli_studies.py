@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import typer
 
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, Whitened, studies
 from ldosml.cli import main, planning
@@ -28,7 +29,7 @@ def dataset(tmp_path, make_dataset):
 def run(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
-    return code, captured.out, " ".join(captured.err.split())
+    return code, captured.out, " ".join(captured.err.replace("│", " ").split())  # without the box around usage errors
 
 
 def ran(capsys, *arguments):
@@ -119,6 +120,18 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
     assert "L/sigma of DOS per atom" in out
     slopes = json.loads((folder / "summary.json").read_text())["results"]["slopes"]
     assert {(row["strategy"], row["quantity"]): row["slope"] for row in slopes}["structural", "dos"] == slope
+
+
+def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dataset):
+    make_dataset((2, 3) * 8, stop=8.0).write(tmp_path / "d.h5")
+    command = ["learning-curve", tmp_path / "d.h5", "-o", tmp_path / "c", "--sizes", "15,25", "--inducing", 99, *SMALL]
+    code, _, err = run(capsys, *command)
+    assert code == 0, err
+    cautions = json.loads((tmp_path / "c" / "summary.json").read_text())["cautions"]
+    for text in ("all are taken: atomic at 15, 25 environments", "Training environments grow by a factor of 1."):
+        assert text in err
+        assert sum(text in one for one in cautions) == 1, cautions
+    assert err.count("caution: ") == len(cautions)
 
 
 def test_sizes_are_found_where_none_are_given(capsys, tmp_path, make_dataset):
@@ -311,7 +324,7 @@ def test_a_study_that_was_killed_is_not_continued_as_another(capsys, tmp_path, m
 
 
 def test_nothing_stays_of_a_study_that_was_refused(capsys, tmp_path, dataset):
-    options = [*SMALL, "--kernel", "polynomial", "--gamma", -1.0]
+    options = [*SMALL, "--inducing", 100]  # more than there are environments
     assert run(capsys, "errors", dataset, "-o", tmp_path / "e", *options)[0] == 1
     assert not (tmp_path / "e").exists()
     assert run(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)[0] == 0
@@ -359,40 +372,25 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep", "{data}", "--r-cut", "0.8,4"], "SOAP needs r_cut above 1 angstrom"),
-        (["sweep", "{data}", "--r-cut", "2:8"], "--r-cut takes a range START:STOP:STEP"),
-        (["sweep", "{data}", "--r-cut", "8:2:1"], "got '8:2:1'"),
-        (["sweep", "{data}", "--r-cut", "3;4"], "got '3;4'"),
         (["sweep", "{total}"], "this dataset holds total DOS only"),
-        (["sweep", "{data}", "--tune", "--inducing", "3"], "give one of them"),
         (["sweep", "{data}", "--folds", "6"], "6 folds needs at least 6 groups"),
         (["sweep", "{data}", "--smearing", "0.1"], "Cannot broaden to 0.1 eV: the spectra are 0.3 eV wide already"),
         (["sweep", "absent.h5"], "There is no dataset file absent.h5"),
         (["sweep", "{rare}", "--folds", "2"], "C is in the test part of fold"),
         (["sweep", "{data}", "{data}"], "names must be unique"),
         (["sweep", "{data}", "{total}"], "ldos differs"),
-        (["learning-curve", "{data}", "--sizes", "many"], "--sizes takes a range"),
-        (["learning-curve", "{data}", "--sizes", "2.5"], "--sizes takes whole numbers"),
         (["learning-curve", "{data}", "--sizes", "10,500"], "more than a training part holds"),
         (["learning-curve", "{total}"], "from which --strategy structural learns; atomic and joint learning needs"),
         (["compare", "{total}"], "from which --strategy structural learns"),
-        (["compare", "{data}", "--temperature", "0"], "--temperature must be above 0 K"),
         (["compare", "{unknown}"], "pass --no-properties"),
         (["learning-curve", "{unknown}", "--temperature", "300"], "leave out --temperature"),
         (["smearing", "{unknown}", "--widths", "0.3", "--temperature", "300"], "leave out --temperature"),
         (["transfer", "{data}", "{unknown}", "--temperature", "300"], "leave out --temperature"),
-        (["learning-curve", "{data}", "--temperature", "0"], "--temperature must be above 0 K"),
-        (["smearing", "{data}", "--temperature", "nan"], "--temperature must be above 0 K"),
-        (["errors", "{data}", "--low", "nan"], "--low must be an energy in eV; got nan"),
-        (["errors", "{data}", "--high", "nan"], "--high must be an energy in eV; got nan"),
-        (["errors", "{data}", "--low", "1", "--high", "-1"], "--low must be below --high; got 1 and -1 eV"),
         (["errors", "{data}", "--low", "50"], "--low 50 leaves nothing to judge"),
-        (["errors", "{data}", "--jobs", "0"], "--jobs must be a number of processes"),
         (["compare", "{data}", "--high", "9"], "high = 9 eV lies above"),
         (["errors", "{total}"], "needs LDOS"),
         (["errors", "{data}", "--reference", "vacuum"], "does not hold the energy of 'vacuum'"),
         (["smearing", "{data}", "--widths", "0.2,0.4"], "Cannot broaden to 0.2 eV"),
-        (["smearing", "{data}", "--widths", "wide"], "--widths takes a range"),
         (["transfer", "{data}", "{data}"], "groups are in both datasets"),
         (["transfer", "{silicon}", "{rare}", "--folds", "2"], "holds C, which the training set lacks"),
     ],
@@ -413,13 +411,80 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, monkeypatch,
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [["--low", "2", "--high", "1"], ["--low", "50"], ["--jobs", "0"]])
-def test_options_are_refused_before_anything_is_fitted(capsys, tmp_path, dataset, monkeypatch, arguments):
+STUDIES = {
+    "sweep": ["absent.h5"],
+    "learning-curve": ["absent.h5"],
+    "compare": ["absent.h5"],
+    "errors": ["absent.h5"],
+    "smearing": ["absent.h5"],
+    "transfer": ["absent.h5", "absent.h5"],
+}
+
+
+@pytest.mark.parametrize("command", STUDIES)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--gamma 0", "'--gamma': must be above 0 and finite; got 0"),
+        ("--gamma nan", "'--gamma': must be above 0 and finite; got nan"),
+        ("--alpha=-1", "'--alpha': must be a number above 0"),
+        ("--alpha nan", "or leave-one-out; got 'nan'"),
+        ("--alpha best", "or leave-one-out; got 'best'"),
+        ("--inducing 0", "'--inducing'"),
+        ("--n-max 0", "'--n-max'"),
+        ("--l-max 40", "'--l-max'"),
+        ("--atom-sigma 0", "'--atom-sigma': must be above 0 angstrom"),
+        ("--atom-sigma 100", "SOAP must reach no further than 40 angstrom"),
+        ("--r-cut 1e9", "SOAP must reach no further than 40 angstrom"),
+        ("--r-cut 0.8", "SOAP needs --r-cut above 1 angstrom"),
+        ("--low nan", "'--low': must be an energy in eV; got nan"),
+        ("--high nan", "'--high': must be an energy in eV; got nan"),
+        ("--low 1 --high -1", "--low must be below --high; got 1 and -1 eV"),
+        ("--jobs 0", "'--jobs': must be a number of processes"),
+    ],
+)
+def test_options_that_are_never_right_are_refused_before_data_are_read(capsys, tmp_path, command, arguments, message):
+    code, out, err = run(capsys, command, *STUDIES[command], "-o", tmp_path / "study", *arguments.split())
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("sweep absent.h5 --r-cut 4,1e9", "SOAP must reach no further than 40 angstrom"),
+        ("sweep absent.h5 --r-cut 2:8", "--r-cut takes a range START:STOP:STEP"),
+        ("sweep absent.h5 --r-cut 8:2:1", "got '8:2:1'"),
+        ("sweep absent.h5 --r-cut 3;4", "got '3;4'"),
+        ("sweep absent.h5 --tune --inducing 3", "give one of them"),
+        ("sweep absent.h5 --smearing 0", "A width of zero is no smearing: to keep that of the data, leave the option"),
+        ("errors absent.h5 --smearing=-1", "'--smearing': must be above 0 eV and finite; got -1"),
+        ("compare absent.h5 --smearing nan", "'--smearing': must be above 0 eV and finite; got nan"),
+        ("smearing absent.h5 --widths 0,0.3", "--widths must be above 0 eV: a width of zero is no smearing; got 0"),
+        ("smearing absent.h5 --widths wide", "--widths takes a range"),
+        ("learning-curve absent.h5 --sizes many", "--sizes takes a range"),
+        ("learning-curve absent.h5 --sizes 2.5", "--sizes takes whole numbers"),
+        ("compare absent.h5 -T 0", "must be above 0 K and finite; got 0"),
+        ("learning-curve absent.h5 -T -5", "must be above 0 K and finite; got -5"),
+        ("smearing absent.h5 -T nan", "must be above 0 K and finite; got nan"),
+        ("transfer absent.h5 absent.h5 -T 0", "must be above 0 K and finite; got 0"),
+        ("compare absent.h5 --alpha leave-one-out", "--alpha leave-one-out leaves out single atoms, and total DOS"),
+        ("transfer absent.h5 absent.h5 --strategy joint --alpha leave-one-out", "leaves out single atoms"),
+    ],
+)
+def test_so_are_those_of_one_study(capsys, tmp_path, arguments, message):
+    code, out, err = run(capsys, *arguments.split(), "-o", tmp_path / "study")
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_energies_that_leave_nothing_are_refused_before_anything_is_fitted(capsys, tmp_path, dataset, monkeypatch):
     def refuse(self):
         raise AssertionError("fitted")
 
     monkeypatch.setattr(CrossValidation, "run", refuse)
-    assert run(capsys, "errors", dataset, "-o", tmp_path / "e", *arguments)[0] == 1
+    assert run(capsys, "errors", dataset, "-o", tmp_path / "e", "--low", "50")[0] == 1
 
 
 def test_a_radius_at_an_end_of_the_sweep_is_told_as_a_bound():
@@ -462,5 +527,5 @@ def test_numbers_of_an_option():
     assert read_numbers("-x", "4,3,3.5,3") == [3.0, 3.5, 4.0]
     assert read_counts("-x", "100:300:100") == [100, 200, 300]
     for text in ("", "2:8:0", "1:2:3:4", "2:nan:1", "inf", "1:1e9:1e-9", "1,,2", "0:1:-1"):
-        with pytest.raises(ValueError, match="-x takes a range"):
+        with pytest.raises(typer.BadParameter, match="-x takes a range"):
             read_numbers("-x", text)

@@ -354,6 +354,8 @@ def test_what_is_no_structure_is_refused():
         ({"r_cut": 0.9}, "r_cut above 1 angstrom"),
         ({"atom_sigma": 0.0}, "atom_sigma of SOAP must be a positive"),
         ({"n_max": 0}, "n_max >= 1"),
+        ({"r_cut": 1e9}, "no further than 40 angstrom"),
+        ({"atom_sigma": 100.0}, "no further than 40 angstrom"),
         ({"l_max": 21}, r"l_max in 0\.\.20"),
         ({"batch_size": 0}, "batch_size of SOAP must be a positive"),
         ({"species": []}, "species must be a list of symbols"),

@@ -28,6 +28,7 @@ from ldosml import (
     normalized_loss,
 )
 from ldosml.evaluation import Evaluation
+from ldosml.properties import TruncatedDOSWarning, compare_properties
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
 
@@ -418,6 +419,28 @@ class TestProperties:
         narrow = evaluation.cut(-3.0, 2.0)
         assert narrow.reference.grid.start == pytest.approx(-3.0)
         assert narrow.dos()[0].grid.matches(narrow.dos()[1].grid)
+
+    def test_predictions_that_lose_their_electrons_have_none(self, make_dataset):
+        """One prediction too low to hold its electrons costs that structure's properties, not those of all."""
+        data = make_dataset((2, 3, 2, 2, 2, 3))
+        evaluation = DOSModel(SMALL, LDOSRidge(1e-3)).fit(data).evaluate(data)
+        expected = evaluation.properties([3000.0])
+        values = evaluation.predicted.values.copy()
+        values[data.structure_index == 1] *= 0.3
+        poor = replace(evaluation, predicted=replace(evaluation.predicted, values=values))
+        words = rf"predicted DOS of 1 of 6 structures \({data.names[1]}\) does not hold their electrons"
+        with pytest.warns(TruncatedDOSWarning, match=words):
+            found = poor.properties([3000.0])
+        others = [0, 2, 3, 4, 5]
+        for name, column in found[1].columns.items():
+            assert np.isnan(column[1]).all()
+            np.testing.assert_allclose(column[others], expected[1].columns[name][others], rtol=1e-12)
+            np.testing.assert_array_equal(found[0].columns[name], expected[0].columns[name])
+        for compared in compare_properties(*found, ["band_energy", "absorption_spectrum"], 3000.0):
+            assert len(compared.reference) == 5
+            assert np.isfinite(compared.normalized_loss)
+        with pytest.raises(ValueError, match="would leave none empty"):
+            replace(poor, predicted=replace(evaluation.predicted, values=0.1 * values)).properties([3000.0])
 
     def test_need_the_electrons(self, make_dataset):
         data = make_dataset((2, 3, 2, 2, 2, 3), n_electrons=None)

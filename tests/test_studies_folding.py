@@ -1,9 +1,13 @@
 """Predictions of structures left out, against plain loops; and their errors, against plain sums."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -397,3 +401,30 @@ def test_evaluations_without_a_reference_say_so(evaluation):
 def test_the_invented_set_can_be_learned_but_not_wholly(errors):
     """So that what the other tests compare is neither zero nor chance."""
     assert 0.02 < errors.loss("ldos") < 0.5 * errors.mean_loss["ldos"]
+
+
+KILLED = """
+import os
+import sys
+import time
+
+from ldosml.studies.running import _run
+
+class Slow:
+    def run(self):
+        print(os.getpid(), file=sys.stderr, flush=True)
+        time.sleep(60)
+
+if __name__ == "__main__":
+    list(_run([Slow(), Slow()], 2))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed so here")
+def test_processes_do_not_outlive_a_study_that_was_killed():
+    with subprocess.Popen([sys.executable, "-c", KILLED], stderr=subprocess.PIPE, text=True) as study:
+        processes = [psutil.Process(int(study.stderr.readline())) for _ in range(2)]
+        assert all(process.ppid() == study.pid for process in processes)
+        study.kill()
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

@@ -20,6 +20,7 @@ from ldosml import (
     SparseLDOSKernelRidge,
     load_dataset,
 )
+from ldosml.properties.cautions import Caution
 from ldosml.studies import (
     Errors,
     LearningCurve,
@@ -230,6 +231,15 @@ class TestCurve:
         assert slope == pytest.approx(-0.5)
         assert np.isnan(spread)
 
+    def test_slopes_that_are_not_to_be_trusted(self):
+        assert power_law([-0.5, -0.4], [10, 20, 80]).cautions() == []
+        assert power_law([-0.5, -0.4], [10]).cautions() == []  # no slope at all
+        (text,) = power_law([-0.5, -0.4], [20, 40]).cautions()
+        assert text.startswith("Training environments grow by a factor of 1.98 only")
+        (text,) = power_law([-0.5, 0.4], [10, 20, 80]).cautions()
+        assert text.endswith("not to be trusted, not even in sign: only (dos).")
+        assert power_law([-0.5], [10, 80]).cautions() == []  # one fold has no deviation
+
     def test_records_are_tidy(self, grown, tmp_path):
         _, curve = grown
         records = curve.records()
@@ -249,6 +259,25 @@ class TestCurve:
     def test_more_data_help(self, data):
         curve = learning_curve(data, [14, 48], MODEL, {"a": RIDGES["kernel"]}, setup=THREE)
         assert curve.slope("a", "ldos")[0] < -0.1
+
+    def test_fewer_environments_than_inducing_points_are_all_taken(self, data):
+        sparse = SparseLDOSKernelRidge(1e-3, n_inducing=18, kernel="matern")
+        strategies = {"atomic": sparse, "structural": clone(sparse).set_params(targets="dos")}
+        with pytest.warns(Caution, match="atomic at 14, 24 environments; structural at 14 environments") as caught:
+            curve = learning_curve(data, [14, 24, 48], MODEL, strategies, setup=THREE)
+        assert len(caught) == 1
+        every = {name: clone(one).set_params(n_inducing="all") for name, one in strategies.items()}
+        everywhere = learning_curve(data, [14, 24, 48], MODEL, every, setup=THREE)
+        plain = {"atomic": sparse, "structural": strategies["structural"]}
+        validations = sent(lambda: learning_curve(data, [48], MODEL, plain, setup=THREE))
+        for name in strategies:
+            assert curve.errors[name, 14].as_record() == everywhere.errors[name, 14].as_record()
+            model = clone(MODEL).set_params(regressor=strategies[name])
+            folds = next(v.folds for v in validations if v.key["strategy"] == name)
+            expected = predict_left_out(data, model, folds).losses()["dos_normalized_loss"]
+            assert curve.errors[name, 48].loss("dos") == pytest.approx(expected, rel=1e-5)
+            assert curve.errors[name, 48].loss("dos") != everywhere.errors[name, 48].loss("dos")
+        assert sparse.n_inducing == 18
 
     def test_a_killed_curve_goes_on(self, data, grown, tmp_path, monkeypatch, elsewhere):
         log = tmp_path / "c.jsonl"
@@ -293,6 +322,21 @@ def rows_of(records):
 
 
 class TestComparison:
+    def test_structures_without_properties_are_counted(self, data, compared):
+        assert compared.cautions() == []
+        errors = dict(compared.errors)
+        squares = {name: values.copy() for name, values in errors["structural"].squared.items()}
+        squares["band_energy"][[0, 3]] = np.nan
+        errors["structural"] = replace(errors["structural"], squared=squares)
+        lacking = replace(compared, errors=errors)
+        (caution,) = lacking.cautions()
+        assert caution.startswith(f"structural: the predicted DOS of 2 of {len(data)} structures does not hold")
+        found = rows_of(lacking.records(n_draws=10))["band_energy", "structural"]
+        known = np.ones((1, len(data)))
+        known[0, [0, 3]] = 0
+        first = compared.errors["atomic"].losses("band_energy", known)[0]
+        assert found["difference"] == pytest.approx(found["loss"] - first)
+
     def test_errors_are_those_of_cross_validations(self, data, compared):
         folds = THREE.folds(data)
         for name, regressor in STRATEGIES.items():

@@ -203,7 +203,7 @@ def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
     np.testing.assert_allclose(predicted[0], predicted[2], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(predicted[1], predicted[2], rtol=1e-6, atol=1e-7)
     capsys.readouterr()
-    assert main([*fitting, str(tmp_path / "m.ldosml"), *address, "--jobs", "2"]) == 1
+    assert main([*fitting, str(tmp_path / "m.ldosml"), *address, "--jobs", "2"]) == 2
     assert "give one of them" in " ".join(capsys.readouterr().err.split())
 
 

@@ -3,7 +3,8 @@
 Those are ``ldosml sweep | learning-curve | smearing | compare | errors | transfer``.
 
 Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
-1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt.
+1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt, or an option
+has a value that can never be right.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from ldosml.cli import commands, contests, curves, deriving, searching  # noqa: F401  each adds its commands
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
+from ldosml.cli.wording import in_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
+        messages.print(f"ldosml: {in_options(error)}", style="red", soft_wrap=True)
         return 1
     return 0

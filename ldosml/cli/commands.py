@@ -22,16 +22,19 @@ from ldosml.cli.options import (
     Smearing,
     Temperature,
     TestSize,
+    above_zero,
+    an_energy,
     app,
     check_folder,
-    check_temperature,
+    check_range,
+    check_soap,
     open_dataset,
     refuse_existing,
     valence,
     workers,
 )
 from ldosml.cli.planning import print_plans
-from ldosml.cli.regressors import KernelName, Targets, new_regressor, read_alpha
+from ldosml.cli.regressors import KernelName, Targets, check_alpha, check_leave_out, new_regressor, read_alpha
 
 
 @app.command()
@@ -50,7 +53,6 @@ def demo(
     from ldosml import load_dataset, persistence
     from ldosml.search import silicon_model
 
-    check_temperature(temperature)
     check_folder(output)
     stages = Stages()
     with stages("Reading the silicon set"):
@@ -110,7 +112,12 @@ def import_(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Dataset to write, .h5.")],
     reference: Annotated[ReferenceName, typer.Option(help="What an energy of zero means.")] = ReferenceName.fermi,
-    smearing_width: Annotated[float | None, typer.Option(help="Of the spectra, eV, if known.")] = None,
+    smearing_width: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero("eV", " Leave the option out if it is not known."), help="Of the spectra, eV, if known."
+        ),
+    ] = None,
     energy_max: Annotated[
         float | None, typer.Option(help="Above this energy (eV) too few bands were computed; it is not used.")
     ] = None,
@@ -165,14 +172,19 @@ def fit(
     ] = None,
     kernel: Annotated[KernelName, typer.Option(help="Similarity of two environments.")] = KernelName.matern,
     degree: Annotated[int, typer.Option(min=1, help="Of a polynomial kernel.")] = 2,
-    gamma: Annotated[float, typer.Option(help="Of a gaussian, matern or polynomial kernel.")] = 1.0,
+    gamma: Annotated[
+        float, typer.Option(callback=above_zero(), help="Of a gaussian, matern or polynomial kernel.")
+    ] = 1.0,
     alpha: Annotated[
-        str, typer.Option(help="Regularisation: a number, leave-one-structure-out or leave-one-out.")
+        str,
+        typer.Option(callback=check_alpha, help="Regularisation: a number, leave-one-structure-out or leave-one-out."),
     ] = "leave-one-structure-out",
     r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.")] = 6.0,
-    n_max: Annotated[int, typer.Option(help="Radial functions of SOAP.")] = 8,
-    l_max: Annotated[int, typer.Option(help="Highest degree of SOAP.")] = 6,
-    atom_sigma: Annotated[float, typer.Option(help="Width of SOAP's Gaussians, angstrom.")] = 0.5,
+    n_max: Annotated[int, typer.Option(min=1, help="Radial functions of SOAP.")] = 8,
+    l_max: Annotated[int, typer.Option(min=0, max=20, help="Highest degree of SOAP.")] = 6,
+    atom_sigma: Annotated[
+        float, typer.Option(callback=above_zero("angstrom"), help="Width of SOAP's Gaussians, angstrom.")
+    ] = 0.5,
     whiten: Annotated[
         bool, typer.Option("--whiten", help="Whiten the descriptor; goes well with a matern kernel of --gamma 0.3.")
     ] = False,
@@ -180,8 +192,12 @@ def fit(
     reference: Annotated[
         ReferenceName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
     ] = ReferenceName.fermi,
-    low: Annotated[float | None, typer.Option(help="Lowest energy to learn, eV against that zero.")] = None,
-    high: Annotated[float | None, typer.Option(help="Highest energy to learn, eV against that zero.")] = None,
+    low: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Lowest energy to learn, eV against that zero.")
+    ] = None,
+    high: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Highest energy to learn, eV against that zero.")
+    ] = None,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
@@ -194,24 +210,29 @@ def fit(
     """Fit a model to a dataset, judge it on whole structures held out, and save it."""
     from ldosml import SOAP, DOSModel, Whitened, persistence
 
+    check_range(low, high)
+    check_leave_out(alpha, single_atoms=learn is Targets.ldos)
+    options = {"alpha": read_alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
+    regressor = new_regressor(learn, ldos_weight, inducing, options)
+    soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma)
+    check_soap(soap)
     refuse_existing(output, overwrite)
-    check_temperature(temperature)
     if report is not None:
         check_folder(report)
         if not test_size:
-            raise ValueError("--report shows the errors of structures held out, of which --test-size 0 leaves none.")
+            raise typer.BadParameter(
+                "--report shows the errors of structures held out, of which --test-size 0 leaves none."
+            )
         report.mkdir(parents=True, exist_ok=True)
         refuse_existing(report / "report.html", overwrite)
-    n_jobs, stages = workers(context, jobs, scheduler), Stages()
+    stages = Stages()
+    soap.set_params(n_jobs=workers(context, jobs, scheduler))
     with stages(f"Reading {dataset}"):
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     if learn is not Targets.dos and data.ldos is None:
         raise ValueError(f"{dataset} holds total DOS only, from which --learn dos learns.")
-    options = {"alpha": read_alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
-    regressor = new_regressor(learn, ldos_weight, inducing, options)
-    soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma, n_jobs=n_jobs)
     print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
         descriptor = Whitened(soap) if whiten else soap
@@ -284,10 +305,10 @@ def _prediction_writer(output: Path, stream: bool) -> Callable[..., Any]:
         from ldosml import predict_to
 
         if output.suffix != ".h5":
-            raise ValueError(f"predict --stream writes .h5 (a dataset); got {output.name!r}.")
+            raise typer.BadParameter(f"predict --stream writes .h5 (a dataset); got {output.name!r}.")
         return predict_to
     if output.suffix not in (".h5", ".npz"):
-        raise ValueError(f"predict writes .h5 (a dataset) or .npz (arrays); got {output.name!r}.")
+        raise typer.BadParameter(f"predict writes .h5 (a dataset) or .npz (arrays); got {output.name!r}.")
     return _write_h5 if output.suffix == ".h5" else _write_npz
 
 

@@ -111,7 +111,9 @@ def sweep(
 
 def _tuned(options: StudyOptions) -> dict[str, Sequence[Any]]:
     if options.inducing is not None:
-        raise ValueError("--tune judges settings in closed form, which inducing points have none of: give one of them.")
+        raise typer.BadParameter(
+            "--tune judges settings in closed form, which inducing points have none of: give one of them."
+        )
     return {name: values for name, values in TUNED.items() if name != "gamma" or options.kernel.value != "linear"}
 
 
@@ -253,6 +255,8 @@ def smearing(
     from ldosml.studies import common_energies, smearing_study
 
     asked = read_numbers("--widths", widths)
+    if asked[0] <= 0:
+        raise typer.BadParameter(f"--widths must be above 0 eV: a width of zero is no smearing; got {asked[0]:g}.")
     run = StudyRun("smearing", options, widths=asked, strategy=strategy.value, temperature=temperature)
     data = run.read([dataset], broaden=False)
     chosen = run.strategies([strategy.value], data)

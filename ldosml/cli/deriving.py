@@ -20,9 +20,12 @@ from ldosml.cli.options import (
     Overwrite,
     Smearing,
     Temperature,
+    above_zero,
+    above_zero_kelvin,
+    an_energy,
     app,
     check_folder,
-    check_temperature,
+    check_range,
     open_dataset,
     refuse_existing,
     valence,
@@ -60,11 +63,17 @@ def properties(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .csv, .json or .h5. Default: none.")
     ] = None,
-    temperature: Annotated[list[float] | None, typer.Option("--temperature", "-T", help="K; repeat for each.")] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option("--temperature", "-T", callback=above_zero_kelvin, help="K; repeat for each."),
+    ] = None,
     atoms: Annotated[bool, typer.Option("--atoms", help="Each atom's share, a row an atom.")] = False,
     electrons: Electrons = None,
     n_electrons: Annotated[
-        list[float] | None, typer.Option(help="Valence electrons of the structures; repeat for each, or once for all.")
+        list[float] | None,
+        typer.Option(
+            callback=above_zero(), help="Valence electrons of the structures; repeat for each, or once for all."
+        ),
     ] = None,
     photon_max: Annotated[
         float | None, typer.Option(min=0.0, help="Add the absorption up to this photon energy, eV (.json and .h5).")
@@ -134,7 +143,9 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
 
     if structures is not None:
         if smearing is not None:
-            raise ValueError("--smearing broadens stored spectra; a model predicts at the width that it was fitted at.")
+            raise typer.BadParameter(
+                "--smearing broadens stored spectra; a model predicts at the width that it was fitted at."
+            )
         return _predicted(Path(source), structures, jobs, stages)
     if source.endswith(".npz"):
         read = read_spectra(source)
@@ -143,7 +154,7 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
             dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
         return _Found(dos, ldos, None, read.numbers, read.n_electrons)
     if source.endswith(".ldosml"):
-        raise ValueError("A model needs structures to predict: ldosml properties MODEL STRUCTURES.")
+        raise typer.BadParameter("A model needs structures to predict: ldosml properties MODEL STRUCTURES.")
     with stages(f"Reading {source}"):
         data = open_dataset(source)
         data = data if smearing is None else data.broaden_to(smearing)
@@ -170,7 +181,7 @@ def _electron_numbers(
     found: _Found, electrons: list[str] | None, n_electrons: list[float] | None
 ) -> NDArray[np.float64]:
     if electrons and n_electrons:
-        raise ValueError("Give --electrons or --n-electrons, not both.")
+        raise typer.BadParameter("Give --electrons or --n-electrons, not both.")
     if n_electrons:
         if len(n_electrons) not in (1, len(found.dos)):
             raise ValueError(f"--n-electrons must be given once, or for each of {len(found.dos)} structures.")
@@ -233,8 +244,12 @@ def report(
         "ldosml-report"
     ),
     temperature: Temperature = 300.0,
-    low: Annotated[float | None, typer.Option(help="Lowest energy at which spectra are judged, eV.")] = None,
-    high: Annotated[float | None, typer.Option(help="Highest energy at which spectra are judged, eV.")] = None,
+    low: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Lowest energy at which spectra are judged, eV.")
+    ] = None,
+    high: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Highest energy at which spectra are judged, eV.")
+    ] = None,
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -245,7 +260,7 @@ def report(
     """
     from ldosml import persistence
 
-    check_temperature(temperature)
+    check_range(low, high)
     check_folder(output)
     if (output / "report.html").exists():
         refuse_existing(output / "report.html", overwrite)

@@ -6,7 +6,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ldosml.properties.cautions import SpectrumWarning
+from ldosml.properties.cautions import Caution
 
 # Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
 messages = Console(stderr=True, markup=False, highlight=False)
@@ -92,17 +92,22 @@ def _advance(bar: Progress, task: TaskID, name: str, done: int, total: int, last
 
 @contextmanager
 def cautioning() -> Iterator[list[str]]:
-    """Print what is said about spectra inside, each once, to standard error; gives the list of it."""
+    """Print what is warned of inside, each once, to standard error; gives the list of it."""
     said: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SpectrumWarning)
+        warnings.simplefilter("always", Caution)
         yield said
     for warning in caught:
-        if not issubclass(warning.category, SpectrumWarning):
+        if not issubclass(warning.category, Caution):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.append(str(warning.message))
-    for text in said:
+    print_cautions(said)
+
+
+def print_cautions(texts: Iterable[str]) -> None:
+    """Print what must be known of a result to standard error."""
+    for text in texts:
         messages.print(f"caution: {text}", style="yellow", soft_wrap=True)
 
 

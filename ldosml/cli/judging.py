@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldosml.cli.display import Stages, cautioning, emit, messages, results, table
+from ldosml.cli.wording import in_options
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
@@ -81,7 +82,7 @@ def derive(evaluation: Evaluation, temperature: float) -> DerivedProperties | No
         with cautioning() as cautions:
             tables = evaluation.properties([temperature])
     except ValueError as error:
-        messages.print(f"No derived properties: {error}", style="yellow", soft_wrap=True)
+        messages.print(f"No derived properties: {in_options(error)}", style="yellow", soft_wrap=True)
         return None
     return DerivedProperties(*tables, temperature, cautions)
 

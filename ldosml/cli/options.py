@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ldosml.cli.wording import in_options
+
 if TYPE_CHECKING:
+    from ldosml import SOAP
     from ldosml.datasets import LDOSDataset
 
 app = typer.Typer(
@@ -44,20 +49,69 @@ def _root(
     """Learn the electronic density of states from atomic structure."""
 
 
+Numbers = float | list[float] | None
+
+
+def above_zero(unit: str = "", hint: str = "") -> Callable[[Numbers], Numbers]:
+    """Make the check of an option that takes finite numbers above zero, for typer to call before a command begins."""
+
+    def check(given: Numbers) -> Numbers:
+        for value in given if isinstance(given, list) else [given]:
+            if value is not None and not 0 < value < float("inf"):
+                raise typer.BadParameter(f"must be above 0{unit and ' ' + unit} and finite; got {value:g}.{hint}")
+        return given
+
+    return check
+
+
+above_zero_width = above_zero("eV", " A width of zero is no smearing: to keep that of the data, leave the option out.")
+above_zero_kelvin = above_zero("K")
+
+
+def an_energy(given: float | None) -> float | None:
+    """Check an option that takes an energy."""
+    if given is not None and not isfinite(given):
+        raise typer.BadParameter(f"must be an energy in eV; got {given:g}.")
+    return given
+
+
+def a_number_of_processes(given: int) -> int:
+    """Check an option that takes a number of processes."""
+    if given == 0:
+        raise typer.BadParameter("must be a number of processes, or -1 for one per core; got 0.")
+    return given
+
+
+def check_range(low: float | None, high: float | None) -> None:
+    """Refuse energies in the wrong order before data are read."""
+    if low is not None and high is not None and low >= high:
+        raise typer.BadParameter(f"--low must be below --high; got {low:g} and {high:g} eV.")
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Jobs = Annotated[int, typer.Option(help="Processes for descriptors, -1 for one per core; starting them takes seconds.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        callback=a_number_of_processes,
+        help="Processes for descriptors, -1 for one per core; starting them takes seconds.",
+    ),
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(help="Address of a Dask scheduler (tcp://HOST:8786), on whose workers to run what comes in chunks."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
-    float | None, typer.Option(min=0.0, help="Broaden the spectra to this width first, eV. Default: as stored.")
+    float | None,
+    typer.Option(callback=above_zero_width, help="Broaden the spectra to this width first, eV. Default: as stored."),
 ]
 TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
 Temperature = Annotated[
-    float, typer.Option("--temperature", "-T", min=0.0, help="Of the electrons, K, for the derived properties.")
+    float,
+    typer.Option(
+        "--temperature", "-T", callback=above_zero_kelvin, help="Of the electrons, K, for the derived properties."
+    ),
 ]
 Electrons = Annotated[list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each.")]
 
@@ -68,11 +122,13 @@ def valence(entries: list[str]) -> dict[str, float]:
     for entry in entries:
         element, _, count = entry.partition("=")
         if element in result:
-            raise ValueError(f"--electrons gives {element} twice.")
+            raise typer.BadParameter(f"--electrons gives {element} twice.")
         try:
             result[element] = float(count)
         except ValueError:
-            raise ValueError(f"--electrons takes an element and a number, as Si=4; got {entry!r}.") from None
+            result[element] = float("nan")
+        if not 0 <= result[element] < float("inf"):
+            raise typer.BadParameter(f"--electrons takes an element and a number, as Si=4; got {entry!r}.")
     return result
 
 
@@ -81,7 +137,7 @@ def workers(context: typer.Context, jobs: int, scheduler: str | None) -> int | N
     if scheduler is None:
         return jobs
     if jobs != 1:
-        raise ValueError("--jobs counts processes on this machine, --scheduler names others; give one of them.")
+        raise typer.BadParameter("--jobs counts processes on this machine, --scheduler names others; give one of them.")
     from ldosml import on_cluster
 
     context.with_resource(on_cluster(scheduler))
@@ -96,10 +152,12 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
 
 
-def check_temperature(temperature: float) -> None:
-    """Refuse before the work is done, not after."""
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"--temperature must be above 0 K and finite; got {temperature:g}.")
+def check_soap(soap: SOAP) -> None:
+    """Refuse parameters that SOAP cannot have before data are read."""
+    try:
+        soap.check_parameters()
+    except ValueError as error:
+        raise typer.BadParameter(in_options(error)) from error
 
 
 def check_folder(folder: Path) -> None:

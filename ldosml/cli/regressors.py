@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from ldosml import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
 
@@ -27,12 +29,35 @@ class Targets(StrEnum):
     both = "both"
 
 
+LEAVE_OUT = ("leave-one-structure-out", "leave-one-out")
+
+
 def read_alpha(text: str) -> float | str:
     """A number, or the word for how to choose it."""
+    return text if text in LEAVE_OUT else float(text)
+
+
+def check_alpha(text: str) -> str:
+    """Check the option, so that it is refused before data are read."""
     try:
-        return float(text)
+        value = read_alpha(text)
     except ValueError:
-        return text  # the regressor says which words it takes
+        value = float("nan")
+    if not isinstance(value, str) and not 0 < value < float("inf"):
+        raise typer.BadParameter(
+            "must be a number above 0 (without regularisation the fit is singular as soon as two environments are "
+            f"alike), {' or '.join(LEAVE_OUT)}; got {text!r}."
+        )
+    return text
+
+
+def check_leave_out(alpha: str, *, single_atoms: bool) -> None:
+    """Refuse to choose alpha by leaving out atoms where not all that is learned from is of ``single_atoms``."""
+    if alpha == "leave-one-out" and not single_atoms:
+        raise typer.BadParameter(
+            "--alpha leave-one-out leaves out single atoms, and total DOS, of which there is one a structure, is to be "
+            "learned: give --alpha leave-one-structure-out, or a number."
+        )
 
 
 def new_regressor(
@@ -42,7 +67,9 @@ def new_regressor(
     from ldosml import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
 
     if learn is Targets.both and not 0 < ldos_weight < float("inf"):
-        raise ValueError(f"--learn both needs an --ldos-weight above 0; got {ldos_weight:g}. Or give --learn dos.")
+        raise typer.BadParameter(
+            f"--learn both needs an --ldos-weight above 0; got {ldos_weight:g}. Or give --learn dos."
+        )
     if inducing is not None:
         # There the DOS has the weight, and the LDOS one of 1: the same minimum with all terms divided by ldos_weight.
         weight = 1.0 / ldos_weight if learn is Targets.both else 1.0

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ldosml.cli.display import Stages, emit, results, table
-from ldosml.cli.options import AsJson, Jobs, Overwrite, ReferenceName, Smearing, app, open_dataset, refuse_existing
+from ldosml.cli.options import (
+    AsJson,
+    Jobs,
+    Overwrite,
+    ReferenceName,
+    Smearing,
+    an_energy,
+    app,
+    check_range,
+    open_dataset,
+    refuse_existing,
+)
 
 if TYPE_CHECKING:
     from ldosml.search import Search
@@ -41,8 +52,12 @@ def search(
     ] = 4,
     smearing: Smearing = None,
     reference: Annotated[ReferenceName, typer.Option(help="What an energy of zero means.")] = ReferenceName.fermi,
-    low: Annotated[float | None, typer.Option(help="Lowest energy to judge, eV against that zero.")] = None,
-    high: Annotated[float | None, typer.Option(help="Highest energy to judge, eV against that zero.")] = None,
+    low: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Lowest energy to judge, eV against that zero.")
+    ] = None,
+    high: Annotated[
+        float | None, typer.Option(callback=an_energy, help="Highest energy to judge, eV against that zero.")
+    ] = None,
     test_size: Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures to keep out of it.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of the structures judged first.")] = 0,
     jobs: Jobs = 1,
@@ -52,6 +67,7 @@ def search(
     """Search descriptor, kernel and their parameters by leaving out trajectories; print the model to copy."""
     from ldosml.search import search_settings
 
+    check_range(low, high)
     refuse_existing(output, overwrite)
     stages = Stages()
     with stages(f"Reading {dataset}"):

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ldosml._files import replacing
 from ldosml._journal import JournalError
-from ldosml.cli.display import Stages, cautioning, emit, known, messages, results, strict
+from ldosml.cli.display import Stages, cautioning, emit, known, messages, print_cautions, results, strict
 from ldosml.cli.judging import FERMI_WORDS
-from ldosml.cli.options import check_folder, check_temperature, open_dataset
+from ldosml.cli.options import check_folder, check_range, check_soap, open_dataset
 from ldosml.cli.planning import print_study_plans
+from ldosml.cli.regressors import check_leave_out
 from ldosml.cli.studying import StudyOptions
 from ldosml.smearing import same_width
 
@@ -62,10 +64,11 @@ class StudyRun:
         self._title = ""
         self._changes: list[str] = []
         self._cautions: list[str] = []
-        _check(options)
-        temperature = settings.get("temperature")
-        if temperature is not None:
-            check_temperature(temperature)
+        check_range(options.low, options.high)
+        for r_cut in settings.get("radii", [options.r_cut]):
+            check_soap(replace(options, r_cut=r_cut).soap())
+        learned = settings.get("strategies", [settings.get("strategy", "atomic")])
+        check_leave_out(options.alpha, single_atoms=learned == ["atomic"])
         check_folder(self._folder)
         if not options.overwrite:
             self._refuse_others()
@@ -214,6 +217,11 @@ class StudyRun:
             if made and not any(self._folder.iterdir()):
                 self._folder.rmdir()
 
+    def _caution(self, texts: Sequence[str]) -> None:
+        """Print what must be known of the results, and keep it for the summary."""
+        self._cautions += texts
+        print_cautions(texts)
+
     def drawn(self, quantities: Sequence[str]) -> list[str]:
         """Give those whose L/sigma can be drawn beside the others': where the Fermi level is the zero, not its own."""
         return [one for one in quantities if one != "fermi_level" or self.options.reference.value != "fermi"]
@@ -229,6 +237,7 @@ class StudyRun:
         """Write table, figures and summary; print what ``show`` prints, and below it how to read it."""
         from ldosml import __version__, plotting
 
+        self._caution(found.cautions())
         files = [found.write_csv(self._folder / _RECORDS, overwrite=True)]
         for name, figure in figures.items():
             files += plotting.write_figure(figure, self._folder / name, overwrite=True)
@@ -256,18 +265,6 @@ class StudyRun:
                 results.print(f"wrote {file}", soft_wrap=True)
 
         emit(summary, self.options.as_json, show_all)
-
-
-def _check(options: StudyOptions) -> None:
-    """Refuse before the work is done, not after."""
-    given = {"--low": options.low, "--high": options.high}
-    for name, value in given.items():
-        if value is not None and not isfinite(value):
-            raise ValueError(f"{name} must be an energy in eV; got {value:g}.")
-    if options.low is not None and options.high is not None and options.low >= options.high:
-        raise ValueError(f"--low must be below --high; got {options.low:g} and {options.high:g} eV.")
-    if options.jobs == 0:
-        raise ValueError("--jobs must be a number of processes, or -1 for one per core; got 0.")
 
 
 def _seconds(log: Path) -> float:

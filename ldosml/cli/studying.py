@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from ldosml.cli.options import AsJson, ReferenceName
-from ldosml.cli.regressors import KernelName, read_alpha
+from ldosml.cli.options import (
+    AsJson,
+    ReferenceName,
+    a_number_of_processes,
+    above_zero,
+    above_zero_kelvin,
+    above_zero_width,
+    an_energy,
+)
+from ldosml.cli.regressors import KernelName, check_alpha, read_alpha
 
 if TYPE_CHECKING:
     from ldosml import SOAP, DOSModel
@@ -58,7 +66,12 @@ Strategy = Annotated[
 ]
 PropertyTemperature = Annotated[
     float | None,
-    typer.Option("--temperature", "-T", help="Judge derived properties, too, at so many K. Default: spectra only."),
+    typer.Option(
+        "--temperature",
+        "-T",
+        callback=above_zero_kelvin,
+        help="Judge derived properties, too, at so many K. Default: spectra only.",
+    ),
 ]
 
 
@@ -76,7 +89,7 @@ class StudyOptions:
     smearing: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
+            callback=above_zero_width,
             help="Broaden the spectra to this width first, eV. Default: as stored, the widest of several files.",
             rich_help_panel=_DATA,
         ),
@@ -90,6 +103,7 @@ class StudyOptions:
     low: Annotated[
         float | None,
         typer.Option(
+            callback=an_energy,
             help="Judge spectra from this energy on, eV against that zero; learned is all from the first states on.",
             rich_help_panel=_DATA,
         ),
@@ -97,16 +111,20 @@ class StudyOptions:
     high: Annotated[
         float | None,
         typer.Option(
+            callback=an_energy,
             help="Learn and judge up to this energy, eV against that zero. Default: as far as every DOS is complete.",
             rich_help_panel=_DATA,
         ),
     ] = None
     r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.", rich_help_panel=_MODEL)] = 6.0
-    n_max: Annotated[int, typer.Option(help="Radial functions of SOAP.", rich_help_panel=_MODEL)] = 8
-    l_max: Annotated[int, typer.Option(help="Highest degree of SOAP.", rich_help_panel=_MODEL)] = 6
-    atom_sigma: Annotated[float, typer.Option(help="Width of SOAP's Gaussians, angstrom.", rich_help_panel=_MODEL)] = (
-        0.5
-    )
+    n_max: Annotated[int, typer.Option(min=1, help="Radial functions of SOAP.", rich_help_panel=_MODEL)] = 8
+    l_max: Annotated[int, typer.Option(min=0, max=20, help="Highest degree of SOAP.", rich_help_panel=_MODEL)] = 6
+    atom_sigma: Annotated[
+        float,
+        typer.Option(
+            callback=above_zero("angstrom"), help="Width of SOAP's Gaussians, angstrom.", rich_help_panel=_MODEL
+        ),
+    ] = 0.5
     whiten: Annotated[
         bool, typer.Option("--whiten/--no-whiten", help="Whiten the descriptor.", rich_help_panel=_MODEL)
     ] = True
@@ -117,6 +135,7 @@ class StudyOptions:
     gamma: Annotated[
         float | None,
         typer.Option(
+            callback=above_zero(),
             help="Of a gaussian, matern or polynomial kernel. Default: 0.3, without whitening 1.",
             rich_help_panel=_MODEL,
         ),
@@ -124,7 +143,9 @@ class StudyOptions:
     alpha: Annotated[
         str,
         typer.Option(
-            help="Regularisation: a number, leave-one-structure-out or leave-one-out.", rich_help_panel=_MODEL
+            callback=check_alpha,
+            help="Regularisation: a number, leave-one-structure-out or leave-one-out.",
+            rich_help_panel=_MODEL,
         ),
     ] = "leave-one-structure-out"
     inducing: Annotated[
@@ -137,7 +158,11 @@ class StudyOptions:
     ] = None
     jobs: Annotated[
         int,
-        typer.Option(help="Cross-validations side by side, -1 for one per core.", rich_help_panel=_RUNNING),
+        typer.Option(
+            callback=a_number_of_processes,
+            help="Cross-validations side by side, -1 for one per core.",
+            rich_help_panel=_RUNNING,
+        ),
     ] = 1
     overwrite: Annotated[
         bool,
@@ -217,7 +242,7 @@ def with_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., No
 def read_numbers(option: str, text: str) -> list[float]:
     """The numbers, ascending, of START:STOP:STEP (both ends included) or of a list with commas.
 
-    Raises ValueError, naming the option, for anything else.
+    Raises typer.BadParameter, naming the option, for anything else.
     """
     try:
         if ":" not in text:
@@ -229,7 +254,7 @@ def read_numbers(option: str, text: str) -> list[float]:
     except (ValueError, OverflowError):
         values = []
     if not values or len(values) > _MOST or not all(map(isfinite, values)):
-        raise ValueError(
+        raise typer.BadParameter(
             f"{option} takes a range START:STOP:STEP, as 2:8:0.5, or numbers with commas, as 3,4,6 ({_MOST} at most); "
             f"got {text!r}."
         )
@@ -239,9 +264,9 @@ def read_numbers(option: str, text: str) -> list[float]:
 def read_counts(option: str, text: str) -> list[int]:
     """The whole numbers above zero that ``read_numbers`` finds.
 
-    Raises ValueError, naming the option, for anything else.
+    Raises typer.BadParameter, naming the option, for anything else.
     """
     values = read_numbers(option, text)
     if not all(value >= 1 and value == int(value) for value in values):
-        raise ValueError(f"{option} takes whole numbers above 0; got {text!r}.")
+        raise typer.BadParameter(f"{option} takes whole numbers above 0; got {text!r}.")
     return [int(value) for value in values]

@@ -89,15 +89,15 @@ def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tup
         label=f"saturation, {row['mode']}",
     )
     if row["r_sat"] in (radii[0], radii[-1]):  # a bound only: it may lie beyond
-        bound = {radii[0]: "≤", radii[-1]: "≥"}[row["r_sat"]]
+        smallest = row["r_sat"] == radii[0]
         ax.annotate(
-            bound,
+            "≤" if smallest else "≥",
             (row["r_sat"], place),
             xycoords=ax.get_xaxis_transform(),
-            xytext=(0, -5),
+            xytext=(5, 0) if smallest else (-5, 0),
             textcoords="offset points",
-            ha="center",
-            va="top",
+            ha="left" if smallest else "right",
+            va="center",
             fontsize=SMALL_FONT,
             color=color,
         )

@@ -1,4 +1,4 @@
-"""Warnings of this package: the number that was returned is right for the DOS given, and the DOS may not be."""
+"""Warnings of this package: what must be known of a result besides its numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import sys
 import warnings
 
 
-class SpectrumWarning(UserWarning):
-    """What all of them are; ``warnings.simplefilter("error", SpectrumWarning)`` makes errors of them."""
+class Caution(UserWarning):
+    """What all of them are; the command line shows them with the result, and writes them into summaries."""
+
+
+class SpectrumWarning(Caution):
+    """The number that was returned is right for the DOS given, and the DOS may not be.
+
+    ``warnings.simplefilter("error", SpectrumWarning)`` makes errors of them.
+    """
 
 
 class TruncatedDOSWarning(SpectrumWarning):

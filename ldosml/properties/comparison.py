@@ -88,9 +88,8 @@ def compare_properties(
         else:
             a, b = (table.column(name, temperature) for table in tables)
             thermal = reference.columns[name].ndim == 2
-        both = np.isfinite(a) & np.isfinite(b)
-        if a.ndim == 1:
-            a, b = a[both], b[both]
+        both = (np.isfinite(a) & np.isfinite(b)).reshape(len(a), -1).all(axis=1)
+        a, b = a[both], b[both]
         if len(a):
             comparisons.append(Comparison(name, reference.unit(name), temperature if thermal else None, a, b))
     return comparisons

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, like, namespace, to_numpy
-from ldosml.properties.cautions import SpinConventionWarning, TruncatedDOSWarning, caution
+from ldosml.properties.cautions import NegativeDOSWarning, SpinConventionWarning, TruncatedDOSWarning, caution
 from ldosml.properties.fermi_dirac import log_occupation
+from ldosml.properties.nonnegative import nonnegative
 from ldosml.properties.prepared import Prepared
+from ldosml.spectra import DOS
 
 MISSING_BELOW = 1e-3
 """Fraction of the electrons that may lie below the grid without a warning: it shifts the Fermi level by millivolts."""
@@ -17,10 +21,28 @@ MISSING_ABOVE = 1e-4
 """Fraction of the electrons that may be excited beyond the grid without a warning: they weigh more, being far away."""
 
 
+def holds_electrons(dos: DOS, n_electrons: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Tell of every DOS whether its grid holds the electrons and states above them, (n_structures,).
+
+    Without, there is no Fermi level, and ``derive_properties`` refuses the DOS.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NegativeDOSWarning)
+        values = to_numpy(nonnegative(dos).values)
+    result: NDArray[np.bool_] = _states(values, dos.grid.step) >= to_numpy(n_electrons) * (1 + 2 * tolerance)
+    return result
+
+
+def _states(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """States in the grid, (n_structures,), by the trapezoidal rule."""
+    result: NDArray[np.float64] = step * (values.sum(axis=1) - (values[:, 0] + values[:, -1]) / 2)
+    return result
+
+
 def check_counts(prepared: Prepared, number: Array, tolerance: float) -> None:
     """Raise unless every DOS holds its electrons, and has states above them; warn of what looks wrong."""
     step, values = prepared.grid.step, to_numpy(prepared.whole)
-    total = step * (values.sum(axis=1) - (values[:, 0] + values[:, -1]) / 2)
+    total = _states(values, step)
     needed = to_numpy(number)
     short = np.flatnonzero(total < needed * (1 + 2 * tolerance))
     if short.size:

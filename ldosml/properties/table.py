@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -179,6 +179,22 @@ class PropertyTable:
             spectra=spectra,
             facts={**self.facts, "per_atom": True},
         )
+
+    def spread(self, rows: NDArray[np.bool_], names: list[str], n_atoms: NDArray[np.int64] | None) -> PropertyTable:
+        """The rows of this table at their places among more structures (``rows``, true where), NaN at the others.
+
+        ``names`` and ``n_atoms`` are of all of them. A table of atoms cannot be spread.
+        """
+
+        def placed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            result = np.full((len(rows), *values.shape[1:]), np.nan)
+            result[rows] = values
+            return result
+
+        columns, spectra = (
+            {name: placed(values) for name, values in each.items()} for each in (self.columns, self.spectra)
+        )
+        return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Tidy rows: one dict a row and temperature, of numbers and texts; None where there is no such thing."""

@@ -16,6 +16,10 @@ class Tabulated(ABC):
     def records(self) -> list[Record]:
         """The rows, all with the same entries."""
 
+    def cautions(self) -> list[str]:
+        """What must be known of the numbers besides themselves, in words; empty where there is nothing."""
+        return []
+
     def write_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the records as a table.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -248,6 +248,20 @@ class Errors:
         )
         sigma, units, mean_loss = (dict(record[name]) for name in ("sigma", "units", "mean_loss"))
         return cls(squared, sigma, units, mean_loss, numbers, index, fold, EnergyGrid(**record["grid"]))
+
+
+def without_properties(errors: Mapping[str, Errors]) -> list[str]:
+    """Say, by what was learned, of how many structures no properties could be derived; empty where of all."""
+    cautions = []
+    for name, one in errors.items():
+        lacking = int(np.sum(~one.known("band_energy"))) if "band_energy" in one.sigma else 0
+        if lacking:
+            cautions.append(
+                f"{name}: the predicted DOS of {lacking} of {len(one)} structures does not hold their electrons within "
+                "its energies. Errors of properties are of the others, and differences of those that both have: they "
+                "look better than they are. Learn up to higher energies, or count these predictions as failed."
+            )
+    return cautions
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:

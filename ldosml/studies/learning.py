@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +15,17 @@ from ldosml._journal import Record
 from ldosml._validation import check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
+from ldosml.properties.cautions import Caution
+from ldosml.studies._few_points import takes_all, with_at_most
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors
+from ldosml.studies.errors import Errors, without_properties
 from ldosml.studies.folding import Described, Fold, taught_by
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
+
+_LEAST_SPAN = 4.0
+"""Errors of a few per cent then change a slope by a few hundredths only; over a factor of two by twice as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +81,35 @@ class LearningCurve(Tabulated):
         slopes = [np.polyfit(np.log(x), np.log(y), 1)[0] for x, y in zip(sizes.T, losses.T, strict=True)]
         return float(np.mean(slopes)), float(np.std(slopes, ddof=1)) if len(slopes) > 1 else float("nan")
 
+    def cautions(self) -> list[str]:
+        """Say in words which slopes are not to be trusted, and why; empty where nothing speaks against them.
+
+        Sizes should span a factor of four at least, and a slope should be larger than its deviation over the folds.
+        Also, of how many structures no properties could be derived.
+        """
+        cautions = without_properties(
+            {f"{name}, {size} environments": one for (name, size), one in self.errors.items()}
+        )
+        if len(self.sizes) < 2:
+            return cautions  # there is no slope
+        smallest, largest = (np.mean(self.n_environments[size]) for size in (self.sizes[0], self.sizes[-1]))
+        if largest < _LEAST_SPAN * smallest:
+            cautions.append(
+                f"Training environments grow by a factor of {largest / smallest:.3g} only: slopes over less than "
+                f"{_LEAST_SPAN:g} are not to be trusted. Ask for sizes further apart, or add structures."
+            )
+        uncertain = []
+        for name in self.strategies:
+            slopes = {quantity: self.slope(name, quantity) for quantity in self.quantities}
+            doubtful = [quantity for quantity, (slope, spread) in slopes.items() if spread > abs(slope)]
+            uncertain += [f"{name} ({', '.join(doubtful)})"] if doubtful else []
+        if uncertain:
+            cautions.append(
+                "Slopes whose deviation over the folds exceeds themselves are not to be trusted, not even in sign: "
+                f"{'; '.join(uncertain)}."
+            )
+        return cautions
+
     def records(self) -> list[Record]:
         """A row a strategy, size, quantity and fold (and "all": pooled)."""
         rows = []
@@ -118,7 +153,9 @@ def learning_curve(
     model : DOSModel
         Its descriptor and energies are those of all strategies.
     strategies : mapping of str to regressor
-        What ``model`` is given in turn; see ``ldosml.studies.default_strategies``.
+        What ``model`` is given in turn; see ``ldosml.studies.default_strategies``. A ``SparseLDOSKernelRidge`` takes
+        all environments as inducing points where a training part (for LDOS: its element) has fewer than the number
+        ``n_inducing``, and a warning says at which sizes.
     setup : Setup, optional
 
     Raises
@@ -126,6 +163,11 @@ def learning_curve(
     ValueError
         When there is no strategy, a size is not positive, too small to hold every element, or larger than a training
         part, or two sizes give the same part in some fold; as ``Setup.folds``, and where properties cannot be derived.
+
+    Warns
+    -----
+    Caution
+        Where fewer inducing points are taken than ``n_inducing``.
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({int(size) for size in sizes})
@@ -140,12 +182,24 @@ def learning_curve(
     n_environments = {size: [int(counts[part[i]].sum()) for part in parts] for i, size in enumerate(ordered)}
     n_structures = {size: [len(part[i]) for part in parts] for i, size in enumerate(ordered)}
     steps = [(name, size) for size in ordered for name in strategies]
+    learners = {name: with_at_most(regressor) for name, regressor in strategies.items()}
     described, validations = Described(data, model), []
     for name, size in steps:
         at = ordered.index(size)
         smaller = [(part[at], test) for part, (_, test) in zip(parts, folds, strict=True)]
-        prepare = partial(taught_by, described, strategies[name])
+        prepare = partial(taught_by, described, learners[name])
         validations.append(setup.validation({"strategy": name, "size": size}, prepare, smaller))
+    few = []
+    for name, learner in learners.items():
+        where = [str(size) for i, size in enumerate(ordered) if takes_all(learner, data, [part[i] for part in parts])]
+        few += [f"{name} at {', '.join(where)} environments"] if where else []
+    if few:
+        warnings.warn(
+            "Where there are fewer environments (of an element, if only LDOS are learned) than inducing points were "
+            f"asked for, all are taken: {'; '.join(few)}.",
+            Caution,
+            stacklevel=2,
+        )
     spelling = {name: known_as(regressor) for name, regressor in strategies.items()}
     records = setup.run("learning curve", data, validations, model=known_as(model), strategies=spelling)
     errors = {step: Errors.from_record(record) for step, record in zip(steps, records, strict=True)}

@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from functools import cache, partial
+from threading import Thread
+from time import perf_counter, sleep
 from typing import Any
 
 from sklearn.base import clone
@@ -151,4 +153,23 @@ def run_all(
 
 
 def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable[Record]:
-    return _tasks.ordered(CrossValidation.run, validations, n_jobs=n_jobs)
+    return _tasks.ordered(partial(_run_for, os.getpid()), validations, n_jobs=n_jobs)
+
+
+def _run_for(study: int, validation: CrossValidation) -> Record:
+    """Run one in the process of that number, or in a child of it, which is not to outlive it."""
+    if os.getppid() == study:
+        _end_with(study)
+    return validation.run()
+
+
+@cache  # one thread a process
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which can tell nobody when it is killed by SIGKILL."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

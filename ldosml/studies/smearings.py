@@ -10,7 +10,7 @@ from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.errors import Errors, group_draws, interval, without_properties
 from ldosml.studies.folding import Described
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
@@ -34,6 +34,10 @@ class SmearingStudy(Tabulated):
     errors: dict[float, Errors]
     groups: list[str]
     noise: dict[float, Floor]
+
+    def cautions(self) -> list[str]:
+        """Of how many structures no properties could be derived from the predictions."""
+        return without_properties({f"smearing {width:g} eV": one for width, one in self.errors.items()})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
         """A row a width and quantity: L/sigma, that of the mean spectrum, and the noise of the labels.

@@ -14,7 +14,7 @@ from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.regression import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.errors import Errors, group_draws, interval, without_properties
 from ldosml.studies.folding import Described, taught_by
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
@@ -52,6 +52,10 @@ class StrategyComparison(Tabulated):
         """What was judged."""
         return self.errors[self.strategies[0]].quantities
 
+    def cautions(self) -> list[str]:
+        """Of how many structures no properties could be derived from the predictions."""
+        return without_properties(self.errors)
+
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
         """A row a strategy and quantity: L/sigma, and its difference to the first strategy's.
 
@@ -59,7 +63,7 @@ class StrategyComparison(Tabulated):
         is paired: both strategies are judged on the same draws of whole groups (bootstrap), and on the structures that
         have the quantity by both. Where zero lies outside, the one strategy is better on this set, beyond the chance of
         which trajectories it holds. The strategies are not fitted again: what another training set would change is not
-        in it.
+        in it. ``n_structures`` have the quantity (see ``cautions``).
         """
         draws = group_draws(self.groups, n_draws, random_state)
         everything = np.ones((1, len(self.groups)))
@@ -82,6 +86,7 @@ class StrategyComparison(Tabulated):
                         "low": low,
                         "high": high,
                         "label_noise": self.noise.get(quantity),
+                        "n_structures": int(errors.known(quantity).sum()),
                         "rmse": errors.rmse(quantity),
                         "unit": errors.units[quantity],
                         "difference": float(whole[0]),

@@ -15,7 +15,7 @@ from ldosml.evaluation import Evaluation
 from ldosml.pipeline import DOSModel
 from ldosml.smearing import same_width
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.errors import Errors, group_draws, interval, without_properties
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import given, known_as
 from ldosml.studies.settings import Setup
@@ -44,6 +44,10 @@ class Transfer(Tabulated):
     groups: list[str]
     evaluation: Evaluation
     noise: Floor
+
+    def cautions(self) -> list[str]:
+        """Of how many structures no properties could be derived from the predictions."""
+        return without_properties({"left out": self.left_out, "the other set": self.other})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
         """A row a quantity: both errors.

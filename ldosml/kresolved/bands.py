@@ -1,0 +1,154 @@
+"""Eigenvalues of one crystal at k-points: what occupancies are learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml.energy import EnergyGrid
+from ldosml.kresolved.occupancy import Floats, Labels, label_bins
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrystalBands:
+    """Eigenvalues of one crystal at k-points, and what says how far they can be trusted.
+
+    Parameters
+    ----------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors of the cell that was computed.
+    eigenvalues : array (n_kpoints, n_bands)
+        eV in the code's own zero, of one spin, in any order. Where k-points have different numbers of bands, fill up
+        with infinity.
+    weights : array (n_kpoints,) or None
+        Of a mesh, adding up to 1. Along a path there are none.
+    fermi_energy : float
+        eV in the code's own zero.
+    energy_max : float
+        eV in the code's own zero: up to here every k-point has all its bands. Nothing is learned above it.
+    n_electrons : float
+        Of the cell, valence.
+    gap : float
+        eV; 0 for a metal.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, eigenvalues are NaN, weights do not add up to 1, or a number is not what it must be.
+
+    Examples
+    --------
+    >>> bands = CrystalBands([[0, 0, 0]], [[1.0, 4.0]], None, 2.0, 4.0, 2.0, 3.0)
+    >>> bands.relative.tolist()
+    [[-1.0, 2.0]]
+    """
+
+    kpoints: Floats
+    eigenvalues: Floats
+    weights: Floats | None
+    fermi_energy: float
+    energy_max: float
+    n_electrons: float
+    gap: float
+
+    def __post_init__(self) -> None:
+        """Check shapes and ranges."""
+        self._set("kpoints", (None, 3), "n_kpoints, 3")
+        check_finite("kpoints", self.kpoints)
+        if not len(self.kpoints):
+            raise ValueError("Bands need at least one k-point; got none.")
+        self._set("eigenvalues", (len(self.kpoints), None), "n_kpoints, n_bands")
+        if np.isnan(self.eigenvalues).any():
+            raise ValueError(
+                "eigenvalues hold NaN; where a k-point has fewer bands than others, fill up with infinity."
+            )
+        if self.weights is not None:
+            self._set("weights", (len(self.kpoints),), "n_kpoints")
+            check_finite("weights", self.weights)
+            if not (self.weights.min() >= 0 and abs(self.weights.sum() - 1) < 1e-6):
+                raise ValueError(
+                    f"weights must not be negative, and add up to 1; they add up to {self.weights.sum():g}."
+                )
+        self._check_numbers()
+
+    def _set(self, name: str, shape: tuple[int | None, ...], axes: str) -> None:
+        values = np.asarray(getattr(self, name), dtype=np.float64)
+        check_shape(name, values, shape, axes)
+        object.__setattr__(self, name, values)
+
+    def _check_numbers(self) -> None:
+        if not np.isfinite(self.fermi_energy):
+            raise ValueError(f"fermi_energy must be a finite number of eV; got {self.fermi_energy!r}.")
+        if not self.energy_max > self.fermi_energy:
+            raise ValueError(
+                f"energy_max must lie above the Fermi level, both in the code's zero; got {self.energy_max!r} and "
+                f"{self.fermi_energy!r} eV."
+            )
+        check_positive("n_electrons", self.n_electrons)
+        if not 0 <= self.gap < np.inf:
+            raise ValueError(f"gap must be a finite number of eV, not below 0; got {self.gap!r}.")
+
+    def __len__(self) -> int:
+        """Count the k-points."""
+        return len(self.kpoints)
+
+    def __repr__(self) -> str:
+        """Tell what it holds."""
+        mesh = "with weights" if self.weights is not None else "no weights"
+        return f"CrystalBands({len(self)} k-points, {mesh}; {self.eigenvalues.shape[1]} bands; gap {self.gap:.2f} eV)"
+
+    @property
+    def relative(self) -> Floats:
+        """Eigenvalues against the Fermi level, (n_kpoints, n_bands), eV."""
+        return self.eigenvalues - self.fermi_energy
+
+    def labels(self, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
+        """Labels of every bin at every k-point, (n_kpoints, n_bins); see ``label_bins``.
+
+        Raises ValueError unless the zero of ``grid`` is the Fermi level.
+        """
+        if grid.reference != "fermi":
+            raise ValueError(f"Bins must have the Fermi level at zero; got {grid}.")
+        return label_bins(self.relative, grid, kind, width)
+
+    def known_bins(self, grid: EnergyGrid, width: float = 0.0) -> NDArray[np.bool_]:
+        """Tell for which bins every state is known, (n_bins,): those that end below ``energy_max``.
+
+        States above it reach ``width`` (eV) below themselves where labels are soft: give the reach then.
+        """
+        ends = grid.start + grid.step * (np.arange(grid.size) + 0.5)
+        known: NDArray[np.bool_] = ends + width <= self.energy_max - self.fermi_energy + 1e-9
+        return known
+
+    def joined(self, other: Self) -> Self:
+        """Put the k-points of the same crystal together, for instance those of its mesh and of its path.
+
+        Weights are dropped, energies are known up to the lower ``energy_max``.
+
+        Raises ValueError when the Fermi levels or the numbers of electrons differ: these are not one calculation.
+        """
+        if self.fermi_energy != other.fermi_energy or self.n_electrons != other.n_electrons:
+            raise ValueError(
+                "Bands to join must come from one calculation; their Fermi levels are "
+                f"{self.fermi_energy:g} and {other.fermi_energy:g} eV, their electrons {self.n_electrons:g} and "
+                f"{other.n_electrons:g}."
+            )
+        n_bands = max(self.eigenvalues.shape[1], other.eigenvalues.shape[1])
+        return type(self)(
+            np.concatenate([self.kpoints, other.kpoints]),
+            np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)]),
+            None,
+            self.fermi_energy,
+            min(self.energy_max, other.energy_max),
+            self.n_electrons,
+            min(self.gap, other.gap),
+        )
+
+
+def _filled(eigenvalues: Floats, n_bands: int) -> Floats:
+    """Eigenvalues with columns of infinity up to ``n_bands``."""
+    return np.pad(eigenvalues, ((0, 0), (0, n_bands - eigenvalues.shape[1])), constant_values=np.inf)

@@ -1,0 +1,89 @@
+"""The gap from occupancies: between the highest bin below the Fermi level that holds states and the lowest above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._validation import check_choice
+from ldosml.kresolved.occupancy import KResolvedOccupancy
+
+Statistic = Literal["max", "sum"]
+"""How probabilities of one bin are put together over k-points: the largest, which does not depend on how many there
+are; or their sum, as Park et al. do, whose threshold depends on the length of the path."""
+
+
+@dataclass(frozen=True)
+class OccupancyGap:
+    """The gap of one crystal.
+
+    Parameters
+    ----------
+    gap : float
+        eV, between centres of bins, so that its resolution is that of the bins; 0 for a metal.
+    valence_edge, conduction_edge : float
+        Centres of the bins, eV against the Fermi level; 0 for a metal. Infinite where none on that side holds states.
+    valence_kpoint, conduction_kpoint : int or None
+        The k-point at which each edge is most probable; None for a metal, or without the edge.
+    """
+
+    gap: float
+    valence_edge: float
+    conduction_edge: float
+    valence_kpoint: int | None
+    conduction_kpoint: int | None
+
+    @property
+    def is_metal(self) -> bool:
+        """Whether there is no gap."""
+        return self.gap == 0
+
+
+def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -> NDArray[np.float64]:
+    """Largest probability of each bin over the k-points, or their sum, (n_bins,)."""
+    check_choice("statistic", statistic, get_args(Statistic))
+    combined = np.max if statistic == "max" else np.sum
+    result: NDArray[np.float64] = combined(occupancy.probabilities, axis=0)
+    return result
+
+
+def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statistic: Statistic = "max") -> OccupancyGap:
+    """Find the gap around the Fermi level.
+
+    A bin holds states where its statistic exceeds ``threshold``, which is to be chosen on validation materials. Where
+    both bins that touch the Fermi level do, the crystal is a metal.
+
+    Parameters
+    ----------
+    occupancy : KResolvedOccupancy
+        Along a path, or on a mesh, with the Fermi level at zero.
+    threshold : float
+        Above 0.
+    statistic : {"max", "sum"}
+
+    Raises
+    ------
+    ValueError
+        When there are no k-points, or the bins do not reach to both sides of zero.
+    """
+    energies = occupancy.energies
+    if not len(occupancy) or not energies[0] < 0 < energies[-1]:
+        raise ValueError(
+            "A gap needs k-points, and bins on both sides of the Fermi level at zero; got "
+            f"{len(occupancy)} k-points and {occupancy.grid}."
+        )
+    holds = bin_statistic(occupancy, statistic) > threshold
+    below, above = np.flatnonzero(holds & (energies < 0)), np.flatnonzero(holds & (energies >= 0))
+    first_above = int(np.searchsorted(energies, 0.0))
+    if holds[first_above] and holds[first_above - 1]:
+        return OccupancyGap(0.0, 0.0, 0.0, None, None)
+    valence, conduction = int(below[-1]) if below.size else None, int(above[0]) if above.size else None
+    edges = [
+        (-np.inf if which == "valence" else np.inf) if bin_ is None else float(energies[bin_])
+        for which, bin_ in (("valence", valence), ("conduction", conduction))
+    ]
+    places = [None if b is None else int(occupancy.probabilities[:, b].argmax()) for b in (valence, conduction)]
+    return OccupancyGap(edges[1] - edges[0], edges[0], edges[1], places[0], places[1])

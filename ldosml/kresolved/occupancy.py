@@ -1,0 +1,169 @@
+"""Which energies hold states at a k-point: probabilities by energy bin, and the labels that they are learned from.
+
+After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge), whose
+bins are 256 over E_F - 10 to E_F + 10 eV. Bins are given by their centres, an ``EnergyGrid``; each reaches half a step
+to either side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+from ldosml._validation import check_choice, check_finite, check_positive, check_shape
+from ldosml.energy import EnergyGrid, Reference
+
+Floats = NDArray[np.float64]
+
+N_BINS, HALF_WIDTH = 256, 10.0  # those of the paper; eV
+
+Labels = Literal["presence", "soft", "counts"]
+"""What a bin is labelled by: whether a state lies in it; the probability of that, where the states' energies are known
+to within a width; how many lie in it."""
+
+
+def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, reference: Reference = "fermi") -> EnergyGrid:
+    """Centres of ``n_bins`` equal bins over zero +- ``half_width`` (eV).
+
+    Examples
+    --------
+    >>> energy_bins(4, 10.0).energies
+    array([-7.5, -2.5,  2.5,  7.5])
+    """
+    check_positive("half_width of the bins", half_width, "eV")
+    if n_bins < 2 or int(n_bins) != n_bins:
+        raise ValueError(f"n_bins must be a whole number, at least 2; got {n_bins}.")
+    step = 2 * half_width / n_bins
+    return EnergyGrid(-half_width + step / 2, step, int(n_bins), reference)
+
+
+def label_bins(eigenvalues: ArrayLike, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
+    """Labels of every bin at every k-point.
+
+    Parameters
+    ----------
+    eigenvalues : array (n_kpoints, n_bands)
+        eV in the zero of ``grid``, in any order; those beyond it are in no bin. Where k-points have different numbers
+        of bands, fill up with infinity.
+    grid : EnergyGrid
+        Centres of the bins.
+    kind : {"presence", "soft", "counts"}
+        1 where a state lies in the bin; the probability that one does, if every eigenvalue is uncertain by ``width``
+        independently of the others; the number of states (of one spin) in it.
+    width : float
+        eV, standard deviation; of "soft" only.
+
+    Returns
+    -------
+    array (n_kpoints, n_bins)
+
+    Raises
+    ------
+    ValueError
+        When an eigenvalue is NaN, or soft labels have no width.
+
+    Examples
+    --------
+    >>> label_bins([[-0.6, 0.4, 0.3]], energy_bins(4, 1.0), "counts")
+    array([[1., 0., 2., 0.]])
+    """
+    check_choice("kind of labels", kind, get_args(Labels))
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
+    if np.isnan(values).any():
+        raise ValueError("eigenvalues hold NaN; where a k-point has fewer bands than others, fill up with infinity.")
+    edges = grid.start + grid.step * (np.arange(grid.size + 1, dtype=np.float64) - 0.5)
+    if kind == "soft":
+        check_positive("width of soft labels", width, "eV")
+        return _soft(values, edges, width)
+    inside = (values >= edges[0]) & (values < edges[-1])
+    k, _ = np.nonzero(inside)
+    counts = np.zeros((len(values), grid.size))
+    np.add.at(counts, (k, np.searchsorted(edges, values[inside], side="right") - 1), 1.0)
+    return np.minimum(counts, 1.0) if kind == "presence" else counts
+
+
+def _soft(values: Floats, edges: Floats, width: float) -> Floats:
+    """1 - prod_n (1 - P(state n lies in the bin)), band by band to bound memory."""
+    none = np.ones((len(values), len(edges) - 1))
+    for band in values.T:
+        below = ndtr((edges - band[:, None]) / width)
+        none *= 1 - np.diff(below, axis=1)
+    return 1 - none
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KResolvedOccupancy:
+    """Probability that a state lies in an energy bin, for every bin and k-point of one crystal.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+        Centres of the bins; zero is the Fermi level.
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors of ``cell``.
+    probabilities : array (n_kpoints, n_bins)
+        From 0 to 1.
+    cell : array (3, 3)
+        Lattice vectors of the primitive cell that ``kpoints`` belong to, rows, angstrom.
+    weights : array (n_kpoints,), optional
+        Of a mesh, adding up to 1. Along a path there are none.
+    counts : array (n_kpoints, n_bins), optional
+        Expected number of states (of one spin), where the model knows it.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, probabilities leave [0, 1], or weights do not add up to 1.
+    """
+
+    grid: EnergyGrid
+    kpoints: Floats
+    probabilities: Floats
+    cell: Floats
+    weights: Floats | None = None
+    counts: Floats | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes and ranges."""
+        shape = (len(self.kpoints), self.grid.size)
+        for name, expected, axes in (
+            ("kpoints", (None, 3), "n_kpoints, 3"),
+            ("probabilities", shape, "n_kpoints, n_bins"),
+            ("cell", (3, 3), "3, 3"),
+            ("weights", shape[:1], "n_kpoints"),
+            ("counts", shape, "n_kpoints, n_bins"),
+        ):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            values = np.asarray(given, dtype=np.float64)
+            check_shape(name, values, expected, axes)
+            check_finite(name, values)
+            object.__setattr__(self, name, values)
+        if self.probabilities.size and not (self.probabilities.min() >= 0 and self.probabilities.max() <= 1):
+            raise ValueError(
+                f"probabilities must be from 0 to 1; got {self.probabilities.min():g} to {self.probabilities.max():g}."
+            )
+        if self.counts is not None and self.counts.size and self.counts.min() < 0:
+            raise ValueError(f"counts must not be negative; got {self.counts.min():g}.")
+        if self.weights is not None and not (self.weights.min() >= 0 and abs(self.weights.sum() - 1) < 1e-6):
+            raise ValueError(f"weights must not be negative, and add up to 1; they add up to {self.weights.sum():g}.")
+
+    def __len__(self) -> int:
+        """Count the k-points."""
+        return len(self.kpoints)
+
+    def __repr__(self) -> str:
+        """Tell what it holds."""
+        mesh = "with weights" if self.weights is not None else "no weights"
+        return f"KResolvedOccupancy({len(self)} k-points, {mesh}; {self.grid})"
+
+    @property
+    def energies(self) -> Floats:
+        """Centres of the bins, (n_bins,), eV."""
+        return self.grid.energies

@@ -1,0 +1,105 @@
+"""Occupancy of energy bins at k-points, from features of atoms: equation 1 of Park et al. and the text after it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_START = 4.0
+
+
+class KPointEmbedding(nn.Module):
+    """h_k = MLP([sin 2 pi k_j, cos 2 pi k_j]), 6 -> 64 -> d (equation 1), averaged over the images of k.
+
+    Images are the k-points at which the bands are the same, by symmetry. With k and -k the embedding, and so all that
+    follows, is even in k exactly; with all operations of the crystal it has the crystal's symmetry.
+    """
+
+    def __init__(self, d: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, hidden), nn.Linear(hidden, d)
+        with torch.no_grad():
+            # As torch starts them, the first layer is nearly linear, of which an average over images leaves little,
+            # and h_k nothing beside the sum over atoms: bands stay flat for hundreds of steps.
+            self.first.weight.mul_(_START)
+            self.second.weight.mul_(_START)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings (..., d) of images (..., n_images, 3), fractions of reciprocal lattice vectors."""
+        turns = 2 * torch.pi * images
+        waves = torch.cat([turns.sin(), turns.cos()], dim=-1)  # (..., n_images, 6)
+        # The second layer is linear: averaging before it gives the same, for less.
+        embedding: Tensor = self.second(functional.silu(self.first(waves)).mean(dim=-2))
+        return embedding
+
+
+class Attention(nn.Module):
+    """Attention with several heads of queries (..., n, d) to features (..., m, d)."""
+
+    def __init__(self, d: int, n_heads: int) -> None:
+        super().__init__()
+        self.query, self.key_value, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d)
+        self._heads = n_heads
+
+    def forward(self, queries: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the queries find, (..., n, d); ``mask`` (..., m) tells which features exist."""
+        query, key, value = (
+            part.unflatten(-1, (self._heads, -1)).transpose(-3, -2)  # (..., heads, n or m, d / heads)
+            for part in (self.query(queries), *self.key_value(features).chunk(2, dim=-1))
+        )
+        allowed = None if mask is None else mask[..., None, None, :]
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        result: Tensor = self.out(found.transpose(-3, -2).flatten(-2))
+        return result
+
+
+class DecoderBlock(nn.Module):
+    """Attention among the tokens of one k-point, attention to the atoms, feed-forward; each normalised before."""
+
+    def __init__(self, d: int, n_heads: int, multiplier: int) -> None:
+        super().__init__()
+        self.among, self.to_atoms = Attention(d, n_heads), Attention(d, n_heads)
+        self.feed_forward = nn.Sequential(nn.Linear(d, multiplier * d), nn.GELU(), nn.Linear(multiplier * d, d))
+        self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in range(3))
+
+    def forward(self, tokens: Tensor, atoms: Tensor, mask: Tensor) -> Tensor:
+        """Tokens (n_crystals, n_kpoints, T, d), atoms (n_crystals, n_most, d), mask (n_crystals, n_most)."""
+        normed = self.norms[0](tokens)
+        tokens = tokens + self.among(normed, normed)
+        # Atoms are the same for every k-point: all tokens of a crystal ask at once.
+        asked = self.norms[1](tokens).flatten(1, 2)
+        tokens = tokens + self.to_atoms(asked, atoms, mask).unflatten(1, tokens.shape[1:3])
+        result: Tensor = tokens + self.feed_forward(self.norms[2](tokens))
+        return result
+
+
+class OccupancyDecoder(nn.Module):
+    """Tokens q_t = sum_i h_i + e_t + h_k, one for ``patch`` energy bins each, through blocks, to logits."""
+
+    def __init__(
+        self, d: int, n_blocks: int, n_heads: int, multiplier: int, n_bins: int, patch: int, counts: bool
+    ) -> None:
+        super().__init__()
+        self.kpoint = KPointEmbedding(d)
+        self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
+        self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier) for _ in range(n_blocks))
+        self.norm = nn.LayerNorm(d)
+        self.head = nn.Linear(d, patch * (2 if counts else 1))
+        self._counts = counts
+
+    def forward(self, atoms: Tensor, mask: Tensor, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and expected numbers of states where they are learned, each (n_crystals, n_kpoints, n_bins).
+
+        From features of atoms (n_crystals, n_most, d), zero where ``mask`` (n_crystals, n_most) is false, and images of
+        k-points (n_crystals, n_kpoints, n_images, 3).
+        """
+        pooled = atoms.sum(dim=1)[:, None, None]  # (n_crystals, 1, 1, d)
+        tokens = pooled + self.positions + self.kpoint(images)[:, :, None]  # (n_crystals, n_kpoints, T, d)
+        for block in self.blocks:
+            tokens = block(tokens, atoms, mask)
+        outputs = self.head(self.norm(tokens))  # (n_crystals, n_kpoints, T, patch or 2 patch)
+        if not self._counts:
+            return outputs.flatten(2), None
+        logits, numbers = outputs.chunk(2, dim=-1)
+        return logits.flatten(2), functional.softplus(numbers.flatten(2))

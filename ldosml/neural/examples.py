@@ -1,0 +1,108 @@
+"""What a network is trained on, the graph of a crystal, its k-points and the labels of its bins; and batches of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldosml.energy import EnergyGrid
+from ldosml.kresolved import CrystalBands
+from ldosml.kresolved.occupancy import Labels
+from ldosml.neural.crystals import Crystal, Floats, Integers
+from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
+from ldosml.neural.network import OccupancyConfig, kpoint_images, operations
+
+Halves = NDArray[np.float16]
+
+REACH = 3.0
+"""Soft labels reach this many widths below the states that they come from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One crystal to learn from.
+
+    presence, counts (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; known (n_bins,): bins
+    that bands are complete in.
+    """
+
+    graph: CrystalGraph
+    operations: Floats
+    kpoints: Floats
+    presence: Halves
+    counts: Halves | None
+    known: NDArray[np.bool_]
+
+
+def make_example(
+    crystal: Crystal, bands: CrystalBands, config: OccupancyConfig, grid: EnergyGrid, kind: Labels, width: float
+) -> Example:
+    """Label the bins of one crystal; the k-points of ``bands`` are those of ``crystal``."""
+    return Example(
+        crystal_graph(crystal, config.n_neighbors),
+        operations(crystal, config),
+        bands.kpoints,
+        bands.labels(grid, kind, width).astype(np.float16),
+        bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
+        bands.known_bins(grid, REACH * width if kind == "soft" else 0.0),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Several crystals, as many k-points of each: images (n_crystals, n_kpoints, n_operations, 3), labels by bin."""
+
+    graph: GraphBatch
+    images: Tensor
+    presence: Tensor
+    counts: Tensor | None
+    known: Tensor
+
+
+def make_batch(examples: Sequence[Example], chosen: Sequence[Integers], device: str) -> Batch:
+    """Put examples together, each with the k-points chosen of it (as many of each)."""
+    pairs = list(zip(examples, chosen, strict=True))
+    images = torch.stack([kpoint_images(e.kpoints[k], e.operations) for e, k in pairs])
+    presence = np.stack([e.presence[k] for e, k in pairs])
+    counts = [e.counts[k] for e, k in pairs if e.counts is not None]
+    known = np.stack([e.known for e in examples])[:, None]  # (n_crystals, 1, n_bins)
+
+    def placed(values: NDArray[np.float16] | NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(device)
+
+    return Batch(
+        batched([e.graph for e in examples], device),
+        images.to(device),
+        placed(presence),
+        placed(np.stack(counts)) if counts else None,
+        placed(known),
+    )
+
+
+def drawn(example: Example, n: int, random: np.random.Generator) -> Integers:
+    """Indices of ``n`` k-points at random, none twice unless there are fewer."""
+    return np.resize(random.permutation(len(example.kpoints)), n)
+
+
+def spread(example: Example, n: int) -> Integers:
+    """Indices of ``n`` k-points at equal steps, the same every time."""
+    return np.arange(n) * len(example.kpoints) // n
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """Text that differs where anything that is learned from differs."""
+    digest = hashlib.sha256()
+    for example in examples:
+        graph = example.graph
+        counts = () if example.counts is None else (example.counts,)
+        labels = (example.kpoints, example.presence, *counts, example.known)
+        for array in (graph.numbers, graph.sources, graph.targets, graph.distances, graph.cosines, *labels):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

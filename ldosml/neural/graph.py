@@ -1,0 +1,117 @@
+"""Periodic multigraphs of crystals, and batches of them as plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldosml.neural.crystals import Crystal
+
+TIE = 1e-3
+"""Neighbours no further than this (angstrom) beyond the last one are as near as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalGraph:
+    """Atoms and the edges from their neighbours; an atom may be another's neighbour many times, and its own.
+
+    Parameters
+    ----------
+    numbers : array (n_atoms,)
+    sources, targets : arrays (n_edges,)
+        Atoms that each edge comes from and leads to.
+    distances : array (n_edges,)
+        Angstrom.
+    cosines : array (n_edges, 3)
+        Of the angles between the edge, from target to source, and the three lattice vectors.
+    lengths : array (3,)
+        Of the lattice vectors, angstrom.
+    """
+
+    numbers: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    distances: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+
+
+def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
+    """Join every atom to its ``n_neighbors`` nearest neighbours, and to all as near as the last one.
+
+    With ties cut instead, the graph would depend on the order of the atoms.
+    """
+    atoms = crystal.atoms()
+    volume = abs(np.linalg.det(crystal.cell)) / len(crystal)
+    radius = (1.5 * n_neighbors * volume / np.pi) ** (1 / 3)  # holds 2 n_neighbors, on average
+    while True:
+        i, j, d, D = neighbor_list("ijdD", atoms, radius)  # type: ignore[no-untyped-call]
+        if np.bincount(i, minlength=len(atoms)).min() >= n_neighbors:
+            break
+        radius *= 1.25
+    order = np.lexsort((d, i))
+    i, j, d, D = i[order], j[order], d[order], D[order]
+    last = d[np.searchsorted(i, np.arange(len(atoms))) + n_neighbors - 1]  # distance of the n-th one, atom by atom
+    kept = d <= last[i] + TIE
+    lengths = np.linalg.norm(crystal.cell, axis=1)
+    cosines = (D @ crystal.cell.T) / (d[:, None] * lengths)
+    small = np.float32
+    return CrystalGraph(
+        crystal.numbers, j[kept], i[kept], d[kept].astype(small), cosines[kept].astype(small), lengths.astype(small)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class GraphBatch:
+    """Several graphs as one, and how their atoms lie in a table with a row for each crystal.
+
+    numbers, crystal, place (n_atoms,): atomic number, crystal and place in its row; sources, targets, distances
+    (n_edges,); cosines (n_edges, 3); lengths (n_crystals, 3); mask (n_crystals, n_most): which places hold an atom.
+    """
+
+    numbers: Tensor
+    crystal: Tensor
+    place: Tensor
+    sources: Tensor
+    targets: Tensor
+    distances: Tensor
+    cosines: Tensor
+    lengths: Tensor
+    mask: Tensor
+
+    def to_rows(self, features: Tensor) -> Tensor:
+        """Features of atoms (n_atoms, d), as a table (n_crystals, n_most, d) with zeros where there is no atom."""
+        rows = features.new_zeros(*self.mask.shape, features.shape[1])
+        return rows.index_put((self.crystal, self.place), features)
+
+
+def batched(graphs: Sequence[CrystalGraph], device: str | torch.device = "cpu") -> GraphBatch:
+    """Put graphs together on a device."""
+    counts = np.array([len(graph.numbers) for graph in graphs])
+    starts = np.cumsum(counts) - counts
+    edges = np.array([len(graph.sources) for graph in graphs])
+    place = np.arange(counts.sum()) - np.repeat(starts, counts)
+    shift = np.repeat(starts, edges)
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(graph, name) for graph in graphs])
+
+    arrays = (
+        joined("numbers"),
+        np.repeat(np.arange(len(graphs)), counts),
+        place,
+        joined("sources") + shift,
+        joined("targets") + shift,
+        joined("distances"),
+        joined("cosines"),
+        np.stack([graph.lengths for graph in graphs]),
+        np.arange(counts.max()) < counts[:, None],
+    )
+    return GraphBatch(*(torch.from_numpy(array).to(device) for array in arrays))

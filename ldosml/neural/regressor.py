@@ -1,0 +1,361 @@
+"""Occupancy of energy bins at any k-point of any crystal, in the manner of scikit-learn."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml._validation import check_choice, check_positive
+from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins
+from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
+from ldosml.neural.examples import Example, make_example
+from ldosml.neural.graph import batched, crystal_graph
+from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
+from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
+
+GivenCrystal = Atoms | Crystal
+Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
+
+_AT_ONCE = 128  # k-points
+
+
+class KOccupancyRegressor(BaseEstimator):
+    """Learn which energies hold states at which k-points, from bands of many crystals.
+
+    After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge): for
+    a crystal and a k-point, the probability that a state lies in each of 256 energy bins over E_F +- 10 eV. Beyond the
+    paper: soft labels, expected numbers of states, and symmetry in k by construction.
+
+    Parameters
+    ----------
+    preset : {"small", "paper"} or OccupancyConfig
+        Size of the network; see ``OccupancyConfig.preset``. Of a configuration, ``n_bins``, ``counts``,
+        ``time_reversal`` and ``point_group`` are replaced by those given here.
+    labels : {"soft", "presence"}
+        See ``label_bins``: "presence" is the paper's.
+    width : float
+        eV, of soft labels.
+    counts : bool
+        Also learn the expected number of states in each bin, by a Poisson loss.
+    time_reversal, point_group : bool
+        Be symmetric in k, exactly, under k -> -k, and under the operations of each crystal. Without the latter the
+        network must see k-points of the whole Brillouin zone, not of its irreducible part only.
+    n_bins, half_width : int, float
+        Energy bins over E_F +- ``half_width`` eV.
+    n_epochs : int
+        Passes over the crystals, at most.
+    batch_size, kpoints_per_crystal : int
+        Crystals in a step, and k-points drawn of each.
+    learning_rate, weight_decay : float
+        The paper: 1e-3, 0.
+    optimizer, schedule : {"adamw", "adam"}, {"cosine", "plateau", "constant"}
+        The paper: "adam".
+    patience : int or None
+        Stop when the validation loss has not improved for so many epochs.
+    validation_fraction : float
+        Of the crystals, set aside to choose the best epoch, unless ``fit`` gets others. 0: the last epoch is kept.
+    validation_kpoints : int
+        k-points of each of them, at equal steps.
+    count_weight : float
+        Of the Poisson loss against the cross-entropy.
+    random_state : int
+        Of weights, draws and the crystals set aside. Fits with the same one are the same on one machine with as many
+        threads; on a GPU nearly.
+    checkpoint : path or None
+        File that is written after every epoch. If it exists, the fit goes on from there.
+    device : str
+        "cpu", "cuda", or another of PyTorch's.
+
+    Attributes
+    ----------
+    network_ : OccupancyNetwork
+    grid_ : EnergyGrid
+        Centres of the bins.
+    elements_ : tuple of int
+        Atomic numbers that were trained on.
+    history_ : list of Epoch
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> bands = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[-5.0], [1.0]], None, 0.0, 15.0, 1.0, 0.0)
+    >>> tiny = OccupancyConfig(d=8, n_layers=1, n_radial=8, n_blocks=1, n_heads=1)
+    >>> model = KOccupancyRegressor(tiny, n_bins=32, n_epochs=1, validation_fraction=0)
+    >>> model.fit([bulk("Na")], [bands]).predict([bulk("Na")], [[0, 0, 0]])
+    [KResolvedOccupancy(1 k-points, no weights; 32 energies from -9.6875 to 9.6875 eV, step 0.625, zero: fermi)]
+    """
+
+    def __init__(
+        self,
+        preset: Preset | OccupancyConfig = "small",
+        *,
+        labels: Literal["soft", "presence"] = "soft",
+        width: float = 0.05,
+        counts: bool = True,
+        time_reversal: bool = True,
+        point_group: bool = True,
+        n_bins: int = 256,
+        half_width: float = 10.0,
+        n_epochs: int = 150,
+        batch_size: int = 16,
+        kpoints_per_crystal: int = 8,
+        learning_rate: float = 1e-3,
+        optimizer: Optimizer = "adamw",
+        weight_decay: float = 1e-2,
+        schedule: Schedule = "cosine",
+        patience: int | None = 40,
+        validation_fraction: float = 0.1,
+        validation_kpoints: int = 16,
+        count_weight: float = 1.0,
+        random_state: int = 0,
+        checkpoint: str | os.PathLike[str] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.preset = preset
+        self.labels = labels
+        self.width = width
+        self.counts = counts
+        self.time_reversal = time_reversal
+        self.point_group = point_group
+        self.n_bins = n_bins
+        self.half_width = half_width
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.kpoints_per_crystal = kpoints_per_crystal
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.validation_kpoints = validation_kpoints
+        self.count_weight = count_weight
+        self.random_state = random_state
+        self.checkpoint = checkpoint
+        self.device = device
+
+    def fit(
+        self,
+        crystals: Sequence[GivenCrystal],
+        bands: Sequence[CrystalBands],
+        *,
+        validation: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train on crystals and their bands.
+
+        Parameters
+        ----------
+        crystals : sequence of Atoms or Crystal
+            In a primitive cell, the one that the k-points of their bands are fractions of.
+        bands : sequence of CrystalBands
+            One for each crystal; join those of its mesh and its path.
+        validation : (crystals, bands), optional
+            To choose the best epoch by, instead of a part of the crystals.
+        progress : callable, optional
+            Called with each ``Epoch``, when its checkpoint is written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When parameters or bands are not what they must be, a crystal is refused (see ``standardized``) or not given
+            in a primitive cell, or the checkpoint is of another fit.
+        FloatingPointError
+            When the loss is no longer a number.
+        """
+        settings = self._settings()
+        config = self._config()
+        self.grid_ = energy_bins(config.n_bins, self.half_width)
+        training = self._examples(crystals, bands, config)
+        if validation is None:
+            training, aside = self._split(training)
+        else:
+            aside = self._examples(*validation, config)
+        network = OccupancyNetwork(config, self.random_state).to(self.device)
+        path = None if self.checkpoint is None else Path(self.checkpoint)
+        self.history_ = train(
+            network, training, aside, settings, device=self.device, checkpoint=path, progress=progress
+        )
+        self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
+        self.network_ = network.eval()
+        return self
+
+    @torch.no_grad()
+    def predict(
+        self,
+        crystals: Sequence[GivenCrystal],
+        kpoints: ArrayLike | Sequence[ArrayLike],
+        *,
+        weights: ArrayLike | Sequence[ArrayLike] | None = None,
+        allow_unknown: bool = False,
+    ) -> list[KResolvedOccupancy]:
+        """Predict occupancies, one for each crystal.
+
+        Parameters
+        ----------
+        crystals : sequence of Atoms or Crystal
+        kpoints : array (n_kpoints, 3), or a sequence of them, one for each crystal
+            Fractions of the reciprocal lattice vectors of the cell that each crystal is given in. The occupancies have
+            them in the standardised primitive cell, in the same order.
+        weights : array (n_kpoints,), or a sequence of them, optional
+            Of a mesh, for ``counted_dos`` and ``raw_dos``.
+        allow_unknown : bool
+            Only warn of elements that were not trained on, which are as their random first weights make them.
+
+        Raises
+        ------
+        NotFittedError
+        ValueError
+            When k-points have the wrong shape, a crystal is refused (see ``standardized``), or has unknown elements.
+        """
+        check_is_fitted(self)
+        described = [_described(crystal) for crystal in _sequence(crystals)]
+        self._check_elements([crystal for crystal, _ in described], allow_unknown)
+        kpoints_of = _one_each("kpoints", kpoints, len(described), ndim=2)
+        weights_of = [None] * len(described) if weights is None else _one_each("weights", weights, len(described), 1)
+        return [
+            self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w)
+            for (crystal, to_primitive), k, w in zip(described, kpoints_of, weights_of, strict=True)
+        ]
+
+    def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
+        config = self.network_.config
+        graph = batched([crystal_graph(crystal, config.n_neighbors)], self.device)
+        atoms = self.network_.encode(graph)
+        images = kpoint_images(kpoints, operations(crystal, config)).to(self.device)
+        parts = [self.network_.decoder(atoms, graph.mask, part[None]) for part in images.split(_AT_ONCE)]
+        logits = torch.cat([part[0][0] for part in parts]).double().cpu()
+        counts = torch.cat([part[1][0] for part in parts]).double().cpu().numpy() if config.counts else None
+        placed = None if weights is None else np.asarray(weights, dtype=np.float64)
+        return KResolvedOccupancy(self.grid_, kpoints, logits.sigmoid().numpy(), crystal.cell, placed, counts)
+
+    def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
+        present = {int(number) for crystal in crystals for number in crystal.numbers}
+        unknown = [chemical_symbols[number] for number in sorted(present - set(self.elements_))]
+        if not unknown:
+            return
+        message = f"The model was not trained on {', '.join(unknown)}"
+        if not allow_unknown:
+            raise ValueError(f"{message}. Train on crystals with them, or pass allow_unknown=True for a mere guess.")
+        warnings.warn(f"{message}: occupancies of crystals with them are guesses.", UserWarning, stacklevel=3)
+
+    def _config(self) -> OccupancyConfig:
+        config = self.preset if isinstance(self.preset, OccupancyConfig) else OccupancyConfig.preset(self.preset)
+        return replace(
+            config,
+            n_bins=self.n_bins,
+            counts=self.counts,
+            time_reversal=self.time_reversal,
+            point_group=self.point_group,
+        )
+
+    def _settings(self) -> TrainingSettings:
+        check_choice("labels", self.labels, ("soft", "presence"))
+        check_choice("optimizer", self.optimizer, get_args(Optimizer))
+        check_choice("schedule", self.schedule, get_args(Schedule))
+        for name in ("n_epochs", "batch_size", "kpoints_per_crystal", "validation_kpoints"):
+            _check_whole(name, getattr(self, name), 1)
+        _check_whole("random_state", self.random_state, 0)  # None would forbid to go on from a checkpoint
+        if self.patience is not None:
+            _check_whole("patience", self.patience, 1)
+        check_positive("learning_rate", self.learning_rate)
+        for name in ("weight_decay", "count_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a finite number, not below 0; got {getattr(self, name)!r}.")
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be from 0 to below 1; got {self.validation_fraction!r}.")
+        return TrainingSettings(
+            self.n_epochs,
+            self.batch_size,
+            self.kpoints_per_crystal,
+            self.learning_rate,
+            self.optimizer,
+            self.weight_decay,
+            self.schedule,
+            self.patience,
+            self.count_weight,
+            self.validation_kpoints,
+            self.random_state,
+        )
+
+    def _examples(
+        self, crystals: Sequence[GivenCrystal], bands: Sequence[CrystalBands], config: OccupancyConfig
+    ) -> list[Example]:
+        crystals = _sequence(crystals)
+        if not len(crystals) == len(bands) > 0:
+            raise ValueError(f"A fit needs crystals and as many bands; got {len(crystals)} and {len(bands)}.")
+        return [self._example(i, *pair, config) for i, pair in enumerate(zip(crystals, bands, strict=True))]
+
+    def _example(self, number: int, given: GivenCrystal, bands: CrystalBands, config: OccupancyConfig) -> Example:
+        if not isinstance(bands, CrystalBands):
+            raise TypeError(f"Bands of crystal {number} must be CrystalBands; got {type(bands).__name__}.")
+        try:
+            crystal, to_primitive = _described(given)
+        except ValueError as error:
+            raise ValueError(f"Crystal {number}: {error}") from error
+        if len(crystal) != len(given):
+            raise ValueError(
+                f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}: at one k-point of a "
+                "repeated cell lie the states of several. Compute its bands in the primitive cell."
+            )
+        placed = replace(bands, kpoints=bands.kpoints @ to_primitive.T)
+        return make_example(crystal, placed, config, self.grid_, self.labels, self.width)
+
+    def _split(self, examples: list[Example]) -> tuple[list[Example], list[Example]]:
+        """Training and validation crystals, at random."""
+        if self.validation_fraction == 0:
+            return examples, []
+        n = max(1, round(self.validation_fraction * len(examples)))
+        if n >= len(examples):
+            raise ValueError(
+                f"Of {len(examples)} crystals, {n} set aside by validation_fraction={self.validation_fraction:g} leave "
+                "none to train on. Give more, or validation_fraction=0."
+            )
+        order = np.random.default_rng([self.random_state]).permutation(len(examples))
+        return [examples[i] for i in np.sort(order[n:])], [examples[i] for i in np.sort(order[:n])]
+
+
+def _described(given: GivenCrystal) -> tuple[Crystal, Floats]:
+    """The standardised crystal, and the matrix that takes k-points of the one given there."""
+    return (given, np.eye(3)) if isinstance(given, Crystal) else standardize(given)
+
+
+def _sequence(crystals: Sequence[GivenCrystal]) -> Sequence[GivenCrystal]:
+    if isinstance(crystals, Atoms | Crystal):
+        raise TypeError("Crystals must be given as a sequence, a single one as [crystal].")
+    return crystals
+
+
+def _one_each(
+    name: str, values: ArrayLike | Sequence[ArrayLike], n: int, ndim: int
+) -> list[ArrayLike] | Sequence[ArrayLike]:
+    """Values for each of ``n`` crystals: those given, or the same ones for all."""
+    try:
+        if np.ndim(values) == ndim:  # type: ignore[arg-type]
+            return [values] * n  # type: ignore[list-item]
+    except ValueError:  # a list of arrays of several lengths
+        pass
+    given: Sequence[ArrayLike] = values  # type: ignore[assignment]
+    if np.ndim(given[0] if n and len(given) else 0) != ndim or len(given) != n:
+        shape = "(n_kpoints, 3)" if ndim == 2 else "(n_kpoints,)"
+        raise ValueError(
+            f"{name} must be one array {shape} for all crystals, or a sequence of {n} of them, one for each."
+        )
+    return given
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")

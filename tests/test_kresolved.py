@@ -1,0 +1,193 @@
+"""Occupancy of energy bins by k-point, and gap and DOS that follow: against eigenvalues that are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ldosml.kresolved import (
+    DOSScale,
+    KResolvedOccupancy,
+    counted_dos,
+    energy_bins,
+    label_bins,
+    occupancy_gap,
+    raw_dos,
+)
+from ldosml.spectra import DOS
+
+GRID = energy_bins()
+CELL = 3.0 * np.eye(3)
+
+
+def occupancy(eigenvalues, kind="presence", **options):
+    n = len(eigenvalues)
+    labels = {name: label_bins(eigenvalues, GRID, name) for name in ("presence", "counts")}
+    kpoints = np.zeros((n, 3))
+    kpoints[:, 0] = np.arange(n) / n
+    given = {"weights": np.full(n, 1 / n), "counts": labels["counts"]} | options
+    return KResolvedOccupancy(GRID, kpoints, labels[kind], CELL, **given)
+
+
+class TestBins:
+    def test_they_are_those_of_the_paper(self):
+        assert (GRID.size, GRID.reference) == (256, "fermi")
+        assert GRID.step == pytest.approx(0.078125)
+        assert_allclose(GRID.energies[[0, -1]], [-10 + 0.0390625, 10 - 0.0390625])
+
+    @given(st.lists(st.floats(-12, 12), min_size=1, max_size=30))
+    def test_counts_are_those_of_a_histogram(self, values):
+        expected = np.histogram(np.array(values), np.linspace(-10, 10, 257))[0]
+        counts = label_bins([values], GRID, "counts")[0]
+        at_the_end = np.sum(np.array(values) == 10)  # which a histogram counts in, as the last bin alone is closed
+        expected[-1] -= at_the_end
+        assert_array_equal(counts, expected)
+        assert_array_equal(label_bins([values], GRID)[0], expected > 0)
+
+    def test_soft_labels_are_those_of_many_draws(self):
+        rng = np.random.default_rng(0)
+        grid, levels = energy_bins(8, 2.0), np.array([-0.4, 0.1, 0.2])
+        drawn = label_bins(levels + rng.normal(0, 0.3, (20_000, 3)), grid).mean(axis=0)
+        assert_allclose(label_bins([levels], grid, "soft", 0.3)[0], drawn, atol=0.012)
+
+    def test_soft_labels_become_presence_as_the_width_vanishes(self):
+        values = np.random.default_rng(1).uniform(-11, 11, (4, 9))
+        assert_allclose(label_bins(values, GRID, "soft", 1e-6), label_bins(values, GRID), atol=1e-9)
+
+    def test_missing_bands_are_infinite(self):
+        assert label_bins([[np.inf, 0.0], [-np.inf, np.inf]], GRID, "counts").sum(axis=1).tolist() == [1, 0]
+        assert label_bins([[np.inf, 0.0]], GRID, "soft", 0.1).sum() == pytest.approx(1, abs=0.6)
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (([[np.nan]], GRID), "NaN.*infinity"),
+            (([[0.0]], GRID, "soft"), "width of soft labels must be"),
+            (([[0.0]], GRID, "hard"), "kind of labels must be one of"),
+            (([0.0], GRID), "n_kpoints, n_bands"),
+        ],
+    )
+    def test_bad_input(self, given, message):
+        with pytest.raises(ValueError, match=message):
+            label_bins(*given)
+
+    def test_bad_bins(self):
+        with pytest.raises(ValueError, match="n_bins must be a whole number, at least 2; got 1"):
+            energy_bins(1)
+        with pytest.raises(ValueError, match="half_width"):
+            energy_bins(4, -1.0)
+
+
+class TestOccupancy:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"probabilities": np.full((1, 256), 1.5)}, "probabilities must be from 0 to 1; got 1.5"),
+            ({"probabilities": np.zeros((1, 255))}, "n_kpoints, n_bins"),
+            ({"kpoints": np.zeros((1, 2))}, "n_kpoints, 3"),
+            ({"weights": np.array([0.5])}, "add up to 1; they add up to 0.5"),
+            ({"counts": np.full((1, 256), -1.0)}, "counts must not be negative"),
+            ({"cell": np.eye(2)}, "cell"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, changes, message):
+        right = {"kpoints": np.zeros((1, 3)), "probabilities": np.zeros((1, 256)), "cell": CELL}
+        assert len(KResolvedOccupancy(GRID, **right)) == 1
+        with pytest.raises(ValueError, match=message):
+            KResolvedOccupancy(GRID, **right | changes)
+
+    def test_it_tells_what_it_holds(self):
+        assert repr(occupancy(np.zeros((2, 1)))).startswith("KResolvedOccupancy(2 k-points, with weights; 256 energies")
+
+
+def two_bands(n=200, gap=1.0):
+    """A valence band that ends at -gap/2 and a conduction band from gap/2 on, each 1.5 eV wide, (n, 2)."""
+    dispersion = 0.75 * (1 - np.cos(2 * np.pi * (np.arange(n) + 0.5) / n))
+    return np.stack([-gap / 2 - dispersion, gap / 2 + dispersion[::-1]], axis=1)
+
+
+class TestGap:
+    @pytest.mark.parametrize("statistic", ["max", "sum"])
+    @pytest.mark.parametrize("gap", [0.3, 1.0, 2.47])
+    def test_it_is_that_of_the_bands_to_a_bin(self, gap, statistic):
+        found = occupancy_gap(occupancy(two_bands(gap=gap)), 0.5, statistic)
+        assert found.gap == pytest.approx(gap, abs=GRID.step)
+        assert found.conduction_edge == pytest.approx(gap / 2, abs=0.51 * GRID.step)
+        assert found.valence_edge == pytest.approx(-gap / 2, abs=0.51 * GRID.step)
+        assert not found.is_metal
+
+    def test_edges_know_their_kpoints(self):
+        bands = two_bands(50)
+        bands[:, 1] = np.roll(bands[:, 1], 20)
+        found = occupancy_gap(occupancy(bands))
+        for edge, band, kpoint in (
+            (found.valence_edge, 0, found.valence_kpoint),
+            (found.conduction_edge, 1, found.conduction_kpoint),
+        ):
+            assert bands[kpoint, band] == pytest.approx(edge, abs=0.51 * GRID.step)
+
+    def test_bands_across_the_fermi_level_are_a_metal(self):
+        metal = occupancy_gap(occupancy(two_bands() + 1.2))
+        assert metal.is_metal
+        assert (metal.gap, metal.valence_kpoint) == (0, None)
+
+    def test_the_largest_does_not_depend_on_the_number_of_kpoints(self):
+        """The paper's sum does: a threshold of 9 finds nothing on a short path."""
+        few, many = (occupancy(two_bands(n)) for n in (20, 2000))
+        assert occupancy_gap(few).gap == pytest.approx(occupancy_gap(many).gap, abs=1.1 * GRID.step)
+        assert occupancy_gap(many, 9.0, "sum").gap == pytest.approx(1.0, abs=2 * GRID.step)
+        assert occupancy_gap(few, 9.0, "sum").gap == np.inf
+
+    def test_bands_on_one_side_only_leave_the_other_edge_open(self):
+        found = occupancy_gap(occupancy(two_bands()[:, :1]))
+        assert (found.gap, found.conduction_edge, found.conduction_kpoint) == (np.inf, np.inf, None)
+
+    def test_no_kpoints(self):
+        empty = KResolvedOccupancy(GRID, np.zeros((0, 3)), np.zeros((0, 256)), CELL)
+        with pytest.raises(ValueError, match="got 0 k-points"):
+            occupancy_gap(empty)
+
+
+class TestDOS:
+    def test_counts_give_the_dos_of_the_bands(self):
+        """Two electrons a band, and the van Hove singularities of a chain, integrated over each bin."""
+        dos = counted_dos(occupancy(two_bands(20_000)), 1)
+        assert dos.values.sum() * GRID.step == pytest.approx(4)
+        edges = np.linspace(-10, 10, 257)
+        filled = np.arccos(1 - np.clip((edges - 0.5) / 0.75, 0, 2)) / np.pi
+        assert_allclose(dos.values[0][GRID.energies > 0], 2 * np.diff(filled)[GRID.energies > 0] / GRID.step, atol=0.03)
+
+    def test_presence_misses_bands_that_share_a_bin(self):
+        bands = two_bands(400)
+        doubled = occupancy(np.concatenate([bands, bands], axis=1))
+        assert_allclose(2 * raw_dos(doubled, 1, tau=None).values, counted_dos(doubled, 1).values)
+
+    def test_squashing_is_that_of_equation_2(self):
+        one = occupancy(np.zeros((1, 1)))
+        values = raw_dos(one, 1).values[0] * GRID.step / 2
+        assert values.max() == pytest.approx(1 / (1 + np.exp(-2.5)))
+        assert values.min() == pytest.approx(1 / (1 + np.exp(2.5)))
+        assert raw_dos(one, 3).n_atoms.tolist() == [3]
+
+    def test_the_scale_of_equation_4_is_found_again(self):
+        rng = np.random.default_rng(0)
+        raw = [DOS(GRID, rng.uniform(0, n, (1, 256)), n_atoms=[n]) for n in (1, 2, 3, 4, 5, 6)]
+        electrons = [4.0, 9.0, 11.0, 20.0, 18.0, 30.0]
+        true = DOSScale((0.01, 0.02, -0.1), 1.5)
+        reference = [true.apply(one, n) for one, n in zip(raw, electrons, strict=True)]
+        found = DOSScale.fit(raw, reference, electrons)
+        assert found.coefficients == pytest.approx(true.coefficients)
+        assert found.intercept == pytest.approx(true.intercept)
+        assert DOSScale((0.0, 0.0, 0.0), -1.0).factor(raw[0], 4.0) == 0
+
+    def test_what_is_missing_is_said(self):
+        path = occupancy(two_bands(10), weights=None, counts=None)
+        with pytest.raises(ValueError, match="weights of a mesh"):
+            raw_dos(path, 1)
+        with pytest.raises(ValueError, match="no counts"):
+            counted_dos(path, 1)
+        with pytest.raises(ValueError, match="at least 2; got 1, 1 and 1"):
+            DOSScale.fit([raw_dos(occupancy(two_bands(10)), 1)], [raw_dos(occupancy(two_bands(10)), 1)], [4.0])
+        with pytest.raises(ValueError, match="tau"):
+            raw_dos(occupancy(two_bands(10)), 1, tau=0.0)

@@ -1,0 +1,115 @@
+"""One crystal, one description: whatever cell it is given in."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from neural_cases import CRYSTALS, conventional, disguised
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ldosml.neural import primitive_kpoints, standardized
+from ldosml.neural.crystals import point_group
+from ldosml.neural.graph import batched, crystal_graph
+
+
+def distance_from_star(crystal, kpoints, others):
+    """How far each k-point is from being one of the other's images, by symmetry, time and whole vectors."""
+    operations = point_group(crystal)
+    images = np.einsum("oij,kj->koi", np.concatenate([operations, -operations]), kpoints)
+    differences = images - others[:, None]
+    return np.abs(differences - np.round(differences)).max(axis=-1).min(axis=-1)
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+class TestStandardized:
+    @pytest.mark.parametrize("cell", ["same", "conventional", "repeated"])
+    def test_every_cell_gives_the_same(self, name, cell):
+        given = {"same": CRYSTALS[name], "conventional": conventional(name), "repeated": CRYSTALS[name] * (1, 2, 3)}
+        expected = standardized(CRYSTALS[name])
+        for seed in range(2):
+            found = standardized(disguised(given[cell], seed))
+            assert_array_equal(found.numbers, expected.numbers)
+            assert_allclose(found.cell, expected.cell, atol=1e-8)
+            assert_allclose(found.positions, expected.positions, atol=1e-8)
+
+    def test_a_mirror_image_is_the_same(self, name):
+        mirrored = CRYSTALS[name].copy()
+        mirrored.set_cell(mirrored.cell.array * [-1, 1, 1], scale_atoms=True)
+        assert_allclose(standardized(mirrored).positions, standardized(CRYSTALS[name]).positions, atol=1e-8)
+
+    def test_it_is_primitive_and_of_the_same_density(self, name):
+        atoms, crystal = conventional(name), standardized(conventional(name))
+        assert len(crystal) == len(CRYSTALS[name])
+        volume = abs(np.linalg.det(crystal.cell)) / len(crystal)
+        assert volume == pytest.approx(atoms.get_volume() / len(atoms))
+
+    @pytest.mark.parametrize("make", [lambda name: CRYSTALS[name], conventional])
+    def test_kpoints_follow(self, name, make):
+        atoms = CRYSTALS[name]
+        kpoints = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+        vectors = kpoints @ atoms.cell.reciprocal()
+        expected = primitive_kpoints(atoms, kpoints)
+        other = make(name)
+        there = vectors @ other.cell.array.T  # the same vectors, in the other cell's fractions
+        found = primitive_kpoints(disguised(other, 3), there)
+        assert_allclose(distance_from_star(standardized(atoms), expected, found), 0, atol=1e-9)
+        lengths = np.linalg.norm(found @ standardized(atoms).atoms().cell.reciprocal(), axis=1)
+        assert_allclose(lengths, np.linalg.norm(vectors, axis=1), rtol=1e-6)
+
+    def test_neighbours_are_those_of_the_sorted_distances(self, name):
+        graph = crystal_graph(standardized(CRYSTALS[name]), 10)
+        other = crystal_graph(standardized(disguised(conventional(name))), 10)
+        assert np.bincount(graph.targets).min() >= 10
+        assert_allclose(np.sort(graph.distances), np.sort(other.distances), atol=1e-5)
+        repeated = CRYSTALS[name] * (7, 7, 7)
+        distances = np.sort(repeated.get_distances(0, range(len(repeated)), mic=True))[1:]
+        numbers = np.flatnonzero(graph.numbers == repeated.numbers[0])
+        found = [np.sort(graph.distances[graph.targets == number]) for number in numbers]
+        assert any(np.allclose(each, distances[: len(each)], atol=1e-4) for each in found)
+        assert all(distances[len(each)] > each[-1] + 1e-3 for each in found[:1])
+
+
+class TestPointGroup:
+    @pytest.mark.parametrize(("name", "order"), [("fcc", 48), ("zincblende", 24), ("hcp", 24), ("polar", 2)])
+    def test_order(self, name, order):
+        found = len(point_group(standardized(CRYSTALS[name])))
+        assert 48 % found == 0
+        assert found >= order
+
+    def test_operations_keep_lengths(self):
+        crystal = standardized(CRYSTALS["hcp"])
+        kpoints = np.random.default_rng(1).normal(size=(4, 3))
+        reciprocal = crystal.atoms().cell.reciprocal()
+        images = np.einsum("oij,kj->oki", point_group(crystal), kpoints) @ reciprocal
+        lengths = np.linalg.norm(images, axis=-1)
+        assert_allclose(lengths, np.broadcast_to(lengths[0], lengths.shape), rtol=1e-9)
+
+
+def test_a_batch_keeps_its_graphs_apart():
+    graphs = [crystal_graph(standardized(CRYSTALS[name]), 8) for name in ("fcc", "perovskite", "hcp")]
+    batch = batched(graphs)
+    assert batch.mask.sum(dim=1).tolist() == [1, 5, 2]
+    assert_array_equal(batch.crystal[batch.sources], batch.crystal[batch.targets])
+    assert_array_equal(batch.numbers[batch.crystal == 1], graphs[1].numbers)
+    rows = batch.to_rows(batch.numbers[:, None].float())[..., 0]
+    assert rows[0].tolist() == [29, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms(), "needs atoms; got none"),
+        (Atoms("H", cell=[1, 1, 1], pbc=[1, 1, 0]), "periodic in three directions; got pbc"),
+        (Atoms("H2", positions=[[0, 0, 0], [0, 0, 2.8]], cell=[3, 3, 3], pbc=True), "0.2 angstrom apart"),
+        (Atoms("H2", positions=[[0, 0, 0], [0, 0, 0]], cell=[3, 3, 3], pbc=True), "0 angstrom apart"),
+        (Atoms("H", cell=[3, 3, 0], pbc=True), "span a volume"),
+        (Atoms("H", positions=[[np.nan, 0, 0]], cell=[3, 3, 3], pbc=True), "finite"),
+    ],
+)
+def test_bad_crystals(atoms, message):
+    with pytest.raises(ValueError, match=message):
+        standardized(atoms)
+
+
+def test_bad_kpoints():
+    with pytest.raises(ValueError, match=r"kpoints must have shape \(any, 3\)"):
+        primitive_kpoints(CRYSTALS["fcc"], [0, 0, 0])

@@ -135,18 +135,26 @@ def test_a_script_without_its_data_fails(script, settings, monkeypatch):
 
 def test_tables_are_compared_to_a_tolerance(script, tmp_path):
     fresh, kept = tmp_path / "fresh.csv", tmp_path / "kept.csv"
-    kept.write_text("name,loss,noise\na,0.5,nan\nb,0.01,\n")
-    fresh.write_text("name,loss,noise\na,0.5049,nan\nb,0.0119,\n")
+    kept.write_text("atom,loss,noise\na,1.0,nan\nb,0.01,\n")
+    fresh.write_text("atom,loss,noise\na,1.009,nan\nb,0.0119,\n")
     assert script("check").differences(fresh, kept) == []
-    fresh.write_text("name,loss,noise\nc,0.506,0.1\nb,0.0121,\n")
+    fresh.write_text("atom,loss,noise\nc,1.011,0.1\nb,0.0121,\n")
     assert script("check").differences(fresh, kept) == [
-        "kept.csv, line 2, name: c, kept is a",
-        "kept.csv, line 2, loss: 0.506, kept is 0.5",
+        "kept.csv, line 2, atom: c, kept is a",
+        "kept.csv, line 2, loss: 1.011, kept is 1.0",
         "kept.csv, line 2, noise: 0.1, kept is nan",
         "kept.csv, line 3, loss: 0.0121, kept is 0.01",
     ]
-    fresh.write_text("name,loss\n")
+    fresh.write_text("atom,loss\n")
     assert script("check").differences(fresh, kept)[0].startswith("kept.csv: 1 lines")
+
+
+def test_small_units_do_not_hide_differences(script, tmp_path):
+    fresh, kept = tmp_path / "fresh.csv", tmp_path / "kept.csv"
+    kept.write_text("quantity,rmse\nldos,0.5\nheat_capacity,2e-7\n")
+    fresh.write_text("quantity,rmse\nldos,0.501\nheat_capacity,2.1e-7\n")
+    (line,) = script("check").differences(fresh, kept)
+    assert line == "kept.csv, line 3, rmse: 2.1e-7, kept is 2e-7"
 
 
 def test_kept_tables_are_made_again(script, settings, tmp_path, monkeypatch):

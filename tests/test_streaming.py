@@ -364,7 +364,7 @@ def test_the_command_line_streams(model, large, tmp_path, capsys):
     persistence.save(model, tmp_path / "m.ldosml")
     large[0].write(tmp_path / "s.xyz")
     command = ["predict", str(tmp_path / "m.ldosml"), str(tmp_path / "s.xyz"), "--stream", "-o"]
-    assert main([*command, str(tmp_path / "p.npz")]) == 1
+    assert main([*command, str(tmp_path / "p.npz")]) == 2
     assert "--stream writes .h5" in " ".join(capsys.readouterr().err.split())
     assert main([*command, str(tmp_path / "p.h5")]) == 0
     assert "wrote" in capsys.readouterr().out

@@ -508,7 +508,7 @@ class TestLeadingOut:
 
 class TestShipped:
     def test_by_name(self, make_dataset, tmp_path, monkeypatch):
-        shipped = importlib.import_module("ldosml.datasets.shipped")
+        shipped = importlib.import_module("ldosml._shipped")
         monkeypatch.setattr(shipped, "_folders", lambda: [tmp_path])
         make_dataset().write(tmp_path / "toy.h5")
         assert load_dataset("toy").names == make_dataset().names
@@ -519,5 +519,5 @@ class TestShipped:
             load_dataset("../toy")
 
     def test_folder_is_there(self):
-        shipped = importlib.import_module("ldosml.datasets.shipped")
+        shipped = importlib.import_module("ldosml._shipped")
         assert any((folder / "scripts").is_dir() or any(folder.glob("*.h5")) for folder in shipped._folders())

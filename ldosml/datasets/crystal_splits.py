@@ -1,0 +1,79 @@
+"""Training, validation and test parts of a set of crystals, as hard as one asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from ase.formula import Formula
+from numpy.typing import NDArray
+
+from ldosml._validation import check_choice
+from ldosml.datasets.crystals import CrystalSet, Material
+from ldosml.datasets.splitting import split_by_group
+
+SplitBy = Literal["composition", "prototype", "element"]
+
+Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
+
+
+def split_crystals(
+    crystals: CrystalSet,
+    by: SplitBy = "composition",
+    held_out: Sequence[str] = (),
+    *,
+    test_size: float = 0.1,
+    validation_size: float = 0.1,
+    random_state: int = 0,
+) -> Parts:
+    """Divide crystals into a training, a validation and a test part.
+
+    Parameters
+    ----------
+    crystals : CrystalSet
+    by : {"composition", "prototype", "element"}
+        What the test part differs in: no formula in two parts (those with a gap, those without, and prototypes in
+        proportion); or only the prototypes of ``held_out``; or only crystals with an element of ``held_out``. The
+        validation part is always divided from training by composition.
+    held_out : sequence of str
+        Prototypes or chemical symbols; none for "composition".
+    test_size, validation_size : float
+        Parts of all crystals, the former of "composition" only.
+    random_state : int
+
+    Raises
+    ------
+    ValueError
+        When a part would be empty, or ``held_out`` names what is not there.
+    """
+    check_choice("by", by, get_args(SplitBy))
+    if (by == "composition") == bool(held_out):
+        raise ValueError(f"held_out names prototypes or elements of the test part; by={by!r} got {list(held_out)!r}.")
+    if by == "composition":
+        rest, test = _composition_parts(crystals, test_size, random_state)
+    else:
+        belongs = np.array([bool(_values(m, by) & set(held_out)) for m in crystals])
+        unknown = set(held_out) - {value for m in crystals for value in _values(m, by)}
+        if unknown or belongs.all():
+            raise ValueError(
+                f"held_out must name some {by}s of the crystals, not all; got {list(held_out)!r}"
+                + (f", of which {', '.join(sorted(unknown))} are not there." if unknown else ".")
+            )
+        rest, test = np.flatnonzero(~belongs), np.flatnonzero(belongs)
+    training, validation = _composition_parts(
+        crystals[rest], min(0.99, validation_size * len(crystals) / len(rest)), random_state + 1
+    )
+    return crystals[rest[training]], crystals[rest[validation]], crystals[test]
+
+
+def _values(material: Material, by: SplitBy) -> set[str]:
+    return {material.prototype} if by == "prototype" else set(material.atoms.symbols)
+
+
+def _composition_parts(
+    crystals: CrystalSet, size: float, random_state: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    kinds = [f"{m.prototype} {'gap' if m.gap else 'metal'}" for m in crystals]
+    formulas = [Formula(m.formula).reduce()[0].format("hill") for m in crystals]
+    return split_by_group(kinds, formulas, size, random_state)

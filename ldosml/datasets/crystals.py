@@ -1,0 +1,265 @@
+"""Crystals with their bands: what a model of occupancies is trained on and judged by, in memory and in one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from ldosml._files import replacing
+from ldosml._shipped import shipped_file
+from ldosml.kresolved.bands import CrystalBands
+
+FORMAT = "ldosml crystals"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Material:
+    """One crystal and its bands.
+
+    Parameters
+    ----------
+    name, prototype, formula : str
+    atoms : ase.Atoms
+        Primitive cell, the one that the k-points below are fractions of.
+    mesh : CrystalBands
+        On the irreducible part of a mesh, with weights.
+    path : CrystalBands
+        Along lines of high symmetry.
+    corners : tuple of (int, str)
+        Index of a k-point of the path, and its label; corners at neighbouring indices end one line and begin another.
+    """
+
+    name: str
+    prototype: str
+    formula: str
+    atoms: Atoms
+    mesh: CrystalBands
+    path: CrystalBands
+    corners: tuple[tuple[int, str], ...]
+
+    @property
+    def bands(self) -> CrystalBands:
+        """Bands of mesh and path together, without weights: what to train on."""
+        return self.mesh.joined(self.path)
+
+    @property
+    def gap(self) -> float:
+        """Of mesh and path, eV; 0 for a metal."""
+        return min(self.mesh.gap, self.path.gap)
+
+    def __repr__(self) -> str:
+        """Tell what it holds."""
+        return f"Material({self.name!r}, {len(self.atoms)} atoms, gap {self.gap:.2f} eV)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrystalSet(Sequence[Material]):
+    """Materials in order, and how they were computed.
+
+    Raises ValueError when a name comes twice.
+    """
+
+    materials: tuple[Material, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a name that comes twice."""
+        names, counts = np.unique([m.name for m in self.materials], return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"Names of materials must differ; {', '.join(names[counts > 1][:5])} come twice.")
+
+    def __len__(self) -> int:
+        """Count the materials."""
+        return len(self.materials)
+
+    def __iter__(self) -> Iterator[Material]:
+        """Go through the materials."""
+        return iter(self.materials)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One material by its place or its name, or a set of those that a slice or an array of places selects."""
+        if isinstance(index, str):
+            return self._named(index)
+        if isinstance(index, int | np.integer):
+            return self.materials[int(index)]
+        places = range(len(self))[index] if isinstance(index, slice) else np.arange(len(self))[np.asarray(index)]
+        return type(self)(tuple(self.materials[i] for i in places), self.provenance)
+
+    def _named(self, name: str) -> Material:
+        for material in self.materials:
+            if material.name == name:
+                return material
+        raise KeyError(f"There is no material {name!r} among these {len(self)}.")
+
+    def __repr__(self) -> str:
+        """Tell what it holds."""
+        gapped = int((self.gaps > 0).sum())
+        return f"CrystalSet({len(self)} materials, {gapped} with a gap, {len(self.elements)} elements)"
+
+    @property
+    def names(self) -> list[str]:
+        """Names, in order."""
+        return [m.name for m in self.materials]
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """Gaps, (n_materials,), eV; 0 for metals."""
+        return np.array([m.gap for m in self.materials], dtype=np.float64)
+
+    @property
+    def elements(self) -> list[str]:
+        """Chemical symbols that occur, sorted."""
+        return sorted({symbol for m in self.materials for symbol in m.atoms.symbols})
+
+    @property
+    def crystals(self) -> list[Atoms]:
+        """Atoms of each material, in order: the first argument of ``KOccupancyRegressor.fit``."""
+        return [m.atoms for m in self.materials]
+
+    @property
+    def bands(self) -> list[CrystalBands]:
+        """Bands of each material on mesh and path, in order: the second argument."""
+        return [m.bands for m in self.materials]
+
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write everything to one .npz file, which appears under its name only when complete; eigenvalues as float32.
+
+        Raises FileExistsError when the file exists and ``overwrite`` is false, OSError when writing fails.
+        """
+        content = io.BytesIO()
+        np.savez_compressed(content, **_arrays(self))
+        with replacing(Path(path), overwrite) as file:
+            file.write(content.getbuffer())
+        return Path(path)
+
+
+def read_crystals(path: str | os.PathLike[str]) -> CrystalSet:
+    """Read a file that ``CrystalSet.write`` wrote; runs no code of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        When it is something else, damaged, or was written by a version that this one cannot read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of crystals {path}. Was the path typed right, and from this folder?")
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return _parsed({name: file[name] for name in file.files})
+    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read as {FORMAT}: {error}") from error
+
+
+def load_crystals(name: str = "crystals") -> CrystalSet:
+    """Load a set of crystals that ships with the project, or raise ValueError, which tells which there are.
+
+    Examples
+    --------
+    >>> load_crystals()["diamond-Si"]
+    Material('diamond-Si', 2 atoms, gap 0.6... eV)
+    """
+    return read_crystals(shipped_file(name, ".npz", "set of crystals"))
+
+
+_PARTS = ("mesh", "path")
+
+
+def _arrays(crystals: CrystalSet) -> dict[str, Any]:
+    """All numbers as flat arrays with the counts that divide them, everything else as JSON."""
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "provenance": crystals.provenance,
+        "materials": [
+            {"name": m.name, "prototype": m.prototype, "formula": m.formula, "corners": m.corners} for m in crystals
+        ],
+    }
+    arrays: dict[str, Any] = {
+        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+        "n_atoms": [len(m.atoms) for m in crystals],
+        "numbers": _flat([m.atoms.numbers for m in crystals]).astype(np.int16),
+        "positions": _flat([m.atoms.positions for m in crystals]),
+        "cells": _flat([np.asarray(m.atoms.cell) for m in crystals]),
+    }
+    for part in _PARTS:
+        bands: list[CrystalBands] = [getattr(m, part) for m in crystals]
+        facts = [[b.fermi_energy, b.energy_max, b.n_electrons, b.gap] for b in bands]
+        arrays |= {
+            f"{part}_shapes": [b.eigenvalues.shape for b in bands],
+            f"{part}_kpoints": _flat([b.kpoints for b in bands]),
+            # band by band: neighbours in memory are neighbours in energy, and compress
+            f"{part}_eigenvalues": _flat([b.eigenvalues.T for b in bands]).astype(np.float32),
+            f"{part}_facts": facts,
+        }
+    arrays["mesh_weights"] = _flat([_weights(m) for m in crystals])
+    return arrays
+
+
+def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0), *(array.ravel() for array in arrays)])
+
+
+def _weights(material: Material) -> NDArray[np.float64]:
+    if material.mesh.weights is None:
+        raise ValueError(f"Bands of {material.name} on the mesh have no weights.")
+    return material.mesh.weights
+
+
+def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
+    header = json.loads(arrays.pop("header").tobytes().decode())
+    if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"it is {header['format']!r}, version {header['format_version']}; this version of ldosml reads "
+            f"{FORMAT!r}, version {FORMAT_VERSION}."
+        )
+    told = header["materials"]
+    n_atoms = arrays["n_atoms"]
+    numbers = _divided(arrays["numbers"], n_atoms)
+    positions = _divided(arrays["positions"], 3 * n_atoms)
+    cells = arrays["cells"].reshape(len(told), 3, 3)
+    mesh, path = (_bands(arrays, part) for part in _PARTS)
+    materials = [
+        Material(
+            said["name"],
+            said["prototype"],
+            said["formula"],
+            Atoms(numbers[i], positions[i].reshape(-1, 3), cell=cells[i], pbc=True),
+            mesh[i],
+            path[i],
+            tuple((int(index), str(label)) for index, label in said["corners"]),
+        )
+        for i, said in enumerate(told)
+    ]
+    return CrystalSet(tuple(materials), header["provenance"])
+
+
+def _bands(arrays: dict[str, NDArray[Any]], part: str) -> list[CrystalBands]:
+    shapes = arrays[f"{part}_shapes"].reshape(-1, 2)
+    kpoints = _divided(arrays[f"{part}_kpoints"], 3 * shapes[:, 0])
+    eigenvalues = _divided(arrays[f"{part}_eigenvalues"], shapes[:, 0] * shapes[:, 1])
+    weights: Sequence[NDArray[Any] | None] = [None] * len(shapes)
+    if part == "mesh":
+        weights = _divided(arrays["mesh_weights"], shapes[:, 0])
+    return [
+        CrystalBands(k.reshape(-1, 3), e.reshape(shape[::-1]).T, w, *facts)
+        for k, e, w, shape, facts in zip(kpoints, eigenvalues, weights, shapes, arrays[f"{part}_facts"], strict=True)
+    ]
+
+
+def _divided(flat: NDArray[Any], sizes: NDArray[np.int64]) -> list[NDArray[Any]]:
+    if len(flat) != sizes.sum():
+        raise ValueError(f"an array of {len(flat)} numbers should hold {sizes.sum()}.")
+    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []

@@ -88,14 +88,17 @@ class OccupancyDecoder(nn.Module):
         self.head = nn.Linear(d, patch * (2 if counts else 1))
         self._counts = counts
 
-    def forward(self, atoms: Tensor, mask: Tensor, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, atoms: Tensor, mask: Tensor, images: Tensor, bloch: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Logits, and expected numbers of states where they are learned, each (n_crystals, n_kpoints, n_bins).
 
-        From features of atoms (n_crystals, n_most, d), zero where ``mask`` (n_crystals, n_most) is false, and images of
-        k-points (n_crystals, n_kpoints, n_images, 3).
+        From features of atoms (n_crystals, n_most, d), zero where ``mask`` (n_crystals, n_most) is false, images of
+        k-points (n_crystals, n_kpoints, n_images, 3), and what else is known of them (n_crystals, n_kpoints, d).
         """
         pooled = atoms.sum(dim=1)[:, None, None]  # (n_crystals, 1, 1, d)
-        tokens = pooled + self.positions + self.kpoint(images)[:, :, None]  # (n_crystals, n_kpoints, T, d)
+        known = self.kpoint(images) if bloch is None else self.kpoint(images) + bloch
+        tokens = pooled + self.positions + known[:, :, None]  # (n_crystals, n_kpoints, T, d)
         for block in self.blocks:
             tokens = block(tokens, atoms, mask)
         outputs = self.head(self.norm(tokens))  # (n_crystals, n_kpoints, T, patch or 2 patch)

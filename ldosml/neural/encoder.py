@@ -9,13 +9,15 @@ are those that k-points refer to, not the three shortest, so that features can t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ldosml.neural.elements import ElementEmbedding
 from ldosml.neural.graph import GraphBatch
 
-N_ELEMENTS = 119  # atomic numbers, from 0
 LARGEST_INVERSE = 1.5  # 1/angstrom; atoms closer than 1/1.5 angstrom are rare
 
 
@@ -106,25 +108,35 @@ class EdgeLayer(nn.Module):
         return functional.softplus(edges + self.norm(self.out(messages).sum(dim=1)))
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Features of atoms (n_atoms, d), of their elements alone, (n_atoms, d), and of distances alone, (n_edges, d)."""
+
+    atoms: Tensor
+    elements: Tensor
+    distances: Tensor
+
+
 class CrystalEncoder(nn.Module):
-    """Features of atoms, (n_atoms, d): ``n_layers`` layers on atoms, one on edges after the first of them.
+    """Features of atoms: ``n_layers`` layers on atoms, one on edges after the first of them.
 
     Distances and lengths enter as Gaussians of their inverses, as in iComFormer: no length is beyond the last one.
     """
 
-    def __init__(self, d: int, n_layers: int, n_radial: int) -> None:
+    def __init__(self, d: int, n_layers: int, n_radial: int, periodic_table: bool) -> None:
         super().__init__()
-        self.elements = nn.Embedding(N_ELEMENTS, d)
+        self.elements = ElementEmbedding(d, periodic_table)
         self.radial = GaussianBasis(n_radial, 0.0, LARGEST_INVERSE, d)
         self.edge_layer = EdgeLayer(d, n_radial)
         self.layers = nn.ModuleList(AtomLayer(d) for _ in range(n_layers))
 
-    def forward(self, graph: GraphBatch) -> Tensor:
-        """Features of all atoms of a batch, (n_atoms, d)."""
-        atoms = self.elements(graph.numbers)
-        edges = self.radial(1 / graph.distances)
+    def forward(self, graph: GraphBatch) -> Encoded:
+        """Features of all atoms of a batch."""
+        elements = self.elements(graph.numbers)
+        distances = self.radial(1 / graph.distances)
+        atoms, edges = elements, distances
         for number, layer in enumerate(self.layers):
             atoms = layer(atoms, edges, graph)
             if number == 0:
                 edges = self.edge_layer(edges, self.radial(1 / graph.lengths), graph)
-        return atoms
+        return Encoded(atoms, elements, distances)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -102,7 +102,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
         graph = example.graph
         counts = () if example.counts is None else (example.counts,)
         labels = (example.kpoints, example.presence, *counts, example.known)
-        for array in (graph.numbers, graph.sources, graph.targets, graph.distances, graph.cosines, *labels):
+        drawn_from = (getattr(graph, field.name) for field in fields(graph))
+        for array in (*drawn_from, *labels):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -31,6 +31,10 @@ class CrystalGraph:
         Angstrom.
     cosines : array (n_edges, 3)
         Of the angles between the edge, from target to source, and the three lattice vectors.
+    directions : array (n_edges, 3)
+        Unit vectors from target to source.
+    shifts : array (n_edges, 3)
+        The cell that the source lies in, seen from that of the target; whole lattice vectors.
     lengths : array (3,)
         Of the lattice vectors, angstrom.
     """
@@ -40,6 +44,8 @@ class CrystalGraph:
     targets: NDArray[np.int64]
     distances: NDArray[np.float32]
     cosines: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    shifts: NDArray[np.float32]
     lengths: NDArray[np.float32]
 
 
@@ -52,20 +58,18 @@ def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
     volume = abs(np.linalg.det(crystal.cell)) / len(crystal)
     radius = (1.5 * n_neighbors * volume / np.pi) ** (1 / 3)  # holds 2 n_neighbors, on average
     while True:
-        i, j, d, D = neighbor_list("ijdD", atoms, radius)  # type: ignore[no-untyped-call]
+        i, j, d, D, S = neighbor_list("ijdDS", atoms, radius)  # type: ignore[no-untyped-call]
         if np.bincount(i, minlength=len(atoms)).min() >= n_neighbors:
             break
         radius *= 1.25
     order = np.lexsort((d, i))
-    i, j, d, D = i[order], j[order], d[order], D[order]
+    i, j, d, D, S = i[order], j[order], d[order], D[order], S[order]
     last = d[np.searchsorted(i, np.arange(len(atoms))) + n_neighbors - 1]  # distance of the n-th one, atom by atom
     kept = d <= last[i] + TIE
     lengths = np.linalg.norm(crystal.cell, axis=1)
     cosines = (D @ crystal.cell.T) / (d[:, None] * lengths)
-    small = np.float32
-    return CrystalGraph(
-        crystal.numbers, j[kept], i[kept], d[kept].astype(small), cosines[kept].astype(small), lengths.astype(small)
-    )
+    d, cosines, directions, shifts = (array[kept].astype(np.float32) for array in (d, cosines, D / d[:, None], S))
+    return CrystalGraph(crystal.numbers, j[kept], i[kept], d, cosines, directions, shifts, lengths.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,9 @@ class GraphBatch:
     """Several graphs as one, and how their atoms lie in a table with a row for each crystal.
 
     numbers, crystal, place (n_atoms,): atomic number, crystal and place in its row; sources, targets, distances
-    (n_edges,); cosines (n_edges, 3); lengths (n_crystals, 3); mask (n_crystals, n_most): which places hold an atom.
+    (n_edges,); cosines, directions, shifts (n_edges, 3); pairs (n_edges,): which pair of target and source, of those
+    that pair_targets and pair_sources (n_pairs,) list; lengths (n_crystals, 3); mask (n_crystals, n_most): which places
+    hold an atom.
     """
 
     numbers: Tensor
@@ -83,6 +89,11 @@ class GraphBatch:
     targets: Tensor
     distances: Tensor
     cosines: Tensor
+    directions: Tensor
+    shifts: Tensor
+    pairs: Tensor
+    pair_targets: Tensor
+    pair_sources: Tensor
     lengths: Tensor
     mask: Tensor
 
@@ -103,14 +114,21 @@ def batched(graphs: Sequence[CrystalGraph], device: str | torch.device = "cpu") 
     def joined(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(graph, name) for graph in graphs])
 
+    sources, targets = joined("sources") + shift, joined("targets") + shift
+    pairs, pair = np.unique(targets * counts.sum() + sources, return_inverse=True)
     arrays = (
         joined("numbers"),
         np.repeat(np.arange(len(graphs)), counts),
         place,
-        joined("sources") + shift,
-        joined("targets") + shift,
+        sources,
+        targets,
         joined("distances"),
         joined("cosines"),
+        joined("directions"),
+        joined("shifts"),
+        pair,
+        pairs // counts.sum(),
+        pairs % counts.sum(),
         np.stack([graph.lengths for graph in graphs]),
         np.arange(counts.max()) < counts[:, None],
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ldosml._validation import check_choice
+from ldosml.neural.bloch import BlochEmbedding
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder
-from ldosml.neural.encoder import CrystalEncoder
+from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
 
 Preset = Literal["small", "paper"]
@@ -46,6 +47,12 @@ class OccupancyConfig:
         Be even in k exactly, as bands without magnetism are.
     point_group : bool
         Have the symmetry of each crystal in k exactly; also at k-points outside the irreducible part that was learned.
+    periodic_table : bool
+        Begin with elements as their places in the periodic table make them, rather than at random.
+    n_bloch : int
+        Functions of distance for each l in the sums over neighbours with Bloch's phases (``BlochEmbedding``), which
+        have all these symmetries by themselves. 0: as in the paper, the network knows of k by the embedding of its
+        fractions alone.
 
     Raises
     ------
@@ -65,6 +72,8 @@ class OccupancyConfig:
     counts: bool = True
     time_reversal: bool = True
     point_group: bool = True
+    periodic_table: bool = True
+    n_bloch: int = 16
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -82,6 +91,8 @@ class OccupancyConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1 + (name == "n_radial"):
                 raise ValueError(f"{name} of a network must be a whole number above zero; got {value!r}.")
+        if isinstance(self.n_bloch, bool) or not isinstance(self.n_bloch, int | np.integer) or self.n_bloch < 0:
+            raise ValueError(f"n_bloch of a network must be a whole number, 0 or above; got {self.n_bloch!r}.")
         for whole, part in (("n_bins", "patch"), ("d", "n_heads")):
             if getattr(self, whole) % getattr(self, part):
                 raise ValueError(
@@ -108,10 +119,23 @@ class OccupancyConfig:
         Raises ValueError when there is no such preset.
         """
         check_choice("preset", name, get_args(Preset))
-        common = {"n_bins": n_bins, "counts": counts, "time_reversal": time_reversal, "point_group": point_group}
+        common: dict[str, Any] = {
+            "n_bins": n_bins,
+            "counts": counts,
+            "time_reversal": time_reversal,
+            "point_group": point_group,
+        }
         if name == "small":
-            return cls(**common)  # type: ignore[arg-type]
-        return cls(d=256, n_layers=4, n_radial=256, n_neighbors=25, n_blocks=4, n_heads=8, patch=4, **common)  # type: ignore[arg-type]
+            return cls(**common)
+        paper: dict[str, Any] = {
+            "d": 256,
+            "n_layers": 4,
+            "n_radial": 256,
+            "n_neighbors": 25,
+            "n_blocks": 4,
+            "n_heads": 8,
+        }
+        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, **common)
 
 
 class OccupancyNetwork(nn.Module):
@@ -129,7 +153,7 @@ class OccupancyNetwork(nn.Module):
         self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = CrystalEncoder(config.d, config.n_layers, config.n_radial)
+            self.encoder = CrystalEncoder(config.d, config.n_layers, config.n_radial, config.periodic_table)
             self.decoder = OccupancyDecoder(
                 config.d,
                 config.n_blocks,
@@ -139,15 +163,21 @@ class OccupancyNetwork(nn.Module):
                 config.patch,
                 config.counts,
             )
+            self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 
     def forward(self, graph: GraphBatch, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits and counts, (n_crystals, n_kpoints, n_bins), at k-points (n_crystals, n_kpoints, n_images, 3)."""
-        decoded: tuple[Tensor, Tensor | None] = self.decoder(self.encode(graph), graph.mask, images)
-        return decoded
+        return self.decode(self.encoder(graph), graph, images)
 
-    def encode(self, graph: GraphBatch) -> Tensor:
-        """Features of atoms, (n_crystals, n_most, d), for ``decoder``."""
-        return graph.to_rows(self.encoder(graph))
+    def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As ``forward``, from what ``encoder`` made of the crystals."""
+        atoms = graph.to_rows(encoded.atoms)
+        bloch = None
+        if self.bloch is not None:  # every image gives the same
+            kpoints = images[:, :, 0]
+            bloch = self.bloch(kpoints, encoded.elements, encoded.distances, atoms.sum(dim=1), graph)
+        decoded: tuple[Tensor, Tensor | None] = self.decoder(atoms, graph.mask, images, bloch)
+        return decoded
 
 
 def operations(crystal: Crystal, config: OccupancyConfig) -> Floats:

@@ -233,9 +233,9 @@ class KOccupancyRegressor(BaseEstimator):
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
         graph = batched([crystal_graph(crystal, config.n_neighbors)], self.device)
-        atoms = self.network_.encode(graph)
+        encoded = self.network_.encoder(graph)
         images = kpoint_images(kpoints, operations(crystal, config)).to(self.device)
-        parts = [self.network_.decoder(atoms, graph.mask, part[None]) for part in images.split(_AT_ONCE)]
+        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.split(_AT_ONCE)]
         logits = torch.cat([part[0][0] for part in parts]).double().cpu()
         counts = torch.cat([part[1][0] for part in parts]).double().cpu().numpy() if config.counts else None
         placed = None if weights is None else np.asarray(weights, dtype=np.float64)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _START = 4.0
+_LEAST = 0.01  # probability and count that a network may begin with
+_SMALL = 0.3  # of the weights of the last layer, against those that torch starts with
 
 
 class KPointEmbedding(nn.Module):
@@ -74,11 +76,38 @@ class DecoderBlock(nn.Module):
         return result
 
 
+class Mixing(nn.Module):
+    """What is known of crystal and k-point, mixed by two residual layers and turned for each token: (..., T, d).
+
+    Summed as it is and given to all tokens alike, as in the paper, crystals and k-points are told apart only after many
+    epochs. The layers run once for a k-point, not once for each of its tokens, and cost little.
+    """
+
+    def __init__(self, d: int, multiplier: int, n_tokens: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(d), nn.Linear(d, multiplier * d), nn.GELU(), nn.Linear(multiplier * d, d))
+            for _ in range(2)
+        )
+        self.norm, self.turn = nn.LayerNorm(d), nn.Linear(d, n_tokens * d)
+        self._n_tokens = n_tokens
+
+    def forward(self, known: Tensor) -> Tensor:
+        """What each token begins with, (..., T, d), of ``known`` (..., d)."""
+        for layer in self.layers:
+            known = known + layer(known)
+        turned: Tensor = self.turn(self.norm(known))
+        return turned.unflatten(-1, (self._n_tokens, -1))
+
+
 class OccupancyDecoder(nn.Module):
-    """Tokens q_t = sum_i h_i + e_t + h_k, one for ``patch`` energy bins each, through blocks, to logits."""
+    """Tokens q_t = sum_i h_i + e_t + h_k, one for ``patch`` energy bins each, through blocks, to logits.
+
+    With ``mixing``, what of the sum belongs to crystal and k-point goes through ``Mixing`` first.
+    """
 
     def __init__(
-        self, d: int, n_blocks: int, n_heads: int, multiplier: int, n_bins: int, patch: int, counts: bool
+        self, d: int, n_blocks: int, n_heads: int, multiplier: int, n_bins: int, patch: int, counts: bool, mixing: bool
     ) -> None:
         super().__init__()
         self.kpoint = KPointEmbedding(d)
@@ -86,7 +115,18 @@ class OccupancyDecoder(nn.Module):
         self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, patch * (2 if counts else 1))
+        self.bias = nn.Parameter(torch.zeros(2 if counts else 1, n_bins))
+        self.mixing = Mixing(d, multiplier, n_bins // patch) if mixing else None
         self._counts = counts
+
+    @torch.no_grad()
+    def start_at(self, presence: Tensor, counts: Tensor | None) -> None:
+        """Begin with the mean labels (n_bins,) of all crystals, which else take the first hundreds of steps."""
+        self.bias[0] = torch.logit(presence, eps=_LEAST)
+        if counts is not None:
+            self.bias[1] = torch.log(torch.expm1(counts.clamp(min=_LEAST)))  # the inverse of softplus
+        self.head.weight.mul_(_SMALL)
+        self.head.bias.zero_()
 
     def forward(
         self, atoms: Tensor, mask: Tensor, images: Tensor, bloch: Tensor | None = None
@@ -98,11 +138,14 @@ class OccupancyDecoder(nn.Module):
         """
         pooled = atoms.sum(dim=1)[:, None, None]  # (n_crystals, 1, 1, d)
         known = self.kpoint(images) if bloch is None else self.kpoint(images) + bloch
-        tokens = pooled + self.positions + known[:, :, None]  # (n_crystals, n_kpoints, T, d)
+        known = pooled + known[:, :, None]  # (n_crystals, n_kpoints, 1, d)
+        if self.mixing is not None:
+            known = self.mixing(known[:, :, 0])
+        tokens = known + self.positions  # (n_crystals, n_kpoints, T, d)
         for block in self.blocks:
             tokens = block(tokens, atoms, mask)
         outputs = self.head(self.norm(tokens))  # (n_crystals, n_kpoints, T, patch or 2 patch)
         if not self._counts:
-            return outputs.flatten(2), None
+            return outputs.flatten(2) + self.bias[0], None
         logits, numbers = outputs.chunk(2, dim=-1)
-        return logits.flatten(2), functional.softplus(numbers.flatten(2))
+        return logits.flatten(2) + self.bias[0], functional.softplus(numbers.flatten(2) + self.bias[1])

@@ -85,6 +85,19 @@ def make_batch(examples: Sequence[Example], chosen: Sequence[Integers], device: 
     )
 
 
+def mean_labels(examples: Sequence[Example]) -> tuple[Tensor, Tensor | None]:
+    """Mean presence, and counts where they are learned, of each bin over the crystals that know it, (n_bins,) each."""
+    known = np.stack([e.known for e in examples]).astype(np.float64)
+    weights = known / np.maximum(1.0, known.sum(axis=0))
+
+    def mean(rows: list[Halves]) -> Tensor:
+        each = np.stack([row.mean(axis=0, dtype=np.float64) for row in rows])
+        return torch.from_numpy((weights * each).sum(axis=0).astype(np.float32))
+
+    counts = [e.counts for e in examples if e.counts is not None]
+    return mean([e.presence for e in examples]), mean(counts) if counts else None
+
+
 def drawn(example: Example, n: int, random: np.random.Generator) -> Integers:
     """Indices of ``n`` k-points at random, none twice unless there are fewer."""
     return np.resize(random.permutation(len(example.kpoints)), n)

@@ -53,6 +53,9 @@ class OccupancyConfig:
         Functions of distance for each l in the sums over neighbours with Bloch's phases (``BlochEmbedding``), which
         have all these symmetries by themselves. 0: as in the paper, the network knows of k by the embedding of its
         fractions alone.
+    mixing : bool
+        Mix what is known of crystal and k-point before the tokens of energy get it, each in its own way (``Mixing``);
+        otherwise, as in the paper, they all get its sum.
 
     Raises
     ------
@@ -65,7 +68,7 @@ class OccupancyConfig:
     n_layers: int = 3
     n_radial: int = 64
     n_neighbors: int = 12
-    n_blocks: int = 2
+    n_blocks: int = 1
     n_heads: int = 4
     multiplier: int = 4
     patch: int = 8
@@ -74,6 +77,7 @@ class OccupancyConfig:
     point_group: bool = True
     periodic_table: bool = True
     n_bloch: int = 16
+    mixing: bool = True
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -135,7 +139,7 @@ class OccupancyConfig:
             "n_blocks": 4,
             "n_heads": 8,
         }
-        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, **common)
+        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, **common)
 
 
 class OccupancyNetwork(nn.Module):
@@ -162,6 +166,7 @@ class OccupancyNetwork(nn.Module):
                 config.n_bins,
                 config.patch,
                 config.counts,
+                config.mixing,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 

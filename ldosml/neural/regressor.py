@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml._validation import check_choice, check_positive
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
-from ldosml.neural.examples import Example, make_example
+from ldosml.neural.examples import Example, make_example, mean_labels
 from ldosml.neural.graph import batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
@@ -48,7 +48,7 @@ class KOccupancyRegressor(BaseEstimator):
     width : float
         eV, of soft labels.
     counts : bool
-        Also learn the expected number of states in each bin, by a Poisson loss.
+        Also learn the expected number of states in each bin, by Poisson losses (``count_loss``).
     time_reversal, point_group : bool
         Be symmetric in k, exactly, under k -> -k, and under the operations of each crystal. Without the latter the
         network must see k-points of the whole Brillouin zone, not of its irreducible part only.
@@ -69,7 +69,7 @@ class KOccupancyRegressor(BaseEstimator):
     validation_kpoints : int
         k-points of each of them, at equal steps.
     count_weight : float
-        Of the Poisson loss against the cross-entropy.
+        Of each Poisson loss against the cross-entropy.
     random_state : int
         Of weights, draws and the crystals set aside. Fits with the same one are the same on one machine with as many
         threads; on a GPU nearly.
@@ -118,7 +118,7 @@ class KOccupancyRegressor(BaseEstimator):
         patience: int | None = 40,
         validation_fraction: float = 0.1,
         validation_kpoints: int = 16,
-        count_weight: float = 1.0,
+        count_weight: float = 0.1,
         random_state: int = 0,
         checkpoint: str | os.PathLike[str] | None = None,
         device: str = "cpu",
@@ -183,7 +183,9 @@ class KOccupancyRegressor(BaseEstimator):
             training, aside = self._split(training)
         else:
             aside = self._examples(*validation, config)
-        network = OccupancyNetwork(config, self.random_state).to(self.device)
+        network = OccupancyNetwork(config, self.random_state)
+        network.decoder.start_at(*mean_labels(training))
+        network.to(self.device)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         self.history_ = train(
             network, training, aside, settings, device=self.device, checkpoint=path, progress=progress

@@ -29,7 +29,9 @@ Progress = Callable[[Epoch], None]
 _WARM = 0.03  # of all epochs, in which the learning rate rises from zero
 _LAST = 0.01  # of the learning rate, where the cosine ends
 _CLIP = 1.0  # norm of the gradient
-_SMALLEST = 1e-6  # count, in its logarithm
+_SMALLEST = 1e-3  # count, in a logarithm
+WINDOWS = (1, 4, 16, 64)
+"""Widths of the windows, in bins, that counts are compared in."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,30 @@ class TrainingSettings:
 
 
 def occupancy_loss(logits: Tensor, counts: Tensor | None, batch: Batch, count_weight: float) -> Tensor:
-    """Mean over known bins of -y log p - (1 - y) log(1 - p) + count_weight (n' - n log n'), n' the expected count n."""
-    loss = functional.binary_cross_entropy_with_logits(logits, batch.presence, reduction="none")
-    if counts is not None and batch.counts is not None:
-        loss = loss + count_weight * (counts - batch.counts * torch.log(counts + _SMALLEST))
-    known = batch.known.expand_as(loss)
-    return (loss * known).sum() / known.sum()
+    """Cross-entropy, the mean of -y log p - (1 - y) log(1 - p) over known bins, plus ``count_weight`` ``count_loss``.
+
+    The latter only where counts are learned.
+    """
+    entropy = functional.binary_cross_entropy_with_logits(logits, batch.presence, reduction="none")
+    known = batch.known.expand_as(entropy)
+    loss: Tensor = (entropy * known).sum() / known.sum()
+    if counts is None or batch.counts is None:
+        return loss
+    return loss + count_weight * sum(count_loss(counts * known, batch.counts * known, window) for window in WINDOWS)
+
+
+def count_loss(expected: Tensor, counts: Tensor, window: int) -> Tensor:
+    """Poisson deviance, the mean of m - n - n log(m / n), of counts n in windows of so many bins, m expected in them.
+
+    A bin says only that a band is not where it was expected; wide windows say how far away, and which way.
+    """
+    window = min(window, expected.shape[-1])
+    m, n = (
+        window * functional.avg_pool1d(values.flatten(0, 1)[:, None], window, max(1, window // 2))
+        for values in (expected, counts)
+    )  # (n_crystals n_kpoints, 1, n_windows), overlapping by half
+    m = m + _SMALLEST
+    return (m - n - n * torch.log(m / n.clamp(min=_SMALLEST))).mean()
 
 
 def train(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved.occupancy import Floats, Labels, label_bins
+from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,11 +68,7 @@ class CrystalBands:
             )
         if self.weights is not None:
             self._set("weights", (len(self.kpoints),), "n_kpoints")
-            check_finite("weights", self.weights)
-            if not (self.weights.min() >= 0 and abs(self.weights.sum() - 1) < 1e-6):
-                raise ValueError(
-                    f"weights must not be negative, and add up to 1; they add up to {self.weights.sum():g}."
-                )
+            check_weights(self.weights)
         self._check_numbers()
 
     def _set(self, name: str, shape: tuple[int | None, ...], axes: str) -> None:

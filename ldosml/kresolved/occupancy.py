@@ -96,6 +96,13 @@ def _soft(values: Floats, edges: Floats, width: float) -> Floats:
     return 1 - none
 
 
+def check_weights(weights: Floats) -> None:
+    """Raise ValueError unless weights of k-points (n_kpoints,) are finite, not negative, and add up to 1."""
+    check_finite("weights", weights)
+    if not (weights.min(initial=0) >= 0 and abs(weights.sum() - 1) < 1e-6):
+        raise ValueError(f"weights must not be negative, and add up to 1; they add up to {weights.sum():g}.")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class KResolvedOccupancy:
     """Probability that a state lies in an energy bin, for every bin and k-point of one crystal.
@@ -151,8 +158,8 @@ class KResolvedOccupancy:
             )
         if self.counts is not None and self.counts.size and self.counts.min() < 0:
             raise ValueError(f"counts must not be negative; got {self.counts.min():g}.")
-        if self.weights is not None and not (self.weights.min() >= 0 and abs(self.weights.sum() - 1) < 1e-6):
-            raise ValueError(f"weights must not be negative, and add up to 1; they add up to {self.weights.sum():g}.")
+        if self.weights is not None:
+            check_weights(self.weights)
 
     def __len__(self) -> int:
         """Count the k-points."""

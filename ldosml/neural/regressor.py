@@ -29,6 +29,7 @@ GivenCrystal = Atoms | Crystal
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
 
 _AT_ONCE = 128  # k-points
+_EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
 
 
 class KOccupancyRegressor(BaseEstimator):
@@ -236,8 +237,9 @@ class KOccupancyRegressor(BaseEstimator):
         config = self.network_.config
         graph = batched([crystal_graph(crystal, config.n_neighbors)], self.device)
         encoded = self.network_.encoder(graph)
+        at_once = max(1, min(_AT_ONCE, _EDGES_AT_ONCE // len(graph.sources)))
         images = kpoint_images(kpoints, operations(crystal, config)).to(self.device)
-        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.split(_AT_ONCE)]
+        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.split(at_once)]
         logits = torch.cat([part[0][0] for part in parts]).double().cpu()
         counts = torch.cat([part[1][0] for part in parts]).double().cpu().numpy() if config.counts else None
         placed = None if weights is None else np.asarray(weights, dtype=np.float64)

@@ -59,10 +59,10 @@ class Attention(nn.Module):
 class DecoderBlock(nn.Module):
     """Attention among the tokens of one k-point, attention to the atoms, feed-forward; each normalised before."""
 
-    def __init__(self, d: int, n_heads: int, multiplier: int) -> None:
+    def __init__(self, d: int, n_heads: int, multiplier: int, dropout: float) -> None:
         super().__init__()
         self.among, self.to_atoms = Attention(d, n_heads), Attention(d, n_heads)
-        self.feed_forward = nn.Sequential(nn.Linear(d, multiplier * d), nn.GELU(), nn.Linear(multiplier * d, d))
+        self.feed_forward = feed_forward(d, multiplier, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in range(3))
 
     def forward(self, tokens: Tensor, atoms: Tensor, mask: Tensor) -> Tensor:
@@ -76,6 +76,11 @@ class DecoderBlock(nn.Module):
         return result
 
 
+def feed_forward(d: int, multiplier: int, dropout: float) -> nn.Sequential:
+    """Two layers, ``multiplier`` d wide between them, of which ``dropout`` is left out at random in training."""
+    return nn.Sequential(nn.Linear(d, multiplier * d), nn.GELU(), nn.Dropout(dropout), nn.Linear(multiplier * d, d))
+
+
 class Mixing(nn.Module):
     """What is known of crystal and k-point, mixed by two residual layers and turned for each token: (..., T, d).
 
@@ -83,11 +88,10 @@ class Mixing(nn.Module):
     epochs. The layers run once for a k-point, not once for each of its tokens, and cost little.
     """
 
-    def __init__(self, d: int, multiplier: int, n_tokens: int) -> None:
+    def __init__(self, d: int, multiplier: int, n_tokens: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(d), nn.Linear(d, multiplier * d), nn.GELU(), nn.Linear(multiplier * d, d))
-            for _ in range(2)
+            nn.Sequential(nn.LayerNorm(d), *feed_forward(d, multiplier, dropout)) for _ in range(2)
         )
         self.norm, self.turn = nn.LayerNorm(d), nn.Linear(d, n_tokens * d)
         self._n_tokens = n_tokens
@@ -107,16 +111,25 @@ class OccupancyDecoder(nn.Module):
     """
 
     def __init__(
-        self, d: int, n_blocks: int, n_heads: int, multiplier: int, n_bins: int, patch: int, counts: bool, mixing: bool
+        self,
+        d: int,
+        n_blocks: int,
+        n_heads: int,
+        multiplier: int,
+        n_bins: int,
+        patch: int,
+        counts: bool,
+        mixing: bool,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.kpoint = KPointEmbedding(d)
         self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
-        self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, patch * (2 if counts else 1))
         self.bias = nn.Parameter(torch.zeros(2 if counts else 1, n_bins))
-        self.mixing = Mixing(d, multiplier, n_bins // patch) if mixing else None
+        self.mixing = Mixing(d, multiplier, n_bins // patch, dropout) if mixing else None
         self._counts = counts
 
     @torch.no_grad()

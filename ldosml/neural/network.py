@@ -56,6 +56,8 @@ class OccupancyConfig:
     mixing : bool
         Mix what is known of crystal and k-point before the tokens of energy get it, each in its own way (``Mixing``);
         otherwise, as in the paper, they all get its sum.
+    dropout : float
+        Part of the inner features of the decoder's layers that is left out at random in training.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class OccupancyConfig:
     periodic_table: bool = True
     n_bloch: int = 16
     mixing: bool = True
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -97,6 +100,8 @@ class OccupancyConfig:
                 raise ValueError(f"{name} of a network must be a whole number above zero; got {value!r}.")
         if isinstance(self.n_bloch, bool) or not isinstance(self.n_bloch, int | np.integer) or self.n_bloch < 0:
             raise ValueError(f"n_bloch of a network must be a whole number, 0 or above; got {self.n_bloch!r}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout of a network must be from 0 to below 1; got {self.dropout!r}.")
         for whole, part in (("n_bins", "patch"), ("d", "n_heads")):
             if getattr(self, whole) % getattr(self, part):
                 raise ValueError(
@@ -139,7 +144,7 @@ class OccupancyConfig:
             "n_blocks": 4,
             "n_heads": 8,
         }
-        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, **common)
+        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, dropout=0.0, **common)
 
 
 class OccupancyNetwork(nn.Module):
@@ -167,6 +172,7 @@ class OccupancyNetwork(nn.Module):
                 config.patch,
                 config.counts,
                 config.mixing,
+                config.dropout,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 

@@ -6,7 +6,8 @@ stopping remembers from the epochs before, so that a run which was stopped goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import cos, inf, pi
 from pathlib import Path
@@ -138,18 +139,28 @@ def _epoch(
     starts = range(0, len(order), settings.batch_size)
     total, rate = 0.0, 0.0
     network.train()
-    for step, start in enumerate(starts):
-        examples = [training[i] for i in order[start : start + settings.batch_size]]
-        chosen = [drawn(example, settings.kpoints_per_crystal, random) for example in examples]
-        rate = learning_rate(settings, history, (step + 1) / len(starts))
-        loss = _step(network, optimizer, make_batch(examples, chosen, device), rate, settings.count_weight)
-        total += loss * len(examples)
+    with _seeded(int(random.integers(2**31)), device):  # what dropout leaves out
+        for step, start in enumerate(starts):
+            examples = [training[i] for i in order[start : start + settings.batch_size]]
+            chosen = [drawn(example, settings.kpoints_per_crystal, random) for example in examples]
+            rate = learning_rate(settings, history, (step + 1) / len(starts))
+            loss = _step(network, optimizer, make_batch(examples, chosen, device), rate, settings.count_weight)
+            total += loss * len(examples)
     number = len(history) + 1
     if not np.isfinite(total):
         raise FloatingPointError(
             f"The loss is no longer a number in epoch {number}. Lower learning_rate, now {settings.learning_rate:g}."
         )
     return Epoch(number, total / len(training), validation_loss(network, validation, settings, device), rate)
+
+
+@contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    """Torch's random numbers from a seed; afterwards they go on as if none had been drawn."""
+    devices = [] if torch.device(device).type == "cpu" else [torch.device(device)]
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
 def _step(

@@ -116,7 +116,8 @@ def _merged(points: Floats, tolerance: float) -> tuple[Floats, Integers]:
     """Points with those that are close to each other as one, their mean, and which of these each has become."""
     close = np.linalg.norm(points[:, None] - points, axis=2) < tolerance
     count, which = connected_components(close, directed=False)
-    return np.array([points[which == one].mean(axis=0) for one in range(count)]), which
+    means = np.array([points[which == one].mean(axis=0) for one in range(count)])
+    return means, np.asarray(which, dtype=np.int64)
 
 
 def _around(corners: Floats, members: Integers, normal: Floats) -> tuple[int, ...]:

@@ -75,9 +75,9 @@ def welded(triangles: Floats, tolerance: float) -> tuple[Floats, Integers]:
     pairs = cKDTree(corners).query_pairs(tolerance, output_type="ndarray")
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(corners),) * 2)
     _, group = connected_components(links, directed=False)
-    faces = group[exact.reshape(-1)].reshape(-1, 3)
+    faces = np.asarray(group[exact.reshape(-1)].reshape(-1, 3), dtype=np.int64)
     faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
     _, once = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-    used, faces = np.unique(faces[np.sort(once)], return_inverse=True)
+    used, renamed = np.unique(faces[np.sort(once)], return_inverse=True)
     vertices = corners[np.unique(group, return_index=True)[1]]
-    return vertices[used], faces.reshape(-1, 3).astype(np.int64)
+    return vertices[used], renamed.reshape(-1, 3)

@@ -124,8 +124,9 @@ def _cumulative(occupancy: KResolvedOccupancy, low: float) -> tuple[Floats, Floa
         )
     grid = occupancy.grid
     edges = grid.start + grid.step * (np.arange(grid.size + 1) - 0.5)
-    counted = np.where(occupancy.energies >= low, occupancy.counts, 0.0)
-    return edges, np.concatenate([np.zeros((len(occupancy), 1)), np.cumsum(counted, axis=1)], axis=1)
+    passed = np.zeros((len(occupancy), grid.size + 1))
+    np.cumsum(np.where(occupancy.energies >= low, occupancy.counts, 0.0), axis=1, out=passed[:, 1:])
+    return np.asarray(edges, dtype=np.float64), passed
 
 
 def _check_some(chosen: NDArray[np.bool_], where: str, occupancy: KResolvedOccupancy) -> None:

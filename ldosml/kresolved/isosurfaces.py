@@ -26,10 +26,12 @@ Integers = NDArray[np.int64]
 UPSAMPLE = 5
 """Points of the fine mesh for one of the given, along each axis: 105 for the 21 of Park et al."""
 
-ORDER = 3
+ORDER: Literal[3] = 3
 """Of the spline between k-points. Of a tight-binding s band on 21 points an axis, energies on the surface are wrong by
 up to 0.3 % of its width with 1 (lines), and 0.01 % with 3. Kinks, where bands cross, cost more, but with lines as well:
 18 and 11 meV (root mean square), with bands 6 and 2 eV wide."""
+
+SplineOrder = Literal[1, 2, 3, 4, 5]
 
 FermiMethod = Literal["filling", "shell"]
 """Where the expected number of states below the Fermi level passes a half, which needs counts; or, as Park et al. do,
@@ -78,7 +80,7 @@ def isosurface(
     level: float,
     *,
     upsample: int = UPSAMPLE,
-    order: int = ORDER,
+    order: SplineOrder = ORDER,
     label: str = "",
 ) -> Isosurface:
     """Find where a periodic field has the value ``level``, in the first Brillouin zone.
@@ -93,8 +95,8 @@ def isosurface(
         Strictly between the smallest and the largest value.
     upsample : int
         Points of the finer mesh for one of the given, along each axis.
-    order : int
-        Of the spline between points: 1 for lines, up to 5.
+    order : {1, 2, 3, 4, 5}
+        Of the spline between points: 1 for lines.
     label : str
 
     Raises
@@ -130,7 +132,7 @@ def fermi_surface(
     threshold: float = 0.5,
     window: float = WINDOW,
     upsample: int = UPSAMPLE,
-    order: int = ORDER,
+    order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, ...]:
     """Find the sheets of the Fermi surface; of an insulator there are none.
 
@@ -147,7 +149,8 @@ def fermi_surface(
         For "shell".
     window : float
         Around the Fermi level, eV; for "shell".
-    upsample, order : int
+    upsample : int
+    order : {1, 2, 3, 4, 5}
         See ``isosurface``.
 
     Raises
@@ -171,7 +174,7 @@ def band_surfaces(
     *,
     level: float = 0.0,
     upsample: int = UPSAMPLE,
-    order: int = ORDER,
+    order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, ...]:
     """Find the surface of constant energy of every band that reaches the level: the Fermi surface from eigenvalues.
 
@@ -185,7 +188,8 @@ def band_surfaces(
         Lattice vectors of the primitive cell, rows, angstrom.
     level : float
         eV.
-    upsample, order : int
+    upsample : int
+    order : {1, 2, 3, 4, 5}
         See ``isosurface``.
     """
     values = np.sort(np.asarray(eigenvalues, dtype=np.float64), axis=1)
@@ -194,7 +198,7 @@ def band_surfaces(
 
 
 def edge_surfaces(
-    occupancy: KResolvedOccupancy, *, depth: float = 0.1, upsample: int = UPSAMPLE, order: int = ORDER
+    occupancy: KResolvedOccupancy, *, depth: float = 0.1, upsample: int = UPSAMPLE, order: SplineOrder = ORDER
 ) -> tuple[Isosurface, Isosurface]:
     """Find where electrons of an insulator are highest and lowest: surfaces of its valence and conduction edges.
 
@@ -206,7 +210,8 @@ def edge_surfaces(
         On a full mesh around Gamma.
     depth : float
         eV; more than the resolution of the bins.
-    upsample, order : int
+    upsample : int
+    order : {1, 2, 3, 4, 5}
         See ``isosurface``.
 
     Raises
@@ -215,8 +220,7 @@ def edge_surfaces(
         When k-points are not a full mesh, or a band does not reach that far.
     """
     edges = highest_state(occupancy), lowest_state(occupancy)
-    fields = (on_mesh(occupancy.kpoints, edge) for edge in edges)
-    return _edges(*fields, occupancy.cell, depth, upsample=upsample, order=order)
+    return _edges(edges, occupancy.kpoints, occupancy.cell, depth, upsample=upsample, order=order)
 
 
 def band_edge_surfaces(
@@ -227,11 +231,10 @@ def band_edge_surfaces(
     n_electrons: float,
     depth: float = 0.1,
     upsample: int = UPSAMPLE,
-    order: int = ORDER,
+    order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, Isosurface]:
     """As ``edge_surfaces``, from eigenvalues as ``band_surfaces`` has them and the number of valence electrons."""
-    fields = (on_mesh(kpoints, edge) for edge in edge_bands(eigenvalues, n_electrons))
-    return _edges(*fields, cell, depth, upsample=upsample, order=order)
+    return _edges(edge_bands(eigenvalues, n_electrons), kpoints, cell, depth, upsample=upsample, order=order)
 
 
 def _sheets(mesh: Floats, cell: ArrayLike, level: float, name: str, **options: Any) -> tuple[Isosurface, ...]:
@@ -242,18 +245,22 @@ def _sheets(mesh: Floats, cell: ArrayLike, level: float, name: str, **options: A
 
 
 def _edges(
-    valence: Floats, conduction: Floats, cell: ArrayLike, depth: float, **options: Any
+    edges: tuple[Floats, Floats], kpoints: ArrayLike, cell: ArrayLike, depth: float, **options: Any
 ) -> tuple[Isosurface, Isosurface]:
+    """Surfaces at a depth from the top of the first field (n_kpoints,), and from the bottom of the second."""
+    valence, conduction = (on_mesh(kpoints, edge) for edge in edges)
     return (
         isosurface(valence, cell, float(valence.max()) - depth, label="valence edge", **options),
         isosurface(conduction, cell, float(conduction.min()) + depth, label="conduction edge", **options),
     )
 
 
-def _upsampled(field: Floats, factor: int, order: int) -> Floats:
+def _upsampled(field: Floats, factor: int, order: SplineOrder) -> Floats:
     """The periodic field on a mesh that is finer by a factor along each axis, by splines."""
     if factor < 1 or int(factor) != factor:
         raise ValueError(f"upsample must be a whole number, at least 1; got {factor!r}.")
+    if order not in get_args(SplineOrder):
+        raise ValueError(f"order of the spline must be 1, 2, 3, 4 or 5; got {order!r}.")
     if factor == 1:
         return field
     places = np.indices([n * factor for n in field.shape]) / factor

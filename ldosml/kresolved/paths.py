@@ -81,9 +81,9 @@ class KPath:
         """
         vectors = np.asarray(cell, dtype=np.float64)
         reciprocal_lattice(vectors)  # or the error says what is wrong
-        found = Cell(vectors).bandpath(npoints=int(n_kpoints))
+        found = Cell(vectors).bandpath(npoints=int(n_kpoints))  # type: ignore[no-untyped-call]
         corners: list[tuple[int, str]] = []
-        for line in parse_path_string(found.path):
+        for line in parse_path_string(found.path):  # type: ignore[no-untyped-call]
             for position, name in enumerate(line):
                 start = corners[-1][0] + 1 if corners else 0
                 there = np.all(np.abs(found.kpts[start:] - found.special_points[name]) < 1e-9, axis=1)

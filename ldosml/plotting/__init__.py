@@ -25,6 +25,13 @@ from ldosml.plotting.labels import (
     unit_text,
 )
 from ldosml.plotting.learning import learning_curve_figure
+from ldosml.plotting.occupancy import (
+    band_figure,
+    isosurface_figure,
+    plot_band_image,
+    plot_isosurfaces,
+    plot_occupancy_dos,
+)
 from ldosml.plotting.properties import property_losses_figure, property_parity_figure
 from ldosml.plotting.smearings import smearing_figure
 from ldosml.plotting.spectra import plot_spectrum
@@ -40,12 +47,17 @@ __all__ = [
     "ENERGY_LABELS",
     "LDOS_LABEL",
     "PROPERTY_NAMES",
+    "band_figure",
     "comparison_figure",
     "derivative_figure",
     "error_table_figure",
+    "isosurface_figure",
     "learning_curve_figure",
     "loss_by_energy_figure",
     "parity_figure",
+    "plot_band_image",
+    "plot_isosurfaces",
+    "plot_occupancy_dos",
     "plot_spectrum",
     "png",
     "power_of_ten",

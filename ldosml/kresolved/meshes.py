@@ -1,0 +1,231 @@
+"""Meshes of k-points: the full mesh around Gamma, the part of it that symmetry leaves, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._validation import check_finite, check_shape
+from ldosml.kresolved.occupancy import KResolvedOccupancy
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_TOLERANCE = 1e-4  # of fractions: files round them
+_CELLS = 100_000  # that fractions are told apart by; their corners lie where no fraction of small integers does
+_OFFSET = 0.31830988618
+
+
+def gamma_mesh(n: int | tuple[int, int, int]) -> tuple[Floats, Floats]:
+    """All k-points of a mesh around Gamma, and their weights.
+
+    Parameters
+    ----------
+    n : int or 3 of them
+        k-points along each reciprocal lattice vector.
+
+    Returns
+    -------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors, above -1/2 up to 1/2, in the order of ``on_mesh``.
+    weights : array (n_kpoints,)
+        Equal, adding up to 1.
+
+    Raises
+    ------
+    ValueError
+        When a number is not whole, or below 1.
+
+    Examples
+    --------
+    >>> gamma_mesh((3, 1, 1))[0][:, 0].round(3)
+    array([ 0.   ,  0.333, -0.333])
+    """
+    shape = _shape(n)
+    kpoints = np.indices(shape).reshape(3, -1).T / shape
+    kpoints[kpoints > 0.5 + 1e-9] -= 1
+    return kpoints, np.full(len(kpoints), 1 / len(kpoints))
+
+
+def on_mesh(kpoints: ArrayLike, values: ArrayLike) -> Floats:
+    """Put what is known at the k-points of a full mesh around Gamma where it belongs.
+
+    Parameters
+    ----------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors, in any order, equivalent ones alike.
+    values : array (n_kpoints, ...)
+
+    Returns
+    -------
+    array (n1, n2, n3, ...)
+        Element i, j, k is that of the k-point i / n1, j / n2, k / n3, so that the field goes on periodically.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, or the k-points are no such mesh: some are missing, or Gamma is not among them.
+
+    Examples
+    --------
+    >>> on_mesh([[-0.25, 0, 0], [0.5, 0, 0], [0, 0, 0], [0.25, 0, 0]], [3.0, 2.0, 0.0, 1.0]).ravel()
+    array([0., 1., 2., 3.])
+    """
+    fractions, array = _given(kpoints, values)
+    shape = np.array([_divisions(axis) for axis in fractions.T])
+    return _filled(np.rint(fractions * shape).astype(np.int64), array, shape)
+
+
+def unfolded(kpoints: ArrayLike, values: ArrayLike, operations: ArrayLike, n: int | tuple[int, int, int]) -> Floats:
+    """Fill a full mesh around Gamma with what is known at its irreducible k-points.
+
+    Parameters
+    ----------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors.
+    values : array (n_kpoints, ...)
+        The same at k, R k and -k.
+    operations : array (n_operations, 3, 3)
+        Integer matrices R that act on fractions as columns.
+    n : int or 3 of them
+        k-points along each reciprocal lattice vector.
+
+    Returns
+    -------
+    array (n1, n2, n3, ...)
+        As ``on_mesh`` gives it.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, a k-point is not on the mesh, or some of the mesh are not reached.
+    """
+    fractions, array = _given(kpoints, values)
+    shape = np.array(_shape(n))
+    places = fractions * shape
+    off = np.abs(places - np.rint(places)) > _TOLERANCE * shape
+    if off.any():
+        first = fractions[off.any(axis=1)][0]
+        raise ValueError(f"k-points must lie on the mesh of {_times(shape)}; {first.tolist()} does not.")
+    images = _images(fractions, operations)
+    rows = np.tile(np.arange(len(array)), len(images))
+    return _filled(np.rint(images.reshape(-1, 3) * shape).astype(np.int64), array[rows], shape)
+
+
+def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floats, Integers]:
+    """Keep one of all k-points that symmetry, or time reversal, makes equal.
+
+    Whatever was found at the k-points that are kept is known at all of them: ``found[inverse]``.
+
+    Parameters
+    ----------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors.
+    operations : array (n_operations, 3, 3)
+        Integer matrices R that act on fractions as columns; -R is added to each. Of a group.
+
+    Returns
+    -------
+    representatives : array (n_irreducible, 3)
+    weights : array (n_irreducible,)
+        The share of all k-points that each stands for.
+    inverse : array (n_kpoints,)
+        Which of them stands for each.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit.
+
+    Examples
+    --------
+    >>> representatives, weights, inverse = irreducible(gamma_mesh((4, 1, 1))[0], [np.eye(3)])
+    >>> representatives[:, 0], weights
+    (array([0.  , 0.25, 0.5 ]), array([0.25, 0.5 , 0.25]))
+    """
+    fractions = _checked(kpoints)
+    cells = np.floor(_images(fractions, operations) * _CELLS + _OFFSET).astype(np.int64) % _CELLS
+    keys = (cells[..., 0] * _CELLS + cells[..., 1]) * _CELLS + cells[..., 2]
+    _, first, inverse, counts = np.unique(keys.min(axis=0), return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return fractions[first[order]], counts[order] / len(fractions), rank[inverse]
+
+
+def spread(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse: ArrayLike) -> KResolvedOccupancy:
+    """Occupancies at all ``kpoints`` (n_kpoints, 3), with equal weights, from those at the irreducible ones.
+
+    ``inverse`` (n_kpoints,) is that of ``irreducible``.
+    """
+    index, places = np.asarray(inverse), _checked(kpoints)
+    return replace(
+        occupancy,
+        kpoints=places,
+        probabilities=occupancy.probabilities[index],
+        weights=np.full(len(places), 1 / len(places)),
+        counts=None if occupancy.counts is None else occupancy.counts[index],
+    )
+
+
+def _shape(n: int | tuple[int, int, int]) -> tuple[int, int, int]:
+    """Three whole numbers, at least 1 each."""
+    numbers = np.broadcast_to(np.asarray(n), (3,)) if np.ndim(n) == 0 else np.asarray(n)
+    if numbers.shape != (3,) or not np.all((numbers >= 1) & (numbers == np.rint(numbers))):
+        raise ValueError(f"n must be a whole number of k-points along each vector, at least 1, or three; got {n!r}.")
+    return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def _checked(kpoints: ArrayLike) -> Floats:
+    fractions = np.asarray(kpoints, dtype=np.float64)
+    check_shape("kpoints", fractions, (None, 3), "n_kpoints, 3 fractions of reciprocal lattice vectors")
+    check_finite("kpoints", fractions)
+    if not len(fractions):
+        raise ValueError("A mesh needs at least one k-point; got none.")
+    return fractions
+
+
+def _given(kpoints: ArrayLike, values: ArrayLike) -> tuple[Floats, Floats]:
+    fractions, array = _checked(kpoints), np.asarray(values, dtype=np.float64)
+    check_shape("values", array, (len(fractions), *(None,) * (array.ndim - 1)), "n_kpoints, ...")
+    return fractions, array
+
+
+def _divisions(fractions: Floats) -> int:
+    """The smallest n for which all fractions are i / n."""
+    for n in range(1, len(fractions) + 1):
+        if np.all(np.abs(fractions * n - np.rint(fractions * n)) < _TOLERANCE * n):
+            return n
+    raise ValueError(
+        "k-points must be a full mesh around Gamma, i / n along each reciprocal lattice vector; these are not. Is the "
+        "mesh shifted, or a path?"
+    )
+
+
+def _images(fractions: Floats, operations: ArrayLike) -> Floats:
+    """k-points under each operation, and under each with time reversal, (2 n_operations, n_kpoints, 3)."""
+    turns = np.asarray(operations)
+    check_shape("operations", turns, (None, 3, 3), "n_operations, 3, 3")
+    turned = np.einsum("oij,kj->oki", turns, fractions)
+    return np.concatenate([turned, -turned])
+
+
+def _filled(places: Integers, values: Floats, shape: Integers) -> Floats:
+    """Values (n, ...) at integer places (n, 3), which repeat with ``shape``."""
+    flat = np.ravel_multi_index(tuple((places % shape).T), tuple(shape))
+    reached, rows = np.unique(flat, return_index=True)
+    total = int(np.prod(shape))
+    if len(reached) < total:
+        first = int(np.flatnonzero(np.append(reached, total) != np.arange(len(reached) + 1))[0])
+        fractions = np.array(np.unravel_index(first, tuple(shape))) / shape
+        raise ValueError(
+            f"{total - len(reached)} of the {total} k-points of the mesh of {_times(shape)} are missing, the first at "
+            f"{fractions.round(4).tolist()}. An irreducible mesh is to be unfolded, by all operations of its symmetry."
+        )
+    return np.asarray(values[rows].reshape(*shape, *values.shape[1:]), dtype=np.float64)
+
+
+def _times(shape: Integers) -> str:
+    return " x ".join(str(int(n)) for n in shape)

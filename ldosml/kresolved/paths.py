@@ -1,0 +1,129 @@
+"""Paths between corners of the Brillouin zone, along which bands are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from ase.cell import Cell
+from ase.dft.kpoints import parse_path_string
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._validation import check_finite, check_shape
+from ldosml.kresolved.brillouin import reciprocal_lattice
+
+Floats = NDArray[np.float64]
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KPath:
+    """k-points along straight lines between named corners.
+
+    Parameters
+    ----------
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors of ``cell``.
+    cell : array (3, 3)
+        Lattice vectors, rows, angstrom.
+    corners : tuple of (int, str)
+        k-point and name of each corner, in order. Where two that follow each other are neighbouring but different
+        k-points, the path jumps.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, or corners are not k-points in order.
+    """
+
+    kpoints: Floats
+    cell: Floats
+    corners: tuple[tuple[int, str], ...]
+
+    def __post_init__(self) -> None:
+        """Check shapes and order."""
+        for name, shape, axes in (("kpoints", (None, 3), "n_kpoints, 3"), ("cell", (3, 3), "3 lattice vectors, 3")):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            check_shape(name, values, shape, axes)
+            check_finite(name, values)
+            object.__setattr__(self, name, values)
+        places = [index for index, _ in self.corners]
+        if sorted(set(places)) != places or not set(places) <= set(range(len(self))):
+            raise ValueError(f"corners must be k-points of the {len(self)} on the path, in order; got {places}.")
+
+    @classmethod
+    def from_cell(cls, cell: ArrayLike, n_kpoints: int) -> Self:
+        """Make the path of Setyawan and Curtarolo for the lattice of a primitive cell.
+
+        Comput. Mater. Sci. 49, 299 (2010), as ASE has it. It depends on the lattice only, not on atoms.
+
+        Parameters
+        ----------
+        cell : array (3, 3)
+            Lattice vectors of the primitive cell, rows, angstrom. A conventional cell has a zone of its own, and so
+            another path.
+        n_kpoints : int
+            In all, up to rounding.
+
+        Raises
+        ------
+        ValueError
+            When the lattice vectors span no volume, or k-points are too few to draw every line of the path.
+
+        Examples
+        --------
+        >>> path = KPath.from_cell([[0, 2, 2], [2, 0, 2], [2, 2, 0]], 60)
+        >>> " ".join(path.ticks[1])
+        'Γ X W K Γ L U W L K|U X'
+        """
+        vectors = np.asarray(cell, dtype=np.float64)
+        reciprocal_lattice(vectors)  # or the error says what is wrong
+        found = Cell(vectors).bandpath(npoints=int(n_kpoints))  # type: ignore[no-untyped-call]
+        corners: list[tuple[int, str]] = []
+        for line in parse_path_string(found.path):  # type: ignore[no-untyped-call]
+            for position, name in enumerate(line):
+                start = corners[-1][0] + 1 if corners else 0
+                there = np.all(np.abs(found.kpts[start:] - found.special_points[name]) < 1e-9, axis=1)
+                index = start + int(there.argmax())
+                if position and index == start:
+                    raise ValueError(f"{n_kpoints} k-points are too few for the path {found.path}; take more.")
+                corners.append((index, name))
+        return cls(found.kpts, vectors, tuple(corners))
+
+    def __len__(self) -> int:
+        """Count the k-points."""
+        return len(self.kpoints)
+
+    def __repr__(self) -> str:
+        """Tell what it holds."""
+        return f"KPath({len(self)} k-points; {' '.join(self.ticks[1])})"
+
+    @property
+    def distances(self) -> Floats:
+        """How far each k-point is along the path, (n_kpoints,), 1/angstrom, 2 pi included; jumps are left out."""
+        steps = np.linalg.norm(np.diff(self.kpoints, axis=0) @ reciprocal_lattice(self.cell), axis=1)
+        steps[[index for index, _ in self._jumps()]] = 0.0
+        return np.concatenate([[0.0], np.cumsum(steps)]) if len(self) else np.zeros(0)
+
+    @property
+    def ticks(self) -> tuple[Floats, tuple[str, ...]]:
+        """Distances (n_ticks,) and names to write there; a jump has one tick with both names, "K|U"."""
+        jumps = {index + 1 for index, _ in self._jumps()}
+        places: list[int] = []
+        names: list[str] = []
+        for index, name in self.corners:
+            drawn = "Γ" if name in ("G", "GAMMA", "Gamma") else name.translate(_SUBSCRIPTS)
+            if index in jumps:
+                names[-1] += f"|{drawn}"
+            else:
+                places.append(index)
+                names.append(drawn)
+        return self.distances[places], tuple(names)
+
+    def _jumps(self) -> list[tuple[int, int]]:
+        """Pairs of neighbouring k-points that no line connects."""
+        places = [index for index, _ in self.corners]
+        return [(a, b) for a, b in pairwise(places) if b == a + 1 and not np.allclose(self.kpoints[a], self.kpoints[b])]

@@ -1,0 +1,244 @@
+"""Figures of what is known by k-point: occupancies along a path, the DOS beside them, and isosurfaces in the zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
+from mpl_toolkits.mplot3d.axes3d import Axes3D
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml._array import to_numpy
+from ldosml._validation import check_shape
+from ldosml.kresolved import BrillouinZone, Isosurface, KPath, KResolvedOccupancy, brillouin_zone
+from ldosml.plotting.labels import DOS_LABEL, ENERGY_LABELS
+from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, GREY, LOOKS, PAGE_WIDTH, SMALL_FONT, VERMILLION
+from ldosml.spectra import DOS
+
+Floats = NDArray[np.float64]
+
+_COLORS = "Blues"  # from white to dark in even steps of brightness
+_PANELS = 4  # of isosurfaces beside each other
+_ELEVATION, _AZIMUTH = 18.0, 32.0  # degrees
+_ZOOM = 1.5  # at which a sphere of this size fills its panel
+
+
+def plot_band_image(
+    ax: Axes,
+    occupancy: KResolvedOccupancy,
+    path: KPath,
+    *,
+    bands: ArrayLike | None = None,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> QuadMesh:
+    """Draw the probability of every bin along a path, and known eigenvalues as dots over it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    occupancy : KResolvedOccupancy
+        At the k-points of the path, in their order.
+    path : KPath
+    bands : array (n_kpoints, n_bands), optional
+        Eigenvalues in the zero of the bins, eV, in any order; infinite ones are left out.
+    low, high : float
+        Drawn are the energies between, eV.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+        For a colour bar.
+
+    Raises
+    ------
+    ValueError
+        When the occupancies or bands are not at the k-points of the path.
+    """
+    check_shape("kpoints of the occupancies", occupancy.kpoints, path.kpoints.shape, "n_kpoints of the path, 3")
+    grid, x = occupancy.grid, path.distances
+    ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    edges = grid.start + grid.step * (np.arange(grid.size + 1) - 0.5)
+    image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, vmax=1, rasterized=True)
+    if bands is not None:
+        _draw_bands(ax, x, np.asarray(bands, dtype=np.float64))
+    _name_corners(ax, path)
+    _finish_energies(ax, max(low, edges[0]), min(high, edges[-1]))
+    ax.set_ylabel(ENERGY_LABELS[grid.reference], fontsize=FONT)
+    return image
+
+
+def plot_occupancy_dos(ax: Axes, dos: DOS, *, reference: DOS | None = None) -> None:
+    """Draw the DOS per atom of one crystal beside its bands: energies upwards, predicted (solid) and DFT (dashed).
+
+    Raises ValueError when there are several structures.
+    """
+    for one, color, style, name in ((reference, BLUE, "--", "DFT"), (dos, VERMILLION, "-", "predicted")):
+        if one is None:
+            continue
+        values = to_numpy(one.per_atom())
+        check_shape("DOS per atom", values, (1, None), "1 structure, n_energies")
+        ax.plot(values[0], one.energies, style, color=color, linewidth=1.2, label=name)
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(3))
+    ax.set_xlabel(DOS_LABEL, fontsize=FONT)
+    _finish_energies(ax, dos.energies[0], dos.energies[-1])
+
+
+def band_figure(
+    occupancy: KResolvedOccupancy,
+    path: KPath,
+    *,
+    bands: ArrayLike | None = None,
+    dos: DOS | None = None,
+    reference_dos: DOS | None = None,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> Figure:
+    """Occupancies along a path as ``plot_band_image`` draws them; where a DOS is given, beside them.
+
+    ``low`` and ``high`` are the energies that are drawn, eV.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
+    ratios = [1.0] if dos is None else [3.0, 1.0]
+    axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    image = plot_band_image(axes[0], occupancy, path, bands=bands, low=low, high=high)
+    handles, names = axes[0].get_legend_handles_labels()
+    if dos is not None:
+        limits = axes[0].get_ylim()
+        plot_occupancy_dos(axes[1], dos, reference=reference_dos)
+        axes[1].set_ylim(limits)
+        handles, names = (a + b for a, b in zip((handles, names), axes[1].get_legend_handles_labels(), strict=True))
+    bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
+    bar.set_label("probability of a state", fontsize=FONT)
+    bar.ax.tick_params(labelsize=SMALL_FONT)
+    if handles:
+        figure.legend(
+            handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=SMALL_FONT, markerscale=5
+        )
+    return figure
+
+
+def plot_isosurfaces(ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike) -> None:
+    """Draw surfaces in the Brillouin zone, Gamma in the middle; where there are none, that is said.
+
+    Edges of the zone in front are drawn over the surfaces, those behind are dashed, as ``ax`` is turned now. The side
+    of a surface where the field is smaller (of a Fermi surface: that of the electrons) is paler.
+
+    Parameters
+    ----------
+    ax : mpl_toolkits.mplot3d.axes3d.Axes3D
+        With ``computed_zorder=False``, for edges to be in front.
+    surfaces : sequence of Isosurface
+        Each in its own colour, the seventh as the first.
+    cell : array (3, 3)
+        Lattice vectors of the primitive cell, rows, angstrom.
+    """
+    zone = brillouin_zone(cell)
+    triangles = [surface.vertices[surface.faces] for surface in surfaces]
+    if sum(map(len, triangles)):
+        colors = np.repeat([_rgb(n) for n in range(len(surfaces))], [len(t) for t in triangles], axis=0)
+        # In one collection, or a surface would be drawn as a whole before or behind another.
+        together = np.concatenate(triangles)
+        shown = Poly3DCollection(
+            together, facecolors=_shaded(together, colors, _view(ax)), edgecolors="none", antialiased=False, zorder=2
+        )
+        shown.set_rasterized(True)
+        ax.add_collection3d(shown)
+    else:
+        ax.text(0, 0, 0, "no surface", ha="center", va="center", fontsize=FONT, color=GREY)
+    _draw_zone(ax, zone)
+
+
+def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayLike) -> Figure:
+    """Isosurfaces of one crystal in panels beside each other, by their titles: say, from DFT and predicted.
+
+    Raises ValueError when there are none to draw.
+    """
+    if not surfaces:
+        raise ValueError("There is nothing to draw: no surfaces were given.")
+    columns = min(_PANELS, len(surfaces))
+    rows = -(-len(surfaces) // columns)
+    width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
+    figure = Figure(figsize=(width, rows * min(COLUMN_WIDTH, width / columns * 1.1) + 0.4), layout="constrained")
+    for place, (title, given) in enumerate(surfaces.items(), 1):
+        ax = figure.add_subplot(rows, columns, place, projection="3d", computed_zorder=False)
+        ax.view_init(elev=_ELEVATION, azim=_AZIMUTH)
+        plot_isosurfaces(ax, given, cell)
+        ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
+    most = max(map(len, surfaces.values()))
+    names = [dict.fromkeys(given[n].label for given in surfaces.values() if n < len(given)) for n in range(most)]
+    patches = [Patch(color=_rgb(n), label=", ".join(filter(None, name))) for n, name in enumerate(names)]
+    if len(patches) > 1:
+        figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, fontsize=SMALL_FONT)
+    return figure
+
+
+def _draw_bands(ax: Axes, x: Floats, bands: Floats) -> None:
+    check_shape("bands", bands, (len(x), None), "n_kpoints of the path, n_bands")
+    k, n = np.nonzero(np.isfinite(bands))
+    ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=1.6, markeredgewidth=0, label="DFT eigenvalues")
+
+
+def _name_corners(ax: Axes, path: KPath) -> None:
+    places, names = path.ticks
+    ax.set_xticks(places, names, fontsize=SMALL_FONT)
+    ax.tick_params(axis="x", length=0)
+    for place in places:
+        ax.axvline(place, color=GREY, linewidth=0.6)
+    ax.set_xlim(path.distances[0], path.distances[-1])
+
+
+def _finish_energies(ax: Axes, low: float, high: float) -> None:
+    ax.set_ylim(low, high)
+    ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
+    ax.tick_params(labelsize=SMALL_FONT)
+
+
+def _draw_zone(ax: Axes3D, zone: BrillouinZone) -> None:
+    """Edges of the zone; axes are left out, and all directions have the same scale."""
+    front = zone.normals @ _view(ax) > 0
+    in_front = {side for face, faces_us in zip(zone.faces, front, strict=True) if faces_us for side in _sides(face)}
+    lines = zone.vertices[zone.edges]
+    seen = np.array([tuple(edge) in in_front for edge in zone.edges.tolist()])
+    ax.add_collection3d(Line3DCollection(lines[~seen], colors=GREY, linewidths=0.6, linestyles="--", zorder=1))
+    ax.add_collection3d(Line3DCollection(lines[seen], colors="black", linewidths=0.8, zorder=3))
+    reach = np.linalg.norm(zone.vertices, axis=1).max()
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
+    ax.set_proj_type("ortho")
+    ax.set_box_aspect((1, 1, 1), zoom=_ZOOM)
+    ax.set_axis_off()
+
+
+def _sides(face: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Edges around a face, the smaller vertex first."""
+    return [(min(pair), max(pair)) for pair in zip(face, (*face[1:], face[0]), strict=True)]
+
+
+def _shaded(triangles: Floats, colors: Floats, light: Floats) -> Floats:
+    """Colours (n, 3) as lit from where one looks, darker where the surface turns away, paler on its side of less."""
+    a, b, c = triangles.transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    facing = normals @ light / np.maximum(np.linalg.norm(normals, axis=1), 1e-300)
+    pale = np.where(facing < 0, 0.45, 0.0)[:, None]
+    lit = (colors * (1 - pale) + pale) * (0.5 + 0.5 * np.abs(facing))[:, None]
+    return np.asarray(lit, dtype=np.float64)
+
+
+def _rgb(number: int) -> tuple[float, float, float]:
+    """Colour of a surface by its number."""
+    return to_rgb(LOOKS[number % len(LOOKS)][0])
+
+
+def _view(ax: Axes3D) -> Floats:
+    """Unit vector from the middle to who looks."""
+    elevation, azimuth = np.radians([ax.elev, ax.azim])
+    flat = np.cos(elevation)
+    return np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])

@@ -26,6 +26,7 @@ from ldosml.plotting.labels import (
 )
 from ldosml.plotting.learning import learning_curve_figure
 from ldosml.plotting.properties import property_losses_figure, property_parity_figure
+from ldosml.plotting.reliability import plot_log_loss, plot_reliability, reliability_figure
 from ldosml.plotting.smearings import smearing_figure
 from ldosml.plotting.spectra import plot_spectrum
 from ldosml.plotting.strategies import comparison_figure
@@ -46,6 +47,8 @@ __all__ = [
     "learning_curve_figure",
     "loss_by_energy_figure",
     "parity_figure",
+    "plot_log_loss",
+    "plot_reliability",
     "plot_spectrum",
     "png",
     "power_of_ten",
@@ -53,6 +56,7 @@ __all__ = [
     "property_name",
     "property_parity_figure",
     "quantity_name",
+    "reliability_figure",
     "representatives",
     "representatives_figure",
     "smearing_figure",

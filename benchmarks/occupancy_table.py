@@ -13,8 +13,6 @@ usual. Intervals are a bootstrap over test crystals. Beside the JSON file a figu
 import argparse
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import machine
@@ -53,46 +51,43 @@ PAPER = {
 WIDTHS = (0.0, 0.2)  # eV
 NEIGHBOR_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8)  # eV
 N_DRAWS = 1000
+TRUE = "true occupancies: "
+NAMES = ("training", "validation", "test")
 
 Occupancies = list[KResolvedOccupancy]
 Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
 
 
-@dataclass
-class Predicted:
-    """Occupancies of each crystal of a part, on its mesh and along its path."""
-
-    mesh: Occupancies
-    path: Occupancies
-
-
-def predict(model, crystals: CrystalSet, **options) -> Predicted:
-    """Predict at the k-points of each crystal."""
-    mesh, path = ([getattr(m, part) for m in crystals] for part in ("mesh", "path"))
-    weights = [bands.weights for bands in mesh]
-    return Predicted(
-        model.predict(crystals.crystals, [b.kpoints for b in mesh], weights=weights, **options),
-        model.predict(crystals.crystals, [b.kpoints for b in path], **options),
-    )
+def on_mesh(model, crystals: CrystalSet, **options) -> Occupancies:
+    """Predict on the mesh of each crystal."""
+    meshes = [m.mesh for m in crystals]
+    kpoints, weights = [bands.kpoints for bands in meshes], [bands.weights for bands in meshes]
+    return model.predict(crystals.crystals, kpoints, weights=weights, **options)
 
 
-def judge(predicted_on: Callable[[CrystalSet], Predicted], parts: Parts) -> dict[str, Judgement]:
-    """Judge the test part with each way to choose the threshold, by its name; the first is the main one."""
+def along_path(model, crystals: CrystalSet, **options) -> Occupancies:
+    """Predict along the path of each crystal."""
+    return model.predict(crystals.crystals, [m.path.kpoints for m in crystals], **options)
+
+
+def judge(model, parts: Parts, **options) -> dict[str, Judgement]:
+    """Judge the test part with each way to choose the threshold, by its name."""
     training, validation, test = parts
-    before, aside, found = (predicted_on(part) for part in parts)
-    known = [*training, *validation]
-    scale = fit_dos_scale(known, [*before.mesh, *aside.mesh])
+    before, aside, found = (on_mesh(model, part, **options) for part in parts)
+    aside_path, found_path = (along_path(model, part, **options) for part in (validation, test))
+    scale = fit_dos_scale([*training, *validation], [*before, *aside])
     judgements = {}
     for statistic in ("max", "sum"):
         for criterion in ("mae", "accuracy"):
-            threshold = choose_threshold(validation, aside.mesh, aside.path, statistic=statistic, criterion=criterion)
+            threshold = choose_threshold(validation, aside, aside_path, statistic=statistic, criterion=criterion)
             judgements[f"{statistic}, {criterion}"] = judge_occupancies(
-                test, found.mesh, found.path, threshold=threshold, scale=scale, smearing_widths=WIDTHS, n_draws=N_DRAWS
+                test, found, found_path, threshold=threshold, scale=scale, smearing_widths=WIDTHS, n_draws=N_DRAWS
             )
     return judgements
 
 
 def fit_prior(parts: Parts, grid: EnergyGrid) -> ClassPrior:
+    """Class prior of mesh and path together, as a model is trained."""
     training = parts[0]
     return ClassPrior(grid).fit(training.crystals, training.bands)
 
@@ -103,8 +98,8 @@ def fit_nearest(parts: Parts, grid: EnergyGrid) -> NearestCrystal:
     losses = []
     for width in NEIGHBOR_WIDTHS:
         model = NearestCrystal(width, grid).fit(training.crystals, [m.mesh for m in training])
-        found = predict(model, validation)
-        judged = judge_occupancies(validation, found.mesh, found.path, smearing_widths=(), n_draws=1)
+        found = on_mesh(model, validation), along_path(model, validation)
+        judged = judge_occupancies(validation, *found, smearing_widths=(), n_draws=1)
         losses.append(judged.estimates["log loss of a bin"].value)
     model.width = NEIGHBOR_WIDTHS[int(np.argmin(losses))]
     return model
@@ -154,17 +149,18 @@ def main() -> None:
     print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
     model = load_occupancy_model(given.model, device=given.device)
     start = time.perf_counter()
-    ours = judge(lambda part: predict(model, part, allow_unknown=True), parts)
+    ours = judge(model, parts, allow_unknown=True)
     seconds = time.perf_counter() - start
     prior, nearest = fit_prior(parts, model.grid_), fit_nearest(parts, model.grid_)
     baselines = {
-        "class prior": judge(lambda part: predict(prior, part), parts),
-        "nearest crystal": judge(lambda part: predict(nearest, part), parts),
+        "class prior": judge(prior, parts),
+        "nearest crystal": judge(nearest, parts),
     }
     kernel, chosen = judge_kernel(parts, model.grid_)
     main_ones = {"ours": ours["max, mae"]} | {name: one["max, mae"] for name, one in baselines.items()}
     columns = {"Park et al.": {name: Estimate(value) for name, value in PAPER.items()}}
-    columns |= {name: one.estimates for name, one in main_ones.items()} | {"averaged kernel": kernel}
+    columns |= {name: without_true(one) for name, one in main_ones.items()} | {"averaged kernel": kernel}
+    columns["true occupancies"] = of_true_occupancies(main_ones["ours"])
     print(f"\n{estimates_table(columns)}\n\nThresholds of ours, chosen on validation crystals:\n")
     print(thresholds_table(ours))
     named = worst(ours["max, mae"], given.write_worst) if given.write_worst else {}
@@ -188,7 +184,13 @@ def main() -> None:
     print("Written:", given.output, *files)
 
 
-NAMES = ("training", "validation", "test")
+def without_true(judged: Judgement) -> dict[str, Estimate]:
+    return {name: one for name, one in judged.estimates.items() if not name.startswith(TRUE)}
+
+
+def of_true_occupancies(judged: Judgement) -> dict[str, Estimate]:
+    """Errors that are left where the occupancies are the true ones."""
+    return {name.removeprefix(TRUE): one for name, one in judged.estimates.items() if name.startswith(TRUE)}
 
 
 def thresholds_table(judgements: dict[str, Judgement]) -> str:

@@ -100,8 +100,8 @@ class TestPerfectOccupancies:
 
     def test_that_is_the_bound_of_the_bins(self):
         for name, one in self.judged.estimates.items():
-            if name.startswith("bound by bins: "):
-                assert one == self.judged.estimates[name.removeprefix("bound by bins: ")]
+            if name.startswith("true occupancies: "):
+                assert one == self.judged.estimates[name.removeprefix("true occupancies: ")]
 
     def test_the_dos_of_counts_is_exact(self):
         for width in ("", ", smeared by 0.3 eV"):

@@ -100,7 +100,8 @@ def judge_occupancies(
     """Compare predicted occupancies with the bands of the crystals.
 
     Log loss is the mean over complete bins and the k-points of mesh and path of a crystal, and then over crystals.
-    Intervals are of a bootstrap over crystals.
+    Intervals are of a bootstrap over crystals. Beside the errors of predicted gaps stand those of the gaps that true
+    occupancies give: bins resolve no better, and few k-points may hide that a crystal is a metal.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def judge_occupancies(
         "log loss of a bin": estimate(mean_of(_known_mean(losses, axis=1)), draws),
         "expected calibration error": Estimate(trust.calibration_error),
         **judge_gaps(gaps, found, draws),
-        **{f"bound by bins: {name}": one for name, one in judge_gaps(gaps, bin_gaps(crystals, grid), draws).items()},
+        **{f"true occupancies: {name}": one for name, one in judge_gaps(gaps, bin_gaps(crystals, grid), draws).items()},
     }
     routes = _routes(mesh, scale)
     dos = {route: routed_dos(crystals, mesh, route, scale) for route in routes}
@@ -167,7 +168,7 @@ def judge_gaps(gaps: ArrayLike, predicted: ArrayLike, draws: Floats) -> dict[str
 
 
 def bin_gaps(crystals: Crystals, grid: EnergyGrid) -> Floats:
-    """Gaps that the bins allow to be found, (n_crystals,), eV: of the true occupancies at the k-points of each."""
+    """Gaps of the true occupancies at the k-points of each crystal, (n_crystals,), eV: what the bins resolve."""
     cells = [crystal.atoms.cell.array for crystal in crystals]
     mesh = [labelled(crystal.mesh, grid, cell) for crystal, cell in zip(crystals, cells, strict=True)]
     path = [labelled(crystal.path, grid, cell) for crystal, cell in zip(crystals, cells, strict=True)]

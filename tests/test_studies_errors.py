@@ -8,10 +8,11 @@ from sklearn.base import clone
 from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
 from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
+from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import settings as studies_settings
-from ldosml.studies.errors import PROPERTIES, group_draws, interval
+from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folding import as_environments, fold_of_each, with_rows
 
 THREE = Setup(n_splits=3)

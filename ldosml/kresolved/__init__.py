@@ -1,8 +1,10 @@
-"""Electronic structure resolved by k-point: occupancy of energy bins, and what follows from it."""
+"""Electronic structure resolved by k-point: occupancy of energy bins, what follows from it, and how good it is."""
 
 from ldosml.kresolved.bands import CrystalBands
 from ldosml.kresolved.brillouin import BrillouinZone, brillouin_zone, reciprocal_lattice
 from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos
+from ldosml.kresolved.dos_judging import fit_dos_scale, judge_dos, reference_dos
+from ldosml.kresolved.estimates import Estimate, estimates_table
 from ldosml.kresolved.fields import counted_bands, edge_bands, filling, highest_state, lowest_state, near_fermi
 from ldosml.kresolved.gap import OccupancyGap, bin_statistic, occupancy_gap
 from ldosml.kresolved.isosurfaces import (
@@ -13,41 +15,59 @@ from ldosml.kresolved.isosurfaces import (
     fermi_surface,
     isosurface,
 )
+from ldosml.kresolved.judged import KnownCrystal, labelled
+from ldosml.kresolved.judging import Judgement, judge_gaps, judge_occupancies
 from ldosml.kresolved.meshes import gamma_mesh, irreducible, on_mesh, spread, unfolded
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins, label_bins
 from ldosml.kresolved.paths import KPath
+from ldosml.kresolved.reliability import Reliability, reliability
+from ldosml.kresolved.thresholds import GapThreshold, choose_threshold
 
 __all__ = [
     "TAU",
     "BrillouinZone",
     "CrystalBands",
     "DOSScale",
+    "Estimate",
+    "GapThreshold",
     "Isosurface",
+    "Judgement",
     "KPath",
     "KResolvedOccupancy",
+    "KnownCrystal",
     "OccupancyGap",
+    "Reliability",
     "band_edge_surfaces",
     "band_surfaces",
     "bin_statistic",
     "brillouin_zone",
+    "choose_threshold",
     "counted_bands",
     "counted_dos",
     "edge_bands",
     "edge_surfaces",
     "energy_bins",
+    "estimates_table",
     "fermi_surface",
     "filling",
+    "fit_dos_scale",
     "gamma_mesh",
     "highest_state",
     "irreducible",
     "isosurface",
+    "judge_dos",
+    "judge_gaps",
+    "judge_occupancies",
     "label_bins",
+    "labelled",
     "lowest_state",
     "near_fermi",
     "occupancy_gap",
     "on_mesh",
     "raw_dos",
     "reciprocal_lattice",
+    "reference_dos",
+    "reliability",
     "spread",
     "unfolded",
 ]

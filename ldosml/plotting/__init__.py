@@ -33,6 +33,7 @@ from ldosml.plotting.occupancy import (
     plot_occupancy_dos,
 )
 from ldosml.plotting.properties import property_losses_figure, property_parity_figure
+from ldosml.plotting.reliability import plot_log_loss, plot_reliability, reliability_figure
 from ldosml.plotting.smearings import smearing_figure
 from ldosml.plotting.spectra import plot_spectrum
 from ldosml.plotting.strategies import comparison_figure
@@ -57,7 +58,9 @@ __all__ = [
     "parity_figure",
     "plot_band_image",
     "plot_isosurfaces",
+    "plot_log_loss",
     "plot_occupancy_dos",
+    "plot_reliability",
     "plot_spectrum",
     "png",
     "power_of_ten",
@@ -65,6 +68,7 @@ __all__ = [
     "property_name",
     "property_parity_figure",
     "quantity_name",
+    "reliability_figure",
     "representatives",
     "representatives_figure",
     "smearing_figure",

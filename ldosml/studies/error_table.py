@@ -10,10 +10,11 @@ import numpy as np
 from sklearn.base import clone
 
 from ldosml._journal import Record
+from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.errors import Errors
 from ldosml.studies.folding import Described, as_environments
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ldosml._journal import Record
+from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.regression import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval, without_properties
+from ldosml.studies.errors import Errors, without_properties
 from ldosml.studies.folding import Described, taught_by
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as

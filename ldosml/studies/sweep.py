@@ -16,6 +16,7 @@ from sklearn.model_selection import ParameterGrid
 
 from ldosml._journal import Record
 from ldosml._validation import check_choice, check_shape
+from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP
 from ldosml.fragments import CutMode
@@ -25,7 +26,7 @@ from ldosml.search import SearchedModel
 from ldosml.search.scores import check_closed_form
 from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval
+from ldosml.studies.errors import Errors
 from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with_rows
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as

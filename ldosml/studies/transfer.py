@@ -10,12 +10,13 @@ from ase.data import chemical_symbols
 from sklearn.base import clone
 
 from ldosml._journal import Record
+from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
 from ldosml.pipeline import DOSModel
 from ldosml.smearing import same_width
 from ldosml.studies._tabulated import Tabulated
-from ldosml.studies.errors import Errors, group_draws, interval, without_properties
+from ldosml.studies.errors import Errors, without_properties
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import given, known_as
 from ldosml.studies.settings import Setup

@@ -1,0 +1,206 @@
+"""Table 1 of Park et al. (kRESForge) beside a model of ours, and beside what any model has to beat.
+
+    python benchmarks/occupancy_table.py MODEL.safetensors [--split composition|prototype|element] [--held-out X ...]
+        [--output table.json] [--write-worst 5] [--device cpu]
+
+The crystals that ship with ldosml, split as ``split_crystals`` does, which must be how the model's were: it must not
+have seen validation and test crystals. Thresholds of the gap are chosen on validation crystals; the factors of the
+calibrated DOS are learned on training and validation crystals. What the baselines have to choose, they choose on
+validation crystals too (see occupancy_baselines.py). The paper's column is of other crystals, and says only what is
+usual. Intervals are a bootstrap over test crystals. Beside the JSON file a figure of reliability is written.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import machine
+import numpy as np
+from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal
+
+from ldosml.bootstrap import group_draws
+from ldosml.datasets import CrystalSet, load_crystals, split_crystals
+from ldosml.energy import EnergyGrid
+from ldosml.kresolved import (
+    Estimate,
+    Judgement,
+    KResolvedOccupancy,
+    choose_threshold,
+    estimates_table,
+    fit_dos_scale,
+    judge_dos,
+    judge_gaps,
+    judge_occupancies,
+    reference_dos,
+)
+from ldosml.neural import load_occupancy_model
+from ldosml.plotting import reliability_figure, write_figure
+
+PAPER = {
+    "gap: MAE (eV)": 0.39,
+    "gap: MAE of non-metals (eV)": 0.97,
+    "gap: r": 0.80,
+    "metal or not: accuracy": 0.90,
+    "metal or not: F1 of non-metals": 0.89,
+    "DOS raw: MAE (states/eV)": 2.73,
+    "DOS raw: r": 0.66,
+    "DOS scaled: MAE (states/eV)": 2.64,
+    "DOS scaled: r": 0.66,
+}
+WIDTHS = (0.0, 0.2)  # eV
+NEIGHBOR_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8)  # eV
+N_DRAWS = 1000
+TRUE = "true occupancies: "
+NAMES = ("training", "validation", "test")
+
+Occupancies = list[KResolvedOccupancy]
+Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
+
+
+def on_mesh(model, crystals: CrystalSet, **options) -> Occupancies:
+    """Predict on the mesh of each crystal."""
+    meshes = [m.mesh for m in crystals]
+    kpoints, weights = [bands.kpoints for bands in meshes], [bands.weights for bands in meshes]
+    return model.predict(crystals.crystals, kpoints, weights=weights, **options)
+
+
+def along_path(model, crystals: CrystalSet, **options) -> Occupancies:
+    """Predict along the path of each crystal."""
+    return model.predict(crystals.crystals, [m.path.kpoints for m in crystals], **options)
+
+
+def judge(model, parts: Parts, **options) -> dict[str, Judgement]:
+    """Judge the test part with each way to choose the threshold, by its name."""
+    training, validation, test = parts
+    before, aside, found = (on_mesh(model, part, **options) for part in parts)
+    aside_path, found_path = (along_path(model, part, **options) for part in (validation, test))
+    scale = fit_dos_scale([*training, *validation], [*before, *aside])
+    judgements = {}
+    for statistic in ("max", "sum"):
+        for criterion in ("mae", "accuracy"):
+            threshold = choose_threshold(validation, aside, aside_path, statistic=statistic, criterion=criterion)
+            judgements[f"{statistic}, {criterion}"] = judge_occupancies(
+                test, found, found_path, threshold=threshold, scale=scale, smearing_widths=WIDTHS, n_draws=N_DRAWS
+            )
+    return judgements
+
+
+def fit_prior(parts: Parts, grid: EnergyGrid) -> ClassPrior:
+    """Class prior of mesh and path together, as a model is trained."""
+    training = parts[0]
+    return ClassPrior(grid).fit(training.crystals, training.bands)
+
+
+def fit_nearest(parts: Parts, grid: EnergyGrid) -> NearestCrystal:
+    """Nearest crystal, with the width of labels that gives the least log loss on validation crystals."""
+    training, validation, _ = parts
+    losses = []
+    for width in NEIGHBOR_WIDTHS:
+        model = NearestCrystal(width, grid).fit(training.crystals, [m.mesh for m in training])
+        found = on_mesh(model, validation), along_path(model, validation)
+        judged = judge_occupancies(validation, *found, smearing_widths=(), n_draws=1)
+        losses.append(judged.estimates["log loss of a bin"].value)
+    model.width = NEIGHBOR_WIDTHS[int(np.argmin(losses))]
+    return model
+
+
+def judge_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate], dict]:
+    """Errors of the kernel on averaged SOAP, and what it chose."""
+    (*known, test), dos = parts, [[reference_dos(m, grid) for m in part] for part in parts[:2]]
+    training, validation = ((part.crystals, one, part.gaps) for part, one in zip(known, dos, strict=True))
+    model = AveragedKernel().fit(*training, validation)
+    draws = group_draws(test.names, N_DRAWS, 0)
+    estimates = judge_gaps(test.gaps, model.predict_gaps(test.crystals), draws)
+    for width in WIDTHS:
+        estimates |= judge_dos(test, model.predict_dos(test.crystals), draws, width, "counted")
+    chosen = {"gamma_dos": model.dos_.gamma, "gamma_gap": model.gap_.gamma, "metal_below": float(model.metal_below_)}
+    return estimates, chosen
+
+
+def worst(judged: Judgement, n: int) -> dict[str, list[str]]:
+    """Names of the ``n`` crystals whose DOS is best, in the middle, and worst."""
+    names = judged.ranked()
+    middle = max(0, (len(names) - n) // 2)
+    return {"best": names[:n], "median": names[middle : middle + n], "worst": names[-n:]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--crystals", default="crystals", help="name of the set that ships with ldosml")
+    parser.add_argument("--split", choices=("composition", "prototype", "element"), default="composition")
+    parser.add_argument("--held-out", nargs="*", default=(), help="prototypes or elements of the test part")
+    parser.add_argument("--test-size", type=float, default=0.1)
+    parser.add_argument("--validation-size", type=float, default=0.1)
+    parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("occupancy_table.json"))
+    parser.add_argument("--write-worst", type=int, default=0, metavar="N", help="name N best, middle, worst crystals")
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    parts = split_crystals(
+        load_crystals(given.crystals),
+        given.split,
+        given.held_out,
+        test_size=given.test_size,
+        validation_size=given.validation_size,
+        random_state=given.random_state,
+    )
+    print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
+    model = load_occupancy_model(given.model, device=given.device)
+    start = time.perf_counter()
+    ours = judge(model, parts, allow_unknown=True)
+    seconds = time.perf_counter() - start
+    prior, nearest = fit_prior(parts, model.grid_), fit_nearest(parts, model.grid_)
+    baselines = {
+        "class prior": judge(prior, parts),
+        "nearest crystal": judge(nearest, parts),
+    }
+    kernel, chosen = judge_kernel(parts, model.grid_)
+    main_ones = {"ours": ours["max, mae"]} | {name: one["max, mae"] for name, one in baselines.items()}
+    columns = {"Park et al.": {name: Estimate(value) for name, value in PAPER.items()}}
+    columns |= {name: without_true(one) for name, one in main_ones.items()} | {"averaged kernel": kernel}
+    columns["true occupancies"] = of_true_occupancies(main_ones["ours"])
+    print(f"\n{estimates_table(columns)}\n\nThresholds of ours, chosen on validation crystals:\n")
+    print(thresholds_table(ours))
+    named = worst(ours["max, mae"], given.write_worst) if given.write_worst else {}
+    for which, names in named.items():
+        print(f"{which} by the error of the DOS: {', '.join(names)}")
+    print(f"{seconds:.0f} s for the predictions of ours and their judgement")
+    report = {
+        "machine": machine.describe(),
+        "model": given.model.name,
+        "split": {"by": given.split, "held_out": list(given.held_out), "random_state": given.random_state},
+        "parts": {name: part.names for name, part in zip(NAMES, parts, strict=True)},
+        "ours": {name: one.to_dict() for name, one in ours.items()},
+        **{model: {name: one.to_dict() for name, one in found.items()} for model, found in baselines.items()},
+        "nearest crystal width": nearest.width,
+        "averaged kernel": {name: one.to_dict() for name, one in kernel.items()} | chosen,
+        "by DOS error": named,
+    }
+    given.output.write_text(json.dumps(report, allow_nan=False, indent=1))
+    figure = reliability_figure(main_ones)
+    files = write_figure(figure, given.output.with_name(f"{given.output.stem}_reliability"), overwrite=True)
+    print("Written:", given.output, *files)
+
+
+def without_true(judged: Judgement) -> dict[str, Estimate]:
+    return {name: one for name, one in judged.estimates.items() if not name.startswith(TRUE)}
+
+
+def of_true_occupancies(judged: Judgement) -> dict[str, Estimate]:
+    """Errors that are left where the occupancies are the true ones."""
+    return {name.removeprefix(TRUE): one for name, one in judged.estimates.items() if name.startswith(TRUE)}
+
+
+def thresholds_table(judgements: dict[str, Judgement]) -> str:
+    """Gap errors by statistic and criterion of the threshold."""
+    columns = {}
+    for name, one in judgements.items():
+        gaps = {row: value for row, value in one.estimates.items() if row.startswith(("gap", "metal"))}
+        columns[name] = {"threshold": Estimate(one.threshold.threshold), **gaps}
+    return estimates_table(columns)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,15 +15,20 @@ from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import KOccupancyRegressor
-from ldosml.neural.weights import load_occupancy_model, save_occupancy_model
+from ldosml.neural.structure import ElectronicStructure, electronic_structure, full_mesh
+from ldosml.neural.weights import load_occupancy_model, open_occupancy_model, save_occupancy_model
 
 __all__ = [
     "Crystal",
+    "ElectronicStructure",
     "Epoch",
     "KOccupancyRegressor",
     "OccupancyConfig",
     "OccupancyNetwork",
+    "electronic_structure",
+    "full_mesh",
     "load_occupancy_model",
+    "open_occupancy_model",
     "primitive_kpoints",
     "save_occupancy_model",
     "standardized",

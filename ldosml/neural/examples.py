@@ -29,7 +29,7 @@ class Example:
     """One crystal to learn from.
 
     presence, counts (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; known (n_bins,): bins
-    that bands are complete in.
+    that bands are complete in; gap: eV.
     """
 
     graph: CrystalGraph
@@ -38,6 +38,7 @@ class Example:
     presence: Halves
     counts: Halves | None
     known: NDArray[np.bool_]
+    gap: float
 
 
 def make_example(
@@ -51,6 +52,7 @@ def make_example(
         bands.labels(grid, kind, width).astype(np.float16),
         bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
         bands.known_bins(grid, REACH * width if kind == "soft" else 0.0),
+        bands.gap,
     )
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -16,12 +16,21 @@ from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from ldosml._validation import check_choice, check_positive
-from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins
+from ldosml.kresolved import (
+    CrystalBands,
+    GapThreshold,
+    KResolvedOccupancy,
+    OccupancyGap,
+    energy_bins,
+    occupancy_gap,
+)
+from ldosml.kresolved.thresholds import best_threshold
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
 from ldosml.neural.examples import Example, make_example, mean_labels
-from ldosml.neural.graph import batched, crystal_graph
+from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
@@ -87,6 +96,10 @@ class KOccupancyRegressor(BaseEstimator):
     elements_ : tuple of int
         Atomic numbers that were trained on.
     history_ : list of Epoch
+    gap_threshold_ : GapThreshold
+        For the least error of the gaps of the validation crystals; that of no training without any.
+    training_ : dict
+        What it was trained on, for whoever gets the file: empty, or what ``ldosml train-occupancy`` says of it.
 
     Examples
     --------
@@ -191,9 +204,19 @@ class KOccupancyRegressor(BaseEstimator):
         self.history_ = train(
             network, training, aside, settings, device=self.device, checkpoint=path, progress=progress
         )
+        self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
         self.network_ = network.eval()
+        self.gap_threshold_ = self._threshold(aside)
         return self
+
+    def gap(self, occupancy: KResolvedOccupancy) -> OccupancyGap:
+        """Find the gap of one crystal, with the threshold of ``gap_threshold_``; see ``occupancy_gap``.
+
+        Best from k-points of mesh and path together, which is what the threshold was chosen on.
+        """
+        check_is_fitted(self)
+        return occupancy_gap(occupancy, self.gap_threshold_.threshold, self.gap_threshold_.statistic)
 
     @torch.no_grad()
     def predict(
@@ -235,15 +258,36 @@ class KOccupancyRegressor(BaseEstimator):
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
-        graph = batched([crystal_graph(crystal, config.n_neighbors)], self.device)
+        logits, counts = self._outputs(
+            crystal_graph(crystal, config.n_neighbors), kpoint_images(kpoints, operations(crystal, config))
+        )
+        placed = None if weights is None else np.asarray(weights, dtype=np.float64)
+        numbers = None if counts is None else counts.numpy()
+        return KResolvedOccupancy(self.grid_, kpoints, logits.sigmoid().numpy(), crystal.cell, placed, numbers)
+
+    def _outputs(self, one: CrystalGraph, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and counts where they are learned, (n_kpoints, n_bins), of k-points (n_kpoints, n_images, 3)."""
+        graph = batched([one], self.device)
         encoded = self.network_.encoder(graph)
         at_once = max(1, min(_AT_ONCE, _EDGES_AT_ONCE // len(graph.sources)))
-        images = kpoint_images(kpoints, operations(crystal, config)).to(self.device)
-        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.split(at_once)]
+        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.to(self.device).split(at_once)]
         logits = torch.cat([part[0][0] for part in parts]).double().cpu()
-        counts = torch.cat([part[1][0] for part in parts]).double().cpu().numpy() if config.counts else None
-        placed = None if weights is None else np.asarray(weights, dtype=np.float64)
-        return KResolvedOccupancy(self.grid_, kpoints, logits.sigmoid().numpy(), crystal.cell, placed, counts)
+        if not self.network_.config.counts:
+            return logits, None
+        return logits, torch.cat([part[1][0] for part in parts]).double().cpu()
+
+    @torch.no_grad()
+    def _threshold(self, examples: list[Example]) -> GapThreshold:
+        """The best one for the largest probabilities over all k-points of validation crystals."""
+        if not examples:
+            return GapThreshold()
+        values = np.array(
+            [
+                self._outputs(e.graph, kpoint_images(e.kpoints, e.operations))[0].sigmoid().numpy().max(axis=0)
+                for e in examples
+            ]
+        )
+        return best_threshold(values, np.array([e.gap for e in examples]), self.grid_)
 
     def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
         present = {int(number) for crystal in crystals for number in crystal.numbers}

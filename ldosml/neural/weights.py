@@ -10,7 +10,9 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from ldosml._shipped import shipped_file
 from ldosml.energy import EnergyGrid
+from ldosml.kresolved import GapThreshold
 from ldosml.neural._tensors import check_tensors, read_tensors, write_tensors
 from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
@@ -41,6 +43,8 @@ def save_occupancy_model(model: KOccupancyRegressor, path: str | os.PathLike[str
         "config": asdict(model.network_.config),
         "grid": asdict(model.grid_),
         "elements": [int(number) for number in model.elements_],
+        "gap_threshold": {name: value for name, value in asdict(model.gap_threshold_).items() if value == value},
+        "training": model.training_,
         "history": [asdict(epoch) for epoch in model.history_],
     }
     write_tensors(Path(path), FORMAT, model.network_.state_dict(), spec, overwrite)
@@ -69,6 +73,17 @@ def load_occupancy_model(path: str | os.PathLike[str], *, device: str = "cpu") -
     return model
 
 
+def open_occupancy_model(name: str, *, device: str = "cpu") -> KOccupancyRegressor:
+    """Read the model in a file, or the one of this name that ships with the project; see ``load_occupancy_model``.
+
+    Raises ValueError for a name that is neither a file nor shipped.
+    """
+    path = Path(name)
+    if path.suffix or path.exists():
+        return load_occupancy_model(path, device=device)
+    return load_occupancy_model(shipped_file(name, ".safetensors", "occupancy model"), device=device)
+
+
 def _restored(spec: Mapping[str, Any]) -> KOccupancyRegressor:
     """The model without its weights."""
     parameters = dict(spec["parameters"])
@@ -80,5 +95,7 @@ def _restored(spec: Mapping[str, Any]) -> KOccupancyRegressor:
     if model.grid_.size != model.network_.config.n_bins:
         raise ValueError(f"its grid has {model.grid_.size} bins, its network {model.network_.config.n_bins}")
     model.elements_ = tuple(int(number) for number in spec["elements"])
+    model.gap_threshold_ = GapThreshold(**spec["gap_threshold"])
+    model.training_ = dict(spec["training"])
     model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
     return model

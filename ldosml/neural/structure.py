@@ -1,0 +1,116 @@
+"""What a trained model says of one crystal: occupancies along a path and on a mesh, the gap, the DOS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase import Atoms
+
+from ldosml.kresolved import (
+    KPath,
+    KResolvedOccupancy,
+    OccupancyGap,
+    counted_dos,
+    gamma_mesh,
+    irreducible,
+    raw_dos,
+    spread,
+)
+from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
+from ldosml.neural.regressor import KOccupancyRegressor
+from ldosml.spectra import DOS
+
+
+@dataclass(frozen=True, eq=False)
+class ElectronicStructure:
+    """Made by ``electronic_structure``.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The standardised primitive cell, which all k-points are fractions of.
+    path : KPath
+    along : KResolvedOccupancy
+        At the k-points of the path.
+    mesh : KResolvedOccupancy
+        At the irreducible k-points of a mesh around Gamma, with weights.
+    gap : OccupancyGap
+        From both; its k-points are counted along the path first, then on the mesh.
+    """
+
+    crystal: Crystal
+    path: KPath
+    along: KResolvedOccupancy
+    mesh: KResolvedOccupancy
+    gap: OccupancyGap
+
+    @property
+    def edges(self) -> tuple[Floats | None, Floats | None]:
+        """k-points (3,) of valence and conduction edge, fractions; None for a metal."""
+        kpoints = np.concatenate([self.along.kpoints, self.mesh.kpoints])
+        valence, conduction = self.gap.valence_kpoint, self.gap.conduction_kpoint
+        return None if valence is None else kpoints[valence], None if conduction is None else kpoints[conduction]
+
+    @property
+    def dos(self) -> DOS:
+        """DOS of the mesh, states/eV of the primitive cell: by counts where the model knows them (``counted_dos``)."""
+        make = raw_dos if self.mesh.counts is None else counted_dos
+        return make(self.mesh, len(self.crystal))
+
+
+def electronic_structure(
+    model: KOccupancyRegressor, atoms: Atoms, *, n_path: int = 200, mesh: int = 8, allow_unknown: bool = False
+) -> ElectronicStructure:
+    """Ask a model for everything about one crystal.
+
+    Parameters
+    ----------
+    model : KOccupancyRegressor
+        Fitted.
+    atoms : Atoms
+        In any cell; described by its standardised primitive one.
+    n_path : int
+        k-points along the path of Setyawan and Curtarolo (``KPath.from_cell``), up to rounding.
+    mesh : int
+        k-points along each reciprocal lattice vector; asked for are those that symmetry leaves.
+    allow_unknown : bool
+        Only warn of elements that were not trained on.
+
+    Raises
+    ------
+    NotFittedError
+    ValueError
+        When the crystal is refused (see ``standardized``), has unknown elements, or there are too few k-points.
+    """
+    crystal = standardized(atoms)
+    path = KPath.from_cell(crystal.cell, n_path)
+    kpoints, weights, _ = _irreducible_mesh(crystal, mesh)
+    both = np.concatenate([path.kpoints, kpoints])
+    found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
+    n = len(path)
+    along, on_mesh = (_part(found, part) for part in (slice(0, n), slice(n, None)))
+    return ElectronicStructure(crystal, path, along, replace(on_mesh, weights=weights), model.gap(found))
+
+
+def full_mesh(
+    model: KOccupancyRegressor, crystal: Crystal, n: int = 21, *, allow_unknown: bool = False
+) -> KResolvedOccupancy:
+    """Occupancies at all n^3 k-points around Gamma, for isosurfaces; the model is asked at those that symmetry leaves.
+
+    Raises as ``KOccupancyRegressor.predict`` does.
+    """
+    kpoints, _, inverse = _irreducible_mesh(crystal, n)
+    found = model.predict([crystal], kpoints, allow_unknown=allow_unknown)[0]
+    return spread(found, gamma_mesh(n)[0], inverse)
+
+
+def _irreducible_mesh(crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:
+    return irreducible(gamma_mesh(n)[0], point_group(crystal))
+
+
+def _part(occupancy: KResolvedOccupancy, part: slice) -> KResolvedOccupancy:
+    counts = None if occupancy.counts is None else occupancy.counts[part]
+    return replace(
+        occupancy, kpoints=occupancy.kpoints[part], probabilities=occupancy.probabilities[part], counts=counts
+    )

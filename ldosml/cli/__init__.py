@@ -1,6 +1,7 @@
 """The command line: ``ldosml demo | info | import | fit | predict | properties | report | search``, and the studies.
 
-Those are ``ldosml sweep | learning-curve | smearing | compare | errors | transfer``.
+Those are ``ldosml sweep | learning-curve | smearing | compare | errors | transfer``. On crystals, by neural models:
+``ldosml bands | dos | fermi-surface | train-occupancy``.
 
 Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
 1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt, or an option
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldosml.cli import commands, contests, curves, deriving, searching  # noqa: F401  each adds its commands
+from ldosml.cli import commands, contests, curves, deriving, occupancies, searching  # noqa: F401  each adds its commands
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
 from ldosml.cli.wording import in_options

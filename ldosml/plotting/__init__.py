@@ -27,6 +27,7 @@ from ldosml.plotting.labels import (
 from ldosml.plotting.learning import learning_curve_figure
 from ldosml.plotting.occupancy import (
     band_figure,
+    dos_figure,
     isosurface_figure,
     plot_band_image,
     plot_isosurfaces,
@@ -51,6 +52,7 @@ __all__ = [
     "band_figure",
     "comparison_figure",
     "derivative_figure",
+    "dos_figure",
     "error_table_figure",
     "isosurface_figure",
     "learning_curve_figure",

@@ -19,7 +19,18 @@ from ldosml._array import to_numpy
 from ldosml._validation import check_shape
 from ldosml.kresolved import BrillouinZone, Isosurface, KPath, KResolvedOccupancy, brillouin_zone
 from ldosml.plotting.labels import DOS_LABEL, ENERGY_LABELS
-from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, GREY, LOOKS, PAGE_WIDTH, SMALL_FONT, VERMILLION
+from ldosml.plotting.style import (
+    BLUE,
+    COLUMN_WIDTH,
+    FONT,
+    GREY,
+    LOOKS,
+    PAGE_WIDTH,
+    SMALL_FONT,
+    VERMILLION,
+    finish_energy_axis,
+    mark_fermi_level,
+)
 from ldosml.spectra import DOS
 
 Floats = NDArray[np.float64]
@@ -90,6 +101,25 @@ def plot_occupancy_dos(ax: Axes, dos: DOS, *, reference: DOS | None = None) -> N
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.set_xlabel(DOS_LABEL, fontsize=FONT)
     _finish_energies(ax, dos.energies[0], dos.energies[-1])
+
+
+def dos_figure(dos: DOS) -> Figure:
+    """Draw the DOS per atom of one crystal over energies.
+
+    Raises ValueError when there are several structures.
+    """
+    values = to_numpy(dos.per_atom())
+    check_shape("DOS per atom", values, (1, None), "1 structure, n_energies")
+    figure = Figure(figsize=(PAGE_WIDTH, 2.8), layout="constrained")
+    ax = figure.subplots()
+    ax.fill_between(dos.energies, values[0], color=VERMILLION, alpha=0.2, linewidth=0)
+    ax.plot(dos.energies, values[0], color=VERMILLION, linewidth=1.2, label="predicted")
+    mark_fermi_level(ax, to_numpy(dos.energies), dos.grid.reference)
+    finish_energy_axis(ax, to_numpy(dos.energies), dos.grid.reference)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel(DOS_LABEL, fontsize=FONT)
+    ax.legend(frameon=False, fontsize=SMALL_FONT)
+    return figure
 
 
 def band_figure(

@@ -1,0 +1,409 @@
+"""The commands that ask, and train, neural models of the electronic structure of crystals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from ldosml._files import replacing
+from ldosml.cli.display import Stages, cautioning, emit, results, strict, table
+from ldosml.cli.options import AsJson, Overwrite, Seed, Temperature, app, check_folder, refuse_existing
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from matplotlib.figure import Figure
+
+    from ldosml.datasets import CrystalSet
+    from ldosml.kresolved import Isosurface
+    from ldosml.neural import ElectronicStructure, Epoch, KOccupancyRegressor
+    from ldosml.properties import PropertyTable
+
+Structure = Annotated[Path, typer.Argument(help="One crystal: CIF, POSCAR, or another format that ASE reads.")]
+Model = Annotated[
+    str, typer.Option(help="A model that train-occupancy wrote (.safetensors), or the name of a shipped one.")
+]
+AllowUnknown = Annotated[
+    bool, typer.Option("--allow-unknown", help="Guess, with a warning, where the model never saw an element.")
+]
+Mesh = Annotated[int, typer.Option(min=1, max=64, help="k-points along each reciprocal lattice vector.")]
+Depth = Annotated[float, typer.Option(min=0.0, help="How far within the bands surfaces lie where there is a gap, eV.")]
+
+
+@app.command()
+def bands(
+    structure: Structure,
+    model: Model = "crystals",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
+        "ldosml-bands"
+    ),
+    n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = 200,
+    mesh: Mesh = 8,
+    allow_unknown: AllowUnknown = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the bands of a crystal along a path: which energies hold states, by probability; gap, metal or not."""
+    stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
+    found = _asked(structure, model, n_kpoints, mesh, allow_unknown, stages)
+    facts = _facts(structure, model, found)
+    with stages("Drawing and writing"):
+        from ldosml.plotting import band_figure
+
+        figure = band_figure(found.along, found.path, dos=found.dos)
+        _write(output, "bands", figure, {"bands.csv": _bands_csv(found), "bands.json": _json(facts)}, overwrite)
+    emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
+
+
+@app.command()
+def dos(
+    structure: Structure,
+    model: Model = "crystals",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report, figure, CSV and JSON.")] = Path(
+        "ldosml-dos"
+    ),
+    mesh: Mesh = 8,
+    temperature: Temperature = 300.0,
+    allow_unknown: AllowUnknown = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the DOS of a crystal within 10 eV of the Fermi level, and what follows from it; one HTML page.
+
+    Electrons below that are not counted, and so band and free energies are those of the states that are seen.
+    """
+    stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
+    found = _asked(structure, model, 100, mesh, allow_unknown, stages)
+    facts = _facts(structure, model, found)
+    with stages("Deriving properties"), cautioning() as cautions:
+        derived = _derived(found, structure.stem, temperature)
+    with stages("Drawing and writing"):
+        from ldosml.plotting import band_figure, dos_figure
+        from ldosml.report import write_crystal_report
+
+        facts |= {"properties": derived.to_dict(), "cautions": cautions}
+        texts = {"dos.csv": _dos_csv(found), "dos.json": _json(facts)}
+        _write(output, "dos", dos_figure(found.dos), texts, overwrite)
+        write_crystal_report(
+            output / "report.html",
+            title=f"{facts['formula']}: predicted electronic structure",
+            facts={key: facts[key] for key in facts if key not in ("properties", "cautions")},
+            bands=band_figure(found.along, found.path, dos=found.dos),
+            properties=derived,
+            cautions=cautions,
+        )
+    emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
+
+
+@app.command(name="fermi-surface")
+def fermi_surface(
+    structure: Structure,
+    model: Model = "crystals",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
+        "ldosml-fermi-surface"
+    ),
+    mesh: Mesh = 21,
+    depth: Depth = 0.2,
+    allow_unknown: AllowUnknown = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the Fermi surface of a metal; of a crystal with a gap, surfaces just within its two bands at the gap.
+
+    The triangles are written in 1/angstrom, Gamma at the origin.
+    """
+    stages = Stages()
+    files = _files(output, ("triangles.csv", "fermi-surface.json"), "fermi-surface", overwrite)
+    found = _asked(structure, model, 100, 8, allow_unknown, stages)
+    with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
+        surfaces = _surfaces(_opened(model), found, mesh, depth, allow_unknown)
+    facts = _facts(structure, model, found)
+    facts["surfaces"] = [
+        {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
+    ]
+    with stages("Drawing and writing"):
+        from ldosml.plotting import isosurface_figure
+
+        figure = isosurface_figure({facts["formula"]: surfaces}, found.crystal.cell)
+        texts = {"triangles.csv": _triangles_csv(surfaces), "fermi-surface.json": _json(facts)}
+        _write(output, "fermi-surface", figure, texts, overwrite)
+    emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
+
+
+def _opened(name: str) -> KOccupancyRegressor:
+    from ldosml.neural import open_occupancy_model
+
+    return open_occupancy_model(name)
+
+
+def _asked(
+    structure: Path, model: str, n_path: int, mesh: int, allow_unknown: bool, stages: Stages
+) -> ElectronicStructure:
+    from ldosml.neural import electronic_structure
+
+    with stages(f"Reading {model}"):
+        loaded = _opened(model)
+    atoms = _one_structure(structure)
+    with stages(f"Asking for {_formula(atoms)}"), cautioning():
+        return electronic_structure(loaded, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
+
+
+def _one_structure(path: Path) -> Atoms:
+    from ldosml.datasets.importing import read_structures
+
+    frames = read_structures(path)
+    if len(frames) != 1:
+        raise ValueError(f"{path} holds {len(frames)} structures; give a file of one crystal.")
+    return frames[0]
+
+
+def _formula(atoms: Atoms) -> str:
+    return str(atoms.get_chemical_formula("metal"))  # type: ignore[no-untyped-call]
+
+
+def _facts(structure: Path, model: str, found: ElectronicStructure) -> dict[str, Any]:
+    """What is known of a crystal, for JSON and for people."""
+    gap, atoms = found.gap, found.crystal.atoms()
+    valence, conduction = (None if k is None else k.round(6).tolist() for k in found.edges)
+    return {
+        "structure": str(structure),
+        "model": model,
+        "formula": _formula(atoms),
+        "n_atoms": len(atoms),
+        "cell": found.crystal.cell.tolist(),
+        "metal": gap.is_metal,
+        "gap": gap.gap,
+        "valence_edge": gap.valence_edge,
+        "valence_kpoint": valence,
+        "conduction_edge": gap.conduction_edge,
+        "conduction_kpoint": conduction,
+    }
+
+
+def _derived(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:
+    """Properties of the DOS, with as many electrons as it has states below its Fermi level, which is at zero."""
+    from ldosml.properties import derive_properties, integrated_dos
+
+    below = np.asarray(integrated_dos(found.dos))[0]
+    n_electrons = float(np.interp(0.0, found.dos.energies, below))
+    return derive_properties(found.dos, n_electrons, np.array([temperature]), names=[name])
+
+
+def _surfaces(
+    model: KOccupancyRegressor, found: ElectronicStructure, n: int, depth: float, allow_unknown: bool
+) -> Sequence[Isosurface]:
+    from ldosml import kresolved
+    from ldosml.neural import full_mesh
+
+    with cautioning():
+        occupancy = full_mesh(model, found.crystal, n, allow_unknown=allow_unknown)
+    if found.gap.is_metal:
+        return kresolved.fermi_surface(occupancy, method="shell" if occupancy.counts is None else "filling")
+    return kresolved.edge_surfaces(occupancy, depth=depth)
+
+
+def _files(output: Path, texts: Iterable[str], figure: str, overwrite: bool) -> list[str]:
+    """Everything that will be written; refuses what exists before any work is done."""
+    check_folder(output)
+    files = [output / name for name in (*texts, f"{figure}.pdf", f"{figure}.png")]
+    for file in files:
+        if file.exists():
+            refuse_existing(file, overwrite)
+    return [str(file) for file in files]
+
+
+def _write(output: Path, name: str, figure: Figure, texts: dict[str, str], overwrite: bool) -> None:
+    from ldosml.plotting import write_figure
+
+    output.mkdir(parents=True, exist_ok=True)
+    write_figure(figure, output / name, overwrite=overwrite)
+    for file, text in texts.items():
+        with replacing(output / file, overwrite) as stream:
+            stream.write(text.encode())
+
+
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(strict(facts), indent=2, allow_nan=False) + "\n"
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _bands_csv(found: ElectronicStructure) -> str:
+    """A row for each k-point: its place on the path, then the probability of each bin."""
+    labels = dict(found.path.corners)
+    energies = [f"{energy:.6g} eV" for energy in found.along.energies]
+    rows = (
+        [labels.get(i, ""), f"{x:.6f}", *(f"{part:.6f}" for part in k), *(f"{value:.4f}" for value in p)]
+        for i, (x, k, p) in enumerate(
+            zip(found.path.distances, found.along.kpoints, found.along.probabilities, strict=True)
+        )
+    )
+    return _csv(["label", "distance (1/angstrom)", "k1", "k2", "k3", *energies], rows)
+
+
+def _dos_csv(found: ElectronicStructure) -> str:
+    values: NDArray[np.float64] = np.asarray(found.dos.values)[0]
+    rows = ([f"{e:.6g}", f"{v:.6g}"] for e, v in zip(found.dos.energies, values, strict=True))
+    return _csv(["energy against the Fermi level (eV)", "DOS (states/eV/cell)"], rows)
+
+
+def _triangles_csv(surfaces: Sequence[Isosurface]) -> str:
+    header = ["surface", *(f"{axis}{corner} (1/angstrom)" for corner in (1, 2, 3) for axis in "xyz")]
+    return _csv(
+        header,
+        (
+            [one.label, *(f"{x:.5f}" for x in triangle.ravel())]
+            for one in surfaces
+            for triangle in one.vertices[one.faces]
+        ),
+    )
+
+
+def _show(facts: dict[str, Any], files: list[str]) -> None:
+    gap = "none: a metal" if facts["metal"] else f"{facts['gap']:.2f} eV"
+    rows = [["gap", gap]]
+    for side in ("valence", "conduction"):
+        kpoint = facts[f"{side}_kpoint"]
+        if kpoint is not None:
+            place = ", ".join(f"{x:.3f}" for x in kpoint)
+            rows.append([f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at ({place})"])
+    rows += [[one["label"], f"{one['area']:.3g} 1/angstrom^2"] for one in facts.get("surfaces", [])]
+    title = f"{facts['formula']}: primitive cell of {facts['n_atoms']} atoms; k-points are fractions of it"
+    results.print(table(title, ("quantity", "predicted"), rows))
+    for file in files:
+        results.print(f"wrote {file}", soft_wrap=True)
+
+
+class PresetName(StrEnum):
+    """Sizes of networks."""
+
+    small = "small"
+    paper = "paper"
+
+
+class SplitName(StrEnum):
+    """What a test part differs in."""
+
+    composition = "composition"
+    prototype = "prototype"
+    element = "element"
+
+
+@app.command(name="train-occupancy")
+def train_occupancy(
+    crystals: Annotated[
+        str, typer.Argument(help="Crystals with bands (.npz, as CrystalSet.write makes it), or a shipped set.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
+    preset: Annotated[PresetName, typer.Option(help="Size of the network; paper wants a GPU.")] = PresetName.small,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 150,
+    batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 40,
+    split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="Prototype or element of the test part; repeat for each.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")] = "cpu",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a neural model of which energies hold states, by k-point, on crystals whose bands are known.
+
+    A tenth of the crystals is left for a test, which is never looked at, a tenth chooses the best epoch and the
+    threshold of gaps.
+    """
+    from ldosml.datasets import split_crystals
+    from ldosml.neural import KOccupancyRegressor, save_occupancy_model
+
+    if output.suffix != ".safetensors":
+        raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
+    refuse_existing(output, overwrite)
+    stages = Stages()
+    with stages(f"Reading {crystals}"):
+        data = _open_crystals(crystals)
+        parts = split_crystals(data, split.value, held_out or (), random_state=seed)
+    training, validation, _ = parts
+    model = KOccupancyRegressor(
+        preset.value,
+        n_epochs=epochs,
+        batch_size=batch,
+        learning_rate=learning_rate,
+        patience=patience,
+        random_state=seed,
+        checkpoint=checkpoint,
+        device=device,
+    )
+    with stages.counted(f"Training on {len(training)} crystals") as advance:
+
+        def progress(epoch: Epoch) -> None:
+            advance(epoch.number, epochs, f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}")
+
+        model.fit(
+            training.crystals,
+            training.bands,
+            validation=(validation.crystals, validation.bands),
+            progress=progress,
+        )
+    model.training_ = {
+        "crystals": crystals,
+        "names": training.names,
+        "split": {"by": split.value, "held_out": list(held_out or ()), "random_state": seed},
+        "seconds": stages.seconds,
+    }
+    save_occupancy_model(model, output, overwrite=overwrite)
+    facts = _training_facts(model, parts, output)
+    emit(facts, as_json, lambda: _show_training(facts))
+
+
+def _open_crystals(name: str) -> CrystalSet:
+    from ldosml.datasets import load_crystals, read_crystals
+
+    return read_crystals(name) if name.endswith(".npz") or Path(name).exists() else load_crystals(name)
+
+
+def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:
+    best = min(model.history_, key=lambda epoch: epoch.validation_loss or np.inf)
+    return {
+        "file": str(output),
+        "training": len(parts[0]),
+        "validation": len(parts[1]),
+        "test": len(parts[2]),
+        "epochs": len(model.history_),
+        "best_epoch": best.number,
+        "training_loss": best.training_loss,
+        "validation_loss": best.validation_loss,
+        "gap_threshold": model.gap_threshold_.threshold,
+        "validation_gap_error": model.gap_threshold_.score,
+        "parameters": sum(parameter.numel() for parameter in model.network_.parameters()),
+    }
+
+
+def _show_training(facts: dict[str, Any]) -> None:
+    rows = [
+        ["crystals: training, validation, test", f"{facts['training']}, {facts['validation']}, {facts['test']}"],
+        ["best epoch", f"{facts['best_epoch']} of {facts['epochs']}"],
+        ["loss: training, validation", f"{facts['training_loss']:.4f}, {facts['validation_loss']:.4f}"],
+        ["error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV"],
+        ["parameters", f"{facts['parameters']:,}"],
+    ]
+    results.print(table("Training", ("quantity", "value"), rows))
+    results.print(f"wrote {facts['file']}", soft_wrap=True)

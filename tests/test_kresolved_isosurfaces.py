@@ -347,7 +347,7 @@ class TestEdges:
             edge_bands(np.zeros((1, 4)), 3)
         with pytest.raises(ValueError, match="2 filled bands and one empty are needed; eigenvalues are of 2"):
             edge_bands(np.zeros((1, 2)), 4)
-        with pytest.raises(ValueError, match="no surface at"):
+        with pytest.raises(ValueError, match="no surface lies 5 eV within it"):
             edge_surfaces(occupancy(insulator(cell), cell), depth=5.0)
         with pytest.raises(ValueError, match="no bin below -20 eV"):
             highest_state(occupancy(insulator(cell), cell), -20.0)

@@ -98,7 +98,7 @@ class TestPerfectOccupancies:
         assert values["metal or not: accuracy"] == values["metal or not: F1 of non-metals"] == 1
         assert values["gap: r"] > 0.99
 
-    def test_that_is_the_bound_of_the_bins(self):
+    def test_those_of_true_occupancies_stand_beside(self):
         for name, one in self.judged.estimates.items():
             if name.startswith("true occupancies: "):
                 assert one == self.judged.estimates[name.removeprefix("true occupancies: ")]

@@ -28,12 +28,13 @@ from ldosml import (
     Whitened,
     normalized_loss,
 )
+from ldosml.bootstrap import group_draws, interval
 from ldosml.evaluation import Evaluation
 from ldosml.properties import dos_derivative
 from ldosml.report.derived import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
 from ldosml.studies import Errors, Setup, predict_left_out
-from ldosml.studies.errors import PROPERTIES, group_draws, interval
+from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folding import Described, described_once, fold_of_each, with_rows
 
 JOINED = JoinedSOAP([SOAP(r_cut=2.5, n_max=2, l_max=1), SMALL])

@@ -12,9 +12,9 @@ from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
 import ldosml
 from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSDataset, LDOSKernelRidge, SparseLDOSKernelRidge, Whitened
+from ldosml.bootstrap import group_draws, interval
 from ldosml.fragments import cut_fragments
 from ldosml.studies import Errors, Setup, predict_left_out, saturation_radius, sweep_cutoffs
-from ldosml.studies.errors import group_draws, interval
 from ldosml.studies.folding import fold_of_each
 
 THREE = Setup(n_splits=3)

@@ -21,6 +21,7 @@ from crystal_structures import RESERVED, composition
 
 from ldosml.datasets import CrystalSet, Material, split_crystals
 from ldosml.kresolved import CrystalBands
+from ldosml.kresolved.thresholds import SMALLEST_GAP
 
 DATA = Path(__file__).resolve().parents[1]
 N_EXAMPLES = 30
@@ -30,8 +31,9 @@ def read_material(path: Path) -> tuple[Material, dict[str, Any]]:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     info = json.loads(arrays["info"].tobytes())
-    fermi = 0.5 * (info["vbm"] + info["cbm"]) if info["gap"] else info["fermi_energy"]
-    facts = (fermi, info["energy_max"], info["n_electrons"], info["gap"])
+    gap = info["gap"] if info["gap"] >= SMALLEST_GAP else 0.0
+    fermi = 0.5 * (info["vbm"] + info["cbm"]) if gap else info["fermi_energy"]
+    facts = (fermi, info["energy_max"], info["n_electrons"], gap)
     weights = arrays["mesh_weights"] / arrays["mesh_weights"].sum()
     material = Material(
         info["name"],

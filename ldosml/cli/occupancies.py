@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ldosml._files import replacing
 from ldosml.cli.display import Stages, cautioning, emit, results, strict, table
-from ldosml.cli.options import AsJson, Overwrite, Seed, Temperature, app, check_folder, refuse_existing
+from ldosml.cli.options import AsJson, Overwrite, Seed, Temperature, above_zero, app, check_folder, refuse_existing
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -35,7 +35,13 @@ AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Guess, with a warning, where the model never saw an element.")
 ]
 Mesh = Annotated[int, typer.Option(min=1, max=64, help="k-points along each reciprocal lattice vector.")]
-Depth = Annotated[float, typer.Option(min=0.0, help="How far within the bands surfaces lie where there is a gap, eV.")]
+Depth = Annotated[
+    float | None,
+    typer.Option(
+        callback=above_zero("eV"),
+        help="Where there is a gap: how far within its two bands surfaces lie, eV. Default: a quarter of their widths.",
+    ),
+]
 
 
 @app.command()
@@ -111,7 +117,7 @@ def fermi_surface(
         "ldosml-fermi-surface"
     ),
     mesh: Mesh = 21,
-    depth: Depth = 0.2,
+    depth: Depth = None,
     allow_unknown: AllowUnknown = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -198,7 +204,7 @@ def _derived(found: ElectronicStructure, name: str, temperature: float) -> Prope
 
 
 def _surfaces(
-    model: KOccupancyRegressor, found: ElectronicStructure, n: int, depth: float, allow_unknown: bool
+    model: KOccupancyRegressor, found: ElectronicStructure, n: int, depth: float | None, allow_unknown: bool
 ) -> Sequence[Isosurface]:
     from ldosml import kresolved
     from ldosml.neural import full_mesh
@@ -280,9 +286,9 @@ def _show(facts: dict[str, Any], files: list[str]) -> None:
         kpoint = facts[f"{side}_kpoint"]
         if kpoint is not None:
             place = ", ".join(f"{x:.3f}" for x in kpoint)
-            rows.append([f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at ({place})"])
+            rows.append([f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"])
     rows += [[one["label"], f"{one['area']:.3g} 1/angstrom^2"] for one in facts.get("surfaces", [])]
-    title = f"{facts['formula']}: primitive cell of {facts['n_atoms']} atoms; k-points are fractions of it"
+    title = f"{facts['formula']}, primitive cell"
     results.print(table(title, ("quantity", "predicted"), rows))
     for file in files:
         results.print(f"wrote {file}", soft_wrap=True)

@@ -38,6 +38,9 @@ OPTIONS = {
     "Lower it, or give 'all'": "Lower it",
     "SparseLDOSKernelRidge learns": "With --inducing 1000 a model learns",
     " with precision='float32'": " with precision='float32' (in Python)",
+    # crystals
+    "pass allow_unknown=True": "pass --allow-unknown",
+    "Take another depth": "Give another --depth",
     # files
     "ass overwrite=True": "ass --overwrite",
     "Ask for overwrite": "Pass --overwrite",

@@ -198,7 +198,7 @@ def band_surfaces(
 
 
 def edge_surfaces(
-    occupancy: KResolvedOccupancy, *, depth: float = 0.1, upsample: int = UPSAMPLE, order: SplineOrder = ORDER
+    occupancy: KResolvedOccupancy, *, depth: float | None = None, upsample: int = UPSAMPLE, order: SplineOrder = ORDER
 ) -> tuple[Isosurface, Isosurface]:
     """Find where electrons of an insulator are highest and lowest: surfaces of its valence and conduction edges.
 
@@ -208,8 +208,8 @@ def edge_surfaces(
     ----------
     occupancy : KResolvedOccupancy
         On a full mesh around Gamma.
-    depth : float
-        eV; more than the resolution of the bins.
+    depth : float or None
+        eV; more than the resolution of the bins. None: a quarter of the width of each band.
     upsample : int
     order : {1, 2, 3, 4, 5}
         See ``isosurface``.
@@ -229,7 +229,7 @@ def band_edge_surfaces(
     cell: ArrayLike,
     *,
     n_electrons: float,
-    depth: float = 0.1,
+    depth: float | None = None,
     upsample: int = UPSAMPLE,
     order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, Isosurface]:
@@ -245,14 +245,27 @@ def _sheets(mesh: Floats, cell: ArrayLike, level: float, name: str, **options: A
 
 
 def _edges(
-    edges: tuple[Floats, Floats], kpoints: ArrayLike, cell: ArrayLike, depth: float, **options: Any
+    edges: tuple[Floats, Floats], kpoints: ArrayLike, cell: ArrayLike, depth: float | None, **options: Any
 ) -> tuple[Isosurface, Isosurface]:
     """Surfaces at a depth from the top of the first field (n_kpoints,), and from the bottom of the second."""
     valence, conduction = (on_mesh(kpoints, edge) for edge in edges)
+    depths = [_depth(field, depth, name) for field, name in ((valence, "valence"), (conduction, "conduction"))]
     return (
-        isosurface(valence, cell, float(valence.max()) - depth, label="valence edge", **options),
-        isosurface(conduction, cell, float(conduction.min()) + depth, label="conduction edge", **options),
+        isosurface(valence, cell, float(valence.max()) - depths[0], label="valence edge", **options),
+        isosurface(conduction, cell, float(conduction.min()) + depths[1], label="conduction edge", **options),
     )
+
+
+def _depth(band: Floats, depth: float | None, name: str) -> float:
+    width = float(np.ptp(band))
+    if depth is None:
+        return 0.25 * width
+    if not 0 < depth < width:
+        raise ValueError(
+            f"The {name} band is {width:.3g} eV wide, so that no surface lies {depth:g} eV within it. Take another "
+            "depth."
+        )
+    return depth
 
 
 def _upsampled(field: Floats, factor: int, order: SplineOrder) -> Floats:

@@ -50,7 +50,7 @@ def plot_band_image(
     low: float = -np.inf,
     high: float = np.inf,
 ) -> QuadMesh:
-    """Draw the probability of every bin along a path, and known eigenvalues as dots over it.
+    """Draw the probability of every bin along a path, darkest where it is largest, and known eigenvalues as dots.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def plot_band_image(
     grid, x = occupancy.grid, path.distances
     ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     edges = grid.start + grid.step * (np.arange(grid.size + 1) - 0.5)
-    image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, vmax=1, rasterized=True)
+    image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, rasterized=True)
     if bands is not None:
         _draw_bands(ax, x, np.asarray(bands, dtype=np.float64))
     _name_corners(ax, path)

@@ -1,0 +1,174 @@
+"""The commands on crystals: ldosml bands | dos | fermi-surface | train-occupancy."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from ase.io import write as write_structure
+from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skips where torch is missing
+
+from ldosml.cli import main
+from ldosml.datasets import CrystalSet, Material
+from ldosml.kresolved import CrystalBands
+from ldosml.neural import KOccupancyRegressor, OccupancyConfig, load_occupancy_model, save_occupancy_model
+
+LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    names = list(LEVELS)
+    fitted = KOccupancyRegressor(
+        OccupancyConfig(**TINY), n_bins=32, n_epochs=30, validation_fraction=0, learning_rate=1e-2
+    ).fit([CRYSTALS[name] for name in names], [cosine_bands(level=LEVELS[name]) for name in names])
+    return str(save_occupancy_model(fitted, tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+
+
+@pytest.fixture
+def structure(tmp_path):
+    def write(name, ending="cif"):
+        path = tmp_path / f"{name}.{ending}"
+        write_structure(path, CRYSTALS[name])
+        return str(path)
+
+    return write
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def read(path):
+    with open(path) as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("ending", ["cif", "vasp"])
+def test_bands(model, structure, tmp_path, capsys, ending):
+    out = tmp_path / "out"
+    assert run("bands", structure("bcc", ending), "--model", model, "-o", out, "--n-kpoints", 60, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["formula"] == "Na"
+    assert told["n_atoms"] == 1
+    assert told["metal"] == (told["gap"] == 0)
+    rows = read(out / "bands.csv")
+    assert [rows[1][0], rows[-1][0]] == ["G", "N"]
+    values = np.array([row[1:] for row in rows[1:]], dtype=float)
+    assert values.shape == (len(rows) - 1, 4 + 32)
+    assert np.all(np.diff(values[:, 0]) >= 0)
+    assert values[:, 4:].min() >= 0
+    assert values[:, 4:].max() <= 1
+    assert json.loads((out / "bands.json").read_text())["gap"] == told["gap"]
+    assert {path.name for path in out.iterdir()} == {"bands.csv", "bands.json", "bands.pdf", "bands.png"}
+
+
+def test_dos_holds_its_electrons_and_tells_properties(model, structure, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("dos", structure("fcc"), "--model", model, "-o", out, "--mesh", 4) == 0
+    printed = capsys.readouterr().out
+    assert "Cu, primitive cell" in printed
+    energies, values = np.array(read(out / "dos.csv")[1:], dtype=float).T
+    properties = json.loads((out / "dos.json").read_text())["properties"]
+    held = np.trapezoid(values[energies < 0], energies[energies < 0])
+    assert held < properties["columns"]["n_electrons"][0] < held + values.max() * (energies[1] - energies[0])
+    page = (out / "report.html").read_text()
+    assert "data:image/png" in page
+    assert "Properties derived from the DOS" in page
+
+
+def test_fermi_surface_or_edges(model, structure, tmp_path, capsys):
+    for name in ("bcc", "fcc"):
+        out = tmp_path / name
+        assert run("fermi-surface", structure(name), "--model", model, "-o", out, "--mesh", 5, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        triangles = read(out / "triangles.csv")[1:]
+        assert len(triangles) == sum(surface["triangles"] for surface in told["surfaces"])
+        assert (out / "fermi-surface.png").stat().st_size > 1000
+        if not told["metal"]:
+            assert len(told["surfaces"]) == 2
+
+
+class TestBadInput:
+    def test_what_the_model_never_saw(self, model, structure, tmp_path, capsys):
+        assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out") == 1
+        assert "not trained on Mg" in " ".join(capsys.readouterr().err.split())
+        assert not (tmp_path / "out").exists()
+        with pytest.warns(UserWarning, match="guesses"):
+            assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out", "--allow-unknown") == 0
+
+    def test_structures(self, model, tmp_path, capsys):
+        molecule = CRYSTALS["bcc"].copy()
+        molecule.pbc = False
+        close = CRYSTALS["rocksalt"].copy()
+        close.positions[1] = close.positions[0] + 0.1
+        for atoms, message in ((molecule, "periodic in three directions"), (close, "angstrom apart")):
+            write_structure(tmp_path / "bad.extxyz", atoms)
+            assert run("dos", tmp_path / "bad.extxyz", "--model", model, "-o", tmp_path / "out") == 1
+            assert message in " ".join(capsys.readouterr().err.split())
+        write_structure(tmp_path / "two.extxyz", [CRYSTALS["bcc"], CRYSTALS["fcc"]])
+        assert run("bands", tmp_path / "two.extxyz", "--model", model) == 1
+        assert "holds 2 structures" in " ".join(capsys.readouterr().err.split())
+        assert run("bands", tmp_path / "none.cif", "--model", model) == 1
+        assert "no structure file" in capsys.readouterr().err
+
+    def test_models(self, structure, tmp_path, capsys):
+        damaged = tmp_path / "damaged.safetensors"
+        damaged.write_bytes(b"no tensors")
+        for name, message in (
+            (damaged, "damaged"),
+            (tmp_path / "no.safetensors", "no"),
+            ("gold", "No occupancy model"),
+        ):
+            assert run("bands", structure("bcc"), "--model", name, "-o", tmp_path / "out") == 1
+            assert message in " ".join(capsys.readouterr().err.split())
+
+    def test_nothing_is_replaced_unasked(self, model, structure, tmp_path, capsys):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "bands.csv").write_text("mine")
+        assert run("bands", structure("bcc"), "--model", model, "-o", tmp_path / "out") == 1
+        assert "--overwrite" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["bands.csv"]
+        assert run("bands", structure("bcc"), "--model", model, "-o", tmp_path / "out", "--overwrite") == 0
+        assert (tmp_path / "out" / "bands.csv").read_text() != "mine"
+
+
+def crystals_file(path):
+    """Eight crystals of one lattice, two elements each, whose bands are known."""
+    materials = []
+    for number, name in enumerate(("rocksalt", "zincblende", "bcc", "fcc", "hcp", "perovskite") * 4):
+        atoms = CRYSTALS[name].copy()
+        atoms.set_cell(atoms.cell * (1 + 0.02 * number), scale_atoms=True)
+        bands = cosine_bands(seed=number)
+        mesh = CrystalBands(bands.kpoints, bands.eigenvalues, np.full(24, 1 / 24), 0.0, 20.0, 2.0, 0.0)
+        formula = f"{atoms.symbols[0]}{number + 1}"  # each by itself
+        materials.append(Material(f"{name}-{number}", name, formula, atoms, mesh, bands, ((0, "G"), (23, "X"))))
+    return CrystalSet(tuple(materials)).write(path)
+
+
+class TestTraining:
+    def test_a_model_comes_out_and_says_what_of(self, tmp_path, capsys):
+        data, out = crystals_file(tmp_path / "set.npz"), tmp_path / "model.safetensors"
+        options = ("--epochs", 2, "--checkpoint", tmp_path / "run.safetensors", "--json")
+        assert run("train-occupancy", data, "-o", out, *options) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["training"] + told["validation"] + told["test"] == 24
+        assert told["epochs"] == 2
+        fitted = load_occupancy_model(out)
+        assert fitted.training_["split"] == {"by": "composition", "held_out": [], "random_state": 0}
+        assert len(fitted.training_["names"]) == told["training"]
+        assert fitted.gap_threshold_.threshold == told["gap_threshold"]
+        # finished: a second call goes on from the checkpoint, which has no epoch left
+        assert run("train-occupancy", data, "-o", out, *options, "--overwrite") == 0
+        assert json.loads(capsys.readouterr().out)["validation_loss"] == told["validation_loss"]
+
+    def test_bad_options(self, tmp_path, capsys):
+        data = crystals_file(tmp_path / "set.npz")
+        assert run("train-occupancy", data, "-o", tmp_path / "model.pt") == 2
+        assert ".safetensors" in capsys.readouterr().err
+        out = tmp_path / "model.safetensors"
+        assert run("train-occupancy", tmp_path / "none.npz", "-o", out) == 1
+        assert "no file of crystals" in " ".join(capsys.readouterr().err.split())
+        assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 1
+        assert "Xe are not there" in " ".join(capsys.readouterr().err.split())
+        assert not out.exists()

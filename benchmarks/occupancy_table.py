@@ -1,13 +1,11 @@
 """Table 1 of Park et al. (kRESForge) beside a model of ours, and beside what any model has to beat.
 
-    python benchmarks/occupancy_table.py MODEL.safetensors [--split composition|prototype|element] [--held-out X ...]
-        [--output table.json] [--write-worst 5] [--device cpu]
+    python benchmarks/occupancy_table.py MODEL [--crystals crystals] [--output table.json] [--write-worst 5]
 
-The crystals that ship with ldosml, split as ``split_crystals`` does, which must be how the model's were: it must not
-have seen validation and test crystals. Thresholds of the gap are chosen on validation crystals; the factors of the
-calibrated DOS are learned on training and validation crystals. What the baselines have to choose, they choose on
-validation crystals too (see occupancy_baselines.py). The paper's column is of other crystals, and says only what is
-usual. Intervals are a bootstrap over test crystals. Beside the JSON file a figure of reliability is written.
+The model must be one that ``ldosml train-occupancy`` wrote, which says how it divided the crystals. Thresholds of the
+gap are chosen on validation crystals; the factors of the calibrated DOS are learned on training and validation
+crystals. What the baselines have to choose, they choose on validation crystals too (see occupancy_baselines.py). The
+paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over test crystals. Beside the JSON file a figure of reliability is written.
 """
 
 import argparse
@@ -20,7 +18,7 @@ import numpy as np
 from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal
 
 from ldosml.bootstrap import group_draws
-from ldosml.datasets import CrystalSet, load_crystals, split_crystals
+from ldosml.datasets import CrystalSet, open_crystals, split_crystals
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import (
     Estimate,
@@ -34,7 +32,7 @@ from ldosml.kresolved import (
     judge_occupancies,
     reference_dos,
 )
-from ldosml.neural import load_occupancy_model
+from ldosml.neural import KOccupancyRegressor, open_occupancy_model
 from ldosml.plotting import reliability_figure, write_figure
 
 PAPER = {
@@ -118,6 +116,14 @@ def judge_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate], d
     return estimates, chosen
 
 
+def parts_of(model: KOccupancyRegressor, crystals: str) -> Parts:
+    """The parts that the model was trained on, had its epoch chosen on, and has never seen."""
+    parts = split_crystals(open_crystals(crystals), **model.training_["split"])
+    if parts[0].names != model.training_["names"]:
+        raise SystemExit(f"{crystals} are not the crystals that the model was trained on.")
+    return parts
+
+
 def worst(judged: Judgement, n: int) -> dict[str, list[str]]:
     """Names of the ``n`` crystals whose DOS is best, in the middle, and worst."""
     names = judged.ranked()
@@ -127,27 +133,15 @@ def worst(judged: Judgement, n: int) -> dict[str, list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--crystals", default="crystals", help="name of the set that ships with ldosml")
-    parser.add_argument("--split", choices=("composition", "prototype", "element"), default="composition")
-    parser.add_argument("--held-out", nargs="*", default=(), help="prototypes or elements of the test part")
-    parser.add_argument("--test-size", type=float, default=0.1)
-    parser.add_argument("--validation-size", type=float, default=0.1)
-    parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument("model", help="file, or name of a shipped model")
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--output", type=Path, default=Path("occupancy_table.json"))
     parser.add_argument("--write-worst", type=int, default=0, metavar="N", help="name N best, middle, worst crystals")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    parts = split_crystals(
-        load_crystals(given.crystals),
-        given.split,
-        given.held_out,
-        test_size=given.test_size,
-        validation_size=given.validation_size,
-        random_state=given.random_state,
-    )
+    model = open_occupancy_model(given.model, device=given.device)
+    parts = parts_of(model, given.crystals)
     print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
-    model = load_occupancy_model(given.model, device=given.device)
     start = time.perf_counter()
     ours = judge(model, parts, allow_unknown=True)
     seconds = time.perf_counter() - start
@@ -169,8 +163,8 @@ def main() -> None:
     print(f"{seconds:.0f} s for the predictions of ours and their judgement")
     report = {
         "machine": machine.describe(),
-        "model": given.model.name,
-        "split": {"by": given.split, "held_out": list(given.held_out), "random_state": given.random_state},
+        "model": Path(given.model).stem,
+        "split": model.training_["split"],
         "parts": {name: part.names for name, part in zip(NAMES, parts, strict=True)},
         "ours": {name: one.to_dict() for name, one in ours.items()},
         **{model: {name: one.to_dict() for name, one in found.items()} for model, found in baselines.items()},

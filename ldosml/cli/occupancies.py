@@ -337,7 +337,7 @@ def train_occupancy(
     A tenth of the crystals is left for a test, which is never looked at, a tenth chooses the best epoch and the
     threshold of gaps.
     """
-    from ldosml.datasets import split_crystals
+    from ldosml.datasets import open_crystals, split_crystals
     from ldosml.neural import KOccupancyRegressor, save_occupancy_model
 
     if output.suffix != ".safetensors":
@@ -345,7 +345,7 @@ def train_occupancy(
     refuse_existing(output, overwrite)
     stages = Stages()
     with stages(f"Reading {crystals}"):
-        data = _open_crystals(crystals)
+        data = open_crystals(crystals)
         parts = split_crystals(data, split.value, held_out or (), random_state=seed)
     training, validation, _ = parts
     model = KOccupancyRegressor(
@@ -378,12 +378,6 @@ def train_occupancy(
     save_occupancy_model(model, output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
-
-
-def _open_crystals(name: str) -> CrystalSet:
-    from ldosml.datasets import load_crystals, read_crystals
-
-    return read_crystals(name) if name.endswith(".npz") or Path(name).exists() else load_crystals(name)
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
 from ldosml.datasets.crystal_splits import split_crystals
-from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, read_crystals
+from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, open_crystals, read_crystals
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.hdf5 import append, read, write
 from ldosml.datasets.importing import import_dataset
@@ -23,6 +23,7 @@ __all__ = [
     "load_crystals",
     "load_dataset",
     "make_alike",
+    "open_crystals",
     "read",
     "read_crystals",
     "split_crystals",

@@ -5,7 +5,8 @@
 The model must be one that ``ldosml train-occupancy`` wrote, which says how it divided the crystals. Thresholds of the
 gap are chosen on validation crystals; the factors of the calibrated DOS are learned on training and validation
 crystals. What the baselines have to choose, they choose on validation crystals too (see occupancy_baselines.py). The
-paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over test crystals. Beside the JSON file a figure of reliability is written.
+paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over test crystals. Beside
+the JSON file a figure of reliability is written.
 """
 
 import argparse

@@ -1,0 +1,147 @@
+"""What each part of the neural model is worth, and what more crystals are: ablations and a learning curve, with seeds.
+
+    python benchmarks/occupancy_studies.py ablation [--seeds 0 1] [--epochs 40] [--only mixing bloch]
+    python benchmarks/occupancy_studies.py learning-curve [--sizes 100 200 400] [--seeds 0 1]
+    ... [--crystals crystals] [--folder occupancy_studies]
+
+Crystals are divided by composition with random state 0, the same for all; a seed is that of the network and its
+training. A learning curve trains on the first of a random order of the training crystals, so that larger parts hold the
+smaller ones; validation and test parts stay. What is judged is the test part, with the gap's threshold chosen on
+validation crystals. Every finished training is a line of FOLDER/trainings.jsonl, and is not run again.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import machine
+import numpy as np
+from occupancy_table import along_path, on_mesh
+
+from ldosml.datasets import CrystalSet, open_crystals, split_crystals
+from ldosml.kresolved import choose_threshold, judge_occupancies
+from ldosml.neural import KOccupancyRegressor, OccupancyConfig
+
+SMALL = OccupancyConfig.preset("small")
+# Options of the regressor, and changes of its network.
+ABLATIONS: dict[str, tuple[dict, dict]] = {
+    "all": ({}, {}),
+    "presence": ({"labels": "presence"}, {}),  # instead of soft labels
+    "width 0.1": ({"width": 0.1}, {}),  # eV, of soft labels, for 0.05
+    "no counts": ({"counts": False}, {}),
+    "no point group": ({"point_group": False}, {"n_bloch": 0}),
+    "no symmetry": ({"point_group": False, "time_reversal": False}, {"n_bloch": 0}),
+    "no bloch": ({}, {"n_bloch": 0}),
+    "no mixing": ({}, {"mixing": False}),
+    "no periodic table": ({}, {"periodic_table": False}),
+    "no dropout": ({}, {"dropout": 0.0}),
+    "as in the paper": (
+        {"labels": "presence", "counts": False, "point_group": False, "time_reversal": False},
+        {"n_bloch": 0, "mixing": False, "periodic_table": False, "dropout": 0.0},
+    ),
+}
+SHOWN = (
+    "log loss of a bin",
+    "gap: MAE (eV)",
+    "metal or not: accuracy",
+    "DOS raw: r",
+    "DOS counted: MAE (states/eV/atom)",
+    "DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)",
+)
+Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
+
+
+def train_and_judge(parts: Parts, seed: int, epochs: int, options: dict, changes: dict) -> dict:
+    """Figures of merit on the test part, and what the training took."""
+    training, validation, test = parts
+    model = KOccupancyRegressor(
+        replace(SMALL, **changes), n_epochs=epochs, batch_size=8, patience=None, random_state=seed, **options
+    )
+    start = time.process_time()
+    model.fit(training.crystals, training.bands, validation=(validation.crystals, validation.bands))
+    seconds = time.process_time() - start
+    found = {}
+    for statistic in ("max", "sum"):
+        known = {"allow_unknown": True}
+        aside = on_mesh(model, validation, **known), along_path(model, validation, **known)
+        threshold = choose_threshold(validation, *aside, statistic=statistic)
+        predicted = on_mesh(model, test, **known), along_path(model, test, **known)
+        judged = judge_occupancies(test, *predicted, threshold=threshold, n_draws=1)
+        found[statistic] = {name: one.value for name, one in judged.estimates.items()}
+    best = min(model.history_, key=lambda epoch: epoch.validation_loss)
+    return {"max": found["max"], "sum": found["sum"], "best_epoch": best.number, "core_seconds": round(seconds)}
+
+
+def cached(path: Path, key: dict, work) -> dict:
+    """The line of ``path`` with this key, made by ``work`` where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in map(json.loads, lines):
+        if line["key"] == key:
+            return line["found"]
+    found = work()
+    with open(path, "a") as file:
+        file.write(json.dumps({"key": key, "found": found}) + "\n")
+    print(key, {name: round(found["max"][name], 4) for name in SHOWN if found["max"].get(name) is not None}, flush=True)
+    return found
+
+
+def table(rows: dict[str, list[dict]]) -> str:
+    """Mean and spread over seeds of each row, as Markdown."""
+    names = [*SHOWN, "gap: MAE (eV), sum", "core minutes"]
+    lines = ["| | " + " | ".join(names) + " |", "| --- " * (len(names) + 1) + "|"]
+    for label, runs in rows.items():
+        values = [[run["max"].get(name) for run in runs] for name in SHOWN]
+        values += [[run["sum"]["gap: MAE (eV)"] for run in runs], [run["core_seconds"] / 60 for run in runs]]
+        lines.append(f"| {label} | " + " | ".join(map(mean_and_spread, values)) + " |")
+    return "\n".join(lines)
+
+
+def mean_and_spread(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    if not known:
+        return ""
+    return f"{np.mean(known):.3f}" + (f" ± {np.std(known, ddof=1):.3f}" if len(known) > 1 else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", choices=("ablation", "learning-curve"))
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400], help="of training parts, beside all")
+    parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS))
+    parser.add_argument("--folder", type=Path, default=Path("occupancy_studies"))
+    given = parser.parse_args()
+    training, validation, test = split_crystals(open_crystals(given.crystals))
+    print(machine.describe(), f"{len(training)} training, {len(validation)} validation, {len(test)} test", sep="\n")
+    order = np.random.default_rng(0).permutation(len(training))
+    if given.study == "ablation":
+        tasks = {name: (len(training), *ABLATIONS[name]) for name in given.only}
+    else:
+        sizes = [*(size for size in given.sizes if size < len(training)), len(training)]
+        tasks = {str(size): (size, {}, {}) for size in sizes}
+    rows: dict[str, list[dict]] = {name: [] for name in tasks}
+    for seed in given.seeds:  # every row once before any comes twice
+        for name, (size, options, changes) in tasks.items():
+            key = {"seed": seed, "epochs": given.epochs, "n": size, "options": options, "changes": changes}
+            parts = (training[np.sort(order[:size])], validation, test)
+            rows[name].append(
+                cached(
+                    given.folder / "trainings.jsonl",
+                    key | {"crystals": len(training) + len(validation) + len(test)},
+                    lambda parts=parts, seed=seed, options=options, changes=changes: train_and_judge(
+                        parts, seed, given.epochs, options, changes
+                    ),
+                )
+            )
+    text = table(rows)
+    (given.folder / f"{given.study}.md").write_text(f"{machine.describe()}\n\n{text}\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

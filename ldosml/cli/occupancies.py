@@ -39,7 +39,7 @@ Depth = Annotated[
     float | None,
     typer.Option(
         callback=above_zero("eV"),
-        help="Where there is a gap: how far within its two bands surfaces lie, eV. Default: a quarter of their widths.",
+        help="Where there is a gap: how far within its two bands surfaces lie, eV. Default: a tenth of their widths.",
     ),
 ]
 

@@ -209,7 +209,7 @@ def edge_surfaces(
     occupancy : KResolvedOccupancy
         On a full mesh around Gamma.
     depth : float or None
-        eV; more than the resolution of the bins. None: a quarter of the width of each band.
+        eV; more than the resolution of the bins. None: a tenth of the width of each band.
     upsample : int
     order : {1, 2, 3, 4, 5}
         See ``isosurface``.
@@ -259,7 +259,7 @@ def _edges(
 def _depth(band: Floats, depth: float | None, name: str) -> float:
     width = float(np.ptp(band))
     if depth is None:
-        return 0.25 * width
+        return 0.1 * width
     if not 0 < depth < width:
         raise ValueError(
             f"The {name} band is {width:.3g} eV wide, so that no surface lies {depth:g} eV within it. Take another "

@@ -151,7 +151,7 @@ def band_figure(
     bar.ax.tick_params(labelsize=SMALL_FONT)
     if handles:
         figure.legend(
-            handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=SMALL_FONT, markerscale=5
+            handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=SMALL_FONT, markerscale=4
         )
     return figure
 
@@ -214,7 +214,7 @@ def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayL
 def _draw_bands(ax: Axes, x: Floats, bands: Floats) -> None:
     check_shape("bands", bands, (len(x), None), "n_kpoints of the path, n_bands")
     k, n = np.nonzero(np.isfinite(bands))
-    ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=1.6, markeredgewidth=0, label="DFT eigenvalues")
+    ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=2.4, markeredgewidth=0, label="DFT eigenvalues")
 
 
 def _name_corners(ax: Axes, path: KPath) -> None:

@@ -1,0 +1,98 @@
+"""Bands of silicon that another code computed, against those of our data and of a model.
+
+    python crystal_figures/outside_silicon.py FOLDER [MODEL] [--folder crystal_figures/output]
+
+FOLDER holds kpath.0.npz (eigenvalues (1, n_kpoints, n_bands), eV; kpoints (n_kpoints, 3), fractions) and kpath.0.xyz of
+two atoms, as DeePTB's example of silicon has them. Our eigenvalues are compared where a k-point of theirs is, by
+symmetry, one of ours; both have their valence edge at zero. The model is asked along their path for their crystal.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from ase.io import read
+
+from ldosml.datasets import load_crystals, split_crystals
+from ldosml.kresolved import CrystalBands, KPath, irreducible
+from ldosml.kresolved.reliability import log_losses
+from ldosml.neural import KOccupancyRegressor, open_occupancy_model, primitive_kpoints, standardized
+from ldosml.neural.crystals import point_group
+from ldosml.plotting import band_figure, write_figure
+
+HERE = Path(__file__).resolve().parent
+FILLED = 4
+HIGHEST = 4.0  # eV above the valence edge, up to which eigenvalues are compared: above, their basis ends
+
+
+def read_theirs(folder: Path):
+    """Their crystal, and their bands against the middle of their gap."""
+    atoms = read(folder / "kpath.0.xyz")
+    atoms.numbers[:] = 14  # the file calls its atoms S and Si
+    with np.load(folder / "kpath.0.npz") as file:
+        kpoints, values = file["kpoints"].astype(float), np.sort(file["eigenvalues"][0], axis=1)
+    top, bottom = values[:, FILLED - 1].max(), values[:, FILLED].min()
+    bands = CrystalBands(
+        kpoints, values, None, 0.5 * (top + bottom), values[:, -1].min(), 2.0 * FILLED, max(0.0, bottom - top)
+    )
+    return atoms, bands
+
+
+def compare(atoms, theirs: CrystalBands, ours) -> None:
+    """Print how far eigenvalues are apart where k-points agree."""
+    there, here = primitive_kpoints(atoms, theirs.kpoints), primitive_kpoints(ours.atoms, ours.bands.kpoints)
+    both = np.concatenate([there, here]).round(4)
+    _, _, inverse = irreducible(both, point_group(standardized(ours.atoms)))
+    pairs = [
+        (i, int(np.flatnonzero(inverse[len(there) :] == inverse[i])[0]))
+        for i in range(len(there))
+        if (inverse[len(there) :] == inverse[i]).any()
+    ]
+    i, j = np.array(pairs).T
+    values = [
+        np.sort(bands.eigenvalues, axis=1)[rows] - np.sort(bands.eigenvalues, axis=1)[:, FILLED - 1].max()
+        for bands, rows in ((theirs, i), (ours.bands, j))
+    ]
+    n = min(v.shape[1] for v in values)
+    first, second = (v[:, :n] for v in values)
+    known = (first < HIGHEST) & (second < HIGHEST)
+    apart = np.abs(first - second)[known]
+    print(f"{len(i)} k-points of theirs are ours: mean {apart.mean():.3f} eV apart, at most {apart.max():.3f} eV")
+    print(f"gap: theirs {theirs.gap:.3f} eV, ours {ours.gap:.3f} eV (PBE; ours at its own lattice constant)")
+
+
+def ask(model: KOccupancyRegressor, atoms, theirs: CrystalBands):
+    """Print how well the model knows their bands, and draw it."""
+    found = model.predict([atoms], theirs.kpoints)[0]
+    known = theirs.known_bins(found.grid)
+    presence = theirs.labels(found.grid)
+    losses = log_losses(presence, found.probabilities)[:, known]
+    flat = log_losses(presence, np.broadcast_to(presence.mean(axis=0), presence.shape))[:, known]
+    print(
+        f"model: gap {model.gap(found).gap:.2f} eV; log loss of a bin {losses.mean():.3f}, of their own mean over "
+        f"k-points {flat.mean():.3f}"
+    )
+    turns = np.flatnonzero(np.abs(np.diff(theirs.kpoints, 2, axis=0)).max(axis=1) > 1e-3) + 1
+    corners = [0, *turns.tolist(), len(theirs) - 1]
+    path = KPath(theirs.kpoints, np.asarray(atoms.cell), tuple((place, "") for place in sorted(set(corners))))
+    return band_figure(found, path, bands=theirs.relative)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with kpath.0.npz and kpath.0.xyz")
+    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
+    parser.add_argument("--folder", type=Path, default=HERE / "output")
+    given = parser.parse_args()
+    atoms, theirs = read_theirs(given.data)
+    crystals, model = load_crystals(), open_occupancy_model(given.model)
+    parts = split_crystals(crystals, **model.training_["split"])
+    part = next(n for n, p in zip(("training", "validation", "test"), parts, strict=True) if "diamond-Si" in p.names)
+    compare(atoms, theirs, crystals["diamond-Si"])
+    print(f"silicon is in the {part} part of the model")
+    given.folder.mkdir(parents=True, exist_ok=True)
+    write_figure(ask(model, atoms, theirs), given.folder / "outside-silicon", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

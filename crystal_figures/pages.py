@@ -1,0 +1,110 @@
+"""Bands, DOS and isosurfaces of six crystals that a model has never seen: best, middle and worst, metals and others.
+
+    python crystal_figures/pages.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
+
+MODEL is a file or the name of a shipped model; default: crystals. Crystals are ranked by the error of their DOS among
+the metals, and among those with a gap, of the test part. Dots are eigenvalues of DFT; surfaces of DFT are from its 8x8x8
+mesh, predicted ones from 21x21x21 k-points, both interpolated.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ldosml.datasets import CrystalSet, Material, open_crystals, split_crystals
+from ldosml.kresolved import (
+    Isosurface,
+    KPath,
+    band_edge_surfaces,
+    band_surfaces,
+    counted_dos,
+    edge_surfaces,
+    fermi_surface,
+    gamma_mesh,
+    judge_occupancies,
+    reference_dos,
+    unfolded,
+)
+from ldosml.neural import Crystal, KOccupancyRegressor, full_mesh, open_occupancy_model, standardized
+from ldosml.neural.crystals import point_group
+from ldosml.plotting import band_figure, isosurface_figure, write_figure
+
+HERE = Path(__file__).resolve().parent
+SMEARING_WIDTH = 0.2  # eV, of the DOS: a mesh of 8x8x8 shows every k-point otherwise
+MESH = 8  # of the crystals' eigenvalues
+RANKS = ("best", "middle", "worst")
+
+
+def ranked(model: KOccupancyRegressor, crystals: CrystalSet) -> list[tuple[Material, float]]:
+    """Materials and the errors of their DOS, states/eV per atom, from the best to the worst."""
+    meshes = [m.mesh for m in crystals]
+    mesh = model.predict(
+        crystals.crystals, [b.kpoints for b in meshes], weights=[b.weights for b in meshes], allow_unknown=True
+    )
+    path = model.predict(crystals.crystals, [m.path.kpoints for m in crystals], allow_unknown=True)
+    judged = judge_occupancies(crystals, mesh, path, threshold=model.gap_threshold_, n_draws=1)
+    errors = judged.dos_errors / [len(m.atoms) for m in crystals]
+    return [(crystals[int(i)], float(errors[i])) for i in np.argsort(errors)]
+
+
+def chosen(model: KOccupancyRegressor, test: CrystalSet) -> list[tuple[str, Material, float]]:
+    """What each is an example of, six materials, and their errors."""
+    found = []
+    for kind, part in (("metal", test[test.gaps == 0]), ("gap", test[test.gaps > 0])):
+        order = ranked(model, part)
+        for rank, place in zip(RANKS, (0, len(order) // 2, -1), strict=True):
+            found.append((f"{kind}-{rank}", *order[place]))
+    return found
+
+
+def draw_bands(model: KOccupancyRegressor, material: Material):
+    cell = np.asarray(material.atoms.cell)
+    path = KPath(material.path.kpoints, cell, material.corners)
+    along = model.predict([material.atoms], path.kpoints, allow_unknown=True)[0]
+    mesh = model.predict([material.atoms], material.mesh.kpoints, weights=material.mesh.weights, allow_unknown=True)[0]
+    both = counted_dos(mesh, len(material.atoms)), reference_dos(material, mesh.grid)
+    dos, reference = (one.broaden(SMEARING_WIDTH) for one in both)
+    return band_figure(along, path, bands=material.path.relative, dos=dos, reference_dos=reference)
+
+
+def draw_surfaces(model: KOccupancyRegressor, material: Material):
+    """Fermi surfaces, or those a tenth of the bands' widths within both edges, of DFT and of the model."""
+    cell = np.asarray(material.atoms.cell)
+    operations = point_group(Crystal(material.atoms.numbers, material.atoms.positions, cell))
+    full = unfolded(material.mesh.kpoints, material.mesh.relative, operations, MESH).reshape(MESH**3, -1)
+    kpoints = gamma_mesh(MESH)[0]
+    predicted = full_mesh(model, standardized(material.atoms), allow_unknown=True)
+    surfaces: dict[str, tuple[Isosurface, ...]]
+    if material.gap:
+        surfaces = {
+            "DFT": band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons),
+            "predicted": edge_surfaces(predicted),
+        }
+    else:
+        surfaces = {"DFT": band_surfaces(full, kpoints, cell), "predicted": fermi_surface(predicted)}
+    return isosurface_figure(surfaces, cell)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
+    parser.add_argument("--folder", type=Path, default=HERE / "output")
+    given = parser.parse_args()
+    model = open_occupancy_model(given.model)
+    test = split_crystals(open_crystals(given.crystals), **model.training_["split"])[2]
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with open(given.folder / "pages.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["page", "material", "gap (eV)", "error of the DOS (states/eV/atom)"])
+        for page, material, error in chosen(model, test):
+            writer.writerow([page, material.name, f"{material.gap:.3f}", f"{error:.3f}"])
+            print(f"{page}: {material.name}, {error:.3f} states/eV/atom", flush=True)
+            write_figure(draw_bands(model, material), given.folder / f"{page}-bands", overwrite=True)
+            write_figure(draw_surfaces(model, material), given.folder / f"{page}-surfaces", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

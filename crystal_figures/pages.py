@@ -3,8 +3,8 @@
     python crystal_figures/pages.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
 
 MODEL is a file or the name of a shipped model; default: crystals. Crystals are ranked by the error of their DOS among
-the metals, and among those with a gap, of the test part. Dots are eigenvalues of DFT; surfaces of DFT are from its 8x8x8
-mesh, predicted ones from 21x21x21 k-points, both interpolated.
+the metals, and among those with a gap, of the test part. Dots are eigenvalues of DFT; surfaces of DFT are from its
+8x8x8 mesh, predicted ones from 21x21x21 k-points, both interpolated.
 """
 
 import argparse

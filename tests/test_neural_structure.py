@@ -1,0 +1,98 @@
+"""What a model says of one crystal: parts of one answer, on meshes that symmetry thins out."""
+
+import numpy as np
+import pytest
+from neural_cases import CRYSTALS, TINY, conventional, cosine_bands, disguised, torch  # noqa: F401
+from numpy.testing import assert_allclose
+
+from ldosml import _shipped
+from ldosml.kresolved import counted_dos, gamma_mesh, occupancy_gap, raw_dos
+from ldosml.neural import (
+    KOccupancyRegressor,
+    OccupancyConfig,
+    electronic_structure,
+    full_mesh,
+    open_occupancy_model,
+    save_occupancy_model,
+    standardized,
+)
+
+
+def fitted(counts=True):
+    names = ("bcc", "rocksalt", "zincblende", "polar")
+    model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=3, validation_fraction=0.25, counts=counts)
+    return model.fit([CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(4)])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted()
+
+
+@pytest.mark.parametrize("name", ["rocksalt", "polar"])
+def test_the_mesh_is_the_full_one_thinned_out(model, name):
+    found = electronic_structure(model, CRYSTALS[name], n_path=100, mesh=4)
+    kpoints, weights = gamma_mesh(4)
+    everywhere = model.predict([found.crystal], kpoints, weights=weights)[0]
+    assert len(found.mesh) < len(everywhere)
+    assert found.mesh.weights.sum() == pytest.approx(1)
+    n_atoms = len(found.crystal)
+    assert_allclose(found.dos.values, counted_dos(everywhere, n_atoms).values, atol=1e-5)
+    spread_out = full_mesh(model, found.crystal, 4)
+    assert_allclose(spread_out.kpoints, kpoints)
+    assert_allclose(spread_out.probabilities, everywhere.probabilities, atol=1e-5)
+
+
+def test_the_gap_is_that_of_path_and_mesh_with_the_fitted_threshold(model):
+    found = electronic_structure(model, CRYSTALS["rocksalt"], n_path=100, mesh=4)
+    both = np.concatenate([found.along.kpoints, found.mesh.kpoints])
+    expected = occupancy_gap(model.predict([found.crystal], both)[0], model.gap_threshold_.threshold)
+    assert found.gap == expected
+    for edge, place in zip(found.edges, (expected.valence_kpoint, expected.conduction_kpoint), strict=True):
+        assert (edge is None) == (place is None)
+        assert edge is None or np.array_equal(edge, both[place])
+
+
+def test_any_cell_gives_the_same(model):
+    atoms = CRYSTALS["rocksalt"]
+    expected = electronic_structure(model, atoms, n_path=100, mesh=3)
+    for cell in (disguised(atoms), conventional("rocksalt"), atoms * (2, 1, 1)):
+        found = electronic_structure(model, cell, n_path=100, mesh=3)
+        assert_allclose(found.along.probabilities, expected.along.probabilities, atol=1e-5)
+        assert_allclose(found.dos.values, expected.dos.values, atol=1e-4)
+        assert found.gap == expected.gap
+
+
+def test_without_counts_the_dos_is_raw():
+    found = electronic_structure(fitted(counts=False), CRYSTALS["bcc"], n_path=100, mesh=3)
+    assert found.along.counts is None
+    assert_allclose(found.dos.values, raw_dos(found.mesh, 1).values)
+
+
+class TestThreshold:
+    def test_it_is_chosen_on_validation_crystals(self, model):
+        assert 0 < model.gap_threshold_.threshold < 1
+        assert np.isfinite(model.gap_threshold_.score)
+
+    def test_without_any_it_is_a_half(self):
+        model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=1, validation_fraction=0)
+        model.fit([CRYSTALS["bcc"]], [cosine_bands()])
+        assert model.gap_threshold_.threshold == 0.5
+        assert np.isnan(model.gap_threshold_.score)
+
+
+def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(_shipped, "_folders", lambda: [tmp_path])
+    model.training_ = {"crystals": "toy", "split": {"by": "composition"}}
+    path = save_occupancy_model(model, tmp_path / "toy.safetensors")
+    kpoints = np.zeros((1, 3))
+    expected = model.predict([standardized(CRYSTALS["bcc"])], kpoints)[0].probabilities
+    for name in (str(path), "toy"):
+        opened = open_occupancy_model(name)
+        assert_allclose(opened.predict([CRYSTALS["bcc"]], kpoints)[0].probabilities, expected)
+        assert opened.gap_threshold_ == model.gap_threshold_
+        assert opened.training_ == model.training_
+    with pytest.raises(ValueError, match=r"No occupancy model 'gold' ships.*available: toy"):
+        open_occupancy_model("gold")
+    with pytest.raises(FileNotFoundError):
+        open_occupancy_model("gold.safetensors")

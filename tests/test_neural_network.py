@@ -23,8 +23,10 @@ def outputs(network, atoms, kpoints=KPOINTS):
     crystal = standardized(atoms)
     graph = batched([crystal_graph(crystal, network.config.n_neighbors)])
     images = kpoint_images(primitive_kpoints(atoms, kpoints), operations(crystal, network.config))
-    logits, counts = network(graph, images[None])
-    return np.concatenate([part[0].numpy() for part in (logits, counts) if part is not None], axis=-1)
+    logits, counts, anywhere = network(graph, images[None])
+    per_crystal = [] if anywhere is None else [anywhere.expand(len(kpoints), -1)]
+    parts = [part[0] for part in (logits, counts) if part is not None] + per_crystal
+    return np.concatenate([part.numpy() for part in parts], axis=-1)
 
 
 def same_vectors(atoms, other, kpoints=KPOINTS):

@@ -8,8 +8,9 @@ from scipy.special import kl_div
 
 from ldosml.kresolved import energy_bins
 from ldosml.neural import OccupancyConfig, OccupancyNetwork, standardized
+from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, make_batch, make_example, mean_labels
-from ldosml.neural.training import WINDOWS, count_loss, occupancy_loss
+from ldosml.neural.training import WINDOWS, count_loss, cross_entropy, occupancy_loss
 
 GRID = energy_bins(32, 10.0)
 RANDOM = np.random.default_rng(5)
@@ -46,7 +47,7 @@ class TestCountLoss:
 class TestOccupancyLoss:
     def batch(self, known):
         presence = np.minimum(COUNTS, 1)
-        return Batch(None, None, *tensors(presence, COUNTS, known))
+        return Batch(None, None, *tensors(presence, COUNTS, presence.max(axis=1), known))
 
     def test_only_known_bins_count(self):
         known = np.ones((2, 1, 32))
@@ -54,7 +55,8 @@ class TestOccupancyLoss:
         logits = RANDOM.normal(size=(2, 3, 32))
         changed = [np.where(known > 0, values, 7.0) for values in (logits, EXPECTED)]
         here, there = (
-            float(occupancy_loss(*tensors(*pair), self.batch(known), 0.1)) for pair in ((logits, EXPECTED), changed)
+            float(occupancy_loss(Outputs(*tensors(*pair, pair[0].max(axis=1))), self.batch(known), 0.1))
+            for pair in ((logits, EXPECTED), changed)
         )
         assert here == pytest.approx(there, rel=1e-5)
 
@@ -65,7 +67,9 @@ class TestOccupancyLoss:
         probabilities = 1 / (1 + np.exp(-logits))
         expected = log_loss(np.minimum(COUNTS, 1).ravel(), probabilities.ravel())
         batch = self.batch(np.ones((2, 1, 32)))
-        assert float(occupancy_loss(*tensors(logits), None, batch, 0.1)) == pytest.approx(expected, rel=1e-5)
+        assert float(occupancy_loss(Outputs(*tensors(logits), None, None), batch, 0.1)) == pytest.approx(
+            expected, rel=1e-5
+        )
 
 
 def test_it_begins_with_the_mean_of_the_labels():
@@ -74,14 +78,15 @@ def test_it_begins_with_the_mean_of_the_labels():
         make_example(standardized(CRYSTALS["bcc"]), cosine_bands(level=level, seed=seed), config, GRID, "soft", 0.1)
         for seed, level in enumerate((-1.0, 0.0, 1.5))
     ]
-    presence, counts = mean_labels(examples)
-    assert_allclose(presence, np.mean([e.presence.astype(float) for e in examples], axis=(0, 1)), atol=1e-6)
+    means = mean_labels(examples)
+    assert_allclose(means.anywhere, np.mean([e.anywhere.astype(float) for e in examples], axis=0), atol=1e-6)
+    assert_allclose(means.presence, np.mean([e.presence.astype(float) for e in examples], axis=(0, 1)), atol=1e-6)
     network = OccupancyNetwork(config)
-    network.decoder.start_at(presence, counts)
+    network.decoder.start_at(means)
     with torch.no_grad():
         batch = make_batch(examples, [np.arange(8)] * 3, "cpu")
-        logits, numbers = network(batch.graph, batch.images)
-        at_start = float(occupancy_loss(logits, numbers, batch, 0.0))
-    prior = presence.clamp(0.01, 0.99)
+        outputs = network(batch.graph, batch.images)
+        at_start = float(cross_entropy(outputs.logits, batch.presence, batch.known))
+    prior = means.presence.clamp(0.01, 0.99)
     entropy = float(torch.nn.functional.binary_cross_entropy(prior.expand_as(batch.presence), batch.presence))
     assert at_start == pytest.approx(entropy, rel=0.15)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ldosml._validation import check_choice
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
-Statistic = Literal["max", "sum"]
-"""How probabilities of one bin are put together over k-points: the largest, which does not depend on how many there
-are; or their sum, as Park et al. do, whose threshold depends on the length of the path."""
+Statistic = Literal["max", "sum", "anywhere"]
+"""What of a bin tells whether it holds states: the largest of its probabilities over k-points, which does not depend on
+how many there are; their sum, as Park et al. do, whose threshold depends on the length of the path; or the probability
+that there are states at any k-point, where the model was asked for it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,15 @@ class OccupancyGap:
 
 
 def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -> NDArray[np.float64]:
-    """Largest probability of each bin over the k-points, or their sum, (n_bins,)."""
+    """Largest probability of each bin over the k-points, their sum, or that of states anywhere, (n_bins,).
+
+    Raises ValueError for "anywhere" where the occupancies do not tell.
+    """
     check_choice("statistic", statistic, get_args(Statistic))
+    if statistic == "anywhere":
+        if occupancy.anywhere is None:
+            raise ValueError('These occupancies do not tell what is anywhere in the zone: take statistic="max".')
+        return occupancy.anywhere
     combined = np.max if statistic == "max" else np.sum
     result: NDArray[np.float64] = combined(occupancy.probabilities, axis=0)
     return result
@@ -62,7 +70,7 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
         Along a path, or on a mesh, with the Fermi level at zero.
     threshold : float
         Above 0.
-    statistic : {"max", "sum"}
+    statistic : {"max", "sum", "anywhere"}
 
     Raises
     ------

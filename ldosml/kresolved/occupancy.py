@@ -121,6 +121,8 @@ class KResolvedOccupancy:
         Of a mesh, adding up to 1. Along a path there are none.
     counts : array (n_kpoints, n_bins), optional
         Expected number of states (of one spin), where the model knows it.
+    anywhere : array (n_bins,), optional
+        Probability that a bin holds a state at any k-point of the zone, where the model was asked.
 
     Raises
     ------
@@ -134,6 +136,7 @@ class KResolvedOccupancy:
     cell: Floats
     weights: Floats | None = None
     counts: Floats | None = None
+    anywhere: Floats | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and ranges."""
@@ -144,6 +147,7 @@ class KResolvedOccupancy:
             ("cell", (3, 3), "3, 3"),
             ("weights", shape[:1], "n_kpoints"),
             ("counts", shape, "n_kpoints, n_bins"),
+            ("anywhere", shape[1:], "n_bins"),
         ):
             given = getattr(self, name)
             if given is None:
@@ -152,10 +156,10 @@ class KResolvedOccupancy:
             check_shape(name, values, expected, axes)
             check_finite(name, values)
             object.__setattr__(self, name, values)
-        if self.probabilities.size and not (self.probabilities.min() >= 0 and self.probabilities.max() <= 1):
-            raise ValueError(
-                f"probabilities must be from 0 to 1; got {self.probabilities.min():g} to {self.probabilities.max():g}."
-            )
+        for name in ("probabilities", "anywhere"):
+            values = getattr(self, name)
+            if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
+                raise ValueError(f"{name} must be from 0 to 1; got {values.min():g} to {values.max():g}.")
         if self.counts is not None and self.counts.size and self.counts.min() < 0:
             raise ValueError(f"counts must not be negative; got {self.counts.min():g}.")
         if self.weights is not None:

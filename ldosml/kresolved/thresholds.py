@@ -30,7 +30,7 @@ class GapThreshold:
     ----------
     threshold : float
         Above it a bin holds states.
-    statistic : {"max", "sum"}
+    statistic : {"max", "sum", "anywhere"}
         Of what; see ``gap_statistics``.
     score : float
         Mean absolute error, eV, or share of crystals that are wrong, on the crystals that it was chosen for; NaN where
@@ -46,7 +46,7 @@ def gap_statistics(mesh: Occupancies, path: Occupancies, statistic: Statistic) -
     """Statistic of each bin of each crystal, (n_crystals, n_bins).
 
     "max": the largest probability over mesh and path, where the reference gap is found, too. "sum": along the path
-    alone, as Park et al. do; the irreducible part of a mesh has no meaningful sum.
+    alone, as Park et al. do; the irreducible part of a mesh has no meaningful sum. "anywhere": as ``bin_statistic``.
     """
     along = np.array([bin_statistic(one, statistic) for one in path])
     if statistic == "sum":
@@ -102,7 +102,7 @@ def choose_threshold(
     crystals : sequence of KnownCrystal
     mesh, path : sequences of KResolvedOccupancy
         Predictions at the k-points of each.
-    statistic : {"max", "sum"}
+    statistic : {"max", "sum", "anywhere"}
     criterion : {"mae", "accuracy"}
 
     Raises

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -104,10 +106,31 @@ class Mixing(nn.Module):
         return turned.unflatten(-1, (self._n_tokens, -1))
 
 
+class MeanLabels(NamedTuple):
+    """Means of labels over crystals, by bin (n_bins,): what a network begins with."""
+
+    presence: Tensor
+    counts: Tensor | None
+    anywhere: Tensor
+
+
+class Outputs(NamedTuple):
+    """What the network gives.
+
+    logits (n_crystals, n_kpoints, n_bins): of states in bins; counts: the expected numbers of them, where they are
+    learned; anywhere (n_crystals, n_bins): logits of states in bins at any k-point, where that is asked.
+    """
+
+    logits: Tensor
+    counts: Tensor | None
+    anywhere: Tensor | None
+
+
 class OccupancyDecoder(nn.Module):
     """Tokens q_t = sum_i h_i + e_t + h_k, one for ``patch`` energy bins each, through blocks, to logits.
 
-    With ``mixing``, what of the sum belongs to crystal and k-point goes through ``Mixing`` first.
+    With ``mixing``, what of the sum belongs to crystal and k-point goes through ``Mixing`` first. With ``anywhere``,
+    one more query, whose h_k is learned and not of a k-point, asks whether a bin holds a state anywhere in the zone.
     """
 
     def __init__(
@@ -121,44 +144,49 @@ class OccupancyDecoder(nn.Module):
         counts: bool,
         mixing: bool,
         dropout: float,
+        anywhere: bool,
     ) -> None:
         super().__init__()
         self.kpoint = KPointEmbedding(d)
+        self.anywhere = nn.Parameter(torch.randn(d)) if anywhere else None
         self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
         self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, patch * (2 if counts else 1))
         self.bias = nn.Parameter(torch.zeros(2 if counts else 1, n_bins))
         self.mixing = Mixing(d, multiplier, n_bins // patch, dropout) if mixing else None
-        self._counts = counts
+        self.bias_anywhere = nn.Parameter(torch.zeros(n_bins)) if anywhere else None
 
     @torch.no_grad()
-    def start_at(self, presence: Tensor, counts: Tensor | None) -> None:
-        """Begin with the mean labels (n_bins,) of all crystals, which else take the first hundreds of steps."""
-        self.bias[0] = torch.logit(presence, eps=_LEAST)
-        if counts is not None:
-            self.bias[1] = torch.log(torch.expm1(counts.clamp(min=_LEAST)))  # the inverse of softplus
+    def start_at(self, labels: MeanLabels) -> None:
+        """Begin with the mean labels of all crystals, which else take the first hundreds of steps."""
+        self.bias[0] = torch.logit(labels.presence, eps=_LEAST)
+        if labels.counts is not None:
+            self.bias[1] = torch.log(torch.expm1(labels.counts.clamp(min=_LEAST)))  # the inverse of softplus
+        if self.bias_anywhere is not None:
+            self.bias_anywhere.copy_(torch.logit(labels.anywhere, eps=_LEAST))
         self.head.weight.mul_(_SMALL)
         self.head.bias.zero_()
 
-    def forward(
-        self, atoms: Tensor, mask: Tensor, images: Tensor, bloch: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Logits, and expected numbers of states where they are learned, each (n_crystals, n_kpoints, n_bins).
+    def forward(self, atoms: Tensor, mask: Tensor, images: Tensor, bloch: Tensor | None = None) -> Outputs:
+        """Logits and counts from features of atoms (n_crystals, n_most, d), and of k-points.
 
-        From features of atoms (n_crystals, n_most, d), zero where ``mask`` (n_crystals, n_most) is false, images of
-        k-points (n_crystals, n_kpoints, n_images, 3), and what else is known of them (n_crystals, n_kpoints, d).
+        Atoms are zero where ``mask`` (n_crystals, n_most) is false; images are of k-points (n_crystals, n_kpoints,
+        n_images, 3), and ``bloch`` is what else is known of them (n_crystals, n_kpoints, d).
         """
-        pooled = atoms.sum(dim=1)[:, None, None]  # (n_crystals, 1, 1, d)
         known = self.kpoint(images) if bloch is None else self.kpoint(images) + bloch
-        known = pooled + known[:, :, None]  # (n_crystals, n_kpoints, 1, d)
-        if self.mixing is not None:
-            known = self.mixing(known[:, :, 0])
-        tokens = known + self.positions  # (n_crystals, n_kpoints, T, d)
+        if self.anywhere is not None:
+            known = torch.cat([known, self.anywhere.expand(len(atoms), 1, -1)], dim=1)
+        known = atoms.sum(dim=1)[:, None] + known  # (n_crystals, n_queries, d)
+        known = known[:, :, None] if self.mixing is None else self.mixing(known)
+        tokens = known + self.positions  # (n_crystals, n_queries, T, d)
         for block in self.blocks:
             tokens = block(tokens, atoms, mask)
-        outputs = self.head(self.norm(tokens))  # (n_crystals, n_kpoints, T, patch or 2 patch)
-        if not self._counts:
-            return outputs.flatten(2) + self.bias[0], None
-        logits, numbers = outputs.chunk(2, dim=-1)
-        return logits.flatten(2) + self.bias[0], functional.softplus(numbers.flatten(2) + self.bias[1])
+        outputs = self.head(self.norm(tokens))  # (n_crystals, n_queries, T, patch or 2 patch)
+        logits, *numbers = (part.flatten(2) for part in outputs.chunk(len(self.bias), dim=-1))
+        n = images.shape[1]
+        return Outputs(
+            logits[:, :n] + self.bias[0],
+            functional.softplus(numbers[0][:, :n] + self.bias[1]) if numbers else None,
+            None if self.anywhere is None else logits[:, n] + self.bias_anywhere,
+        )

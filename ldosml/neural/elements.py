@@ -1,10 +1,13 @@
-"""Where an element stands in the periodic table, so that elements learn from their neighbours there."""
+"""Where an element stands in the periodic table, and its atomic levels, so that elements learn from similar ones."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import numpy as np
 import torch
-from ase.data import covalent_radii
+from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor, nn
 
 N_ELEMENTS = 119
@@ -34,8 +37,26 @@ def periodic_table() -> Tensor:
     return torch.from_numpy(rows.astype(np.float32))
 
 
+def atomic_levels() -> Tensor:
+    """Features (119, 9) of elements by atomic number: for s, p and d the energy of the free atom's outermost shell.
+
+    In 10 eV, whether there is one, and whether it is occupied; of PBE, by ``data/scripts/atomic_levels.py``. Where
+    bands lie follows from where the levels of the atoms do.
+    """
+    rows = np.zeros((N_ELEMENTS, 9))
+    with (files("ldosml.neural") / "atomic_levels.json").open() as file:
+        levels = json.load(file)["levels"]
+    for symbol, shells in levels.items():
+        rows[atomic_numbers[symbol]] = [
+            value
+            for energy, occupied in shells
+            for value in ((0.0, 0.0, 0.0) if energy is None else (energy / 10, 1.0, occupied))
+        ]
+    return torch.from_numpy(rows.astype(np.float32))
+
+
 class ElementEmbedding(nn.Module):
-    """Features (n, d) of atomic numbers (n,): linear in those of the periodic table, plus what each element adds.
+    """Features (n, d) of atomic numbers (n,): linear in those of table and levels, plus what each element adds.
 
     The latter starts at zero, so that an element that was not trained on is what its place in the table makes it.
     Without the table, every element begins at random, knowing of no other.
@@ -48,10 +69,10 @@ class ElementEmbedding(nn.Module):
         self.own = nn.Embedding(N_ELEMENTS, d)
         self.linear: nn.Module | None = None
         if periodic:
-            self.register_buffer("table", periodic_table(), persistent=False)
+            self.register_buffer("table", torch.cat([periodic_table(), atomic_levels()], dim=1), persistent=False)
             self.linear = nn.Linear(self.table.shape[1], d)
             nn.init.zeros_(self.own.weight)
-            nn.init.normal_(self.linear.weight, std=0.5)  # three or four features are not zero: as large as at random
+            nn.init.normal_(self.linear.weight, std=0.3)  # some ten features are not zero: as large as at random
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Features of each atom."""

@@ -15,6 +15,7 @@ from ldosml.energy import EnergyGrid
 from ldosml.kresolved import CrystalBands
 from ldosml.kresolved.occupancy import Labels
 from ldosml.neural.crystals import Crystal, Floats, Integers
+from ldosml.neural.decoder import MeanLabels
 from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, kpoint_images, operations
 
@@ -28,8 +29,8 @@ REACH = 3.0
 class Example:
     """One crystal to learn from.
 
-    presence, counts (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; known (n_bins,): bins
-    that bands are complete in; gap: eV.
+    presence, counts (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
+    (n_bins,): the largest presence over all k-points; known (n_bins,): bins that bands are complete in; gap: eV.
     """
 
     graph: CrystalGraph
@@ -37,6 +38,7 @@ class Example:
     kpoints: Floats
     presence: Halves
     counts: Halves | None
+    anywhere: Halves
     known: NDArray[np.bool_]
     gap: float
 
@@ -45,12 +47,14 @@ def make_example(
     crystal: Crystal, bands: CrystalBands, config: OccupancyConfig, grid: EnergyGrid, kind: Labels, width: float
 ) -> Example:
     """Label the bins of one crystal; the k-points of ``bands`` are those of ``crystal``."""
+    presence = bands.labels(grid, kind, width).astype(np.float16)
     return Example(
         crystal_graph(crystal, config.n_neighbors),
         operations(crystal, config),
         bands.kpoints,
-        bands.labels(grid, kind, width).astype(np.float16),
+        presence,
         bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
+        presence.max(axis=0),
         bands.known_bins(grid, REACH * width if kind == "soft" else 0.0),
         bands.gap,
     )
@@ -64,6 +68,7 @@ class Batch:
     images: Tensor
     presence: Tensor
     counts: Tensor | None
+    anywhere: Tensor
     known: Tensor
 
 
@@ -83,21 +88,24 @@ def make_batch(examples: Sequence[Example], chosen: Sequence[Integers], device: 
         images.to(device),
         placed(presence),
         placed(np.stack(counts)) if counts else None,
+        placed(np.stack([e.anywhere for e in examples])),
         placed(known),
     )
 
 
-def mean_labels(examples: Sequence[Example]) -> tuple[Tensor, Tensor | None]:
-    """Mean presence, and counts where they are learned, of each bin over the crystals that know it, (n_bins,) each."""
+def mean_labels(examples: Sequence[Example]) -> MeanLabels:
+    """Means over the crystals that know each bin."""
     known = np.stack([e.known for e in examples]).astype(np.float64)
     weights = known / np.maximum(1.0, known.sum(axis=0))
 
     def mean(rows: list[Halves]) -> Tensor:
-        each = np.stack([row.mean(axis=0, dtype=np.float64) for row in rows])
+        each = np.stack([np.atleast_2d(row).mean(axis=0, dtype=np.float64) for row in rows])
         return torch.from_numpy((weights * each).sum(axis=0).astype(np.float32))
 
     counts = [e.counts for e in examples if e.counts is not None]
-    return mean([e.presence for e in examples]), mean(counts) if counts else None
+    return MeanLabels(
+        mean([e.presence for e in examples]), mean(counts) if counts else None, mean([e.anywhere for e in examples])
+    )
 
 
 def drawn(example: Example, n: int, random: np.random.Generator) -> Integers:

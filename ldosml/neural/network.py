@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ldosml._validation import check_choice
 from ldosml.neural.bloch import BlochEmbedding
 from ldosml.neural.crystals import Crystal, Floats, point_group
-from ldosml.neural.decoder import OccupancyDecoder
+from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
 
@@ -48,7 +48,7 @@ class OccupancyConfig:
     point_group : bool
         Have the symmetry of each crystal in k exactly; also at k-points outside the irreducible part that was learned.
     periodic_table : bool
-        Begin with elements as their places in the periodic table make them, rather than at random.
+        Begin with elements as their places in the periodic table and their atomic levels make them, not at random.
     n_bloch : int
         Functions of distance for each l in the sums over neighbours with Bloch's phases (``BlochEmbedding``), which
         have all these symmetries by themselves. 0: as in the paper, the network knows of k by the embedding of its
@@ -58,6 +58,8 @@ class OccupancyConfig:
         otherwise, as in the paper, they all get its sum.
     dropout : float
         Part of the inner features of the decoder's layers that is left out at random in training.
+    anywhere : bool
+        Also tell for each bin, once for a crystal, whether it holds a state at any k-point: what a gap is read from.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class OccupancyConfig:
     n_bloch: int = 16
     mixing: bool = True
     dropout: float = 0.1
+    anywhere: bool = True
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -144,7 +147,9 @@ class OccupancyConfig:
             "n_blocks": 4,
             "n_heads": 8,
         }
-        return cls(**paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, dropout=0.0, **common)
+        return cls(
+            **paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, dropout=0.0, anywhere=False, **common
+        )
 
 
 class OccupancyNetwork(nn.Module):
@@ -173,21 +178,22 @@ class OccupancyNetwork(nn.Module):
                 config.counts,
                 config.mixing,
                 config.dropout,
+                config.anywhere,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 
-    def forward(self, graph: GraphBatch, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits and counts, (n_crystals, n_kpoints, n_bins), at k-points (n_crystals, n_kpoints, n_images, 3)."""
+    def forward(self, graph: GraphBatch, images: Tensor) -> Outputs:
+        """Logits and counts at k-points, of which ``images`` (n_crystals, n_kpoints, n_images, 3) are given."""
         return self.decode(self.encoder(graph), graph, images)
 
-    def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor) -> Outputs:
         """As ``forward``, from what ``encoder`` made of the crystals."""
         atoms = graph.to_rows(encoded.atoms)
         bloch = None
         if self.bloch is not None:  # every image gives the same
             kpoints = images[:, :, 0]
             bloch = self.bloch(kpoints, encoded.elements, encoded.distances, atoms.sum(dim=1), graph)
-        decoded: tuple[Tensor, Tensor | None] = self.decoder(atoms, graph.mask, images, bloch)
+        decoded: Outputs = self.decoder(atoms, graph.mask, images, bloch)
         return decoded
 
 

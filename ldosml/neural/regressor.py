@@ -198,7 +198,7 @@ class KOccupancyRegressor(BaseEstimator):
         else:
             aside = self._examples(*validation, config)
         network = OccupancyNetwork(config, self.random_state)
-        network.decoder.start_at(*mean_labels(training))
+        network.decoder.start_at(mean_labels(training))
         network.to(self.device)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         self.history_ = train(
@@ -258,36 +258,38 @@ class KOccupancyRegressor(BaseEstimator):
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
-        logits, counts = self._outputs(
-            crystal_graph(crystal, config.n_neighbors), kpoint_images(kpoints, operations(crystal, config))
-        )
+        graph = crystal_graph(crystal, config.n_neighbors)
+        images = kpoint_images(kpoints, operations(crystal, config))
         placed = None if weights is None else np.asarray(weights, dtype=np.float64)
-        numbers = None if counts is None else counts.numpy()
-        return KResolvedOccupancy(self.grid_, kpoints, logits.sigmoid().numpy(), crystal.cell, placed, numbers)
+        probabilities, counts, anywhere = self._outputs(graph, images)
+        return KResolvedOccupancy(self.grid_, kpoints, probabilities, crystal.cell, placed, counts, anywhere)
 
-    def _outputs(self, one: CrystalGraph, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and counts where they are learned, (n_kpoints, n_bins), of k-points (n_kpoints, n_images, 3)."""
+    def _outputs(self, one: CrystalGraph, images: Tensor) -> tuple[Floats, Floats | None, Floats | None]:
+        """Probabilities and counts (n_kpoints, n_bins) of images (n_kpoints, n_images, 3); and those of anywhere."""
         graph = batched([one], self.device)
         encoded = self.network_.encoder(graph)
         at_once = max(1, min(_AT_ONCE, _EDGES_AT_ONCE // len(graph.sources)))
         parts = [self.network_.decode(encoded, graph, part[None]) for part in images.to(self.device).split(at_once)]
-        logits = torch.cat([part[0][0] for part in parts]).double().cpu()
-        if not self.network_.config.counts:
-            return logits, None
-        return logits, torch.cat([part[1][0] for part in parts]).double().cpu()
+
+        def joined(rows: list[Tensor]) -> Floats:
+            return np.asarray(torch.cat(rows).double().cpu().numpy(), dtype=np.float64)
+
+        anywhere = parts[0].anywhere
+        return (
+            joined([part.logits[0].sigmoid() for part in parts]),
+            joined([part.counts[0] for part in parts]) if self.network_.config.counts else None,
+            None if anywhere is None else joined([anywhere[0].sigmoid()]),
+        )
 
     @torch.no_grad()
     def _threshold(self, examples: list[Example]) -> GapThreshold:
-        """The best one for the largest probabilities over all k-points of validation crystals."""
+        """The best one for validation crystals: of probabilities anywhere, or else of the largest over all k-points."""
         if not examples:
             return GapThreshold()
-        values = np.array(
-            [
-                self._outputs(e.graph, kpoint_images(e.kpoints, e.operations))[0].sigmoid().numpy().max(axis=0)
-                for e in examples
-            ]
-        )
-        return best_threshold(values, np.array([e.gap for e in examples]), self.grid_)
+        found = [self._outputs(e.graph, kpoint_images(e.kpoints, e.operations)) for e in examples]
+        values = np.array([p.max(axis=0) if anywhere is None else anywhere for p, _, anywhere in found])
+        gaps = np.array([e.gap for e in examples])
+        return best_threshold(values, gaps, self.grid_, "anywhere" if self.network_.config.anywhere else "max")
 
     def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
         present = {int(number) for crystal in crystals for number in crystal.numbers}

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ldosml.neural._tensors import Tensors
 from ldosml.neural.checkpoint import Epoch, read_checkpoint, write_checkpoint
+from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, Example, drawn, fingerprint, make_batch, spread
 from ldosml.neural.network import OccupancyNetwork
 
@@ -30,6 +31,7 @@ Progress = Callable[[Epoch], None]
 _WARM = 0.03  # of all epochs, in which the learning rate rises from zero
 _LAST = 0.01  # of the learning rate, where the cosine ends
 _CLIP = 1.0  # norm of the gradient
+_ANYWHERE = 0.1  # of its cross-entropy in the loss
 _SMALLEST = 1e-3  # count, in a logarithm
 WINDOWS = (1, 4, 16, 64)
 """Widths of the windows, in bins, that counts are compared in."""
@@ -52,17 +54,27 @@ class TrainingSettings:
     seed: int
 
 
-def occupancy_loss(logits: Tensor, counts: Tensor | None, batch: Batch, count_weight: float) -> Tensor:
+def occupancy_loss(outputs: Outputs, batch: Batch, count_weight: float) -> Tensor:
     """Cross-entropy, the mean of -y log p - (1 - y) log(1 - p) over known bins, plus ``count_weight`` ``count_loss``.
 
-    The latter only where counts are learned.
+    The latter only where counts are learned. Where it is asked whether a bin holds a state anywhere, the cross-entropy
+    of that counts, too, by a tenth: it is some three times as large.
     """
-    entropy = functional.binary_cross_entropy_with_logits(logits, batch.presence, reduction="none")
-    known = batch.known.expand_as(entropy)
-    loss: Tensor = (entropy * known).sum() / known.sum()
-    if counts is None or batch.counts is None:
+    loss = cross_entropy(outputs.logits, batch.presence, batch.known)
+    if outputs.anywhere is not None:
+        loss = loss + _ANYWHERE * cross_entropy(outputs.anywhere, batch.anywhere, batch.known[:, 0])
+    if outputs.counts is None or batch.counts is None:
         return loss
-    return loss + count_weight * sum(count_loss(counts * known, batch.counts * known, window) for window in WINDOWS)
+    expected, counts = outputs.counts * batch.known, batch.counts * batch.known
+    return loss + count_weight * sum(count_loss(expected, counts, window) for window in WINDOWS)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Mean of -y log p - (1 - y) log(1 - p) over known bins."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    counted = known.expand_as(entropy)
+    result: Tensor = (entropy * counted).sum() / counted.sum()
+    return result
 
 
 def count_loss(expected: Tensor, counts: Tensor, window: int) -> Tensor:
@@ -169,8 +181,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
-    logits, counts = network(batch.graph, batch.images)
-    loss = occupancy_loss(logits, counts, batch, count_weight)
+    loss = occupancy_loss(network(batch.graph, batch.images), batch, count_weight)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
     optimizer.step()
@@ -189,8 +200,7 @@ def validation_loss(
     for start in range(0, len(examples), settings.batch_size):
         part = examples[start : start + settings.batch_size]
         batch = make_batch(part, [spread(example, settings.validation_kpoints) for example in part], device)
-        logits, counts = network(batch.graph, batch.images)
-        loss = occupancy_loss(logits, counts, batch, settings.count_weight)
+        loss = occupancy_loss(network(batch.graph, batch.images), batch, settings.count_weight)
         total += float(loss) * len(part)
     return total / len(examples)
 

@@ -191,3 +191,18 @@ class TestDOS:
             DOSScale.fit([raw_dos(occupancy(two_bands(10)), 1)], [raw_dos(occupancy(two_bands(10)), 1)], [4.0])
         with pytest.raises(ValueError, match="tau"):
             raw_dos(occupancy(two_bands(10)), 1, tau=0.0)
+
+
+class TestAnywhere:
+    def test_it_is_a_statistic_of_its_own(self):
+        known = occupancy([[-1.0, 2.0]], anywhere=label_bins([[-0.5, 1.0]], GRID)[0])
+        assert occupancy_gap(known).gap == pytest.approx(3.0, abs=GRID.step)
+        assert occupancy_gap(known, statistic="anywhere").gap == pytest.approx(1.5, abs=GRID.step)
+
+    def test_it_must_be_known_and_a_probability(self):
+        with pytest.raises(ValueError, match='statistic="max"'):
+            occupancy_gap(occupancy([[-1.0, 2.0]]), statistic="anywhere")
+        with pytest.raises(ValueError, match="anywhere must be from 0 to 1"):
+            occupancy([[-1.0, 2.0]], anywhere=np.full(GRID.size, 1.5))
+        with pytest.raises(ValueError, match="anywhere must have shape"):
+            occupancy([[-1.0, 2.0]], anywhere=np.zeros(3))

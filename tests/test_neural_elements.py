@@ -5,7 +5,7 @@ from ase.data import atomic_numbers
 from neural_cases import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.neural.elements import ElementEmbedding, periodic_table
+from ldosml.neural.elements import ElementEmbedding, atomic_levels, periodic_table
 
 GROUPS = ("H Li Na K Rb Cs", "Be Mg Ca Sr Ba", "Sc Y Lu", "Cu Ag Au", "Zn Cd Hg", "B Al Ga In Tl", "F Cl Br I", "Ne Ar")
 ROWS = ("H He", "Li B Ne", "Na Ar", "K Zn Kr", "Rb In Xe", "Cs La Lu Hg Rn")
@@ -33,6 +33,26 @@ class TestTable:
             "Hf": (2, 0, 2, 14),
         }.items():
             assert_allclose(filled[atomic_numbers[symbol]], expected, atol=1e-5)
+
+
+class TestLevels:
+    def test_valence_shells_are_where_they_belong(self):
+        levels = atomic_levels()
+        energy = {
+            (symbol, shell): float(levels[atomic_numbers[symbol], 3 * place])
+            for symbol in ("Na", "Cl", "Si", "Ti", "Zn")
+            for place, shell in enumerate("spd")
+        }
+        assert energy["Cl", "s"] < energy["Cl", "p"] < energy["Na", "s"] < 0  # why salt is one
+        assert energy["Si", "s"] < energy["Si", "p"]
+        assert energy["Zn", "d"] < energy["Ti", "d"]
+        assert_array_equal(levels[atomic_numbers["Si"], 6:], 0.0)  # no bound d
+
+    def test_every_element_of_the_shipped_crystals_has_some(self):
+        from ldosml.datasets import load_crystals
+
+        has = atomic_levels()[:, [1, 4, 7]].sum(dim=1)
+        assert all(has[atomic_numbers[symbol]] > 0 for symbol in load_crystals().elements)
 
 
 class TestEmbedding:

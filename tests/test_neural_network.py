@@ -5,7 +5,9 @@ import pytest
 from neural_cases import CRYSTALS, TINY, conventional, disguised, torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ldosml.kresolved import energy_bins
 from ldosml.neural import OccupancyConfig, OccupancyNetwork, primitive_kpoints, standardized
+from ldosml.neural.examples import guessed, with_mean
 from ldosml.neural.graph import batched, crystal_graph
 from ldosml.neural.network import kpoint_images, operations
 
@@ -17,13 +19,19 @@ NETWORKS = {
 }
 
 
+def guess_of(network, crystal, kpoints):
+    guess = guessed(crystal, kpoints, energy_bins(network.config.n_bins), network.config)
+    return torch.from_numpy(with_mean(*guess).astype(np.float32))
+
+
 @torch.no_grad()
 def outputs(network, atoms, kpoints=KPOINTS):
     """Logits, and counts where there are some, of one crystal; k-points of the cell given."""
     crystal = standardized(atoms)
     graph = batched([crystal_graph(crystal, network.config.n_neighbors)])
-    images = kpoint_images(primitive_kpoints(atoms, kpoints), operations(crystal, network.config))
-    logits, counts, anywhere = network(graph, images[None])
+    places = primitive_kpoints(atoms, kpoints)
+    images = kpoint_images(places, operations(crystal, network.config))
+    logits, counts, anywhere = network(graph, images[None], guess_of(network, crystal, places)[None])
     per_crystal = [] if anywhere is None else [anywhere.expand(len(kpoints), -1)]
     parts = [part[0] for part in (logits, counts) if part is not None] + per_crystal
     return np.concatenate([part.numpy() for part in parts], axis=-1)
@@ -83,9 +91,11 @@ def test_a_crystal_does_not_depend_on_others_in_its_batch():
     graphs = [crystal_graph(crystal, network.config.n_neighbors) for crystal in crystals]
     images = torch.stack([kpoint_images(KPOINTS, operations(crystal, network.config)) for crystal in crystals])
     with torch.no_grad():
-        together = network(batched(graphs), images)
+        guesses = torch.stack([guess_of(network, crystal, KPOINTS) for crystal in crystals])
+        together = network(batched(graphs), images, guesses)
         for number, graph in enumerate(graphs):
-            alone = network(batched([graph]), images[number : number + 1])
+            one = slice(number, number + 1)
+            alone = network(batched([graph]), images[one], guesses[one])
             for found, expected in zip(together, alone, strict=True):
                 assert_allclose(found[number], expected[0], atol=1e-5)
 

@@ -47,7 +47,7 @@ class TestCountLoss:
 class TestOccupancyLoss:
     def batch(self, known):
         presence = np.minimum(COUNTS, 1)
-        return Batch(None, None, *tensors(presence, COUNTS, presence.max(axis=1), known))
+        return Batch(None, None, None, *tensors(presence, COUNTS, presence.max(axis=1), known))
 
     def test_only_known_bins_count(self):
         known = np.ones((2, 1, 32))
@@ -85,7 +85,7 @@ def test_it_begins_with_the_mean_of_the_labels():
     network.decoder.start_at(means)
     with torch.no_grad():
         batch = make_batch(examples, [np.arange(8)] * 3, "cpu")
-        outputs = network(batch.graph, batch.images)
+        outputs = network(batch.graph, batch.images, batch.guess)
         at_start = float(cross_entropy(outputs.logits, batch.presence, batch.known))
     prior = means.presence.clamp(0.01, 0.99)
     entropy = float(torch.nn.functional.binary_cross_entropy(prior.expand_as(batch.presence), batch.presence))

@@ -1,10 +1,10 @@
-"""Energies of the valence orbitals of free atoms, which the neural model begins with.
+"""Energies, electrons and sizes of the valence shells of free atoms, which neural models of crystals begin with.
 
     /usr/bin/python3 atomic_levels.py ../../ldosml/neural/atomic_levels.json
 
-They are read from GPAW's PAW setups (apt-get install gpaw gpaw-data), which hold the PBE eigenvalues (eV) of the
-spherical, spin-paired atoms that they were made for. Of each l = 0, 1, 2 the outermost bound shell is taken; null where
-the setup has none, or where it lies so low that it is no valence shell.
+They are read from GPAW's PAW setups (apt-get install gpaw gpaw-data), which hold the PBE eigenvalues and orbitals of
+the spherical, spin-paired atoms that they were made for. Of each l = 0, 1, 2 the outermost bound shell is taken; null
+where the setup has none, or where it lies so low that it is no valence shell.
 """
 
 from __future__ import annotations
@@ -13,30 +13,36 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 from ase.data import chemical_symbols
-from ase.units import Ha
+from ase.units import Bohr, Ha
 
 LOWEST = -40.0  # eV; deeper shells are core
 
 
-def levels(symbol: str) -> list[list[float | None]] | None:
-    """Energy (eV), and whether it is occupied, for s, p and d, or None where there is no setup."""
+def shells(symbol: str) -> list[list[float] | None] | None:
+    """Energy (eV), electrons and root mean square radius (angstrom) for s, p and d, or None where there is no setup."""
     from gpaw.setup_data import SetupData
 
     try:
         setup = SetupData(symbol, "PBE")
     except FileNotFoundError:
         return None
-    found: list[list[float | None]] = []
+    found: list[list[float] | None] = []
     for wanted in range(3):
-        states = [
-            (n, eps * Ha, f > 0)
-            for n, momentum, f, eps in zip(setup.n_j, setup.l_j, setup.f_j, setup.eps_j, strict=True)
-            if momentum == wanted and n > 0 and eps < 0
+        bound = [
+            (n, j)
+            for j, (n, momentum, energy) in enumerate(zip(setup.n_j, setup.l_j, setup.eps_j, strict=True))
+            if momentum == wanted and n > 0 and LOWEST / Ha < energy < 0
         ]
-        _, energy, occupied = max(states, default=(0, 0.0, False))
-        valence = bool(states) and energy > LOWEST
-        found.append([round(energy, 3), float(occupied)] if valence else [None, None])
+        if not bound:
+            found.append(None)
+            continue
+        j = max(bound)[1]
+        r = setup.rgd.r_g
+        density = (setup.phi_jg[j] * r) ** 2 * setup.rgd.dr_g
+        radius = np.sqrt((density * r**2).sum() / density.sum()) * Bohr
+        found.append([round(setup.eps_j[j] * Ha, 3), float(setup.f_j[j]), round(float(radius), 3)])
     return found
 
 
@@ -44,12 +50,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-    table = {symbol: found for symbol in chemical_symbols[1:] if (found := levels(symbol)) is not None}
+    table = {symbol: found for symbol in chemical_symbols[1:] if (found := shells(symbol)) is not None}
     lines = ",\n".join(f'    "{symbol}": {json.dumps(found)}' for symbol, found in table.items())
+    origin = "GPAW 22.8 PAW setups, PBE, spherical spin-paired atoms; by data/scripts/atomic_levels.py"
+    columns = "for s, p and d: eigenvalue (eV), electrons, root mean square radius (angstrom)"
     arguments.output.write_text(
-        '{\n  "origin": "GPAW 22.8 PAW setups, PBE, spherical spin-paired atoms; by data/scripts/atomic_levels.py",\n'
-        '  "columns": "for s, p and d: eigenvalue (eV), whether it is occupied",\n'
-        f'  "levels": {{\n{lines}\n  }}\n}}\n'
+        f'{{\n  "origin": "{origin}",\n  "columns": "{columns}",\n  "shells": {{\n{lines}\n  }}\n}}\n'
     )
     print(len(table), "elements")
 

@@ -145,10 +145,13 @@ class OccupancyDecoder(nn.Module):
         mixing: bool,
         dropout: float,
         anywhere: bool,
+        n_guesses: int,
     ) -> None:
         super().__init__()
         self.kpoint = KPointEmbedding(d)
         self.anywhere = nn.Parameter(torch.randn(d)) if anywhere else None
+        self.guess = nn.Linear(n_guesses * patch, d, bias=False) if n_guesses else None
+        self._patch = patch
         self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
         self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(d)
@@ -168,11 +171,14 @@ class OccupancyDecoder(nn.Module):
         self.head.weight.mul_(_SMALL)
         self.head.bias.zero_()
 
-    def forward(self, atoms: Tensor, mask: Tensor, images: Tensor, bloch: Tensor | None = None) -> Outputs:
+    def forward(
+        self, atoms: Tensor, mask: Tensor, images: Tensor, guess: Tensor, bloch: Tensor | None = None
+    ) -> Outputs:
         """Logits and counts from features of atoms (n_crystals, n_most, d), and of k-points.
 
         Atoms are zero where ``mask`` (n_crystals, n_most) is false; images are of k-points (n_crystals, n_kpoints,
-        n_images, 3), and ``bloch`` is what else is known of them (n_crystals, n_kpoints, d).
+        n_images, 3), ``guess`` (n_crystals, n_kpoints + 1, n_guesses, n_bins) is what each bin may hold, that of the
+        whole zone last, and ``bloch`` what else is known of k-points (n_crystals, n_kpoints, d).
         """
         known = self.kpoint(images) if bloch is None else self.kpoint(images) + bloch
         if self.anywhere is not None:
@@ -180,6 +186,9 @@ class OccupancyDecoder(nn.Module):
         known = atoms.sum(dim=1)[:, None] + known  # (n_crystals, n_queries, d)
         known = known[:, :, None] if self.mixing is None else self.mixing(known)
         tokens = known + self.positions  # (n_crystals, n_queries, T, d)
+        if self.guess is not None:
+            by_token = guess[:, : tokens.shape[1]].unflatten(-1, (-1, self._patch)).transpose(2, 3).flatten(3)
+            tokens = tokens + self.guess(by_token)
         for block in self.blocks:
             tokens = block(tokens, atoms, mask)
         outputs = self.head(self.norm(tokens))  # (n_crystals, n_queries, T, patch or 2 patch)

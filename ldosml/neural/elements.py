@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
 import numpy as np
 import torch
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import covalent_radii
 from torch import Tensor, nn
+
+from ldosml.neural.atomic import atomic_shells
 
 N_ELEMENTS = 119
 """Atomic numbers, from 0, which is none."""
@@ -38,19 +37,16 @@ def periodic_table() -> Tensor:
 
 
 def atomic_levels() -> Tensor:
-    """Features (119, 9) of elements by atomic number: for s, p and d the energy of the free atom's outermost shell.
+    """Features (119, 9) of elements by atomic number: of s, p and d, the energy, in 10 eV, whether it is, and radius.
 
-    In 10 eV, whether there is one, and whether it is occupied; of PBE, by ``data/scripts/atomic_levels.py``. Where
-    bands lie follows from where the levels of the atoms do.
+    Of ``atomic_shells``: where bands lie follows from where the levels of the atoms do. Zero where there is no shell.
     """
     rows = np.zeros((N_ELEMENTS, 9))
-    with (files("ldosml.neural") / "atomic_levels.json").open() as file:
-        levels = json.load(file)["levels"]
-    for symbol, shells in levels.items():
-        rows[atomic_numbers[symbol]] = [
+    for number, shells in atomic_shells().items():
+        rows[number] = [
             value
-            for energy, occupied in shells
-            for value in ((0.0, 0.0, 0.0) if energy is None else (energy / 10, 1.0, occupied))
+            for shell in shells
+            for value in ((0.0, 0.0, 0.0) if shell is None else (shell.energy / 10, 1.0, shell.radius))
         ]
     return torch.from_numpy(rows.astype(np.float32))
 

@@ -18,6 +18,7 @@ from ldosml.neural.crystals import Crystal, Floats, Integers
 from ldosml.neural.decoder import MeanLabels
 from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, kpoint_images, operations
+from ldosml.neural.tight_binding import first_guess
 
 Halves = NDArray[np.float16]
 
@@ -29,13 +30,16 @@ REACH = 3.0
 class Example:
     """One crystal to learn from.
 
-    presence, counts (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
+    guess (n_kpoints, n_widths, n_bins), mean_guess (n_widths, n_bins): those of ``first_guess``; presence, counts
+    (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
     (n_bins,): the largest presence over all k-points; known (n_bins,): bins that bands are complete in; gap: eV.
     """
 
     graph: CrystalGraph
     operations: Floats
     kpoints: Floats
+    guess: Halves
+    mean_guess: Halves
     presence: Halves
     counts: Halves | None
     anywhere: Halves
@@ -52,6 +56,7 @@ def make_example(
         crystal_graph(crystal, config.n_neighbors),
         operations(crystal, config),
         bands.kpoints,
+        *guessed(crystal, bands.kpoints, grid, config),
         presence,
         bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
         presence.max(axis=0),
@@ -60,24 +65,46 @@ def make_example(
     )
 
 
+def guessed(crystal: Crystal, kpoints: Floats, grid: EnergyGrid, config: OccupancyConfig) -> tuple[Halves, Halves]:
+    """The first guess as the network takes it; without any width where it takes none."""
+    if not config.tight_binding:
+        none = np.zeros((len(kpoints), 0, grid.size), dtype=np.float16)
+        return none, none[0]
+    guess, mean = first_guess(crystal, kpoints, grid)
+    return guess.astype(np.float16), mean.astype(np.float16)
+
+
+def with_mean(guess: Halves, mean: Halves) -> Halves:
+    """The guess at k-points, and last that of the whole zone, (n_kpoints + 1, n_widths, n_bins)."""
+    return np.concatenate([guess, mean[None]])
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Several crystals, as many k-points of each: images (n_crystals, n_kpoints, n_operations, 3), labels by bin."""
+    """Several crystals, as many k-points of each: images (n_crystals, n_kpoints, n_operations, 3), labels by bin.
+
+    guess (n_crystals, n_kpoints + 1, n_widths, n_bins), with that of the whole zone last.
+    """
 
     graph: GraphBatch
     images: Tensor
+    guess: Tensor
     presence: Tensor
     counts: Tensor | None
     anywhere: Tensor
     known: Tensor
 
 
-def make_batch(examples: Sequence[Example], chosen: Sequence[Integers], device: str) -> Batch:
-    """Put examples together, each with the k-points chosen of it (as many of each)."""
+def make_batch(
+    examples: Sequence[Example], chosen: Sequence[Integers], device: str, blind: NDArray[np.bool_] | None = None
+) -> Batch:
+    """Put examples together, each with the k-points chosen of it (as many of each); ``blind`` ones without a guess."""
     pairs = list(zip(examples, chosen, strict=True))
     images = torch.stack([kpoint_images(e.kpoints[k], e.operations) for e, k in pairs])
     presence = np.stack([e.presence[k] for e, k in pairs])
     counts = [e.counts[k] for e, k in pairs if e.counts is not None]
+    guess = np.stack([with_mean(e.guess[k], e.mean_guess) for e, k in pairs])
+    guess[slice(0, 0) if blind is None else blind] = 0
     known = np.stack([e.known for e in examples])[:, None]  # (n_crystals, 1, n_bins)
 
     def placed(values: NDArray[np.float16] | NDArray[np.bool_]) -> Tensor:
@@ -86,6 +113,7 @@ def make_batch(examples: Sequence[Example], chosen: Sequence[Integers], device: 
     return Batch(
         batched([e.graph for e in examples], device),
         images.to(device),
+        placed(guess),
         placed(presence),
         placed(np.stack(counts)) if counts else None,
         placed(np.stack([e.anywhere for e in examples])),

@@ -15,6 +15,7 @@ from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
+from ldosml.neural.tight_binding import WIDTHS
 
 Preset = Literal["small", "paper"]
 
@@ -60,6 +61,8 @@ class OccupancyConfig:
         Part of the inner features of the decoder's layers that is left out at random in training.
     anywhere : bool
         Also tell for each bin, once for a crystal, whether it holds a state at any k-point: what a gap is read from.
+    tight_binding : bool
+        Begin from what tight binding without any fit says of each k-point (``first_guess``).
 
     Raises
     ------
@@ -84,6 +87,7 @@ class OccupancyConfig:
     mixing: bool = True
     dropout: float = 0.1
     anywhere: bool = True
+    tight_binding: bool = True
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -148,7 +152,15 @@ class OccupancyConfig:
             "n_heads": 8,
         }
         return cls(
-            **paper, patch=4, periodic_table=False, n_bloch=0, mixing=False, dropout=0.0, anywhere=False, **common
+            **paper,
+            patch=4,
+            periodic_table=False,
+            n_bloch=0,
+            mixing=False,
+            dropout=0.0,
+            anywhere=False,
+            tight_binding=False,
+            **common,
         )
 
 
@@ -179,21 +191,25 @@ class OccupancyNetwork(nn.Module):
                 config.mixing,
                 config.dropout,
                 config.anywhere,
+                len(WIDTHS) if config.tight_binding else 0,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 
-    def forward(self, graph: GraphBatch, images: Tensor) -> Outputs:
-        """Logits and counts at k-points, of which ``images`` (n_crystals, n_kpoints, n_images, 3) are given."""
-        return self.decode(self.encoder(graph), graph, images)
+    def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
+        """Logits and counts at k-points, of which ``images`` (n_crystals, n_kpoints, n_images, 3) are given.
 
-    def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor) -> Outputs:
+        guess (n_crystals, n_kpoints + 1, n_widths, n_bins): by tight binding, that of the whole zone last.
+        """
+        return self.decode(self.encoder(graph), graph, images, guess)
+
+    def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
         """As ``forward``, from what ``encoder`` made of the crystals."""
         atoms = graph.to_rows(encoded.atoms)
         bloch = None
         if self.bloch is not None:  # every image gives the same
             kpoints = images[:, :, 0]
             bloch = self.bloch(kpoints, encoded.elements, encoded.distances, atoms.sum(dim=1), graph)
-        decoded: Outputs = self.decoder(atoms, graph.mask, images, bloch)
+        decoded: Outputs = self.decoder(atoms, graph.mask, images, guess, bloch)
         return decoded
 
 

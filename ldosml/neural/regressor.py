@@ -29,7 +29,7 @@ from ldosml.kresolved import (
 )
 from ldosml.kresolved.thresholds import best_threshold
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
-from ldosml.neural.examples import Example, make_example, mean_labels
+from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_mean
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
@@ -260,16 +260,24 @@ class KOccupancyRegressor(BaseEstimator):
         config = self.network_.config
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
+        guess = guessed(crystal, kpoints, self.grid_, config)
         placed = None if weights is None else np.asarray(weights, dtype=np.float64)
-        probabilities, counts, anywhere = self._outputs(graph, images)
+        probabilities, counts, anywhere = self._outputs(graph, images, *guess)
         return KResolvedOccupancy(self.grid_, kpoints, probabilities, crystal.cell, placed, counts, anywhere)
 
-    def _outputs(self, one: CrystalGraph, images: Tensor) -> tuple[Floats, Floats | None, Floats | None]:
+    def _outputs(
+        self, one: CrystalGraph, images: Tensor, guess: Halves, mean_guess: Halves
+    ) -> tuple[Floats, Floats | None, Floats | None]:
         """Probabilities and counts (n_kpoints, n_bins) of images (n_kpoints, n_images, 3); and those of anywhere."""
         graph = batched([one], self.device)
         encoded = self.network_.encoder(graph)
         at_once = max(1, min(_AT_ONCE, _EDGES_AT_ONCE // len(graph.sources)))
-        parts = [self.network_.decode(encoded, graph, part[None]) for part in images.to(self.device).split(at_once)]
+        parts = []
+        for start in range(0, len(images), at_once):
+            chosen = slice(start, start + at_once)
+            given = torch.from_numpy(with_mean(guess[chosen], mean_guess).astype(np.float32))
+            arrays = (part[None].to(self.device) for part in (images[chosen], given))
+            parts.append(self.network_.decode(encoded, graph, *arrays))
 
         def joined(rows: list[Tensor]) -> Floats:
             return np.asarray(torch.cat(rows).double().cpu().numpy(), dtype=np.float64)
@@ -286,7 +294,9 @@ class KOccupancyRegressor(BaseEstimator):
         """The best one for validation crystals: of probabilities anywhere, or else of the largest over all k-points."""
         if not examples:
             return GapThreshold()
-        found = [self._outputs(e.graph, kpoint_images(e.kpoints, e.operations)) for e in examples]
+        found = [
+            self._outputs(e.graph, kpoint_images(e.kpoints, e.operations), e.guess, e.mean_guess) for e in examples
+        ]
         values = np.array([p.max(axis=0) if anywhere is None else anywhere for p, _, anywhere in found])
         gaps = np.array([e.gap for e in examples])
         return best_threshold(values, gaps, self.grid_, "anywhere" if self.network_.config.anywhere else "max")

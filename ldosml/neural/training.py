@@ -32,6 +32,7 @@ _WARM = 0.03  # of all epochs, in which the learning rate rises from zero
 _LAST = 0.01  # of the learning rate, where the cosine ends
 _CLIP = 1.0  # norm of the gradient
 _ANYWHERE = 0.1  # of its cross-entropy in the loss
+_BLIND = 0.05  # of the crystals, whose first guess is hidden: there must be an answer without one
 _SMALLEST = 1e-3  # count, in a logarithm
 WINDOWS = (1, 4, 16, 64)
 """Widths of the windows, in bins, that counts are compared in."""
@@ -156,7 +157,8 @@ def _epoch(
             examples = [training[i] for i in order[start : start + settings.batch_size]]
             chosen = [drawn(example, settings.kpoints_per_crystal, random) for example in examples]
             rate = learning_rate(settings, history, (step + 1) / len(starts))
-            loss = _step(network, optimizer, make_batch(examples, chosen, device), rate, settings.count_weight)
+            batch = make_batch(examples, chosen, device, random.random(len(examples)) < _BLIND)
+            loss = _step(network, optimizer, batch, rate, settings.count_weight)
             total += loss * len(examples)
     number = len(history) + 1
     if not np.isfinite(total):
@@ -181,7 +183,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
-    loss = occupancy_loss(network(batch.graph, batch.images), batch, count_weight)
+    loss = occupancy_loss(network(batch.graph, batch.images, batch.guess), batch, count_weight)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
     optimizer.step()
@@ -200,7 +202,7 @@ def validation_loss(
     for start in range(0, len(examples), settings.batch_size):
         part = examples[start : start + settings.batch_size]
         batch = make_batch(part, [spread(example, settings.validation_kpoints) for example in part], device)
-        loss = occupancy_loss(network(batch.graph, batch.images), batch, settings.count_weight)
+        loss = occupancy_loss(network(batch.graph, batch.images, batch.guess), batch, settings.count_weight)
         total += float(loss) * len(part)
     return total / len(examples)
 

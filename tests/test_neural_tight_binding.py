@@ -1,0 +1,141 @@
+"""Tight binding without a fit: Slater and Koster's table, invariances, and what it knows of real crystals."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401
+from numpy.testing import assert_allclose
+
+from ldosml.datasets import load_crystals
+from ldosml.kresolved import energy_bins
+from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
+from ldosml.neural.atomic import atomic_shells
+from ldosml.neural.network import operations
+from ldosml.neural.tight_binding import (
+    DDD,
+    DDP,
+    DDS,
+    HBAR2_M,
+    LARGEST,
+    PDP,
+    PDS,
+    PPP,
+    PPS,
+    SD,
+    SP,
+    SS,
+    TightBinding,
+    blocks,
+    first_guess,
+)
+
+KPOINTS = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 3))
+GRID = energy_bins(64)
+S, X, Y, Z, XY, YZ, ZX, X2, Z2 = range(9)
+
+
+def turn():
+    return np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
+
+
+class TestBlocks:
+    def elements(self, l, m, n):  # noqa: E741  as the table calls them
+        """Some lines of Table I of Slater and Koster."""
+        r3 = np.sqrt(3)
+        return {
+            (S, S): SS,
+            (S, X): l * SP,
+            (X, X): l**2 * PPS + (1 - l**2) * PPP,
+            (X, Y): l * m * (PPS - PPP),
+            (S, XY): r3 * l * m * SD,
+            (S, X2): r3 / 2 * (l**2 - m**2) * SD,
+            (S, Z2): (n**2 - (l**2 + m**2) / 2) * SD,
+            (X, XY): r3 * l**2 * m * PDS + m * (1 - 2 * l**2) * PDP,
+            (X, YZ): l * m * n * (r3 * PDS - 2 * PDP),
+            (Z, Z2): n * (n**2 - (l**2 + m**2) / 2) * PDS + r3 * n * (l**2 + m**2) * PDP,
+            (XY, XY): 3 * l**2 * m**2 * DDS + (l**2 + m**2 - 4 * l**2 * m**2) * DDP + (n**2 + l**2 * m**2) * DDD,
+            (XY, X2): 1.5 * l * m * (l**2 - m**2) * DDS + 2 * l * m * (m**2 - l**2) * DDP,
+            (Z2, Z2): (n**2 - (l**2 + m**2) / 2) ** 2 * DDS + 3 * n**2 * (l**2 + m**2) * DDP,
+        }
+
+    def test_they_are_those_of_the_table(self):
+        direction = turn()[0]
+        found = blocks(direction[None], np.ones(1), np.ones((1, 2)))[0] / HBAR2_M
+        for (row, column), expected in self.elements(*direction).items():
+            assert found[row, column] == pytest.approx(expected, abs=1e-12), (row, column)
+
+    def test_there_and_back_are_each_others_transpose(self):
+        directions, distances = turn(), np.array([1.5, 2.0, 3.0])
+        radii = np.array([[1.0, 0.5], [0.0, 1.2], [0.8, 0.0]])
+        there, back = blocks(directions, distances, radii), blocks(-directions, distances, radii[:, ::-1])
+        assert_allclose(there, back.transpose(0, 2, 1), atol=1e-12)
+        assert_allclose(there[1, 4:], 0.0)  # no d shell, no elements
+
+    def test_distance_falls_off_as_harrison_says(self):
+        near, far = (blocks(np.eye(3)[:1], np.array([d]), np.ones((1, 2)))[0] for d in (2.0, 4.0))
+        assert near[S, S] / far[S, S] == pytest.approx(4)
+        assert near[S, Z2] / far[S, Z2] == pytest.approx(2**3.5)
+        assert near[Z2, Z2] / far[Z2, Z2] == pytest.approx(2**5)
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+class TestInvariance:
+    def test_point_group_time_reversal_and_reciprocal_lattice(self, name):
+        crystal = standardized(CRYSTALS[name])
+        model = TightBinding(crystal)
+        expected = model.eigenvalues(KPOINTS)
+        for operation in operations(crystal, OccupancyConfig())[::7]:
+            assert_allclose(model.eigenvalues(KPOINTS @ operation.T + [1, 0, -2]), expected, atol=1e-9)
+
+    def test_any_cell(self, name):
+        atoms = CRYSTALS[name]
+        expected = TightBinding(standardized(atoms)).eigenvalues(primitive_kpoints(atoms, KPOINTS))
+        for cell in (disguised(atoms), disguised(conventional(name))):
+            untouched = atoms if len(cell) == len(atoms) else conventional(name)
+            fractions = KPOINTS @ atoms.cell.reciprocal() @ untouched.cell.array.T
+            found = TightBinding(standardized(cell)).eigenvalues(primitive_kpoints(cell, fractions))
+            assert_allclose(found, expected, atol=1e-6)
+
+
+class TestFermiLevel:
+    def test_it_holds_the_electrons(self):
+        model = TightBinding(standardized(CRYSTALS["zincblende"]))
+        assert model.n_electrons == 8
+        energies, weights = model.on_mesh(4)
+        level = model.fermi_energy(energies, weights)
+        assert 2 * (weights @ (energies < level).sum(axis=1)) == pytest.approx(8)
+        inside = energies[energies < level].max(), energies[energies > level].min()
+        assert level == pytest.approx(np.mean(inside))
+        assert inside[1] - inside[0] > 0.1  # GaAs is no metal
+
+    def test_guesses_count_states(self):
+        crystal = standardized(CRYSTALS["rocksalt"])
+        guess, mean = first_guess(crystal, KPOINTS, energy_bins(512, 40.0))
+        n_orbitals = TightBinding(crystal).n_orbitals
+        step = 80.0 / 512
+        assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
+        assert_allclose(mean.sum(axis=1) * step, n_orbitals, rtol=1e-3)
+
+    def test_what_it_cannot_do_is_left_to_the_network(self):
+        large = standardized(bulk("Si", cubic=True) * (1, 1, 1))
+        assert len(large) < LARGEST
+        assert np.abs(first_guess(large, KPOINTS, GRID)[0]).max() > 0
+        unknown = standardized(bulk("Ce", "fcc", a=5.2))
+        assert 58 not in atomic_shells()
+        assert np.abs(first_guess(unknown, KPOINTS, GRID)[0]).max() == 0
+        with pytest.raises(ValueError, match=r"\[58\] are not known"):
+            TightBinding(unknown)
+
+
+def test_it_knows_real_crystals_without_having_seen_any():
+    """Gaps of the shipped crystals; nothing was fitted to them."""
+    gaps = []
+    for material in load_crystals()[::4]:
+        model = TightBinding(standardized(material.atoms))
+        energies, weights = model.on_mesh(4)
+        level = model.fermi_energy(energies, weights)
+        there = max(0.0, energies[energies > level].min() - energies[energies < level].max())
+        gaps.append((material.gap, there))
+    reference, found = np.array(gaps).T
+    assert np.corrcoef(reference, found)[0, 1] > 0.5
+    assert np.mean((found > 0.4) == (reference > 0)) > 0.7

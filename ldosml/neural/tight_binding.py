@@ -38,7 +38,7 @@ MESH = 6
 WIDTHS = (0.2, 0.8)
 """Standard deviations of ``first_guess``, eV."""
 LARGEST = 64
-"""Atoms, up to which ``first_guess`` is made: 100 k-points of 64 atoms take 15 s, and eight times as long for twice."""
+"""Atoms, up to which ``first_guess`` is made: 100 k-points of 64 atoms of silicon take 2 s, and time grows as n^3."""
 
 _ROOT = np.sqrt(3) / 2
 _Q = np.zeros((5, 3, 3))  # n Q n are the real harmonics of l = 2, whose squares add up to 1

@@ -36,7 +36,8 @@ ABLATIONS: dict[str, tuple[dict, dict]] = {
     "no bloch": ({}, {"n_bloch": 0}),
     "no mixing": ({}, {"mixing": False}),
     "no periodic table": ({}, {"periodic_table": False}),
-    "no tight binding": ({}, {"tight_binding": False}),
+    "universal tight binding": ({}, {"tight_binding": "universal"}),
+    "no tight binding": ({}, {"tight_binding": "none"}),
     "no query of anywhere": ({}, {"anywhere": False}),
     "no dropout": ({}, {"dropout": 0.0}),
     "as in the paper": (
@@ -47,7 +48,7 @@ ABLATIONS: dict[str, tuple[dict, dict]] = {
             "periodic_table": False,
             "dropout": 0.0,
             "anywhere": False,
-            "tight_binding": False,
+            "tight_binding": "none",
         },
     ),
 }

@@ -20,7 +20,7 @@ NETWORKS = {
 
 
 def guess_of(network, crystal, kpoints):
-    guess = guessed(crystal, kpoints, energy_bins(network.config.n_bins), network.config)
+    guess = guessed(crystal, kpoints, energy_bins(network.config.n_bins), network.config, network.tight_binding)
     return torch.from_numpy(with_mean(*guess).astype(np.float32))
 
 

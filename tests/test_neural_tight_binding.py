@@ -1,5 +1,7 @@
 """Tight binding without a fit: Slater and Koster's table, invariances, and what it knows of real crystals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -7,30 +9,25 @@ from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401
 from numpy.testing import assert_allclose
 
 from ldosml.datasets import load_crystals
-from ldosml.kresolved import energy_bins
+from ldosml.kresolved import CrystalBands, energy_bins
 from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
 from ldosml.neural.atomic import atomic_shells
 from ldosml.neural.network import operations
 from ldosml.neural.tight_binding import (
-    DDD,
-    DDP,
-    DDS,
+    ETAS,
     HBAR2_M,
     LARGEST,
-    PDP,
-    PDS,
-    PPP,
-    PPS,
-    SD,
-    SP,
-    SS,
     TightBinding,
+    TightBindingParameters,
     blocks,
     first_guess,
 )
+from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 KPOINTS = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 3))
 GRID = energy_bins(64)
+UNIVERSAL = TightBindingParameters.universal()
+SS, SP, PPS, PPP, SD, PDS, PDP, DDS, DDP, DDD = ETAS.values()
 S, X, Y, Z, XY, YZ, ZX, X2, Z2 = range(9)
 
 
@@ -60,19 +57,21 @@ class TestBlocks:
 
     def test_they_are_those_of_the_table(self):
         direction = turn()[0]
-        found = blocks(direction[None], np.ones(1), np.ones((1, 2)))[0] / HBAR2_M
+        found = blocks(direction[None], np.ones(1), np.ones((1, 2))).sum(axis=0)[0] / HBAR2_M
         for (row, column), expected in self.elements(*direction).items():
             assert found[row, column] == pytest.approx(expected, abs=1e-12), (row, column)
 
     def test_there_and_back_are_each_others_transpose(self):
         directions, distances = turn(), np.array([1.5, 2.0, 3.0])
         radii = np.array([[1.0, 0.5], [0.0, 1.2], [0.8, 0.0]])
-        there, back = blocks(directions, distances, radii), blocks(-directions, distances, radii[:, ::-1])
+        there, back = (
+            blocks(sign * directions, distances, r).sum(axis=0) for sign, r in ((1, radii), (-1, radii[:, ::-1]))
+        )
         assert_allclose(there, back.transpose(0, 2, 1), atol=1e-12)
         assert_allclose(there[1, 4:], 0.0)  # no d shell, no elements
 
     def test_distance_falls_off_as_harrison_says(self):
-        near, far = (blocks(np.eye(3)[:1], np.array([d]), np.ones((1, 2)))[0] for d in (2.0, 4.0))
+        near, far = (blocks(np.eye(3)[:1], np.array([d]), np.ones((1, 2))).sum(axis=0)[0] for d in (2.0, 4.0))
         assert near[S, S] / far[S, S] == pytest.approx(4)
         assert near[S, Z2] / far[S, Z2] == pytest.approx(2**3.5)
         assert near[Z2, Z2] / far[Z2, Z2] == pytest.approx(2**5)
@@ -110,7 +109,7 @@ class TestFermiLevel:
 
     def test_guesses_count_states(self):
         crystal = standardized(CRYSTALS["rocksalt"])
-        guess, mean = first_guess(crystal, KPOINTS, energy_bins(512, 40.0))
+        guess, mean = first_guess(crystal, KPOINTS, energy_bins(512, 40.0), UNIVERSAL)
         n_orbitals = TightBinding(crystal).n_orbitals
         step = 80.0 / 512
         assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
@@ -119,10 +118,10 @@ class TestFermiLevel:
     def test_what_it_cannot_do_is_left_to_the_network(self):
         large = standardized(bulk("Si", cubic=True) * (1, 1, 1))
         assert len(large) < LARGEST
-        assert np.abs(first_guess(large, KPOINTS, GRID)[0]).max() > 0
+        assert np.abs(first_guess(large, KPOINTS, GRID, UNIVERSAL)[0]).max() > 0
         unknown = standardized(bulk("Ce", "fcc", a=5.2))
         assert 58 not in atomic_shells()
-        assert np.abs(first_guess(unknown, KPOINTS, GRID)[0]).max() == 0
+        assert np.abs(first_guess(unknown, KPOINTS, GRID, UNIVERSAL)[0]).max() == 0
         with pytest.raises(ValueError, match=r"\[58\] are not known"):
             TightBinding(unknown)
 
@@ -139,3 +138,49 @@ def test_it_knows_real_crystals_without_having_seen_any():
     reference, found = np.array(gaps).T
     assert np.corrcoef(reference, found)[0, 1] > 0.5
     assert np.mean((found > 0.4) == (reference > 0)) > 0.7
+
+
+class TestFit:
+    def test_it_finds_what_made_the_bands(self):
+        """Bands of tight binding with other levels and strengths: the fit ends far nearer to them than it began."""
+        truth = TightBindingParameters.universal()
+        truth.shifts[:] = np.random.default_rng(3).normal(0, 1.0, truth.shifts.shape)
+        truth.factors[:] = -0.3
+        crystals = [standardized(CRYSTALS[name]) for name in ("zincblende", "rocksalt", "hcp", "bcc")]
+        bands = [bands_of(crystal, truth) for crystal in crystals]
+        found = fit_tight_binding(crystals, bands)
+        errors = [[off(c, b, p) for c, b in zip(crystals, bands, strict=True)] for p in (UNIVERSAL, found)]
+        assert np.mean(errors[1]) < 0.4 * np.mean(errors[0])
+        again = fit_tight_binding(crystals, bands)
+        assert_allclose(again.shifts, found.shifts)
+
+    def test_shells_that_only_the_reference_has_are_skipped(self):
+        crystal = standardized(CRYSTALS["rocksalt"])
+        bands = bands_of(crystal, UNIVERSAL)
+        core = np.full((len(bands), 3), -40.0)
+        more = replace(
+            bands, eigenvalues=np.concatenate([core, bands.eigenvalues], axis=1), n_electrons=bands.n_electrons + 6
+        )
+        here, there = (fit_tight_binding([crystal], [one]) for one in (bands, more))
+        assert_allclose(here.shifts, there.shifts, atol=1e-5)
+
+    def test_what_it_cannot_match_is_left_out(self):
+        crystal = standardized(CRYSTALS["rocksalt"])
+        odd = replace(bands_of(crystal, UNIVERSAL), n_electrons=9.0)
+        assert not fit_tight_binding([crystal], [odd]).shifts.any()
+
+
+def bands_of(crystal, parameters):
+    model = TightBinding(crystal, parameters)
+    energies, weights = model.on_mesh(4)
+    kpoints = np.random.default_rng(4).uniform(-0.5, 0.5, (12, 3))
+    level = model.fermi_energy(energies, weights)
+    return CrystalBands(kpoints, model.eigenvalues(kpoints), None, level, level + 30, model.n_electrons, 0.0)
+
+
+def off(crystal, bands, parameters):
+    model = TightBinding(crystal, parameters)
+    level = model.fermi_energy(*model.on_mesh(4))
+    reference = bands.relative
+    counted = (reference > -10) & (reference < 5)
+    return np.abs(model.eigenvalues(bands.kpoints) - level - reference)[counted].mean()

@@ -10,9 +10,11 @@ from ldosml.kresolved import energy_bins
 from ldosml.neural import OccupancyConfig, OccupancyNetwork, standardized
 from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, make_batch, make_example, mean_labels
+from ldosml.neural.tight_binding import TightBindingParameters
 from ldosml.neural.training import WINDOWS, count_loss, cross_entropy, occupancy_loss
 
 GRID = energy_bins(32, 10.0)
+UNIVERSAL = TightBindingParameters.universal()
 RANDOM = np.random.default_rng(5)
 COUNTS = RANDOM.poisson(0.3, (2, 3, 32)).astype(np.float32)
 EXPECTED = RANDOM.uniform(0.05, 1.0, (2, 3, 32)).astype(np.float32)
@@ -73,9 +75,11 @@ class TestOccupancyLoss:
 
 
 def test_it_begins_with_the_mean_of_the_labels():
-    config = OccupancyConfig(**TINY)
+    config, crystal = OccupancyConfig(**TINY), standardized(CRYSTALS["bcc"])
     examples = [
-        make_example(standardized(CRYSTALS["bcc"]), cosine_bands(level=level, seed=seed), config, GRID, "soft", 0.1)
+        make_example(
+            standardized(CRYSTALS["bcc"]), cosine_bands(level=level, seed=seed), config, GRID, "soft", 0.1, UNIVERSAL
+        )
         for seed, level in enumerate((-1.0, 0.0, 1.5))
     ]
     means = mean_labels(examples)

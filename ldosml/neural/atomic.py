@@ -9,6 +9,9 @@ from importlib.resources import files
 
 from ase.data import atomic_numbers
 
+N_ELEMENTS = 119
+"""Atomic numbers, from 0, which is none."""
+
 
 @dataclass(frozen=True)
 class Shell:

@@ -7,10 +7,7 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor, nn
 
-from ldosml.neural.atomic import atomic_shells
-
-N_ELEMENTS = 119
-"""Atomic numbers, from 0, which is none."""
+from ldosml.neural.atomic import N_ELEMENTS, atomic_shells
 
 _NOBLE = np.array([0, 2, 10, 18, 36, 54, 86, 118])
 _LONG = 32  # places of the longest rows

@@ -18,7 +18,7 @@ from ldosml.neural.crystals import Crystal, Floats, Integers
 from ldosml.neural.decoder import MeanLabels
 from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, kpoint_images, operations
-from ldosml.neural.tight_binding import first_guess
+from ldosml.neural.tight_binding import TightBindingParameters, first_guess
 
 Halves = NDArray[np.float16]
 
@@ -48,7 +48,13 @@ class Example:
 
 
 def make_example(
-    crystal: Crystal, bands: CrystalBands, config: OccupancyConfig, grid: EnergyGrid, kind: Labels, width: float
+    crystal: Crystal,
+    bands: CrystalBands,
+    config: OccupancyConfig,
+    grid: EnergyGrid,
+    kind: Labels,
+    width: float,
+    parameters: TightBindingParameters,
 ) -> Example:
     """Label the bins of one crystal; the k-points of ``bands`` are those of ``crystal``."""
     presence = bands.labels(grid, kind, width).astype(np.float16)
@@ -56,7 +62,7 @@ def make_example(
         crystal_graph(crystal, config.n_neighbors),
         operations(crystal, config),
         bands.kpoints,
-        *guessed(crystal, bands.kpoints, grid, config),
+        *guessed(crystal, bands.kpoints, grid, config, parameters),
         presence,
         bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
         presence.max(axis=0),
@@ -65,12 +71,18 @@ def make_example(
     )
 
 
-def guessed(crystal: Crystal, kpoints: Floats, grid: EnergyGrid, config: OccupancyConfig) -> tuple[Halves, Halves]:
+def guessed(
+    crystal: Crystal,
+    kpoints: Floats,
+    grid: EnergyGrid,
+    config: OccupancyConfig,
+    parameters: TightBindingParameters,
+) -> tuple[Halves, Halves]:
     """The first guess as the network takes it; without any width where it takes none."""
-    if not config.tight_binding:
+    if config.tight_binding == "none":
         none = np.zeros((len(kpoints), 0, grid.size), dtype=np.float16)
         return none, none[0]
-    guess, mean = first_guess(crystal, kpoints, grid)
+    guess, mean = first_guess(crystal, kpoints, grid, parameters)
     return guess.astype(np.float16), mean.astype(np.float16)
 
 

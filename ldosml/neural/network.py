@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,9 +15,10 @@ from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
-from ldosml.neural.tight_binding import WIDTHS
+from ldosml.neural.tight_binding import WIDTHS, TightBindingParameters
 
 Preset = Literal["small", "paper"]
+FirstGuess = Literal["fitted", "universal", "none"]
 
 _MOST_OPERATIONS = 48  # of a crystal, as the order of every point group divides
 
@@ -61,8 +62,9 @@ class OccupancyConfig:
         Part of the inner features of the decoder's layers that is left out at random in training.
     anywhere : bool
         Also tell for each bin, once for a crystal, whether it holds a state at any k-point: what a gap is read from.
-    tight_binding : bool
-        Begin from what tight binding without any fit says of each k-point (``first_guess``).
+    tight_binding : {"fitted", "universal", "none"}
+        Begin from what tight binding says of each k-point (``first_guess``): fitted to the training crystals before the
+        network is trained (``fit_tight_binding``), or Harrison's without a fit.
 
     Raises
     ------
@@ -87,7 +89,7 @@ class OccupancyConfig:
     mixing: bool = True
     dropout: float = 0.1
     anywhere: bool = True
-    tight_binding: bool = True
+    tight_binding: FirstGuess = "fitted"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -109,6 +111,7 @@ class OccupancyConfig:
             raise ValueError(f"n_bloch of a network must be a whole number, 0 or above; got {self.n_bloch!r}.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout of a network must be from 0 to below 1; got {self.dropout!r}.")
+        check_choice("tight_binding of a network", self.tight_binding, get_args(FirstGuess))
         for whole, part in (("n_bins", "patch"), ("d", "n_heads")):
             if getattr(self, whole) % getattr(self, part):
                 raise ValueError(
@@ -159,7 +162,7 @@ class OccupancyConfig:
             mixing=False,
             dropout=0.0,
             anywhere=False,
-            tight_binding=False,
+            tight_binding="none",
             **common,
         )
 
@@ -191,9 +194,25 @@ class OccupancyNetwork(nn.Module):
                 config.mixing,
                 config.dropout,
                 config.anywhere,
-                len(WIDTHS) if config.tight_binding else 0,
+                len(WIDTHS) if config.tight_binding != "none" else 0,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
+
+        for field in fields(TightBindingParameters):  # not trained with the rest, but kept with it
+            start = getattr(TightBindingParameters.universal(), field.name)
+            self.register_buffer(f"tight_binding_{field.name}", torch.from_numpy(start))
+
+    @property
+    def tight_binding(self) -> TightBindingParameters:
+        """What the first guess is made with."""
+        values = {f.name: getattr(self, f"tight_binding_{f.name}") for f in fields(TightBindingParameters)}
+        return TightBindingParameters(**{name: value.cpu().numpy() for name, value in values.items()})
+
+    @tight_binding.setter
+    def tight_binding(self, parameters: TightBindingParameters) -> None:
+        for field in fields(parameters):
+            value = torch.from_numpy(getattr(parameters, field.name))
+            getattr(self, f"tight_binding_{field.name}").copy_(value)
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
         """Logits and counts at k-points, of which ``images`` (n_crystals, n_kpoints, n_images, 3) are given.

@@ -32,10 +32,13 @@ from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
 from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_mean
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
+from ldosml.neural.tight_binding import TightBindingParameters
+from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
 GivenCrystal = Atoms | Crystal
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
+Placed = tuple[Crystal, CrystalBands]
 
 _AT_ONCE = 128  # k-points
 _EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
@@ -192,22 +195,27 @@ class KOccupancyRegressor(BaseEstimator):
         settings = self._settings()
         config = self._config()
         self.grid_ = energy_bins(config.n_bins, self.half_width)
-        training = self._examples(crystals, bands, config)
-        if validation is None:
-            training, aside = self._split(training)
-        else:
-            aside = self._examples(*validation, config)
+        placed = _placed(crystals, bands)
+        given, aside = self._split(placed) if validation is None else (placed, _placed(*validation))
+        parameters = TightBindingParameters.universal()
+        if config.tight_binding == "fitted":
+            parameters = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        training, judged = (
+            [make_example(c, b, config, self.grid_, self.labels, self.width, parameters) for c, b in part]
+            for part in (given, aside)
+        )
         network = OccupancyNetwork(config, self.random_state)
+        network.tight_binding = parameters
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         self.history_ = train(
-            network, training, aside, settings, device=self.device, checkpoint=path, progress=progress
+            network, training, judged, settings, device=self.device, checkpoint=path, progress=progress
         )
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
         self.network_ = network.eval()
-        self.gap_threshold_ = self._threshold(aside)
+        self.gap_threshold_ = self._threshold(judged)
         return self
 
     def gap(self, occupancy: KResolvedOccupancy) -> OccupancyGap:
@@ -260,7 +268,7 @@ class KOccupancyRegressor(BaseEstimator):
         config = self.network_.config
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
-        guess = guessed(crystal, kpoints, self.grid_, config)
+        guess = guessed(crystal, kpoints, self.grid_, config, self.network_.tight_binding)
         placed = None if weights is None else np.asarray(weights, dtype=np.float64)
         probabilities, counts, anywhere = self._outputs(graph, images, *guess)
         return KResolvedOccupancy(self.grid_, kpoints, probabilities, crystal.cell, placed, counts, anywhere)
@@ -350,30 +358,7 @@ class KOccupancyRegressor(BaseEstimator):
             self.random_state,
         )
 
-    def _examples(
-        self, crystals: Sequence[GivenCrystal], bands: Sequence[CrystalBands], config: OccupancyConfig
-    ) -> list[Example]:
-        crystals = _sequence(crystals)
-        if not len(crystals) == len(bands) > 0:
-            raise ValueError(f"A fit needs crystals and as many bands; got {len(crystals)} and {len(bands)}.")
-        return [self._example(i, *pair, config) for i, pair in enumerate(zip(crystals, bands, strict=True))]
-
-    def _example(self, number: int, given: GivenCrystal, bands: CrystalBands, config: OccupancyConfig) -> Example:
-        if not isinstance(bands, CrystalBands):
-            raise TypeError(f"Bands of crystal {number} must be CrystalBands; got {type(bands).__name__}.")
-        try:
-            crystal, to_primitive = _described(given)
-        except ValueError as error:
-            raise ValueError(f"Crystal {number}: {error}") from error
-        if len(crystal) != len(given):
-            raise ValueError(
-                f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}: at one k-point of a "
-                "repeated cell lie the states of several. Compute its bands in the primitive cell."
-            )
-        placed = replace(bands, kpoints=bands.kpoints @ to_primitive.T)
-        return make_example(crystal, placed, config, self.grid_, self.labels, self.width)
-
-    def _split(self, examples: list[Example]) -> tuple[list[Example], list[Example]]:
+    def _split(self, examples: list[Placed]) -> tuple[list[Placed], list[Placed]]:
         """Training and validation crystals, at random."""
         if self.validation_fraction == 0:
             return examples, []
@@ -385,6 +370,29 @@ class KOccupancyRegressor(BaseEstimator):
             )
         order = np.random.default_rng([self.random_state]).permutation(len(examples))
         return [examples[i] for i in np.sort(order[n:])], [examples[i] for i in np.sort(order[:n])]
+
+
+def _placed(crystals: Sequence[GivenCrystal], bands: Sequence[CrystalBands]) -> list[Placed]:
+    """Standardised crystals, and their bands with k-points in these."""
+    crystals = _sequence(crystals)
+    if not len(crystals) == len(bands) > 0:
+        raise ValueError(f"A fit needs crystals and as many bands; got {len(crystals)} and {len(bands)}.")
+    return [_placed_one(i, *pair) for i, pair in enumerate(zip(crystals, bands, strict=True))]
+
+
+def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed:
+    if not isinstance(bands, CrystalBands):
+        raise TypeError(f"Bands of crystal {number} must be CrystalBands; got {type(bands).__name__}.")
+    try:
+        crystal, to_primitive = _described(given)
+    except ValueError as error:
+        raise ValueError(f"Crystal {number}: {error}") from error
+    if len(crystal) != len(given):
+        raise ValueError(
+            f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}: at one k-point of a "
+            "repeated cell lie the states of several. Compute its bands in the primitive cell."
+        )
+    return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
 
 
 def _described(given: GivenCrystal) -> tuple[Crystal, Floats]:

@@ -75,7 +75,7 @@ class TestOccupancyLoss:
 
 
 def test_it_begins_with_the_mean_of_the_labels():
-    config, crystal = OccupancyConfig(**TINY), standardized(CRYSTALS["bcc"])
+    config = OccupancyConfig(**TINY)
     examples = [
         make_example(
             standardized(CRYSTALS["bcc"]), cosine_bands(level=level, seed=seed), config, GRID, "soft", 0.1, UNIVERSAL

@@ -112,6 +112,14 @@ class TestBadInput:
         assert run("bands", tmp_path / "none.cif", "--model", model) == 1
         assert "no structure file" in capsys.readouterr().err
 
+    def test_shared_sites(self, model, tmp_path, capsys):
+        mixed = CRYSTALS["rocksalt"].copy()
+        mixed.info["occupancy"] = {"0": {"Na": 0.5, "Cu": 0.5}, "1": {"Cl": 1.0}}
+        mixed.set_array("spacegroup_kinds", np.array([0, 1]))
+        write_structure(tmp_path / "mixed.cif", mixed)
+        assert run("bands", tmp_path / "mixed.cif", "--model", model, "-o", tmp_path / "out") == 1
+        assert "sites that are shared or not full, such as site 0" in " ".join(capsys.readouterr().err.split())
+
     def test_models(self, structure, tmp_path, capsys):
         damaged = tmp_path / "damaged.safetensors"
         damaged.write_bytes(b"no tensors")
@@ -171,4 +179,6 @@ class TestTraining:
         assert "no file of crystals" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 1
         assert "Xe are not there" in " ".join(capsys.readouterr().err.split())
+        assert run("train-occupancy", data, "-o", out, "--device", "abacus") == 2
+        assert "no device 'abacus'" in " ".join(capsys.readouterr().err.split())
         assert not out.exists()

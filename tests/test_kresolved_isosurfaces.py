@@ -28,6 +28,7 @@ from ldosml.kresolved import (
     lowest_state,
     near_fermi,
     on_mesh,
+    quietest,
     reciprocal_lattice,
 )
 from ldosml.kresolved.clipping import in_zone, welded
@@ -353,3 +354,15 @@ class TestEdges:
             highest_state(occupancy(insulator(cell), cell), -20.0)
         with pytest.raises(ValueError, match="no bin above 20 eV"):
             lowest_state(occupancy(insulator(cell), cell), 20.0)
+
+
+def test_counting_begins_where_no_band_passes():
+    grid = energy_bins(64, 8.0)
+    k = np.linspace(0, 1, 20, endpoint=False)
+    bands = np.stack([-7.9 + 0.5 * np.cos(2 * np.pi * k), -2.0 + np.cos(2 * np.pi * k)], axis=1)
+    counts = label_bins(bands, grid, "counts")
+    kpoints = np.column_stack([k, 0 * k, 0 * k])
+    known = KResolvedOccupancy(grid, kpoints, np.minimum(counts, 1), np.eye(3), counts=counts)
+    low = quietest(known)
+    assert -7.4 < low < -2.9  # between the band that leaves the bins and the next
+    assert_allclose(filling(known, low), 1.0)

@@ -258,7 +258,7 @@ class TestFiles:
         [
             (lambda content: content[:-5], "is not a complete ldosml neural model, or is damaged"),
             (lambda content: b"nothing", "is not a complete ldosml neural model, or is damaged"),
-            (lambda content: content.replace(b'format_version":"1"', b'format_version":"9"'), "has format '9'"),
+            (lambda content: content.replace(b'format_version":"2"', b'format_version":"9"'), "has format '9'"),
             (
                 lambda content: content.replace(b"neural model", b"neural thing"),
                 "is not a ldosml neural model; it calls",

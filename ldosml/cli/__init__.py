@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=None if arguments is None else list(arguments), prog_name="ldosml")
     except SystemExit as stop:
         return int(stop.code or 0)
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
         messages.print(f"ldosml: {in_options(error)}", style="red", soft_wrap=True)
         return 1
     return 0

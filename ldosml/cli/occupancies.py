@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -158,7 +159,7 @@ def _asked(
     with stages(f"Reading {model}"):
         loaded = _opened(model)
     atoms = _one_structure(structure)
-    with stages(f"Asking for {_formula(atoms)}"), cautioning():
+    with stages(f"Asking for {_formula(atoms)}"):
         return electronic_structure(loaded, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
 
 
@@ -168,6 +169,13 @@ def _one_structure(path: Path) -> Atoms:
     frames = read_structures(path)
     if len(frames) != 1:
         raise ValueError(f"{path} holds {len(frames)} structures; give a file of one crystal.")
+    shared = {site: who for site, who in frames[0].info.get("occupancy", {}).items() if list(who.values()) != [1.0]}
+    if shared:
+        site, who = next(iter(shared.items()))
+        raise ValueError(
+            f"{path} has {len(shared)} sites that are shared or not full, such as site {site} with {who}. The model "
+            "takes crystals with one atom on every site: give an ordered cell."
+        )
     return frames[0]
 
 
@@ -209,10 +217,13 @@ def _surfaces(
     from ldosml import kresolved
     from ldosml.neural import full_mesh
 
-    with cautioning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said already, when the crystal was asked about
         occupancy = full_mesh(model, found.crystal, n, allow_unknown=allow_unknown)
+    if found.gap.is_metal and occupancy.counts is not None:
+        return kresolved.fermi_surface(occupancy, low=kresolved.quietest(occupancy))
     if found.gap.is_metal:
-        return kresolved.fermi_surface(occupancy, method="shell" if occupancy.counts is None else "filling")
+        return kresolved.fermi_surface(occupancy, method="shell")
     return kresolved.edge_surfaces(occupancy, depth=depth)
 
 
@@ -280,7 +291,8 @@ def _triangles_csv(surfaces: Sequence[Isosurface]) -> str:
 
 
 def _show(facts: dict[str, Any], files: list[str]) -> None:
-    gap = "none: a metal" if facts["metal"] else f"{facts['gap']:.2f} eV"
+    gap = f"{facts['gap']:.2f} eV" if np.isfinite(facts["gap"]) else "beyond the bins"
+    gap = "none: a metal" if facts["metal"] else gap
     rows = [["gap", gap]]
     for side in ("valence", "conduction"):
         kpoint = facts[f"{side}_kpoint"]
@@ -343,6 +355,7 @@ def train_occupancy(
     if output.suffix != ".safetensors":
         raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
     refuse_existing(output, overwrite)
+    _check_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):
         data = open_crystals(crystals)
@@ -378,6 +391,16 @@ def train_occupancy(
     save_occupancy_model(model, output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there before data are read."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise typer.BadParameter(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:

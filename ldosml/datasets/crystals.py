@@ -177,7 +177,7 @@ def load_crystals(name: str = "crystals") -> CrystalSet:
 def open_crystals(name: str) -> CrystalSet:
     """Read the crystals in a file, or load the set of this name that ships with the project."""
     path = Path(name)
-    return read_crystals(path) if path.suffix or path.exists() else load_crystals(name)
+    return read_crystals(path) if path.suffix or path.is_file() else load_crystals(name)
 
 
 _PARTS = ("mesh", "path")

@@ -5,7 +5,15 @@ from ldosml.kresolved.brillouin import BrillouinZone, brillouin_zone, reciprocal
 from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos
 from ldosml.kresolved.dos_judging import fit_dos_scale, judge_dos, reference_dos
 from ldosml.kresolved.estimates import Estimate, estimates_table
-from ldosml.kresolved.fields import counted_bands, edge_bands, filling, highest_state, lowest_state, near_fermi
+from ldosml.kresolved.fields import (
+    counted_bands,
+    edge_bands,
+    filling,
+    highest_state,
+    lowest_state,
+    near_fermi,
+    quietest,
+)
 from ldosml.kresolved.gap import OccupancyGap, bin_statistic, occupancy_gap
 from ldosml.kresolved.isosurfaces import (
     Isosurface,
@@ -64,6 +72,7 @@ __all__ = [
     "near_fermi",
     "occupancy_gap",
     "on_mesh",
+    "quietest",
     "raw_dos",
     "reciprocal_lattice",
     "reference_dos",

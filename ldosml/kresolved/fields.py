@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,6 +42,23 @@ def filling(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats:
     place = int(np.clip(np.searchsorted(edges, 0.0, side="right") - 1, 0, occupancy.grid.size - 1))
     share = np.clip((0.0 - edges[place]) / occupancy.grid.step, 0.0, 1.0)
     return np.asarray(passed[:, place] + share * (passed[:, place + 1] - passed[:, place]), dtype=np.float64)
+
+
+def quietest(occupancy: KResolvedOccupancy, below: float = -1.0) -> float:
+    """Energy below ``below`` (eV) at which bands pass least, a lower edge of a bin: where to begin counting, eV.
+
+    In the middle of the electronvolt whose largest expected number of states, over all k-points, is smallest; of equal
+    ones the highest.
+
+    Raises ValueError when the occupancies have no counts, or there is no bin below.
+    """
+    edges, passed = _cumulative(occupancy, -np.inf)
+    half = max(1, round(0.5 / occupancy.grid.step))
+    chosen = np.flatnonzero(edges < below)[half:]
+    chosen = chosen[chosen + half < len(edges)]
+    _check_some(chosen, f"within 0.5 eV of edges below {below:g} eV", occupancy)
+    most = (passed[:, chosen + half] - passed[:, chosen - half]).max(axis=0)
+    return float(edges[chosen][::-1][int(most[::-1].argmin())])
 
 
 def counted_bands(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats:
@@ -129,8 +148,8 @@ def _cumulative(occupancy: KResolvedOccupancy, low: float) -> tuple[Floats, Floa
     return np.asarray(edges, dtype=np.float64), passed
 
 
-def _check_some(chosen: NDArray[np.bool_], where: str, occupancy: KResolvedOccupancy) -> None:
-    if not chosen.any():
+def _check_some(chosen: NDArray[Any], where: str, occupancy: KResolvedOccupancy) -> None:
+    if not np.size(chosen) or (chosen.dtype == bool and not chosen.any()):
         raise ValueError(f"There is no bin {where}; these are {occupancy.grid}.")
 
 

@@ -8,10 +8,10 @@ from typing import Self
 
 import numpy as np
 from ase.cell import Cell
-from ase.dft.kpoints import parse_path_string
+from ase.dft.kpoints import BandPath, parse_path_string
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 
 Floats = NDArray[np.float64]
@@ -66,12 +66,12 @@ class KPath:
             Lattice vectors of the primitive cell, rows, angstrom. A conventional cell has a zone of its own, and so
             another path.
         n_kpoints : int
-            In all, up to rounding.
+            In all, up to rounding; more where a line of the path would have none.
 
         Raises
         ------
         ValueError
-            When the lattice vectors span no volume, or k-points are too few to draw every line of the path.
+            When the lattice vectors span no volume, or no k-points are asked for.
 
         Examples
         --------
@@ -81,17 +81,11 @@ class KPath:
         """
         vectors = np.asarray(cell, dtype=np.float64)
         reciprocal_lattice(vectors)  # or the error says what is wrong
-        found = Cell(vectors).bandpath(npoints=int(n_kpoints))  # type: ignore[no-untyped-call]
-        corners: list[tuple[int, str]] = []
-        for line in parse_path_string(found.path):  # type: ignore[no-untyped-call]
-            for position, name in enumerate(line):
-                start = corners[-1][0] + 1 if corners else 0
-                there = np.all(np.abs(found.kpts[start:] - found.special_points[name]) < 1e-9, axis=1)
-                index = start + int(there.argmax())
-                if position and index == start:
-                    raise ValueError(f"{n_kpoints} k-points are too few for the path {found.path}; take more.")
-                corners.append((index, name))
-        return cls(found.kpts, vectors, tuple(corners))
+        check_positive("n_kpoints", n_kpoints)
+        n = int(np.ceil(n_kpoints))
+        while (corners := _corners(found := Cell(vectors).bandpath(npoints=n))) is None:  # type: ignore[no-untyped-call]
+            n += n // 4 + 1
+        return cls(found.kpts, vectors, corners)
 
     def __len__(self) -> int:
         """Count the k-points."""
@@ -127,3 +121,17 @@ class KPath:
         """Pairs of neighbouring k-points that no line connects."""
         places = [index for index, _ in self.corners]
         return [(a, b) for a, b in pairwise(places) if b == a + 1 and not np.allclose(self.kpoints[a], self.kpoints[b])]
+
+
+def _corners(found: BandPath) -> tuple[tuple[int, str], ...] | None:
+    """k-point and name of each corner, or None where a line is too short to have both of its ends."""
+    corners: list[tuple[int, str]] = []
+    for line in parse_path_string(found.path):  # type: ignore[no-untyped-call]
+        for position, name in enumerate(line):
+            start = corners[-1][0] + 1 if corners else 0
+            there = np.all(np.abs(found.kpts[start:] - found.special_points[name]) < 1e-9, axis=1)
+            index = start + int(there.argmax()) if there.size else start
+            if position and index == start:
+                return None
+            corners.append((index, name))
+    return tuple(corners)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldosml._files import replacing
 
-VERSION = 1
+VERSION = 2
 
 Tensors = dict[str, Tensor]
 
@@ -46,8 +46,8 @@ def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
     ValueError
         When the file is something else, is damaged, or was written by a version that this one cannot read.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {what} {path}.")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {what} in a file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

@@ -166,7 +166,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
         counts = () if example.counts is None else (example.counts,)
         labels = (example.kpoints, example.presence, *counts, example.known)
         drawn_from = (getattr(graph, field.name) for field in fields(graph))
-        for array in (*drawn_from, *labels):
+        for array in (*drawn_from, *labels, example.guess, example.mean_guess):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

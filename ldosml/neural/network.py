@@ -106,7 +106,8 @@ class OccupancyConfig:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1 + (name == "n_radial"):
-                raise ValueError(f"{name} of a network must be a whole number above zero; got {value!r}.")
+                least = "above one" if name == "n_radial" else "above zero"
+                raise ValueError(f"{name} of a network must be a whole number {least}; got {value!r}.")
         if isinstance(self.n_bloch, bool) or not isinstance(self.n_bloch, int | np.integer) or self.n_bloch < 0:
             raise ValueError(f"n_bloch of a network must be a whole number, 0 or above; got {self.n_bloch!r}.")
         if not 0 <= self.dropout < 1:

@@ -246,7 +246,8 @@ class KOccupancyRegressor(BaseEstimator):
         weights : array (n_kpoints,), or a sequence of them, optional
             Of a mesh, for ``counted_dos`` and ``raw_dos``.
         allow_unknown : bool
-            Only warn of elements that were not trained on, which are as their random first weights make them.
+            Only warn of elements that were not trained on, of which the model knows no more than their atomic levels
+            and places in the periodic table, if its network begins with these.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class ElectronicStructure:
 
     @property
     def edges(self) -> tuple[Floats | None, Floats | None]:
-        """k-points (3,) of valence and conduction edge, fractions; None for a metal."""
+        """k-points (3,) of valence and conduction edge, fractions; None for a metal, or without it."""
         kpoints = np.concatenate([self.along.kpoints, self.mesh.kpoints])
         valence, conduction = self.gap.valence_kpoint, self.gap.conduction_kpoint
         return None if valence is None else kpoints[valence], None if conduction is None else kpoints[conduction]

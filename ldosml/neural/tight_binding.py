@@ -45,7 +45,7 @@ ETAS = {
 }
 """Harrison's eta, the same for all elements."""
 
-_CUT, _FURTHEST = 1.5, 1.75  # in sums of covalent radii: where V has fallen to 1/e, and where it ends
+_CUT, _FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V has fallen to 1/e, and where it ends, at 0.4 %
 _N_ORBITALS = 9
 _P, _D = slice(1, 4), slice(4, 9)
 _L_OF = np.array([0, 1, 1, 1, 2, 2, 2, 2, 2])

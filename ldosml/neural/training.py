@@ -58,8 +58,8 @@ class TrainingSettings:
 def occupancy_loss(outputs: Outputs, batch: Batch, count_weight: float) -> Tensor:
     """Cross-entropy, the mean of -y log p - (1 - y) log(1 - p) over known bins, plus ``count_weight`` ``count_loss``.
 
-    The latter only where counts are learned. Where it is asked whether a bin holds a state anywhere, the cross-entropy
-    of that counts, too, by a tenth: it is some three times as large.
+    The latter for each of ``WINDOWS``, where counts are learned. Where it is asked whether a bin holds a state
+    anywhere, the cross-entropy of that counts, too, by a tenth: it is some three times as large.
     """
     loss = cross_entropy(outputs.logits, batch.presence, batch.known)
     if outputs.anywhere is not None:

@@ -65,7 +65,7 @@ def load_occupancy_model(path: str | os.PathLike[str], *, device: str = "cpu") -
     try:
         model = _restored(spec)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path} is a damaged {FORMAT}: {type(error).__name__}: {error}.") from error
+        raise ValueError(f"{path} is a damaged {FORMAT}: {type(error).__name__}: {str(error).rstrip('.')}.") from error
     check_tensors(path, tensors, model.network_.state_dict())
     model.network_.load_state_dict(tensors)
     model.network_.to(device).eval()
@@ -79,7 +79,7 @@ def open_occupancy_model(name: str, *, device: str = "cpu") -> KOccupancyRegress
     Raises ValueError for a name that is neither a file nor shipped.
     """
     path = Path(name)
-    if path.suffix or path.exists():
+    if path.suffix or path.is_file():
         return load_occupancy_model(path, device=device)
     return load_occupancy_model(shipped_file(name, ".safetensors", "occupancy model"), device=device)
 

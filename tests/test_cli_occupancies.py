@@ -94,8 +94,9 @@ class TestBadInput:
         assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out") == 1
         assert "not trained on Mg" in " ".join(capsys.readouterr().err.split())
         assert not (tmp_path / "out").exists()
-        with pytest.warns(UserWarning, match="guesses"):
-            assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out", "--allow-unknown") == 0
+        assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out", "--allow-unknown") == 0
+        assert "guesses" in " ".join(capsys.readouterr().err.split())
+        assert "guesses" in json.loads((tmp_path / "out" / "bands.json").read_text())["cautions"][0]
 
     def test_structures(self, model, tmp_path, capsys):
         molecule = CRYSTALS["bcc"].copy()

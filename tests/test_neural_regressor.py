@@ -24,7 +24,7 @@ from ldosml.neural import (
 )
 from ldosml.neural.training import TrainingSettings, learning_rate
 
-TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Po", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
+TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
 BANDS = [cosine_bands(level=level, seed=i) for i, level in enumerate((-3.0, -1.0, 1.0, 2.5))]
 
 

@@ -98,3 +98,13 @@ def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
         open_occupancy_model("gold")
     with pytest.raises(FileNotFoundError):
         open_occupancy_model("gold.safetensors")
+
+
+def test_a_crystal_too_large_for_the_first_guess_is_told():
+    names = ("bcc", "rocksalt")
+    model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=1, validation_fraction=0)
+    model.fit([CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(2)])
+    large = CRYSTALS["bcc"] * (5, 5, 3)
+    large.positions[0] += 0.2  # or its primitive cell would be small
+    with pytest.warns(UserWarning, match="left out for this crystal of 75 atoms"):
+        model.predict([large], [[0, 0, 0]])

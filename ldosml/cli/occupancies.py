@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 
 from ldosml._files import replacing
-from ldosml.cli.display import Stages, cautioning, emit, results, strict, table
+from ldosml.cli.display import Stages, cautioning, emit, print_cautions, results, strict, table
 from ldosml.cli.options import AsJson, Overwrite, Seed, Temperature, above_zero, app, check_folder, refuse_existing
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def bands(
 ) -> None:
     """Predict the bands of a crystal along a path: which energies hold states, by probability; gap, metal or not."""
     stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
-    found = _asked(structure, model, n_kpoints, mesh, allow_unknown, stages)
-    facts = _facts(structure, model, found)
+    found, cautions = _asked(structure, model, n_kpoints, mesh, allow_unknown, stages)
+    facts = _facts(structure, model, found, cautions)
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure
 
@@ -88,15 +88,15 @@ def dos(
     Electrons below that are not counted, and so band and free energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
-    found = _asked(structure, model, 100, mesh, allow_unknown, stages)
-    facts = _facts(structure, model, found)
-    with stages("Deriving properties"), cautioning() as cautions:
+    found, cautions = _asked(structure, model, 100, mesh, allow_unknown, stages)
+    with stages("Deriving properties"), cautioning() as of_properties:
         derived = _derived(found, structure.stem, temperature)
+    facts = _facts(structure, model, found, [*cautions, *of_properties])
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure, dos_figure
         from ldosml.report import write_crystal_report
 
-        facts |= {"properties": derived.to_dict(), "cautions": cautions}
+        facts["properties"] = derived.to_dict()
         texts = {"dos.csv": _dos_csv(found), "dos.json": _json(facts)}
         _write(output, "dos", dos_figure(found.dos), texts, overwrite)
         write_crystal_report(
@@ -105,7 +105,7 @@ def dos(
             facts={key: facts[key] for key in facts if key not in ("properties", "cautions")},
             bands=band_figure(found.along, found.path, dos=found.dos),
             properties=derived,
-            cautions=cautions,
+            cautions=facts["cautions"],
         )
     emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
 
@@ -129,10 +129,10 @@ def fermi_surface(
     """
     stages = Stages()
     files = _files(output, ("triangles.csv", "fermi-surface.json"), "fermi-surface", overwrite)
-    found = _asked(structure, model, 100, 8, allow_unknown, stages)
+    found, cautions = _asked(structure, model, 100, 8, allow_unknown, stages)
     with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
         surfaces = _surfaces(_opened(model), found, mesh, depth, allow_unknown)
-    facts = _facts(structure, model, found)
+    facts = _facts(structure, model, found, cautions)
     facts["surfaces"] = [
         {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
     ]
@@ -153,14 +153,19 @@ def _opened(name: str) -> KOccupancyRegressor:
 
 def _asked(
     structure: Path, model: str, n_path: int, mesh: int, allow_unknown: bool, stages: Stages
-) -> ElectronicStructure:
+) -> tuple[ElectronicStructure, list[str]]:
+    """The answer, and what was warned of, which is printed, too."""
     from ldosml.neural import electronic_structure
 
     with stages(f"Reading {model}"):
         loaded = _opened(model)
     atoms = _one_structure(structure)
-    with stages(f"Asking for {_formula(atoms)}"):
-        return electronic_structure(loaded, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
+    with stages(f"Asking for {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = electronic_structure(loaded, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
+    cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
+    print_cautions(cautions)
+    return found, cautions
 
 
 def _one_structure(path: Path) -> Atoms:
@@ -183,7 +188,7 @@ def _formula(atoms: Atoms) -> str:
     return str(atoms.get_chemical_formula("metal"))  # type: ignore[no-untyped-call]
 
 
-def _facts(structure: Path, model: str, found: ElectronicStructure) -> dict[str, Any]:
+def _facts(structure: Path, model: str, found: ElectronicStructure, cautions: list[str]) -> dict[str, Any]:
     """What is known of a crystal, for JSON and for people."""
     gap, atoms = found.gap, found.crystal.atoms()
     valence, conduction = (None if k is None else k.round(6).tolist() for k in found.edges)
@@ -199,6 +204,7 @@ def _facts(structure: Path, model: str, found: ElectronicStructure) -> dict[str,
         "valence_kpoint": valence,
         "conduction_edge": gap.conduction_edge,
         "conduction_kpoint": conduction,
+        "cautions": cautions,
     }
 
 

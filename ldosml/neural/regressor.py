@@ -32,7 +32,7 @@ from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
 from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_mean
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
-from ldosml.neural.tight_binding import TightBindingParameters
+from ldosml.neural.tight_binding import LARGEST, TightBindingParameters, known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
@@ -267,6 +267,13 @@ class KOccupancyRegressor(BaseEstimator):
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
+        if config.tight_binding != "none" and not known_shells(crystal):
+            warnings.warn(
+                f"The model begins from tight binding, left out for this crystal of {len(crystal)} atoms: it is "
+                f"done for up to {LARGEST}, and for elements whose atomic levels are known. Expect larger errors.",
+                UserWarning,
+                stacklevel=3,
+            )
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
         guess = guessed(crystal, kpoints, self.grid_, config, self.network_.tight_binding)

@@ -81,7 +81,11 @@ def open_occupancy_model(name: str, *, device: str = "cpu") -> KOccupancyRegress
     path = Path(name)
     if path.suffix or path.is_file():
         return load_occupancy_model(path, device=device)
-    return load_occupancy_model(shipped_file(name, ".safetensors", "occupancy model"), device=device)
+    try:
+        found = shipped_file(name, ".safetensors", "occupancy model")
+    except ValueError as error:
+        raise ValueError(f"{error} Train one by ldosml train-occupancy, and give its file.") from error
+    return load_occupancy_model(found, device=device)
 
 
 def _restored(spec: Mapping[str, Any]) -> KOccupancyRegressor:

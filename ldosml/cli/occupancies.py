@@ -1,4 +1,4 @@
-"""The commands that ask, and train, neural models of the electronic structure of crystals."""
+"""The commands that ask neural models of the electronic structure of crystals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,15 +16,14 @@ from numpy.typing import NDArray
 
 from ldosml._files import replacing
 from ldosml.cli.display import Stages, cautioning, emit, print_cautions, results, strict, table
-from ldosml.cli.options import AsJson, Overwrite, Seed, Temperature, above_zero, app, check_folder, refuse_existing
+from ldosml.cli.options import AsJson, Overwrite, Temperature, above_zero, app, check_folder, refuse_existing
 
 if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.figure import Figure
 
-    from ldosml.datasets import CrystalSet
     from ldosml.kresolved import Isosurface
-    from ldosml.neural import ElectronicStructure, Epoch, KOccupancyRegressor
+    from ldosml.neural import ElectronicStructure, KOccupancyRegressor
     from ldosml.properties import PropertyTable
 
 Structure = Annotated[Path, typer.Argument(help="One crystal: CIF, POSCAR, or another format that ASE reads.")]
@@ -310,129 +308,3 @@ def _show(facts: dict[str, Any], files: list[str]) -> None:
     results.print(table(title, ("quantity", "predicted"), rows))
     for file in files:
         results.print(f"wrote {file}", soft_wrap=True)
-
-
-class PresetName(StrEnum):
-    """Sizes of networks."""
-
-    small = "small"
-    paper = "paper"
-
-
-class SplitName(StrEnum):
-    """What a test part differs in."""
-
-    composition = "composition"
-    prototype = "prototype"
-    element = "element"
-
-
-@app.command(name="train-occupancy")
-def train_occupancy(
-    crystals: Annotated[
-        str, typer.Argument(help="Crystals with bands (.npz, as CrystalSet.write makes it), or a shipped set.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
-    preset: Annotated[PresetName, typer.Option(help="Size of the network; paper wants a GPU.")] = PresetName.small,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 150,
-    batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 40,
-    split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
-    held_out: Annotated[
-        list[str] | None, typer.Option(help="Prototype or element of the test part; repeat for each.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")] = "cpu",
-    seed: Seed = 0,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train a neural model of which energies hold states, by k-point, on crystals whose bands are known.
-
-    A tenth of the crystals is left for a test, which is never looked at, a tenth chooses the best epoch and the
-    threshold of gaps.
-    """
-    from ldosml.datasets import open_crystals, split_crystals
-    from ldosml.neural import KOccupancyRegressor, save_occupancy_model
-
-    if output.suffix != ".safetensors":
-        raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
-    refuse_existing(output, overwrite)
-    _check_device(device)
-    stages = Stages()
-    with stages(f"Reading {crystals}"):
-        data = open_crystals(crystals)
-        parts = split_crystals(data, split.value, held_out or (), random_state=seed)
-    training, validation, _ = parts
-    model = KOccupancyRegressor(
-        preset.value,
-        n_epochs=epochs,
-        batch_size=batch,
-        learning_rate=learning_rate,
-        patience=patience,
-        random_state=seed,
-        checkpoint=checkpoint,
-        device=device,
-    )
-    with stages.counted(f"Training on {len(training)} crystals") as advance:
-
-        def progress(epoch: Epoch) -> None:
-            advance(epoch.number, epochs, f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}")
-
-        model.fit(
-            training.crystals,
-            training.bands,
-            validation=(validation.crystals, validation.bands),
-            progress=progress,
-        )
-    model.training_ = {
-        "crystals": crystals,
-        "names": training.names,
-        "split": {"by": split.value, "held_out": list(held_out or ()), "random_state": seed},
-        "seconds": stages.seconds,
-    }
-    save_occupancy_model(model, output, overwrite=overwrite)
-    facts = _training_facts(model, parts, output)
-    emit(facts, as_json, lambda: _show_training(facts))
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there before data are read."""
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise typer.BadParameter(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
-
-
-def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:
-    best = min(model.history_, key=lambda epoch: epoch.validation_loss or np.inf)
-    return {
-        "file": str(output),
-        "training": len(parts[0]),
-        "validation": len(parts[1]),
-        "test": len(parts[2]),
-        "epochs": len(model.history_),
-        "best_epoch": best.number,
-        "training_loss": best.training_loss,
-        "validation_loss": best.validation_loss,
-        "gap_threshold": model.gap_threshold_.threshold,
-        "validation_gap_error": model.gap_threshold_.score,
-        "parameters": sum(parameter.numel() for parameter in model.network_.parameters()),
-    }
-
-
-def _show_training(facts: dict[str, Any]) -> None:
-    rows = [
-        ["crystals: training, validation, test", f"{facts['training']}, {facts['validation']}, {facts['test']}"],
-        ["best epoch", f"{facts['best_epoch']} of {facts['epochs']}"],
-        ["loss: training, validation", f"{facts['training_loss']:.4f}, {facts['validation_loss']:.4f}"],
-        ["error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV"],
-        ["parameters", f"{facts['parameters']:,}"],
-    ]
-    results.print(table("Training", ("quantity", "value"), rows))
-    results.print(f"wrote {facts['file']}", soft_wrap=True)

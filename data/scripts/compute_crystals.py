@@ -239,7 +239,12 @@ def compute_one(name: str, folder: Path) -> None:
 
 
 def run(name: str, folder: Path) -> None:
-    """One material in a process of its own; what stops it is written to failures.log."""
+    """One material in a process of its own; what stops it is written to failures.log.
+
+    Another run on the same folder may have finished it in the meantime.
+    """
+    if (folder / f"{name}.npz").exists():
+        return
     done = subprocess.run([sys.executable, __file__, str(folder), "--one", name], stderr=subprocess.PIPE, text=True)
     if done.returncode in (0, -2, -9, -15):  # complete, or stopped from outside
         return
@@ -258,6 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="materials computed side by side, one core each")
+    parser.add_argument("--prototypes", nargs="+", choices=list(PROTOTYPES), help="only these; all otherwise")
     parser.add_argument("--one", help="compute only the material of this name, in this process")
     arguments = parser.parse_args()
     arguments.records.mkdir(parents=True, exist_ok=True)
@@ -267,7 +273,8 @@ def main() -> None:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     failed = _failed(arguments.records)
-    todo = [m.name for m in plan() if m.name not in failed and not (arguments.records / f"{m.name}.npz").exists()]
+    chosen = set(arguments.prototypes or PROTOTYPES)
+    todo = [m.name for m in plan() if m.prototype in chosen and m.name not in failed]
     with ThreadPoolExecutor(arguments.workers) as pool:
         list(pool.map(lambda name: run(name, arguments.records), todo))
 

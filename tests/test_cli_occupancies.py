@@ -10,7 +10,7 @@ from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skip
 
 from ldosml.cli import main
 from ldosml.datasets import CrystalSet, Material
-from ldosml.kresolved import CrystalBands
+from ldosml.kresolved import CrystalBands, GapThreshold
 from ldosml.neural import KOccupancyRegressor, OccupancyConfig, load_occupancy_model, save_occupancy_model
 
 LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
@@ -87,6 +87,17 @@ def test_fermi_surface_or_edges(model, structure, tmp_path, capsys):
         assert (out / "fermi-surface.png").stat().st_size > 1000
         if not told["metal"]:
             assert len(told["surfaces"]) == 2
+
+
+def test_a_depth_is_not_for_metals(model, structure, tmp_path, capsys):
+    loaded = load_occupancy_model(model)
+    loaded.gap_threshold_ = GapThreshold(1e-9, "max")  # so that everything is a metal
+    metallic = save_occupancy_model(loaded, tmp_path / "metallic.safetensors")
+    arguments = ("fermi-surface", structure("bcc"), "--model", metallic, "--mesh", 5, "--depth", 0.5, "--json")
+    assert run(*arguments, "-o", tmp_path / "out") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["metal"]
+    assert "--depth is for crystals with a gap" in told["cautions"][0]
 
 
 class TestBadInput:

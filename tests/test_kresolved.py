@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ldosml.energy import EnergyGrid
 from ldosml.kresolved import (
     DOSScale,
     KResolvedOccupancy,
+    OccupancyGap,
     counted_dos,
     energy_bins,
     label_bins,
     occupancy_gap,
     raw_dos,
+    without_gap_states,
 )
 from ldosml.spectra import DOS
 
@@ -206,3 +209,10 @@ class TestAnywhere:
             occupancy([[-1.0, 2.0]], anywhere=np.full(GRID.size, 1.5))
         with pytest.raises(ValueError, match="anywhere must have shape"):
             occupancy([[-1.0, 2.0]], anywhere=np.zeros(3))
+
+
+def test_a_gap_leaves_no_states_in_the_dos():
+    dos = DOS(EnergyGrid(-1.5, 1.0, 4, "fermi"), np.ones((1, 4)), n_atoms=np.array([1]))
+    assert without_gap_states(dos, OccupancyGap(2.0, -1.5, 0.5, 0, 0)).values.tolist() == [[1.0, 0.0, 1.0, 1.0]]
+    for gap in (OccupancyGap(0.0, 0.0, 0.0, None, None), OccupancyGap(np.inf, -np.inf, np.inf, None, None)):
+        assert without_gap_states(dos, gap).values.tolist() == dos.values.tolist()

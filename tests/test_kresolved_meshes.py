@@ -15,12 +15,12 @@ from ldosml.kresolved import (
     brillouin_zone,
     counted_dos,
     energy_bins,
+    from_irreducible,
     gamma_mesh,
     irreducible,
     label_bins,
     on_mesh,
     reciprocal_lattice,
-    spread,
     unfolded,
 )
 
@@ -154,10 +154,10 @@ class TestMesh:
         few, weights, inverse = irreducible(kpoints, lattice_operations(cell))
         counts = label_bins(s_band(few, cell)[:, None] + 0.013, grid, "counts")
         small = KResolvedOccupancy(grid, few, counts, cell, weights, counts)
-        full = spread(small, kpoints, inverse)
+        full = from_irreducible(small, kpoints, inverse)
         assert len(full) == 216
         assert_allclose(counted_dos(small, 1).values, counted_dos(full, 1).values, atol=1e-9)
-        assert spread(KResolvedOccupancy(grid, few, counts, cell), kpoints, inverse).counts is None
+        assert from_irreducible(KResolvedOccupancy(grid, few, counts, cell), kpoints, inverse).counts is None
 
     def test_what_is_missing_is_said(self):
         kpoints, _ = gamma_mesh(3)

@@ -110,6 +110,14 @@ def test_bad_crystals(atoms, message):
         standardized(atoms)
 
 
+def test_moments_are_left_out_and_that_is_told():
+    atoms = CRYSTALS["bcc"].copy()
+    expected = standardized(atoms)
+    atoms.set_initial_magnetic_moments([2.2])
+    with pytest.warns(UserWarning, match="magnetic moments"):
+        assert_allclose(standardized(atoms).cell, expected.cell)
+
+
 def test_bad_kpoints():
     with pytest.raises(ValueError, match=r"kpoints must have shape \(any, 3\)"):
         primitive_kpoints(CRYSTALS["fcc"], [0, 0, 0])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ldosml._files import replacing
 from ldosml.cli.display import Stages, cautioning, emit, print_cautions, results, strict, table
 from ldosml.cli.options import AsJson, Overwrite, Temperature, above_zero, app, check_folder, refuse_existing
+from ldosml.properties.cautions import TruncatedDOSWarning
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -58,7 +59,7 @@ def bands(
 ) -> None:
     """Predict the bands of a crystal along a path: which energies hold states, by probability; gap, metal or not."""
     stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
-    found, cautions = _asked(structure, model, n_kpoints, mesh, allow_unknown, stages)
+    found, cautions = _asked(_opened(model, stages), structure, n_kpoints, mesh, allow_unknown, stages)
     facts = _facts(structure, model, found, cautions)
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure
@@ -86,8 +87,9 @@ def dos(
     Electrons below that are not counted, and so band and free energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
-    found, cautions = _asked(structure, model, 100, mesh, allow_unknown, stages)
+    found, cautions = _asked(_opened(model, stages), structure, 100, mesh, allow_unknown, stages)
     with stages("Deriving properties"), cautioning() as of_properties:
+        warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # as the page says
         derived = _derived(found, structure.stem, temperature)
     facts = _facts(structure, model, found, [*cautions, *of_properties])
     with stages("Drawing and writing"):
@@ -95,16 +97,17 @@ def dos(
         from ldosml.report import write_crystal_report
 
         facts["properties"] = derived.to_dict()
-        texts = {"dos.csv": _dos_csv(found), "dos.json": _json(facts)}
-        _write(output, "dos", dos_figure(found.dos), texts, overwrite)
+        output.mkdir(parents=True, exist_ok=True)
         write_crystal_report(
             output / "report.html",
             title=f"{facts['formula']}: predicted electronic structure",
-            facts={key: facts[key] for key in facts if key not in ("properties", "cautions")},
+            facts=_words(facts),
             bands=band_figure(found.along, found.path, dos=found.dos),
             properties=derived,
             cautions=facts["cautions"],
         )
+        texts = {"dos.csv": _dos_csv(found), "dos.json": _json(facts)}
+        _write(output, "dos", dos_figure(found.dos), texts, overwrite)
     emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
 
 
@@ -127,10 +130,13 @@ def fermi_surface(
     """
     stages = Stages()
     files = _files(output, ("triangles.csv", "fermi-surface.json"), "fermi-surface", overwrite)
-    found, cautions = _asked(structure, model, 100, 8, allow_unknown, stages)
+    loaded = _opened(model, stages)
+    found, cautions = _asked(loaded, structure, 100, 8, allow_unknown, stages)
     with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
-        surfaces = _surfaces(_opened(model), found, mesh, depth, allow_unknown)
-    facts = _facts(structure, model, found, cautions)
+        surfaces = _surfaces(loaded, found, mesh, depth, allow_unknown)
+    of_surfaces = _cautions_of_surfaces(found, surfaces, depth)
+    print_cautions(of_surfaces)
+    facts = _facts(structure, model, found, [*cautions, *of_surfaces])
     facts["surfaces"] = [
         {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
     ]
@@ -143,24 +149,23 @@ def fermi_surface(
     emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
 
 
-def _opened(name: str) -> KOccupancyRegressor:
+def _opened(name: str, stages: Stages) -> KOccupancyRegressor:
     from ldosml.neural import open_occupancy_model
 
-    return open_occupancy_model(name)
+    with stages(f"Reading {name}"):
+        return open_occupancy_model(name)
 
 
 def _asked(
-    structure: Path, model: str, n_path: int, mesh: int, allow_unknown: bool, stages: Stages
+    model: KOccupancyRegressor, structure: Path, n_path: int, mesh: int, allow_unknown: bool, stages: Stages
 ) -> tuple[ElectronicStructure, list[str]]:
     """The answer, and what was warned of, which is printed, too."""
     from ldosml.neural import electronic_structure
 
-    with stages(f"Reading {model}"):
-        loaded = _opened(model)
     atoms = _one_structure(structure)
     with stages(f"Asking for {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = electronic_structure(loaded, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
+        found = electronic_structure(model, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
     cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
     print_cautions(cautions)
     return found, cautions
@@ -206,6 +211,26 @@ def _facts(structure: Path, model: str, found: ElectronicStructure, cautions: li
     }
 
 
+def _words(facts: dict[str, Any]) -> dict[str, str]:
+    """Facts as the page tells them."""
+    rows = {"formula": facts["formula"], "atoms in the primitive cell": str(facts["n_atoms"])}
+    rows["lattice vectors (angstrom)"] = "; ".join(" ".join(f"{x:.4f}" for x in row) for row in facts["cell"])
+    rows |= dict(_gap_rows(facts))
+    return rows | {"read from": facts["structure"], "model": facts["model"]}
+
+
+def _gap_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Gap, and where its edges are, for people."""
+    gap = f"{facts['gap']:.2f} eV" if np.isfinite(facts["gap"]) else "beyond the bins"
+    rows = [("gap", "none: a metal" if facts["metal"] else gap)]
+    for side in ("valence", "conduction"):
+        kpoint = facts[f"{side}_kpoint"]
+        if kpoint is not None:
+            place = ", ".join(f"{x:.3f}" for x in kpoint)
+            rows.append((f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"))
+    return rows
+
+
 def _derived(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:
     """Properties of the DOS, with as many electrons as it has states below its Fermi level, which is at zero."""
     from ldosml.properties import derive_properties, integrated_dos
@@ -229,6 +254,14 @@ def _surfaces(
     if found.gap.is_metal:
         return kresolved.fermi_surface(occupancy, method="shell")
     return kresolved.edge_surfaces(occupancy, depth=depth)
+
+
+def _cautions_of_surfaces(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:
+    if not found.gap.is_metal:
+        return []
+    said = ["--depth is for crystals with a gap, and was not used: this one is predicted to be a metal."]
+    none = "No Fermi surface was found: no band is predicted to cross the Fermi level clearly enough."
+    return (said if depth is not None else []) + ([none] if not surfaces else [])
 
 
 def _files(output: Path, texts: Iterable[str], figure: str, overwrite: bool) -> list[str]:
@@ -295,16 +328,8 @@ def _triangles_csv(surfaces: Sequence[Isosurface]) -> str:
 
 
 def _show(facts: dict[str, Any], files: list[str]) -> None:
-    gap = f"{facts['gap']:.2f} eV" if np.isfinite(facts["gap"]) else "beyond the bins"
-    gap = "none: a metal" if facts["metal"] else gap
-    rows = [["gap", gap]]
-    for side in ("valence", "conduction"):
-        kpoint = facts[f"{side}_kpoint"]
-        if kpoint is not None:
-            place = ", ".join(f"{x:.3f}" for x in kpoint)
-            rows.append([f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"])
-    rows += [[one["label"], f"{one['area']:.3g} 1/angstrom^2"] for one in facts.get("surfaces", [])]
+    areas = [(one["label"], f"{one['area']:.3g} 1/angstrom^2") for one in facts.get("surfaces", [])]
     title = f"{facts['formula']}, primitive cell"
-    results.print(table(title, ("quantity", "predicted"), rows))
+    results.print(table(title, ("quantity", "predicted"), [*_gap_rows(facts), *areas]))
     for file in files:
         results.print(f"wrote {file}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from ldosml.kresolved.bands import CrystalBands
 from ldosml.kresolved.brillouin import BrillouinZone, brillouin_zone, reciprocal_lattice
-from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos
+from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos, without_gap_states
 from ldosml.kresolved.dos_judging import fit_dos_scale, judge_dos, reference_dos
 from ldosml.kresolved.estimates import Estimate, estimates_table
 from ldosml.kresolved.fields import (
@@ -25,7 +25,7 @@ from ldosml.kresolved.isosurfaces import (
 )
 from ldosml.kresolved.judged import KnownCrystal, labelled
 from ldosml.kresolved.judging import Judgement, judge_gaps, judge_occupancies
-from ldosml.kresolved.meshes import gamma_mesh, irreducible, on_mesh, spread, unfolded
+from ldosml.kresolved.meshes import from_irreducible, gamma_mesh, irreducible, on_mesh, unfolded
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins, label_bins
 from ldosml.kresolved.paths import KPath
 from ldosml.kresolved.reliability import Reliability, reliability
@@ -59,6 +59,7 @@ __all__ = [
     "fermi_surface",
     "filling",
     "fit_dos_scale",
+    "from_irreducible",
     "gamma_mesh",
     "highest_state",
     "irreducible",
@@ -77,6 +78,6 @@ __all__ = [
     "reciprocal_lattice",
     "reference_dos",
     "reliability",
-    "spread",
     "unfolded",
+    "without_gap_states",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.special import expit
 from sklearn.linear_model import LinearRegression
 
 from ldosml._validation import check_positive
+from ldosml.kresolved.gap import OccupancyGap
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 from ldosml.spectra import DOS
 
@@ -60,6 +61,19 @@ def counted_dos(occupancy: KResolvedOccupancy, n_atoms: int) -> DOS:
     if occupancy.counts is None:
         raise ValueError("These occupancies have no counts: the model was trained on presence only. Use raw_dos.")
     return _summed(occupancy, occupancy.counts, n_atoms)
+
+
+def without_gap_states(dos: DOS, gap: OccupancyGap) -> DOS:
+    """The DOS with none between the edges of a gap that was found with more certainty than it.
+
+    A probability of one in a hundred at every k-point would otherwise make a poor metal of an insulator. Where an edge
+    was not found, the DOS stays as it is.
+    """
+    if not np.isfinite(gap.gap):
+        return dos
+    energies = dos.energies
+    empty = (energies > gap.valence_edge) & (energies < gap.conduction_edge)
+    return replace(dos, values=np.where(empty, 0.0, dos.values))
 
 
 def _summed(occupancy: KResolvedOccupancy, values: Floats, n_atoms: int) -> DOS:

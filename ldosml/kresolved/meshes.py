@@ -155,7 +155,7 @@ def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floa
     return fractions[first[order]], counts[order] / len(fractions), rank[inverse]
 
 
-def spread(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse: ArrayLike) -> KResolvedOccupancy:
+def from_irreducible(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse: ArrayLike) -> KResolvedOccupancy:
     """Occupancies at all ``kpoints`` (n_kpoints, 3), with equal weights, from those at the irreducible ones.
 
     ``inverse`` (n_kpoints,) is that of ``irreducible``.

@@ -80,6 +80,11 @@ def standardized(atoms: Atoms) -> Crystal:
         When there are no atoms, the structure is not periodic in three directions, atoms are closer than 0.5 angstrom,
         or spglib finds no symmetry.
 
+    Warns
+    -----
+    UserWarning
+        That magnetic moments are left out, where the atoms have them.
+
     Examples
     --------
     >>> from ase.build import bulk
@@ -138,14 +143,21 @@ def _check(atoms: Atoms) -> None:
             "no k-points in three directions; set pbc=True where only the flag is missing."
         )
     check_finite("positions and cell", np.concatenate([atoms.positions, atoms.cell.array]))
-    if abs(np.linalg.det(atoms.cell.array)) < 1e-6:
-        raise ValueError(f"The three lattice vectors must span a volume; got {atoms.cell.array.tolist()}.")
+    cell = atoms.cell.array
+    if abs(np.linalg.det(cell)) <= 1e-6 * np.prod(np.linalg.norm(cell, axis=1)):
+        raise ValueError(f"The three lattice vectors must span a volume; got {cell.tolist()}.")
     first, second, distances = neighbor_list("ijd", atoms, CLOSEST)  # type: ignore[no-untyped-call]
     if len(distances):
         worst = distances.argmin()
         raise ValueError(
             f"Atoms {first[worst]} and {second[worst]} are {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. "
             "Is an atom listed twice, or the unit not angstrom?"
+        )
+    if np.any(atoms.get_initial_magnetic_moments()):  # type: ignore[no-untyped-call]
+        warnings.warn(
+            "The magnetic moments of this crystal are left out: its bands are described without spin.",
+            UserWarning,
+            stacklevel=4,
         )
 
 

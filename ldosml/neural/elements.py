@@ -14,9 +14,10 @@ _LONG = 32  # places of the longest rows
 
 
 def periodic_table() -> Tensor:
-    """Features (119, 45) of elements by atomic number: column of the long table, row, electrons in s, p, d, f, radius.
+    """Features (119, 45) of elements by atomic number: column of the long table, row, electrons, radius.
 
-    Electrons beyond the noble gas before, as subshells fill in order; the covalent radius in angstrom.
+    Electrons in s, p, d, f, and (last) s + p are those beyond the noble gas before, as subshells fill in order, in
+    parts of what a full one holds; the covalent radius is in angstrom, less 1.3.
     """
     rows = np.zeros((N_ELEMENTS, _LONG + 7 + 4 + 2))
     for number in range(1, N_ELEMENTS):

@@ -12,10 +12,11 @@ from ldosml.kresolved import (
     KResolvedOccupancy,
     OccupancyGap,
     counted_dos,
+    from_irreducible,
     gamma_mesh,
     irreducible,
     raw_dos,
-    spread,
+    without_gap_states,
 )
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.regressor import KOccupancyRegressor
@@ -54,9 +55,12 @@ class ElectronicStructure:
 
     @property
     def dos(self) -> DOS:
-        """DOS of the mesh, states/eV of the primitive cell: by counts where the model knows them (``counted_dos``)."""
+        """DOS of the mesh, states/eV of the primitive cell: by counts where the model knows them, none in the gap.
+
+        See ``counted_dos``, ``raw_dos``, ``without_gap_states``.
+        """
         make = raw_dos if self.mesh.counts is None else counted_dos
-        return make(self.mesh, len(self.crystal))
+        return without_gap_states(make(self.mesh, len(self.crystal)), self.gap)
 
 
 def electronic_structure(
@@ -102,7 +106,7 @@ def full_mesh(
     """
     kpoints, _, inverse = _irreducible_mesh(crystal, n)
     found = model.predict([crystal], kpoints, allow_unknown=allow_unknown)[0]
-    return spread(found, gamma_mesh(n)[0], inverse)
+    return from_irreducible(found, gamma_mesh(n)[0], inverse)
 
 
 def _irreducible_mesh(crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:

@@ -18,9 +18,11 @@ _BANDS = (
     "the DOS of a mesh. Blurred bands are what the model does not know better."
 )
 _PROPERTIES = (
-    "They follow from the predicted DOS, whose states begin 10 eV below the Fermi level: electrons and energies are of "
-    "these states alone."
+    "They follow from the predicted DOS, whose states begin 10 eV below the Fermi level: electrons and energies "
+    "are of these states alone. The gap and its edges, which the model knows better than its DOS does, are above."
 )
+_LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap")
+"""Of the columns: a predicted DOS is nowhere negative, and a DOS whose edges are blurred has too small a gap."""
 
 
 def write_crystal_report(
@@ -40,7 +42,7 @@ def write_crystal_report(
         One that exists is replaced.
     title : str
     facts : mapping
-        What is known of the crystal, shown row by row under these names.
+        What is known of the crystal, its gap among it, shown row by row under these names.
     bands : matplotlib.figure.Figure
         Occupancies along a path, and the DOS.
     properties : PropertyTable
@@ -53,17 +55,27 @@ def write_crystal_report(
     OSError
         When it cannot be written.
     """
-    temperature = float(properties.temperatures[0])
+    shown = properties.per_atom()
+    temperature = float(shown.temperatures[0])
     rows: list[list[Cell]] = [
-        [property_name(name, temperature if values.ndim > 1 else None), number_or_none(values.ravel()[0]), unit]
-        for name, values in properties.columns.items()
-        for unit in [properties.unit(name)]
+        [_name(name, values.ndim > 1, temperature), number_or_none(values.ravel()[0]), shown.unit(name)]
+        for name, values in shown.columns.items()
+        if name not in _LEFT_OUT
     ]
-    table = Table("Of the primitive cell.", ["property", "value", "unit"], rows)
+    table = Table("What grows with the number of atoms is per atom.", ["property", "value", "unit"], rows)
     words = [_PROPERTIES, *(f"Caution: {text}" for text in cautions)]
+    listed = listing(
+        "Energies are against the Fermi level; k-points in fractions of reciprocal lattice vectors.", facts
+    )
     sections = [
-        Section("Bands and DOS", pictures=[Picture("Bands and DOS", bands, _BANDS)]),
-        Section("The crystal", tables=[listing("Energies in eV against the Fermi level, lengths in angstrom.", facts)]),
+        Section("Bands and DOS", pictures=[Picture("Probability of a state, and DOS", bands, _BANDS)]),
+        Section("The crystal", tables=[listed]),
         Section("Properties derived from the DOS", words, [table]),
     ]
     return write_page(path, title, sections)
+
+
+def _name(name: str, thermal: bool, temperature: float) -> str:
+    if name == "n_electrons":
+        return "electrons in these states"
+    return property_name(name, temperature if thermal else None)

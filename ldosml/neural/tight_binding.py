@@ -289,23 +289,24 @@ def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int
 def first_guess(
     crystal: Crystal, kpoints: Floats, grid: EnergyGrid, parameters: TightBindingParameters
 ) -> tuple[Floats, Floats]:
-    """States per eV (of one spin) that tight binding has at each k-point, and in the mean over the zone.
+    """States per eV (of one spin) that tight binding has at each k-point, and the most of them at any of a mesh.
 
-    Smeared by each of ``WIDTHS``, against its own Fermi level. Zero for crystals of more than ``LARGEST`` atoms, and
-    with elements whose levels are not known: there the network has to do without.
+    The latter tells edges of bands, where the mean over a mesh nearly vanishes. Smeared by each of ``WIDTHS``, against
+    its own Fermi level. Zero for crystals of more than ``LARGEST`` atoms, and with elements whose levels are not known:
+    there the network has to do without.
 
     Returns
     -------
     guess : array (n_kpoints, n_widths, n_bins)
-    mean : array (n_widths, n_bins)
+    most : array (n_widths, n_bins)
     """
     if not known_shells(crystal):
         return np.zeros((len(kpoints), len(WIDTHS), grid.size)), np.zeros((len(WIDTHS), grid.size))
     model = TightBinding(crystal, parameters)
     energies, weights = model.on_mesh()
     zero = model.fermi_energy(energies, weights)
-    mean = np.einsum("k,kwl->wl", weights, _smeared(energies - zero, grid))
-    return _smeared(model.eigenvalues(kpoints) - zero, grid), mean
+    most = _smeared(energies - zero, grid).max(axis=0)
+    return _smeared(model.eigenvalues(kpoints) - zero, grid), most
 
 
 def _smeared(energies: Floats, grid: EnergyGrid) -> Floats:

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.kresolved import energy_bins
 from ldosml.neural import OccupancyConfig, OccupancyNetwork, primitive_kpoints, standardized
-from ldosml.neural.examples import guessed, with_mean
+from ldosml.neural.examples import guessed, with_zone
 from ldosml.neural.graph import batched, crystal_graph
 from ldosml.neural.network import kpoint_images, operations
 
@@ -21,7 +21,7 @@ NETWORKS = {
 
 def guess_of(network, crystal, kpoints):
     guess = guessed(crystal, kpoints, energy_bins(network.config.n_bins), network.config, network.tight_binding)
-    return torch.from_numpy(with_mean(*guess).astype(np.float32))
+    return torch.from_numpy(with_zone(*guess).astype(np.float32))
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Tight binding without a fit: Slater and Koster's table, invariances, and what it knows of real crystals."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,18 +10,20 @@ from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401
 from numpy.testing import assert_allclose
 
 from ldosml.datasets import load_crystals
-from ldosml.kresolved import CrystalBands, energy_bins
+from ldosml.kresolved import CrystalBands, energy_bins, gamma_mesh
 from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
-from ldosml.neural.atomic import atomic_shells
+from ldosml.neural.atomic import N_ELEMENTS, atomic_shells
 from ldosml.neural.network import operations
 from ldosml.neural.tight_binding import (
     ETAS,
     HBAR2_M,
     LARGEST,
+    MESH,
     TightBinding,
     TightBindingParameters,
     blocks,
     first_guess,
+    hamiltonian,
 )
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
@@ -96,6 +99,45 @@ class TestInvariance:
             assert_allclose(found, expected, atol=1e-6)
 
 
+def anything():
+    """Parameters of which none is zero."""
+    random = np.random.default_rng(5)
+    zero = TightBindingParameters.universal()
+    scales = {"overlaps": 0.02}
+    return replace(
+        zero,
+        **{
+            field.name: random.normal(0, scales.get(field.name, 0.2), getattr(zero, field.name).shape)
+            for field in fields(zero)
+        },
+    )
+
+
+class TestParameters:
+    def test_the_fit_has_the_hamiltonian_of_the_prediction(self):
+        """By shells after the Bloch sums, as gradients need it, and by pairs before, which is faster."""
+        given = anything()
+        model = TightBinding(standardized(CRYSTALS["zincblende"]), given)
+        plain, sloped = np.einsum("c,sckij->skij", np.exp(given.factors), model.elements(KPOINTS))
+        slopes = 0.5 * given.slopes.ravel()[model.orbitals.shell_of]
+        flat = SimpleNamespace(**{field.name: getattr(given, field.name).ravel() for field in fields(given)})
+        matrices = hamiltonian(model.orbitals, plain + (slopes[:, None] + slopes) * sloped, flat, np)
+        assert_allclose(np.linalg.eigvalsh(matrices), model.eigenvalues(KPOINTS), atol=1e-10)
+
+    def test_neighbours_of_the_same_element_pull_nothing(self):
+        crystal = standardized(CRYSTALS["hcp"])
+        pulled = replace(UNIVERSAL, pulls=anything().pulls)
+        assert_allclose(TightBinding(crystal, pulled).eigenvalues(KPOINTS), TightBinding(crystal).eigenvalues(KPOINTS))
+
+    def test_a_pull_takes_levels_up(self):
+        crystal = standardized(CRYSTALS["rocksalt"])
+        pulled = replace(UNIVERSAL, pulls=np.eye(N_ELEMENTS)[crystal.numbers[0]])
+        here, there = (TightBinding(crystal, p).eigenvalues(KPOINTS).mean() for p in (pulled, UNIVERSAL))
+        neighbors = TightBinding(crystal).orbitals.neighbors
+        assert here - there == pytest.approx(neighbors[:, crystal.numbers[0]].mean())
+        assert_allclose(neighbors.sum(axis=1), 0, atol=1e-12)
+
+
 class TestFermiLevel:
     def test_it_holds_the_electrons(self):
         model = TightBinding(standardized(CRYSTALS["zincblende"]))
@@ -109,11 +151,11 @@ class TestFermiLevel:
 
     def test_guesses_count_states(self):
         crystal = standardized(CRYSTALS["rocksalt"])
-        guess, mean = first_guess(crystal, KPOINTS, energy_bins(512, 40.0), UNIVERSAL)
+        guess, most = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(512, 40.0), UNIVERSAL)
         n_orbitals = TightBinding(crystal).n_orbitals
         step = 80.0 / 512
         assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
-        assert_allclose(mean.sum(axis=1) * step, n_orbitals, rtol=1e-3)
+        assert_allclose(most, guess.max(axis=0), atol=1e-9)
 
     def test_what_it_cannot_do_is_left_to_the_network(self):
         large = standardized(bulk("Si", cubic=True) * (1, 1, 1))

@@ -118,8 +118,9 @@ def read_structures(path: PathLike) -> list[Atoms]:
     try:
         frames = ase.io.read(Path(path), index=":")
     except _READER_ERRORS as error:
+        reason = ": ".join(filter(None, (type(error).__name__, str(error))))
         raise ValueError(
-            f"{os.fspath(path)} cannot be read as structures ({type(error).__name__}: {error}). "
+            f"{os.fspath(path)} cannot be read as structures ({reason}). "
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
     if not frames:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldosml._files import replacing
 
-VERSION = 2
+VERSION = 3
 
 Tensors = dict[str, Tensor]
 

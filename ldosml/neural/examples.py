@@ -30,7 +30,7 @@ REACH = 3.0
 class Example:
     """One crystal to learn from.
 
-    guess (n_kpoints, n_widths, n_bins), mean_guess (n_widths, n_bins): those of ``first_guess``; presence, counts
+    guess (n_kpoints, n_widths, n_bins), zone_guess (n_widths, n_bins): those of ``first_guess``; presence, counts
     (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
     (n_bins,): the largest presence over all k-points; known (n_bins,): bins that bands are complete in; gap: eV.
     """
@@ -39,7 +39,7 @@ class Example:
     operations: Floats
     kpoints: Floats
     guess: Halves
-    mean_guess: Halves
+    zone_guess: Halves
     presence: Halves
     counts: Halves | None
     anywhere: Halves
@@ -82,13 +82,13 @@ def guessed(
     if config.tight_binding == "none":
         none = np.zeros((len(kpoints), 0, grid.size), dtype=np.float16)
         return none, none[0]
-    guess, mean = first_guess(crystal, kpoints, grid, parameters)
-    return guess.astype(np.float16), mean.astype(np.float16)
+    guess, most = first_guess(crystal, kpoints, grid, parameters)
+    return guess.astype(np.float16), most.astype(np.float16)
 
 
-def with_mean(guess: Halves, mean: Halves) -> Halves:
+def with_zone(guess: Halves, zone: Halves) -> Halves:
     """The guess at k-points, and last that of the whole zone, (n_kpoints + 1, n_widths, n_bins)."""
-    return np.concatenate([guess, mean[None]])
+    return np.concatenate([guess, zone[None]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def make_batch(
     images = torch.stack([kpoint_images(e.kpoints[k], e.operations) for e, k in pairs])
     presence = np.stack([e.presence[k] for e, k in pairs])
     counts = [e.counts[k] for e, k in pairs if e.counts is not None]
-    guess = np.stack([with_mean(e.guess[k], e.mean_guess) for e, k in pairs])
+    guess = np.stack([with_zone(e.guess[k], e.zone_guess) for e, k in pairs])
     guess[slice(0, 0) if blind is None else blind] = 0
     known = np.stack([e.known for e in examples])[:, None]  # (n_crystals, 1, n_bins)
 
@@ -166,7 +166,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
         counts = () if example.counts is None else (example.counts,)
         labels = (example.kpoints, example.presence, *counts, example.known)
         drawn_from = (getattr(graph, field.name) for field in fields(graph))
-        for array in (*drawn_from, *labels, example.guess, example.mean_guess):
+        for array in (*drawn_from, *labels, example.guess, example.zone_guess):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -29,7 +29,7 @@ from ldosml.kresolved import (
 )
 from ldosml.kresolved.thresholds import best_threshold
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
-from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_mean
+from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_zone
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.tight_binding import LARGEST, TightBindingParameters, known_shells
@@ -282,7 +282,7 @@ class KOccupancyRegressor(BaseEstimator):
         return KResolvedOccupancy(self.grid_, kpoints, probabilities, crystal.cell, placed, counts, anywhere)
 
     def _outputs(
-        self, one: CrystalGraph, images: Tensor, guess: Halves, mean_guess: Halves
+        self, one: CrystalGraph, images: Tensor, guess: Halves, zone_guess: Halves
     ) -> tuple[Floats, Floats | None, Floats | None]:
         """Probabilities and counts (n_kpoints, n_bins) of images (n_kpoints, n_images, 3); and those of anywhere."""
         graph = batched([one], self.device)
@@ -291,7 +291,7 @@ class KOccupancyRegressor(BaseEstimator):
         parts = []
         for start in range(0, len(images), at_once):
             chosen = slice(start, start + at_once)
-            given = torch.from_numpy(with_mean(guess[chosen], mean_guess).astype(np.float32))
+            given = torch.from_numpy(with_zone(guess[chosen], zone_guess).astype(np.float32))
             arrays = (part[None].to(self.device) for part in (images[chosen], given))
             parts.append(self.network_.decode(encoded, graph, *arrays))
 
@@ -311,7 +311,7 @@ class KOccupancyRegressor(BaseEstimator):
         if not examples:
             return GapThreshold()
         found = [
-            self._outputs(e.graph, kpoint_images(e.kpoints, e.operations), e.guess, e.mean_guess) for e in examples
+            self._outputs(e.graph, kpoint_images(e.kpoints, e.operations), e.guess, e.zone_guess) for e in examples
         ]
         values = np.array([p.max(axis=0) if anywhere is None else anywhere for p, _, anywhere in found])
         gaps = np.array([e.gap for e in examples])

@@ -9,14 +9,16 @@ And V falls off beyond nearest neighbours, to make all crystals alike: by exp(-(
 covalent radii.
 
 Bands come out 1.4 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's symmetry.
-Fitted (``fit_tight_binding``), they are half an eV wrong, for crystals that were not fitted to, too; what a network
-then has to learn is the difference.
+Fitted (``fit_tight_binding``), they are less than half an eV wrong, for crystals that were not fitted to, too; what a
+network then has to learn is the difference. For that each shell has, beside its level and strength, a slope with
+distance and an overlap, and each element a pull on the levels of its neighbours (``TightBindingParameters``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
 from ase.data import covalent_radii
@@ -64,6 +66,10 @@ for _place, (_i, _j) in enumerate(((0, 1), (1, 2), (0, 2))):
 _Q[3], _Q[4] = np.diag([_ROOT, -_ROOT, 0.0]), np.diag([-0.5, -0.5, 1.0])
 
 
+BY_SHELL = ("shifts", "strengths", "slopes", "overlaps")
+"""The parameters that each shell of each element has."""
+
+
 @dataclass(frozen=True, eq=False)
 class TightBindingParameters:
     """What may be fitted; zeros are Harrison's tight binding on the levels of free atoms.
@@ -72,20 +78,32 @@ class TightBindingParameters:
     ----------
     shifts : array (119, 3)
         Of the levels of s, p and d, eV, by atomic number.
+    pulls : array (119,)
+        What a neighbour of each element adds to all levels of an atom, less that of its own element, eV: the potential
+        of charge that went from one to the other. At d0, from where on it falls off by d^-4.
     strengths : array (119, 3)
         Logarithms of factors: a matrix element has the root of those of both its shells.
+    slopes : array (119, 3)
+        Of a matrix element with ln(d / d0), beside the power of d that all have: the mean of those of both its shells.
+    overlaps : array (119, 3)
+        1/eV. Of the first order in which orbitals that are not orthogonal change the Hamiltonian, the part that is new:
+        matrix elements squared, times the mean of those of both shells.
     factors : array (n_etas,)
         Logarithms of factors of ``ETAS``.
     """
 
     shifts: Floats
+    pulls: Floats
     strengths: Floats
+    slopes: Floats
+    overlaps: Floats
     factors: Floats
 
     @classmethod
     def universal(cls) -> Self:
         """Nothing fitted."""
-        return cls(np.zeros((N_ELEMENTS, 3)), np.zeros((N_ELEMENTS, 3)), np.zeros(len(ETAS)))
+        shifts, strengths, slopes, overlaps = np.zeros((4, N_ELEMENTS, 3))
+        return cls(shifts, np.zeros(N_ELEMENTS), strengths, slopes, overlaps, np.zeros(len(ETAS)))
 
 
 def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
@@ -138,6 +156,39 @@ def known_shells(crystal: Crystal) -> bool:
     return len(crystal) <= LARGEST and {int(z) for z in crystal.numbers} <= set(atomic_shells())
 
 
+@dataclass(frozen=True, eq=False)
+class Orbitals:
+    """Those of one crystal, as arrays of NumPy or tensors.
+
+    Parameters
+    ----------
+    levels : array (n_orbitals,)
+        Of the free atoms, eV.
+    shell_of : array (n_orbitals,)
+        Places in flat arrays (119, 3).
+    neighbors : array (n_orbitals, 119)
+        How much of a pull each element has on the orbital's atom; its own has the opposite of all others.
+    """
+
+    levels: Any
+    shell_of: Any
+    neighbors: Any
+
+
+def hamiltonian(orbitals: Orbitals, elements: Any, parameters: Any, xp: ModuleType) -> Any:
+    """Hamiltonians (n_kpoints, n_orbitals, n_orbitals), eV, of NumPy or PyTorch (``xp``).
+
+    ``elements`` (n_kpoints, n_orbitals, n_orbitals) are matrix elements with factors and slopes, but without strengths;
+    ``parameters`` has the fields of ``TightBindingParameters``, those (119, 3) flat.
+    """
+    shells = orbitals.shell_of
+    roots = xp.exp(0.5 * parameters.strengths[shells])
+    overlaps = 0.5 * parameters.overlaps[shells]
+    levels = orbitals.levels + parameters.shifts[shells] + orbitals.neighbors @ parameters.pulls
+    hopping = elements * (roots[:, None] * roots)
+    return hopping + (overlaps[:, None] + overlaps) * (hopping @ hopping) + xp.diag(levels)
+
+
 class TightBinding:
     """The Hamiltonian of one crystal.
 
@@ -152,51 +203,68 @@ class TightBinding:
         self.crystal = crystal
         each = [shells[int(z)] for z in crystal.numbers]
         self.n_electrons = float(sum(shell.electrons for atom in each for shell in atom if shell))
-        orbitals = [(shell, width) for atom in each for shell, width in zip(atom, (1, 3, 5), strict=True)]
-        exists = np.concatenate([np.full(width, shell is not None) for shell, width in orbitals])
+        by_shell = [(shell, width) for atom in each for shell, width in zip(atom, (1, 3, 5), strict=True)]
+        exists = np.concatenate([np.full(width, shell is not None) for shell, width in by_shell])
         self._kept = np.flatnonzero(exists)
-        self.levels = np.concatenate([np.full(width, shell.energy) for shell, width in orbitals if shell])
-        self.shell_of = (3 * crystal.numbers[:, None] + _L_OF).ravel()[self._kept]
-        self._pairs(np.array([0.0 if atom[2] is None else atom[2].radius for atom in each]))
+        pulls = self._pairs(np.array([0.0 if atom[2] is None else atom[2].radius for atom in each]))
+        self.orbitals = Orbitals(
+            np.concatenate([np.full(width, shell.energy) for shell, width in by_shell if shell]),
+            (3 * crystal.numbers[:, None] + _L_OF).ravel()[self._kept],
+            np.repeat(pulls, _N_ORBITALS, axis=0)[self._kept],
+        )
         self._parameters = TightBindingParameters.universal() if parameters is None else parameters
 
-    def _pairs(self, radii: Floats) -> None:
-        atoms, covalent = self.crystal.atoms(), covalent_radii[self.crystal.numbers]
+    def _pairs(self, radii: Floats) -> Floats:
+        """Find the pairs of atoms; gives how much of a pull each element has on each atom, (n_atoms, 119)."""
+        numbers, covalent = self.crystal.numbers, covalent_radii[self.crystal.numbers]
+        atoms = self.crystal.atoms()
         i, j, d, D, S = neighbor_list("ijdDS", atoms, list(_FURTHEST * covalent))  # type: ignore[no-untyped-call]
-        damped = np.exp(-((d / (_CUT * (covalent[i] + covalent[j]))) ** 6))
-        self._i, self._j, self._shifts = i, j, S
+        ratio = d / (covalent[i] + covalent[j])
+        damped = np.exp(-((ratio / _CUT) ** 6))
+        self._i, self._j, self._shifts, self._logs = i, j, S, np.log(ratio)
         self._blocks = damped[:, None, None] * blocks(D / d[:, None], d, np.stack([radii[i], radii[j]], axis=1))
+        pulls = np.zeros((len(numbers), N_ELEMENTS))
+        for elements, sign in ((numbers[j], 1), (numbers[i], -1)):
+            np.add.at(pulls, (i, elements), sign * damped / ratio**4)
+        return pulls
 
     @property
     def n_orbitals(self) -> int:
         """Orbitals in the cell, and so bands."""
         return len(self._kept)
 
-    def elements(self, kpoints: Floats, factors: Floats | None = None) -> NDArray[np.complex128]:
-        """Matrix elements at fractions (n_kpoints, 3), without levels: (n_kpoints, n_orbitals, n_orbitals), eV.
+    def elements(self, kpoints: Floats) -> NDArray[np.complex128]:
+        """Matrix elements of each of ``ETAS``, and these times ln(d / d0); without levels and strengths, eV.
 
-        Summed over ``ETAS`` with ``factors`` (n_etas,); without them each by itself, (n_etas, n_kpoints, ...).
+        At fractions (n_kpoints, 3); (2, n_etas, n_kpoints, n_orbitals, n_orbitals).
         """
+        parts = np.concatenate([self._blocks, self._logs[:, None, None] * self._blocks])
+        found = self._summed(parts, kpoints)
+        return found.reshape(2, len(ETAS), *found.shape[1:])
+
+    def _summed(self, parts: Floats, kpoints: Floats) -> NDArray[np.complex128]:
+        """Bloch sums (n_parts, n_kpoints, n_orbitals, n_orbitals) of blocks (n_parts, n_pairs, 9, 9)."""
         n = len(self.crystal)
-        parts = self._blocks if factors is None else np.tensordot(factors, self._blocks, axes=1)[None]
         found = np.empty((len(parts), len(kpoints), self.n_orbitals, self.n_orbitals), dtype=complex)
         for place, waves in enumerate(np.exp(2j * np.pi * kpoints @ self._shifts.T)):
             sums = np.zeros((n, n, len(parts), _N_ORBITALS, _N_ORBITALS), dtype=complex)
             np.add.at(sums, (self._i, self._j), waves[:, None, None, None] * parts.transpose(1, 0, 2, 3))
             square = sums.transpose(2, 0, 3, 1, 4).reshape(len(parts), n * _N_ORBITALS, n * _N_ORBITALS)
             found[:, place] = square[:, self._kept][:, :, self._kept]
-        return found if factors is None else found[0]
+        return found
 
     def eigenvalues(self, kpoints: Floats) -> Floats:
         """Eigenvalues (n_kpoints, n_orbitals), ascending, eV against the vacuum, at fractions (n_kpoints, 3)."""
         given = self._parameters
-        roots = np.exp(0.5 * given.strengths.ravel()[self.shell_of])
-        levels = np.diag(self.levels + given.shifts.ravel()[self.shell_of])
+        slopes = 0.5 * given.slopes[self.crystal.numbers][:, _L_OF]  # (n_atoms, 9)
+        sloped = 1 + self._logs[:, None, None] * (slopes[self._i][:, :, None] + slopes[self._j][:, None, :])
+        parts = sloped[None] * np.tensordot(np.exp(given.factors), self._blocks, axes=1)[None]
+        flat = replace(given, **{name: getattr(given, name).ravel() for name in BY_SHELL})
         found = np.empty((len(kpoints), self.n_orbitals))
         for start in range(0, len(kpoints), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            matrices = self.elements(kpoints[part], np.exp(given.factors)) * (roots[:, None] * roots)
-            found[part] = np.linalg.eigvalsh(matrices + levels)
+            elements = self._summed(parts, kpoints[part])[0]
+            found[part] = np.linalg.eigvalsh(hamiltonian(self.orbitals, elements, flat, np))
         return found
 
     def on_mesh(self, n: int = MESH) -> tuple[Floats, Floats]:
@@ -221,23 +289,24 @@ def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int
 def first_guess(
     crystal: Crystal, kpoints: Floats, grid: EnergyGrid, parameters: TightBindingParameters
 ) -> tuple[Floats, Floats]:
-    """States per eV (of one spin) that tight binding has at each k-point, and in the mean over the zone.
+    """States per eV (of one spin) that tight binding has at each k-point, and the most of them at any of a mesh.
 
-    Smeared by each of ``WIDTHS``, against its own Fermi level. Zero for crystals of more than ``LARGEST`` atoms, and
-    with elements whose levels are not known: there the network has to do without.
+    The latter tells edges of bands, where the mean over a mesh nearly vanishes. Smeared by each of ``WIDTHS``, against
+    its own Fermi level. Zero for crystals of more than ``LARGEST`` atoms, and with elements whose levels are not known:
+    there the network has to do without.
 
     Returns
     -------
     guess : array (n_kpoints, n_widths, n_bins)
-    mean : array (n_widths, n_bins)
+    most : array (n_widths, n_bins)
     """
     if not known_shells(crystal):
         return np.zeros((len(kpoints), len(WIDTHS), grid.size)), np.zeros((len(WIDTHS), grid.size))
     model = TightBinding(crystal, parameters)
     energies, weights = model.on_mesh()
     zero = model.fermi_energy(energies, weights)
-    mean = np.einsum("k,kwl->wl", weights, _smeared(energies - zero, grid))
-    return _smeared(model.eigenvalues(kpoints) - zero, grid), mean
+    most = _smeared(energies - zero, grid).max(axis=0)
+    return _smeared(model.eigenvalues(kpoints) - zero, grid), most
 
 
 def _smeared(energies: Floats, grid: EnergyGrid) -> Floats:

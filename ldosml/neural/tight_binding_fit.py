@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,30 +11,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldosml.kresolved import CrystalBands, gamma_mesh, irreducible
-from ldosml.neural.atomic import N_ELEMENTS
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.tight_binding import (
-    ETAS,
+    BY_SHELL,
+    Orbitals,
     TightBinding,
     TightBindingParameters,
     frontier,
+    hamiltonian,
     known_shells,
 )
 
 _KPOINTS, _MESH = 10, 4  # of each crystal: compared; along each reciprocal lattice vector, for the Fermi level
 _EPOCHS, _FALL = 15, 0.85  # of the learning rates, after each
-_RATES = {"shifts": 0.1, "strengths": 0.02, "factors": 0.02}
+_RATES = {"shifts": 0.1, "pulls": 0.02, "strengths": 0.02, "slopes": 0.03, "overlaps": 0.002, "factors": 0.02}
 _LOW, _HIGH, _BEND = -10.0, 5.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
-_HOLD_SHIFTS, _HOLD_STRENGTHS = 1e-3, 1e-2  # ridge
+_HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """One crystal: matrix elements (n_etas, n_kpoints + n_mesh, n, n), and the bands that its own are to be."""
+    """One crystal: matrix elements (2, n_etas, n_kpoints + n_mesh, n, n), and the bands that its own are to be."""
 
     elements: Tensor
-    levels: Tensor
-    shell_of: Tensor
+    orbitals: Orbitals
     weights: Floats
     n_electrons: float
     first_band: int
@@ -44,7 +44,7 @@ class _Case:
 def fit_tight_binding(
     crystals: Sequence[Crystal], bands: Sequence[CrystalBands], seed: int = 0
 ) -> TightBindingParameters:
-    """Fit levels and strengths of every shell, and the universal factors, to bands from E_F - 10 to E_F + 5 eV.
+    """Fit all parameters to bands from E_F - 10 to E_F + 5 eV.
 
     Bands are matched by the electrons below them, since calculations differ in how many shells they take for core.
     Crystals that tight binding cannot describe, or whose electrons do not tell which band is which, are left out; where
@@ -60,16 +60,16 @@ def fit_tight_binding(
     """
     random = np.random.default_rng([seed, 1])
     cases = [case for pair in zip(crystals, bands, strict=True) if (case := _case(*pair, random)) is not None]
-    shapes = {"shifts": 3 * N_ELEMENTS, "strengths": 3 * N_ELEMENTS, "factors": len(ETAS)}
-    values = {name: torch.zeros(size, requires_grad=True) for name, size in shapes.items()}
+    start = TightBindingParameters.universal()
+    values = {field.name: torch.zeros(getattr(start, field.name).size, requires_grad=True) for field in fields(start)}
     optimizer = torch.optim.Adam([{"params": [values[name]], "lr": rate} for name, rate in _RATES.items()])
     for _ in range(_EPOCHS):
         for place in random.permutation(len(cases)):
             _step(optimizer, cases[place], values)
         for group in optimizer.param_groups:
             group["lr"] *= _FALL
-    shifts, strengths, factors = (value.detach().double().numpy() for value in values.values())
-    return TightBindingParameters(shifts.reshape(-1, 3), strengths.reshape(-1, 3), factors)
+    found = {name: value.detach().double().numpy() for name, value in values.items()}
+    return TightBindingParameters(**{name: value.reshape(getattr(start, name).shape) for name, value in found.items()})
 
 
 def _case(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) -> _Case | None:
@@ -85,8 +85,11 @@ def _case(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) ->
     energies = np.sort(bands.relative[chosen], axis=1)[:, max(0, skipped) :]
     return _Case(
         torch.from_numpy(model.elements(np.concatenate([bands.kpoints[chosen], mesh])).astype(np.complex64)),
-        torch.from_numpy(model.levels.astype(np.float32)),
-        torch.from_numpy(model.shell_of),
+        Orbitals(
+            torch.from_numpy(model.orbitals.levels.astype(np.float32)),
+            torch.from_numpy(model.orbitals.shell_of),
+            torch.from_numpy(model.orbitals.neighbors.astype(np.float32)),
+        ),
         weights,
         model.n_electrons,
         max(0, -skipped),
@@ -104,11 +107,13 @@ def _step(optimizer: torch.optim.Optimizer, case: _Case, values: dict[str, Tenso
 
 
 def _loss(case: _Case, values: dict[str, Tensor]) -> Tensor:
-    shifts, strengths = values["shifts"][case.shell_of], values["strengths"][case.shell_of]
-    roots = torch.exp(0.5 * strengths)
-    matrices = torch.einsum("c,ckij->kij", torch.exp(values["factors"]).to(torch.complex64), case.elements)
-    matrices = matrices * (roots[:, None] * roots) + torch.diag(case.levels + shifts)
-    found = torch.linalg.eigvalsh(matrices)
+    given = TightBindingParameters(**values)
+    shells = case.orbitals.shell_of
+    slopes = 0.5 * values["slopes"][shells]
+    factors = torch.exp(values["factors"]).to(torch.complex64)
+    plain, sloped = torch.einsum("c,sckij->skij", factors, case.elements)
+    elements = plain + (slopes[:, None] + slopes) * sloped
+    found = torch.linalg.eigvalsh(hamiltonian(case.orbitals, elements, given, torch))
     n = len(case.reference)
     mesh = found[n:]
     first, second = frontier(mesh.detach().numpy(), case.weights, case.n_electrons)
@@ -118,6 +123,8 @@ def _loss(case: _Case, values: dict[str, Tensor]) -> Tensor:
     reference = case.reference[:, :n_bands]
     counted = (reference > _LOW) & (reference < _HIGH)
     off = functional.huber_loss(ours[:, :n_bands][counted], reference[counted], reduction="sum", delta=_BEND)
-    held = _HOLD_SHIFTS * (shifts**2).mean() + _HOLD_STRENGTHS * (strengths**2).mean()
+    held = _HOLD["pulls"] * (values["pulls"][shells // 3] ** 2).mean()
+    for name in BY_SHELL:
+        held = held + _HOLD[name] * (values[name][shells] ** 2).mean()
     loss: Tensor = off / counted.sum().clamp(min=1) + held
     return loss

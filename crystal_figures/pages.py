@@ -20,14 +20,12 @@ from ldosml.kresolved import (
     band_edge_surfaces,
     band_surfaces,
     counted_dos,
-    edge_surfaces,
-    fermi_surface,
     gamma_mesh,
     judge_occupancies,
     reference_dos,
     unfolded,
 )
-from ldosml.neural import Crystal, KOccupancyRegressor, full_mesh, open_occupancy_model, standardized
+from ldosml.neural import Crystal, KOccupancyRegressor, isosurfaces, open_occupancy_model, standardized
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, isosurface_figure, write_figure
 
@@ -75,16 +73,13 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
     operations = point_group(Crystal(material.atoms.numbers, material.atoms.positions, cell))
     full = unfolded(material.mesh.kpoints, material.mesh.relative, operations, MESH).reshape(MESH**3, -1)
     kpoints = gamma_mesh(MESH)[0]
-    predicted = full_mesh(model, standardized(material.atoms), allow_unknown=True)
-    surfaces: dict[str, tuple[Isosurface, ...]]
+    predicted = isosurfaces(model, standardized(material.atoms), metal=not material.gap, allow_unknown=True)
+    reference: tuple[Isosurface, ...]
     if material.gap:
-        surfaces = {
-            "DFT": band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons),
-            "predicted": edge_surfaces(predicted),
-        }
+        reference = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)
     else:
-        surfaces = {"DFT": band_surfaces(full, kpoints, cell), "predicted": fermi_surface(predicted)}
-    return isosurface_figure(surfaces, cell)
+        reference = band_surfaces(full, kpoints, cell)
+    return isosurface_figure({"DFT": reference, "predicted": predicted}, cell)
 
 
 def main() -> None:

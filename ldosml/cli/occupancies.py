@@ -133,7 +133,13 @@ def fermi_surface(
     loaded = _opened(model, stages)
     found, cautions = _asked(loaded, structure, 100, 8, allow_unknown, stages)
     with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
-        surfaces = _surfaces(loaded, found, mesh, depth, allow_unknown)
+        from ldosml.neural import isosurfaces
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # said already, when the crystal was asked about
+            surfaces = isosurfaces(
+                loaded, found.crystal, metal=found.gap.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown
+            )
     of_surfaces = _cautions_of_surfaces(found, surfaces, depth)
     print_cautions(of_surfaces)
     facts = _facts(structure, model, found, [*cautions, *of_surfaces])
@@ -238,22 +244,6 @@ def _derived(found: ElectronicStructure, name: str, temperature: float) -> Prope
     below = np.asarray(integrated_dos(found.dos))[0]
     n_electrons = float(np.interp(0.0, found.dos.energies, below))
     return derive_properties(found.dos, n_electrons, np.array([temperature]), names=[name])
-
-
-def _surfaces(
-    model: KOccupancyRegressor, found: ElectronicStructure, n: int, depth: float | None, allow_unknown: bool
-) -> Sequence[Isosurface]:
-    from ldosml import kresolved
-    from ldosml.neural import full_mesh
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said already, when the crystal was asked about
-        occupancy = full_mesh(model, found.crystal, n, allow_unknown=allow_unknown)
-    if found.gap.is_metal and occupancy.counts is not None:
-        return kresolved.fermi_surface(occupancy, low=kresolved.quietest(occupancy))
-    if found.gap.is_metal:
-        return kresolved.fermi_surface(occupancy, method="shell")
-    return kresolved.edge_surfaces(occupancy, depth=depth)
 
 
 def _cautions_of_surfaces(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:

@@ -15,7 +15,7 @@ from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import KOccupancyRegressor
-from ldosml.neural.structure import ElectronicStructure, electronic_structure, full_mesh
+from ldosml.neural.structure import ElectronicStructure, electronic_structure, full_mesh, isosurfaces
 from ldosml.neural.weights import load_occupancy_model, open_occupancy_model, save_occupancy_model
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "OccupancyNetwork",
     "electronic_structure",
     "full_mesh",
+    "isosurfaces",
     "load_occupancy_model",
     "open_occupancy_model",
     "primitive_kpoints",

@@ -8,13 +8,17 @@ import numpy as np
 from ase import Atoms
 
 from ldosml.kresolved import (
+    Isosurface,
     KPath,
     KResolvedOccupancy,
     OccupancyGap,
     counted_dos,
+    edge_surfaces,
+    fermi_surface,
     from_irreducible,
     gamma_mesh,
     irreducible,
+    quietest,
     raw_dos,
     without_gap_states,
 )
@@ -107,6 +111,51 @@ def full_mesh(
     kpoints, _, inverse = _irreducible_mesh(crystal, n)
     found = model.predict([crystal], kpoints, allow_unknown=allow_unknown)[0]
     return from_irreducible(found, gamma_mesh(n)[0], inverse)
+
+
+def isosurfaces(
+    model: KOccupancyRegressor,
+    crystal: Crystal,
+    *,
+    metal: bool,
+    n: int = 21,
+    depth: float | None = None,
+    allow_unknown: bool = False,
+) -> tuple[Isosurface, ...]:
+    """Ask for the Fermi surface of a metal, or for the surfaces just within both edges of a gap.
+
+    Parameters
+    ----------
+    model : KOccupancyRegressor
+        Fitted.
+    crystal : Crystal
+    metal : bool
+        Which of both: as the model says (``ElectronicStructure.gap``), or as is known.
+    n : int
+        k-points along each reciprocal lattice vector.
+    depth : float or None
+        eV; of a crystal with a gap, see ``edge_surfaces``.
+    allow_unknown : bool
+        Only warn of elements that were not trained on.
+
+    Returns
+    -------
+    tuple of Isosurface
+        Sheets of the Fermi surface, counted from where the states are fewest (``quietest``), or the shell around it
+        where the model has no counts; or two, of the valence and the conduction edge.
+
+    Raises
+    ------
+    NotFittedError
+    ValueError
+        As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
+    """
+    occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown)
+    if not metal:
+        return edge_surfaces(occupancy, depth=depth)
+    if occupancy.counts is None:
+        return fermi_surface(occupancy, method="shell")
+    return fermi_surface(occupancy, low=quietest(occupancy))
 
 
 def _irreducible_mesh(crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import (
+    CrystalBands,
     DOSScale,
     KResolvedOccupancy,
     OccupancyGap,
@@ -216,3 +217,31 @@ def test_a_gap_leaves_no_states_in_the_dos():
     assert without_gap_states(dos, OccupancyGap(2.0, -1.5, 0.5, 0, 0)).values.tolist() == [[1.0, 0.0, 1.0, 1.0]]
     for gap in (OccupancyGap(0.0, 0.0, 0.0, None, None), OccupancyGap(np.inf, -np.inf, np.inf, None, None)):
         assert without_gap_states(dos, gap).values.tolist() == dos.values.tolist()
+
+
+class TestBandsAnywhere:
+    """Bands are continuous, however few k-points there are."""
+
+    def bands(self, eigenvalues, energy_max=11.0):
+        kpoints = np.zeros((len(eigenvalues), 3))
+        return CrystalBands(kpoints, eigenvalues, None, 0.0, energy_max, 2.0, 0.0)
+
+    def test_a_band_fills_the_bins_that_it_passes(self):
+        """k-points far apart: the label is that of k-points as dense as one likes."""
+        k = np.linspace(0, np.pi, 20001)
+        exact = self.bands(np.stack([-3 * np.cos(k), 5.5 + 2 * np.cos(k)], axis=1))
+        few = self.bands(exact.eigenvalues[::4000])
+        assert_array_equal(few.anywhere(GRID), exact.labels(GRID).max(axis=0))
+        assert few.labels(GRID).max(axis=0).sum() < 0.2 * few.anywhere(GRID).sum()
+        soft = few.anywhere(GRID, "soft", 0.05)
+        assert_allclose(soft, exact.labels(GRID, "soft", 0.05).max(axis=0), atol=1e-3)
+
+    def test_bands_that_cross_are_sorted(self):
+        crossing = self.bands([[-1.0, 1.0], [1.0, -1.0]])  # at both k-points -1 and 1: nothing in between is known of
+        assert crossing.anywhere(GRID).sum() == 2
+
+    def test_bands_that_are_known_in_part_go_up_to_where_all_are(self):
+        partly = self.bands([[-1.0, 3.0], [-1.0, np.inf]], energy_max=6.0)
+        between = (GRID.energies > 3.1) & partly.known_bins(GRID)
+        assert partly.anywhere(GRID)[between].all()
+        assert not partly.anywhere(GRID)[(GRID.energies > -0.9) & (GRID.energies < 2.9)].any()

@@ -19,6 +19,7 @@ from ldosml.neural.tight_binding import (
     HBAR2_M,
     LARGEST,
     MESH,
+    WIDTHS,
     TightBinding,
     TightBindingParameters,
     blocks,
@@ -151,11 +152,13 @@ class TestFermiLevel:
 
     def test_guesses_count_states(self):
         crystal = standardized(CRYSTALS["rocksalt"])
-        guess, most = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(512, 40.0), UNIVERSAL)
+        guess, zone = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(512, 40.0), UNIVERSAL)
         n_orbitals = TightBinding(crystal).n_orbitals
         step = 80.0 / 512
         assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
-        assert_allclose(most, guess.max(axis=0), atol=1e-9)
+        one_state = 1 / (np.array(WIDTHS) * np.sqrt(2 * np.pi))
+        assert_allclose(zone.max(axis=1), one_state)
+        assert np.all(zone >= guess.max(axis=0) / n_orbitals - 1e-12)
 
     def test_what_it_cannot_do_is_left_to_the_network(self):
         large = standardized(bulk("Si", cubic=True) * (1, 1, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -110,6 +110,20 @@ class CrystalBands:
         if grid.reference != "fermi":
             raise ValueError(f"Bins must have the Fermi level at zero; got {grid}.")
         return label_bins(self.relative, grid, kind, width)
+
+    def anywhere(self, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
+        """Label every bin by what states there are at any k-point, between those that are known, too, (n_bins,).
+
+        Bands are continuous in k: from the lowest to the highest energy of the n-th one, every bin holds a state. Few
+        k-points leave bins of steep bands out, and would show gaps in metals. Labels are those of ``label_bins`` for
+        the energy of each band that is nearest to the bin.
+
+        Raises ValueError unless the zero of ``grid`` is the Fermi level.
+        """
+        ordered = np.sort(self.relative, axis=1)
+        nearest = np.clip(grid.energies[:, None], ordered.min(axis=0), ordered.max(axis=0))  # (n_bins, n_bands)
+        at_bins = replace(self, kpoints=np.zeros((grid.size, 3)), eigenvalues=nearest + self.fermi_energy, weights=None)
+        return np.diagonal(at_bins.labels(grid, kind, width)).copy()
 
     def known_bins(self, grid: EnergyGrid, width: float = 0.0) -> NDArray[np.bool_]:
         """Tell for which bins every state is known, (n_bins,): those that end below ``energy_max``.

@@ -56,7 +56,7 @@ def labelled(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KResolvedOc
     [[0.0, 1.0, 2.0, 0.0]]
     """
     presence, counts = bands.labels(grid, "presence"), bands.labels(grid, "counts")
-    return KResolvedOccupancy(grid, bands.kpoints, presence, cell, bands.weights, counts, presence.max(axis=0))
+    return KResolvedOccupancy(grid, bands.kpoints, presence, cell, bands.weights, counts, bands.anywhere(grid))
 
 
 def check_predictions(crystals: Crystals, mesh: Occupancies, path: Occupancies) -> EnergyGrid:

@@ -101,7 +101,7 @@ def judge_occupancies(
 
     Log loss is the mean over complete bins and the k-points of mesh and path of a crystal, and then over crystals.
     Intervals are of a bootstrap over crystals. Beside the errors of predicted gaps stand those of the gaps that true
-    occupancies give: bins resolve no better, and few k-points may hide that a crystal is a metal.
+    occupancies give (``bin_gaps``): bins resolve no better, and take gaps of less than two of them for none.
 
     Parameters
     ----------
@@ -168,11 +168,11 @@ def judge_gaps(gaps: ArrayLike, predicted: ArrayLike, draws: Floats) -> dict[str
 
 
 def bin_gaps(crystals: Crystals, grid: EnergyGrid) -> Floats:
-    """Gaps of the true occupancies at the k-points of each crystal, (n_crystals,), eV: what the bins resolve."""
+    """Gaps of the bins that bands pass through (``CrystalBands.anywhere``), (n_crystals,), eV: what bins resolve."""
     cells = [crystal.atoms.cell.array for crystal in crystals]
     mesh = [labelled(crystal.mesh, grid, cell) for crystal, cell in zip(crystals, cells, strict=True)]
     path = [labelled(crystal.path, grid, cell) for crystal, cell in zip(crystals, cells, strict=True)]
-    return predicted_gaps(mesh, path, GapThreshold())
+    return predicted_gaps(mesh, path, GapThreshold(0.5, "anywhere"))
 
 
 def _routes(mesh: Occupancies, scale: DOSScale | None) -> list[Route]:

@@ -32,7 +32,7 @@ class Example:
 
     guess (n_kpoints, n_widths, n_bins), zone_guess (n_widths, n_bins): those of ``first_guess``; presence, counts
     (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
-    (n_bins,): the largest presence over all k-points; known (n_bins,): bins that bands are complete in; gap: eV.
+    (n_bins,): ``CrystalBands.anywhere``; known (n_bins,): bins that bands are complete in; gap: eV.
     """
 
     graph: CrystalGraph
@@ -65,7 +65,7 @@ def make_example(
         *guessed(crystal, bands.kpoints, grid, config, parameters),
         presence,
         bands.labels(grid, "counts").astype(np.float16) if config.counts else None,
-        presence.max(axis=0),
+        bands.anywhere(grid, kind, width).astype(np.float16),
         bands.known_bins(grid, REACH * width if kind == "soft" else 0.0),
         bands.gap,
     )
@@ -82,8 +82,8 @@ def guessed(
     if config.tight_binding == "none":
         none = np.zeros((len(kpoints), 0, grid.size), dtype=np.float16)
         return none, none[0]
-    guess, most = first_guess(crystal, kpoints, grid, parameters)
-    return guess.astype(np.float16), most.astype(np.float16)
+    guess, zone = first_guess(crystal, kpoints, grid, parameters)
+    return guess.astype(np.float16), zone.astype(np.float16)
 
 
 def with_zone(guess: Halves, zone: Halves) -> Halves:

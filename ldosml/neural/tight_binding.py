@@ -289,31 +289,34 @@ def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int
 def first_guess(
     crystal: Crystal, kpoints: Floats, grid: EnergyGrid, parameters: TightBindingParameters
 ) -> tuple[Floats, Floats]:
-    """States per eV (of one spin) that tight binding has at each k-point, and the most of them at any of a mesh.
+    """What tight binding says of each k-point, and of whether a band passes through an energy anywhere in the zone.
 
-    The latter tells edges of bands, where the mean over a mesh nearly vanishes. Smeared by each of ``WIDTHS``, against
-    its own Fermi level. Zero for crystals of more than ``LARGEST`` atoms, and with elements whose levels are not known:
-    there the network has to do without.
+    Zero of energy is its own Fermi level. Nothing for crystals of more than ``LARGEST`` atoms, and with elements whose
+    levels are not known: there the network has to do without.
 
     Returns
     -------
     guess : array (n_kpoints, n_widths, n_bins)
-    most : array (n_widths, n_bins)
+        States (of one spin) as Gaussians of each of ``WIDTHS``, 1/eV.
+    zone : array (n_widths, n_bins)
+        The Gaussian of the nearest energy in a band, from its lowest to its highest on a mesh, 1/eV.
     """
     if not known_shells(crystal):
         return np.zeros((len(kpoints), len(WIDTHS), grid.size)), np.zeros((len(WIDTHS), grid.size))
     model = TightBinding(crystal, parameters)
     energies, weights = model.on_mesh()
     zero = model.fermi_energy(energies, weights)
-    most = _smeared(energies - zero, grid).max(axis=0)
-    return _smeared(model.eigenvalues(kpoints) - zero, grid), most
-
-
-def _smeared(energies: Floats, grid: EnergyGrid) -> Floats:
-    """Gaussians at ``energies`` (n_kpoints, n_bands), (n_kpoints, n_widths, n_bins), 1/eV; band by band."""
-    found = np.zeros((len(energies), len(WIDTHS), grid.size))
-    for band in energies.T:
+    bands = energies - zero
+    beside = np.abs(np.clip(grid.energies[:, None], bands.min(axis=0), bands.max(axis=0)) - grid.energies[:, None])
+    zone = np.stack([_gaussian(beside.min(axis=1), width) for width in WIDTHS])
+    guess = np.zeros((len(kpoints), len(WIDTHS), grid.size))
+    for band in (model.eigenvalues(kpoints) - zero).T:
         for place, width in enumerate(WIDTHS):
-            off = (grid.energies - band[:, None]) / width
-            found[:, place] += np.exp(-0.5 * off**2) / (width * np.sqrt(2 * np.pi))
+            guess[:, place] += _gaussian(grid.energies - band[:, None], width)
+    return guess, zone
+
+
+def _gaussian(off: Floats, width: float) -> Floats:
+    """Of standard deviation ``width``, its integral 1."""
+    found: Floats = np.exp(-0.5 * (off / width) ** 2) / (width * np.sqrt(2 * np.pi))
     return found

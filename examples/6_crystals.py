@@ -10,7 +10,7 @@ from ldosml.neural import (
     isosurfaces,
     open_occupancy_model,
 )
-from ldosml.properties import derive_properties, integrated_dos
+from ldosml.properties import derive_properties
 
 model = open_occupancy_model("crystals")
 crystals = load_crystals()
@@ -24,12 +24,11 @@ print(judge_occupancies(test, mesh, path, threshold=model.gap_threshold_).table(
 one = test[0]
 found = electronic_structure(model, one.atoms, n_path=100)
 print(f"{one.name}: gap {found.gap.gap:.2f} eV, by DFT {one.gap:.2f} eV")
-electrons = integrated_dos(found.dos)[0, found.dos.grid.size // 2]  # of the states from E_F - 10 eV to E_F
-properties = derive_properties(found.dos, electrons, 300.0)
+properties = derive_properties(found.dos, found.n_electrons, 300.0)  # of the states from E_F - 10 eV to E_F
 print(f"DOS at E_F: {properties.column('dos_at_fermi_level')[0]:.2f} states/eV")
 figure = plotting.band_figure(found.along, found.path, dos=found.dos)
 plotting.write_figure(figure, "example-6-bands", overwrite=True)
-surfaces = isosurfaces(model, found.crystal, metal=found.gap.is_metal, n=9)
+surfaces = isosurfaces(model, found.crystal, gap=found.gap, n=9)
 figure = plotting.isosurface_figure({one.name: surfaces}, found.crystal.cell)
 plotting.write_figure(figure, "example-6-surfaces", overwrite=True)
 

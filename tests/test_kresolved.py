@@ -1,5 +1,7 @@
 """Occupancy of energy bins by k-point, and gap and DOS that follow: against eigenvalues that are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -191,7 +193,7 @@ class TestDOS:
             raw_dos(path, 1)
         with pytest.raises(ValueError, match="no counts"):
             counted_dos(path, 1)
-        with pytest.raises(ValueError, match="at least 2; got 1, 1 and 1"):
+        with pytest.raises(ValueError, match="at least 4; got 1, 1 and 1"):
             DOSScale.fit([raw_dos(occupancy(two_bands(10)), 1)], [raw_dos(occupancy(two_bands(10)), 1)], [4.0])
         with pytest.raises(ValueError, match="tau"):
             raw_dos(occupancy(two_bands(10)), 1, tau=0.0)
@@ -245,3 +247,16 @@ class TestBandsAnywhere:
         between = (GRID.energies > 3.1) & partly.known_bins(GRID)
         assert partly.anywhere(GRID)[between].all()
         assert not partly.anywhere(GRID)[(GRID.energies > -0.9) & (GRID.energies < 2.9)].any()
+
+
+class TestCentred:
+    def bands(self, gap):
+        return CrystalBands(np.zeros((2, 3)), [[-3.0, 1.0], [-2.0, 2.0]], None, 0.9, 11.0, 2.0, gap)
+
+    def test_the_fermi_level_becomes_the_middle_of_the_gap(self):
+        assert self.bands(3.0).centred().fermi_energy == -0.5
+        assert self.bands(0.0).centred().fermi_energy == 0.9
+
+    def test_a_gap_that_is_not_there(self):
+        with pytest.raises(ValueError, match="said to have a gap of 1 eV; the 2 k-points have none above 1 bands"):
+            replace(self.bands(1.0), eigenvalues=np.array([[-3.0, 1.0], [2.0, 3.0]])).centred()

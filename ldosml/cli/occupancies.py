@@ -34,6 +34,7 @@ Model = Annotated[
 AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Guess, with a warning, where the model never saw an element.")
 ]
+_N_PATH, _N_MESH = 200, 8  # k-points, for all commands the same, since where edges are looked for is told by them
 Mesh = Annotated[int, typer.Option(min=1, max=64, help="k-points along each reciprocal lattice vector.")]
 Depth = Annotated[
     float | None,
@@ -51,8 +52,10 @@ def bands(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
         "ldosml-bands"
     ),
-    n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = 200,
-    mesh: Mesh = 8,
+    n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = _N_PATH,
+    mesh: Annotated[
+        int, typer.Option(min=1, max=64, help="For gap and DOS: k-points along each reciprocal lattice vector.")
+    ] = _N_MESH,
     allow_unknown: AllowUnknown = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -76,7 +79,7 @@ def dos(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report, figure, CSV and JSON.")] = Path(
         "ldosml-dos"
     ),
-    mesh: Mesh = 8,
+    mesh: Mesh = _N_MESH,
     temperature: Temperature = 300.0,
     allow_unknown: AllowUnknown = False,
     overwrite: Overwrite = False,
@@ -87,7 +90,7 @@ def dos(
     Electrons below that are not counted, and so band and free energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
-    found, cautions = _asked(_opened(model, stages), structure, 100, mesh, allow_unknown, stages)
+    found, cautions = _asked(_opened(model, stages), structure, _N_PATH, mesh, allow_unknown, stages)
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # as the page says
         derived = _derived(found, structure.stem, temperature)
@@ -131,14 +134,14 @@ def fermi_surface(
     stages = Stages()
     files = _files(output, ("triangles.csv", "fermi-surface.json"), "fermi-surface", overwrite)
     loaded = _opened(model, stages)
-    found, cautions = _asked(loaded, structure, 100, 8, allow_unknown, stages)
+    found, cautions = _asked(loaded, structure, _N_PATH, _N_MESH, allow_unknown, stages)
     with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
         from ldosml.neural import isosurfaces
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said already, when the crystal was asked about
             surfaces = isosurfaces(
-                loaded, found.crystal, metal=found.gap.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown
+                loaded, found.crystal, gap=found.gap, n=mesh, depth=depth, allow_unknown=allow_unknown
             )
     of_surfaces = _cautions_of_surfaces(found, surfaces, depth)
     print_cautions(of_surfaces)
@@ -239,11 +242,9 @@ def _gap_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _derived(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:
     """Properties of the DOS, with as many electrons as it has states below its Fermi level, which is at zero."""
-    from ldosml.properties import derive_properties, integrated_dos
+    from ldosml.properties import derive_properties
 
-    below = np.asarray(integrated_dos(found.dos))[0]
-    n_electrons = float(np.interp(0.0, found.dos.energies, below))
-    return derive_properties(found.dos, n_electrons, np.array([temperature]), names=[name])
+    return derive_properties(found.dos, found.n_electrons, np.array([temperature]), names=[name])
 
 
 def _cautions_of_surfaces(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:

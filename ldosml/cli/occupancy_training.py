@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from ldosml.cli.display import Stages, emit, results, table
-from ldosml.cli.options import AsJson, Overwrite, Seed, app, refuse_existing
+from ldosml.cli.options import AsJson, Overwrite, app, check_folder, refuse_existing
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PresetName(StrEnum):
-    """Sizes of networks."""
+    """Networks."""
 
     small = "small"
     paper = "paper"
@@ -39,7 +39,9 @@ def train_occupancy(
         str, typer.Argument(help="Crystals with bands (.npz, as CrystalSet.write makes it), or a shipped set.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
-    preset: Annotated[PresetName, typer.Option(help="Size of the network; paper wants a GPU.")] = PresetName.small,
+    preset: Annotated[
+        PresetName, typer.Option(help="small: ours. paper: that of Park et al., without what we add; wants a GPU.")
+    ] = PresetName.small,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 150,
     batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
@@ -52,14 +54,14 @@ def train_occupancy(
         Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")] = "cpu",
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, and of everything random in training.")] = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a neural model of which energies hold states, by k-point, on crystals whose bands are known.
 
-    A tenth of the crystals is left for a test, which is never looked at, a tenth chooses the best epoch and the
-    threshold of gaps.
+    A tenth of the crystals (or those that --held-out names) is left for a test, which is never looked at, a tenth
+    chooses the best epoch and the threshold of gaps.
     """
     from ldosml.datasets import open_crystals, split_crystals
     from ldosml.neural import KOccupancyRegressor, save_occupancy_model
@@ -67,6 +69,10 @@ def train_occupancy(
     if output.suffix != ".safetensors":
         raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
     refuse_existing(output, overwrite)
+    if checkpoint is not None:
+        check_folder(checkpoint.parent)
+        if checkpoint.resolve() == output.resolve():
+            raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
     _check_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
+from ldosml.kresolved.fields import edge_bands
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
 
@@ -27,7 +28,7 @@ class CrystalBands:
     weights : array (n_kpoints,) or None
         Of a mesh, adding up to 1. Along a path there are none.
     fermi_energy : float
-        eV in the code's own zero.
+        eV in the code's own zero. Of a crystal with a gap, its middle is expected: see ``centred``.
     energy_max : float
         eV in the code's own zero: up to here every k-point has all its bands. Nothing is learned above it.
     n_electrons : float
@@ -133,6 +134,23 @@ class CrystalBands:
         ends = grid.start + grid.step * (np.arange(grid.size) + 0.5)
         known: NDArray[np.bool_] = ends + width <= self.energy_max - self.fermi_energy + 1e-9
         return known
+
+    def centred(self) -> Self:
+        """The same with the Fermi level in the middle of the gap, where there is one.
+
+        A code leaves it anywhere in the gap, and a model would have to learn where. Raises ValueError where the
+        eigenvalues have no gap above n_electrons / 2 bands.
+        """
+        if self.gap == 0:
+            return self
+        valence, conduction = edge_bands(self.eigenvalues, self.n_electrons)
+        top, bottom = float(valence.max()), float(conduction.min())
+        if not top < bottom:
+            raise ValueError(
+                f"These bands are said to have a gap of {self.gap:g} eV; the {len(valence)} k-points have none above "
+                f"{self.n_electrons / 2:g} bands."
+            )
+        return replace(self, fermi_energy=0.5 * (top + bottom))
 
     def joined(self, other: Self) -> Self:
         """Put the k-points of the same crystal together, for instance those of its mesh and of its path.

@@ -103,11 +103,11 @@ class DOSScale:
 
         The factor of a crystal is the ratio of the integrals of both.
 
-        Raises ValueError when there are fewer than two crystals, or numbers differ.
+        Raises ValueError when there are fewer than four crystals, which four numbers need, or numbers differ.
         """
-        if not len(raw) == len(reference) == len(n_electrons) >= 2:
+        if not len(raw) == len(reference) == len(n_electrons) >= 4:
             raise ValueError(
-                "A scale needs raw and reference DOS and numbers of electrons of as many crystals, at least 2; got "
+                "A scale needs raw and reference DOS and numbers of electrons of as many crystals, at least 4; got "
                 f"{len(raw)}, {len(reference)} and {len(n_electrons)}."
             )
         factors = [_integral(there) / _integral(here) for here, there in zip(raw, reference, strict=True)]

@@ -32,7 +32,7 @@ def reference_dos(crystal: KnownCrystal, grid: EnergyGrid) -> DOS:
 def fit_dos_scale(crystals: Crystals, mesh: Occupancies, *, tau: float | None = TAU) -> DOSScale:
     """Learn the factors of equation 4 from crystals with their predictions: those of training and validation.
 
-    Raises ValueError when predictions do not belong to the crystals, or these are fewer than 2.
+    Raises ValueError when predictions do not belong to the crystals, or these are fewer than 4.
     """
     check_mesh(crystals, mesh)
     raw = routed_dos(crystals, mesh, "raw", tau=tau)

@@ -198,7 +198,13 @@ def band_surfaces(
 
 
 def edge_surfaces(
-    occupancy: KResolvedOccupancy, *, depth: float | None = None, upsample: int = UPSAMPLE, order: SplineOrder = ORDER
+    occupancy: KResolvedOccupancy,
+    *,
+    below: float = 0.0,
+    above: float = 0.0,
+    depth: float | None = None,
+    upsample: int = UPSAMPLE,
+    order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, Isosurface]:
     """Find where electrons of an insulator are highest and lowest: surfaces of its valence and conduction edges.
 
@@ -208,6 +214,9 @@ def edge_surfaces(
     ----------
     occupancy : KResolvedOccupancy
         On a full mesh around Gamma.
+    below, above : float
+        Edges of the gap, eV, centres of bins: states between them, which a model leaves a little probability, are not
+        looked at.
     depth : float or None
         eV; more than the resolution of the bins. None: a tenth of the width of each band.
     upsample : int
@@ -219,7 +228,8 @@ def edge_surfaces(
     ValueError
         When k-points are not a full mesh, or a band does not reach that far.
     """
-    edges = highest_state(occupancy), lowest_state(occupancy)
+    inside = 0.25 * occupancy.grid.step  # the bins of the edges belong to the bands
+    edges = highest_state(occupancy, below + inside), lowest_state(occupancy, above - inside)
     return _edges(edges, occupancy.kpoints, occupancy.cell, depth, upsample=upsample, order=order)
 
 

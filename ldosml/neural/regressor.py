@@ -40,6 +40,7 @@ GivenCrystal = Atoms | Crystal
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
 Placed = tuple[Crystal, CrystalBands]
 
+_OFF_CENTRE = 0.1  # of a gap; k-points drawn of a mesh may miss its edges
 _AT_ONCE = 128  # k-points
 _EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
 
@@ -191,17 +192,23 @@ class KOccupancyRegressor(BaseEstimator):
             in a primitive cell, or the checkpoint is of another fit.
         FloatingPointError
             When the loss is no longer a number.
+
+        Warns
+        -----
+        UserWarning
+            When Fermi levels are not in the middle of gaps.
         """
         settings = self._settings()
         config = self._config()
-        self.grid_ = energy_bins(config.n_bins, self.half_width)
+        grid = energy_bins(config.n_bins, self.half_width)
         placed = _placed(crystals, bands)
+        _check_fermi_levels([b for _, b in placed])
         given, aside = self._split(placed) if validation is None else (placed, _placed(*validation))
         parameters = TightBindingParameters.universal()
         if config.tight_binding == "fitted":
             parameters = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
         training, judged = (
-            [make_example(c, b, config, self.grid_, self.labels, self.width, parameters) for c, b in part]
+            [make_example(c, b, config, grid, self.labels, self.width, parameters) for c, b in part]
             for part in (given, aside)
         )
         network = OccupancyNetwork(config, self.random_state)
@@ -209,9 +216,8 @@ class KOccupancyRegressor(BaseEstimator):
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
         path = None if self.checkpoint is None else Path(self.checkpoint)
-        self.history_ = train(
-            network, training, judged, settings, device=self.device, checkpoint=path, progress=progress
-        )
+        history = train(network, training, judged, settings, device=self.device, checkpoint=path, progress=progress)
+        self.grid_, self.history_ = grid, history
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
         self.network_ = network.eval()
@@ -401,6 +407,25 @@ def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed
             "repeated cell lie the states of several. Compute its bands in the primitive cell."
         )
     return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
+
+
+def _check_fermi_levels(bands: Sequence[CrystalBands]) -> None:
+    """Warn where the Fermi level is not in the middle of a gap; as far as the k-points show it."""
+    off = np.zeros(len(bands))
+    for i, one in enumerate(bands):
+        below, above = one.relative[one.relative <= 0], one.relative[one.relative > 0]
+        if one.gap > 0 and below.size and above.size:
+            off[i] = 0.5 * (below.max() + above.min()) / one.gap
+    wrong = np.flatnonzero(np.abs(off) > _OFF_CENTRE)
+    if len(wrong):
+        worst = int(np.abs(off).argmax())
+        warnings.warn(
+            f"Of {len(wrong)} crystals with a gap the Fermi level is not its middle; of crystal {worst}, "
+            f"{abs(off[worst]):.0%} of the gap away. The model would have to learn where the code leaves it: give "
+            "bands.centred().",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _described(given: GivenCrystal) -> tuple[Crystal, Floats]:

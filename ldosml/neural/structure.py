@@ -24,6 +24,7 @@ from ldosml.kresolved import (
 )
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.regressor import KOccupancyRegressor
+from ldosml.properties import integrated_dos
 from ldosml.spectra import DOS
 
 
@@ -61,10 +62,18 @@ class ElectronicStructure:
     def dos(self) -> DOS:
         """DOS of the mesh, states/eV of the primitive cell: by counts where the model knows them, none in the gap.
 
-        See ``counted_dos``, ``raw_dos``, ``without_gap_states``.
+        Without counts, a bin that holds states counts as one: too few where bands share it. See ``counted_dos``,
+        ``raw_dos``, ``without_gap_states``.
         """
-        make = raw_dos if self.mesh.counts is None else counted_dos
-        return without_gap_states(make(self.mesh, len(self.crystal)), self.gap)
+        n_atoms = len(self.crystal)
+        known = raw_dos(self.mesh, n_atoms, tau=None) if self.mesh.counts is None else counted_dos(self.mesh, n_atoms)
+        return without_gap_states(known, self.gap)
+
+    @property
+    def n_electrons(self) -> float:
+        """Of the cell, in the states of ``dos`` below the Fermi level: those deeper than the bins are not counted."""
+        dos = self.dos
+        return float(np.interp(0.0, dos.energies, np.asarray(integrated_dos(dos))[0]))
 
 
 def electronic_structure(
@@ -117,7 +126,7 @@ def isosurfaces(
     model: KOccupancyRegressor,
     crystal: Crystal,
     *,
-    metal: bool,
+    gap: OccupancyGap,
     n: int = 21,
     depth: float | None = None,
     allow_unknown: bool = False,
@@ -129,8 +138,8 @@ def isosurfaces(
     model : KOccupancyRegressor
         Fitted.
     crystal : Crystal
-    metal : bool
-        Which of both: as the model says (``ElectronicStructure.gap``), or as is known.
+    gap : OccupancyGap
+        As the model says (``ElectronicStructure.gap``): whether it is a metal, and where edges are looked for.
     n : int
         k-points along each reciprocal lattice vector.
     depth : float or None
@@ -151,8 +160,9 @@ def isosurfaces(
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
     occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown)
-    if not metal:
-        return edge_surfaces(occupancy, depth=depth)
+    if not gap.is_metal:
+        below, above = (gap.valence_edge, gap.conduction_edge) if np.isfinite(gap.gap) else (0.0, 0.0)
+        return edge_surfaces(occupancy, below=below, above=above, depth=depth)
     if occupancy.counts is None:
         return fermi_surface(occupancy, method="shell")
     return fermi_surface(occupancy, low=quietest(occupancy))

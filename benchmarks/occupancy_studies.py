@@ -11,9 +11,10 @@ validation crystals. Every finished training is a line of FOLDER/trainings.jsonl
 """
 
 import argparse
+import hashlib
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import machine
@@ -31,8 +32,9 @@ ABLATIONS: dict[str, tuple[dict, dict]] = {
     "presence": ({"labels": "presence"}, {}),  # instead of soft labels
     "width 0.1": ({"width": 0.1}, {}),  # eV, of soft labels, for 0.05
     "no counts": ({"counts": False}, {}),
-    "no point group": ({"point_group": False}, {"n_bloch": 0}),
-    "no symmetry": ({"point_group": False, "time_reversal": False}, {"n_bloch": 0}),
+    # Bloch sums are symmetric by themselves, and go with it; tight binding stays, and is symmetric, too.
+    "no bloch, no point group": ({"point_group": False}, {"n_bloch": 0}),
+    "no bloch, no symmetry": ({"point_group": False, "time_reversal": False}, {"n_bloch": 0}),
     "no bloch": ({}, {"n_bloch": 0}),
     "no mixing": ({}, {"mixing": False}),
     "no periodic table": ({}, {"periodic_table": False}),
@@ -40,7 +42,7 @@ ABLATIONS: dict[str, tuple[dict, dict]] = {
     "no tight binding": ({}, {"tight_binding": "none"}),
     "no query of anywhere": ({}, {"anywhere": False}),
     "no dropout": ({}, {"dropout": 0.0}),
-    "as in the paper": (
+    "none of these": (
         {"labels": "presence", "counts": False, "point_group": False, "time_reversal": False},
         {
             "n_bloch": 0,
@@ -63,12 +65,20 @@ SHOWN = (
 Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
 
 
-def train_and_judge(parts: Parts, seed: int, epochs: int, options: dict, changes: dict) -> dict:
-    """Figures of merit on the test part, and what the training took."""
-    training, validation, test = parts
-    model = KOccupancyRegressor(
+def regressor(seed: int, epochs: int, options: dict, changes: dict) -> KOccupancyRegressor:
+    return KOccupancyRegressor(
         replace(SMALL, **changes), n_epochs=epochs, batch_size=8, patience=None, random_state=seed, **options
     )
+
+
+def digest(parts: Parts) -> str:
+    """Tells which crystals there are, and in which part."""
+    return hashlib.sha256(repr([part.names for part in parts]).encode()).hexdigest()[:16]
+
+
+def train_and_judge(model: KOccupancyRegressor, parts: Parts) -> dict:
+    """Figures of merit on the test part, and what the training took."""
+    training, validation, test = parts
     start = time.process_time()
     model.fit(training.crystals, training.bands, validation=(validation.crystals, validation.bands))
     seconds = time.process_time() - start
@@ -86,7 +96,7 @@ def train_and_judge(parts: Parts, seed: int, epochs: int, options: dict, changes
     return {**found, "best_epoch": best.number, "core_seconds": round(seconds)}
 
 
-def cached(path: Path, key: dict, work) -> dict:
+def cached(path: Path, label: str, key: dict, work) -> dict:
     """The line of ``path`` with this key, made by ``work`` where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
@@ -96,7 +106,8 @@ def cached(path: Path, key: dict, work) -> dict:
     found = work()
     with open(path, "a") as file:
         file.write(json.dumps({"key": key, "found": found}) + "\n")
-    print(key, {name: round(found["max"][name], 4) for name in SHOWN if found["max"].get(name) is not None}, flush=True)
+    told = {name: round(found["max"][name], 4) for name in SHOWN if found["max"].get(name) is not None}
+    print(label, told, flush=True)
     return found
 
 
@@ -140,15 +151,15 @@ def main() -> None:
     rows: dict[str, list[dict]] = {name: [] for name in tasks}
     for seed in given.seeds:  # every row once before any comes twice
         for name, (size, options, changes) in tasks.items():
-            key = {"seed": seed, "epochs": given.epochs, "n": size, "options": options, "changes": changes}
             parts = (training[np.sort(order[:size])], validation, test)
+            model = regressor(seed, given.epochs, options, changes)
+            key = model.get_params(deep=False) | {"preset": asdict(model.preset), "crystals": digest(parts)}
             rows[name].append(
                 cached(
                     given.folder / "trainings.jsonl",
-                    key | {"crystals": len(training) + len(validation) + len(test)},
-                    lambda parts=parts, seed=seed, options=options, changes=changes: train_and_judge(
-                        parts, seed, given.epochs, options, changes
-                    ),
+                    f"{name}, seed {seed}:",
+                    json.loads(json.dumps(key)),
+                    lambda model=model, parts=parts: train_and_judge(model, parts),
                 )
             )
     text = table(rows)

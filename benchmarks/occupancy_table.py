@@ -5,8 +5,8 @@
 The model must be one that ``ldosml train-occupancy`` wrote, which says how it divided the crystals. Thresholds of the
 gap are chosen on validation crystals; the factors of the calibrated DOS are learned on training and validation
 crystals. What the baselines have to choose, they choose on validation crystals too (see occupancy_baselines.py). The
-paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over test crystals. Beside
-the JSON file a figure of reliability is written.
+paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over compositions of the
+test part. Beside the JSON file a figure of reliability is written.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import machine
 import numpy as np
 from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal
 
-from ldosml.bootstrap import group_draws
 from ldosml.datasets import CrystalSet, open_crystals, split_crystals
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import (
@@ -26,6 +25,7 @@ from ldosml.kresolved import (
     Judgement,
     KResolvedOccupancy,
     choose_threshold,
+    composition_draws,
     estimates_table,
     fit_dos_scale,
     judge_dos,
@@ -110,7 +110,7 @@ def judge_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate], d
     (*known, test), dos = parts, [[reference_dos(m, grid) for m in part] for part in parts[:2]]
     training, validation = ((part.crystals, one, part.gaps) for part, one in zip(known, dos, strict=True))
     model = AveragedKernel().fit(*training, validation)
-    draws = group_draws(test.names, N_DRAWS, 0)
+    draws = composition_draws(test, N_DRAWS)
     estimates = judge_gaps(test.gaps, model.predict_gaps(test.crystals), draws)
     for width in WIDTHS:
         estimates |= judge_dos(test, model.predict_dos(test.crystals), draws, width, "counted")

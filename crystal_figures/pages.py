@@ -43,8 +43,7 @@ def ranked(model: KOccupancyRegressor, crystals: CrystalSet) -> list[tuple[Mater
     )
     path = model.predict(crystals.crystals, [m.path.kpoints for m in crystals], allow_unknown=True)
     judged = judge_occupancies(crystals, mesh, path, threshold=model.gap_threshold_, n_draws=1)
-    errors = judged.dos_errors / [len(m.atoms) for m in crystals]
-    return [(crystals[int(i)], float(errors[i])) for i in np.argsort(errors)]
+    return [(crystals[int(i)], float(judged.dos_errors[i])) for i in np.argsort(judged.dos_errors)]
 
 
 def chosen(model: KOccupancyRegressor, test: CrystalSet) -> list[tuple[str, Material, float]]:

@@ -22,6 +22,7 @@ from ldosml.kresolved import (
     GapThreshold,
     KResolvedOccupancy,
     choose_threshold,
+    composition_draws,
     counted_dos,
     energy_bins,
     fit_dos_scale,
@@ -67,7 +68,9 @@ def chain(name, gap, *, degeneracy=1, energy_max=20.0, width=6.0):
         return CrystalBands(np.outer(k, [1, 0, 0]), levels + 3.0, weights, 3.0, 3.0 + energy_max, 2.0, gap)
 
     mesh = bands((np.arange(N_MESH) + 0.5) / N_MESH / 2, np.full(N_MESH, 1 / N_MESH))
-    return Chain(name, bulk("Si"), mesh, bands(np.linspace(0, 0.5, N_PATH), None))
+    atoms = bulk("Si")
+    atoms.numbers[:] = ord(name[0]) - 90  # each a composition of its own: those of one are drawn together
+    return Chain(name, atoms, mesh, bands(np.linspace(0, 0.5, N_PATH), None))
 
 
 CRYSTALS = [chain("a", 0.0), chain("b", 1.03), chain("c", 2.6, degeneracy=2), chain("d", 0.0), chain("e", 4.41)]
@@ -317,6 +320,13 @@ class TestScale:
 
 
 @settings(max_examples=8, deadline=None)
+def test_crystals_of_one_composition_are_drawn_together():
+    twice = [CRYSTALS[0], replace(CRYSTALS[1], atoms=CRYSTALS[0].atoms * 2), CRYSTALS[2]]
+    draws = composition_draws(twice, 50)
+    assert np.array_equal(draws[:, 0], draws[:, 1])
+    assert not np.array_equal(draws[:, 0], draws[:, 2])
+
+
 @given(st.permutations(range(len(CRYSTALS))), st.integers(0, 100))
 def test_the_order_of_the_crystals_does_not_matter(order, seed):
     mesh, path = blurred(CRYSTALS, seed)

@@ -24,7 +24,7 @@ from ldosml.kresolved.isosurfaces import (
     isosurface,
 )
 from ldosml.kresolved.judged import KnownCrystal, labelled
-from ldosml.kresolved.judging import Judgement, judge_gaps, judge_occupancies
+from ldosml.kresolved.judging import Judgement, composition_draws, judge_gaps, judge_occupancies
 from ldosml.kresolved.meshes import from_irreducible, gamma_mesh, irreducible, on_mesh, unfolded
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins, label_bins
 from ldosml.kresolved.paths import KPath
@@ -50,6 +50,7 @@ __all__ = [
     "bin_statistic",
     "brillouin_zone",
     "choose_threshold",
+    "composition_draws",
     "counted_bands",
     "counted_dos",
     "edge_bands",

@@ -79,7 +79,7 @@ def judge_dos(
     predicted : sequence of DOS
         One row each, states/eV of the cell, on one grid of bins.
     draws : array (n_draws, n_crystals)
-        See ``group_draws``.
+        See ``composition_draws``.
     smearing_width : float
         eV; both are smeared by it, after they are counted in bins. Bins within three widths of ``energy_max`` do not
         count then.

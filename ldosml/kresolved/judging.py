@@ -37,7 +37,7 @@ class Judgement:
     route : {"counted", "scaled", "raw"}
         The best that these occupancies allow, of ``dos_errors``.
     dos_errors : array (n_crystals,)
-        Mean absolute error of each crystal's DOS, not smeared, states/eV of its cell.
+        Mean absolute error of each crystal's DOS, not smeared, states/eV/atom.
     grid : EnergyGrid
         Centres of the bins.
     log_loss_by_energy : array (n_bins,)
@@ -100,7 +100,8 @@ def judge_occupancies(
     """Compare predicted occupancies with the bands of the crystals.
 
     Log loss is the mean over complete bins and the k-points of mesh and path of a crystal, and then over crystals.
-    Intervals are of a bootstrap over crystals. Beside the errors of predicted gaps stand those of the gaps that true
+    Intervals are of a bootstrap over crystals, those of one composition drawn together; the expected calibration error,
+    where every k-point counts alike, has none. Beside the errors of predicted gaps stand those of the gaps that true
     occupancies give (``bin_gaps``): bins resolve no better, and take gaps of less than two of them for none.
 
     Parameters
@@ -126,7 +127,7 @@ def judge_occupancies(
     grid = check_predictions(crystals, mesh, path)
     threshold = threshold or GapThreshold()
     names = tuple(crystal.name for crystal in crystals)
-    draws = group_draws(names, n_draws, random_state)
+    draws = composition_draws(crystals, n_draws, random_state)
     gaps, found = np.array([crystal.gap for crystal in crystals]), predicted_gaps(mesh, path, threshold)
     losses = np.array([log_loss_of_bins(*each) for each in zip(crystals, mesh, path, strict=True)])
     trust = crystal_reliability(crystals, mesh, path)
@@ -141,9 +142,15 @@ def judge_occupancies(
     for width in smearing_widths:
         for route in routes:
             estimates |= judge_dos(crystals, dos[route], draws, width, route)
-    errors = dos_errors(crystals, dos[routes[-1]])
+    errors = dos_errors(crystals, dos[routes[-1]]) / [len(crystal.atoms) for crystal in crystals]
     by_energy = _known_mean(losses, axis=0)
     return Judgement(names, estimates, threshold, gaps, found, routes[-1], errors, grid, by_energy, trust)
+
+
+def composition_draws(crystals: Crystals, n_draws: int, random_state: int = 0) -> Floats:
+    """How often each crystal counts when compositions are drawn with replacement, (n_draws, n_crystals)."""
+    compositions = [crystal.atoms.symbols.formula.reduce()[0].format("hill") for crystal in crystals]
+    return group_draws(compositions, n_draws, random_state)
 
 
 def judge_gaps(gaps: ArrayLike, predicted: ArrayLike, draws: Floats) -> dict[str, Estimate]:
@@ -154,7 +161,7 @@ def judge_gaps(gaps: ArrayLike, predicted: ArrayLike, draws: Floats) -> dict[str
     gaps, predicted : arrays (n_crystals,)
         eV; below 1 meV those of metals. Park et al. do not say of which class their F1 is: here of non-metals.
     draws : array (n_draws, n_crystals)
-        See ``group_draws``.
+        See ``composition_draws``.
     """
     there, here = (np.asarray(values, dtype=np.float64) for values in (gaps, predicted))
     errors, gapped, found = np.abs(here - there), ~is_metal(there), ~is_metal(here)

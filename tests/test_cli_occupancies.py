@@ -154,7 +154,7 @@ class TestBadInput:
 
 
 def crystals_file(path):
-    """Eight crystals of one lattice, two elements each, whose bands are known."""
+    """Crystals of six prototypes whose bands are known."""
     materials = []
     for number, name in enumerate(("rocksalt", "zincblende", "bcc", "fcc", "hcp", "perovskite") * 4):
         atoms = CRYSTALS[name].copy()

@@ -319,7 +319,6 @@ class TestScale:
             routed_dos(CRYSTALS, exact(CRYSTALS)[0], "scaled")
 
 
-@settings(max_examples=8, deadline=None)
 def test_crystals_of_one_composition_are_drawn_together():
     twice = [CRYSTALS[0], replace(CRYSTALS[1], atoms=CRYSTALS[0].atoms * 2), CRYSTALS[2]]
     draws = composition_draws(twice, 50)
@@ -327,6 +326,7 @@ def test_crystals_of_one_composition_are_drawn_together():
     assert not np.array_equal(draws[:, 0], draws[:, 2])
 
 
+@settings(max_examples=8, deadline=None)
 @given(st.permutations(range(len(CRYSTALS))), st.integers(0, 100))
 def test_the_order_of_the_crystals_does_not_matter(order, seed):
     mesh, path = blurred(CRYSTALS, seed)

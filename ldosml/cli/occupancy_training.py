@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ldosml.cli.display import Stages, emit, results, table
+from ldosml.cli.display import Stages, emit, messages, results, table
 from ldosml.cli.options import AsJson, Overwrite, app, check_folder, refuse_existing
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ def train_occupancy(
     with stages.counted(f"Training on {len(training)} crystals") as advance:
 
         def progress(epoch: Epoch) -> None:
-            advance(epoch.number, epochs, f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}")
+            told = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
+            advance(epoch.number, epochs, told)
+            if not messages.is_terminal:  # where there is no bar
+                messages.print(f"epoch {epoch.number} of {epochs}: {told}")
 
         model.fit(
             training.crystals,

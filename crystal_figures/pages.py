@@ -25,7 +25,13 @@ from ldosml.kresolved import (
     reference_dos,
     unfolded,
 )
-from ldosml.neural import Crystal, KOccupancyRegressor, electronic_structure, isosurfaces, open_occupancy_model
+from ldosml.neural import (
+    KOccupancyRegressor,
+    electronic_structure,
+    isosurfaces,
+    open_occupancy_model,
+    primitive_kpoints,
+)
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, isosurface_figure, write_figure
 
@@ -68,11 +74,10 @@ def draw_bands(model: KOccupancyRegressor, material: Material):
 
 def draw_surfaces(model: KOccupancyRegressor, material: Material):
     """Fermi surfaces, or those a tenth of the bands' widths within both edges, as DFT and the model say it is."""
-    cell = np.asarray(material.atoms.cell)
-    operations = point_group(Crystal(material.atoms.numbers, material.atoms.positions, cell))
-    full = unfolded(material.mesh.kpoints, material.mesh.relative, operations, MESH).reshape(MESH**3, -1)
-    kpoints = gamma_mesh(MESH)[0]
     found = electronic_structure(model, material.atoms, allow_unknown=True)
+    cell, given = found.crystal.cell, primitive_kpoints(material.atoms, material.mesh.kpoints)
+    full = unfolded(given, material.mesh.relative, point_group(found.crystal), MESH).reshape(MESH**3, -1)
+    kpoints = gamma_mesh(MESH)[0]
     predicted = isosurfaces(model, found.crystal, gap=found.gap, allow_unknown=True)
     reference: tuple[Isosurface, ...]
     if material.gap:

@@ -78,7 +78,7 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
     cell, given = found.crystal.cell, primitive_kpoints(material.atoms, material.mesh.kpoints)
     full = unfolded(given, material.mesh.relative, point_group(found.crystal), MESH).reshape(MESH**3, -1)
     kpoints = gamma_mesh(MESH)[0]
-    predicted = isosurfaces(model, found.crystal, gap=found.gap, allow_unknown=True)
+    predicted = isosurfaces(model, found.crystal, metal=found.gap.is_metal, allow_unknown=True)
     reference: tuple[Isosurface, ...]
     if material.gap:
         reference = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)

@@ -28,7 +28,7 @@ properties = derive_properties(found.dos, found.n_electrons, 300.0)  # of the st
 print(f"DOS at E_F: {properties.column('dos_at_fermi_level')[0]:.2f} states/eV")
 figure = plotting.band_figure(found.along, found.path, dos=found.dos)
 plotting.write_figure(figure, "example-6-bands", overwrite=True)
-surfaces = isosurfaces(model, found.crystal, gap=found.gap, n=9)
+surfaces = isosurfaces(model, found.crystal, metal=found.gap.is_metal, n=9)
 figure = plotting.isosurface_figure({one.name: surfaces}, found.crystal.cell)
 plotting.write_figure(figure, "example-6-surfaces", overwrite=True)
 

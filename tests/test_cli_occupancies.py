@@ -16,13 +16,30 @@ from ldosml.neural import KOccupancyRegressor, OccupancyConfig, load_occupancy_m
 LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
 
 
+def fitted(path, **options):
+    names = list(LEVELS)
+    model = KOccupancyRegressor(
+        OccupancyConfig(**TINY), n_bins=32, n_epochs=30, validation_fraction=0, learning_rate=1e-2, **options
+    ).fit([CRYSTALS[name] for name in names], [cosine_bands(level=LEVELS[name]) for name in names])
+    return str(save_occupancy_model(model, path))
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    names = list(LEVELS)
-    fitted = KOccupancyRegressor(
-        OccupancyConfig(**TINY), n_bins=32, n_epochs=30, validation_fraction=0, learning_rate=1e-2
-    ).fit([CRYSTALS[name] for name in names], [cosine_bands(level=LEVELS[name]) for name in names])
-    return str(save_occupancy_model(fitted, tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+    return fitted(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def presence(tmp_path_factory):
+    """One that knows no counts."""
+    return fitted(tmp_path_factory.mktemp("presence") / "tiny.safetensors", counts=False)
+
+
+@pytest.fixture(scope="module")
+def metallic(model, tmp_path_factory):
+    loaded = load_occupancy_model(model)
+    loaded.gap_threshold_ = GapThreshold(1e-9, "max")  # so that everything is a metal
+    return str(save_occupancy_model(loaded, tmp_path_factory.mktemp("metallic") / "tiny.safetensors"))
 
 
 @pytest.fixture
@@ -77,11 +94,12 @@ def test_dos_holds_its_electrons_and_tells_properties(model, structure, tmp_path
     assert "Properties derived from the DOS" in page
 
 
-def test_fermi_surface_or_edges(model, structure, tmp_path, capsys):
-    for name in ("bcc", "fcc"):
+def test_fermi_surface_or_edges(metallic, presence, structure, tmp_path, capsys):
+    for name, asked in (("bcc", metallic), ("fcc", presence)):
         out = tmp_path / name
-        assert run("fermi-surface", structure(name), "--model", model, "-o", out, "--mesh", 5, "--json") == 0
+        assert run("fermi-surface", structure(name), "--model", asked, "-o", out, "--mesh", 5, "--json") == 0
         told = json.loads(capsys.readouterr().out)
+        assert told["metal"] == (asked == metallic)
         triangles = read(out / "triangles.csv")[1:]
         assert len(triangles) == sum(surface["triangles"] for surface in told["surfaces"])
         assert (out / "fermi-surface.png").stat().st_size > 1000
@@ -89,10 +107,7 @@ def test_fermi_surface_or_edges(model, structure, tmp_path, capsys):
             assert len(told["surfaces"]) == 2
 
 
-def test_a_depth_is_not_for_metals(model, structure, tmp_path, capsys):
-    loaded = load_occupancy_model(model)
-    loaded.gap_threshold_ = GapThreshold(1e-9, "max")  # so that everything is a metal
-    metallic = save_occupancy_model(loaded, tmp_path / "metallic.safetensors")
+def test_a_depth_is_not_for_metals(metallic, structure, tmp_path, capsys):
     arguments = ("fermi-surface", structure("bcc"), "--model", metallic, "--mesh", 5, "--depth", 0.5, "--json")
     assert run(*arguments, "-o", tmp_path / "out") == 0
     told = json.loads(capsys.readouterr().out)

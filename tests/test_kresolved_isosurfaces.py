@@ -1,6 +1,7 @@
 """Isosurfaces: free electrons, whose surfaces are spheres, and tight-binding bands, known at every k-point."""
 
 import builtins
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from ldosml.kresolved import (
     band_surfaces,
     brillouin_zone,
     counted_bands,
+    counted_edges,
     edge_bands,
     edge_surfaces,
     energy_bins,
@@ -332,6 +334,21 @@ class TestEdges:
             for k in range(2):
                 some = energies[:, k] * side < np.inf
                 assert found[k] == pytest.approx(energies[some, k].mean(), abs=0.03)
+
+    def test_counted_edges_are_those_of_eigenvalues_within_half_a_bin(self):
+        bands = np.random.default_rng(1).uniform(0.3, 9.0, (50, 2)) * [-1, 1]
+        counts = label_bins(bands, GRID, "counts")
+        given = KResolvedOccupancy(GRID, np.zeros((50, 3)), counts, np.eye(3), counts=counts)
+        for found, expected in zip(counted_edges(given), bands.T, strict=True):
+            assert_allclose(found, expected, atol=GRID.step / 2 + 1e-9)
+        haze = replace(given, counts=given.counts + 0.002)  # of which a gap of 5 eV holds a tenth of a state
+        for found, expected in zip(counted_edges(haze), counted_edges(given), strict=True):
+            assert np.abs(found - expected).max() < 0.26 * GRID.step
+
+    def test_counted_edges_without_states_are_the_ends_of_the_bins(self):
+        empty = KResolvedOccupancy(GRID, np.zeros((1, 3)), np.zeros((1, 256)), np.eye(3), counts=np.zeros((1, 256)))
+        highest, lowest = counted_edges(empty)
+        assert (highest[0], lowest[0]) == (pytest.approx(-10), pytest.approx(10))
 
     def test_nothing_there_is_the_end_of_the_bins(self):
         empty = KResolvedOccupancy(GRID, np.zeros((1, 3)), np.zeros((1, 256)), np.eye(3))

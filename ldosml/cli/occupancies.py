@@ -141,7 +141,7 @@ def fermi_surface(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # said already, when the crystal was asked about
             surfaces = isosurfaces(
-                loaded, found.crystal, gap=found.gap, n=mesh, depth=depth, allow_unknown=allow_unknown
+                loaded, found.crystal, metal=found.gap.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown
             )
     of_surfaces = _cautions_of_surfaces(found, surfaces, depth)
     print_cautions(of_surfaces)

@@ -42,7 +42,7 @@ def train_occupancy(
     preset: Annotated[
         PresetName, typer.Option(help="small: ours. paper: that of Park et al., without what we add; wants a GPU.")
     ] = PresetName.small,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 150,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 40,
     batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 40,

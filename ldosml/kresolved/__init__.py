@@ -7,6 +7,7 @@ from ldosml.kresolved.dos_judging import fit_dos_scale, judge_dos, reference_dos
 from ldosml.kresolved.estimates import Estimate, estimates_table
 from ldosml.kresolved.fields import (
     counted_bands,
+    counted_edges,
     edge_bands,
     filling,
     highest_state,
@@ -53,6 +54,7 @@ __all__ = [
     "composition_draws",
     "counted_bands",
     "counted_dos",
+    "counted_edges",
     "edge_bands",
     "edge_surfaces",
     "energy_bins",

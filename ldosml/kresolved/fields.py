@@ -83,6 +83,35 @@ def counted_bands(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats
     return bands
 
 
+def counted_edges(occupancy: KResolvedOccupancy) -> tuple[Floats, Floats]:
+    """Energies of the highest state below the Fermi level and of the lowest above at every k-point, (n_kpoints,) each.
+
+    Up to which half a state is expected from the Fermi level on, eV; a little probability in every bin of a gap moves
+    them little. A k-point without half a state on a side has its edge at the end of the bins.
+
+    Raises ValueError when the occupancies have no counts, or there are no bins on one side of the Fermi level.
+    """
+    if occupancy.counts is None:
+        raise ValueError("These occupancies have no counts: take highest_state and lowest_state.")
+    energies, counts, step = occupancy.energies, occupancy.counts, occupancy.grid.step
+    below, above = energies < 0, energies >= 0
+    for chosen, where in ((below, "below"), (above, "above")):
+        _check_some(chosen, f"{where} the Fermi level", occupancy)
+    down = energies[below][-1] + step / 2 - _half_a_state(counts[:, below][:, ::-1]) * step
+    return down, energies[above][0] - step / 2 + _half_a_state(counts[:, above]) * step
+
+
+def _half_a_state(counts: Floats) -> Floats:
+    """How many bins (n_kpoints,) of ``counts`` (n_kpoints, n_bins) hold half a state, their last one in part."""
+    passed = np.cumsum(counts, axis=1)
+    found = np.full(len(counts), float(counts.shape[1]))
+    k = np.flatnonzero(passed[:, -1] >= 0.5)
+    place = (passed[k] >= 0.5).argmax(axis=1)
+    last = counts[k, place]
+    found[k] = place + 1 - (passed[k, place] - 0.5) / last
+    return found
+
+
 def highest_state(occupancy: KResolvedOccupancy, below: float = 0.0) -> Floats:
     """Expected energy of the highest state below ``below`` (eV) at every k-point, (n_kpoints,), eV.
 

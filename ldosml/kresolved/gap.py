@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
+from ldosml.kresolved.fields import counted_edges
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
 Statistic = Literal["max", "sum", "anywhere"]
@@ -28,7 +29,8 @@ class OccupancyGap:
     valence_edge, conduction_edge : float
         Centres of the bins, eV against the Fermi level; 0 for a metal. Infinite where none on that side holds states.
     valence_kpoint, conduction_kpoint : int or None
-        The k-point at which each edge is most probable; None for a metal, or without the edge.
+        The k-point whose expected states (``counted_edges``) come nearest to the Fermi level; without counts, at which
+        the bin of the edge is most probable. None for a metal, or without the edge.
     """
 
     gap: float
@@ -93,5 +95,10 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
         (-np.inf if which == "valence" else np.inf) if bin_ is None else float(energies[bin_])
         for which, bin_ in (("valence", valence), ("conduction", conduction))
     ]
-    places = [None if b is None else int(occupancy.probabilities[:, b].argmax()) for b in (valence, conduction)]
+    if occupancy.counts is None:
+        most = [occupancy.probabilities[:, b or 0].argmax() for b in (valence, conduction)]
+    else:
+        highest, lowest = counted_edges(occupancy)
+        most = [highest.argmax(), lowest.argmin()]
+    places = [None if b is None else int(k) for b, k in zip((valence, conduction), most, strict=True)]
     return OccupancyGap(edges[1] - edges[0], edges[0], edges[1], places[0], places[1])

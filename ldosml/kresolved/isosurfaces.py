@@ -16,7 +16,15 @@ from scipy.ndimage import map_coordinates
 from ldosml._validation import check_choice, check_finite, check_shape
 from ldosml.kresolved.brillouin import brillouin_zone, reciprocal_lattice
 from ldosml.kresolved.clipping import in_zone, welded
-from ldosml.kresolved.fields import WINDOW, counted_bands, edge_bands, highest_state, lowest_state, near_fermi
+from ldosml.kresolved.fields import (
+    WINDOW,
+    counted_bands,
+    counted_edges,
+    edge_bands,
+    highest_state,
+    lowest_state,
+    near_fermi,
+)
 from ldosml.kresolved.meshes import on_mesh
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
@@ -200,23 +208,19 @@ def band_surfaces(
 def edge_surfaces(
     occupancy: KResolvedOccupancy,
     *,
-    below: float = 0.0,
-    above: float = 0.0,
     depth: float | None = None,
     upsample: int = UPSAMPLE,
     order: SplineOrder = ORDER,
 ) -> tuple[Isosurface, Isosurface]:
     """Find where electrons of an insulator are highest and lowest: surfaces of its valence and conduction edges.
 
-    They are at ``depth`` (eV) below the top of ``highest_state``, and above the bottom of ``lowest_state``.
+    They are at ``depth`` (eV) below the top of the highest states, and above the bottom of the lowest: those of
+    ``counted_edges``, or without counts of ``highest_state`` and ``lowest_state``.
 
     Parameters
     ----------
     occupancy : KResolvedOccupancy
         On a full mesh around Gamma.
-    below, above : float
-        Edges of the gap, eV, centres of bins: states between them, which a model leaves a little probability, are not
-        looked at.
     depth : float or None
         eV; more than the resolution of the bins. None: a tenth of the width of each band.
     upsample : int
@@ -228,8 +232,10 @@ def edge_surfaces(
     ValueError
         When k-points are not a full mesh, or a band does not reach that far.
     """
-    inside = 0.25 * occupancy.grid.step  # the bins of the edges belong to the bands
-    edges = highest_state(occupancy, below + inside), lowest_state(occupancy, above - inside)
+    if occupancy.counts is None:
+        edges = highest_state(occupancy), lowest_state(occupancy)
+    else:
+        edges = counted_edges(occupancy)
     return _edges(edges, occupancy.kpoints, occupancy.cell, depth, upsample=upsample, order=order)
 
 
@@ -268,6 +274,8 @@ def _edges(
 
 def _depth(band: Floats, depth: float | None, name: str) -> float:
     width = float(np.ptp(band))
+    if width == 0:
+        raise ValueError(f"The {name} band is flat, or no states are expected there: it has no surface.")
     if depth is None:
         return 0.1 * width
     if not 0 < depth < width:

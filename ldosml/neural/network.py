@@ -126,7 +126,7 @@ class OccupancyConfig:
 
         "paper" is that of Park et al., appendix A.1, with 25 neighbours as iComFormer has them, and without what we
         add: tight binding, Bloch sums, mixing, periodic table, dropout, the query of anywhere. It wants a GPU.
-        "small" is for a CPU: 24 epochs of 206 crystals of 1 to 5 atoms took three minutes on a core of an AMD EPYC by
+        "small" is for a CPU: 40 epochs of 484 crystals of 1 to 5 atoms took seven minutes on a core of an AMD EPYC by
         ``ldosml train-occupancy``, the fit of tight binding included.
 
         Raises ValueError when there is no such preset.

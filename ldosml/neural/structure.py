@@ -126,7 +126,7 @@ def isosurfaces(
     model: KOccupancyRegressor,
     crystal: Crystal,
     *,
-    gap: OccupancyGap,
+    metal: bool,
     n: int = 21,
     depth: float | None = None,
     allow_unknown: bool = False,
@@ -138,8 +138,8 @@ def isosurfaces(
     model : KOccupancyRegressor
         Fitted.
     crystal : Crystal
-    gap : OccupancyGap
-        As the model says (``ElectronicStructure.gap``): whether it is a metal, and where edges are looked for.
+    metal : bool
+        Which of both: as the model says (``ElectronicStructure.gap``), or as is known.
     n : int
         k-points along each reciprocal lattice vector.
     depth : float or None
@@ -160,9 +160,8 @@ def isosurfaces(
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
     occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown)
-    if not gap.is_metal:
-        below, above = (gap.valence_edge, gap.conduction_edge) if np.isfinite(gap.gap) else (0.0, 0.0)
-        return edge_surfaces(occupancy, below=below, above=above, depth=depth)
+    if not metal:
+        return edge_surfaces(occupancy, depth=depth)
     if occupancy.counts is None:
         return fermi_surface(occupancy, method="shell")
     return fermi_surface(occupancy, low=quietest(occupancy))

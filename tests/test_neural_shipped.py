@@ -1,0 +1,49 @@
+"""The weights that ship: of the crystals that ship, and as good as the README says, on a few of them."""
+
+import pytest
+from ase.build import bulk
+from neural_cases import torch  # noqa: F401  skips where torch is missing
+
+from ldosml.datasets import load_crystals, split_crystals
+from ldosml.kresolved import judge_occupancies
+from ldosml.neural import electronic_structure, open_occupancy_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return open_occupancy_model("crystals")
+
+
+@pytest.fixture(scope="module")
+def parts(model):
+    return split_crystals(load_crystals(), **model.training_["split"])
+
+
+def test_they_were_trained_on_the_training_part(model, parts):
+    training, _, test = parts
+    assert model.training_["names"] == training.names
+    assert set(test.elements) <= {symbol for m in training for symbol in m.atoms.symbols}
+
+
+def test_crystals_that_were_not_trained_on(model, parts):
+    some = parts[2][::4]
+    mesh = model.predict(some.crystals, [m.mesh.kpoints for m in some], weights=[m.mesh.weights for m in some])
+    path = model.predict(some.crystals, [m.path.kpoints for m in some])
+    found = judge_occupancies(some, mesh, path, threshold=model.gap_threshold_, n_draws=10).estimates
+    assert found["gap: MAE (eV)"].value < 0.4
+    assert found["metal or not: accuracy"].value >= 0.85
+    assert found["log loss of a bin"].value < 0.16
+    assert found["DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)"].value < 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "gap"), [("NaCl", 5.0), ("GaAs", 0.2), ("Si", 0.6), ("Al", 0.0), ("Cu", 0.0)]
+)  # PBE; whether they were trained on or not
+def test_gaps_that_everyone_knows(model, name, gap):
+    lattice = {"NaCl": ("rocksalt", 5.69), "GaAs": ("zincblende", 5.75)}
+    found = electronic_structure(model, bulk(name, *lattice.get(name, ())), n_path=60, mesh=4)
+    assert found.gap.gap == pytest.approx(gap, abs=0.6 if gap else 0)
+
+
+def test_copper_has_eleven_electrons(model):
+    assert electronic_structure(model, bulk("Cu"), n_path=60, mesh=4).n_electrons == pytest.approx(11, abs=1)

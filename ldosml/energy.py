@@ -80,6 +80,16 @@ class EnergyGrid:
         return np.round(self.start + self.step * np.arange(self.size), 10)
 
     @property
+    def edges(self) -> NDArray[np.float64]:
+        """Ends of the bins whose centres are the energies, (size + 1,), eV.
+
+        >>> EnergyGrid(-0.5, 1.0, 2, "fermi").edges.tolist()
+        [-1.0, 0.0, 1.0]
+        """
+        found: NDArray[np.float64] = self.start + self.step * (np.arange(self.size + 1, dtype=np.float64) - 0.5)
+        return found
+
+    @property
     def stop(self) -> float:
         """The last energy, eV."""
         return float(self.energies[-1])

@@ -131,8 +131,7 @@ class CrystalBands:
 
         States above it reach ``width`` (eV) below themselves where labels are soft: give the reach then.
         """
-        ends = grid.start + grid.step * (np.arange(grid.size) + 0.5)
-        known: NDArray[np.bool_] = ends + width <= self.energy_max - self.fermi_energy + 1e-9
+        known: NDArray[np.bool_] = grid.edges[1:] + width <= self.energy_max - self.fermi_energy + 1e-9
         return known
 
     def centred(self) -> Self:

@@ -97,8 +97,9 @@ def counted_edges(occupancy: KResolvedOccupancy) -> tuple[Floats, Floats]:
     below, above = energies < 0, energies >= 0
     for chosen, where in ((below, "below"), (above, "above")):
         _check_some(chosen, f"{where} the Fermi level", occupancy)
-    down = energies[below][-1] + step / 2 - _half_a_state(counts[:, below][:, ::-1]) * step
-    return down, energies[above][0] - step / 2 + _half_a_state(counts[:, above]) * step
+    between = occupancy.grid.edges[int(below.sum())]  # the end of a bin that is nearest to the Fermi level
+    down, up = (_half_a_state(part) * step for part in (counts[:, below][:, ::-1], counts[:, above]))
+    return between - down, between + up
 
 
 def _half_a_state(counts: Floats) -> Floats:
@@ -171,10 +172,10 @@ def _cumulative(occupancy: KResolvedOccupancy, low: float) -> tuple[Floats, Floa
             'states there are. Take method="shell".'
         )
     grid = occupancy.grid
-    edges = grid.start + grid.step * (np.arange(grid.size + 1) - 0.5)
+    edges = grid.edges
     passed = np.zeros((len(occupancy), grid.size + 1))
     np.cumsum(np.where(occupancy.energies >= low, occupancy.counts, 0.0), axis=1, out=passed[:, 1:])
-    return np.asarray(edges, dtype=np.float64), passed
+    return edges, passed
 
 
 def _check_some(chosen: NDArray[Any], where: str, occupancy: KResolvedOccupancy) -> None:

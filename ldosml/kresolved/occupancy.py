@@ -76,7 +76,7 @@ def label_bins(eigenvalues: ArrayLike, grid: EnergyGrid, kind: Labels = "presenc
     check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
     if np.isnan(values).any():
         raise ValueError("eigenvalues hold NaN; where a k-point has fewer bands than others, fill up with infinity.")
-    edges = grid.start + grid.step * (np.arange(grid.size + 1, dtype=np.float64) - 0.5)
+    edges = grid.edges
     if kind == "soft":
         check_positive("width of soft labels", width, "eV")
         return _soft(values, edges, width)

@@ -76,7 +76,7 @@ def plot_band_image(
     check_shape("kpoints of the occupancies", occupancy.kpoints, path.kpoints.shape, "n_kpoints of the path, 3")
     grid, x = occupancy.grid, path.distances
     ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
-    edges = grid.start + grid.step * (np.arange(grid.size + 1) - 0.5)
+    edges = grid.edges
     image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, rasterized=True)
     if bands is not None:
         _draw_bands(ax, x, np.asarray(bands, dtype=np.float64))

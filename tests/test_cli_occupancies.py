@@ -157,6 +157,8 @@ class TestBadInput:
         ):
             assert run("bands", structure("bcc"), "--model", name, "-o", tmp_path / "out") == 1
             assert message in " ".join(capsys.readouterr().err.split())
+        assert run("bands", structure("bcc"), "--model", damaged, "--device", "abacus", "-o", tmp_path / "out") == 2
+        assert "no device 'abacus'" in " ".join(capsys.readouterr().err.split())
 
     def test_nothing_is_replaced_unasked(self, model, structure, tmp_path, capsys):
         (tmp_path / "out").mkdir()

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from ldosml._files import replacing
 from ldosml.cli.display import Stages, cautioning, emit, print_cautions, results, strict, table
-from ldosml.cli.options import AsJson, Overwrite, Temperature, above_zero, app, check_folder, refuse_existing
+from ldosml.cli.options import (
+    AsJson,
+    Device,
+    Overwrite,
+    Temperature,
+    above_zero,
+    app,
+    check_device,
+    check_folder,
+    refuse_existing,
+)
 from ldosml.properties.cautions import TruncatedDOSWarning
 
 if TYPE_CHECKING:
@@ -57,12 +67,13 @@ def bands(
         int, typer.Option(min=1, max=64, help="For gap and DOS: k-points along each reciprocal lattice vector.")
     ] = _N_MESH,
     allow_unknown: AllowUnknown = False,
+    device: Device = "cpu",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the bands of a crystal along a path: which energies hold states, by probability; gap, metal or not."""
     stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
-    found, cautions = _asked(_opened(model, stages), structure, n_kpoints, mesh, allow_unknown, stages)
+    found, cautions = _asked(_opened(model, device, stages), structure, n_kpoints, mesh, allow_unknown, stages)
     facts = _facts(structure, model, found, cautions)
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure
@@ -82,6 +93,7 @@ def dos(
     mesh: Mesh = _N_MESH,
     temperature: Temperature = 300.0,
     allow_unknown: AllowUnknown = False,
+    device: Device = "cpu",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +102,7 @@ def dos(
     Electrons below that are not counted, and so band and free energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
-    found, cautions = _asked(_opened(model, stages), structure, _N_PATH, mesh, allow_unknown, stages)
+    found, cautions = _asked(_opened(model, device, stages), structure, _N_PATH, mesh, allow_unknown, stages)
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # as the page says
         derived = _derived(found, structure.stem, temperature)
@@ -124,6 +136,7 @@ def fermi_surface(
     mesh: Mesh = 21,
     depth: Depth = None,
     allow_unknown: AllowUnknown = False,
+    device: Device = "cpu",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -133,7 +146,7 @@ def fermi_surface(
     """
     stages = Stages()
     files = _files(output, ("triangles.csv", "fermi-surface.json"), "fermi-surface", overwrite)
-    loaded = _opened(model, stages)
+    loaded = _opened(model, device, stages)
     found, cautions = _asked(loaded, structure, _N_PATH, _N_MESH, allow_unknown, stages)
     with stages(f"Asking at {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
         from ldosml.neural import isosurfaces
@@ -158,11 +171,12 @@ def fermi_surface(
     emit({**facts, "files": files}, as_json, lambda: _show(facts, files))
 
 
-def _opened(name: str, stages: Stages) -> KOccupancyRegressor:
+def _opened(name: str, device: str, stages: Stages) -> KOccupancyRegressor:
     from ldosml.neural import open_occupancy_model
 
+    check_device(device)
     with stages(f"Reading {name}"):
-        return open_occupancy_model(name)
+        return open_occupancy_model(name, device=device)
 
 
 def _asked(

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from ldosml.cli.display import Stages, emit, messages, results, table
-from ldosml.cli.options import AsJson, Overwrite, app, check_folder, refuse_existing
+from ldosml.cli.options import AsJson, Device, Overwrite, app, check_device, check_folder, refuse_existing
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -53,7 +53,7 @@ def train_occupancy(
     checkpoint: Annotated[
         Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")] = "cpu",
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of the split, and of everything random in training.")] = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -73,7 +73,7 @@ def train_occupancy(
         check_folder(checkpoint.parent)
         if checkpoint.resolve() == output.resolve():
             raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
-    _check_device(device)
+    check_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):
         data = open_crystals(crystals)
@@ -112,16 +112,6 @@ def train_occupancy(
     save_occupancy_model(model, output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there before data are read."""
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise typer.BadParameter(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:

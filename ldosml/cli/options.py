@@ -106,6 +106,7 @@ Smearing = Annotated[
     typer.Option(callback=above_zero_width, help="Broaden the spectra to this width first, eV. Default: as stored."),
 ]
 TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
 Temperature = Annotated[
     float,
@@ -173,3 +174,13 @@ def open_dataset(name: str) -> LDOSDataset:
     if name in available_datasets():
         return load_dataset(name)
     return LDOSDataset.read(name)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there before data are read."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise typer.BadParameter(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error

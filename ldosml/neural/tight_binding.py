@@ -8,9 +8,9 @@ r_d of d shells (their root mean square radii, within 10 % of Harrison's), are t
 And V falls off beyond nearest neighbours, to make all crystals alike: by exp(-(d / 1.5 d0)^6), d0 the sum of the
 covalent radii.
 
-Bands come out 1.4 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's symmetry.
-Fitted (``fit_tight_binding``), they are less than half an eV wrong, for crystals that were not fitted to, too; what a
-network then has to learn is the difference. For that each shell has, beside its level and strength, a slope with
+Bands come out 1.5 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's symmetry.
+Fitted (``fit_tight_binding``), they are 0.5 eV wrong for crystals that were not fitted to
+(``benchmarks/tight_binding_errors.py``); what a network then has to learn is the difference. For that each shell has, beside its level and strength, a slope with
 distance and an overlap, and each element a pull on the levels of its neighbours (``TightBindingParameters``).
 """
 

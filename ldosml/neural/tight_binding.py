@@ -10,8 +10,9 @@ covalent radii.
 
 Bands come out 1.5 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's symmetry.
 Fitted (``fit_tight_binding``), they are 0.5 eV wrong for crystals that were not fitted to
-(``benchmarks/tight_binding_errors.py``); what a network then has to learn is the difference. For that each shell has, beside its level and strength, a slope with
-distance and an overlap, and each element a pull on the levels of its neighbours (``TightBindingParameters``).
+(``benchmarks/tight_binding_errors.py``); what a network then has to learn is the difference. For that each shell has,
+beside its level and strength, a slope with distance and an overlap, and each element a pull on the levels of its
+neighbours (``TightBindingParameters``).
 """
 
 from __future__ import annotations

@@ -1,21 +1,36 @@
 """What a model says of one crystal: parts of one answer, on meshes that symmetry thins out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from neural_cases import CRYSTALS, TINY, conventional, cosine_bands, disguised, torch  # noqa: F401
 from numpy.testing import assert_allclose
 
 from ldosml import _shipped
-from ldosml.kresolved import counted_dos, gamma_mesh, occupancy_gap, raw_dos, without_gap_states
+from ldosml.kresolved import (
+    counted_dos,
+    fermi_surface,
+    gamma_mesh,
+    occupancy_gap,
+    quietest,
+    raw_dos,
+    without_gap_states,
+)
 from ldosml.neural import (
     KOccupancyRegressor,
     OccupancyConfig,
     electronic_structure,
     full_mesh,
+    isosurfaces,
     open_occupancy_model,
     save_occupancy_model,
     standardized,
 )
+from ldosml.neural.tight_binding import TightBinding
+from ldosml.properties import integrated_dos
+
+JOINED = ("kpoints", "probabilities", "counts")
 
 
 def fitted(counts=True):
@@ -70,6 +85,43 @@ def test_without_counts_the_dos_is_raw():
     found = electronic_structure(fitted(counts=False), CRYSTALS["bcc"], n_path=100, mesh=3)
     assert found.along.counts is None
     assert_allclose(found.dos.values, without_gap_states(raw_dos(found.mesh, 1, tau=None), found.gap).values)
+
+
+class TestFermiLevel:
+    def test_what_is_counted_holds_the_electrons(self, model):
+        known = electronic_structure(model, CRYSTALS["bcc"], n_path=100, mesh=3)
+        counted = electronic_structure(model, CRYSTALS["bcc"], n_path=100, mesh=3, fermi="counted")
+        assert known.fermi_level == 0
+        assert_allclose(counted.along.energies, known.along.energies - counted.fermi_level)
+        assert counted.gap == model.gap(_both(counted))
+        bound = TightBinding(known.crystal, model.network_.tight_binding)
+        expected = bound.electrons_above(known.mesh.grid.start)
+        assert 0 < expected <= bound.n_electrons
+        held = np.interp(0, counted.mesh.grid.energies, integrated_dos(counted_dos(counted.mesh, 1))[0])
+        assert held == pytest.approx(expected, rel=0.05)  # straight lines between bins of 0.6 eV
+
+    def test_surfaces_are_of_the_level_that_is_given(self, model):
+        crystal = standardized(CRYSTALS["bcc"])
+        occupancy = full_mesh(model, crystal, 5).referred_to(0.7)
+        expected = fermi_surface(occupancy, low=quietest(occupancy))
+        found = isosurfaces(model, crystal, metal=True, n=5, fermi_level=0.7)
+        assert [one.area for one in found] == [one.area for one in expected]
+
+    def test_what_cannot_be_counted_is_refused(self, model):
+        with pytest.raises(ValueError, match=r"fermi must be.*counted"):
+            electronic_structure(model, CRYSTALS["bcc"], fermi="guessed")
+        with pytest.raises(ValueError, match="no counts"):
+            electronic_structure(fitted(counts=False), CRYSTALS["bcc"], n_path=100, mesh=2, fermi="counted")
+        large = CRYSTALS["bcc"] * (5, 5, 3)
+        large.positions[0] += 0.2
+        with pytest.raises(ValueError, match="75 atoms"), pytest.warns(UserWarning, match="left out"):
+            electronic_structure(model, large, n_path=20, mesh=1, fermi="counted")
+
+
+def _both(found):
+    """Occupancies along the path and on the mesh together, as gaps are found from."""
+    parts = {name: np.concatenate([getattr(found.along, name), getattr(found.mesh, name)]) for name in JOINED}
+    return replace(found.along, **parts)
 
 
 class TestThreshold:

@@ -186,6 +186,20 @@ def test_it_knows_real_crystals_without_having_seen_any():
     assert np.mean((found > 0.4) == (reference > 0)) > 0.7
 
 
+def test_electrons_above_an_energy_are_those_of_dft():
+    """But for closed shells deeper than 10 eV, which pseudopotentials have and atomic shells here have not."""
+    off = []
+    for material in load_crystals()[::8]:
+        mesh = material.mesh
+        expected = mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < -10).sum(axis=1)
+        model = TightBinding(standardized(material.atoms))
+        found = model.electrons_above(-10.0)
+        assert 0 < found <= model.n_electrons == model.electrons_above(-100.0)
+        off.append(abs(found - expected))
+    assert np.median(off) < 0.02
+    assert np.mean(np.array(off) < 0.5) > 0.8
+
+
 class TestFit:
     def test_it_finds_what_made_the_bands(self):
         """Bands of tight binding with other levels and strengths: the fit ends far nearer to them than it began."""

@@ -7,8 +7,8 @@ to either side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -178,3 +178,12 @@ class KResolvedOccupancy:
     def energies(self) -> Floats:
         """Centres of the bins, (n_bins,), eV."""
         return self.grid.energies
+
+    def referred_to(self, energy: float) -> Self:
+        """The same with its zero at ``energy``, eV.
+
+        >>> one = KResolvedOccupancy(energy_bins(4, 2.0), [[0, 0, 0]], [[1, 1, 0, 0]], np.eye(3))
+        >>> one.referred_to(-0.5).energies.tolist()
+        [-1.0, 0.0, 1.0, 2.0]
+        """
+        return replace(self, grid=replace(self.grid, start=self.grid.start - energy))

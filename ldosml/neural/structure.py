@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from ase import Atoms
 
+from ldosml._validation import check_choice
 from ldosml.kresolved import (
     Isosurface,
     KPath,
@@ -24,8 +27,13 @@ from ldosml.kresolved import (
 )
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.regressor import KOccupancyRegressor
-from ldosml.properties import integrated_dos
+from ldosml.neural.tight_binding import LARGEST, TightBinding, known_shells
+from ldosml.properties import TruncatedDOSWarning, fermi_level, integrated_dos
 from ldosml.spectra import DOS
+
+FermiLevel = Literal["known", "counted"]
+"""Of bins around it, the Fermi level is their zero, which the network puts every state against; or it is where the
+states that are expected in them hold the electrons that tight binding leaves there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,8 @@ class ElectronicStructure:
         At the irreducible k-points of a mesh around Gamma, with weights.
     gap : OccupancyGap
         From both; its k-points are counted along the path first, then on the mesh.
+    fermi_level : float
+        eV against the zero that the model was trained with; that of all energies here.
     """
 
     crystal: Crystal
@@ -50,6 +60,7 @@ class ElectronicStructure:
     along: KResolvedOccupancy
     mesh: KResolvedOccupancy
     gap: OccupancyGap
+    fermi_level: float = 0.0
 
     @property
     def edges(self) -> tuple[Floats | None, Floats | None]:
@@ -77,7 +88,13 @@ class ElectronicStructure:
 
 
 def electronic_structure(
-    model: KOccupancyRegressor, atoms: Atoms, *, n_path: int = 200, mesh: int = 8, allow_unknown: bool = False
+    model: KOccupancyRegressor,
+    atoms: Atoms,
+    *,
+    n_path: int = 200,
+    mesh: int = 8,
+    fermi: FermiLevel = "known",
+    allow_unknown: bool = False,
 ) -> ElectronicStructure:
     """Ask a model for everything about one crystal.
 
@@ -91,6 +108,9 @@ def electronic_structure(
         k-points along the path of Setyawan and Curtarolo (``KPath.from_cell``), up to rounding.
     mesh : int
         k-points along each reciprocal lattice vector; asked for are those that symmetry leaves.
+    fermi : {"known", "counted"}
+        Where the Fermi level is: at the zero of the bins, or where their states hold the electrons, which collects the
+        errors of all states below it (``benchmarks/occupancy_fermi.py`` compares both).
     allow_unknown : bool
         Only warn of elements that were not trained on.
 
@@ -98,16 +118,37 @@ def electronic_structure(
     ------
     NotFittedError
     ValueError
-        When the crystal is refused (see ``standardized``), has unknown elements, or there are too few k-points.
+        When the crystal is refused (see ``standardized``), has unknown elements, or there are too few k-points; when
+        electrons are to be counted, and the model has no counts or tight binding does not tell their number.
     """
+    check_choice("fermi", fermi, get_args(FermiLevel))
     crystal = standardized(atoms)
     path = KPath.from_cell(crystal.cell, n_path)
     kpoints, weights, _ = _irreducible_mesh(crystal, mesh)
     both = np.concatenate([path.kpoints, kpoints])
     found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
-    n = len(path)
+    n, level = len(path), 0.0
+    if fermi == "counted":
+        level = _counted_fermi_level(model, crystal, replace(_part(found, slice(n, None)), weights=weights))
+        found = found.referred_to(level)
     along, on_mesh = (_part(found, part) for part in (slice(0, n), slice(n, None)))
-    return ElectronicStructure(crystal, path, along, replace(on_mesh, weights=weights), model.gap(found))
+    return ElectronicStructure(crystal, path, along, replace(on_mesh, weights=weights), model.gap(found), level)
+
+
+def _counted_fermi_level(model: KOccupancyRegressor, crystal: Crystal, mesh: KResolvedOccupancy) -> float:
+    """Where the DOS of a mesh holds the electrons that are not in deeper states, eV."""
+    if not known_shells(crystal):
+        raise ValueError(
+            'fermi="counted" needs the number of electrons, which tight binding tells of crystals of up to '
+            f"{LARGEST} atoms and of elements whose atomic levels are known; this one has {len(crystal)} atoms. Take "
+            'fermi="known".'
+        )
+    bound = TightBinding(crystal, model.network_.tight_binding)
+    n_electrons = bound.electrons_above(mesh.grid.start)  # from where on the DOS counts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncatedDOSWarning)  # deeper states are not counted
+        level = fermi_level(counted_dos(mesh, len(crystal)), n_electrons)
+    return float(np.asarray(level.energy)[0])
 
 
 def full_mesh(
@@ -129,6 +170,7 @@ def isosurfaces(
     metal: bool,
     n: int = 21,
     depth: float | None = None,
+    fermi_level: float = 0.0,
     allow_unknown: bool = False,
 ) -> tuple[Isosurface, ...]:
     """Ask for the Fermi surface of a metal, or for the surfaces just within both edges of a gap.
@@ -144,6 +186,8 @@ def isosurfaces(
         k-points along each reciprocal lattice vector.
     depth : float or None
         eV; of a crystal with a gap, see ``edge_surfaces``.
+    fermi_level : float
+        eV against the zero of the bins; that of ``ElectronicStructure``, where it was counted.
     allow_unknown : bool
         Only warn of elements that were not trained on.
 
@@ -159,7 +203,7 @@ def isosurfaces(
     ValueError
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
-    occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown)
+    occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown).referred_to(fermi_level)
     if not metal:
         return edge_surfaces(occupancy, depth=depth)
     if occupancy.counts is None:

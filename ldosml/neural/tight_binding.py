@@ -278,6 +278,12 @@ class TightBinding:
         first, second = frontier(energies, weights, self.n_electrons)
         return float(0.5 * (energies.ravel()[first] + energies.ravel()[second]))
 
+    def electrons_above(self, low: float) -> float:
+        """Electrons of the cell in states above ``low``, eV against the Fermi level; without closed shells."""
+        energies, weights = self.on_mesh()
+        deeper = energies - self.fermi_energy(energies, weights) < low
+        return self.n_electrons - 2 * float(weights @ deeper.sum(axis=1))
+
 
 def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int, int]:
     """Places in the flat ``energies`` (n_kpoints, n_bands) of the highest state that is filled, and of the next."""

@@ -1,0 +1,71 @@
+"""Where the Fermi level is: the zero of the bins, as it was learned, or where counted states hold the electrons.
+
+    python benchmarks/occupancy_fermi.py [MODEL] [--crystals crystals]
+
+Of the test part of the crystals that a model was trained on. In bands by DFT the Fermi level is at zero, so that what
+is counted errs by its distance from there, in a gap by what it lies beyond the edges. Gaps are found with the threshold
+of the model, from k-points of a path and a mesh. "Electrons": those that tight binding leaves within the bins, against
+those of DFT's bands there; "states": those that the network expects up to zero, against the same.
+"""
+
+import argparse
+import warnings
+
+import machine
+import numpy as np
+from occupancy_table import parts_of
+
+from ldosml.datasets.crystals import Material
+from ldosml.kresolved import composition_draws, counted_dos, estimates_table, judge_gaps
+from ldosml.kresolved.estimates import estimate, mean_of
+from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model
+from ldosml.neural.tight_binding import TightBinding
+
+
+def electrons_in_bins(material: Material, low: float) -> float:
+    """By DFT, in states of the mesh that are not deeper than ``low``, eV."""
+    mesh = material.mesh
+    return float(mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < low).sum(axis=1))
+
+
+def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
+    """Gaps, and errors of what is counted, of one crystal."""
+    known, counted = (electronic_structure(model, material.atoms, fermi=which) for which in ("known", "counted"))
+    low = known.mesh.grid.start
+    expected = electrons_in_bins(material, low)
+    bound = TightBinding(known.crystal, model.network_.tight_binding).electrons_above(low)
+    dos = counted_dos(known.mesh, len(known.crystal))
+    half = dos.energies < 0
+    return {
+        "known": known.gap.gap,
+        "counted": counted.gap.gap,
+        "level": max(0.0, abs(counted.fermi_level) - 0.5 * material.gap),
+        "electrons": abs(bound - expected),
+        "states": abs(float(dos.values[0, half].sum()) * dos.grid.step - expected),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
+    given = parser.parse_args()
+    model = open_occupancy_model(given.model)
+    test = parts_of(model, given.crystals)[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of elements that are left out on purpose
+        found = [asked(model, material) for material in test]
+    values = {name: np.array([one[name] for one in found]) for name in found[0]}
+    draws = composition_draws(test, 1000)
+    columns = {which: judge_gaps(test.gaps, values[which], draws) for which in ("known", "counted")}
+    columns["counted"] |= {
+        "Fermi level: MAE (eV)": estimate(mean_of(values["level"]), draws),
+        "Fermi level of metals: MAE (eV)": estimate(mean_of(values["level"], test.gaps == 0), draws),
+        "electrons: MAE": estimate(mean_of(values["electrons"]), draws),
+        "states: MAE, electrons": estimate(mean_of(values["states"]), draws),
+    }
+    print(machine.describe(), estimates_table(columns), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

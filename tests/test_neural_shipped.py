@@ -1,12 +1,14 @@
 """The weights that ship: of the crystals that ship, and as good as the README says, on a few of them."""
 
+import numpy as np
 import pytest
 from ase.build import bulk
 from neural_cases import torch  # noqa: F401  skips where torch is missing
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import judge_occupancies
-from ldosml.neural import electronic_structure, open_occupancy_model
+from ldosml.neural import electronic_structure, open_occupancy_model, standardized
+from ldosml.neural.tight_binding import TightBinding
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,17 @@ def test_crystals_that_were_not_trained_on(model, parts):
     assert found["metal or not: accuracy"].value >= 0.85
     assert found["log loss of a bin"].value < 0.16
     assert found["DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)"].value < 0.25
+
+
+def test_fitted_tight_binding_knows_the_electrons_of_crystals_that_it_was_not_fitted_to(model, parts):
+    low, off = model.grid_.start, []
+    for material in parts[2][::3]:
+        mesh = material.mesh
+        expected = mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < low).sum(axis=1)
+        found = TightBinding(standardized(material.atoms), model.network_.tight_binding).electrons_above(low)
+        off.append(abs(found - expected))
+    assert np.median(off) < 0.02
+    assert np.mean(off) < 0.3
 
 
 @pytest.mark.parametrize(

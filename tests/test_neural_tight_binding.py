@@ -186,18 +186,15 @@ def test_it_knows_real_crystals_without_having_seen_any():
     assert np.mean((found > 0.4) == (reference > 0)) > 0.7
 
 
-def test_electrons_above_an_energy_are_those_of_dft():
-    """But for closed shells deeper than 10 eV, which pseudopotentials have and atomic shells here have not."""
-    off = []
-    for material in load_crystals()[::8]:
-        mesh = material.mesh
-        expected = mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < -10).sum(axis=1)
-        model = TightBinding(standardized(material.atoms))
-        found = model.electrons_above(-10.0)
-        assert 0 < found <= model.n_electrons == model.electrons_above(-100.0)
-        off.append(abs(found - expected))
-    assert np.median(off) < 0.02
-    assert np.mean(np.array(off) < 0.5) > 0.8
+def test_all_electrons_are_above_what_is_deep():
+    model = TightBinding(standardized(CRYSTALS["rocksalt"]))
+    energies, weights = model.on_mesh()
+    relative = energies - model.fermi_energy(energies, weights)
+    lowest, next_band = relative[:, 0].max(), relative[:, 1].min()
+    assert lowest < next_band  # s of chlorine
+    assert model.electrons_above(-100.0) == model.n_electrons
+    assert model.electrons_above(0.5 * (lowest + next_band)) == pytest.approx(model.n_electrons - 2)
+    assert model.electrons_above(0.0) == pytest.approx(0)
 
 
 class TestFit:

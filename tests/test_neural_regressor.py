@@ -23,6 +23,7 @@ from ldosml.neural import (
     standardized,
 )
 from ldosml.neural._tensors import VERSION
+from ldosml.neural.tight_binding import TightBindingParameters
 from ldosml.neural.training import TrainingSettings, learning_rate
 
 TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
@@ -127,6 +128,20 @@ class TestResume:
         assert_same_weights(resumed, straight)
         assert resumed.history_ == straight.history_
         assert list(tmp_path.iterdir()) == [path]
+
+    def test_tight_binding_is_not_fitted_again(self, tmp_path, monkeypatch):
+        """Another machine may fit it a little otherwise."""
+        path, there = tmp_path / "run", TightBindingParameters.universal()
+        there.shifts[:] = np.random.default_rng(0).normal(size=there.shifts.shape)
+        fit = "ldosml.neural.regressor.fit_tight_binding"
+        monkeypatch.setattr(fit, lambda *_: there)
+        straight = tiny(n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
+        monkeypatch.setattr(fit, lambda *_: pytest.fail("fitted again"))
+        resumed = tiny(n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
+        np.testing.assert_array_equal(resumed.network_.tight_binding.shifts, there.shifts)
+        assert_same_weights(resumed, straight)
+        expected, found = (model.predict(TABLES[:1], [[0.1, 0.2, 0.3]])[0] for model in (straight, resumed))
+        np.testing.assert_array_equal(found.probabilities, expected.probabilities)
 
     def test_other_work_is_refused(self, tmp_path):
         path = tmp_path / "run"

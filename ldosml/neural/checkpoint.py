@@ -13,6 +13,7 @@ from torch import nn, optim
 from ldosml.neural._tensors import Tensors, check_tensors, read_tensors, write_tensors
 
 FORMAT = "ldosml neural checkpoint"
+_FIRST_GUESS = "tight_binding_"  # how names of its buffers begin
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,18 @@ def read_checkpoint(
         return best, [Epoch(**epoch) for epoch in spec["history"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is a damaged {FORMAT}: {error}.") from error
+
+
+def read_first_guess(path: Path, network: nn.Module) -> None:
+    """Take the tight binding that a run began from; another machine would fit it a little otherwise, and take a minute.
+
+    Raises ValueError when the file is no checkpoint, or damaged.
+    """
+    tensors, _ = read_tensors(path, FORMAT)
+    known = {name: value.cpu() for name, value in network.state_dict().items() if name.startswith(_FIRST_GUESS)}
+    found = {name: value for name, value in _under("weights/", tensors).items() if name.startswith(_FIRST_GUESS)}
+    check_tensors(path, found, known)
+    network.load_state_dict(found, strict=False)
 
 
 def _check_work(path: Path, found: Any, expected: Mapping[str, Any]) -> None:

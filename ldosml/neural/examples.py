@@ -159,14 +159,14 @@ def spread(example: Example, n: int) -> Integers:
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """Text that differs where anything that is learned from differs."""
+    """Text that differs where anything that is learned from differs, but for the first guess, which goes with a run."""
     digest = hashlib.sha256()
     for example in examples:
         graph = example.graph
         counts = () if example.counts is None else (example.counts,)
-        labels = (example.kpoints, example.presence, *counts, example.known)
+        labels = (example.kpoints, example.presence, *counts, example.anywhere, example.known)
         drawn_from = (getattr(graph, field.name) for field in fields(graph))
-        for array in (*drawn_from, *labels, example.guess, example.zone_guess):
+        for array in (*drawn_from, *labels):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -28,11 +28,12 @@ from ldosml.kresolved import (
     occupancy_gap,
 )
 from ldosml.kresolved.thresholds import best_threshold
+from ldosml.neural.checkpoint import read_first_guess
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
 from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_zone
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
-from ldosml.neural.tight_binding import LARGEST, TightBindingParameters, known_shells
+from ldosml.neural.tight_binding import LARGEST, known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
@@ -204,18 +205,19 @@ class KOccupancyRegressor(BaseEstimator):
         placed = _placed(crystals, bands)
         _check_fermi_levels([b for _, b in placed])
         given, aside = self._split(placed) if validation is None else (placed, _placed(*validation))
-        parameters = TightBindingParameters.universal()
-        if config.tight_binding == "fitted":
-            parameters = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        path = None if self.checkpoint is None else Path(self.checkpoint)
+        network = OccupancyNetwork(config, self.random_state)
+        if path is not None and path.exists():
+            read_first_guess(path, network)
+        elif config.tight_binding == "fitted":
+            network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        parameters = network.tight_binding
         training, judged = (
             [make_example(c, b, config, grid, self.labels, self.width, parameters) for c, b in part]
             for part in (given, aside)
         )
-        network = OccupancyNetwork(config, self.random_state)
-        network.tight_binding = parameters
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
-        path = None if self.checkpoint is None else Path(self.checkpoint)
         history = train(network, training, judged, settings, device=self.device, checkpoint=path, progress=progress)
         self.grid_, self.history_ = grid, history
         self.training_: dict[str, Any] = {}

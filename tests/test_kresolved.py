@@ -151,7 +151,7 @@ class TestGap:
 
     def test_no_kpoints(self):
         empty = KResolvedOccupancy(GRID, np.zeros((0, 3)), np.zeros((0, 256)), CELL)
-        with pytest.raises(ValueError, match="got 0 k-points"):
+        with pytest.raises(ValueError, match="needs k-points; these occupancies have none"):
             occupancy_gap(empty)
 
 

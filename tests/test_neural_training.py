@@ -32,6 +32,15 @@ class TestCountLoss:
         expected = kl_div(n, m).mean()
         assert_allclose(float(count_loss(*tensors(EXPECTED, COUNTS), window)), expected, rtol=0.02)
 
+    @pytest.mark.parametrize("n_bins", [17, 31, 32, 255])
+    def test_no_bin_is_left_out(self, n_bins):
+        counts = np.ones((1, 1, n_bins))
+        for place in (0, n_bins // 2, n_bins - 1):
+            other = counts.copy()
+            other[..., place] = 3
+            for window in WINDOWS:
+                assert float(count_loss(*tensors(other, counts), window)) > 1e-4
+
     def test_it_vanishes_where_counts_are_right_and_only_there(self):
         for window in WINDOWS:
             assert abs(float(count_loss(*tensors(COUNTS, COUNTS), window))) < 2e-3

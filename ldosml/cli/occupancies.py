@@ -97,9 +97,10 @@ def dos(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the DOS of a crystal within 10 eV of the Fermi level, and what follows from it; one HTML page.
+    """Predict the DOS of a crystal around the Fermi level, and what follows from it; one HTML page.
 
-    Electrons below that are not counted, and so band and free energies are those of the states that are seen.
+    The shipped model knows states within 10 eV of it. Electrons below that are not counted, and so band and free
+    energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
     found, cautions = _asked(_opened(model, device, stages), structure, _N_PATH, mesh, allow_unknown, stages)
@@ -119,6 +120,7 @@ def dos(
             facts=_words(facts),
             bands=band_figure(found.along, found.path, dos=found.dos),
             properties=derived,
+            lowest=float(found.dos.grid.edges[0]),
             cautions=facts["cautions"],
         )
         texts = {"dos.csv": _dos_csv(found), "dos.json": _json(facts)}

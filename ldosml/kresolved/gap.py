@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
+from ldosml.energy import EnergyGrid
 from ldosml.kresolved.fields import counted_edges
 from ldosml.kresolved.occupancy import KResolvedOccupancy
+
+Floats = NDArray[np.float64]
 
 Statistic = Literal["max", "sum", "anywhere"]
 """What of a bin tells whether it holds states: the largest of its probabilities over k-points, which does not depend on
@@ -45,7 +48,7 @@ class OccupancyGap:
         return self.gap == 0
 
 
-def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -> NDArray[np.float64]:
+def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -> Floats:
     """Largest probability of each bin over the k-points, their sum, or that of states anywhere, (n_bins,).
 
     Raises ValueError for "anywhere" where the occupancies do not tell.
@@ -56,8 +59,30 @@ def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -
             raise ValueError('These occupancies do not tell what is anywhere in the zone: take statistic="max".')
         return occupancy.anywhere
     combined = np.max if statistic == "max" else np.sum
-    result: NDArray[np.float64] = combined(occupancy.probabilities, axis=0)
+    result: Floats = combined(occupancy.probabilities, axis=0)
     return result
+
+
+def empty_bins(
+    values: Floats, grid: EnergyGrid, thresholds: Floats | float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """How many bins in a row hold no states, from the Fermi level down and from it up, at each threshold.
+
+    ``values`` (n_bins,): their statistic. Raises ValueError when the bins do not reach to both sides of zero.
+    """
+    below, above = outward(values, grid)
+    return np.searchsorted(below, thresholds, side="right"), np.searchsorted(above, thresholds, side="right")
+
+
+def outward(values: Floats, grid: EnergyGrid) -> tuple[Floats, Floats]:
+    """Largest value up to each bin, going down from the Fermi level, and going up from it.
+
+    Raises ValueError when the bins do not reach to both sides of zero.
+    """
+    first_above = int(np.searchsorted(grid.energies, 0.0))
+    if not 0 < first_above < grid.size:
+        raise ValueError(f"A gap needs bins on both sides of the Fermi level at zero; got {grid}.")
+    return np.maximum.accumulate(values[:first_above][::-1]), np.maximum.accumulate(values[first_above:])
 
 
 def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statistic: Statistic = "max") -> OccupancyGap:
@@ -79,18 +104,15 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
     ValueError
         When there are no k-points, or the bins do not reach to both sides of zero.
     """
+    if not len(occupancy):
+        raise ValueError("A gap needs k-points; these occupancies have none.")
     energies = occupancy.energies
-    if not len(occupancy) or not energies[0] < 0 < energies[-1]:
-        raise ValueError(
-            "A gap needs k-points, and bins on both sides of the Fermi level at zero; got "
-            f"{len(occupancy)} k-points and {occupancy.grid}."
-        )
-    holds = bin_statistic(occupancy, statistic) > threshold
-    below, above = np.flatnonzero(holds & (energies < 0)), np.flatnonzero(holds & (energies >= 0))
-    first_above = int(np.searchsorted(energies, 0.0))
-    if holds[first_above] and holds[first_above - 1]:
+    below, above = (int(n) for n in empty_bins(bin_statistic(occupancy, statistic), occupancy.grid, threshold))
+    if below == above == 0:
         return OccupancyGap(0.0, 0.0, 0.0, None, None)
-    valence, conduction = int(below[-1]) if below.size else None, int(above[0]) if above.size else None
+    first_above = int(np.searchsorted(energies, 0.0))
+    valence = first_above - 1 - below if below < first_above else None
+    conduction = first_above + above if above < len(energies) - first_above else None
     edges = [
         (-np.inf if which == "valence" else np.inf) if bin_ is None else float(energies[bin_])
         for which, bin_ in (("valence", valence), ("conduction", conduction))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved.gap import Statistic, bin_statistic
+from ldosml.kresolved.gap import Statistic, bin_statistic, empty_bins, outward
 from ldosml.kresolved.judged import Crystals, Occupancies, check_predictions
 
 Floats = NDArray[np.float64]
@@ -73,8 +73,7 @@ def gaps_of_bins(values: Floats, grid: EnergyGrid, thresholds: Floats) -> Floats
     >>> gaps_of_bins(np.array([1, 0.2, 0.1, 0.9]), EnergyGrid(-1.5, 1.0, 4, "fermi"), np.array([0.5, 0.15, 0.05]))
     array([3., 2., 0.])
     """
-    below, above = _outward(values, grid)
-    empty = np.searchsorted(below, thresholds, side="right") + np.searchsorted(above, thresholds, side="right")
+    empty = np.add(*empty_bins(values, grid, thresholds))
     result: Floats = np.where(empty == 0, 0.0, (empty + 1) * grid.step)
     return result
 
@@ -133,7 +132,7 @@ def best_threshold(
 
 def _steps(values: Floats, gap: float, grid: EnergyGrid, criterion: Criterion) -> tuple[Floats, Floats]:
     """Thresholds, from zero, at which the loss of one crystal changes, and by how much."""
-    at = np.unique(np.concatenate([[0.0], *_outward(values, grid)]))
+    at = np.unique(np.concatenate([[0.0], *outward(values, grid)]))
     gaps = gaps_of_bins(values, grid, at)
     losses = np.abs(gaps - gap) if criterion == "mae" else (is_metal(gaps) != is_metal(gap)).astype(np.float64)
     return at, np.diff(losses, prepend=0.0)
@@ -142,11 +141,3 @@ def _steps(values: Floats, gap: float, grid: EnergyGrid, criterion: Criterion) -
 def is_metal(gap: float | Floats) -> NDArray[np.bool_]:
     """Whether gaps, eV, are those of metals."""
     return np.asarray(gap) < SMALLEST_GAP
-
-
-def _outward(values: Floats, grid: EnergyGrid) -> tuple[Floats, Floats]:
-    """Largest value up to each bin, going down from the Fermi level, and going up from it."""
-    first_above = int(np.searchsorted(grid.energies, 0.0))
-    if not 0 < first_above < grid.size:
-        raise ValueError(f"A gap needs bins on both sides of the Fermi level at zero; got {grid}.")
-    return np.maximum.accumulate(values[:first_above][::-1]), np.maximum.accumulate(values[first_above:])

@@ -85,9 +85,9 @@ def count_loss(expected: Tensor, counts: Tensor, window: int) -> Tensor:
     """
     window = min(window, expected.shape[-1])
     m, n = (
-        window * functional.avg_pool1d(values.flatten(0, 1)[:, None], window, max(1, window // 2))
+        window * functional.avg_pool1d(values.flatten(0, 1)[:, None], window, max(1, window // 2), ceil_mode=True)
         for values in (expected, counts)
-    )  # (n_crystals n_kpoints, 1, n_windows), overlapping by half
+    )  # (n_crystals n_kpoints, 1, n_windows), overlapping by half; the last may be a part, which counts as a whole
     m = m + _SMALLEST
     return (m - n - n * torch.log(m / n.clamp(min=_SMALLEST))).mean()
 

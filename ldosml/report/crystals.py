@@ -18,7 +18,7 @@ _BANDS = (
     "the DOS of a mesh. Blurred bands are what the model does not know better."
 )
 _PROPERTIES = (
-    "They follow from the predicted DOS, whose states begin 10 eV below the Fermi level: electrons and energies "
+    "They follow from the predicted DOS, whose states begin {:g} eV below the Fermi level: electrons and energies "
     "are of these states alone. The gap and its edges, which the model knows better than its DOS does, are above."
 )
 _LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap")
@@ -32,6 +32,7 @@ def write_crystal_report(
     facts: Mapping[str, object],
     bands: Figure,
     properties: PropertyTable,
+    lowest: float,
     cautions: Sequence[str] = (),
 ) -> Path:
     """Write the page; either all of it appears under ``path``, or nothing changes.
@@ -47,6 +48,8 @@ def write_crystal_report(
         Occupancies along a path, and the DOS.
     properties : PropertyTable
         Of this one crystal, at one temperature.
+    lowest : float
+        Energy at which its DOS begins, eV against the Fermi level.
     cautions : sequence of str
         What was warned of while they were derived.
 
@@ -63,7 +66,7 @@ def write_crystal_report(
         if name not in _LEFT_OUT
     ]
     table = Table("What grows with the number of atoms is per atom.", ["property", "value", "unit"], rows)
-    words = [_PROPERTIES, *(f"Caution: {text}" for text in cautions)]
+    words = [_PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]
     listed = listing(
         "Energies are against the Fermi level; k-points in fractions of reciprocal lattice vectors.", facts
     )

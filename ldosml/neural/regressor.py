@@ -11,7 +11,6 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
-from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
@@ -29,19 +28,25 @@ from ldosml.kresolved import (
 )
 from ldosml.kresolved.thresholds import best_threshold
 from ldosml.neural.checkpoint import read_first_guess
-from ldosml.neural.crystals import Crystal, Floats, check_kpoints, standardize
+from ldosml.neural.crystals import Crystal, Floats, check_kpoints
 from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_zone
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
+from ldosml.neural.inputs import (
+    GivenCrystal,
+    Placed,
+    check_fermi_levels,
+    check_sequence,
+    describe,
+    one_each,
+    place_bands,
+)
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.tight_binding import LARGEST, known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
-GivenCrystal = Atoms | Crystal
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
-Placed = tuple[Crystal, CrystalBands]
 
-_OFF_CENTRE = 0.1  # of a gap; k-points drawn of a mesh may miss its edges
 _AT_ONCE = 128  # k-points
 _EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
 
@@ -202,9 +207,9 @@ class KOccupancyRegressor(BaseEstimator):
         settings = self._settings()
         config = self._config()
         grid = energy_bins(config.n_bins, self.half_width)
-        placed = _placed(crystals, bands)
-        _check_fermi_levels([b for _, b in placed])
-        given, aside = self._split(placed) if validation is None else (placed, _placed(*validation))
+        placed = place_bands(crystals, bands)
+        check_fermi_levels([b for _, b in placed])
+        given, aside = self._split(placed) if validation is None else (placed, place_bands(*validation))
         path = None if self.checkpoint is None else Path(self.checkpoint)
         network = OccupancyNetwork(config, self.random_state)
         if path is not None and path.exists():
@@ -264,10 +269,10 @@ class KOccupancyRegressor(BaseEstimator):
             When k-points have the wrong shape, a crystal is refused (see ``standardized``), or has unknown elements.
         """
         check_is_fitted(self)
-        described = [_described(crystal) for crystal in _sequence(crystals)]
+        described = [describe(crystal) for crystal in check_sequence(crystals)]
         self._check_elements([crystal for crystal, _ in described], allow_unknown)
-        kpoints_of = _one_each("kpoints", kpoints, len(described), ndim=2)
-        weights_of = [None] * len(described) if weights is None else _one_each("weights", weights, len(described), 1)
+        kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
+        weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
         return [
             self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w)
             for (crystal, to_primitive), k, w in zip(described, kpoints_of, weights_of, strict=True)
@@ -386,77 +391,6 @@ class KOccupancyRegressor(BaseEstimator):
             )
         order = np.random.default_rng([self.random_state]).permutation(len(examples))
         return [examples[i] for i in np.sort(order[n:])], [examples[i] for i in np.sort(order[:n])]
-
-
-def _placed(crystals: Sequence[GivenCrystal], bands: Sequence[CrystalBands]) -> list[Placed]:
-    """Standardised crystals, and their bands with k-points in these."""
-    crystals = _sequence(crystals)
-    if not len(crystals) == len(bands) > 0:
-        raise ValueError(f"A fit needs crystals and as many bands; got {len(crystals)} and {len(bands)}.")
-    return [_placed_one(i, *pair) for i, pair in enumerate(zip(crystals, bands, strict=True))]
-
-
-def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed:
-    if not isinstance(bands, CrystalBands):
-        raise TypeError(f"Bands of crystal {number} must be CrystalBands; got {type(bands).__name__}.")
-    try:
-        crystal, to_primitive = _described(given)
-    except ValueError as error:
-        raise ValueError(f"Crystal {number}: {error}") from error
-    if len(crystal) != len(given):
-        raise ValueError(
-            f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}: at one k-point of a "
-            "repeated cell lie the states of several. Compute its bands in the primitive cell."
-        )
-    return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
-
-
-def _check_fermi_levels(bands: Sequence[CrystalBands]) -> None:
-    """Warn where the Fermi level is not in the middle of a gap; as far as the k-points show it."""
-    off = np.zeros(len(bands))
-    for i, one in enumerate(bands):
-        below, above = one.relative[one.relative <= 0], one.relative[one.relative > 0]
-        if one.gap > 0 and below.size and above.size:
-            off[i] = 0.5 * (below.max() + above.min()) / one.gap
-    wrong = np.flatnonzero(np.abs(off) > _OFF_CENTRE)
-    if len(wrong):
-        worst = int(np.abs(off).argmax())
-        warnings.warn(
-            f"Of {len(wrong)} crystals with a gap the Fermi level is not its middle; of crystal {worst}, "
-            f"{abs(off[worst]):.0%} of the gap away. The model would have to learn where the code leaves it: give "
-            "bands.centred().",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _described(given: GivenCrystal) -> tuple[Crystal, Floats]:
-    """The standardised crystal, and the matrix that takes k-points of the one given there."""
-    return (given, np.eye(3)) if isinstance(given, Crystal) else standardize(given)
-
-
-def _sequence(crystals: Sequence[GivenCrystal]) -> Sequence[GivenCrystal]:
-    if isinstance(crystals, Atoms | Crystal):
-        raise TypeError("Crystals must be given as a sequence, a single one as [crystal].")
-    return crystals
-
-
-def _one_each(
-    name: str, values: ArrayLike | Sequence[ArrayLike], n: int, ndim: int
-) -> list[ArrayLike] | Sequence[ArrayLike]:
-    """Values for each of ``n`` crystals: those given, or the same ones for all."""
-    try:
-        if np.ndim(values) == ndim:  # type: ignore[arg-type]
-            return [values] * n  # type: ignore[list-item]
-    except ValueError:  # a list of arrays of several lengths
-        pass
-    given: Sequence[ArrayLike] = values  # type: ignore[assignment]
-    if np.ndim(given[0] if n and len(given) else 0) != ndim or len(given) != n:
-        shape = "(n_kpoints, 3)" if ndim == 2 else "(n_kpoints,)"
-        raise ValueError(
-            f"{name} must be one array {shape} for all crystals, or a sequence of {n} of them, one for each."
-        )
-    return given
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

@@ -120,10 +120,15 @@ class NearestCrystal:
         self.grid = energy_bins() if grid is None else grid
         self.descriptor = AveragedSOAP() if descriptor is None else descriptor
 
-    def fit(self, crystals: Sequence[Atoms], bands: Sequence[CrystalBands]):
-        """Keep the crystals' rows and their bands."""
+    def fit(self, crystals: Sequence[Atoms], bands: Sequence[CrystalBands], gaps: Sequence[float]):
+        """Keep the crystals' rows, their bands, and their gaps (n_crystals,), eV, which a path may tell better."""
         self.rows_, self.bands_ = self.descriptor.transform(crystals), list(bands)
+        self.gaps_ = np.asarray(gaps, dtype=np.float64)
         return self
+
+    def predict_gaps(self, crystals: Sequence[Atoms]) -> np.ndarray:
+        """Gaps of the neighbours, (n_crystals,), eV."""
+        return self.gaps_[self.neighbors(crystals)]
 
     def neighbors(self, crystals: Sequence[Atoms]) -> np.ndarray:
         """Place of the nearest training crystal of each."""

@@ -6,6 +6,10 @@ Of the test part of the crystals that a model was trained on. In bands by DFT th
 is counted errs by its distance from there, in a gap by what it lies beyond the edges. Gaps are found with the threshold
 of the model, from k-points of a path and a mesh. "Electrons": those that tight binding leaves within the bins, against
 those of DFT's bands there; "states": those that the network expects up to zero, against the same.
+
+What Fermi surfaces are made of is the number of states below the Fermi level at each k-point of DFT's mesh: that of the
+network, of tight binding, and of both, which is drawn (``with_deep_states``), in whole states, against DFT's; whole
+bands at all k-points apart, which no surface shows. Beside them the best constant.
 """
 
 import argparse
@@ -16,9 +20,10 @@ import numpy as np
 from occupancy_table import parts_of
 
 from ldosml.datasets.crystals import Material
-from ldosml.kresolved import composition_draws, counted_dos, estimates_table, judge_gaps
+from ldosml.kresolved import composition_draws, counted_dos, estimates_table, filling, judge_gaps, quietest
 from ldosml.kresolved.estimates import estimate, mean_of
-from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model
+from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model, standardized
+from ldosml.neural.filling import with_deep_states
 from ldosml.neural.tight_binding import TightBinding
 
 
@@ -26,6 +31,29 @@ def electrons_in_bins(material: Material, low: float) -> float:
     """By DFT, in states of the mesh that are not deeper than ``low``, eV."""
     mesh = material.mesh
     return float(mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < low).sum(axis=1))
+
+
+def states_apart(material: Material, found: np.ndarray, low: float) -> float:
+    """Mean error of the number of states from ``low`` (eV) to zero at a k-point, but for whole bands."""
+    mesh = material.mesh
+    off = np.rint(found) - ((mesh.relative > low) & (mesh.relative < 0)).sum(axis=1)
+    return min(float(mesh.weights @ np.abs(off - bands)) for bands in range(-9, 10))
+
+
+def fillings(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
+    """Errors of the number of states below the Fermi level of a metal."""
+    crystal, mesh, parameters = standardized(material.atoms), material.mesh, model.network_.tight_binding
+    network = model.predict([material.atoms], mesh.kpoints, weights=mesh.weights, allow_unknown=True)[0]
+    both = with_deep_states(network, crystal, parameters)
+    bound = TightBinding(crystal, parameters)
+    bands = bound.eigenvalues(both.kpoints) - bound.fermi_energy(*bound.on_mesh())
+    low = quietest(both)
+    return {
+        "network": states_apart(material, filling(network, quietest(network)), quietest(network)),
+        "tight binding": states_apart(material, ((bands > low) & (bands < 0)).sum(axis=1), low),
+        "both": states_apart(material, filling(both, low), low),
+        "constant": states_apart(material, np.zeros(len(bands)), low),
+    }
 
 
 def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
@@ -65,6 +93,14 @@ def main() -> None:
         "states: MAE, electrons": estimate(mean_of(values["states"]), draws),
     }
     print(machine.describe(), estimates_table(columns), sep="\n\n")
+    metals = test[test.gaps == 0]
+    errors = [fillings(model, material) for material in metals]
+    draws = composition_draws(metals, 1000)
+    columns = {
+        name: {"states below the Fermi level at a k-point: MAE": estimate(mean_of(np.array(values)), draws)}
+        for name, values in ((name, [one[name] for one in errors]) for name in errors[0])
+    }
+    print("", estimates_table(columns), sep="\n")
 
 
 if __name__ == "__main__":

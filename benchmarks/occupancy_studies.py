@@ -6,8 +6,9 @@
 
 Crystals are divided by composition with random state 0, the same for all; a seed is that of the network and its
 training. A learning curve trains on the first of a random order of the training crystals, so that larger parts hold the
-smaller ones; validation and test parts stay. What is judged is the test part, with the gap's threshold chosen on
-validation crystals. Every finished training is a line of FOLDER/trainings.jsonl, and is not run again.
+smaller ones, with as many steps each (smaller ones for more epochs); validation and test parts stay. What is judged is
+the test part, with the gap's threshold chosen on validation crystals. Every finished training is a line of
+FOLDER/trainings.jsonl, and is not run again.
 """
 
 import argparse
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("study", choices=("ablation", "learning-curve"))
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=40, help="of all training crystals")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400], help="of training parts, beside all")
     parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS))
     parser.add_argument("--folder", type=Path, default=Path("occupancy_studies"))
@@ -153,7 +154,7 @@ def main() -> None:
     for seed in given.seeds:  # every row once before any comes twice
         for name, (size, options, changes) in tasks.items():
             parts = (training[np.sort(order[:size])], validation, test)
-            model = regressor(seed, given.epochs, options, changes)
+            model = regressor(seed, round(given.epochs * len(training) / size), options, changes)  # as many steps
             key = model.get_params(deep=False) | {"preset": asdict(model.preset), "crystals": digest(parts)}
             rows[name].append(
                 cached(

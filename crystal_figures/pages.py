@@ -33,6 +33,7 @@ from ldosml.neural import (
     primitive_kpoints,
 )
 from ldosml.neural.crystals import point_group
+from ldosml.neural.tight_binding import TightBinding
 from ldosml.plotting import band_figure, isosurface_figure, write_figure
 
 HERE = Path(__file__).resolve().parent
@@ -83,7 +84,9 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
     if material.gap:
         reference = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)
     else:
-        reference = band_surfaces(full, kpoints, cell)
+        # Numbered from the valence shells on, as the predicted ones are.
+        deeper = round(0.5 * (material.mesh.n_electrons - TightBinding(found.crystal).n_electrons))
+        reference = band_surfaces(np.sort(full, axis=1)[:, deeper:], kpoints, cell)
     return isosurface_figure({"DFT": reference, "predicted": predicted}, cell)
 
 

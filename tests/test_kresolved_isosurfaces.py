@@ -209,7 +209,8 @@ class TestFermiSurface:
         bands = metal(cell)
         (known,) = band_surfaces(bands, KPOINTS, cell, upsample=3)
         (found,) = fermi_surface(occupancy(bands, cell), upsample=3)
-        assert (known.label, found.label) == ("band 2", "sheet 2")
+        (counted_on,) = fermi_surface(occupancy(bands, cell), deeper=3, upsample=3)
+        assert (known.label, found.label, counted_on.label) == ("band 2", "band 2", "band 5")
         assert found.area == pytest.approx(known.area, rel=0.03)
         energies = 0.7 * s_band(fractions(found.vertices, cell), cell) + 0.21
         assert np.sqrt((energies**2).mean()) < 0.5 * GRID.step

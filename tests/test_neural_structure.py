@@ -10,10 +10,8 @@ from numpy.testing import assert_allclose
 from ldosml import _shipped
 from ldosml.kresolved import (
     counted_dos,
-    fermi_surface,
     gamma_mesh,
     occupancy_gap,
-    quietest,
     raw_dos,
     without_gap_states,
 )
@@ -22,7 +20,6 @@ from ldosml.neural import (
     OccupancyConfig,
     electronic_structure,
     full_mesh,
-    isosurfaces,
     open_occupancy_model,
     save_occupancy_model,
     standardized,
@@ -99,13 +96,6 @@ class TestFermiLevel:
         assert 0 < expected <= bound.n_electrons
         held = np.interp(0, counted.mesh.grid.energies, integrated_dos(counted_dos(counted.mesh, 1))[0])
         assert held == pytest.approx(expected, rel=0.05)  # straight lines between bins of 0.6 eV
-
-    def test_surfaces_are_of_the_level_that_is_given(self, model):
-        crystal = standardized(CRYSTALS["bcc"])
-        occupancy = full_mesh(model, crystal, 5).referred_to(0.7)
-        expected = fermi_surface(occupancy, low=quietest(occupancy))
-        found = isosurfaces(model, crystal, metal=True, n=5, fermi_level=0.7)
-        assert [one.area for one in found] == [one.area for one in expected]
 
     def test_what_cannot_be_counted_is_refused(self, model):
         with pytest.raises(ValueError, match=r"fermi must be.*counted"):

@@ -35,7 +35,7 @@ def mesh_dos():
     return counted_dos(KResolvedOccupancy(GRID, kpoints, np.minimum(counts, 1), CELL, weights, counts), 1)
 
 
-def triangle(label="sheet 1", distance=0.5):
+def triangle(label="band 1", distance=0.5):
     vertices = distance * np.eye(3)
     return Isosurface(vertices, np.array([[0, 1, 2]]), 0.0, label)
 
@@ -108,7 +108,7 @@ class TestBands:
 class TestIsosurfaces:
     def test_surfaces_and_the_zone_are_drawn(self):
         figure = plotting.isosurface_figure(
-            {"DFT": [triangle(), triangle("sheet 2", 0.3)], "model": [triangle()]}, CELL
+            {"DFT": [triangle(), triangle("band 2", 0.3)], "model": [triangle("band 2", 0.3)]}, CELL
         )
         first, second = figure.axes
         assert (first.get_title(), second.get_title()) == ("DFT", "model")
@@ -117,7 +117,10 @@ class TestIsosurfaces:
         edges = brillouin_zone(CELL).edges
         assert len(behind._segments3d) + len(before._segments3d) == len(edges)
         assert len(before._segments3d) > len(behind._segments3d) > 0
-        assert [text.get_text() for text in figure.legends[0].texts] == ["sheet 1", "sheet 2"]
+        assert [text.get_text() for text in figure.legends[0].texts] == ["band 1", "band 2"]
+        named = np.array([patch.get_facecolor()[:3] for patch in figure.legends[0].get_patches()])
+        (other,) = second.collections[0].get_facecolor()[:, :3]  # shaded
+        assert np.abs(named - other).sum(axis=1).argmin() == 1
         plotting.png(figure)
 
     def test_edges_in_front_are_nearer_than_those_behind(self):

@@ -137,6 +137,7 @@ def fermi_surface(
     *,
     method: FermiMethod = "filling",
     low: float = -np.inf,
+    deeper: int = 0,
     threshold: float = 0.5,
     window: float = WINDOW,
     upsample: int = UPSAMPLE,
@@ -153,6 +154,8 @@ def fermi_surface(
         shell around all (see ``near_fermi``).
     low : float
         Where counting begins, eV, best in a gap: a band that passes it makes a false sheet. For "filling".
+    deeper : int
+        Bands below ``low``, for the numbers in the labels of the sheets. For "filling".
     threshold : float
         For "shell".
     window : float
@@ -167,12 +170,12 @@ def fermi_surface(
         When k-points are not a full mesh, or "filling" has no counts.
     """
     check_choice("method", method, get_args(FermiMethod))
+    options: dict[str, Any] = {"upsample": upsample, "order": order}
     if method == "shell":
-        fields, level, name = near_fermi(occupancy, window)[:, None], threshold, "shell"
-    else:
-        fields, level, name = counted_bands(occupancy, low), 0.0, "sheet"
-    mesh = on_mesh(occupancy.kpoints, fields)
-    return _sheets(mesh, occupancy.cell, level, name, upsample=upsample, order=order)
+        shell = on_mesh(occupancy.kpoints, near_fermi(occupancy, window)[:, None])
+        return _sheets(shell, occupancy.cell, threshold, "shell", 1, **options)
+    bands = on_mesh(occupancy.kpoints, counted_bands(occupancy, low))
+    return _sheets(bands, occupancy.cell, 0.0, "band", deeper + 1, **options)
 
 
 def band_surfaces(
@@ -202,7 +205,7 @@ def band_surfaces(
     """
     values = np.sort(np.asarray(eigenvalues, dtype=np.float64), axis=1)
     known = values[:, np.isfinite(values).all(axis=0)]
-    return _sheets(on_mesh(kpoints, known), cell, level, "band", upsample=upsample, order=order)
+    return _sheets(on_mesh(kpoints, known), cell, level, "band", 1, upsample=upsample, order=order)
 
 
 def edge_surfaces(
@@ -253,10 +256,12 @@ def band_edge_surfaces(
     return _edges(edge_bands(eigenvalues, n_electrons), kpoints, cell, depth, upsample=upsample, order=order)
 
 
-def _sheets(mesh: Floats, cell: ArrayLike, level: float, name: str, **options: Any) -> tuple[Isosurface, ...]:
-    """Surfaces of those fields of a mesh (n1, n2, n3, n_fields) that pass the level."""
+def _sheets(
+    mesh: Floats, cell: ArrayLike, level: float, name: str, first: int, **options: Any
+) -> tuple[Isosurface, ...]:
+    """Surfaces of those fields of a mesh (n1, n2, n3, n_fields) that pass the level, numbered from ``first`` on."""
     passing = [n for n in range(mesh.shape[-1]) if mesh[..., n].min() < level < mesh[..., n].max()]
-    surfaces = (isosurface(mesh[..., n], cell, level, label=f"{name} {n + 1}", **options) for n in passing)
+    surfaces = (isosurface(mesh[..., n], cell, level, label=f"{name} {n + first}", **options) for n in passing)
     return tuple(surface for surface in surfaces if len(surface))
 
 

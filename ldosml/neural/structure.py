@@ -26,6 +26,7 @@ from ldosml.kresolved import (
     without_gap_states,
 )
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
+from ldosml.neural.filling import with_deep_states
 from ldosml.neural.regressor import KOccupancyRegressor
 from ldosml.neural.tight_binding import LARGEST, TightBinding, known_shells
 from ldosml.properties import TruncatedDOSWarning, fermi_level, integrated_dos
@@ -170,7 +171,6 @@ def isosurfaces(
     metal: bool,
     n: int = 21,
     depth: float | None = None,
-    fermi_level: float = 0.0,
     allow_unknown: bool = False,
 ) -> tuple[Isosurface, ...]:
     """Ask for the Fermi surface of a metal, or for the surfaces just within both edges of a gap.
@@ -186,16 +186,16 @@ def isosurfaces(
         k-points along each reciprocal lattice vector.
     depth : float or None
         eV; of a crystal with a gap, see ``edge_surfaces``.
-    fermi_level : float
-        eV against the zero of the bins; that of ``ElectronicStructure``, where it was counted.
     allow_unknown : bool
         Only warn of elements that were not trained on.
 
     Returns
     -------
     tuple of Isosurface
-        Sheets of the Fermi surface, counted from where the states are fewest (``quietest``), or the shell around it
-        where the model has no counts; or two, of the valence and the conduction edge.
+        Sheets of the Fermi surface, numbered by the bands of the valence shells, of counts that hold the crystal's
+        electrons (``with_deep_states``); numbered from where the states are fewest (``quietest``) where tight binding
+        does not tell their number. The shell around it where the model has no counts. Or two, of the valence and the
+        conduction edge.
 
     Raises
     ------
@@ -203,12 +203,20 @@ def isosurfaces(
     ValueError
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
-    occupancy = full_mesh(model, crystal, n, allow_unknown=allow_unknown).referred_to(fermi_level)
+    kpoints, weights, inverse = _irreducible_mesh(crystal, n)
+    found = model.predict([crystal], kpoints, weights=weights, allow_unknown=allow_unknown)[0]
+    if metal:
+        found = with_deep_states(found, crystal, model.network_.tight_binding)
+    occupancy = from_irreducible(found, gamma_mesh(n)[0], inverse)
     if not metal:
         return edge_surfaces(occupancy, depth=depth)
     if occupancy.counts is None:
         return fermi_surface(occupancy, method="shell")
-    return fermi_surface(occupancy, low=quietest(occupancy))
+    low, deeper = quietest(occupancy), 0
+    if known_shells(crystal):
+        bound = TightBinding(crystal, model.network_.tight_binding)
+        deeper = round(0.5 * (bound.n_electrons - bound.electrons_above(low)))
+    return fermi_surface(occupancy, low=low, deeper=deeper)
 
 
 def _irreducible_mesh(crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:

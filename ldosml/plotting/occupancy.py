@@ -156,7 +156,9 @@ def band_figure(
     return figure
 
 
-def plot_isosurfaces(ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike) -> None:
+def plot_isosurfaces(
+    ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike, *, colors: Sequence[int] | None = None
+) -> None:
     """Draw surfaces in the Brillouin zone, Gamma in the middle; where there are none, that is said.
 
     Edges of the zone in front are drawn over the surfaces, those behind are dashed, as ``ax`` is turned now. The side
@@ -170,15 +172,18 @@ def plot_isosurfaces(ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike
         Each in its own colour, the seventh as the first.
     cell : array (3, 3)
         Lattice vectors of the primitive cell, rows, angstrom.
+    colors : sequence of int, optional
+        Which colour each has, for several drawings to agree; default: in their order.
     """
     zone = brillouin_zone(cell)
     triangles = [surface.vertices[surface.faces] for surface in surfaces]
     if sum(map(len, triangles)):
-        colors = np.repeat([_rgb(n) for n in range(len(surfaces))], [len(t) for t in triangles], axis=0)
+        chosen = [_rgb(n) for n in (range(len(surfaces)) if colors is None else colors)]
+        faces = np.repeat(chosen, [len(t) for t in triangles], axis=0)
         # In one collection, or a surface would be drawn as a whole before or behind another.
         together = np.concatenate(triangles)
         shown = Poly3DCollection(
-            together, facecolors=_shaded(together, colors, _view(ax)), edgecolors="none", antialiased=False, zorder=2
+            together, facecolors=_shaded(together, faces, _view(ax)), edgecolors="none", antialiased=False, zorder=2
         )
         shown.set_rasterized(True)
         ax.add_collection3d(shown)
@@ -190,10 +195,13 @@ def plot_isosurfaces(ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike
 def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayLike) -> Figure:
     """Isosurfaces of one crystal in panels beside each other, by their titles: say, from DFT and predicted.
 
+    Those with the same label have the same colour.
+
     Raises ValueError when there are none to draw.
     """
     if not surfaces:
         raise ValueError("There is nothing to draw: no surfaces were given.")
+    labels = list(dict.fromkeys(one.label for given in surfaces.values() for one in given))
     columns = min(_PANELS, len(surfaces))
     rows = -(-len(surfaces) // columns)
     width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
@@ -201,11 +209,9 @@ def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayL
     for place, (title, given) in enumerate(surfaces.items(), 1):
         ax = figure.add_subplot(rows, columns, place, projection="3d", computed_zorder=False)
         ax.view_init(elev=_ELEVATION, azim=_AZIMUTH)
-        plot_isosurfaces(ax, given, cell)
+        plot_isosurfaces(ax, given, cell, colors=[labels.index(one.label) for one in given])
         ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
-    most = max(map(len, surfaces.values()))
-    names = [dict.fromkeys(given[n].label for given in surfaces.values() if n < len(given)) for n in range(most)]
-    patches = [Patch(color=_rgb(n), label=", ".join(filter(None, name))) for n, name in enumerate(names)]
+    patches = [Patch(color=_rgb(n), label=label) for n, label in enumerate(labels)]
     if len(patches) > 1:
         figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, fontsize=SMALL_FONT)
     return figure

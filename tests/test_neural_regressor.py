@@ -155,6 +155,15 @@ class TestResume:
             tiny(n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
 
 
+def test_numbers_may_be_those_of_numpy(tmp_path):
+    config = OccupancyConfig(**TINY | {"d": np.int64(16), "dropout": np.float64(0.1)})
+    options = {"n_epochs": np.int64(1), "random_state": np.int64(3), "width": np.float32(0.1)}
+    model = tiny(checkpoint=tmp_path / "run", **options).set_params(preset=config).fit(TABLES, BANDS)
+    loaded = load_occupancy_model(save_occupancy_model(model, tmp_path / "model.safetensors"))
+    assert_same_weights(loaded, model)
+    tiny(checkpoint=tmp_path / "run", **options).set_params(preset=config).fit(TABLES, BANDS)  # goes on from there
+
+
 class TestEstimator:
     def test_manners(self):
         model = tiny(width=0.1)

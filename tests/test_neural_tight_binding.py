@@ -221,6 +221,25 @@ class TestFit:
         here, there = (fit_tight_binding([crystal], [one]) for one in (bands, more))
         assert_allclose(here.shifts, there.shifts, atol=1e-5)
 
+    def test_states_that_are_not_all_known_teach_nothing(self):
+        crystal = standardized(CRYSTALS["zincblende"])
+        bands = bands_of(crystal, UNIVERSAL)
+        cut = replace(bands, energy_max=bands.fermi_energy + 2.0)
+        other = replace(cut, eigenvalues=np.where(cut.relative > 2.0, cut.eigenvalues + 1.5, cut.eigenvalues))
+        given, moved, all_known = (fit_tight_binding([crystal], [one]) for one in (cut, other, bands))
+        assert_allclose(moved.shifts, given.shifts, atol=1e-12)
+        assert np.abs(all_known.shifts - given.shifts).max() > 1e-4
+
+    def test_crystals_beyond_the_memory_are_left_out(self, monkeypatch):
+        crystals = [standardized(CRYSTALS[name]) for name in ("perovskite", "bcc")]
+        bands = [bands_of(crystal, UNIVERSAL) for crystal in crystals]
+        for one in bands:
+            one.eigenvalues[:] += np.linspace(0, 1, one.eigenvalues.shape[1])
+        monkeypatch.setattr("ldosml.neural.tight_binding_fit._MEMORY", 1e6)
+        with pytest.warns(UserWarning, match="the 1 smallest of 2 crystals"):
+            found = fit_tight_binding(crystals, bands)
+        assert {int(z) for z in np.flatnonzero(found.shifts.any(axis=1))} == {11}
+
     def test_what_it_cannot_match_is_left_out(self):
         crystal = standardized(CRYSTALS["rocksalt"])
         odd = replace(bands_of(crystal, UNIVERSAL), n_electrons=9.0)

@@ -64,7 +64,8 @@ def bands(
     ),
     n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = _N_PATH,
     mesh: Annotated[
-        int, typer.Option(min=1, max=64, help="For gap and DOS: k-points along each reciprocal lattice vector.")
+        int,
+        typer.Option(min=1, max=64, help="For DOS and edges: k-points along each reciprocal lattice vector."),
     ] = _N_MESH,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",

@@ -40,12 +40,13 @@ def train_occupancy(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
     preset: Annotated[
-        PresetName, typer.Option(help="small: ours. paper: that of Park et al., without what we add; wants a GPU.")
+        PresetName,
+        typer.Option(help="small: ours. paper: all as Park et al., nothing of ours; wants a GPU."),
     ] = PresetName.small,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 40,
     batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 40,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 10,
     split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
     held_out: Annotated[
         list[str] | None, typer.Option(help="Prototype or element of the test part; repeat for each.")
@@ -64,7 +65,7 @@ def train_occupancy(
     chooses the best epoch and the threshold of gaps.
     """
     from ldosml.datasets import open_crystals, split_crystals
-    from ldosml.neural import KOccupancyRegressor, save_occupancy_model
+    from ldosml.neural import AS_IN_THE_PAPER, KOccupancyRegressor, save_occupancy_model
 
     if output.suffix != ".safetensors":
         raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
@@ -80,7 +81,7 @@ def train_occupancy(
         parts = split_crystals(data, split.value, held_out or (), random_state=seed)
     training, validation, _ = parts
     model = KOccupancyRegressor(
-        preset.value,
+        **(AS_IN_THE_PAPER if preset == PresetName.paper else {}),
         n_epochs=epochs,
         batch_size=batch,
         learning_rate=learning_rate,

@@ -14,11 +14,12 @@ except ImportError as error:
 from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
-from ldosml.neural.regressor import KOccupancyRegressor
+from ldosml.neural.regressor import AS_IN_THE_PAPER, KOccupancyRegressor
 from ldosml.neural.structure import ElectronicStructure, electronic_structure, full_mesh, isosurfaces
 from ldosml.neural.weights import load_occupancy_model, open_occupancy_model, save_occupancy_model
 
 __all__ = [
+    "AS_IN_THE_PAPER",
     "Crystal",
     "ElectronicStructure",
     "Epoch",

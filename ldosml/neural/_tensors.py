@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -30,11 +31,22 @@ def write_tensors(
         {
             "format": what,
             "format_version": str(VERSION),
-            "spec": json.dumps(spec),
+            "spec": as_json(spec),
         },
     )
     with replacing(path, overwrite) as file:
         file.write(content)
+
+
+def as_json(spec: Mapping[str, Any]) -> str:
+    """JSON of a description in which numbers may be NumPy's."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, np.generic):
+            return value.item()
+        raise TypeError(f"A {type(value).__name__} has no place in a description: {value!r}.")
+
+    return json.dumps(spec, default=plain)
 
 
 def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:

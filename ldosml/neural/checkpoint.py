@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn, optim
 
-from ldosml.neural._tensors import Tensors, check_tensors, read_tensors, write_tensors
+from ldosml.neural._tensors import Tensors, as_json, check_tensors, read_tensors, write_tensors
 
 FORMAT = "ldosml neural checkpoint"
 _FIRST_GUESS = "tight_binding_"  # how names of its buffers begin
@@ -65,7 +65,7 @@ def read_checkpoint(
         When the file is no checkpoint, damaged, or of another fit: it says what differs.
     """
     tensors, spec = read_tensors(path, FORMAT)
-    _check_work(path, spec.get("work"), json.loads(json.dumps(work)))
+    _check_work(path, spec.get("work"), json.loads(as_json(work)))
     weights, best = _under("weights/", tensors), _under("best/", tensors)
     for found in (weights, best):
         check_tensors(path, found, {name: value.cpu() for name, value in network.state_dict().items()})

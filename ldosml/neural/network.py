@@ -125,7 +125,8 @@ class OccupancyConfig:
         """A network by name.
 
         "paper" is that of Park et al., appendix A.1, with 25 neighbours as iComFormer has them, and without what we
-        add: tight binding, Bloch sums, mixing, periodic table, dropout, the query of anywhere. It wants a GPU.
+        add: tight binding, Bloch sums, mixing, periodic table, dropout, the query of anywhere. It wants a GPU. Labels,
+        symmetry and training are the regressor's (``AS_IN_THE_PAPER``).
         "small" is for a CPU: 40 epochs of 484 crystals of 1 to 5 atoms took seven minutes on a core of an AMD EPYC by
         ``ldosml train-occupancy``, the fit of tight binding included.
 

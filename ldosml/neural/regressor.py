@@ -51,6 +51,20 @@ _AT_ONCE = 128  # k-points
 _EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
 
 
+AS_IN_THE_PAPER: dict[str, Any] = {
+    "preset": "paper",
+    "labels": "presence",
+    "counts": False,
+    "time_reversal": False,
+    "point_group": False,
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+    "schedule": "constant",
+}
+"""Parameters of ``KOccupancyRegressor`` with nothing of ours. Park et al. train for 600 epochs in batches of 64, and
+take the epoch with the best gaps in validation; here it is the one with the least loss."""
+
+
 class KOccupancyRegressor(BaseEstimator):
     """Learn which energies hold states at which k-points, from bands of many crystals.
 
@@ -139,7 +153,7 @@ class KOccupancyRegressor(BaseEstimator):
         optimizer: Optimizer = "adamw",
         weight_decay: float = 1e-2,
         schedule: Schedule = "cosine",
-        patience: int | None = 40,
+        patience: int | None = 10,
         validation_fraction: float = 0.1,
         validation_kpoints: int = 16,
         count_weight: float = 0.1,
@@ -234,7 +248,8 @@ class KOccupancyRegressor(BaseEstimator):
     def gap(self, occupancy: KResolvedOccupancy) -> OccupancyGap:
         """Find the gap of one crystal, with the threshold of ``gap_threshold_``; see ``occupancy_gap``.
 
-        Best from k-points of mesh and path together, which is what the threshold was chosen on.
+        Its k-points are best looked for on mesh and path together. So is the gap of a network without the query of
+        anywhere (``OccupancyConfig.anywhere``); with it, which k-points there are does not matter.
         """
         check_is_fitted(self)
         return occupancy_gap(occupancy, self.gap_threshold_.threshold, self.gap_threshold_.statistic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -14,6 +15,7 @@ from ldosml.kresolved import CrystalBands, gamma_mesh, irreducible
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.tight_binding import (
     BY_SHELL,
+    ETAS,
     Orbitals,
     TightBinding,
     TightBindingParameters,
@@ -25,8 +27,28 @@ from ldosml.neural.tight_binding import (
 _KPOINTS, _MESH = 10, 4  # of each crystal: compared; along each reciprocal lattice vector, for the Fermi level
 _EPOCHS, _FALL = 15, 0.85  # of the learning rates, after each
 _RATES = {"shifts": 0.1, "pulls": 0.02, "strengths": 0.02, "slopes": 0.03, "overlaps": 0.002, "factors": 0.02}
+_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take 0.4e9
 _LOW, _HIGH, _BEND = -10.0, 5.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
 _HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What will be compared of one crystal: k-points, those of the mesh last, and reference (n_kpoints, n_bands), eV.
+
+    skipped: bands that only the reference has, or less than zero, that only tight binding has.
+    """
+
+    model: TightBinding
+    kpoints: Floats
+    weights: Floats
+    skipped: int
+    reference: Floats
+
+    @property
+    def size(self) -> int:
+        """Bytes of its matrix elements."""
+        return 2 * len(ETAS) * len(self.kpoints) * self.model.n_orbitals**2 * np.dtype(np.complex64).itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +70,8 @@ def fit_tight_binding(
 
     Bands are matched by the electrons below them, since calculations differ in how many shells they take for core.
     Crystals that tight binding cannot describe, or whose electrons do not tell which band is which, are left out; where
-    none is left, nothing is fitted. By Adam, a crystal a step.
+    none is left, nothing is fitted. By Adam, a crystal a step. Their matrix elements are kept, which for a crystal of
+    low symmetry with 20 atoms takes 0.2 GB: up to 4 GB, from the smallest crystals on.
 
     Parameters
     ----------
@@ -57,9 +80,15 @@ def fit_tight_binding(
         One for each, k-points in the crystal's own cell.
     seed : int
         Of the k-points that are drawn of each crystal, and of their order.
+
+    Warns
+    -----
+    UserWarning
+        When crystals are left out for memory.
     """
     random = np.random.default_rng([seed, 1])
-    cases = [case for pair in zip(crystals, bands, strict=True) if (case := _case(*pair, random)) is not None]
+    plans = [plan for pair in zip(crystals, bands, strict=True) if (plan := _plan(*pair, random)) is not None]
+    cases = [_case(plan) for plan in _within(_MEMORY, plans)]
     start = TightBindingParameters.universal()
     values = {field.name: torch.zeros(getattr(start, field.name).size, requires_grad=True) for field in fields(start)}
     optimizer = torch.optim.Adam([{"params": [values[name]], "lr": rate} for name, rate in _RATES.items()])
@@ -72,28 +101,48 @@ def fit_tight_binding(
     return TightBindingParameters(**{name: value.reshape(getattr(start, name).shape) for name, value in found.items()})
 
 
-def _case(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) -> _Case | None:
+def _plan(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) -> _Plan | None:
     if not known_shells(crystal):
         return None
     model = TightBinding(crystal)
     beyond = bands.n_electrons - model.n_electrons  # in shells that only one of both has
     if abs(beyond / 2 - round(beyond / 2)) > 1e-3:
         return None
-    skipped = round(beyond / 2)
     chosen = random.permutation(len(bands))[:_KPOINTS]
+    relative = bands.relative[chosen]
+    relative = np.where(relative + bands.fermi_energy <= bands.energy_max, relative, np.inf)
     mesh, weights, _ = irreducible(gamma_mesh(_MESH)[0], point_group(crystal))
-    energies = np.sort(bands.relative[chosen], axis=1)[:, max(0, skipped) :]
+    return _Plan(model, np.concatenate([bands.kpoints[chosen], mesh]), weights, round(beyond / 2), np.sort(relative))
+
+
+def _within(memory: float, plans: list[_Plan]) -> list[_Plan]:
+    """The smallest ones, in their order, whose matrix elements fit into ``memory`` (bytes)."""
+    sizes = np.array([plan.size for plan in plans], dtype=np.float64)
+    order = np.argsort(sizes, kind="stable")
+    kept = np.sort(order[np.cumsum(sizes[order]) <= memory])
+    if len(kept) < len(plans):
+        warnings.warn(
+            f"Tight binding is fitted to the {len(kept)} smallest of {len(plans)} crystals, whose matrix elements take "
+            f"{memory / 1e9:.0f} GB.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return [plans[i] for i in kept]
+
+
+def _case(plan: _Plan) -> _Case:
+    orbitals = plan.model.orbitals
     return _Case(
-        torch.from_numpy(model.elements(np.concatenate([bands.kpoints[chosen], mesh])).astype(np.complex64)),
+        torch.from_numpy(plan.model.elements(plan.kpoints).astype(np.complex64)),
         Orbitals(
-            torch.from_numpy(model.orbitals.levels.astype(np.float32)),
-            torch.from_numpy(model.orbitals.shell_of),
-            torch.from_numpy(model.orbitals.neighbors.astype(np.float32)),
+            torch.from_numpy(orbitals.levels.astype(np.float32)),
+            torch.from_numpy(orbitals.shell_of),
+            torch.from_numpy(orbitals.neighbors.astype(np.float32)),
         ),
-        weights,
-        model.n_electrons,
-        max(0, -skipped),
-        torch.from_numpy(energies.astype(np.float32)),
+        plan.weights,
+        plan.model.n_electrons,
+        max(0, -plan.skipped),
+        torch.from_numpy(plan.reference[:, max(0, plan.skipped) :].astype(np.float32)),
     )
 
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from ase.data import chemical_symbols
 from ase.io import write as write_structure
 from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skips where torch is missing
 
@@ -195,6 +196,19 @@ class TestTraining:
         assert fitted.training_["split"] == {"by": "composition", "held_out": [], "random_state": 0}
         assert len(fitted.training_["names"]) == told["training"]
         assert fitted.gap_threshold_.threshold == told["gap_threshold"]
+        assert run("info", out, "--json") == 0
+        info = json.loads(capsys.readouterr().out)
+        assert info["training"]["n_crystals"] == told["training"]
+        assert "names" not in info["training"]
+        for name in ("epochs", "best_epoch", "training_loss", "validation_loss"):
+            assert info["training"][name] == told[name]
+        assert info["gap_threshold"]["threshold"] == told["gap_threshold"]
+        assert info["elements"] == [chemical_symbols[z] for z in fitted.elements_]
+        assert info["network"]["d"] == fitted.network_.config.d
+        assert info["parameters"]["n_epochs"] == 2
+        assert info["bins"] == str(fitted.grid_)
+        assert run("info", tmp_path / "run.safetensors") == 1
+        assert "it calls itself 'ldosml neural checkpoint'" in " ".join(capsys.readouterr().err.split())
         # finished: a second call goes on from the checkpoint, which has no epoch left
         assert run("train-occupancy", data, "-o", out, *options, "--overwrite") == 0
         assert json.loads(capsys.readouterr().out)["validation_loss"] == told["validation_loss"]

@@ -1,6 +1,7 @@
 """Sets of crystals with bands: one file, and parts that share nothing they should not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,7 +69,11 @@ class TestFile:
     def test_damage_is_told(self, crystals, tmp_path):
         path = crystals.write(tmp_path / "set.npz")
         whole = path.read_bytes()
-        for broken in (whole[: len(whole) // 2], b"", b"no archive", whole[:2000] + bytes(200) + whole[2200:]):
+        for broken in (whole[: len(whole) // 2], b"", b"no archive"):
+            path.write_bytes(broken)
+            with pytest.raises(ValueError, match="cannot be read as ldosml crystals: it is damaged"):
+                read_crystals(path)
+        for broken in (whole[:2000] + bytes(200) + whole[2200:], whole[:60] + bytes(9) + whole[69:]):
             path.write_bytes(broken)
             with pytest.raises(ValueError, match="cannot be read as ldosml crystals"):
                 read_crystals(path)
@@ -88,6 +93,17 @@ class TestFile:
             with pytest.raises(ValueError, match="cannot be read as ldosml crystals"):
                 read_crystals(path)
 
+    def test_other_arrays_are_told(self, tmp_path):
+        np.savez(tmp_path / "dos.npz", energies=[0.0], dos=[[1.0]])
+        with pytest.raises(ValueError, match="has no header; its arrays are energies, dos"):
+            read_crystals(tmp_path / "dos.npz")
+
+    def test_a_mesh_needs_weights(self, crystals, tmp_path):
+        first = crystals[0]
+        with pytest.raises(ValueError, match=r"rocksalt-NaF on the mesh have no weights. Give those of its k-points"):
+            CrystalSet((replace(first, mesh=replace(first.mesh, weights=None)),)).write(tmp_path / "set.npz")
+        assert not list(tmp_path.iterdir())
+
     def test_an_empty_set_is_one(self, tmp_path):
         assert len(read_crystals(CrystalSet(()).write(tmp_path / "none.npz"))) == 0
 
@@ -105,11 +121,47 @@ class TestSet:
         with pytest.raises(ValueError, match="come twice"):
             CrystalSet((crystals[0], crystals[0]))
 
+    def test_summary(self, crystals):
+        told = crystals[[0, 1, -1]].summary()
+        assert (told["materials"], told["with_gap"]) == (3, 2)
+        assert told["prototypes"] == {"cscl": 1, "rocksalt": 1, "zincblende": 1}
+        assert told["elements"] == ["Al", "F", "I", "Na"]
+        assert told["kpoints"] == {"mesh": 12, "path": 18}
+        assert (told["smallest_cell"], told["largest_cell"]) == (2, 2)
+        assert CrystalSet(()).summary()["materials"] == 0
+
     def test_bands_are_those_of_mesh_and_path(self, crystals):
         bands = crystals[0].bands
         assert bands.eigenvalues.shape == (10, 7)
         assert np.isinf(bands.eigenvalues[:4, 5:]).all()
         assert bands.weights is None
+
+
+class TestMaterial:
+    """One crystal; its valence band reaches 1 eV on the mesh and 2 eV on the path, the other begins at 3.5 and at 3."""
+
+    @pytest.fixture
+    def one(self, crystals):
+        facts = (2.9, 12.0, 2.0, 1.0)
+        mesh = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[0.0, 3.5], [1.0, 4.0]], [0.5, 0.5], *facts)
+        path = CrystalBands([[0, 0, 0], [0, 0, 0.5]], [[0.0, 3.5], [2.0, 3.0]], None, *facts)
+        return replace(crystals[0], mesh=mesh, path=path)
+
+    def test_the_middle_of_the_gap_is_that_of_mesh_and_path(self, one):
+        centred = one.centred()
+        assert (centred.mesh.fermi_energy, centred.path.fermi_energy) == (2.5, 2.5)
+        assert_array_equal(centred.mesh.weights, [0.5, 0.5])
+        assert (centred.gap, centred.name) == (1.0, one.name)
+        metal = replace(one, path=replace(one.path, gap=0.0))
+        assert metal.centred().mesh.fermi_energy == 2.9
+
+    def test_both_are_needed_of_one_calculation(self, one):
+        with pytest.raises(TypeError, match="The path of rocksalt-NaF must be CrystalBands; got NoneType"):
+            replace(one, path=None)
+        with pytest.raises(ValueError, match=r"they have 2.25 and 2.5 eV.*centred\(\) moves them together"):
+            replace(one, mesh=one.mesh.centred(), path=one.path.centred())
+        with pytest.raises(ValueError, match="2 and 4"):
+            replace(one, path=replace(one.path, n_electrons=4.0))
 
 
 class TestSplit:
@@ -136,6 +188,12 @@ class TestSplit:
         train, validation, test = split_crystals(crystals, "element", ["Ag", "F"])
         assert all({"Ag", "F"} & set(m.atoms.symbols) for m in test)
         assert not {"Ag", "F"} & {*train.elements, *validation.elements}
+
+    def test_three_formulas_are_the_least(self, crystals):
+        assert [len(part) for part in split_crystals(crystals[[0, 3, 6]])] == [1, 1, 1]
+        for places in ([0, 3], [0, 1, 2]):
+            with pytest.raises(ValueError, match="1 cannot be divided into two"):
+                split_crystals(crystals[places])
 
     @pytest.mark.parametrize(
         ("by", "held_out", "message"),

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ldosml.kresolved import CrystalBands, counted_dos
+from ldosml.kresolved.model_files import FORMAT_VERSION
 from ldosml.neural import (
     Epoch,
     KOccupancyRegressor,
@@ -22,7 +23,6 @@ from ldosml.neural import (
     save_occupancy_model,
     standardized,
 )
-from ldosml.neural._tensors import VERSION
 from ldosml.neural.tight_binding import TightBindingParameters
 from ldosml.neural.training import TrainingSettings, learning_rate
 
@@ -284,7 +284,7 @@ class TestFiles:
             (lambda content: content[:-5], "is not a complete ldosml neural model, or is damaged"),
             (lambda content: b"nothing", "is not a complete ldosml neural model, or is damaged"),
             (
-                lambda content: content.replace(b'format_version":"%d"' % VERSION, b'format_version":"9"'),
+                lambda content: content.replace(b'format_version":"%d"' % FORMAT_VERSION, b'format_version":"9"'),
                 "has format '9'",
             ),
             (

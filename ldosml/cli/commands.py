@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ldosml.cli.display import Stages, emit, flattened, messages, results, table
+from ldosml.cli.display import Stages, emit, messages, results
 from ldosml.cli.judging import derive, report_errors, write_evaluation
 from ldosml.cli.options import (
     AsJson,
@@ -35,6 +34,7 @@ from ldosml.cli.options import (
 )
 from ldosml.cli.planning import print_plans
 from ldosml.cli.regressors import KernelName, Targets, check_alpha, check_leave_out, new_regressor, read_alpha
+from ldosml.cli.telling import show, told
 
 
 @app.command()
@@ -77,27 +77,21 @@ def demo(
 
 @app.command()
 def info(
-    path: Annotated[str, typer.Argument(help="A dataset (.h5), a model (.ldosml), or the name of a shipped dataset.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset (.h5), a set of crystals (.npz), a model (.ldosml, .safetensors), or the name of what "
+            "ships, such as silicon or crystals."
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Say what a dataset or a model holds, and where it came from."""
-    from ldosml import persistence
+    """Say what a dataset, a set of crystals or a model holds, and where it came from.
 
-    if zipfile.is_zipfile(path) or path.endswith(".ldosml"):
-        facts: Mapping[str, Any] = persistence.describe(path)
-    else:
-        data = open_dataset(path)
-        facts = {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
-
-    def show() -> None:
-        # By energy it is too much to read; --json has it.
-        noise = {key: value for key, value in (facts.get("label_noise") or {}).items() if key != "by_energy"}
-        rows = list(flattened({**facts, "label_noise": noise} if noise else facts))
-        shown = table(path, ("", "value"), rows)
-        shown.columns[1].justify, shown.columns[1].no_wrap = "left", False
-        results.print(shown)
-
-    emit(facts, as_json, show)
+    The name crystals is that of a set and of the weights trained on it: --json has them as crystals and model.
+    """
+    facts = told(path)
+    emit(facts, as_json, lambda: show(path, facts))
 
 
 @app.command("import")

@@ -36,7 +36,10 @@ class SplitName(StrEnum):
 @app.command(name="train-occupancy")
 def train_occupancy(
     crystals: Annotated[
-        str, typer.Argument(help="Crystals with bands (.npz, as CrystalSet.write makes it), or a shipped set.")
+        str,
+        typer.Argument(
+            help="Crystals with bands (.npz, as CrystalSet.write makes it: see data/README.md), or a shipped set."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
     preset: Annotated[

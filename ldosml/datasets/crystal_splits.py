@@ -76,4 +76,9 @@ def _composition_parts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     kinds = [f"{m.prototype} {'gap' if m.gap else 'metal'}" for m in crystals]
     formulas = [Formula(m.formula).reduce()[0].format("hill") for m in crystals]
+    if len(set(formulas)) < 2:
+        raise ValueError(
+            f"Parts share no formula, and {len(set(formulas))} cannot be divided into two. Give crystals of three "
+            "formulas at least, two of them beside those that are held out."
+        )
     return split_by_group(kinds, formulas, size, random_state)

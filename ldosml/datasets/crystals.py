@@ -6,10 +6,12 @@ import io
 import json
 import os
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
@@ -21,6 +23,8 @@ from ldosml.kresolved.bands import CrystalBands
 
 FORMAT = "ldosml crystals"
 FORMAT_VERSION = 1
+
+_PARTS = ("mesh", "path")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,6 +42,11 @@ class Material:
         Along lines of high symmetry.
     corners : tuple of (int, str)
         Index of a k-point of the path, and its label; corners at neighbouring indices end one line and begin another.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When mesh or path is missing, or they differ in their Fermi level or number of electrons.
     """
 
     name: str
@@ -47,6 +56,32 @@ class Material:
     mesh: CrystalBands
     path: CrystalBands
     corners: tuple[tuple[int, str], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what is not both mesh and path of one calculation."""
+        for part in _PARTS:
+            if not isinstance(found := getattr(self, part), CrystalBands):
+                raise TypeError(
+                    f"The {part} of {self.name} must be CrystalBands; got {type(found).__name__}. A material needs "
+                    "bands on a mesh, with the weights of its k-points, and along a path."
+                )
+        mesh, path = self.mesh, self.path
+        if (mesh.fermi_energy, mesh.n_electrons) != (path.fermi_energy, path.n_electrons):
+            raise ValueError(
+                f"Mesh and path of {self.name} must have one Fermi level and one number of electrons; they have "
+                f"{mesh.fermi_energy:g} and {path.fermi_energy:g} eV, {mesh.n_electrons:g} and {path.n_electrons:g}. "
+                "Give both the Fermi level of the mesh; Material.centred() moves them together."
+            )
+
+    def centred(self) -> Self:
+        """The same with the Fermi level in the middle of the gap over mesh and path, where there is one.
+
+        Raises ValueError where the eigenvalues do not have the gap that they are said to have; see
+        ``CrystalBands.centred``.
+        """
+        fermi_energy = self.bands.centred().fermi_energy
+        mesh, path = (replace(bands, fermi_energy=fermi_energy) for bands in (self.mesh, self.path))
+        return replace(self, mesh=mesh, path=path)
 
     @property
     def bands(self) -> CrystalBands:
@@ -132,10 +167,24 @@ class CrystalSet(Sequence[Material]):
         """Bands of each material on mesh and path, in order: the second argument."""
         return [m.bands for m in self.materials]
 
+    def summary(self) -> dict[str, Any]:
+        """Counts, as numbers and texts that JSON can hold."""
+        n_atoms = [len(m.atoms) for m in self.materials]
+        return {
+            "materials": len(self),
+            "with_gap": int((self.gaps > 0).sum()),
+            "elements": self.elements,
+            "prototypes": dict(sorted(Counter(m.prototype for m in self.materials).items())),
+            "smallest_cell": min(n_atoms, default=0),
+            "largest_cell": max(n_atoms, default=0),
+            "kpoints": {part: sum(len(getattr(m, part)) for m in self.materials) for part in _PARTS},
+        }
+
     def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything to one .npz file, which appears under its name only when complete; eigenvalues as float32.
 
-        Raises FileExistsError when the file exists and ``overwrite`` is false, OSError when writing fails.
+        Raises ValueError when a mesh has no weights, FileExistsError when the file exists and ``overwrite`` is false,
+        OSError when writing fails.
         """
         content = io.BytesIO()
         np.savez_compressed(content, **_arrays(self))
@@ -156,10 +205,12 @@ def read_crystals(path: str | os.PathLike[str]) -> CrystalSet:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of crystals {path}. Was the path typed right, and from this folder?")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} cannot be read as {FORMAT}: it is damaged, or no .npz file. Make or copy it again.")
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return _parsed({name: file[name] for name in file.files})
-    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as {FORMAT}: {error}") from error
 
 
@@ -178,9 +229,6 @@ def open_crystals(name: str) -> CrystalSet:
     """Read the crystals in a file, or load the set of this name that ships with the project."""
     path = Path(name)
     return read_crystals(path) if path.suffix or path.is_file() else load_crystals(name)
-
-
-_PARTS = ("mesh", "path")
 
 
 def _arrays(crystals: CrystalSet) -> dict[str, Any]:
@@ -220,11 +268,16 @@ def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def _weights(material: Material) -> NDArray[np.float64]:
     if material.mesh.weights is None:
-        raise ValueError(f"Bands of {material.name} on the mesh have no weights.")
+        raise ValueError(
+            f"Bands of {material.name} on the mesh have no weights. Give those of its k-points, adding up to 1; on a "
+            "full mesh, each is one over the number of k-points."
+        )
     return material.mesh.weights
 
 
 def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
+    if "header" not in arrays:
+        raise ValueError(f"it has no header; its arrays are {', '.join(arrays) or 'none'}.")
     header = json.loads(arrays.pop("header").tobytes().decode())
     if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
         raise ValueError(

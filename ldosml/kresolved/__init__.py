@@ -27,6 +27,7 @@ from ldosml.kresolved.isosurfaces import (
 from ldosml.kresolved.judged import KnownCrystal, labelled
 from ldosml.kresolved.judging import Judgement, composition_draws, judge_gaps, judge_occupancies
 from ldosml.kresolved.meshes import from_irreducible, gamma_mesh, irreducible, on_mesh, unfolded
+from ldosml.kresolved.model_files import describe_occupancy_model
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins, label_bins
 from ldosml.kresolved.paths import KPath
 from ldosml.kresolved.reliability import Reliability, reliability
@@ -55,6 +56,7 @@ __all__ = [
     "counted_bands",
     "counted_dos",
     "counted_edges",
+    "describe_occupancy_model",
     "edge_bands",
     "edge_surfaces",
     "energy_bins",

@@ -13,8 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ldosml._files import replacing
-
-VERSION = 3
+from ldosml.kresolved.model_files import FORMAT_VERSION, check_header
 
 Tensors = dict[str, Tensor]
 
@@ -30,7 +29,7 @@ def write_tensors(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         {
             "format": what,
-            "format_version": str(VERSION),
+            "format_version": str(FORMAT_VERSION),
             "spec": as_json(spec),
         },
     )
@@ -63,20 +62,10 @@ def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            _check(path, what, header)
+            check_header(path, what, header)
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(header["spec"])  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a complete {what}, or is damaged: {error}.") from error
-
-
-def _check(path: Path, what: str, header: Mapping[str, str]) -> None:
-    if header.get("format") != what:
-        raise ValueError(f"{path} is not a {what}; it calls itself {header.get('format', 'nothing')!r}.")
-    if header.get("format_version") != str(VERSION):
-        raise ValueError(
-            f"{path} has format {header.get('format_version')!r}; this version of ldosml reads {VERSION}. Train and "
-            "save it again."
-        )
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

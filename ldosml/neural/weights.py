@@ -13,12 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml._shipped import shipped_file
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import GapThreshold
+from ldosml.kresolved.model_files import FORMAT
 from ldosml.neural._tensors import check_tensors, read_tensors, write_tensors
 from ldosml.neural.checkpoint import Epoch
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import KOccupancyRegressor
-
-FORMAT = "ldosml neural model"
 
 _NOT_KEPT = ("checkpoint", "device")  # the reader's to say
 

@@ -1,0 +1,105 @@
+"""What ``ldosml info`` tells of a file, or of what ships under a name."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ldosml._shipped import shipped_file, shipped_files
+from ldosml.cli.display import flattened, results, table
+from ldosml.cli.options import open_dataset
+
+if TYPE_CHECKING:
+    from ldosml.datasets import CrystalSet
+
+Facts = dict[str, Any]
+
+_SHIPPED = {"crystals": ".npz", "model": ".safetensors"}  # what may share one name, by headings
+
+
+def told(name: str) -> Facts:
+    """Facts of a file, of a shipped dataset, or of crystals and weights that ship under a name, under a heading each.
+
+    Raises FileNotFoundError where there is neither, ValueError for a file that is damaged or something else.
+    """
+    path = Path(name)
+    if name in shipped_files(".h5"):
+        return _dataset(name)
+    if path.suffix or path.is_file():
+        return _of_file(path)
+    return _shipped(name)
+
+
+def is_several(facts: Mapping[str, Any]) -> bool:
+    """Tell whether ``told`` gave facts under headings."""
+    return set(facts) <= set(_SHIPPED)
+
+
+def show(name: str, facts: Mapping[str, Any]) -> None:
+    """Print facts for people, one table for each heading."""
+    parts = {f"{name}: {heading}": facts[heading] for heading in facts} if is_several(facts) else {name: facts}
+    for title, part in parts.items():
+        shown = table(title, ("", "value"), list(_rows(part)))
+        shown.columns[1].justify, shown.columns[1].no_wrap = "left", False
+        results.print(shown)
+
+
+def _rows(facts: Mapping[str, Any]) -> Iterator[list[str]]:
+    # By energy it is too much to read; --json has it.
+    noise = {key: value for key, value in (facts.get("label_noise") or {}).items() if key != "by_energy"}
+    return flattened({**facts, "label_noise": noise} if noise else facts)
+
+
+def _of_file(path: Path) -> Facts:
+    """By what the file begins with or holds; by its name where that tells nothing."""
+    from ldosml import persistence
+    from ldosml.datasets import read_crystals
+    from ldosml.kresolved import describe_occupancy_model
+    from ldosml.kresolved.model_files import is_safetensors
+
+    if path.suffix == ".safetensors" or (path.is_file() and is_safetensors(path)):
+        return describe_occupancy_model(path)
+    members = _members(path)
+    if "spec.json" not in members and (path.suffix == ".npz" or "header.npy" in members):
+        return _crystals(read_crystals(path))
+    if members or path.suffix == ".ldosml":
+        return persistence.describe(path)
+    return _dataset(str(path))
+
+
+def _members(path: Path) -> list[str]:
+    """Names in a zip file, which .npz and .ldosml are; none where it is not a whole one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return []
+
+
+def _shipped(name: str) -> Facts:
+    from ldosml.datasets import load_crystals
+    from ldosml.kresolved import describe_occupancy_model
+
+    found: Facts = {}
+    if name in shipped_files(_SHIPPED["crystals"]):
+        found["crystals"] = _crystals(load_crystals(name))
+    if name in shipped_files(suffix := _SHIPPED["model"]):
+        found["model"] = describe_occupancy_model(shipped_file(name, suffix, "occupancy model"))
+    if not found:
+        known = {each for suffix in (".h5", *_SHIPPED.values()) for each in shipped_files(suffix)}
+        raise FileNotFoundError(
+            f"There is no file {name}, and nothing of this name ships with ldosml; available: "
+            f"{', '.join(sorted(known))}."
+        )
+    return found
+
+
+def _dataset(name: str) -> Facts:
+    data = open_dataset(name)
+    return {**data.summary(), "label_noise": data.label_noise, "provenance": data.provenance}
+
+
+def _crystals(data: CrystalSet) -> Facts:
+    return {**data.summary(), "provenance": data.provenance}

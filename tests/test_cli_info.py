@@ -1,7 +1,9 @@
 """ldosml info: of datasets, sets of crystals, and models. Neural models are told of without PyTorch."""
 
+import importlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from ldosml.cli import main
 from ldosml.datasets import load_crystals, read_crystals
 from ldosml.kresolved import describe_occupancy_model
 
+EXAMPLE = Path(__file__).parents[1] / "data" / "crystals" / "examples" / "rocksalt-BaO.cif"
 SPEC = {
     "parameters": {"preset": {"d": 8}, "n_bins": 32},
     "config": {"d": 8, "n_bins": 32},
@@ -152,3 +155,15 @@ def test_arrays_of_another_kind(capsys, tmp_path):
     np.savez(tmp_path / "dos.npz", energies=[0.0], dos=[[1.0]])
     code, _, err = run(capsys, tmp_path / "dos.npz")
     assert (code, "it has no header; its arrays are energies, dos" in err) == (1, True), err
+
+
+def test_neural_says_what_to_install():
+    with pytest.raises(ImportError, match=r"torch is missing|safetensors is missing") as caught:
+        importlib.import_module("ldosml.neural")
+    assert "pip install 'ldosml[neural]'" in str(caught.value)
+
+
+def test_the_commands_say_it_too(capsys, tmp_path):
+    assert main(["bands", str(EXAMPLE), "-o", str(tmp_path / "out")]) == 1
+    assert "pip install 'ldosml[neural]'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()

@@ -108,6 +108,17 @@ def test_fermi_surface_or_edges(metallic, presence, structure, tmp_path, capsys)
             assert len(told["surfaces"]) == 2
 
 
+def test_copper_has_a_fermi_surface_and_salt_has_edges(structure, tmp_path, capsys):
+    """By the weights that ship."""
+    for name, labels in (("fcc", ["band 6"]), ("rocksalt", ["valence edge", "conduction edge"])):
+        assert run("fermi-surface", structure(name), "-o", tmp_path / name, "--mesh", 9, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [one["label"] for one in told["surfaces"]] == labels
+        triangles = np.array(read(tmp_path / name / "triangles.csv")[1:])
+        assert len(triangles) == sum(one["triangles"] for one in told["surfaces"]) > 100
+        assert set(triangles[:, 0]) == set(labels)
+
+
 def test_a_depth_is_not_for_metals(metallic, structure, tmp_path, capsys):
     arguments = ("fermi-surface", structure("bcc"), "--model", metallic, "--mesh", 5, "--depth", 0.5, "--json")
     assert run(*arguments, "-o", tmp_path / "out") == 0

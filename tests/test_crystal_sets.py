@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.formula import Formula
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import CrystalSet, Material, read_crystals, split_crystals
+from ldosml.datasets import CrystalSet, Material, load_crystals, read_crystals, split_crystals
 from ldosml.kresolved import CrystalBands
 
 SYMBOLS = ("Na", "K", "Cs", "Cu", "Ag", "Al")
@@ -208,3 +208,12 @@ class TestSplit:
     def test_bad_input(self, crystals, by, held_out, message):
         with pytest.raises(ValueError, match=message):
             split_crystals(crystals, by, held_out)
+
+
+def test_reserved_formulas_are_in_no_shipped_crystal():
+    """In whatever structure; they stay for a check by others."""
+    crystals = load_crystals()
+    reserved = {Formula(name).reduce()[0].format("hill") for name in crystals.provenance["reserved"]}
+    assert len(reserved) == 38
+    assert {"GaP", "Mg2Si", "KO3Ta"} <= reserved
+    assert not reserved & {m.atoms.symbols.formula.reduce()[0].format("hill") for m in crystals}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.spacegroup import crystal as space_group
 from neural_cases import CRYSTALS, conventional, disguised
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -66,6 +67,35 @@ class TestStandardized:
         found = [np.sort(graph.distances[graph.targets == number]) for number in numbers]
         assert any(np.allclose(each, distances[: len(each)], atol=1e-4) for each in found)
         assert all(distances[len(each)] > each[-1] + 1e-3 for each in found[:1])
+
+
+CENTRED = {  # conventional cells, of the centrings that CRYSTALS do not have, too
+    "R": space_group("Bi", [(0, 0, 0.234)], spacegroup=166, cellpar=[4.55, 4.55, 11.86, 90, 90, 120]),
+    "I": space_group("In", [(0, 0, 0)], spacegroup=139, cellpar=[3.25, 3.25, 4.95, 90, 90, 90]),
+    "C": space_group("I", [(0, 0.154, 0.117)], spacegroup=64, cellpar=[7.1, 4.7, 9.8, 90, 90, 90]),
+    "A": space_group(["Li", "F"], [(0, 0, 0), (0.5, 0, 0.3)], spacegroup=38, cellpar=[4.0, 5.5, 5.8, 90, 90, 90]),
+    "I, polar": space_group(["Li", "F"], [(0, 0, 0), (0, 0, 0.4)], spacegroup=107, cellpar=[3.6, 3.6, 5.8, 90, 90, 90]),
+}
+
+
+@pytest.mark.parametrize("name", CENTRED)
+def test_every_centring(name):
+    """The primitive cell is smaller than the conventional one, and k-points of both are the same vectors."""
+    atoms = CENTRED[name]
+    crystal = standardized(atoms)
+    assert len(crystal) in (len(atoms) // 2, len(atoms) // 3)
+    kpoints = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+    vectors = kpoints @ atoms.cell.reciprocal()
+    expected = primitive_kpoints(atoms, kpoints)
+    assert_allclose(
+        np.linalg.norm(expected @ crystal.atoms().cell.reciprocal(), axis=1), np.linalg.norm(vectors, axis=1)
+    )
+    for other in (crystal.atoms(), atoms * (1, 2, 1)):
+        # What is turned with the crystal stays the same fractions of its cell.
+        turned = disguised(other, 1)
+        assert_allclose(standardized(turned).cell, crystal.cell, atol=1e-6)
+        both = primitive_kpoints(other, kpoints), primitive_kpoints(turned, kpoints)
+        assert_allclose(distance_from_star(crystal, *both), 0, atol=1e-6)
 
 
 class TestPointGroup:

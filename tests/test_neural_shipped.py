@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase.build import bulk
-from neural_cases import torch  # noqa: F401  skips where torch is missing
+from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401  skips where torch is missing
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import judge_occupancies
@@ -60,3 +60,27 @@ def test_gaps_that_everyone_knows(model, name, gap):
 
 def test_copper_has_eleven_electrons(model):
     assert electronic_structure(model, bulk("Cu"), n_path=60, mesh=4).n_electrons == pytest.approx(11, abs=1)
+
+
+@pytest.mark.parametrize("name", ["rocksalt", "perovskite", "bcc"])
+def test_any_cell_has_the_same_gap_and_dos(model, name):
+    atoms = CRYSTALS[name]
+    expected = electronic_structure(model, atoms, n_path=60, mesh=4)
+    assert expected.gap.is_metal == (name == "bcc")
+    for cell in (disguised(atoms), conventional(name), atoms * (2, 1, 1)):
+        found = electronic_structure(model, cell, n_path=60, mesh=4)
+        assert found.gap.gap == expected.gap.gap
+        np.testing.assert_allclose(found.dos.values, expected.dos.values, atol=1e-3)
+        if name != "bcc":
+            assert (np.asarray(found.dos.values)[0] == 0).sum() >= round(expected.gap.gap / model.grid_.step) - 1
+
+
+def test_edges_of_silicon(model):
+    """The valence edge at Gamma, the conduction edge on the line to X, at 0.85 of it by PBE."""
+    found = electronic_structure(model, bulk("Si"), n_path=200)
+    valence, conduction = found.edges
+    np.testing.assert_allclose(valence, 0, atol=0.1)
+    x = np.sort(np.abs(conduction - np.round(conduction)))
+    assert x[0] == pytest.approx(0, abs=0.02)  # on that line two fractions agree, and the third is zero
+    assert x[1] == pytest.approx(x[2], abs=0.02)
+    assert x[1] > 0.25

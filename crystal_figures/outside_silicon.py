@@ -22,6 +22,7 @@ from ldosml.plotting import band_figure, write_figure
 
 HERE = Path(__file__).resolve().parent
 FILLED = 4
+CORNERS = "GXUKGLWX"  # of their path; a jump from U to K
 HIGHEST = 4.0  # eV above the valence edge, up to which eigenvalues are compared: above, their basis ends
 
 
@@ -73,9 +74,9 @@ def ask(model: KOccupancyRegressor, atoms, theirs: CrystalBands):
         f"k-points {flat.mean():.3f}"
     )
     turns = np.flatnonzero(np.abs(np.diff(theirs.kpoints, 2, axis=0)).max(axis=1) > 1e-3) + 1
-    corners = [0, *turns.tolist(), len(theirs) - 1]
-    path = KPath(theirs.kpoints, np.asarray(atoms.cell), tuple((place, "") for place in sorted(set(corners))))
-    return band_figure(found, path, bands=theirs.relative)
+    places = [0, *turns.tolist(), len(theirs) - 1]
+    path = KPath(theirs.kpoints, np.asarray(atoms.cell), tuple(zip(places, CORNERS, strict=True)))
+    return band_figure(found, path, bands=theirs.relative, bands_label="eigenvalues of the other code")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Bands, DOS and isosurfaces of six crystals that a model has never seen: best, middle and worst, metals and others.
+"""Bands, DOS and isosurfaces of six crystals that a model has never seen: best, median and worst, metals and others.
 
     python crystal_figures/pages.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
 
@@ -39,7 +39,7 @@ from ldosml.plotting import band_figure, isosurface_figure, write_figure
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.2  # eV, of the DOS: a mesh of 8x8x8 shows every k-point otherwise
 MESH = 8  # of the crystals' eigenvalues
-RANKS = ("best", "middle", "worst")
+RANKS = ("best", "median", "worst")
 
 
 def ranked(model: KOccupancyRegressor, crystals: CrystalSet) -> list[tuple[Material, float]]:

@@ -47,6 +47,7 @@ def plot_band_image(
     path: KPath,
     *,
     bands: ArrayLike | None = None,
+    bands_label: str = "DFT eigenvalues",
     low: float = -np.inf,
     high: float = np.inf,
 ) -> QuadMesh:
@@ -60,6 +61,8 @@ def plot_band_image(
     path : KPath
     bands : array (n_kpoints, n_bands), optional
         Eigenvalues in the zero of the bins, eV, in any order; infinite ones are left out.
+    bands_label : str
+        What they are.
     low, high : float
         Drawn are the energies between, eV.
 
@@ -79,7 +82,7 @@ def plot_band_image(
     edges = grid.edges
     image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, rasterized=True)
     if bands is not None:
-        _draw_bands(ax, x, np.asarray(bands, dtype=np.float64))
+        _draw_bands(ax, x, np.asarray(bands, dtype=np.float64), bands_label)
     _name_corners(ax, path)
     _finish_energies(ax, max(low, edges[0]), min(high, edges[-1]))
     ax.set_ylabel(ENERGY_LABELS[grid.reference], fontsize=FONT)
@@ -127,6 +130,7 @@ def band_figure(
     path: KPath,
     *,
     bands: ArrayLike | None = None,
+    bands_label: str = "DFT eigenvalues",
     dos: DOS | None = None,
     reference_dos: DOS | None = None,
     low: float = -np.inf,
@@ -139,7 +143,7 @@ def band_figure(
     figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
     ratios = [1.0] if dos is None else [3.0, 1.0]
     axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
-    image = plot_band_image(axes[0], occupancy, path, bands=bands, low=low, high=high)
+    image = plot_band_image(axes[0], occupancy, path, bands=bands, bands_label=bands_label, low=low, high=high)
     handles, names = axes[0].get_legend_handles_labels()
     if dos is not None:
         limits = axes[0].get_ylim()
@@ -217,10 +221,10 @@ def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayL
     return figure
 
 
-def _draw_bands(ax: Axes, x: Floats, bands: Floats) -> None:
+def _draw_bands(ax: Axes, x: Floats, bands: Floats, label: str) -> None:
     check_shape("bands", bands, (len(x), None), "n_kpoints of the path, n_bands")
     k, n = np.nonzero(np.isfinite(bands))
-    ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=2.4, markeredgewidth=0, label="DFT eigenvalues")
+    ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=2.4, markeredgewidth=0, label=label)
 
 
 def _name_corners(ax: Axes, path: KPath) -> None:

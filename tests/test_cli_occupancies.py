@@ -81,6 +81,15 @@ def test_bands(model, structure, tmp_path, capsys, ending):
     assert {path.name for path in out.iterdir()} == {"bands.csv", "bands.json", "bands.pdf", "bands.png"}
 
 
+def test_bands_along_the_path_of_the_materials_project(model, structure, tmp_path, capsys):
+    pytest.importorskip("pymatgen")
+    out = tmp_path / "out"
+    arguments = ("bands", structure("bcc"), "--model", model, "-o", out, "--path", "latimer-munro", "--json")
+    assert run(*arguments) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == []
+    assert {row[0] for row in read(out / "bands.csv")[1:]} == {"", "G", "a", "d", "e", "g"}
+
+
 def test_dos_holds_its_electrons_and_tells_properties(model, structure, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("dos", structure("fcc"), "--model", model, "-o", out, "--mesh", 4) == 0

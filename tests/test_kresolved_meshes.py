@@ -1,7 +1,10 @@
 """Brillouin zones, paths and meshes of k-points: against geometry, and against what symmetry says."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.cell import Cell
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from tight_binding import CELLS, lattice_operations, s_band
 
+from ldosml.datasets import load_crystals
 from ldosml.kresolved import (
     KPath,
     KResolvedOccupancy,
@@ -25,6 +29,12 @@ from ldosml.kresolved import (
 )
 
 ANY_CELL = arrays(np.float64, (3, 3), elements=st.floats(-3, 3)).map(lambda m: m + 4 * np.eye(3))
+
+
+def n_keeping(kpoint, cell):
+    """How many operations of the lattice leave a k-point where it is, up to reciprocal lattice vectors."""
+    moved = lattice_operations(cell) @ kpoint - kpoint
+    return int(np.isclose(moved, np.round(moved), atol=1e-6).all(axis=1).sum())
 
 
 class TestBrillouinZone:
@@ -100,7 +110,37 @@ class TestPath:
         centred = np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]) @ cell
         assert "S₁" in " ".join(KPath.from_cell(centred, 120).ticks[1])
 
+    @pytest.mark.parametrize("name", ["diamond-Si", "bcc-W", "hcp-Mg", "perovskite-SrZrO3"])
+    def test_corners_of_latimer_and_munro_are_special_by_symmetry(self, name):
+        """As many operations leave them where they are as points between them, and of one of two corners more."""
+        pytest.importorskip("pymatgen")
+        atoms = load_crystals()[name].atoms
+        path = KPath.latimer_munro(atoms, 150)
+        assert "Γ" in path.ticks[1]
+        lines = [(a, b) for (a, _), (b, _) in pairwise(path.corners) if b > a + 1]
+        assert len(lines) > 5
+        for a, b in lines:
+            start, end, within = (n_keeping(path.kpoints[i], atoms.cell.array) for i in (a, b, a + (b - a) // 3))
+            assert max(start, end) > within
+            assert min(start, end) >= within > 1
+
+    def test_corners_of_latimer_and_munro_do_not_depend_on_the_choice_of_vectors(self):
+        """A flat cell whose centred primitive vectors are not reduced; pymatgen alone would warn, and may be wrong."""
+        pytest.importorskip("pymatgen")
+        centred = np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]])
+        cell = centred @ Cell.fromcellpar([3, 3, 9, 90, 90, 90]).array
+        sheared = np.array([[1, 1, 0], [0, 1, 0], [0, -1, 1]]) @ cell
+        first, second = (KPath.latimer_munro(Atoms("In", cell=given, pbc=True), 60) for given in (cell, sheared))
+        assert first.distances[-1] == pytest.approx(second.distances[-1])
+        lengths = [
+            np.sort(np.linalg.norm(path.kpoints[[i for i, _ in path.corners]] @ reciprocal_lattice(path.cell), axis=1))
+            for path in (first, second)
+        ]
+        assert_allclose(*lengths, atol=1e-6)
+
     def test_bad_input(self):
+        with pytest.raises(ValueError, match="must span a volume"):
+            KPath.latimer_munro(Atoms("In"), 60)
         assert len(KPath.from_cell(np.eye(3), 4)) > 4  # every line has both of its ends
         with pytest.raises(ValueError, match="n_kpoints must be a positive number"):
             KPath.from_cell(np.eye(3), 0)

@@ -7,6 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     from ldosml.neural import ElectronicStructure, KOccupancyRegressor
     from ldosml.properties import PropertyTable
 
+
+class PathName(StrEnum):
+    """Lines through the Brillouin zone."""
+
+    setyawan_curtarolo = "setyawan-curtarolo"
+    latimer_munro = "latimer-munro"
+
+
 Structure = Annotated[Path, typer.Argument(help="One crystal: CIF, POSCAR, or another format that ASE reads.")]
 Model = Annotated[
     str, typer.Option(help="A model that train-occupancy wrote (.safetensors), or the name of a shipped one.")
@@ -62,6 +71,10 @@ def bands(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
         "ldosml-bands"
     ),
+    path: Annotated[
+        PathName,
+        typer.Option(help="Of the lattice, or, as the Materials Project has it, of the crystal, which needs pymatgen."),
+    ] = PathName.setyawan_curtarolo,
     n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = _N_PATH,
     mesh: Annotated[
         int,
@@ -74,7 +87,8 @@ def bands(
 ) -> None:
     """Predict the bands of a crystal along a path: which energies hold states, by probability; gap, metal or not."""
     stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
-    found, cautions = _asked(_opened(model, device, stages), structure, n_kpoints, mesh, allow_unknown, stages)
+    loaded = _opened(model, device, stages)
+    found, cautions = _asked(loaded, structure, n_kpoints, mesh, allow_unknown, stages, path)
     facts = _facts(structure, model, found, cautions)
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure
@@ -183,7 +197,13 @@ def _opened(name: str, device: str, stages: Stages) -> KOccupancyRegressor:
 
 
 def _asked(
-    model: KOccupancyRegressor, structure: Path, n_path: int, mesh: int, allow_unknown: bool, stages: Stages
+    model: KOccupancyRegressor,
+    structure: Path,
+    n_path: int,
+    mesh: int,
+    allow_unknown: bool,
+    stages: Stages,
+    path: PathName = PathName.setyawan_curtarolo,
 ) -> tuple[ElectronicStructure, list[str]]:
     """The answer, and what was warned of, which is printed, too."""
     from ldosml.neural import electronic_structure
@@ -191,7 +211,9 @@ def _asked(
     atoms = _one_structure(structure)
     with stages(f"Asking for {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = electronic_structure(model, atoms, n_path=n_path, mesh=mesh, allow_unknown=allow_unknown)
+        found = electronic_structure(
+            model, atoms, n_path=n_path, path=path.value, mesh=mesh, allow_unknown=allow_unknown
+        )
     cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
     print_cautions(cautions)
     return found, cautions

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
+from ase import Atoms
 from ase.cell import Cell
 from ase.dft.kpoints import BandPath, parse_path_string
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +18,11 @@ from ldosml.kresolved.brillouin import reciprocal_lattice
 
 Floats = NDArray[np.float64]
 
+PathKind = Literal["setyawan-curtarolo", "latimer-munro"]
+"""Which corners a path joins: the lattice's (``KPath.from_cell``), or the crystal's (``KPath.latimer_munro``)."""
+
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_PLAIN = str.maketrans("", "", "_{}")  # of pymatgen's subscripts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,11 +85,51 @@ class KPath:
         >>> " ".join(path.ticks[1])
         'Γ X W K Γ L U W L K|U X'
         """
-        vectors = np.asarray(cell, dtype=np.float64)
+        return cls._drawn(np.asarray(cell, dtype=np.float64), n_kpoints)
+
+    @classmethod
+    def latimer_munro(cls, atoms: Atoms, n_kpoints: int) -> Self:
+        """Make the path that the Materials Project takes, and with it Park et al. (see ``occupancy``).
+
+        J. M. Munro et al., npj Comput. Mater. 6, 112 (2020), as pymatgen has it (``pip install 'ldosml[dft]'``): it
+        joins the points, and follows the lines, that are special by the symmetry of the whole crystal. Names of corners
+        are theirs, lower-case letters but for Gamma.
+
+        Parameters
+        ----------
+        atoms : Atoms
+            A primitive cell; k-points are fractions of its reciprocal lattice vectors.
+        n_kpoints : int
+            In all, up to rounding; more where a line of the path would have none.
+
+        Raises
+        ------
+        ValueError
+            When the lattice vectors span no volume, or no k-points are asked for.
+        ImportError
+            When pymatgen is missing.
+        """
+        vectors = np.asarray(atoms.cell, dtype=np.float64)
+        reciprocal_lattice(vectors)  # before pymatgen says so in its words
+        points, lines = _latimer_munro(atoms)
+        # ASE reads names of one capital letter with digits only.
+        plain = {name: f"P{number}" for number, name in enumerate(points)}
+        path = cls._drawn(
+            vectors,
+            n_kpoints,
+            path=",".join("".join(plain[name] for name in line) for line in lines),
+            special_points={plain[name]: point for name, point in points.items()},
+        )
+        names = {short: "G" if name == "Γ" else name.translate(_PLAIN) for name, short in plain.items()}
+        return cls(path.kpoints, vectors, tuple((index, names[short]) for index, short in path.corners))
+
+    @classmethod
+    def _drawn(cls, vectors: Floats, n_kpoints: int, **given: Any) -> Self:
+        """Along what ASE makes of a cell and what is ``given``."""
         reciprocal_lattice(vectors)  # or the error says what is wrong
         check_positive("n_kpoints", n_kpoints)
         n = int(np.ceil(n_kpoints))
-        while (corners := _corners(found := Cell(vectors).bandpath(npoints=n))) is None:  # type: ignore[no-untyped-call]
+        while (corners := _corners(found := Cell(vectors).bandpath(npoints=n, **given))) is None:  # type: ignore[no-untyped-call]
             n += n // 4 + 1
         return cls(found.kpts, vectors, corners)
 
@@ -121,6 +167,29 @@ class KPath:
         """Pairs of neighbouring k-points that no line connects."""
         places = [index for index, _ in self.corners]
         return [(a, b) for a, b in pairwise(places) if b == a + 1 and not np.allclose(self.kpoints[a], self.kpoints[b])]
+
+
+def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
+    """Names and fractions of the corners, and the lines between them.
+
+    pymatgen finds the right zone only for reduced lattice vectors, so it is asked with these.
+    """
+    try:
+        from pymatgen.io.ase import AseAtomsAdaptor
+        from pymatgen.symmetry.bandstructure import HighSymmKpath
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "Paths of Latimer and Munro need pymatgen. Install it by\n    pip install 'ldosml[dft]'"
+        ) from error
+    cell, operation = atoms.cell.minkowski_reduce()
+    reduced = atoms.copy()  # type: ignore[no-untyped-call]
+    reduced.set_cell(cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of spglib, which pymatgen calls
+        crystal = AseAtomsAdaptor.get_structure(reduced)
+        found = HighSymmKpath(crystal, path_type="latimer_munro").kpath  # type: ignore[no-untyped-call]
+    points = {name: np.linalg.solve(operation, point) for name, point in found["kpoints"].items()}
+    return points, found["path"]
 
 
 def _corners(found: BandPath) -> tuple[tuple[int, str], ...] | None:

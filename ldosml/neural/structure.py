@@ -25,6 +25,7 @@ from ldosml.kresolved import (
     raw_dos,
     without_gap_states,
 )
+from ldosml.kresolved.paths import PathKind
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.filling import with_deep_states
 from ldosml.neural.regressor import KOccupancyRegressor
@@ -93,6 +94,7 @@ def electronic_structure(
     atoms: Atoms,
     *,
     n_path: int = 200,
+    path: PathKind = "setyawan-curtarolo",
     mesh: int = 8,
     fermi: FermiLevel = "known",
     allow_unknown: bool = False,
@@ -106,7 +108,9 @@ def electronic_structure(
     atoms : Atoms
         In any cell; described by its standardised primitive one.
     n_path : int
-        k-points along the path of Setyawan and Curtarolo (``KPath.from_cell``), up to rounding.
+        k-points along the path, up to rounding.
+    path : {"setyawan-curtarolo", "latimer-munro"}
+        Which one: ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
     mesh : int
         k-points along each reciprocal lattice vector; asked for are those that symmetry leaves.
     fermi : {"known", "counted"}
@@ -121,19 +125,26 @@ def electronic_structure(
     ValueError
         When the crystal is refused (see ``standardized``), has unknown elements, or there are too few k-points; when
         electrons are to be counted, and the model has no counts or tight binding does not tell their number.
+    ImportError
+        When pymatgen is missing, for the path of Latimer and Munro.
     """
     check_choice("fermi", fermi, get_args(FermiLevel))
+    check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
-    path = KPath.from_cell(crystal.cell, n_path)
+    line = _path(crystal, path, n_path)
     kpoints, weights, _ = _irreducible_mesh(crystal, mesh)
-    both = np.concatenate([path.kpoints, kpoints])
+    both = np.concatenate([line.kpoints, kpoints])
     found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
-    n, level = len(path), 0.0
+    n, level = len(line), 0.0
     if fermi == "counted":
         level = _counted_fermi_level(model, crystal, replace(_part(found, slice(n, None)), weights=weights))
         found = found.referred_to(level)
     along, on_mesh = (_part(found, part) for part in (slice(0, n), slice(n, None)))
-    return ElectronicStructure(crystal, path, along, replace(on_mesh, weights=weights), model.gap(found), level)
+    return ElectronicStructure(crystal, line, along, replace(on_mesh, weights=weights), model.gap(found), level)
+
+
+def _path(crystal: Crystal, kind: PathKind, n: int) -> KPath:
+    return KPath.latimer_munro(crystal.atoms(), n) if kind == "latimer-munro" else KPath.from_cell(crystal.cell, n)
 
 
 def _counted_fermi_level(model: KOccupancyRegressor, crystal: Crystal, mesh: KResolvedOccupancy) -> float:

@@ -172,17 +172,20 @@ def edges(eigenvalues: np.ndarray, n_electrons: float) -> dict[str, float]:
     return {"gap": cbm - vbm, "vbm": vbm, "cbm": cbm, "direct_gap": direct}
 
 
-def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object]]:
-    """The crystal, arrays and facts of one material; the search for its volume begins at ``start``, angstrom^3."""
-    volume, volumes, energies = fit_volume(material, start)
-    atoms = crystal(material, volume)
+def self_consistent(atoms: Atoms) -> Atoms:
+    """The crystal with a calculator that has its density, on the mesh of the set."""
     atoms.calc = _calculator(SETTINGS["mesh"], convergence={"density": 1e-4, "eigenstates": 1e-6})
     atoms.get_potential_energy()
-    weights = atoms.calc.get_k_point_weights()
-    mesh = atoms.calc.get_ibz_k_points()
+    return atoms
+
+
+def describe(
+    material: Material, atoms: Atoms, mesh: np.ndarray, weights: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Arrays and facts of a crystal that ``self_consistent`` made, its bands on a mesh with weights and on its path."""
     path, corners = band_path(material, np.array(atoms.cell), SETTINGS["path_density"])
     n_electrons = atoms.calc.get_number_of_electrons()
-    bands = _guess_bands(n_electrons, volume, material.expected == "metal")
+    bands = _guess_bands(n_electrons, atoms.get_volume(), material.expected == "metal")
     ends = np.unique(np.round(path[[index for index, _ in corners]], 9), axis=0)
     eigenvalues = complete_bands(atoms.calc, np.concatenate([mesh, path]), ends, bands)
     arrays = {
@@ -191,8 +194,6 @@ def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarr
         "mesh_eigenvalues": _rounded(eigenvalues[: len(mesh)]),
         "path_kpoints": path,
         "path_eigenvalues": _rounded(eigenvalues[len(mesh) :]),
-        "volumes": np.array(volumes),
-        "energies": np.array(energies),
     }
     info = {
         "name": material.name,
@@ -204,7 +205,21 @@ def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarr
         "energy_max": float(eigenvalues[:, -1].min()),
         **edges(eigenvalues, n_electrons),
     }
-    return atoms, arrays, info
+    return arrays, info
+
+
+def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object]]:
+    """The crystal, arrays and facts of one material; the search for its volume begins at ``start``, angstrom^3."""
+    volume, volumes, energies = fit_volume(material, start)
+    atoms = self_consistent(crystal(material, volume))
+    mesh, weights = atoms.calc.get_ibz_k_points(), atoms.calc.get_k_point_weights()
+    arrays, info = describe(material, atoms, mesh, weights)
+    return atoms, arrays | {"volumes": np.array(volumes), "energies": np.array(energies)}, info
+
+
+def dated(settings: dict[str, object]) -> dict[str, object]:
+    """What this process took, when, and how it computed."""
+    return {"seconds": round(time.process_time(), 1), "date": date.today().isoformat(), "settings": settings}
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -231,11 +246,10 @@ def compute_one(name: str, folder: Path) -> None:
     """What the process of one material does: its record, or an exception."""
     material = next(material for material in plan() if material.name == name)
     atoms, arrays, info = compute(material, learned_volume(material, folder))
-    seconds = round(time.process_time(), 1)
-    extra = {"seconds": seconds, "date": date.today().isoformat(), "settings": SETTINGS}
+    extra = dated(SETTINGS)
     write_record(folder / f"{name}.npz", atoms, arrays, info | extra)
     per_atom = atoms.get_volume() / len(atoms)
-    print(f"{name}: {seconds:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 an atom", flush=True)
+    print(f"{name}: {extra['seconds']:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 an atom", flush=True)
 
 
 def run(name: str, folder: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import machine
 import numpy as np
-from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal
+from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal, TightBindingAlone
 
 from ldosml.datasets import CrystalSet, open_crystals, split_crystals
 from ldosml.energy import EnergyGrid
@@ -48,7 +48,7 @@ PAPER = {
     "DOS scaled: r": 0.66,
 }
 WIDTHS = (0.0, 0.2)  # eV
-NEIGHBOR_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # eV
+WIDTHS_OF_LABELS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # eV
 N_DRAWS = 1000
 TRUE = "true occupancies: "
 NAMES = ("training", "validation", "test")
@@ -94,14 +94,20 @@ def fit_prior(parts: Parts, grid: EnergyGrid) -> ClassPrior:
 
 def fit_nearest(parts: Parts, grid: EnergyGrid) -> NearestCrystal:
     """Nearest crystal, with the width of labels that gives the least log loss on validation crystals."""
-    training, validation, _ = parts
+    training = parts[0]
+    model = NearestCrystal(grid=grid).fit(training.crystals, [m.mesh for m in training], training.gaps)
+    return with_best_width(model, parts[1])
+
+
+def with_best_width(model, validation: CrystalSet):
+    """The model with the ``width`` that gives the least log loss on validation crystals."""
     losses = []
-    for width in NEIGHBOR_WIDTHS:
-        model = NearestCrystal(width, grid).fit(training.crystals, [m.mesh for m in training], training.gaps)
+    for width in WIDTHS_OF_LABELS:
+        model.width = width
         found = on_mesh(model, validation), along_path(model, validation)
         judged = judge_occupancies(validation, *found, smearing_widths=(), n_draws=1)
         losses.append(judged.estimates["log loss of a bin"].value)
-    model.width = NEIGHBOR_WIDTHS[int(np.argmin(losses))]
+    model.width = WIDTHS_OF_LABELS[int(np.argmin(losses))]
     return model
 
 
@@ -147,19 +153,24 @@ def main() -> None:
     start = time.perf_counter()
     ours = judge(model, parts, allow_unknown=True)
     seconds = time.perf_counter() - start
-    prior, nearest = fit_prior(parts, model.grid_), fit_nearest(parts, model.grid_)
+    nearest = fit_nearest(parts, model.grid_)
+    bound = with_best_width(TightBindingAlone(model.network_.tight_binding, grid=model.grid_), parts[1])
     baselines = {
-        "class prior": judge(prior, parts),
+        "class prior": judge(fit_prior(parts, model.grid_), parts),
         "nearest crystal": judge(nearest, parts),
+        "tight binding alone": judge(bound, parts),
     }
     kernel, chosen = judge_kernel(parts, model.grid_)
     main_ones = {"ours": ours["anywhere, mae" if "anywhere, mae" in ours else "max, mae"]} | {
         name: one["max, mae"] for name, one in baselines.items()
     }
-    # Wide labels, best for its log loss, would close its gaps: it has those of its neighbours.
-    main_ones["nearest crystal"].estimates.update(
-        judge_gaps(parts[2].gaps, nearest.predict_gaps(parts[2].crystals), composition_draws(parts[2], N_DRAWS))
-    )
+    # Wide labels, best for log loss, would close gaps: these have their own.
+    draws = composition_draws(parts[2], N_DRAWS)
+    for name, gaps in (
+        ("nearest crystal", nearest.predict_gaps(parts[2].crystals)),
+        ("tight binding alone", bound.predict_gaps(parts[2])),
+    ):
+        main_ones[name].estimates.update(judge_gaps(parts[2].gaps, gaps, draws))
     columns = {"Park et al.": {name: Estimate(value) for name, value in PAPER.items()}}
     columns |= {name: without_true(one) for name, one in main_ones.items()} | {"averaged kernel": kernel}
     columns["true occupancies"] = of_true_occupancies(main_ones["ours"])
@@ -178,7 +189,7 @@ def main() -> None:
         "parts": {name: part.names for name, part in zip(NAMES, parts, strict=True)},
         "ours": {name: one.to_dict() for name, one in ours.items()},
         **{model: {name: one.to_dict() for name, one in found.items()} for model, found in baselines.items()},
-        "nearest crystal width": nearest.width,
+        "widths of labels": {"nearest crystal": nearest.width, "tight binding alone": bound.width},
         "averaged kernel": {name: one.to_dict() for name, one in kernel.items()} | chosen,
         "by DOS error": named,
     }

@@ -38,7 +38,6 @@ from ldosml.plotting import band_figure, isosurface_figure, write_figure
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.2  # eV, of the DOS: a mesh of 8x8x8 shows every k-point otherwise
-MESH = 8  # of the crystals' eigenvalues
 RANKS = ("best", "median", "worst")
 
 
@@ -77,8 +76,9 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
     """Fermi surfaces, or those a tenth of the bands' widths within both edges, as DFT and the model say it is."""
     found = electronic_structure(model, material.atoms, allow_unknown=True)
     cell, given = found.crystal.cell, primitive_kpoints(material.atoms, material.mesh.kpoints)
-    full = unfolded(given, material.mesh.relative, point_group(found.crystal), MESH).reshape(MESH**3, -1)
-    kpoints = gamma_mesh(MESH)[0]
+    n = round(material.mesh.weights.min() ** (-1 / 3))  # Gamma has the least weight
+    full = unfolded(given, material.mesh.relative, point_group(found.crystal), n).reshape(n**3, -1)
+    kpoints = gamma_mesh(n)[0]
     predicted = isosurfaces(model, found.crystal, metal=found.gap.is_metal, allow_unknown=True)
     reference: tuple[Isosurface, ...]
     if material.gap:

@@ -178,6 +178,12 @@ class TestSplit:
         again = split_crystals(crystals, test_size=0.2, validation_size=0.1)
         assert [part.names for part in again] == [part.names for part in parts]
 
+    def test_by_given_formulas(self, crystals):
+        """In whatever order and multiple they are written."""
+        train, validation, test = split_crystals(crystals, held_out=["Cl2Na2", "KF"])
+        assert sorted(m.formula for m in test) == ["KF"] * 3 + ["NaCl"] * 3
+        assert not self.formulas(test) & (self.formulas(train) | self.formulas(validation))
+
     def test_by_prototype(self, crystals):
         train, validation, test = split_crystals(crystals, "prototype", ["cscl"])
         assert {m.prototype for m in test} == {"cscl"}
@@ -198,8 +204,9 @@ class TestSplit:
     @pytest.mark.parametrize(
         ("by", "held_out", "message"),
         [
-            ("composition", ["F"], "held_out names"),
-            ("element", [], "held_out names"),
+            ("composition", ["KrF"], "of which KrF are not there"),
+            ("composition", ["no formula"], "must be like TiAlCu2; got 'no formula'"),
+            ("element", [], "held_out names the elements of the test part; got none"),
             ("element", ["Xe"], "Xe are not there"),
             ("prototype", ["cscl", "rocksalt", "zincblende"], "not all"),
             ("species", ["F"], "by must be one of"),

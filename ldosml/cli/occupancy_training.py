@@ -52,7 +52,7 @@ def train_occupancy(
     patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 10,
     split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
     held_out: Annotated[
-        list[str] | None, typer.Option(help="Prototype or element of the test part; repeat for each.")
+        list[str] | None, typer.Option(help="Formula, prototype or element of the test part; repeat for each.")
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")

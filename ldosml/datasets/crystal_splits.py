@@ -37,9 +37,9 @@ def split_crystals(
         proportion); or only the prototypes of ``held_out``; or only crystals with an element of ``held_out``. The
         validation part is always divided from training by composition.
     held_out : sequence of str
-        Prototypes or chemical symbols; none for "composition".
+        Formulas, prototypes or chemical symbols; without any, "composition" draws formulas at random.
     test_size, validation_size : float
-        Parts of all crystals, the former of "composition" only.
+        Parts of all crystals, the former of formulas that are drawn only.
     random_state : int
 
     Raises
@@ -48,13 +48,15 @@ def split_crystals(
         When a part would be empty, or ``held_out`` names what is not there.
     """
     check_choice("by", by, get_args(SplitBy))
-    if (by == "composition") == bool(held_out):
-        raise ValueError(f"held_out names prototypes or elements of the test part; by={by!r} got {list(held_out)!r}.")
-    if by == "composition":
+    if not held_out and by != "composition":
+        raise ValueError(f"held_out names the {by}s of the test part; got none.")
+    if not held_out:
         rest, test = _composition_parts(crystals, test_size, random_state)
     else:
-        belongs = np.array([bool(_values(m, by) & set(held_out)) for m in crystals])
-        unknown = set(held_out) - {value for m in crystals for value in _values(m, by)}
+        wanted = {_reduced(name) if by == "composition" else name: name for name in held_out}
+        belongs = np.array([bool(_values(m, by) & set(wanted)) for m in crystals])
+        known = {value for m in crystals for value in _values(m, by)}
+        unknown = [name for value, name in wanted.items() if value not in known]
         if unknown or belongs.all():
             raise ValueError(
                 f"held_out must name some {by}s of the crystals, not all; got {list(held_out)!r}"
@@ -68,14 +70,24 @@ def split_crystals(
 
 
 def _values(material: Material, by: SplitBy) -> set[str]:
+    if by == "composition":
+        return {_reduced(material.formula)}
     return {material.prototype} if by == "prototype" else set(material.atoms.symbols)
+
+
+def _reduced(formula: str) -> str:
+    """One text for a composition, or a ValueError."""
+    try:
+        return str(Formula(formula).reduce()[0].format("hill"))
+    except ValueError as error:
+        raise ValueError(f"A formula to hold out must be like TiAlCu2; got {formula!r}.") from error
 
 
 def _composition_parts(
     crystals: CrystalSet, size: float, random_state: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     kinds = [f"{m.prototype} {'gap' if m.gap else 'metal'}" for m in crystals]
-    formulas = [Formula(m.formula).reduce()[0].format("hill") for m in crystals]
+    formulas = [_reduced(m.formula) for m in crystals]
     if len(set(formulas)) < 2:
         raise ValueError(
             f"Parts share no formula, and {len(set(formulas))} cannot be divided into two. Give crystals of three "

@@ -1,0 +1,39 @@
+"""Bands, DOS and isosurfaces of the two crystals that Park et al. show, TiAlCu2 and SrZrO3, as their figures 2 to 4.
+
+    python crystal_figures/paper_examples.py MODEL [--folder crystal_figures/output]
+
+Both are in the training part of the model that ships; MODEL is a file, trained without them (``--held-out``, see
+crystal_figures/README.md). Surfaces, of DFT and predicted, are from 21x21x21 k-points.
+"""
+
+import argparse
+from pathlib import Path
+
+from pages import HERE, draw_bands, draw_surfaces
+
+from ldosml.datasets import read_crystals
+from ldosml.neural import load_occupancy_model
+from ldosml.plotting import write_figure
+
+DENSE = HERE.parent / "data" / "crystals" / "dense.npz"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--folder", type=Path, default=HERE / "output")
+    given = parser.parse_args()
+    model, shown = load_occupancy_model(given.model), read_crystals(DENSE)
+    learned = sorted(set(shown.names) & set(model.training_["names"]))
+    if learned:
+        parser.error(f"{given.model} was trained on {', '.join(learned)}; train another one with these held out.")
+    given.folder.mkdir(parents=True, exist_ok=True)
+    for material in shown:
+        name = f"paper-{material.formula}"
+        write_figure(draw_bands(model, material), given.folder / f"{name}-bands", overwrite=True)
+        write_figure(draw_surfaces(model, material), given.folder / f"{name}-surfaces", overwrite=True)
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()

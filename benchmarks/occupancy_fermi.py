@@ -58,7 +58,9 @@ def fillings(model: KOccupancyRegressor, material: Material) -> dict[str, float]
 
 def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
     """Gaps, and errors of what is counted, of one crystal."""
-    known, counted = (electronic_structure(model, material.atoms, fermi=which) for which in ("known", "counted"))
+    known, counted = (
+        electronic_structure(model, material.atoms, fermi=which, allow_unknown=True) for which in ("known", "counted")
+    )
     low = known.mesh.grid.start
     expected = electrons_in_bins(material, low)
     bound = TightBinding(known.crystal, model.network_.tight_binding).electrons_above(low)

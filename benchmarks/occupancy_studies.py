@@ -24,7 +24,7 @@ from occupancy_table import along_path, on_mesh
 
 from ldosml.datasets import CrystalSet, open_crystals, split_crystals
 from ldosml.kresolved import choose_threshold, judge_occupancies
-from ldosml.neural import KOccupancyRegressor, OccupancyConfig
+from ldosml.neural import KOccupancyRegressor, OccupancyConfig, best_epoch
 
 SMALL = OccupancyConfig.preset("small")
 # Options of the regressor, and changes of its network.
@@ -73,8 +73,11 @@ def regressor(seed: int, epochs: int, options: dict, changes: dict) -> KOccupanc
 
 
 def digest(parts: Parts) -> str:
-    """Tells which crystals there are, and in which part."""
-    return hashlib.sha256(repr([part.names for part in parts]).encode()).hexdigest()[:16]
+    """Tells which crystals there are, with which bands, and in which part."""
+    found = hashlib.sha256(repr([part.names for part in parts]).encode())
+    for bands in (bands for part in parts for bands in part.bands):
+        found.update(bands.relative.tobytes())
+    return found.hexdigest()[:16]
 
 
 def train_and_judge(model: KOccupancyRegressor, parts: Parts) -> dict:
@@ -93,8 +96,7 @@ def train_and_judge(model: KOccupancyRegressor, parts: Parts) -> dict:
         predicted = on_mesh(model, test, **known), along_path(model, test, **known)
         judged = judge_occupancies(test, *predicted, threshold=threshold, n_draws=1)
         found[statistic] = {name: one.value for name, one in judged.estimates.items()}
-    best = min(model.history_, key=lambda epoch: epoch.validation_loss)
-    return {**found, "best_epoch": best.number, "core_seconds": round(seconds)}
+    return {**found, "best_epoch": best_epoch(model.history_).number, "core_seconds": round(seconds)}
 
 
 def cached(path: Path, label: str, key: dict, work) -> dict:

@@ -1,4 +1,4 @@
-"""How far bands of tight binding are from DFT, E_F - 10 to E_F + 5 eV, for crystals that it was not fitted to.
+"""How far bands of tight binding are from DFT, by energy, for crystals that it was not fitted to.
 
     python benchmarks/tight_binding_errors.py [--crystals crystals]
 
@@ -19,7 +19,8 @@ from ldosml.neural import Crystal, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
-LOW, HIGH, N_KPOINTS = -10.0, 5.0, 10
+N_KPOINTS = 10
+WINDOWS = ((-10.0, 10.0), (-10.0, -2.0), (-2.0, 2.0), (2.0, 5.0), (5.0, 10.0))  # eV against the Fermi level
 
 
 def placed(part: CrystalSet) -> list[tuple[Crystal, CrystalBands]]:
@@ -30,16 +31,17 @@ def placed(part: CrystalSet) -> list[tuple[Crystal, CrystalBands]]:
     ]
 
 
-def error(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParameters) -> float:
-    """Mean absolute error, eV, of bands that are matched by the electrons below them."""
+def errors(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParameters) -> list[float]:
+    """Mean absolute error in each of ``WINDOWS``, eV, of bands that are matched by the electrons below them."""
     model = TightBinding(crystal, parameters)
     chosen = np.random.default_rng(0).permutation(len(bands))[:N_KPOINTS]
     beyond = round((bands.n_electrons - model.n_electrons) / 2)
     there = np.sort(bands.relative[chosen], axis=1)[:, max(0, beyond) :]
     here = model.eigenvalues(bands.kpoints[chosen])[:, max(0, -beyond) :] - model.fermi_energy(*model.on_mesh())
     n = min(there.shape[1], here.shape[1])
-    counted = (there[:, :n] > LOW) & (there[:, :n] < HIGH)
-    return float(np.abs(here[:, :n] - there[:, :n])[counted].mean()) if counted.any() else float("nan")
+    off, known = np.abs(here[:, :n] - there[:, :n]), there[:, :n]
+    parts = [off[(known > low) & (known < high)] for low, high in WINDOWS]
+    return [float(part.mean()) if part.size else float("nan") for part in parts]
 
 
 def main() -> None:
@@ -50,9 +52,14 @@ def main() -> None:
     start = time.perf_counter()
     fitted = fit_tight_binding(*zip(*training, strict=True))
     print(machine.describe(), f"fitted to {len(training)} crystals in {time.perf_counter() - start:.0f} s", sep="\n")
+    print("mean over crystals, median, eV:", *(f"{low:g} to {high:g} eV" for low, high in WINDOWS), sep="  ")
     for name, parameters in (("universal", TightBindingParameters.universal()), ("fitted", fitted)):
-        errors = [error(*pair, parameters) for part in others for pair in part]
-        print(f"{name}: {np.nanmean(errors):.2f} eV, median {np.nanmedian(errors):.2f} eV, {len(errors)} crystals")
+        found = np.array([errors(*pair, parameters) for part in others for pair in part])
+        told = (
+            f"{mean:.2f}, {median:.2f}"
+            for mean, median in zip(np.nanmean(found, 0), np.nanmedian(found, 0), strict=True)
+        )
+        print(f"{name}, {len(found)} crystals:", *told, sep="  ")
 
 
 if __name__ == "__main__":

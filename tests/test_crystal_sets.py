@@ -16,13 +16,20 @@ SYMBOLS = ("Na", "K", "Cs", "Cu", "Ag", "Al")
 ANIONS = ("F", "Cl", "Br", "I")
 
 
+def gapped(rng, n_kpoints, n_empty, gap):
+    """Eigenvalues of four filled bands, and of empty ones; both touch the gap around 0.5 eV at the first k-point."""
+    filled, empty = rng.random((n_kpoints, 4)), rng.random((n_kpoints, n_empty))
+    filled[0, 0] = empty[0, 0] = 0.0
+    return 0.5 + np.concatenate([-gap / 2 - filled, gap / 2 + empty], axis=1)
+
+
 def material(first, second, prototype, gap):
     structure = {"rocksalt": "rocksalt", "zincblende": "zincblende", "cscl": "cesiumchloride"}[prototype]
     atoms = bulk(first + second, structure, a=5.0)
     rng = np.random.default_rng(len(first + second + prototype))
     facts = (0.5, 12.0, 8.0, gap)
-    mesh = CrystalBands(rng.random((4, 3)), rng.normal(size=(4, 5)), np.full(4, 0.25), *facts)
-    path = CrystalBands(rng.random((6, 3)), rng.normal(size=(6, 7)), None, *facts)
+    mesh = CrystalBands(rng.random((4, 3)), gapped(rng, 4, 1, gap), np.full(4, 0.25), *facts)
+    path = CrystalBands(rng.random((6, 3)), gapped(rng, 6, 3, gap), None, *facts)
     return Material(f"{prototype}-{first}{second}", prototype, first + second, atoms, mesh, path, ((0, "G"), (5, "X")))
 
 

@@ -21,6 +21,7 @@ from ldosml.kresolved import (
     raw_dos,
     without_gap_states,
 )
+from ldosml.kresolved.thresholds import gaps_of_bins
 from ldosml.spectra import DOS
 
 GRID = energy_bins()
@@ -199,6 +200,23 @@ class TestDOS:
             raw_dos(occupancy(two_bands(10)), 1, tau=0.0)
 
 
+class TestBinAroundZero:
+    """Where bins are such that one lies around the Fermi level: it belongs to both sides."""
+
+    GRID = energy_bins(5, 2.5)  # centres -2, -1, 0, 1, 2
+
+    @pytest.mark.parametrize(
+        ("states", "gap", "edges"),
+        [([2], 0.0, (0, 0)), ([1, 3], 2.0, (-1, 1)), ([0, 3], 3.0, (-2, 1)), ([0, 2], 0.0, (0, 0))],
+    )
+    def test_gap(self, states, gap, edges):
+        values = np.zeros((1, 5))
+        values[0, states] = 1.0
+        found = occupancy_gap(KResolvedOccupancy(self.GRID, np.zeros((1, 3)), values, np.eye(3)))
+        assert (found.gap, found.valence_edge, found.conduction_edge) == (gap, *edges)
+        assert gaps_of_bins(values[0], self.GRID, np.array([0.5])).tolist() == [gap]
+
+
 class TestAnywhere:
     def test_it_is_a_statistic_of_its_own(self):
         known = occupancy([[-1.0, 2.0]], anywhere=label_bins([[-0.5, 1.0]], GRID)[0])
@@ -221,6 +239,24 @@ def test_a_gap_leaves_no_states_in_the_dos():
         assert without_gap_states(dos, gap).values.tolist() == dos.values.tolist()
 
 
+class TestJoined:
+    """Of mesh and path together."""
+
+    def bands(self, top, bottom):
+        return CrystalBands([[0, 0, 0]], [[top, bottom]], None, 1.2, 11.0, 2.0, max(0.0, bottom - top))
+
+    @pytest.mark.parametrize(
+        ("mesh", "path", "gap"),
+        [((1.0, 2.0), (0.2, 1.5), 0.5), ((1.0, 2.0), (-3.0, 0.9), 0.0), ((1.0, 2.0), (0.9, 2.1), 1.0)],
+    )
+    def test_each_may_have_an_edge_of_the_gap(self, mesh, path, gap):
+        assert self.bands(*mesh).joined(self.bands(*path)).gap == pytest.approx(gap)
+
+    def test_what_is_said_to_be_a_metal_stays_one(self):
+        metal = replace(self.bands(1.0, 2.0), gap=0.0)
+        assert metal.joined(self.bands(1.0, 2.0)).gap == 0
+
+
 class TestBandsAnywhere:
     """Bands are continuous, however few k-points there are."""
 
@@ -235,8 +271,21 @@ class TestBandsAnywhere:
         few = self.bands(exact.eigenvalues[::4000])
         assert_array_equal(few.anywhere(GRID), exact.labels(GRID).max(axis=0))
         assert few.labels(GRID).max(axis=0).sum() < 0.2 * few.anywhere(GRID).sum()
-        soft = few.anywhere(GRID, "soft", 0.05)
-        assert_allclose(soft, exact.labels(GRID, "soft", 0.05).max(axis=0), atol=1e-3)
+
+    def test_soft_labels_are_certain_within_a_band_and_not_at_its_ends(self):
+        """Against ends drawn at random, each band's by itself."""
+        bands, width = self.bands([[-1.01, 0.51, 4.01], [1.01, 3.01, 4.01]]), 0.05
+        soft = bands.anywhere(GRID, "soft", width)
+        random = np.random.default_rng(0)
+        bottoms, tops = (
+            random.normal(ends, width, (20_000, 1, 3)) for ends in ([-1.01, 0.51, 4.01], [1.01, 3.01, 4.01])
+        )
+        reached = (tops > GRID.edges[:-1, None]) & (bottoms < GRID.edges[1:, None])
+        assert_allclose(soft, reached.any(axis=2).mean(axis=0), atol=0.02)
+        assert soft[(GRID.energies > -0.8) & (GRID.energies < 2.8)].min() > 0.999
+        assert_allclose(bands.anywhere(GRID, "soft", 1e-9), bands.anywhere(GRID))
+        with pytest.raises(ValueError, match="not counted"):
+            bands.anywhere(GRID, "counts")
 
     def test_bands_that_cross_are_sorted(self):
         crossing = self.bands([[-1.0, 1.0], [1.0, -1.0]])  # at both k-points -1 and 1: nothing in between is known of

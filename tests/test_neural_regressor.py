@@ -23,8 +23,10 @@ from ldosml.neural import (
     save_occupancy_model,
     standardized,
 )
+from ldosml.neural.examples import make_example
+from ldosml.neural.inputs import place_bands
 from ldosml.neural.tight_binding import TightBindingParameters
-from ldosml.neural.training import TrainingSettings, learning_rate
+from ldosml.neural.training import TrainingSettings, learning_rate, validation_loss
 
 TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
 BANDS = [cosine_bands(level=level, seed=i) for i, level in enumerate((-3.0, -1.0, 1.0, 2.5))]
@@ -98,6 +100,42 @@ class TestLearning:
         losses = [epoch.validation_loss for epoch in model.history_]
         assert len(losses) < 60
         assert len(losses) - 1 - int(np.argmin(losses)) == 2
+        network = model.network_
+        examples = [
+            make_example(standardized(a), b, network.config, model.grid_, "soft", 0.05, network.tight_binding)
+            for a, b in zip(TABLES, bad, strict=True)
+        ]
+        kept = validation_loss(network, examples, model._settings())
+        assert kept == pytest.approx(min(losses), rel=1e-4)
+        assert losses[-1] > 1.001 * min(losses)
+
+    def test_validation_crystals_change_no_weight(self):
+        """Neither by tight binding, nor by mean labels, nor in a step; the threshold of gaps is theirs."""
+        others = [replace(cosine_bands(level=level, seed=9), gap=gap) for level, gap in ((6.5, 1.0), (0.0, 0.0))]
+        first, second = (
+            tiny(n_epochs=1, learning_rate=1e-2).fit(TABLES[:2], BANDS[:2], validation=(TABLES[2:], validation))
+            for validation in (BANDS[2:], others)
+        )
+        assert_same_weights(first, second)
+        assert first.gap_threshold_ != second.gap_threshold_
+
+    def test_fermi_levels_that_are_not_in_the_middle_of_a_gap_are_told(self):
+        gapped = replace(BANDS[0], fermi_energy=6.5, gap=2.0)
+        gapped = replace(gapped, eigenvalues=np.where(gapped.eigenvalues < 3.5, -1.0, 11.0))
+        with pytest.warns(UserWarning, match=r"Of 1 crystals .*of crystal 0, .* bands.centred\(\)"):
+            tiny(n_epochs=1, validation_fraction=0).fit(TABLES, [gapped, *BANDS[1:]])
+
+    def test_one_formula_is_not_on_both_sides(self):
+        repeated = [TABLES[0]] * 6 + TABLES[1:]
+        seen = {}
+        for seed in range(4):
+            model = tiny(n_epochs=1, random_state=seed)
+            parts = model._split(place_bands(repeated, [BANDS[0]] * 6 + BANDS[1:]))
+            formulas = [{crystal.formula for crystal, _ in part} for part in parts]
+            assert not formulas[0] & formulas[1]
+            assert sum(map(len, parts)) == 9
+            seen[seed] = formulas[1]
+        assert len({frozenset(names) for names in seen.values()}) > 1
 
     @pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
     def test_schedules(self, schedule):

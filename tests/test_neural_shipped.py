@@ -7,7 +7,7 @@ from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401 
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import judge_occupancies
-from ldosml.neural import electronic_structure, open_occupancy_model, standardized
+from ldosml.neural import electronic_structure, open_occupancy_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import TightBinding
 
 
@@ -47,6 +47,17 @@ def test_fitted_tight_binding_knows_the_electrons_of_crystals_that_it_was_not_fi
         off.append(abs(found - expected))
     assert np.median(off) < 0.02
     assert np.mean(off) < 0.3
+
+
+def test_fitted_tight_binding_has_the_conduction_bands_of_calcium(model):
+    """They are d, which the free atom does not bind."""
+    material = load_crystals()["rocksalt-CaO"]
+    bound = TightBinding(standardized(material.atoms), model.network_.tight_binding)
+    found = bound.eigenvalues(primitive_kpoints(material.atoms, material.mesh.kpoints))
+    found = found - bound.fermi_energy(*bound.on_mesh())
+    filled, there = round(bound.n_electrons) // 2, round(material.mesh.n_electrons) // 2
+    bands = [found[:, filled : filled + 5], np.sort(material.mesh.relative, axis=1)[:, there : there + 5]]
+    assert np.abs(bands[0] - bands[1]).mean() < 1.0
 
 
 @pytest.mark.parametrize(

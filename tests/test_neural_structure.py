@@ -32,8 +32,9 @@ JOINED = ("kpoints", "probabilities", "counts")
 
 def fitted(counts=True):
     names = ("bcc", "rocksalt", "zincblende", "polar")
-    model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=3, validation_fraction=0.25, counts=counts)
-    return model.fit([CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(4)])
+    crystals, bands = [CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(4)]
+    model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=3, counts=counts)
+    return model.fit(crystals, bands, validation=(crystals[:1], bands[:1]))
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +120,36 @@ class TestThreshold:
         assert 0 < model.gap_threshold_.threshold < 1
         assert np.isfinite(model.gap_threshold_.score)
 
-    def test_without_any_it_is_a_half(self):
-        model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=1, validation_fraction=0)
-        model.fit([CRYSTALS["bcc"]], [cosine_bands()])
-        assert model.gap_threshold_.threshold == 0.5
-        assert np.isnan(model.gap_threshold_.score)
+    def test_without_any_it_is_chosen_on_training_crystals(self):
+        """As far as they were learned: of those with a gap it finds one, of the others none."""
+        names, levels = ["bcc", "fcc", "rocksalt"], [0.0, 7.0, 7.0]
+        placed = [cosine_bands(level=level) for level in levels]
+        placed = [placed[0], *(replace(bands, gap=2.0) for bands in placed[1:])]
+        model = KOccupancyRegressor(
+            OccupancyConfig(**TINY), n_bins=32, n_epochs=60, learning_rate=1e-2, validation_fraction=0
+        ).fit([CRYSTALS[name] for name in names], placed)
+        assert model.gap_threshold_.statistic == "anywhere"
+        assert model.gap_threshold_.score < 1.0
+        found = model.predict([CRYSTALS[name] for name in names], [bands.kpoints for bands in placed])
+        assert [model.gap(one).is_metal for one in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(("options", "share"), [({"point_group": False}, 0.5), ({"time_reversal": False}, 1.0)])
+def test_a_network_without_symmetry_is_asked_at_every_kpoint_that_is_another_for_it(options, share):
+    model = KOccupancyRegressor(
+        OccupancyConfig(**TINY, n_bloch=0, tight_binding="none"),
+        n_bins=32,
+        n_epochs=1,
+        validation_fraction=0,
+        **options,
+    ).fit([CRYSTALS["rocksalt"]], [cosine_bands()])
+    crystal, (kpoints, weights) = standardized(CRYSTALS["rocksalt"]), gamma_mesh(4)
+    everywhere = model.predict([crystal], kpoints, weights=weights)[0]
+    found = electronic_structure(model, CRYSTALS["rocksalt"], n_path=60, mesh=4)
+    assert len(found.mesh) >= share * len(kpoints)
+    expected = without_gap_states(counted_dos(everywhere, 2), found.gap)
+    assert_allclose(found.dos.values, expected.values, atol=1e-5)
+    assert_allclose(full_mesh(model, crystal, 4).probabilities, everywhere.probabilities, atol=1e-5)
 
 
 def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):

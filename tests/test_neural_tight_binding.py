@@ -72,7 +72,13 @@ class TestBlocks:
             blocks(sign * directions, distances, r).sum(axis=0) for sign, r in ((1, radii), (-1, radii[:, ::-1]))
         )
         assert_allclose(there, back.transpose(0, 2, 1), atol=1e-12)
-        assert_allclose(there[1, 4:], 0.0)  # no d shell, no elements
+        assert_allclose(there[1, 4:9], 0.0)  # a d of no size
+
+    def test_excited_shells_look_like_those_below(self):
+        found = blocks(turn(), np.array([1.5, 2.0, 3.0]), np.ones((3, 2))).sum(axis=0)
+        assert found.shape == (3, 13, 13)
+        assert_allclose(found[:, 9:], found[:, :4])
+        assert_allclose(found[:, :, 9:], found[:, :, :4])
 
     def test_distance_falls_off_as_harrison_says(self):
         near, far = (blocks(np.eye(3)[:1], np.array([d]), np.ones((1, 2))).sum(axis=0)[0] for d in (2.0, 4.0))
@@ -139,6 +145,19 @@ class TestParameters:
         assert_allclose(neighbors.sum(axis=1), 0, atol=1e-12)
 
 
+class TestEmptyShells:
+    """Those that free atoms do not bind."""
+
+    def test_universal_tight_binding_does_not_know_them(self):
+        """But for flat bands far above."""
+        for name, n_bound in (("rocksalt", 8), ("zincblende", 8), ("bcc", 4)):
+            model = TightBinding(standardized(CRYSTALS[name]))
+            energies = model.eigenvalues(KPOINTS)
+            assert model.n_orbitals == 13 * len(model.crystal)
+            assert energies[:, n_bound - 1].max() < 20
+            assert_allclose(energies[:, n_bound:], 33.5, atol=1e-6)
+
+
 class TestFermiLevel:
     def test_it_holds_the_electrons(self):
         model = TightBinding(standardized(CRYSTALS["zincblende"]))
@@ -152,9 +171,9 @@ class TestFermiLevel:
 
     def test_guesses_count_states(self):
         crystal = standardized(CRYSTALS["rocksalt"])
-        guess, zone = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(512, 40.0), UNIVERSAL)
+        guess, zone = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(768, 60.0), UNIVERSAL)
         n_orbitals = TightBinding(crystal).n_orbitals
-        step = 80.0 / 512
+        step = 120.0 / 768
         assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
         one_state = 1 / (np.array(WIDTHS) * np.sqrt(2 * np.pi))
         assert_allclose(zone.max(axis=1), one_state)

@@ -1,5 +1,7 @@
 """What networks begin with and are trained towards: losses against scipy, and where they are least."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from neural_cases import CRYSTALS, TINY, cosine_bands, torch
@@ -81,6 +83,52 @@ class TestOccupancyLoss:
         assert float(occupancy_loss(Outputs(*tensors(logits), None, None), batch, 0.1)) == pytest.approx(
             expected, rel=1e-5
         )
+
+    def test_every_part_counts(self):
+        """Presence, states anywhere by a tenth, and counts by their weight."""
+        batch = self.batch(np.ones((2, 1, 32)))
+        logits, counts, anywhere = tensors(RANDOM.normal(size=(2, 3, 32)), EXPECTED, RANDOM.normal(size=(2, 32)))
+        alone = float(occupancy_loss(Outputs(logits, None, None), batch, 0.1))
+        asked = float(occupancy_loss(Outputs(logits, None, anywhere), batch, 0.1))
+        of_anywhere = cross_entropy(anywhere, batch.anywhere, batch.known[:, 0])
+        assert asked - alone == pytest.approx(0.1 * float(of_anywhere), rel=1e-4)
+        of_counts = sum(float(count_loss(counts, batch.counts, window)) for window in WINDOWS)
+        for weight in (0.1, 0.5):
+            counted = float(occupancy_loss(Outputs(logits, counts, None), batch, weight))
+            assert counted - alone == pytest.approx(weight * of_counts, rel=1e-4)
+
+
+class TestBatch:
+    def examples(self, kind="soft", width=0.1):
+        bands = [replace(cosine_bands(level=level), energy_max=6.0) for level in (-1.0, 0.5)]
+        config = OccupancyConfig(**TINY)
+        crystals = [standardized(CRYSTALS[name]) for name in ("bcc", "rocksalt")]
+        return [make_example(*pair, config, GRID, kind, width, UNIVERSAL) for pair in zip(crystals, bands, strict=True)]
+
+    def test_the_last_guess_is_that_of_the_zone_and_blind_crystals_have_none(self):
+        examples = self.examples()
+        batch = make_batch(examples, [np.arange(3)] * 2, "cpu", np.array([True, False]))
+        assert batch.guess.shape[1] == 4
+        assert not batch.guess[0].any()
+        assert_allclose(batch.guess[1, 3], examples[1].zone_guess)
+        assert_allclose(batch.guess[1, :3], examples[1].guess[:3])
+        assert examples[1].zone_guess.max() > 0
+
+    def test_soft_labels_end_where_states_that_are_not_known_could_reach(self):
+        soft, hard = (self.examples(kind)[0].known for kind in ("soft", "presence"))
+        edges = GRID.edges[1:]
+        assert edges[hard].max() == edges[edges <= 6.0].max()
+        assert edges[soft].max() == edges[edges + 0.3 <= 6.0].max()
+
+
+def test_tokens_see_the_guess_beside_their_bins():
+    """A state in a bin changes the token of the bin and those beside, not the next ones."""
+    network = OccupancyNetwork(OccupancyConfig(**TINY, patch=4))
+    guess = torch.zeros(1, 1, 2, 32)
+    guess[..., 13] = 1.0
+    seen = network.decoder._by_token(guess)
+    assert seen.shape == (1, 1, 8, 2 * 12)
+    assert seen[0, 0].any(dim=-1).tolist() == [False, False, True, True, True, False, False, False]
 
 
 def test_it_begins_with_the_mean_of_the_labels():

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from ldosml.cli.display import Stages, emit, messages, results, table
@@ -119,7 +118,9 @@ def train_occupancy(
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:
-    best = min(model.history_, key=lambda epoch: epoch.validation_loss or np.inf)
+    from ldosml.neural import best_epoch
+
+    best = best_epoch(model.history_)
     return {
         "file": str(output),
         "training": len(parts[0]),

@@ -90,8 +90,8 @@ class Material:
 
     @property
     def gap(self) -> float:
-        """Of mesh and path, eV; 0 for a metal."""
-        return min(self.mesh.gap, self.path.gap)
+        """Of mesh and path together, eV; 0 for a metal."""
+        return self.bands.gap
 
     def __repr__(self) -> str:
         """Tell what it holds."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import check_choice, check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.fields import edge_bands
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
@@ -108,23 +109,30 @@ class CrystalBands:
 
         Raises ValueError unless the zero of ``grid`` is the Fermi level.
         """
-        if grid.reference != "fermi":
-            raise ValueError(f"Bins must have the Fermi level at zero; got {grid}.")
+        _check_bins(grid)
         return label_bins(self.relative, grid, kind, width)
 
     def anywhere(self, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
         """Label every bin by what states there are at any k-point, between those that are known, too, (n_bins,).
 
         Bands are continuous in k: from the lowest to the highest energy of the n-th one, every bin holds a state. Few
-        k-points leave bins of steep bands out, and would show gaps in metals. Labels are those of ``label_bins`` for
-        the energy of each band that is nearest to the bin.
+        k-points leave bins of steep bands out, and would show gaps in metals. "soft": the probability that some band
+        reaches into the bin, when both ends of each are uncertain by ``width`` (eV); "presence": whether one does.
 
-        Raises ValueError unless the zero of ``grid`` is the Fermi level.
+        Raises ValueError unless the zero of ``grid`` is the Fermi level, and for "counts".
         """
+        check_choice("kind of labels", kind, get_args(Labels))
+        if kind == "counts":
+            raise ValueError("States anywhere in the zone are not counted; take soft labels, or presence.")
+        _check_bins(grid)
         ordered = np.sort(self.relative, axis=1)
-        nearest = np.clip(grid.energies[:, None], ordered.min(axis=0), ordered.max(axis=0))  # (n_bins, n_bands)
-        at_bins = replace(self, kpoints=np.zeros((grid.size, 3)), eigenvalues=nearest + self.fermi_energy, weights=None)
-        return np.diagonal(at_bins.labels(grid, kind, width)).copy()
+        bottoms, tops = ordered.min(axis=0), ordered.max(axis=0)
+        left, right = grid.edges[:-1, None], grid.edges[1:, None]  # (n_bins, 1)
+        if kind == "presence":
+            return np.asarray(((tops >= left) & (bottoms < right)).any(axis=1), dtype=np.float64)
+        check_positive("width of soft labels", width, "eV")
+        reached = ndtr((tops - left) / width) * ndtr((right - bottoms) / width)
+        return np.asarray(1 - np.prod(1 - reached, axis=1), dtype=np.float64)
 
     def known_bins(self, grid: EnergyGrid, width: float = 0.0) -> NDArray[np.bool_]:
         """Tell for which bins every state is known, (n_bins,): those that end below ``energy_max``.
@@ -154,7 +162,7 @@ class CrystalBands:
     def joined(self, other: Self) -> Self:
         """Put the k-points of the same crystal together, for instance those of its mesh and of its path.
 
-        Weights are dropped, energies are known up to the lower ``energy_max``.
+        Weights are dropped, energies are known up to the lower ``energy_max``, the gap is that of all k-points.
 
         Raises ValueError when the Fermi levels or the numbers of electrons differ: these are not one calculation.
         """
@@ -165,15 +173,25 @@ class CrystalBands:
                 f"{other.n_electrons:g}."
             )
         n_bands = max(self.eigenvalues.shape[1], other.eigenvalues.shape[1])
+        eigenvalues = np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)])
+        gap = min(self.gap, other.gap)
+        if gap and self.n_electrons % 2 == 0 and n_bands > self.n_electrons / 2:  # each may have an edge of both
+            valence, conduction = edge_bands(eigenvalues, self.n_electrons)
+            gap = min(gap, max(0.0, float(conduction.min() - valence.max())))
         return type(self)(
             np.concatenate([self.kpoints, other.kpoints]),
-            np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)]),
+            eigenvalues,
             None,
             self.fermi_energy,
             min(self.energy_max, other.energy_max),
             self.n_electrons,
-            min(self.gap, other.gap),
+            gap,
         )
+
+
+def _check_bins(grid: EnergyGrid) -> None:
+    if grid.reference != "fermi":
+        raise ValueError(f"Bins must have the Fermi level at zero; got {grid}.")
 
 
 def _filled(eigenvalues: Floats, n_bands: int) -> Floats:

@@ -79,17 +79,27 @@ def outward(values: Floats, grid: EnergyGrid) -> tuple[Floats, Floats]:
 
     Raises ValueError when the bins do not reach to both sides of zero.
     """
-    first_above = int(np.searchsorted(grid.energies, 0.0))
-    if not 0 < first_above < grid.size:
+    highest, lowest = fermi_bins(grid)
+    return np.maximum.accumulate(values[: highest + 1][::-1]), np.maximum.accumulate(values[lowest:])
+
+
+def fermi_bins(grid: EnergyGrid) -> tuple[int, int]:
+    """The highest bin that reaches below the Fermi level, and the lowest that reaches above; the same around it.
+
+    Raises ValueError when there are none.
+    """
+    lowest = int(np.searchsorted(grid.edges[1:], 1e-9 * grid.step, side="right"))
+    highest = int(np.searchsorted(grid.edges[:-1], -1e-9 * grid.step, side="left")) - 1
+    if not (highest >= 0 and lowest < grid.size):
         raise ValueError(f"A gap needs bins on both sides of the Fermi level at zero; got {grid}.")
-    return np.maximum.accumulate(values[:first_above][::-1]), np.maximum.accumulate(values[first_above:])
+    return highest, lowest
 
 
 def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statistic: Statistic = "max") -> OccupancyGap:
     """Find the gap around the Fermi level.
 
     A bin holds states where its statistic exceeds ``threshold``, which is to be chosen on validation materials. Where
-    both bins that touch the Fermi level do, the crystal is a metal.
+    both bins that touch the Fermi level do, or the one around it, the crystal is a metal.
 
     Parameters
     ----------
@@ -110,9 +120,9 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
     below, above = (int(n) for n in empty_bins(bin_statistic(occupancy, statistic), occupancy.grid, threshold))
     if below == above == 0:
         return OccupancyGap(0.0, 0.0, 0.0, None, None)
-    first_above = int(np.searchsorted(energies, 0.0))
-    valence = first_above - 1 - below if below < first_above else None
-    conduction = first_above + above if above < len(energies) - first_above else None
+    highest_bin, lowest_bin = fermi_bins(occupancy.grid)
+    valence = highest_bin - below if below <= highest_bin else None
+    conduction = lowest_bin + above if above < len(energies) - lowest_bin else None
     edges = [
         (-np.inf if which == "valence" else np.inf) if bin_ is None else float(energies[bin_])
         for which, bin_ in (("valence", valence), ("conduction", conduction))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved.gap import Statistic, bin_statistic, empty_bins, outward
+from ldosml.kresolved.gap import Statistic, bin_statistic, empty_bins, fermi_bins, outward
 from ldosml.kresolved.judged import Crystals, Occupancies, check_predictions
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,8 @@ def gaps_of_bins(values: Floats, grid: EnergyGrid, thresholds: Floats) -> Floats
     array([3., 2., 0.])
     """
     empty = np.add(*empty_bins(values, grid, thresholds))
-    result: Floats = np.where(empty == 0, 0.0, (empty + 1) * grid.step)
+    highest, lowest = fermi_bins(grid)
+    result: Floats = np.where(empty == 0, 0.0, (empty + lowest - highest) * grid.step)
     return result
 
 

@@ -11,7 +11,7 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-from ldosml.neural.checkpoint import Epoch
+from ldosml.neural.checkpoint import Epoch, best_epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import AS_IN_THE_PAPER, KOccupancyRegressor
@@ -26,6 +26,7 @@ __all__ = [
     "KOccupancyRegressor",
     "OccupancyConfig",
     "OccupancyNetwork",
+    "best_epoch",
     "electronic_structure",
     "full_mesh",
     "isosurfaces",

@@ -38,6 +38,12 @@ class Epoch:
     learning_rate: float
 
 
+def best_epoch(history: Sequence[Epoch]) -> Epoch:
+    """The epoch that validates best; where nothing is set aside to tell, the last one."""
+    validated = [epoch for epoch in history if epoch.validation_loss is not None]
+    return min(validated, key=lambda epoch: epoch.validation_loss or 0.0) if validated else history[-1]
+
+
 def write_checkpoint(
     path: Path,
     network: nn.Module,

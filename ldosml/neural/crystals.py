@@ -64,6 +64,11 @@ class Crystal:
         """Positions in lattice vectors, (n_atoms, 3)."""
         return np.asarray(np.linalg.solve(self.cell.T, self.positions.T).T, dtype=np.float64)
 
+    @property
+    def formula(self) -> str:
+        """Composition in lowest terms: the same for all structures of it."""
+        return str(self.atoms().symbols.formula.reduce()[0].format("hill"))
+
     def atoms(self) -> Atoms:
         """The crystal as ASE has it."""
         return Atoms(self.numbers, self.positions, cell=self.cell, pbc=True)

@@ -11,6 +11,7 @@ from torch.nn import functional
 _START = 4.0
 _LEAST = 0.01  # probability and count that a network may begin with
 _SMALL = 0.3  # of the weights of the last layer, against those that torch starts with
+_BESIDE = 3  # patches of the guess that a token sees: its own and those beside it, since guesses are half an eV off
 
 
 class KPointEmbedding(nn.Module):
@@ -150,7 +151,7 @@ class OccupancyDecoder(nn.Module):
         super().__init__()
         self.kpoint = KPointEmbedding(d)
         self.anywhere = nn.Parameter(torch.randn(d)) if anywhere else None
-        self.guess = nn.Linear(n_guesses * patch, d, bias=False) if n_guesses else None
+        self.guess = nn.Linear(n_guesses * _BESIDE * patch, d, bias=False) if n_guesses else None
         self._patch = patch
         self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
         self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier, dropout) for _ in range(n_blocks))
@@ -187,8 +188,7 @@ class OccupancyDecoder(nn.Module):
         known = known[:, :, None] if self.mixing is None else self.mixing(known)
         tokens = known + self.positions  # (n_crystals, n_queries, T, d)
         if self.guess is not None:
-            by_token = guess[:, : tokens.shape[1]].unflatten(-1, (-1, self._patch)).transpose(2, 3).flatten(3)
-            tokens = tokens + self.guess(by_token)
+            tokens = tokens + self.guess(self._by_token(guess[:, : tokens.shape[1]]))
         for block in self.blocks:
             tokens = block(tokens, atoms, mask)
         outputs = self.head(self.norm(tokens))  # (n_crystals, n_queries, T, patch or 2 patch)
@@ -199,3 +199,9 @@ class OccupancyDecoder(nn.Module):
             functional.softplus(numbers[0][:, :n] + self.bias[1]) if numbers else None,
             None if self.anywhere is None else logits[:, n] + self.bias_anywhere,
         )
+
+    def _by_token(self, guess: Tensor) -> Tensor:
+        """Of a guess (n_crystals, n_queries, n_guesses, n_bins) what each token sees, (n_crystals, n_queries, T, n)."""
+        beside = _BESIDE // 2 * self._patch
+        windows = functional.pad(guess, (beside, beside)).unfold(-1, _BESIDE * self._patch, self._patch)
+        return windows.transpose(2, 3).flatten(3)

@@ -99,7 +99,8 @@ class KOccupancyRegressor(BaseEstimator):
     patience : int or None
         Stop when the validation loss has not improved for so many epochs.
     validation_fraction : float
-        Of the crystals, set aside to choose the best epoch, unless ``fit`` gets others. 0: the last epoch is kept.
+        Of the crystals, set aside to choose the best epoch, unless ``fit`` gets others; those of one formula together.
+        0: the last epoch is kept.
     validation_kpoints : int
         k-points of each of them, at equal steps.
     count_weight : float
@@ -121,7 +122,7 @@ class KOccupancyRegressor(BaseEstimator):
         Atomic numbers that were trained on.
     history_ : list of Epoch
     gap_threshold_ : GapThreshold
-        For the least error of the gaps of the validation crystals; that of no training without any.
+        For the least error of the gaps of the validation crystals; without any, of the training crystals.
     training_ : dict
         What it was trained on, for whoever gets the file: empty, or what ``ldosml train-occupancy`` says of it.
 
@@ -242,7 +243,7 @@ class KOccupancyRegressor(BaseEstimator):
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
         self.network_ = network.eval()
-        self.gap_threshold_ = self._threshold(judged)
+        self.gap_threshold_ = self._threshold(judged or training)
         return self
 
     def gap(self, occupancy: KResolvedOccupancy) -> OccupancyGap:
@@ -335,9 +336,7 @@ class KOccupancyRegressor(BaseEstimator):
 
     @torch.no_grad()
     def _threshold(self, examples: list[Example]) -> GapThreshold:
-        """The best one for validation crystals: of probabilities anywhere, or else of the largest over all k-points."""
-        if not examples:
-            return GapThreshold()
+        """The best one for crystals: of probabilities anywhere, or else of the largest over all k-points."""
         found = [
             self._outputs(e.graph, kpoint_images(e.kpoints, e.operations), e.guess, e.zone_guess) for e in examples
         ]
@@ -395,17 +394,22 @@ class KOccupancyRegressor(BaseEstimator):
         )
 
     def _split(self, examples: list[Placed]) -> tuple[list[Placed], list[Placed]]:
-        """Training and validation crystals, at random."""
+        """Training and validation crystals, at random, those of one formula together."""
         if self.validation_fraction == 0:
             return examples, []
-        n = max(1, round(self.validation_fraction * len(examples)))
-        if n >= len(examples):
+        formulas = np.array([crystal.formula for crystal, _ in examples])
+        names, formula_of = np.unique(formulas, return_inverse=True)
+        order = np.random.default_rng([self.random_state]).permutation(len(names))
+        held = np.cumsum(np.bincount(formula_of)[order])  # crystals of so many formulas
+        n = int(np.searchsorted(held, max(1, round(self.validation_fraction * len(examples))))) + 1
+        if n >= len(names):
             raise ValueError(
-                f"Of {len(examples)} crystals, {n} set aside by validation_fraction={self.validation_fraction:g} leave "
-                "none to train on. Give more, or validation_fraction=0."
+                f"Of {len(examples)} crystals of {len(names)} formulas, those set aside by "
+                f"validation_fraction={self.validation_fraction:g} leave none to train on. Give more, or "
+                "validation_fraction=0."
             )
-        order = np.random.default_rng([self.random_state]).permutation(len(examples))
-        return [examples[i] for i in np.sort(order[n:])], [examples[i] for i in np.sort(order[:n])]
+        aside = np.isin(formula_of, order[:n])
+        return [examples[i] for i in np.flatnonzero(~aside)], [examples[i] for i in np.flatnonzero(aside)]
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

@@ -132,7 +132,7 @@ def electronic_structure(
     check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
     line = _path(crystal, path, n_path)
-    kpoints, weights, _ = _irreducible_mesh(crystal, mesh)
+    kpoints, weights, _ = _irreducible_mesh(model, crystal, mesh)
     both = np.concatenate([line.kpoints, kpoints])
     found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
     n, level = len(line), 0.0
@@ -170,7 +170,7 @@ def full_mesh(
 
     Raises as ``KOccupancyRegressor.predict`` does.
     """
-    kpoints, _, inverse = _irreducible_mesh(crystal, n)
+    kpoints, _, inverse = _irreducible_mesh(model, crystal, n)
     found = model.predict([crystal], kpoints, allow_unknown=allow_unknown)[0]
     return from_irreducible(found, gamma_mesh(n)[0], inverse)
 
@@ -214,7 +214,7 @@ def isosurfaces(
     ValueError
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
-    kpoints, weights, inverse = _irreducible_mesh(crystal, n)
+    kpoints, weights, inverse = _irreducible_mesh(model, crystal, n)
     found = model.predict([crystal], kpoints, weights=weights, allow_unknown=allow_unknown)[0]
     if metal:
         found = with_deep_states(found, crystal, model.network_.tight_binding)
@@ -230,8 +230,13 @@ def isosurfaces(
     return fermi_surface(occupancy, low=low, deeper=deeper)
 
 
-def _irreducible_mesh(crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:
-    return irreducible(gamma_mesh(n)[0], point_group(crystal))
+def _irreducible_mesh(model: KOccupancyRegressor, crystal: Crystal, n: int) -> tuple[Floats, Floats, np.ndarray]:
+    """k-points of a mesh that the symmetry of the network leaves, weights, and which of them stands for each."""
+    kpoints, weights = gamma_mesh(n)
+    config = model.network_.config
+    if not config.time_reversal:
+        return kpoints, weights, np.arange(len(kpoints))
+    return irreducible(kpoints, point_group(crystal) if config.point_group else np.eye(3)[None])
 
 
 def _part(occupancy: KResolvedOccupancy, part: slice) -> KResolvedOccupancy:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldosml.kresolved import CrystalBands, gamma_mesh, irreducible
+from ldosml.neural.atomic import SHELLS
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.tight_binding import (
     BY_SHELL,
@@ -25,11 +26,12 @@ from ldosml.neural.tight_binding import (
 )
 
 _KPOINTS, _MESH = 10, 4  # of each crystal: compared; along each reciprocal lattice vector, for the Fermi level
-_EPOCHS, _FALL = 15, 0.85  # of the learning rates, after each
+_EPOCHS, _FALL = 20, 0.88  # of the learning rates, after each
 _RATES = {"shifts": 0.1, "pulls": 0.02, "strengths": 0.02, "slopes": 0.03, "overlaps": 0.002, "factors": 0.02}
-_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take 0.4e9
-_LOW, _HIGH, _BEND = -10.0, 5.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
-_HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge
+_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take MEMe9
+_LOW, _HIGH, _BEND = -10.0, 10.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
+_NEAR = 4.0  # eV from the Fermi level, where errors count half as much as there
+_HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge on what changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +68,12 @@ class _Case:
 def fit_tight_binding(
     crystals: Sequence[Crystal], bands: Sequence[CrystalBands], seed: int = 0
 ) -> TightBindingParameters:
-    """Fit all parameters to bands from E_F - 10 to E_F + 5 eV.
+    """Fit all parameters to bands from E_F - 10 to E_F + 10 eV, most of all to those near E_F.
 
     Bands are matched by the electrons below them, since calculations differ in how many shells they take for core.
     Crystals that tight binding cannot describe, or whose electrons do not tell which band is which, are left out; where
     none is left, nothing is fitted. By Adam, a crystal a step. Their matrix elements are kept, which for a crystal of
-    low symmetry with 20 atoms takes 0.2 GB: up to 4 GB, from the smallest crystals on.
+    low symmetry with 20 atoms takes LOWSYM GB: up to 4 GB, from the smallest crystals on.
 
     Parameters
     ----------
@@ -89,12 +91,13 @@ def fit_tight_binding(
     random = np.random.default_rng([seed, 1])
     plans = [plan for pair in zip(crystals, bands, strict=True) if (plan := _plan(*pair, random)) is not None]
     cases = [_case(plan) for plan in _within(_MEMORY, plans)]
-    start = TightBindingParameters.universal()
-    values = {field.name: torch.zeros(getattr(start, field.name).size, requires_grad=True) for field in fields(start)}
+    start = TightBindingParameters.start()
+    begun = {f.name: torch.from_numpy(getattr(start, f.name).ravel().astype(np.float32)) for f in fields(start)}
+    values = {name: value.clone().requires_grad_() for name, value in begun.items()}
     optimizer = torch.optim.Adam([{"params": [values[name]], "lr": rate} for name, rate in _RATES.items()])
     for _ in range(_EPOCHS):
         for place in random.permutation(len(cases)):
-            _step(optimizer, cases[place], values)
+            _step(optimizer, cases[place], values, begun)
         for group in optimizer.param_groups:
             group["lr"] *= _FALL
     found = {name: value.detach().double().numpy() for name, value in values.items()}
@@ -146,16 +149,16 @@ def _case(plan: _Plan) -> _Case:
     )
 
 
-def _step(optimizer: torch.optim.Optimizer, case: _Case, values: dict[str, Tensor]) -> None:
+def _step(optimizer: torch.optim.Optimizer, case: _Case, values: dict[str, Tensor], begun: dict[str, Tensor]) -> None:
     """One step, unless its gradient is no number, as at an accidental degeneracy."""
-    loss = _loss(case, values)
+    loss = _loss(case, values, begun)
     optimizer.zero_grad()
     loss.backward()
     if all(bool(value.grad.isfinite().all()) for value in values.values() if value.grad is not None):
         optimizer.step()
 
 
-def _loss(case: _Case, values: dict[str, Tensor]) -> Tensor:
+def _loss(case: _Case, values: dict[str, Tensor], begun: dict[str, Tensor]) -> Tensor:
     given = TightBindingParameters(**values)
     shells = case.orbitals.shell_of
     slopes = 0.5 * values["slopes"][shells]
@@ -171,9 +174,11 @@ def _loss(case: _Case, values: dict[str, Tensor]) -> Tensor:
     n_bands = min(ours.shape[1], case.reference.shape[1])
     reference = case.reference[:, :n_bands]
     counted = (reference > _LOW) & (reference < _HIGH)
-    off = functional.huber_loss(ours[:, :n_bands][counted], reference[counted], reduction="sum", delta=_BEND)
-    held = _HOLD["pulls"] * (values["pulls"][shells // 3] ** 2).mean()
+    known = reference[counted]
+    off = functional.huber_loss(ours[:, :n_bands][counted], known, reduction="none", delta=_BEND)
+    weights = 1 / (1 + (known / _NEAR) ** 2)
+    held = _HOLD["pulls"] * (values["pulls"][shells // len(SHELLS)] ** 2).mean()
     for name in BY_SHELL:
-        held = held + _HOLD[name] * (values[name][shells] ** 2).mean()
-    loss: Tensor = off / counted.sum().clamp(min=1) + held
+        held = held + _HOLD[name] * ((values[name] - begun[name])[shells] ** 2).mean()
+    loss: Tensor = (weights * off).sum() / weights.sum().clamp(min=1e-6) + held
     return loss

@@ -19,7 +19,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 from ldosml.neural._tensors import Tensors
-from ldosml.neural.checkpoint import Epoch, read_checkpoint, write_checkpoint
+from ldosml.neural.checkpoint import Epoch, best_epoch, read_checkpoint, write_checkpoint
 from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, Example, drawn, fingerprint, make_batch, spread
 from ldosml.neural.network import OccupancyNetwork
@@ -115,7 +115,7 @@ def train(
         best, history = read_checkpoint(checkpoint, network, optimizer, work)
     while len(history) < settings.n_epochs and not _stops(history, settings.patience):
         history.append(_epoch(network, optimizer, training, validation, settings, history, device))
-        if _best(history) == history[-1] or not best:
+        if best_epoch(history) == history[-1] or not best:
             best = {name: value.detach().clone() for name, value in network.state_dict().items()}
         if checkpoint is not None:
             write_checkpoint(checkpoint, network, optimizer, best, history, work)
@@ -237,10 +237,5 @@ def _plateaus(history: Sequence[Epoch], wait: int) -> int:
     return plateaus
 
 
-def _best(history: Sequence[Epoch]) -> Epoch:
-    """The epoch that validates best; where nothing is set aside to tell, the last one."""
-    return history[-1] if history[-1].validation_loss is None else min(history, key=_score)
-
-
 def _stops(history: Sequence[Epoch], patience: int | None) -> bool:
-    return bool(history) and patience is not None and history[-1].number - _best(history).number >= patience
+    return bool(history) and patience is not None and history[-1].number - best_epoch(history).number >= patience

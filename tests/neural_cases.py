@@ -48,7 +48,10 @@ def disguised(atoms, seed=0):
 
 
 def cosine_bands(n_kpoints=24, level=0.0, seed=0):
-    """Two bands of a chain in each direction, with the symmetry of every cubic crystal in a simple cubic cell."""
+    """Two bands of a chain in each direction, with the symmetry of every cubic crystal in a simple cubic cell.
+
+    The third, at infinity, says that there are no others.
+    """
     k = np.random.default_rng(seed).uniform(-0.5, 0.5, (n_kpoints, 3))
     lower = level - 2.0 * np.cos(2 * np.pi * k).sum(axis=1)
-    return CrystalBands(k, np.column_stack([lower, lower + 8.0]), None, 0.0, 20.0, 2.0, 0.0)
+    return CrystalBands(k, np.column_stack([lower, lower + 8.0, np.full(n_kpoints, np.inf)]), None, 0.0, 20.0, 2.0, 0.0)

@@ -17,9 +17,13 @@ ANIONS = ("F", "Cl", "Br", "I")
 
 
 def gapped(rng, n_kpoints, n_empty, gap):
-    """Eigenvalues of four filled bands, and of empty ones; both touch the gap around 0.5 eV at the first k-point."""
+    """Eigenvalues of four filled bands, and of empty ones; both touch the gap around 0.5 eV at the first k-point.
+
+    The last of the empty ones is at 13 eV.
+    """
     filled, empty = rng.random((n_kpoints, 4)), rng.random((n_kpoints, n_empty))
     filled[0, 0] = empty[0, 0] = 0.0
+    empty = np.concatenate([empty[:, : n_empty - 1], np.full((n_kpoints, 1), 13.0)], axis=1)
     return 0.5 + np.concatenate([-gap / 2 - filled, gap / 2 + empty], axis=1)
 
 
@@ -28,8 +32,8 @@ def material(first, second, prototype, gap):
     atoms = bulk(first + second, structure, a=5.0)
     rng = np.random.default_rng(len(first + second + prototype))
     facts = (0.5, 12.0, 8.0, gap)
-    mesh = CrystalBands(rng.random((4, 3)), gapped(rng, 4, 1, gap), np.full(4, 0.25), *facts)
-    path = CrystalBands(rng.random((6, 3)), gapped(rng, 6, 3, gap), None, *facts)
+    mesh = CrystalBands(rng.random((4, 3)), gapped(rng, 4, 2, gap), np.full(4, 0.25), *facts)
+    path = CrystalBands(rng.random((6, 3)), gapped(rng, 6, 4, gap), None, *facts)
     return Material(f"{prototype}-{first}{second}", prototype, first + second, atoms, mesh, path, ((0, "G"), (5, "X")))
 
 
@@ -139,8 +143,8 @@ class TestSet:
 
     def test_bands_are_those_of_mesh_and_path(self, crystals):
         bands = crystals[0].bands
-        assert bands.eigenvalues.shape == (10, 7)
-        assert np.isinf(bands.eigenvalues[:4, 5:]).all()
+        assert bands.eigenvalues.shape == (10, 8)
+        assert np.isinf(bands.eigenvalues[:4, 6:]).all()
         assert bands.weights is None
 
 
@@ -150,8 +154,8 @@ class TestMaterial:
     @pytest.fixture
     def one(self, crystals):
         facts = (2.9, 12.0, 2.0, 1.0)
-        mesh = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[0.0, 3.5], [1.0, 4.0]], [0.5, 0.5], *facts)
-        path = CrystalBands([[0, 0, 0], [0, 0, 0.5]], [[0.0, 3.5], [2.0, 3.0]], None, *facts)
+        mesh = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[0.0, 3.5, 13.0], [1.0, 4.0, 13.0]], [0.5, 0.5], *facts)
+        path = CrystalBands([[0, 0, 0], [0, 0, 0.5]], [[0.0, 3.5, 13.0], [2.0, 3.0, 13.0]], None, *facts)
         return replace(crystals[0], mesh=mesh, path=path)
 
     def test_the_middle_of_the_gap_is_that_of_mesh_and_path(self, one):

@@ -243,7 +243,7 @@ class TestJoined:
     """Of mesh and path together."""
 
     def bands(self, top, bottom):
-        return CrystalBands([[0, 0, 0]], [[top, bottom]], None, 1.2, 11.0, 2.0, max(0.0, bottom - top))
+        return CrystalBands([[0, 0, 0]], [[top, bottom, 12.0]], None, 1.2, 11.0, 2.0, max(0.0, bottom - top))
 
     @pytest.mark.parametrize(
         ("mesh", "path", "gap"),
@@ -262,6 +262,7 @@ class TestBandsAnywhere:
 
     def bands(self, eigenvalues, energy_max=11.0):
         kpoints = np.zeros((len(eigenvalues), 3))
+        eigenvalues = np.column_stack([eigenvalues, np.full(len(eigenvalues), np.inf)])
         return CrystalBands(kpoints, eigenvalues, None, 0.0, energy_max, 2.0, 0.0)
 
     def test_a_band_fills_the_bins_that_it_passes(self):
@@ -300,7 +301,7 @@ class TestBandsAnywhere:
 
 class TestCentred:
     def bands(self, gap):
-        return CrystalBands(np.zeros((2, 3)), [[-3.0, 1.0], [-2.0, 2.0]], None, 0.9, 11.0, 2.0, gap)
+        return CrystalBands(np.zeros((2, 3)), [[-3.0, 1.0, 12.0], [-2.0, 2.0, 12.0]], None, 0.9, 11.0, 2.0, gap)
 
     def test_the_fermi_level_becomes_the_middle_of_the_gap(self):
         assert self.bands(3.0).centred().fermi_energy == -0.5
@@ -308,4 +309,4 @@ class TestCentred:
 
     def test_a_gap_that_is_not_there(self):
         with pytest.raises(ValueError, match="said to have a gap of 1 eV; the 2 k-points have none above 1 bands"):
-            replace(self.bands(1.0), eigenvalues=np.array([[-3.0, 1.0], [2.0, 3.0]])).centred()
+            replace(self.bands(1.0), eigenvalues=np.array([[-3.0, 1.0, 12.0], [2.0, 3.0, 12.0]])).centred()

@@ -58,13 +58,14 @@ class Chain:
 
 
 def chain(name, gap, *, degeneracy=1, energy_max=20.0, width=6.0):
-    """Bands like those of a chain, (gap) apart, or through the Fermi level where it is 0."""
+    """Bands like those of a chain, (gap) apart, or through the Fermi level where it is 0; the next one is at infinity."""
 
     def bands(k, weights):
         rise = width / 2 * (1 - np.cos(2 * np.pi * k))
         levels = np.column_stack([-gap / 2 - rise, gap / 2 + rise] * degeneracy)
         if gap == 0:
             levels = np.column_stack([rise - width / 2, rise + width / 2] * degeneracy)
+        levels = np.column_stack([levels, np.full(len(k), np.inf)])
         return CrystalBands(np.outer(k, [1, 0, 0]), levels + 3.0, weights, 3.0, 3.0 + energy_max, 2.0, gap)
 
     mesh = bands((np.arange(N_MESH) + 0.5) / N_MESH / 2, np.full(N_MESH, 1 / N_MESH))

@@ -121,7 +121,7 @@ class TestLearning:
 
     def test_fermi_levels_that_are_not_in_the_middle_of_a_gap_are_told(self):
         gapped = replace(BANDS[0], fermi_energy=6.5, gap=2.0)
-        gapped = replace(gapped, eigenvalues=np.where(gapped.eigenvalues < 3.5, -1.0, 11.0))
+        gapped = replace(gapped, eigenvalues=np.where(gapped.eigenvalues < 3.5, -1.0, 11.0), energy_max=11.0)
         with pytest.warns(UserWarning, match=r"Of 1 crystals .*of crystal 0, .* bands.centred\(\)"):
             tiny(n_epochs=1, validation_fraction=0).fit(TABLES, [gapped, *BANDS[1:]])
 
@@ -352,7 +352,11 @@ class TestBands:
         [
             ({"kpoints": [[0, 0]]}, "kpoints must have shape"),
             ({"kpoints": np.zeros((0, 3)), "eigenvalues": np.zeros((0, 2))}, "at least one k-point"),
-            ({"eigenvalues": [[np.nan]]}, "NaN"),
+            ({"eigenvalues": [[np.nan]]}, "eigenvalues hold NaN"),
+            ({"eigenvalues": [[-np.inf]]}, "eigenvalues hold -inf"),
+            ({"eigenvalues": np.zeros((1, 0))}, "eigenvalues hold no band"),
+            ({"eigenvalues": [[1j]]}, "eigenvalues must be real"),
+            ({"energy_max": 8.5}, "8.5 eV is above the highest band of some k-points, at 8 eV"),
             ({"eigenvalues": [[0.0], [1.0]]}, "eigenvalues must have shape"),
             ({"weights": [0.5]}, "add up to 1"),
             ({"fermi_energy": np.inf}, "fermi_energy"),
@@ -362,7 +366,7 @@ class TestBands:
         ],
     )
     def test_bad_bands(self, changes, message):
-        given = {"kpoints": [[0, 0, 0]], "eigenvalues": [[0.0]], "weights": [1.0], "fermi_energy": 0.0}
+        given = {"kpoints": [[0, 0, 0]], "eigenvalues": [[0.0, 8.0]], "weights": [1.0], "fermi_energy": 0.0}
         given |= {"energy_max": 5.0, "n_electrons": 1.0, "gap": 0.0}
         with pytest.raises(ValueError, match=message):
             CrystalBands(**given | changes)

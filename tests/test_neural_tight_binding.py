@@ -270,12 +270,13 @@ def bands_of(crystal, parameters):
     energies, weights = model.on_mesh(4)
     kpoints = np.random.default_rng(4).uniform(-0.5, 0.5, (12, 3))
     level = model.fermi_energy(energies, weights)
-    return CrystalBands(kpoints, model.eigenvalues(kpoints), None, level, level + 30, model.n_electrons, 0.0)
+    bands = np.column_stack([model.eigenvalues(kpoints), np.full(len(kpoints), np.inf)])
+    return CrystalBands(kpoints, bands, None, level, level + 30, model.n_electrons, 0.0)
 
 
 def off(crystal, bands, parameters):
     model = TightBinding(crystal, parameters)
     level = model.fermi_energy(*model.on_mesh(4))
-    reference = bands.relative
+    reference = bands.relative[:, : model.n_orbitals]
     counted = (reference > -10) & (reference < 5)
     return np.abs(model.eigenvalues(bands.kpoints) - level - reference)[counted].mean()

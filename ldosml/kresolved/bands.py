@@ -15,6 +15,9 @@ from ldosml.kresolved.fields import edge_bands
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
 
+_ROUNDING = 1e-3  # eV, of eigenvalues in single precision, and of gaps that others printed
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class CrystalBands:
     """Eigenvalues of one crystal at k-points, and what says how far they can be trusted.
@@ -31,7 +34,8 @@ class CrystalBands:
     fermi_energy : float
         eV in the code's own zero. Of a crystal with a gap, its middle is expected: see ``centred``.
     energy_max : float
-        eV in the code's own zero: up to here every k-point has all its bands. Nothing is learned above it.
+        eV in the code's own zero: up to here every k-point has all its bands, so at most the lowest of their highest
+        ones. Nothing is learned above it.
     n_electrons : float
         Of the cell, valence.
     gap : float
@@ -40,7 +44,8 @@ class CrystalBands:
     Raises
     ------
     ValueError
-        When shapes do not fit, eigenvalues are NaN, weights do not add up to 1, or a number is not what it must be.
+        When shapes do not fit, eigenvalues are no numbers, weights do not add up to 1, or a number is not what it must
+        be.
 
     Examples
     --------
@@ -64,9 +69,11 @@ class CrystalBands:
         if not len(self.kpoints):
             raise ValueError("Bands need at least one k-point; got none.")
         self._set("eigenvalues", (len(self.kpoints), None), "n_kpoints, n_bands")
-        if np.isnan(self.eigenvalues).any():
+        wrong = "NaN" if np.isnan(self.eigenvalues).any() else "-inf" if np.isneginf(self.eigenvalues).any() else ""
+        if wrong or not self.eigenvalues.size:
             raise ValueError(
-                "eigenvalues hold NaN; where a k-point has fewer bands than others, fill up with infinity."
+                f"eigenvalues hold {wrong or 'no band'}; where a k-point has fewer bands than others, fill up with "
+                "infinity."
             )
         if self.weights is not None:
             self._set("weights", (len(self.kpoints),), "n_kpoints")
@@ -74,7 +81,10 @@ class CrystalBands:
         self._check_numbers()
 
     def _set(self, name: str, shape: tuple[int | None, ...], axes: str) -> None:
-        values = np.asarray(getattr(self, name), dtype=np.float64)
+        given = np.asarray(getattr(self, name))
+        if np.iscomplexobj(given):
+            raise ValueError(f"{name} must be real; got {given.dtype}.")
+        values = given.astype(np.float64)
         check_shape(name, values, shape, axes)
         object.__setattr__(self, name, values)
 
@@ -85,6 +95,13 @@ class CrystalBands:
             raise ValueError(
                 f"energy_max must lie above the Fermi level, both in the code's zero; got {self.energy_max!r} and "
                 f"{self.fermi_energy!r} eV."
+            )
+        top = float(self.eigenvalues.max(axis=1).min())
+        if self.energy_max > top + _ROUNDING:
+            raise ValueError(
+                f"energy_max must be where bands are complete: {self.energy_max:g} eV is above the highest band of some "
+                f"k-points, at {top:g} eV. Give at most that, or more bands; where a k-point has all its bands up to "
+                "there and others have more, fill up with infinity."
             )
         check_positive("n_electrons", self.n_electrons)
         if not 0 <= self.gap < np.inf:
@@ -157,6 +174,11 @@ class CrystalBands:
                 f"These bands are said to have a gap of {self.gap:g} eV; the {len(valence)} k-points have none above "
                 f"{self.n_electrons / 2:g} bands."
             )
+        if self.gap > bottom - top + _ROUNDING:
+            raise ValueError(
+                f"These bands are said to have a gap of {self.gap:g} eV; at the {len(valence)} k-points it is only "
+                f"{bottom - top:g} eV. Is everything in eV?"
+            )
         return replace(self, fermi_energy=0.5 * (top + bottom))
 
     def joined(self, other: Self) -> Self:
@@ -175,7 +197,7 @@ class CrystalBands:
         n_bands = max(self.eigenvalues.shape[1], other.eigenvalues.shape[1])
         eigenvalues = np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)])
         gap = min(self.gap, other.gap)
-        if gap and self.n_electrons % 2 == 0 and n_bands > self.n_electrons / 2:  # each may have an edge of both
+        if gap and abs(self.n_electrons / 2 - round(self.n_electrons / 2)) < 1e-4 and n_bands > self.n_electrons / 2:  # each may have an edge of both
             valence, conduction = edge_bands(eigenvalues, self.n_electrons)
             gap = min(gap, max(0.0, float(conduction.min() - valence.max())))
         return type(self)(

@@ -155,9 +155,9 @@ def edge_bands(eigenvalues: ArrayLike, n_electrons: float) -> tuple[Floats, Floa
     """
     values = np.asarray(eigenvalues, dtype=np.float64)
     check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
-    if n_electrons % 2 or n_electrons <= 0:
-        raise ValueError(f"An insulator without magnetism has an even number of electrons; got {n_electrons:g}.")
-    filled = int(n_electrons) // 2
+    filled = round(n_electrons / 2)
+    if abs(n_electrons / 2 - filled) > 1e-4 or filled < 1:
+        raise ValueError(f"An insulator without magnetism has an even number of electrons; got {n_electrons!r}.")
     if values.shape[1] <= filled:
         raise ValueError(f"{filled} filled bands and one empty are needed; eigenvalues are of {values.shape[1]} bands.")
     ordered = np.sort(values, axis=1)

@@ -51,7 +51,7 @@ def labelled(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KResolvedOc
     Examples
     --------
     >>> from ldosml.kresolved import energy_bins
-    >>> bands = CrystalBands([[0, 0, 0]], [[-3.0, 4.0, 4.1]], [1.0], 0.0, 20.0, 2.0, 7.0)
+    >>> bands = CrystalBands([[0, 0, 0]], [[-3.0, 4.0, 4.1, np.inf]], [1.0], 0.0, 20.0, 2.0, 7.0)
     >>> labelled(bands, energy_bins(4), np.eye(3)).counts.tolist()
     [[0.0, 1.0, 2.0, 0.0]]
     """

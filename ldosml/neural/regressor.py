@@ -129,7 +129,7 @@ class KOccupancyRegressor(BaseEstimator):
     Examples
     --------
     >>> from ase.build import bulk
-    >>> bands = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[-5.0], [1.0]], None, 0.0, 15.0, 1.0, 0.0)
+    >>> bands = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[-5.0, 16.0], [1.0, 17.0]], None, 0.0, 15.0, 1.0, 0.0)
     >>> tiny = OccupancyConfig(d=8, n_layers=1, n_radial=8, n_blocks=1, n_heads=1)
     >>> model = KOccupancyRegressor(tiny, n_bins=32, n_epochs=1, validation_fraction=0)
     >>> model.fit([bulk("Na")], [bands]).predict([bulk("Na")], [[0, 0, 0]])

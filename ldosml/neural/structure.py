@@ -25,6 +25,7 @@ from ldosml.kresolved import (
     raw_dos,
     without_gap_states,
 )
+from ldosml.kresolved.fields import WINDOW
 from ldosml.kresolved.paths import PathKind
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.filling import with_deep_states
@@ -222,7 +223,7 @@ def isosurfaces(
     if not metal:
         return edge_surfaces(occupancy, depth=depth)
     if occupancy.counts is None:
-        return fermi_surface(occupancy, method="shell")
+        return fermi_surface(occupancy, method="shell", window=max(WINDOW, occupancy.grid.step))
     low, deeper = quietest(occupancy), 0
     if known_shells(crystal):
         bound = TightBinding(crystal, model.network_.tight_binding)

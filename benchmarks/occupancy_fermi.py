@@ -10,6 +10,8 @@ those of DFT's bands there; "states": those that the network expects up to zero,
 What Fermi surfaces are made of is the number of states below the Fermi level at each k-point of DFT's mesh: that of the
 network, of tight binding, and of both, which is drawn (``with_deep_states``), in whole states, against DFT's; whole
 bands at all k-points apart, which no surface shows. Beside them the best constant.
+
+Of crystals with a gap: how far DFT's bands at the k-points where the model has the edges are from DFT's own edges.
 """
 
 import argparse
@@ -20,7 +22,15 @@ import numpy as np
 from occupancy_table import parts_of
 
 from ldosml.datasets.crystals import Material
-from ldosml.kresolved import composition_draws, counted_dos, estimates_table, filling, judge_gaps, quietest
+from ldosml.kresolved import (
+    composition_draws,
+    counted_dos,
+    edge_bands,
+    estimates_table,
+    filling,
+    judge_gaps,
+    quietest,
+)
 from ldosml.kresolved.estimates import estimate, mean_of
 from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model, standardized
 from ldosml.neural.filling import with_deep_states
@@ -75,6 +85,16 @@ def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
     }
 
 
+def edges_apart(model: KOccupancyRegressor, material: Material) -> tuple[float, float]:
+    """What DFT's valence and conduction band lack of their edges at the k-points that the model tells, eV."""
+    bands = material.bands
+    valence, conduction = edge_bands(bands.eigenvalues, bands.n_electrons)
+    gap = model.gap(model.predict([material.atoms], bands.kpoints, allow_unknown=True)[0])
+    if gap.valence_kpoint is None or gap.conduction_kpoint is None:
+        return np.nan, np.nan
+    return valence.max() - valence[gap.valence_kpoint], conduction[gap.conduction_kpoint] - conduction.min()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
@@ -103,6 +123,12 @@ def main() -> None:
         for name, values in ((name, [one[name] for one in errors]) for name in errors[0])
     }
     print("", estimates_table(columns), sep="\n")
+    others = test[test.gaps > 0]
+    apart = np.array([edges_apart(model, material) for material in others])
+    told = np.isfinite(apart[:, 0])
+    for name, values in zip(("valence", "conduction"), apart[told].T, strict=True):
+        mean, median = values.mean(), np.median(values)
+        print(f"k-points of {name} edges, {told.sum()} crystals: mean {mean:.2f} eV, median {median:.2f} eV off")
 
 
 if __name__ == "__main__":

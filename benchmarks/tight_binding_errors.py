@@ -20,6 +20,7 @@ from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 N_KPOINTS = 10
+AWAY = 20.0  # eV: further up are shells that universal tight binding does without
 WINDOWS = ((-10.0, 10.0), (-10.0, -2.0), (-2.0, 2.0), (2.0, 5.0), (5.0, 10.0))  # eV against the Fermi level
 
 
@@ -40,7 +41,8 @@ def errors(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParame
     here = model.eigenvalues(bands.kpoints[chosen])[:, max(0, -beyond) :] - model.fermi_energy(*model.on_mesh())
     n = min(there.shape[1], here.shape[1])
     off, known = np.abs(here[:, :n] - there[:, :n]), there[:, :n]
-    parts = [off[(known > low) & (known < high)] for low, high in WINDOWS]
+    has = here[:, :n] < AWAY
+    parts = [off[has & (known > low) & (known < high)] for low, high in WINDOWS]
     return [float(part.mean()) if part.size else float("nan") for part in parts]
 
 

@@ -2,18 +2,20 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from ase.io import write as write_structure
 from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skips where torch is missing
 
 from ldosml.cli import main
-from ldosml.datasets import CrystalSet, Material
+from ldosml.datasets import CrystalSet, Material, read_crystals
 from ldosml.kresolved import CrystalBands, GapThreshold
 from ldosml.neural import KOccupancyRegressor, OccupancyConfig, load_occupancy_model, save_occupancy_model
 
+ELEMENTS = chemical_symbols[3:6] + chemical_symbols[11:15] + chemical_symbols[19:24] + chemical_symbols[37:49]
 LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
 
 
@@ -200,7 +202,8 @@ def crystals_file(path):
         atoms.set_cell(atoms.cell * (1 + 0.02 * number), scale_atoms=True)
         bands = cosine_bands(seed=number)
         mesh = CrystalBands(bands.kpoints, bands.eigenvalues, np.full(24, 1 / 24), 0.0, 20.0, 2.0, 0.0)
-        formula = f"{atoms.symbols[0]}{number + 1}"  # each by itself
+        atoms.numbers[atoms.numbers == atoms.numbers[0]] = atomic_numbers[ELEMENTS[number]]  # each by itself
+        formula = atoms.get_chemical_formula()
         materials.append(Material(f"{name}-{number}", name, formula, atoms, mesh, bands, ((0, "G"), (23, "X"))))
     return CrystalSet(tuple(materials)).write(path)
 
@@ -243,6 +246,18 @@ class TestTraining:
         assert "no file of crystals" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 1
         assert "Xe are not there" in " ".join(capsys.readouterr().err.split())
+        assert run("train-occupancy", data, "-o", out, "--split", "element") == 1
+        assert "--held-out names the elements" in " ".join(capsys.readouterr().err.split())
+        assert run("train-occupancy", data, "-o", out, "--checkpoint", tmp_path / "nowhere" / "run") == 1
+        assert "There is no folder" in capsys.readouterr().err
+        (tmp_path / "folder.safetensors").mkdir()
+        assert run("train-occupancy", data, "-o", tmp_path / "folder.safetensors", "--overwrite") == 1
+        assert "is a folder" in " ".join(capsys.readouterr().err.split())
+        repeated = read_crystals(data)
+        twice = replace(repeated[5], atoms=repeated[5].atoms * (2, 1, 1))
+        CrystalSet((*repeated[:5], twice, *repeated[6:])).write(data, overwrite=True)
+        assert run("train-occupancy", data, "-o", out) == 1
+        assert f"{twice.name} has 10 atoms, its primitive cell 5" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--device", "abacus") == 2
         assert "no device 'abacus'" in " ".join(capsys.readouterr().err.split())
         assert not out.exists()

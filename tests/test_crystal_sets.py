@@ -123,6 +123,10 @@ class TestSet:
     def test_selection(self, crystals):
         assert crystals["cscl-AgI"].formula == "AgI"
         assert crystals[[3, 1]].names == [crystals.names[3], crystals.names[1]]
+        assert crystals[["cscl-AgI", crystals.names[1]]].names == ["cscl-AgI", crystals.names[1]]
+        assert [len(crystals[nothing]) for nothing in ([], slice(0), np.zeros(len(crystals), dtype=bool))] == [0, 0, 0]
+        with pytest.raises(TypeError, match="chosen by place or name"):
+            crystals[[1.5]]
         assert crystals[crystals.gaps == 0].elements == ["Al", "Br", "Cl", "Cu", "F", "I"]
         assert crystals[-1] is crystals.materials[-1]
         with pytest.raises(KeyError, match="no material 'gold'"):
@@ -156,7 +160,7 @@ class TestMaterial:
         facts = (2.9, 12.0, 2.0, 1.0)
         mesh = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[0.0, 3.5, 13.0], [1.0, 4.0, 13.0]], [0.5, 0.5], *facts)
         path = CrystalBands([[0, 0, 0], [0, 0, 0.5]], [[0.0, 3.5, 13.0], [2.0, 3.0, 13.0]], None, *facts)
-        return replace(crystals[0], mesh=mesh, path=path)
+        return replace(crystals[0], mesh=mesh, path=path, corners=((0, "G"), (1, "X")))
 
     def test_the_middle_of_the_gap_is_that_of_mesh_and_path(self, one):
         centred = one.centred()
@@ -173,6 +177,41 @@ class TestMaterial:
             replace(one, mesh=one.mesh.centred(), path=one.path.centred())
         with pytest.raises(ValueError, match="2 and 4"):
             replace(one, path=replace(one.path, n_electrons=4.0))
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"formula": "Au2"}, "formula of rocksalt-NaF must be that of its atoms, FNa; got 'Au2'"),
+            ({"formula": "Xyz"}, "must be one like TiAlCu2; got 'Xyz'"),
+            ({"corners": ((0, "G"), (9, "X"))}, "corners of rocksalt-NaF must be pairs .* in order"),
+            ({"corners": ("GX",)}, "corners of rocksalt-NaF must be pairs"),
+        ],
+    )
+    def test_what_does_not_belong_to_it(self, one, changes, message):
+        with pytest.raises(ValueError, match=message):
+            replace(one, **changes)
+
+    def test_atoms_are_periodic(self, one):
+        slab = one.atoms.copy()
+        slab.pbc = [True, True, False]
+        for atoms in (None, slab):
+            with pytest.raises(TypeError, match=r"must be ase\.Atoms, periodic in three"):
+                replace(one, atoms=atoms)
+
+    def test_mesh_and_path_share_one_zero(self, one):
+        moved = replace(one.path, eigenvalues=one.path.eigenvalues + 0.5)
+        with pytest.raises(ValueError, match=r"must share one zero of energy: .* are 0.5 eV apart"):
+            replace(one, path=moved)
+
+    def test_electrons_are_in_the_bands(self, one):
+        mesh, path = (replace(bands, fermi_energy=-50.0) for bands in (one.mesh, one.path))
+        with pytest.raises(ValueError, match="hold 0 electrons; n_electrons is 2"):
+            replace(one, mesh=mesh, path=path)
+
+    def test_numbers_of_numpy_are_written(self, one, tmp_path):
+        corners = tuple((index, np.str_(name)) for index, name in zip(np.arange(2), ("G", "X"), strict=True))
+        path = CrystalSet((replace(one, corners=corners),)).write(tmp_path / "one.npz")
+        assert read_crystals(path)[0].corners == ((0, "G"), (1, "X"))
 
 
 class TestSplit:
@@ -212,13 +251,20 @@ class TestSplit:
             with pytest.raises(ValueError, match="1 cannot be divided into two"):
                 split_crystals(crystals[places])
 
+    def test_sizes_and_names_that_cannot_be(self, crystals):
+        for sizes in ({"test_size": 0.0}, {"validation_size": float("nan")}, {"validation_size": 1.0}):
+            with pytest.raises(ValueError, match="must be above 0 and below 1"):
+                split_crystals(crystals, **sizes)
+        with pytest.raises(TypeError, match=r"as \['NaF'\]"):
+            split_crystals(crystals, held_out="NaF")
+
     @pytest.mark.parametrize(
         ("by", "held_out", "message"),
         [
             ("composition", ["KrF"], "of which KrF are not there"),
             ("composition", ["no formula"], "must be like TiAlCu2; got 'no formula'"),
             ("element", [], "held_out names the elements of the test part; got none"),
-            ("element", ["Xe"], "Xe are not there"),
+            ("element", ["Xe"], "Xe are not there. There are: Ag, Al, Br"),
             ("prototype", ["cscl", "rocksalt", "zincblende"], "not all"),
             ("species", ["F"], "by must be one of"),
         ],

@@ -58,7 +58,7 @@ class Chain:
 
 
 def chain(name, gap, *, degeneracy=1, energy_max=20.0, width=6.0):
-    """Bands like those of a chain, (gap) apart, or through the Fermi level where it is 0; the next one is at infinity."""
+    """Bands like those of a chain, (gap) apart, or through the Fermi level where it is 0; the next is at infinity."""
 
     def bands(k, weights):
         rise = width / 2 * (1 - np.cos(2 * np.pi * k))

@@ -122,8 +122,10 @@ class TestLearning:
     def test_fermi_levels_that_are_not_in_the_middle_of_a_gap_are_told(self):
         gapped = replace(BANDS[0], fermi_energy=6.5, gap=2.0)
         gapped = replace(gapped, eigenvalues=np.where(gapped.eigenvalues < 3.5, -1.0, 11.0), energy_max=11.0)
-        with pytest.warns(UserWarning, match=r"Of 1 crystals .*of crystal 0, .* bands.centred\(\)"):
+        with pytest.warns(UserWarning, match=r"Of 1 training crystals .*of crystal 0, .*bands\.centred\(\)"):
             tiny(n_epochs=1, validation_fraction=0).fit(TABLES, [gapped, *BANDS[1:]])
+        with pytest.warns(UserWarning, match=r"Of 1 validation crystals .*of crystal 1, "):
+            tiny(n_epochs=1).fit(TABLES[2:], BANDS[2:], validation=(TABLES[:2], [BANDS[0], gapped]))
 
     def test_one_formula_is_not_on_both_sides(self):
         repeated = [TABLES[0]] * 6 + TABLES[1:]

@@ -1,9 +1,12 @@
 """What a model says of one crystal: parts of one answer, on meshes that symmetry thins out."""
 
+import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from neural_cases import CRYSTALS, TINY, conventional, cosine_bands, disguised, torch  # noqa: F401
 from numpy.testing import assert_allclose
 
@@ -67,6 +70,25 @@ def test_the_gap_is_that_of_path_and_mesh_with_the_fitted_threshold(model):
     for edge, place in zip(found.edges, (expected.valence_kpoint, expected.conduction_kpoint), strict=True):
         assert (edge is None) == (place is None)
         assert edge is None or np.array_equal(edge, both[place])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(0.6, "sums of covalent radii apart"), (1.7, "sums of covalent radii apart|times the volume"), (1.0, None)],
+)
+def test_crystals_unlike_those_of_training_are_told(model, change, message):
+    atoms = CRYSTALS["rocksalt"].copy()
+    atoms.set_cell(atoms.cell * change, scale_atoms=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        electronic_structure(model, atoms, n_path=60, mesh=2)
+    assert bool(caught) == (message is not None)
+    assert message is None or re.search(message, str(caught[0].message))
+
+
+def test_molecules_in_boxes_are_told(model):
+    with pytest.warns(UserWarning, match="its cell has .* times the volume of its atoms"):
+        electronic_structure(model, Atoms("ClNa", [[0, 0, 0], [0, 0, 2.4]], cell=[12] * 3, pbc=True), n_path=60, mesh=2)
 
 
 def test_any_cell_gives_the_same(model):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401
 from numpy.testing import assert_allclose
@@ -156,6 +157,13 @@ class TestEmptyShells:
             assert model.n_orbitals == 13 * len(model.crystal)
             assert energies[:, n_bound - 1].max() < 20
             assert_allclose(energies[:, n_bound:], 33.5, atol=1e-6)
+
+
+def test_atoms_far_apart_keep_their_levels():
+    alone = standardized(Atoms("Si", cell=[12.0] * 3, pbc=True))
+    model = TightBinding(alone)
+    levels = [shell.energy for shell in atomic_shells()[14][:2]]
+    assert_allclose(model.eigenvalues(KPOINTS)[:, :4], [[levels[0], *[levels[1]] * 3]] * len(KPOINTS))
 
 
 class TestFermiLevel:

@@ -24,8 +24,8 @@ from ldosml.cli.options import (
     Temperature,
     above_zero,
     app,
-    check_device,
     check_folder,
+    check_torch_device,
     refuse_existing,
 )
 from ldosml.properties.cautions import TruncatedDOSWarning
@@ -73,7 +73,9 @@ def bands(
     ),
     path: Annotated[
         PathName,
-        typer.Option(help="Of the lattice, or, as the Materials Project has it, of the crystal, which needs pymatgen."),
+        typer.Option(
+            help="Corners of the zone to join: the lattice's, or, which needs pymatgen, the Materials Project's."
+        ),
     ] = PathName.setyawan_curtarolo,
     n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = _N_PATH,
     mesh: Annotated[
@@ -89,7 +91,7 @@ def bands(
     stages, files = Stages(), _files(output, ("bands.csv", "bands.json"), "bands", overwrite)
     loaded = _opened(model, device, stages)
     found, cautions = _asked(loaded, structure, n_kpoints, mesh, allow_unknown, stages, path)
-    facts = _facts(structure, model, found, cautions)
+    facts = _facts(structure, model, loaded, found, cautions)
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure
 
@@ -118,11 +120,12 @@ def dos(
     energies are those of the states that are seen.
     """
     stages, files = Stages(), _files(output, ("dos.csv", "dos.json", "report.html"), "dos", overwrite)
-    found, cautions = _asked(_opened(model, device, stages), structure, _N_PATH, mesh, allow_unknown, stages)
+    loaded = _opened(model, device, stages)
+    found, cautions = _asked(loaded, structure, _N_PATH, mesh, allow_unknown, stages)
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # as the page says
         derived = _derived(found, structure.stem, temperature)
-    facts = _facts(structure, model, found, [*cautions, *of_properties])
+    facts = _facts(structure, model, loaded, found, [*cautions, *of_properties])
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure, dos_figure
         from ldosml.report import write_crystal_report
@@ -150,7 +153,7 @@ def fermi_surface(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
         "ldosml-fermi-surface"
     ),
-    mesh: Mesh = 21,
+    mesh: Annotated[int, typer.Option(min=4, max=64, help="k-points along each reciprocal lattice vector.")] = 21,
     depth: Depth = None,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
@@ -175,7 +178,7 @@ def fermi_surface(
             )
     of_surfaces = _cautions_of_surfaces(found, surfaces, depth)
     print_cautions(of_surfaces)
-    facts = _facts(structure, model, found, [*cautions, *of_surfaces])
+    facts = _facts(structure, model, loaded, found, [*cautions, *of_surfaces])
     facts["surfaces"] = [
         {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
     ]
@@ -191,7 +194,7 @@ def fermi_surface(
 def _opened(name: str, device: str, stages: Stages) -> KOccupancyRegressor:
     from ldosml.neural import open_occupancy_model
 
-    check_device(device)
+    check_torch_device(device)
     with stages(f"Reading {name}"):
         return open_occupancy_model(name, device=device)
 
@@ -239,7 +242,9 @@ def _formula(atoms: Atoms) -> str:
     return str(atoms.get_chemical_formula("metal"))  # type: ignore[no-untyped-call]
 
 
-def _facts(structure: Path, model: str, found: ElectronicStructure, cautions: list[str]) -> dict[str, Any]:
+def _facts(
+    structure: Path, model: str, loaded: KOccupancyRegressor, found: ElectronicStructure, cautions: list[str]
+) -> dict[str, Any]:
     """What is known of a crystal, for JSON and for people."""
     gap, atoms = found.gap, found.crystal.atoms()
     valence, conduction = (None if k is None else k.round(6).tolist() for k in found.edges)
@@ -255,6 +260,7 @@ def _facts(structure: Path, model: str, found: ElectronicStructure, cautions: li
         "valence_kpoint": valence,
         "conduction_edge": gap.conduction_edge,
         "conduction_kpoint": conduction,
+        "validation_gap_error": error if np.isfinite(error := loaded.gap_threshold_.score) else None,
         "cautions": cautions,
     }
 
@@ -276,6 +282,8 @@ def _gap_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         if kpoint is not None:
             place = ", ".join(f"{x:.3f}" for x in kpoint)
             rows.append((f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"))
+    if facts["validation_gap_error"] is not None:
+        rows.append(("error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV on average"))
     return rows
 
 
@@ -358,7 +366,7 @@ def _triangles_csv(surfaces: Sequence[Isosurface]) -> str:
 
 
 def _show(facts: dict[str, Any], files: list[str]) -> None:
-    areas = [(one["label"], f"{one['area']:.3g} 1/angstrom^2") for one in facts.get("surfaces", [])]
+    areas = [(f"surface of {one['label']}", f"{one['area']:.3g} 1/angstrom^2") for one in facts.get("surfaces", [])]
     title = f"{facts['formula']}, primitive cell"
     results.print(table(title, ("quantity", "predicted"), [*_gap_rows(facts), *areas]))
     for file in files:

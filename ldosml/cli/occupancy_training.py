@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldosml.cli.display import Stages, emit, messages, results, table
-from ldosml.cli.options import AsJson, Device, Overwrite, app, check_device, check_folder, refuse_existing
+from ldosml.cli.options import AsJson, Device, Overwrite, app, check_torch_device, refuse_existing
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -51,10 +51,12 @@ def train_occupancy(
     patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 10,
     split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
     held_out: Annotated[
-        list[str] | None, typer.Option(help="Formula, prototype or element of the test part; repeat for each.")
+        list[str] | None,
+        typer.Option(help="Formula, prototype or element, as --split says, of the test part; repeat for each."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="File written after every epoch, from which a run that was stopped goes on.")
+        Path | None,
+        typer.Option(help="File written after every epoch, from which the same command goes on after a stop."),
     ] = None,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of the split, and of everything random in training.")] = 0,
@@ -73,14 +75,16 @@ def train_occupancy(
         raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
     refuse_existing(output, overwrite)
     if checkpoint is not None:
-        check_folder(checkpoint.parent)
+        refuse_existing(checkpoint, overwrite=True)  # its folder must exist, and it be none
         if checkpoint.resolve() == output.resolve():
             raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
-    check_device(device)
+    check_torch_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):
         data = open_crystals(crystals)
         parts = split_crystals(data, split.value, held_out or (), random_state=seed)
+    with stages("Checking cells"):
+        _check_cells(parts)
     training, validation, _ = parts
     model = KOccupancyRegressor(
         **(AS_IN_THE_PAPER if preset == PresetName.paper else {}),
@@ -115,6 +119,17 @@ def train_occupancy(
     save_occupancy_model(model, output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
+
+
+def _check_cells(parts: Sequence[CrystalSet]) -> None:
+    """Raise ValueError for a crystal that cannot be trained on, by its name."""
+    from ldosml.neural.inputs import place_bands
+
+    for material in (material for part in parts[:2] for material in part):
+        try:
+            place_bands([material.atoms], [material.bands])
+        except ValueError as error:
+            raise ValueError(str(error).replace("Crystal 0", material.name)) from error
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:

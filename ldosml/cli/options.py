@@ -149,6 +149,8 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
     """Refuse before the work is done, not after."""
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; pass --overwrite to replace it.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give a name for the file.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
 
@@ -163,8 +165,9 @@ def check_soap(soap: SOAP) -> None:
 
 def check_folder(folder: Path) -> None:
     """Refuse a file where a folder is to be."""
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is a file; give a folder to write the report and its figures in.")
+    for part in (folder, *folder.parents):
+        if part.exists() and not part.is_dir():
+            raise FileExistsError(f"{part} is a file; give a folder to write the report and its figures in.")
 
 
 def open_dataset(name: str) -> LDOSDataset:
@@ -176,11 +179,11 @@ def open_dataset(name: str) -> LDOSDataset:
     return LDOSDataset.read(name)
 
 
-def check_device(device: str) -> None:
+def check_torch_device(device: str) -> None:
     """Refuse a device that is not there before data are read."""
-    import torch
+    from ldosml.neural.inputs import check_device
 
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise typer.BadParameter(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
+        check_device(device)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

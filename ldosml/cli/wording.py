@@ -40,7 +40,9 @@ OPTIONS = {
     " with precision='float32'": " with precision='float32' (in Python)",
     # crystals
     "pass allow_unknown=True": "pass --allow-unknown",
-    "Take another depth": "Give another --depth",
+    "Take a depth between": "Give a --depth between",
+    "held_out must name some": "--held-out must name some",
+    "held_out names the": "--held-out names the",
     # files
     "ass overwrite=True": "ass --overwrite",
     "Ask for overwrite": "Pass --overwrite",

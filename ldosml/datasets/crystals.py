@@ -15,16 +15,22 @@ from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
+from ase.formula import Formula
 from numpy.typing import NDArray
 
 from ldosml._files import replacing
 from ldosml._shipped import shipped_file
 from ldosml.kresolved.bands import CrystalBands
+from ldosml.kresolved.paths import KPath
 
 FORMAT = "ldosml crystals"
 FORMAT_VERSION = 1
 
 _PARTS = ("mesh", "path")
+_ARRAYS = {"header", "n_atoms", "numbers", "positions", "cells", "mesh_weights"} | {
+    f"{part}_{name}" for part in _PARTS for name in ("shapes", "kpoints", "eigenvalues", "facts")
+}
+_SAME = 0.1  # eV, within which a band of one calculation is the same in another
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +52,9 @@ class Material:
     Raises
     ------
     TypeError, ValueError
-        When mesh or path is missing, or they differ in their Fermi level or number of electrons.
+        When mesh or path is missing, or they differ in their Fermi level or number of electrons, or in the bands of a
+        k-point of both; when the bands below the Fermi level do not hold the electrons; when atoms, formula or corners
+        do not belong to the rest.
     """
 
     name: str
@@ -59,6 +67,10 @@ class Material:
 
     def __post_init__(self) -> None:
         """Refuse what is not both mesh and path of one calculation."""
+        if not isinstance(self.atoms, Atoms) or not self.atoms.pbc.all():
+            raise TypeError(f"The crystal of {self.name} must be ase.Atoms, periodic in three directions.")
+        if _composition(self.formula, self.name) != (made_of := reduced_formula(str(self.atoms.symbols))):
+            raise ValueError(f"The formula of {self.name} must be that of its atoms, {made_of}; got {self.formula!r}.")
         for part in _PARTS:
             if not isinstance(found := getattr(self, part), CrystalBands):
                 raise TypeError(
@@ -72,6 +84,15 @@ class Material:
                 f"{mesh.fermi_energy:g} and {path.fermi_energy:g} eV, {mesh.n_electrons:g} and {path.n_electrons:g}. "
                 "Give both the Fermi level of the mesh; Material.centred() moves them together."
             )
+        try:
+            corners = KPath(path.kpoints, np.asarray(self.atoms.cell), tuple((int(i), str(n)) for i, n in self.corners))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"corners of {self.name} must be pairs of a k-point's index on the path and its label: {error}"
+            ) from error
+        object.__setattr__(self, "corners", corners.corners)
+        _check_zero(self)
+        _check_electrons(self)
 
     def centred(self) -> Self:
         """The same with the Fermi level in the middle of the gap over mesh and path, where there is one.
@@ -123,12 +144,19 @@ class CrystalSet(Sequence[Material]):
         return iter(self.materials)
 
     def __getitem__(self, index: Any) -> Any:
-        """One material by its place or its name, or a set of those that a slice or an array of places selects."""
+        """One material by its place or its name, or a set of those that a slice or an array of either selects."""
         if isinstance(index, str):
             return self._named(index)
         if isinstance(index, int | np.integer):
             return self.materials[int(index)]
-        places = range(len(self))[index] if isinstance(index, slice) else np.arange(len(self))[np.asarray(index)]
+        if isinstance(index, slice):
+            return type(self)(self.materials[index], self.provenance)
+        chosen = np.asarray(index)
+        if chosen.dtype.kind == "U":
+            return type(self)(tuple(self._named(str(name)) for name in chosen), self.provenance)
+        if chosen.size and chosen.dtype.kind not in "iub":
+            raise TypeError(f"Materials are chosen by place or name, or by arrays of these or of bool; got {index!r}.")
+        places = np.arange(len(self))[chosen if chosen.size else np.zeros(0, dtype=np.int64)]
         return type(self)(tuple(self.materials[i] for i in places), self.provenance)
 
     def _named(self, name: str) -> Material:
@@ -278,6 +306,11 @@ def _weights(material: Material) -> NDArray[np.float64]:
 def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
     if "header" not in arrays:
         raise ValueError(f"it has no header; its arrays are {', '.join(arrays) or 'none'}.")
+    lacking = _ARRAYS - set(arrays)
+    if lacking:
+        raise ValueError(f"it lacks the arrays {', '.join(sorted(lacking))}.")
+    if not (np.all((arrays["numbers"] >= 1) & (arrays["numbers"] <= 118)) and np.isfinite(arrays["positions"]).all()):
+        raise ValueError("its atoms must have atomic numbers from 1 to 118 and finite positions.")
     header = json.loads(arrays.pop("header").tobytes().decode())
     if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
         raise ValueError(
@@ -303,6 +336,48 @@ def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
         for i, said in enumerate(told)
     ]
     return CrystalSet(tuple(materials), header["provenance"])
+
+
+def reduced_formula(formula: str) -> str:
+    """One text for a composition, however it is written, or a ValueError."""
+    return str(Formula(formula).reduce()[0].format("hill"))
+
+
+def _composition(formula: str, name: str) -> str:
+    try:
+        return reduced_formula(formula)
+    except ValueError as error:
+        raise ValueError(f"The formula of {name} must be one like TiAlCu2; got {formula!r}.") from error
+
+
+def _check_zero(material: Material) -> None:
+    """Raise ValueError where a k-point of mesh and path has other bands in one than in the other."""
+    mesh, path = material.mesh, material.path
+    apart = path.kpoints[:, None] - mesh.kpoints
+    there, here = np.nonzero(np.abs(apart - np.round(apart)).max(axis=2) < 1e-5)
+    n = max(1, int(mesh.n_electrons) // 2)
+    one, other = (np.sort(b.eigenvalues[k], axis=1)[:, :n] for b, k in ((path, there), (mesh, here)))
+    if one.shape != other.shape:  # fewer bands than are filled
+        return
+    off = float(np.abs(one - other).max(initial=0.0))
+    if off > _SAME:
+        raise ValueError(
+            f"Mesh and path of {material.name} must share one zero of energy: at a k-point of both, filled bands are "
+            f"{off:.3g} eV apart."
+        )
+
+
+def _check_electrons(material: Material) -> None:
+    """Raise ValueError where the bands below the Fermi level of a mesh do not hold the electrons."""
+    mesh = material.mesh
+    if mesh.weights is None:
+        return
+    held = 2 * float(mesh.weights @ (mesh.relative < 0).sum(axis=1))
+    if abs(held - mesh.n_electrons) > max(1.5, 0.25 * mesh.n_electrons):  # few k-points of a metal are off by some
+        raise ValueError(
+            f"Below the Fermi level of {material.name}, {mesh.fermi_energy:g} eV, the bands of the mesh hold "
+            f"{held:.3g} electrons; n_electrons is {mesh.n_electrons:g}. Have all one zero, and are they in eV?"
+        )
 
 
 def _bands(arrays: dict[str, NDArray[Any]], part: str) -> list[CrystalBands]:

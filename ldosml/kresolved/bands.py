@@ -14,7 +14,6 @@ from ldosml.energy import EnergyGrid
 from ldosml.kresolved.fields import edge_bands
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
-
 _ROUNDING = 1e-3  # eV, of eigenvalues in single precision, and of gaps that others printed
 
 
@@ -99,9 +98,9 @@ class CrystalBands:
         top = float(self.eigenvalues.max(axis=1).min())
         if self.energy_max > top + _ROUNDING:
             raise ValueError(
-                f"energy_max must be where bands are complete: {self.energy_max:g} eV is above the highest band of some "
-                f"k-points, at {top:g} eV. Give at most that, or more bands; where a k-point has all its bands up to "
-                "there and others have more, fill up with infinity."
+                f"energy_max must be where bands are complete: {self.energy_max:g} eV is above the highest band of "
+                f"some k-points, at {top:g} eV. Give at most that, or more bands; where a k-point has all its bands up "
+                "to there and others have more, fill up with infinity."
             )
         check_positive("n_electrons", self.n_electrons)
         if not 0 <= self.gap < np.inf:
@@ -197,7 +196,8 @@ class CrystalBands:
         n_bands = max(self.eigenvalues.shape[1], other.eigenvalues.shape[1])
         eigenvalues = np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)])
         gap = min(self.gap, other.gap)
-        if gap and abs(self.n_electrons / 2 - round(self.n_electrons / 2)) < 1e-4 and n_bands > self.n_electrons / 2:  # each may have an edge of both
+        filled = self.n_electrons / 2
+        if gap and abs(filled - round(filled)) < 1e-4 and n_bands > filled:  # each may have an edge of both
             valence, conduction = edge_bands(eigenvalues, self.n_electrons)
             gap = min(gap, max(0.0, float(conduction.min() - valence.max())))
         return type(self)(

@@ -83,11 +83,11 @@ def counted_bands(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats
     return bands
 
 
-def counted_edges(occupancy: KResolvedOccupancy) -> tuple[Floats, Floats]:
+def counted_edges(occupancy: KResolvedOccupancy, share: float = 0.5) -> tuple[Floats, Floats]:
     """Energies of the highest state below the Fermi level and of the lowest above at every k-point, (n_kpoints,) each.
 
-    Up to which half a state is expected from the Fermi level on, eV; a little probability in every bin of a gap moves
-    them little. A k-point without half a state on a side has its edge at the end of the bins.
+    Up to which ``share`` of a state is expected from the Fermi level on, eV; a little probability in every bin of a gap
+    moves them little. A k-point without so much on a side has its edge at the end of the bins.
 
     Raises ValueError when the occupancies have no counts, or there are no bins on one side of the Fermi level.
     """
@@ -98,18 +98,18 @@ def counted_edges(occupancy: KResolvedOccupancy) -> tuple[Floats, Floats]:
     for chosen, where in ((below, "below"), (above, "above")):
         _check_some(chosen, f"{where} the Fermi level", occupancy)
     between = occupancy.grid.edges[int(below.sum())]  # the end of a bin that is nearest to the Fermi level
-    down, up = (_half_a_state(part) * step for part in (counts[:, below][:, ::-1], counts[:, above]))
+    down, up = (_first(part, share) * step for part in (counts[:, below][:, ::-1], counts[:, above]))
     return between - down, between + up
 
 
-def _half_a_state(counts: Floats) -> Floats:
-    """How many bins (n_kpoints,) of ``counts`` (n_kpoints, n_bins) hold half a state, their last one in part."""
+def _first(counts: Floats, share: float) -> Floats:
+    """How many bins (n_kpoints,) of ``counts`` (n_kpoints, n_bins) hold a share of a state, their last one in part."""
     passed = np.cumsum(counts, axis=1)
     found = np.full(len(counts), float(counts.shape[1]))
-    k = np.flatnonzero(passed[:, -1] >= 0.5)
-    place = (passed[k] >= 0.5).argmax(axis=1)
+    k = np.flatnonzero(passed[:, -1] >= share)
+    place = (passed[k] >= share).argmax(axis=1)
     last = counts[k, place]
-    found[k] = place + 1 - (passed[k, place] - 0.5) / last
+    found[k] = place + 1 - (passed[k, place] - share) / last
     return found
 
 

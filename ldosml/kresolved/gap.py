@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,6 +14,8 @@ from ldosml.kresolved.fields import counted_edges
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
 Floats = NDArray[np.float64]
+
+_SHARE = 0.25  # of a state: blurred bands have a tail before their edge
 
 Statistic = Literal["max", "sum", "anywhere"]
 """What of a bin tells whether it holds states: the largest of its probabilities over k-points, which does not depend on
@@ -32,8 +34,9 @@ class OccupancyGap:
     valence_edge, conduction_edge : float
         Centres of the bins, eV against the Fermi level; 0 for a metal. Infinite where none on that side holds states.
     valence_kpoint, conduction_kpoint : int or None
-        The k-point whose expected states (``counted_edges``) come nearest to the Fermi level; without counts, at which
-        the bin of the edge is most probable. None for a metal, or without the edge.
+        The k-point where, counted from the edge into the band, a quarter of a state is expected first
+        (``counted_edges``); without counts, at which the bin of the edge is most probable. None for a metal, or without
+        the edge.
     """
 
     gap: float
@@ -130,7 +133,8 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
     if occupancy.counts is None:
         most = [occupancy.probabilities[:, b or 0].argmax() for b in (valence, conduction)]
     else:
-        highest, lowest = counted_edges(occupancy)
+        beyond = (energies <= edges[0]) | (energies >= edges[1])  # what is expected in the gap is haze
+        highest, lowest = counted_edges(replace(occupancy, counts=np.where(beyond, occupancy.counts, 0.0)), _SHARE)
         most = [highest.argmax(), lowest.argmin()]
     places = [None if b is None else int(k) for b, k in zip((valence, conduction), most, strict=True)]
     return OccupancyGap(edges[1] - edges[0], edges[0], edges[1], places[0], places[1])

@@ -100,7 +100,7 @@ def isosurface(
     cell : array (3, 3)
         Lattice vectors of the primitive cell, rows, angstrom.
     level : float
-        Strictly between the smallest and the largest value.
+        Between the smallest and the largest value, and not next to one of them.
     upsample : int
         Points of the finer mesh for one of the given, along each axis.
     order : {1, 2, 3, 4, 5}
@@ -285,8 +285,8 @@ def _depth(band: Floats, depth: float | None, name: str) -> float:
         return 0.1 * width
     if not 0 < depth < width:
         raise ValueError(
-            f"The {name} band is {width:.3g} eV wide, so that no surface lies {depth:g} eV within it. Take another "
-            "depth."
+            f"The {name} band is {width:.3g} eV wide, so that no surface lies {depth:g} eV within it. Take a depth "
+            f"between 0 and {width:.3g} eV."
         )
     return depth
 
@@ -311,7 +311,13 @@ def _marching_cubes() -> Any:
         raise ImportError("Isosurfaces need scikit-image. Install it by\n    pip install 'ldosml[neural]'") from error
 
     def triangles(volume: Floats, level: float) -> Floats:
-        vertices, faces, _, _ = marching_cubes(volume, level)
+        try:
+            vertices, faces, _, _ = marching_cubes(volume, level)
+        except RuntimeError as error:  # between points, by less than single precision
+            raise ValueError(
+                f"No surface was found at {level:g}, so near an end of the field, which is from {volume.min():g} to "
+                f"{volume.max():g}. Take a level, or depth, further inside."
+            ) from error
         return np.asarray(vertices[faces], dtype=np.float64)
 
     return triangles

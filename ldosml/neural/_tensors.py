@@ -58,7 +58,7 @@ def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
         When the file is something else, is damaged, or was written by a version that this one cannot read.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no {what} in a file {path}.")
+        raise FileNotFoundError(f"There is no {what} {path}: it is {'a folder' if path.is_dir() else 'not there'}.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

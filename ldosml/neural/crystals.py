@@ -115,6 +115,8 @@ def check_kpoints(kpoints: ArrayLike) -> Floats:
     values = np.asarray(kpoints, dtype=np.float64)
     check_shape("kpoints", values, (None, 3), "n_kpoints, 3 fractions of reciprocal lattice vectors")
     check_finite("kpoints", values)
+    if not len(values):
+        raise ValueError("kpoints must hold at least one k-point; got none.")
     return values
 
 
@@ -154,9 +156,15 @@ def _check(atoms: Atoms) -> None:
     first, second, distances = neighbor_list("ijd", atoms, CLOSEST)  # type: ignore[no-untyped-call]
     if len(distances):
         worst = distances.argmin()
+        i, j = first[worst], second[worst]
+        who = f"Atoms {i} and {j} are" if i != j else f"Atom {i} and its image in the next cell are"
         raise ValueError(
-            f"Atoms {first[worst]} and {second[worst]} are {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. "
-            "Is an atom listed twice, or the unit not angstrom?"
+            f"{who} {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. Is an atom listed twice, or the unit "
+            "not angstrom?"
+        )
+    if not atoms.numbers.all():
+        raise ValueError(
+            f"A crystal needs chemical elements; atom {int(np.argmin(atoms.numbers))} is X, which is none."
         )
     if np.any(atoms.get_initial_magnetic_moments()):  # type: ignore[no-untyped-call]
         warnings.warn(

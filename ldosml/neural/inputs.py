@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from ase import Atoms
 from numpy.typing import ArrayLike
 
@@ -45,8 +46,11 @@ def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed
     return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
 
 
-def check_fermi_levels(bands: Sequence[CrystalBands]) -> None:
-    """Warn where the Fermi level is not in the middle of a gap; as far as the k-points show it."""
+def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
+    """Warn where the Fermi level is not in the middle of a gap; as far as the k-points show it.
+
+    ``part``: of the crystals, "training" or "validation".
+    """
     off = np.zeros(len(bands))
     for i, one in enumerate(bands):
         below, above = one.relative[one.relative <= 0], one.relative[one.relative > 0]
@@ -56,12 +60,20 @@ def check_fermi_levels(bands: Sequence[CrystalBands]) -> None:
     if len(wrong):
         worst = int(np.abs(off).argmax())
         warnings.warn(
-            f"Of {len(wrong)} crystals with a gap the Fermi level is not its middle; of crystal {worst}, "
+            f"Of {len(wrong)} {part} crystals with a gap the Fermi level is not its middle; of crystal {worst}, "
             f"{abs(off[worst]):.0%} of the gap away. The model would have to learn where the code leaves it: give "
             "bands.centred().",
             UserWarning,
             stacklevel=3,
         )
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError when PyTorch has no such device."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
 
 
 def describe(given: GivenCrystal) -> tuple[Crystal, Floats]:

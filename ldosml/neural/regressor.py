@@ -34,6 +34,7 @@ from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.inputs import (
     GivenCrystal,
     Placed,
+    check_device,
     check_fermi_levels,
     check_sequence,
     describe,
@@ -222,9 +223,11 @@ class KOccupancyRegressor(BaseEstimator):
         settings = self._settings()
         config = self._config()
         grid = energy_bins(config.n_bins, self.half_width)
+        check_device(self.device)
         placed = place_bands(crystals, bands)
-        check_fermi_levels([b for _, b in placed])
         given, aside = self._split(placed) if validation is None else (placed, place_bands(*validation))
+        for part, name in ((given, "training"), (aside, "validation")):
+            check_fermi_levels([b for _, b in part], name)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         network = OccupancyNetwork(config, self.random_state)
         if path is not None and path.exists():
@@ -297,9 +300,13 @@ class KOccupancyRegressor(BaseEstimator):
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
         if config.tight_binding != "none" and not known_shells(crystal):
+            why = (
+                f"of {len(crystal)} atoms: it is done for up to {LARGEST}"
+                if len(crystal) > LARGEST
+                else "with an element whose atomic levels are not known"
+            )
             warnings.warn(
-                f"The model begins from tight binding, left out for this crystal of {len(crystal)} atoms: it is "
-                f"done for up to {LARGEST}, and for elements whose atomic levels are known. Expect larger errors.",
+                f"The model begins from tight binding, left out for this crystal {why}. Expect larger errors.",
                 UserWarning,
                 stacklevel=3,
             )

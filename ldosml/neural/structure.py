@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from ase import Atoms
+from ase.data import covalent_radii
+from ase.neighborlist import neighbor_list
 
 from ldosml._validation import check_choice
 from ldosml.kresolved import (
@@ -29,10 +31,17 @@ from ldosml.kresolved.fields import WINDOW
 from ldosml.kresolved.paths import PathKind
 from ldosml.neural.crystals import Crystal, Floats, point_group, standardized
 from ldosml.neural.filling import with_deep_states
+from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.regressor import KOccupancyRegressor
 from ldosml.neural.tight_binding import LARGEST, TightBinding, known_shells
 from ldosml.properties import TruncatedDOSWarning, fermi_level, integrated_dos
 from ldosml.spectra import DOS
+
+USUAL = (0.70, 1.45)
+"""Distance of the nearest neighbours in a crystal, in sums of covalent radii; of those that ship 0.74 to 1.35."""
+
+LOOSEST = 8.0
+"""Volume of a cell, in that of its atoms as spheres of covalent radii; of those that ship at most 4.1."""
 
 FermiLevel = Literal["known", "counted"]
 """Of bins around it, the Fermi level is their zero, which the network puts every state against; or it is where the
@@ -128,10 +137,16 @@ def electronic_structure(
         electrons are to be counted, and the model has no counts or tight binding does not tell their number.
     ImportError
         When pymatgen is missing, for the path of Latimer and Munro.
+
+    Warns
+    -----
+    UserWarning
+        When neighbours are nearer, or further away, than in ``USUAL`` crystals, or the cell is larger than ``LOOSEST``.
     """
     check_choice("fermi", fermi, get_args(FermiLevel))
     check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
+    _check_distances(crystal)
     line = _path(crystal, path, n_path)
     kpoints, weights, _ = _irreducible_mesh(model, crystal, mesh)
     both = np.concatenate([line.kpoints, kpoints])
@@ -142,6 +157,27 @@ def electronic_structure(
         found = found.referred_to(level)
     along, on_mesh = (_part(found, part) for part in (slice(0, n), slice(n, None)))
     return ElectronicStructure(crystal, line, along, replace(on_mesh, weights=weights), model.gap(found), level)
+
+
+def _check_distances(crystal: Crystal) -> None:
+    """Warn of a crystal unlike those that models are trained on: squeezed, torn apart, or a molecule in a box."""
+    radii = covalent_radii[crystal.numbers]
+    i, j, distances = neighbor_list("ijd", crystal.atoms(), list(USUAL[1] * radii))  # type: ignore[no-untyped-call]
+    ratios = distances / (radii[i] + radii[j])
+    nearest = float(ratios.min(initial=np.inf))
+    volume = abs(float(np.linalg.det(crystal.cell))) / float((4 / 3 * np.pi * radii**3).sum())
+    if nearest < USUAL[0] or nearest > USUAL[1] or volume > LOOSEST:
+        what = (
+            f"its nearest neighbours are {nearest:.2f} sums of covalent radii apart"
+            if np.isfinite(nearest) and volume <= LOOSEST
+            else f"its cell has {volume:.1f} times the volume of its atoms"
+        )
+        warnings.warn(
+            f"This crystal is unlike those that models are trained on: {what}, and usual are {USUAL[0]} to {USUAL[1]} "
+            f"and at most {LOOSEST}. Is the unit angstrom, and is it no molecule or slab? What follows is a guess.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _path(crystal: Crystal, kind: PathKind, n: int) -> KPath:
@@ -165,12 +201,13 @@ def _counted_fermi_level(model: KOccupancyRegressor, crystal: Crystal, mesh: KRe
 
 
 def full_mesh(
-    model: KOccupancyRegressor, crystal: Crystal, n: int = 21, *, allow_unknown: bool = False
+    model: KOccupancyRegressor, crystal: GivenCrystal, n: int = 21, *, allow_unknown: bool = False
 ) -> KResolvedOccupancy:
     """Occupancies at all n^3 k-points around Gamma, for isosurfaces; the model is asked at those that symmetry leaves.
 
     Raises as ``KOccupancyRegressor.predict`` does.
     """
+    crystal, _ = describe(crystal)
     kpoints, _, inverse = _irreducible_mesh(model, crystal, n)
     found = model.predict([crystal], kpoints, allow_unknown=allow_unknown)[0]
     return from_irreducible(found, gamma_mesh(n)[0], inverse)
@@ -178,7 +215,7 @@ def full_mesh(
 
 def isosurfaces(
     model: KOccupancyRegressor,
-    crystal: Crystal,
+    crystal: GivenCrystal,
     *,
     metal: bool,
     n: int = 21,
@@ -191,7 +228,7 @@ def isosurfaces(
     ----------
     model : KOccupancyRegressor
         Fitted.
-    crystal : Crystal
+    crystal : Atoms or Crystal
     metal : bool
         Which of both: as the model says (``ElectronicStructure.gap``), or as is known.
     n : int
@@ -215,6 +252,7 @@ def isosurfaces(
     ValueError
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces`` do.
     """
+    crystal, _ = describe(crystal)
     kpoints, weights, inverse = _irreducible_mesh(model, crystal, n)
     found = model.predict([crystal], kpoints, weights=weights, allow_unknown=allow_unknown)[0]
     if metal:

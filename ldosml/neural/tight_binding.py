@@ -8,8 +8,8 @@ r_d of d shells (their root mean square radii, within 10 % of Harrison's), are t
 Every atom has s, p and d, and one more s and p, whether the free atom binds them or not (``basis_shells``). And V falls
 off beyond nearest neighbours, to make all crystals alike: by exp(-(d / 1.5 d0)^6), d0 the sum of the covalent radii.
 
-Bands come out BEFORE eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's
-symmetry. Fitted (``fit_tight_binding``), they are AFTER eV wrong for crystals that were not fitted to, from E_F - 10 to
+Bands come out 1.6 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's
+symmetry. Fitted (``fit_tight_binding``), they are 0.54 eV wrong for crystals that were not fitted to, from E_F - 10 to
 E_F + 10 eV (``benchmarks/tight_binding_errors.py``); what a network then has to learn is the difference. For that each
 shell has, beside its level and strength, a slope with distance and an overlap, and each element a pull on the levels of
 its neighbours (``TightBindingParameters``).
@@ -273,7 +273,7 @@ class TightBinding:
         """Bloch sums (n_parts, n_kpoints, n_orbitals, n_orbitals) of blocks (n_parts, n_pairs, 13, 13)."""
         n = len(self.crystal)
         found = np.empty((len(parts), len(kpoints), self.n_orbitals, self.n_orbitals), dtype=complex)
-        rows = parts.transpose(1, 0, 2, 3).reshape(len(self._i), -1)
+        rows = parts.transpose(1, 0, 2, 3).reshape(len(self._i), len(parts) * _N_ORBITALS**2)
         places = self._i * n + self._j
         for k, waves in enumerate(np.exp(2j * np.pi * kpoints @ self._shifts.T)):
             sums = csr_array((waves, (places, np.arange(len(places)))), shape=(n * n, len(places))) @ rows

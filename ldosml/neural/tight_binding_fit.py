@@ -28,7 +28,7 @@ from ldosml.neural.tight_binding import (
 _KPOINTS, _MESH = 10, 4  # of each crystal: compared; along each reciprocal lattice vector, for the Fermi level
 _EPOCHS, _FALL = 20, 0.88  # of the learning rates, after each
 _RATES = {"shifts": 0.1, "pulls": 0.02, "strengths": 0.02, "slopes": 0.03, "overlaps": 0.002, "factors": 0.02}
-_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take MEMe9
+_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take 1.4e9
 _LOW, _HIGH, _BEND = -10.0, 10.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
 _NEAR = 4.0  # eV from the Fermi level, where errors count half as much as there
 _HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge on what changes
@@ -73,7 +73,7 @@ def fit_tight_binding(
     Bands are matched by the electrons below them, since calculations differ in how many shells they take for core.
     Crystals that tight binding cannot describe, or whose electrons do not tell which band is which, are left out; where
     none is left, nothing is fitted. By Adam, a crystal a step. Their matrix elements are kept, which for a crystal of
-    low symmetry with 20 atoms takes LOWSYM GB: up to 4 GB, from the smallest crystals on.
+    low symmetry with 20 atoms takes 0.5 GB: up to 4 GB, from the smallest crystals on.
 
     Parameters
     ----------

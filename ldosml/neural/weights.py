@@ -16,6 +16,7 @@ from ldosml.kresolved import GapThreshold
 from ldosml.kresolved.model_files import FORMAT
 from ldosml.neural._tensors import check_tensors, read_tensors, write_tensors
 from ldosml.neural.checkpoint import Epoch
+from ldosml.neural.inputs import check_device
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
 from ldosml.neural.regressor import KOccupancyRegressor
 
@@ -59,6 +60,7 @@ def load_occupancy_model(path: str | os.PathLike[str], *, device: str = "cpu") -
     ValueError
         When the file is not such a model, is damaged, or was written by a version that this one cannot read.
     """
+    check_device(device)
     path = Path(path)
     tensors, spec = read_tensors(path, FORMAT)
     try:

@@ -283,7 +283,7 @@ def _gap_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             place = ", ".join(f"{x:.3f}" for x in kpoint)
             rows.append((f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"))
     if facts["validation_gap_error"] is not None:
-        rows.append(("error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV on average"))
+        rows.append(("error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV, metals included"))
     return rows
 
 

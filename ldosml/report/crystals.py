@@ -15,13 +15,16 @@ from ldosml.report.properties import number_or_none
 
 _BANDS = (
     "How probable it is that a state lies at an energy, along a path between corners of the Brillouin zone; beside it, "
-    "the DOS of a mesh. Blurred bands are what the model does not know better."
+    "the DOS of a mesh. Blurred bands are what the model does not know better; but one state has at most about 0.6 "
+    "in a bin, since the model was taught that states are uncertain by two thirds of one."
 )
 _PROPERTIES = (
     "They follow from the predicted DOS, whose states begin {:g} eV below the Fermi level: electrons and energies "
-    "are of these states alone. The gap and its edges, which the model knows better than its DOS does, are above."
+    "are of these states alone. Fermi level and chemical potential are those of this DOS, against the zero that the "
+    "model puts all energies against. The gap and its edges, which the model knows better than its DOS does, are "
+    "above; carriers in a gap, which hang on its last hundredth of an eV, are left out."
 )
-_LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap")
+_LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap", "electrons", "holes")
 """Of the columns: a predicted DOS is nowhere negative, and a DOS whose edges are blurred has too small a gap."""
 
 
@@ -61,7 +64,7 @@ def write_crystal_report(
     shown = properties.per_atom()
     temperature = float(shown.temperatures[0])
     rows: list[list[Cell]] = [
-        [_name(name, values.ndim > 1, temperature), number_or_none(values.ravel()[0]), shown.unit(name)]
+        [_name(name, values.ndim > 1, temperature), number_or_none(_without_noise(values.ravel()[0])), shown.unit(name)]
         for name, values in shown.columns.items()
         if name not in _LEFT_OUT
     ]
@@ -76,6 +79,11 @@ def write_crystal_report(
         Section("Properties derived from the DOS", words, [table]),
     ]
     return write_page(path, title, sections)
+
+
+def _without_noise(value: float) -> float:
+    """Zero for what is left of cancelled sums, as the entropy of an insulator."""
+    return 0.0 if abs(value) < 1e-15 else value
 
 
 def _name(name: str, thermal: bool, temperature: float) -> str:

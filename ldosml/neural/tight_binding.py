@@ -56,13 +56,13 @@ _SHELL_OF = np.repeat(np.arange(_N_SHELLS), SHELLS)
 _LIKE = np.array([*range(9), *range(4)])  # excited s and p look as those below do
 _WEAK = -1.4  # logarithm of the strength that empty s and p begin with, where a fit takes them on average
 _AWAY = 30.0  # eV, and minus a logarithm
-_AT_ONCE = 64  # k-points
+_AT_ONCE, _NUMBERS_AT_ONCE = 64, 4e6  # k-points, and matrix elements
 MESH = 6
-"""k-points along each reciprocal lattice vector, for the Fermi level."""
+"""k-points along each reciprocal lattice vector, for the Fermi level; fewer in cells of more than 8 atoms."""
 WIDTHS = (0.2, 0.8)
 """Standard deviations of ``first_guess``, eV."""
 LARGEST = 64
-"""Atoms, up to which ``first_guess`` is made: 100 k-points of 64 atoms of silicon take 2 s, and time grows as n^3."""
+"""Atoms, up to which ``first_guess`` is made: 100 k-points of 64 atoms take 23 s on one core, and time grows as n^3."""
 
 _ROOT = np.sqrt(3) / 2
 _Q = np.zeros((5, 3, 3))  # n Q n are the real harmonics of l = 2, whose squares add up to 1
@@ -289,15 +289,20 @@ class TightBinding:
         parts = sloped[None] * np.tensordot(np.exp(given.factors), self._blocks, axes=1)[None]
         flat = replace(given, **{name: getattr(given, name).ravel() for name in BY_SHELL})
         found = np.empty((len(kpoints), self.n_orbitals))
-        for start in range(0, len(kpoints), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        at_once = max(1, min(_AT_ONCE, int(_NUMBERS_AT_ONCE / self.n_orbitals**2)))
+        for start in range(0, len(kpoints), at_once):
+            part = slice(start, start + at_once)
             elements = self._summed(parts, kpoints[part])[0]
             found[part] = np.linalg.eigvalsh(hamiltonian(self.orbitals, elements, flat, np))
         return found
 
-    def on_mesh(self, n: int = MESH) -> tuple[Floats, Floats]:
-        """Eigenvalues (n_kpoints, n_orbitals) on the irreducible part of a mesh, and the weights (n_kpoints,)."""
-        kpoints, weights, _ = irreducible(gamma_mesh(n)[0], point_group(self.crystal))
+    def on_mesh(self, n: int | None = None) -> tuple[Floats, Floats]:
+        """Eigenvalues (n_kpoints, n_orbitals) on the irreducible part of a mesh, and the weights (n_kpoints,).
+
+        By default of ``MESH`` points along each reciprocal lattice vector, as dense in larger cells.
+        """
+        along = n or int(np.ceil(MESH * min(1.0, (8 / len(self.crystal)) ** (1 / 3)) - 1e-9))
+        kpoints, weights, _ = irreducible(gamma_mesh(along)[0], point_group(self.crystal))
         return self.eigenvalues(kpoints), weights
 
     def fermi_energy(self, energies: Floats, weights: Floats) -> float:

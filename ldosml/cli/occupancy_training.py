@@ -71,13 +71,7 @@ def train_occupancy(
     from ldosml.datasets import open_crystals, split_crystals
     from ldosml.neural import AS_IN_THE_PAPER, KOccupancyRegressor, save_occupancy_model
 
-    if output.suffix != ".safetensors":
-        raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
-    refuse_existing(output, overwrite)
-    if checkpoint is not None:
-        refuse_existing(checkpoint, overwrite=True)  # its folder must exist, and it be none
-        if checkpoint.resolve() == output.resolve():
-            raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
+    _check_files(output, checkpoint, overwrite)
     check_torch_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):
@@ -119,6 +113,17 @@ def train_occupancy(
     save_occupancy_model(model, output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
+
+
+def _check_files(output: Path, checkpoint: Path | None, overwrite: bool) -> None:
+    """Refuse before the work is done, not after."""
+    if output.suffix != ".safetensors":
+        raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
+    refuse_existing(output, overwrite)
+    if checkpoint is not None:
+        refuse_existing(checkpoint, overwrite=True)  # its folder must exist, and it be none
+        if checkpoint.resolve() == output.resolve():
+            raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
 
 
 def _check_cells(parts: Sequence[CrystalSet]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from ase import Atoms
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ldosml.kresolved import CrystalBands
 from ldosml.neural.crystals import Crystal, Floats, standardize
@@ -44,6 +44,27 @@ def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed
             "repeated cell lie the states of several. Compute its bands in the primitive cell."
         )
     return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
+
+
+def set_aside(placed: Sequence[Placed], fraction: float, seed: int) -> tuple[list[Placed], list[Placed]]:
+    """Training and validation crystals, the latter about a ``fraction``, at random, those of one formula together.
+
+    Raises ValueError when none would be left to train on.
+    """
+    if fraction == 0:
+        return list(placed), []
+    names, formula_of = np.unique([crystal.formula for crystal, _ in placed], return_inverse=True)
+    order = np.random.default_rng([seed]).permutation(len(names))
+    held = np.cumsum(np.bincount(formula_of)[order])  # crystals of so many formulas
+    n = int(np.searchsorted(held, max(1, round(fraction * len(placed))))) + 1
+    if n >= len(names):
+        raise ValueError(
+            f"Of {len(placed)} crystals of {len(names)} formulas, those set aside by validation_fraction={fraction:g} "
+            "leave none to train on. Give more, or validation_fraction=0."
+        )
+    aside: NDArray[np.bool_] = np.isin(formula_of, order[:n])
+    parts = [[placed[int(i)] for i in np.flatnonzero(chosen)] for chosen in (~aside, aside)]
+    return parts[0], parts[1]
 
 
 def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:

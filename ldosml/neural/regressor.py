@@ -33,13 +33,13 @@ from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_
 from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
 from ldosml.neural.inputs import (
     GivenCrystal,
-    Placed,
     check_device,
     check_fermi_levels,
     check_sequence,
     describe,
     one_each,
     place_bands,
+    set_aside,
 )
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.tight_binding import LARGEST, known_shells
@@ -225,7 +225,11 @@ class KOccupancyRegressor(BaseEstimator):
         grid = energy_bins(config.n_bins, self.half_width)
         check_device(self.device)
         placed = place_bands(crystals, bands)
-        given, aside = self._split(placed) if validation is None else (placed, place_bands(*validation))
+        given, aside = (
+            set_aside(placed, self.validation_fraction, self.random_state)
+            if validation is None
+            else (placed, place_bands(*validation))
+        )
         for part, name in ((given, "training"), (aside, "validation")):
             check_fermi_levels([b for _, b in part], name)
         path = None if self.checkpoint is None else Path(self.checkpoint)
@@ -399,24 +403,6 @@ class KOccupancyRegressor(BaseEstimator):
             self.validation_kpoints,
             self.random_state,
         )
-
-    def _split(self, examples: list[Placed]) -> tuple[list[Placed], list[Placed]]:
-        """Training and validation crystals, at random, those of one formula together."""
-        if self.validation_fraction == 0:
-            return examples, []
-        formulas = np.array([crystal.formula for crystal, _ in examples])
-        names, formula_of = np.unique(formulas, return_inverse=True)
-        order = np.random.default_rng([self.random_state]).permutation(len(names))
-        held = np.cumsum(np.bincount(formula_of)[order])  # crystals of so many formulas
-        n = int(np.searchsorted(held, max(1, round(self.validation_fraction * len(examples))))) + 1
-        if n >= len(names):
-            raise ValueError(
-                f"Of {len(examples)} crystals of {len(names)} formulas, those set aside by "
-                f"validation_fraction={self.validation_fraction:g} leave none to train on. Give more, or "
-                "validation_fraction=0."
-            )
-        aside = np.isin(formula_of, order[:n])
-        return [examples[i] for i in np.flatnonzero(~aside)], [examples[i] for i in np.flatnonzero(aside)]
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

@@ -62,8 +62,9 @@ AS_IN_THE_PAPER: dict[str, Any] = {
     "weight_decay": 0.0,
     "schedule": "constant",
 }
-"""Parameters of ``KOccupancyRegressor`` with nothing of ours. Park et al. train for 600 epochs in batches of 64, and
-take the epoch with the best gaps in validation; here it is the one with the least loss."""
+"""Parameters of ``KOccupancyRegressor`` as Park et al. have them. They train for 600 epochs in batches of 64, and take
+the epoch with the best gaps in validation; here it is the one with the least loss. What else is ours in every network:
+``OccupancyConfig.preset``."""
 
 
 class KOccupancyRegressor(BaseEstimator):

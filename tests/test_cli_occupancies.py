@@ -100,6 +100,7 @@ def test_dos_holds_its_electrons_and_tells_properties(model, structure, tmp_path
     assert "Cu, primitive cell" in printed
     energies, values = np.array(read(out / "dos.csv")[1:], dtype=float).T
     properties = json.loads((out / "dos.json").read_text())["properties"]
+    assert not {"band_gap", "holes"} & set(properties["columns"])  # the gap is told once
     held = np.trapezoid(values[energies < 0], energies[energies < 0])
     assert held < properties["columns"]["n_electrons"][0] < held + values.max() * (energies[1] - energies[0])
     page = (out / "report.html").read_text()

@@ -7,6 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -129,8 +130,10 @@ def dos(
     with stages("Drawing and writing"):
         from ldosml.plotting import band_figure, dos_figure
         from ldosml.report import write_crystal_report
+        from ldosml.report.crystals import LEFT_OUT
 
-        facts["properties"] = derived.to_dict()
+        kept = {name: values for name, values in derived.columns.items() if name not in LEFT_OUT}
+        facts["properties"] = {"of": "the primitive cell"} | replace(derived, columns=kept).to_dict()
         output.mkdir(parents=True, exist_ok=True)
         write_crystal_report(
             output / "report.html",

@@ -24,8 +24,9 @@ _PROPERTIES = (
     "model puts all energies against. The gap and its edges, which the model knows better than its DOS does, are "
     "above; carriers in a gap, which hang on its last hundredth of an eV, are left out."
 )
-_LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap", "electrons", "holes")
-"""Of the columns: a predicted DOS is nowhere negative, and a DOS whose edges are blurred has too small a gap."""
+LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap", "electrons", "holes")
+"""Of the columns: a predicted DOS is nowhere negative, and one whose edges are blurred has too small a gap, and by far
+too many carriers."""
 
 
 def write_crystal_report(
@@ -66,7 +67,7 @@ def write_crystal_report(
     rows: list[list[Cell]] = [
         [_name(name, values.ndim > 1, temperature), number_or_none(_without_noise(values.ravel()[0])), shown.unit(name)]
         for name, values in shown.columns.items()
-        if name not in _LEFT_OUT
+        if name not in LEFT_OUT
     ]
     table = Table("What grows with the number of atoms is per atom.", ["property", "value", "unit"], rows)
     words = [_PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]

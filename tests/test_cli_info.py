@@ -13,6 +13,7 @@ from ldosml._shipped import shipped_file
 from ldosml.cli import main
 from ldosml.datasets import load_crystals, read_crystals
 from ldosml.kresolved import describe_occupancy_model
+from ldosml.kresolved.model_files import FORMAT_VERSION
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "crystals" / "examples" / "rocksalt-BaO.cif"
 SPEC = {
@@ -52,7 +53,7 @@ def told(capsys, *arguments):
 
 def content(spec, metadata=None, data=bytes(8)):
     """A file in the layout of safetensors that holds one tensor of two numbers."""
-    said = {"format": "ldosml neural model", "format_version": "3", "spec": json.dumps(spec)}
+    said = {"format": "ldosml neural model", "format_version": str(FORMAT_VERSION), "spec": json.dumps(spec)}
     tensor = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     header = json.dumps({"__metadata__": said if metadata is None else metadata, "weight": tensor}).encode()
     return len(header).to_bytes(8, "little") + header + data

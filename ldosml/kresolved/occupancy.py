@@ -122,7 +122,7 @@ class KResolvedOccupancy:
     counts : array (n_kpoints, n_bins), optional
         Expected number of states (of one spin), where the model knows it.
     anywhere : array (n_bins,), optional
-        Probability that a bin holds a state at any k-point of the zone, where the model was asked.
+        Probability that a band reaches into a bin at any k-point of the zone, where the model was asked.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def scaled(blocks: list[np.ndarray], train: np.ndarray) -> np.ndarray:
 def methods(slabs: SimpleNamespace) -> dict:
     """Blocks of features, and the regressors to choose from, by name."""
     host, second = (1.0 * (names[:, None] == np.unique(names)) for names in (slabs.host, slabs.second))
-    choose = "leave-one-structure-out"
+    choose = "leave-one-group-out"
     kernels = [LDOSKernelRidge(choose, kernel="matern", gamma=gamma) for gamma in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)]
     soap = np.linalg.qr(SOAP().fit_transform(slabs.fragments[::9]).T, mode="r").T  # shorter rows, the same distances
     numbers = number_blocks(slabs.fragments[::9])

@@ -1,4 +1,4 @@
-"""Choosing alpha per energy by leave-one-structure-out, against scikit-learn fitting given alphas.
+"""Choosing alpha per energy by leave-one-group-out, against scikit-learn fitting given alphas.
 
     python benchmarks/alpha_per_energy.py
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     arguments = parser.parse_args()
     X, Y, index = data(1500, 400)
-    ours = LDOSKernelRidge("leave-one-structure-out", kernel="polynomial", degree=2)
+    ours = LDOSKernelRidge("leave-one-group-out", kernel="polynomial", degree=2)
     alphas = ours.fit(X, Y, structure_index=index).alpha_
     theirs = KernelRidge(kernel="polynomial", degree=2, gamma=1.0, coef0=0.0, alpha=alphas)
     pairs = [

@@ -6,7 +6,7 @@
 252 features, 400 energies, kernel (x.z)^2, 12 environments to a structure. In one process, alternating:
 
 - one alpha: ``LDOSKernelRidge(1e-3).fit`` against dgemm (X X^T) + dpotrf + dpotrs in place,
-- 20 alphas by leave-one-structure-out, and the fit: against dsyevd in place + the products that the method needs, two
+- 20 alphas by leave-one-group-out, and the fit: against dsyevd in place + the products that the method needs, two
   (n, n) by (n, 400) for the projection and the coefficients, and one for each alpha.
 
 Peak memory is that of a process of its own which only fits (VmHWM, Linux), less what it held with its inputs. Beside it
@@ -28,7 +28,7 @@ from scipy.linalg import blas, eigh, lapack
 from ldosml import LDOSKernelRidge
 
 N_FEATURES, N_ENERGIES, N_ALPHAS = 252, 400, 20
-CHOICE = "leave-one-structure-out"
+CHOICE = "leave-one-group-out"
 
 
 def data(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

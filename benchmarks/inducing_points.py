@@ -11,7 +11,7 @@ same run; making the data is not counted. Times are those of the processor, so t
 
 ``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set (``silicon_part.py``),
 and on si_vasp_ldos in FOLDER (see si_vasp_folds.py) if given: L/sigma of equation 15 of the LDOS paper, pooled over
-grouped folds; the processor time to fit (points, alpha per energy by leave-one-structure-out among 20, and
+grouped folds; the processor time to fit (points, alpha per energy by leave-one-group-out among 20, and
 coefficients) is the median over the folds.
 """
 
@@ -73,7 +73,7 @@ class Synthetic:
 
 def stream(rows: int, points: int, chunk: int, fraction: float) -> None:
     source = Synthetic(rows, chunk, max(1, rows // chunk // 20))
-    chosen = "leave-one-structure-out" if fraction else 1e-3
+    chosen = "leave-one-group-out" if fraction else 1e-3
     model = SparseLDOSKernelRidge(
         chosen, n_inducing=points, chunk_size=chunk, leave_out_fraction=fraction or 1.0, selection_rows=20_000, **KERNEL
     )
@@ -110,7 +110,7 @@ def accuracy(name: str, X, Y, index, folds) -> None:
         f"\n{name}: {len(Y)} environments of {index.max() + 1} structures, {Y.shape[1]} energies, {len(folds)} folds\n"
     )
     print("| points | LDOS L/sigma | DOS per atom L/sigma | fit, s | rank |\n| --- | --- | --- | --- | --- |")
-    options = {"alpha": "leave-one-structure-out", **KERNEL}
+    options = {"alpha": "leave-one-group-out", **KERNEL}
     methods = [("all, full kernel", LDOSKernelRidge(**options))]
     for count in (250, 500, 1000, 2000):
         for selection in ("farthest-point", "cur", "random"):

@@ -49,8 +49,8 @@ def ours(X, Y, new, **options):
 
 
 def ours_chosen(X, Y, new, index):
-    """Alpha per energy by leave-one-structure-out, in closed form."""
-    model = LDOSKernelRidge("leave-one-structure-out", degree=2, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
+    """Alpha per energy by leave-one-group-out, in closed form."""
+    model = LDOSKernelRidge("leave-one-group-out", degree=2, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
     return model.fit(X, Y, structure_index=index).predict(new)
 
 

@@ -57,7 +57,7 @@ class Levels:
 
 def errors(structures: list[Levels], step: float, width: float, temperature: float) -> list[str]:
     """Worst error of the electrons and worst relative error of the heat capacity by each rule that takes the case."""
-    grid = EnergyGrid.from_range(-15.0, 15.0, step, reference="code")
+    grid = EnergyGrid.from_range(-15.0, 15.0, step, zero="code")
     dos = DOS(grid, np.array([levels.density(grid.energies, width) for levels in structures]), width)
     mu = np.array([levels.mu for levels in structures])
     count, heat = np.array([levels.exact(width, BOLTZMANN * temperature) for levels in structures]).T

@@ -31,8 +31,8 @@ from ldosml.studies import Errors, StrategyComparison, predict_left_out
 from ldosml.studies.folding import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
-BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-structure-out", kernel="matern")
-MATERN = LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=0.3)
+BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-group-out", kernel="matern")
+MATERN = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3)
 FIXED = {
     "same SOAP, whitened": (Whitened(SOAP()), MATERN),
     "larger SOAP, whitened": (Whitened(SOAP(r_cut=6.0, n_max=12, l_max=9, atom_sigma=0.4)), MATERN),
@@ -101,7 +101,7 @@ def show_search(data, logs: Path | None) -> None:
     print("\n| descriptor | regressor | structures | LDOS left out | DOS left out | seconds |")
     print("| --- | --- | --- | --- | --- | --- |")
     for r in found.records:
-        regressor = r["regressor"].replace("alpha='leave-one-structure-out', ", "")
+        regressor = r["regressor"].replace("alpha='leave-one-group-out', ", "")
         losses = f"{r['ldos_loss']:.4f} | {r['dos_loss']:.4f}"
         print(f"| {r['descriptor']} | {regressor} | {r['n_structures']} | {losses} | {r['seconds']} |", flush=True)
 

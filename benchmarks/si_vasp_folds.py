@@ -31,10 +31,10 @@ def scikit_learn(X, Y, index, new):
 
 
 def ours(**options):
-    """Alpha per energy by leave-one-structure-out."""
+    """Alpha per energy by leave-one-group-out."""
 
     def predict(X, Y, index, new):
-        return LDOSKernelRidge("leave-one-structure-out", **options).fit(X, Y, structure_index=index).predict(new)
+        return LDOSKernelRidge("leave-one-group-out", **options).fit(X, Y, structure_index=index).predict(new)
 
     return predict
 

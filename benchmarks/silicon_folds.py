@@ -22,9 +22,9 @@ from ldosml.search import silicon_model
 from ldosml.studies import predict_left_out
 
 
-def judged(data, model: DOSModel, n_splits: int, reference="fermi", low=-14.0, high=5.0) -> Evaluation:
+def judged(data, model: DOSModel, n_splits: int, zero="fermi", low=-14.0, high=5.0) -> Evaluation:
     """Every structure, predicted without its fold."""
-    model = clone(model).set_params(reference=reference, low=low, high=high)
+    model = clone(model).set_params(zero=zero, low=low, high=high)
     return predict_left_out(data, model, data.folds(n_splits, random_state=0))
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     part = load_part(smearing_width=0.3)
     print(part)
     dense = silicon_model()
-    dense.regressor = LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=0.3)
+    dense.regressor = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3)
     for name, model in (("demo's model", silicon_model()), ("the same, dense", dense)):
         result = pooled(judged(part, model, n_splits))
         print(f"{name} at 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}", flush=True)
@@ -69,14 +69,14 @@ def main() -> None:
         {"kernel": "polynomial", "degree": 4},
         {"kernel": "gaussian", "gamma": 4.0},
     ):
-        regressor = LDOSKernelRidge("leave-one-structure-out", **options)
+        regressor = LDOSKernelRidge("leave-one-group-out", **options)
         result = pooled(judged(part, DOSModel(SOAP(), regressor), n_splits))
         print(f"{options} at 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}", flush=True)
     data = load_dataset("silicon", smearing_width=0.3)
-    for reference, low, high in (("fermi", -14.0, 0.5), ("code", -10.0, 10.5)):
-        result = pooled(judged(data, silicon_model(), n_splits, reference, low, high))
+    for zero, low, high in (("fermi", -14.0, 0.5), ("code", -10.0, 10.5)):
+        result = pooled(judged(data, silicon_model(), n_splits, zero, low, high))
         print(
-            f"zero {reference}, {low} to {high} eV, 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}",
+            f"zero {zero}, {low} to {high} eV, 0.3 eV: LDOS {result['LDOS']:.3f}, DOS {result['DOS']:.3f}",
             flush=True,
         )
 

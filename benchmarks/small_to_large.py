@@ -21,7 +21,7 @@ from ldosml.studies import Setup, transfer
 
 MODEL = DOSModel(
     Whitened(SOAP()),
-    SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=1000, kernel="matern", gamma=0.3),
+    SparseLDOSKernelRidge("leave-one-group-out", n_inducing=1000, kernel="matern", gamma=0.3),
     high=5.0,
 )
 

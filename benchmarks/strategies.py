@@ -21,7 +21,7 @@ from silicon_part import load_part
 from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset
 from ldosml.studies import Setup, compare_strategies
 
-OPTIONS = {"alpha": "leave-one-structure-out", "kernel": "matern"}
+OPTIONS = {"alpha": "leave-one-group-out", "kernel": "matern"}
 STRATEGIES = {
     "atomic: LDOS": LDOSKernelRidge(**OPTIONS),
     "structural: DOS, equation 11": DOSKernelRidge(**OPTIONS),

@@ -22,7 +22,7 @@ from sklearn.base import clone
 
 from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
 
-REGRESSOR = LDOSKernelRidge("leave-one-structure-out", kernel="matern")
+REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern")
 LOW, HIGH, WIDTH = -14.0, 5.0, 0.3
 
 

@@ -8,7 +8,7 @@ import ldosml
 
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 train, test = data.split(test_size=0.2, random_state=0)  # trajectories stay whole
-regressor = ldosml.SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=500, kernel="matern", gamma=0.3)
+regressor = ldosml.SparseLDOSKernelRidge("leave-one-group-out", n_inducing=500, kernel="matern", gamma=0.3)
 model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=6.0)), regressor, high=5.0).fit(train)
 losses = model.evaluate(test).losses()
 print(f"held out: LDOS L/sigma {losses['ldos_normalized_loss']:.3f}, DOS {losses['dos_normalized_loss']:.3f}")

@@ -39,13 +39,13 @@ def chain(rng):
 
 rng = np.random.default_rng(0)
 structures = [chain(rng) for _ in range(60)]
-grid = ldosml.EnergyGrid.from_range(-9, 9, 0.05, reference="code")
+grid = ldosml.EnergyGrid.from_range(-9, 9, 0.05, zero="code")
 spectra = [ldosml.LDOS.from_eigenvalues(*dft_run(atoms), grid, width=0.2).values for atoms in structures]
 data = ldosml.LDOSDataset.from_arrays(
     structures,
     grid.energies,
     ldos=np.concatenate(spectra),
-    reference="code",
+    zero="code",
     fermi_energy=0.0,  # one for all, or one a structure
     energy_max=8.0,  # where your bands end: nothing above it is trained or judged
     n_electrons={"Si": 1},

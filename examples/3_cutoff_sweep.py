@@ -8,7 +8,7 @@ kept = sorted(set(data.groups))[::10]  # every tenth trajectory keeps this quick
 data = data.select([group in kept for group in data.groups])
 model = ldosml.DOSModel(
     ldosml.Whitened(ldosml.SOAP(n_max=6, l_max=4)),
-    ldosml.LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=0.3),
+    ldosml.LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3),
     high=5.0,
 )
 # log="sweep.jsonl" in the setup keeps every radius that is done, so that a killed sweep goes on.

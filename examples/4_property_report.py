@@ -10,7 +10,7 @@ from ldosml.properties import molar_susceptibility
 
 data = ldosml.load_dataset("silicon", smearing_width=0.1)  # narrow: temperatures count
 train, test = data.split(test_size=0.2, random_state=0)
-regressor = ldosml.SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=500, kernel="matern", gamma=0.3)
+regressor = ldosml.SparseLDOSKernelRidge("leave-one-group-out", n_inducing=500, kernel="matern", gamma=0.3)
 model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=6.0)), regressor, high=5.0).fit(train)
 
 evaluation = model.evaluate(test)

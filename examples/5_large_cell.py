@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import ldosml
 
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
-regressor = ldosml.SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=500, kernel="matern", gamma=0.3)
+regressor = ldosml.SparseLDOSKernelRidge("leave-one-group-out", n_inducing=500, kernel="matern", gamma=0.3)
 model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=6.0)), regressor, high=5.0).fit(data)
 
 # A crystal of 4,096 atoms that grows hotter, that is rattled more, from left to right.

@@ -7,7 +7,7 @@ import ldosml
 # Every fifth structure of the shipped silicon set keeps this quick; learn up to 5 eV above the Fermi level.
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 train, test = data.select(slice(None, None, 5)).split(test_size=0.25, random_state=0)
-options = {"alpha": "leave-one-structure-out", "kernel": "matern"}
+options = {"alpha": "leave-one-group-out", "kernel": "matern"}
 ways = {
     "LDOS of every atom": ldosml.LDOSKernelRidge(**options),
     "total DOS, split by the model": ldosml.DOSKernelRidge(**options),

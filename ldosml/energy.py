@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_choice, check_finite, check_positive
 
-Reference = Literal["fermi", "average_potential", "vacuum", "code"]
+Zero = Literal["fermi", "average_potential", "vacuum", "code"]
 """What an energy of zero means: the Fermi level, the average electrostatic potential, the vacuum level, or
 whatever the program that made the data uses (which may differ from structure to structure)."""
 
@@ -25,12 +25,12 @@ class EnergyGrid:
         First energy and distance between two, eV.
     size : int
         Number of energies.
-    reference : {"fermi", "average_potential", "vacuum", "code"}
+    zero : {"fermi", "average_potential", "vacuum", "code"}
         The meaning of zero.
 
     Examples
     --------
-    >>> grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, zero="fermi")
     >>> grid.energies
     array([-1. , -0.5,  0. ,  0.5,  1. ])
     """
@@ -38,18 +38,18 @@ class EnergyGrid:
     start: float
     step: float
     size: int
-    reference: Reference
+    zero: Zero
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.start):
             raise ValueError(f"start of an EnergyGrid must be a finite number of eV; got {self.start!r}.")
         check_positive("step of an EnergyGrid", self.step, "eV")
-        check_choice("reference of an EnergyGrid", self.reference, get_args(Reference))
+        check_choice("zero of an EnergyGrid", self.zero, get_args(Zero))
         if self.size < 2 or int(self.size) != self.size:
             raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
 
     @classmethod
-    def from_array(cls, energies: ArrayLike, reference: Reference) -> EnergyGrid:
+    def from_array(cls, energies: ArrayLike, zero: Zero) -> EnergyGrid:
         """Make a grid of the energies that a file or another program gives, eV.
 
         Raises ValueError unless they are finite, ascending and uniform to a thousandth of the step.
@@ -65,13 +65,13 @@ class EnergyGrid:
                 f"energies must ascend in equal steps; the mean step is {step:.6g} eV and the largest deviation from "
                 f"a uniform grid {deviation:.3g} eV. Reverse them where they descend, or interpolate to a uniform grid."
             )
-        return cls(float(values[0]), step, values.size, reference)
+        return cls(float(values[0]), step, values.size, zero)
 
     @classmethod
-    def from_range(cls, low: float, high: float, step: float, reference: Reference) -> EnergyGrid:
+    def from_range(cls, low: float, high: float, step: float, zero: Zero) -> EnergyGrid:
         """Make the grid low, low + step, ... up to ``high`` (which is kept where it falls on the grid), eV."""
         check_positive("step of an EnergyGrid", step, "eV")
-        return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, reference)
+        return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, zero)
 
     @property
     def energies(self) -> NDArray[np.float64]:
@@ -98,9 +98,7 @@ class EnergyGrid:
         return self.size
 
     def __str__(self) -> str:
-        return (
-            f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.reference}"
-        )
+        return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.zero}"
 
     def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
         """Give the slice of the energies between ``low`` and ``high`` (eV, both included).
@@ -115,12 +113,12 @@ class EnergyGrid:
     def cut(self, low: float = -np.inf, high: float = np.inf) -> EnergyGrid:
         """Give the part of the grid between ``low`` and ``high``, eV."""
         part = self.window(low, high)
-        return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.reference)
+        return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.zero)
 
     def matches(self, other: EnergyGrid) -> bool:
         """Tell whether two grids have the same energies (to a thousandth of a step) and the same zero."""
         return (
-            self.reference == other.reference
+            self.zero == other.zero
             and self.size == other.size
             and abs(self.start - other.start) < 1e-3 * self.step
             and abs(self.stop - other.stop) < 1e-3 * self.step

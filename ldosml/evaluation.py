@@ -1,4 +1,4 @@
-"""Predicted spectra beside the reference: errors, and the properties that follow from both."""
+"""Predicted spectra beside the true spectra: errors, and the properties that follow from both."""
 
 from __future__ import annotations
 
@@ -27,71 +27,71 @@ _NAMED = 5  # structures, where some are warned of
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Predicted spectra beside the reference, on one grid, for structures that the model did not see.
+    """Predicted spectra beside the true spectra, on one grid, for structures that the model did not see.
 
     Parameters
     ----------
-    reference, predicted : LDOS
-        States/eV/atom, on the model's energies. The reference is None where only its total DOS is known.
+    true, predicted : LDOS
+        States/eV/atom, on the model's energies. The true is None where only its total DOS is known.
     names, kinds : list of str
         Of each structure.
-    reference_dos : DOS, optional
-        Where the total DOS is not the sum of the reference LDOS, since projections need not add up, or is all that is
+    true_dos : DOS, optional
+        Where the total DOS is not the sum of the true LDOS, since projections need not add up, or is all that is
         known. Predicted sums are judged by it.
     n_electrons : array (n_structures,), optional
         Valence electrons, which ``properties`` needs.
     """
 
-    reference: LDOS | None
+    true: LDOS | None
     predicted: LDOS
     names: list[str]
     kinds: list[str]
-    reference_dos: DOS | None = None
+    true_dos: DOS | None = None
     n_electrons: NDArray[np.float64] | None = None
 
     def cut(self, low: float | None = None, high: float | None = None) -> Evaluation:
         """The same at the energies between ``low`` and ``high`` only, eV."""
         bounds = -np.inf if low is None else low, np.inf if high is None else high
-        reference_dos = None if self.reference_dos is None else self.reference_dos.cut(*bounds)
+        true_dos = None if self.true_dos is None else self.true_dos.cut(*bounds)
         return replace(
             self,
-            reference=None if self.reference is None else self.reference.cut(*bounds),
+            true=None if self.true is None else self.true.cut(*bounds),
             predicted=self.predicted.cut(*bounds),
-            reference_dos=reference_dos,
+            true_dos=true_dos,
         )
 
     def dos(self) -> tuple[DOS, DOS]:
-        """Total DOS of every structure: reference and predicted."""
-        if self.reference_dos is not None:
-            return self.reference_dos, self.predicted.total()
-        if self.reference is None:
-            raise ValueError("An Evaluation needs a reference: an LDOS, a DOS, or both; got neither.")
-        return self.reference.total(), self.predicted.total()
+        """Total DOS of every structure: true and predicted."""
+        if self.true_dos is not None:
+            return self.true_dos, self.predicted.total()
+        if self.true is None:
+            raise ValueError("An Evaluation needs a true: an LDOS, a DOS, or both; got neither.")
+        return self.true.total(), self.predicted.total()
 
     def compared(self) -> dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]]:
-        """Reference and predicted spectra of each sort that has both."""
+        """True and predicted spectra of each sort that has both."""
         pairs: dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]] = {"dos": self.dos()}
-        return pairs if self.reference is None else {"ldos": (self.reference, self.predicted), **pairs}
+        return pairs if self.true is None else {"ldos": (self.true, self.predicted), **pairs}
 
     def losses(self) -> dict[str, float]:
         """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2.
 
-        Nothing is said of the LDOS where the reference has none.
+        Nothing is said of the LDOS where there is no true LDOS.
 
         ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
         nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
         energies without states are added: compare on the same energies only.
         """
         losses = {}
-        for key, (reference, predicted) in self.compared().items():
-            losses[f"{key}_normalized_loss"] = float(metrics.normalized_loss(reference, predicted))
-            losses[f"{key}_mean_spectrum_loss"] = _mean_spectrum_loss(reference)
-            losses[f"{key}_rmse"] = float(metrics.rmse(reference, predicted))
+        for key, (true, predicted) in self.compared().items():
+            losses[f"{key}_normalized_loss"] = float(metrics.normalized_loss(true, predicted))
+            losses[f"{key}_mean_spectrum_loss"] = _mean_spectrum_loss(true)
+            losses[f"{key}_rmse"] = float(metrics.rmse(true, predicted))
         return losses
 
     def deviations(self) -> dict[str, float]:
-        """Standard deviation of the reference over the whole set, the sigma of L/sigma, states/eV/atom."""
-        return {key: float(_rows(reference).std()) for key, (reference, _) in self.compared().items()}
+        """Standard deviation of the true spectra over the whole set, the sigma of L/sigma, states/eV/atom."""
+        return {key: float(_rows(true).std()) for key, (true, _) in self.compared().items()}
 
     def by_structure(self) -> list[dict[str, Any]]:
         """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
@@ -107,7 +107,7 @@ class Evaluation:
     def properties(
         self, temperatures: Array, photon_energies: Array | None = None
     ) -> tuple[PropertyTable, PropertyTable]:
-        """Everything that follows from the reference and from the predicted DOS, per atom (see ``derive_properties``).
+        """Everything that follows from the true and from the predicted DOS, per atom (see ``derive_properties``).
 
         Each has its own chemical potential. Where a predicted DOS does not hold its electrons within its energies,
         that structure has no properties (NaN), and a warning names it.
@@ -123,20 +123,20 @@ class Evaluation:
         Raises
         ------
         ValueError
-            When the numbers of electrons are not known, or the energies hold the Fermi level of not every reference,
+            When the numbers of electrons are not known, or the energies hold the Fermi level of not every true,
             or of no prediction.
         """
         if self.n_electrons is None or not np.isfinite(self.n_electrons).all():
             raise ValueError(
                 "Properties need the number of valence electrons of every structure: make the dataset with n_electrons."
             )
-        reference, predicted = self.dos()
+        true, predicted = self.dos()
         if photon_energies is None:
-            axis = photon_axis(reference.grid)
-            room = reference.grid.stop - float(to_numpy(fermi_level(reference, self.n_electrons).energy).max())
+            axis = photon_axis(true.grid)
+            room = true.grid.stop - float(to_numpy(fermi_level(true, self.n_electrons).energy).max())
             photon_energies = axis[axis <= room]
         known = derive_properties(
-            reference, self.n_electrons, temperatures, names=self.names, photon_energies=photon_energies
+            true, self.n_electrons, temperatures, names=self.names, photon_energies=photon_energies
         )
         rows = holds_electrons(predicted, self.n_electrons, TOLERANCE)
         if rows.any():  # otherwise what follows says what is wrong

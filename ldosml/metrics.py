@@ -18,12 +18,12 @@ Per = Literal["set", "structure", "environment"]
 Scale = Literal["set", "own"]
 
 
-def normalized_loss(reference: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set", scale: Scale = "set") -> Array:
+def normalized_loss(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set", scale: Scale = "set") -> Array:
     """L/sigma of LDOS, or of DOS per atom (equation 15 of the LDOS paper).
 
     Parameters
     ----------
-    reference, predicted : LDOS or DOS
+    true, predicted : LDOS or DOS
         On the same grid and for the same atoms. A DOS that knows its numbers of atoms is compared per atom, so that a
         large structure does not outweigh a small one.
     per : {"set", "structure", "environment"}
@@ -35,51 +35,51 @@ def normalized_loss(reference: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = 
     Raises
     ------
     ValueError
-        When grids or shapes differ, or the reference is constant.
+        When grids or shapes differ, or the true spectra are constant.
     """
     check_choice("per", per, get_args(Per))
     check_choice("scale", scale, get_args(Scale))
-    g_ref, g = _aligned(reference, predicted)
+    g_ref, g = _aligned(true, predicted)
     xp = namespace(g_ref, g)
     squared = (g - g_ref) ** 2
     variance = (g_ref - xp.mean(g_ref)) ** 2
     if not float(xp.mean(variance)) > 0:
-        raise ValueError("The reference spectra are constant: a loss cannot be normalised by their zero deviation.")
+        raise ValueError("The true spectra are constant: a loss cannot be normalised by their zero deviation.")
     if per == "set":
         return float(xp.sqrt(xp.mean(squared) / xp.mean(variance)))
-    if per == "environment" and isinstance(reference, DOS):
+    if per == "environment" and isinstance(true, DOS):
         raise ValueError('A DOS has no environments; use per="structure", or compare LDOS.')
-    loss = _row_means(squared, reference, per)
+    loss = _row_means(squared, true, per)
     if scale == "set":
         return xp.sqrt(loss / xp.mean(variance))
-    return xp.sqrt(loss / _own_variance(g_ref, reference, per))
+    return xp.sqrt(loss / _own_variance(g_ref, true, per))
 
 
-def rmse(reference: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array:
+def rmse(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array:
     """Root of the integrated squared error, eV^-1/2 (times states per atom).
 
     RMSE^2 = < integral (g - g_ref)^2 dE >, averaged over the rows named by ``per`` (see ``normalized_loss``):
     structures for a DOS, which is compared per atom where it knows its numbers of atoms, environments for an LDOS.
     """
     check_choice("per", per, get_args(Per))
-    g_ref, g = _aligned(reference, predicted)
+    g_ref, g = _aligned(true, predicted)
     xp = namespace(g_ref, g)
-    length = reference.grid.step * reference.grid.size
+    length = true.grid.step * true.grid.size
     squared = (g - g_ref) ** 2 * length
     if per == "set":
         return float(xp.sqrt(xp.mean(squared)))
-    return xp.sqrt(_row_means(squared, reference, per))
+    return xp.sqrt(_row_means(squared, true, per))
 
 
-def _aligned(reference: LDOS | DOS, predicted: LDOS | DOS) -> tuple[Array, Array]:
-    if type(reference) is not type(predicted):
-        raise ValueError(f"Cannot compare a {type(reference).__name__} with a {type(predicted).__name__}.")
-    reference.grid.require_match(predicted.grid, "Reference and prediction")
-    check_shape("predicted values", predicted.values, reference.values.shape, reference._axes)
-    if isinstance(reference, DOS) and reference.n_atoms is not None:
-        scale = like(reference.values, reference.n_atoms)[:, None]
-        return reference.values / scale, predicted.values / scale
-    return reference.values, predicted.values
+def _aligned(true: LDOS | DOS, predicted: LDOS | DOS) -> tuple[Array, Array]:
+    if type(true) is not type(predicted):
+        raise ValueError(f"Cannot compare a {type(true).__name__} with a {type(predicted).__name__}.")
+    true.grid.require_match(predicted.grid, "True and predicted spectra")
+    check_shape("predicted values", predicted.values, true.values.shape, true._axes)
+    if isinstance(true, DOS) and true.n_atoms is not None:
+        scale = like(true.values, true.n_atoms)[:, None]
+        return true.values / scale, predicted.values / scale
+    return true.values, predicted.values
 
 
 def _row_means(values: Array, spectra: LDOS | DOS, per: Per) -> Array:

@@ -41,7 +41,7 @@ from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, R
 from ldosml.whitening import Whitened
 
 FORMAT = "ldosml model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = Fal
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "ldosml_version": ldosml.__version__,
-        "reference": model.reference,
+        "zero": model.zero,
         "low": model.low,
         "high": model.high,
         "grid": asdict(model.grid_),
@@ -270,8 +270,8 @@ def _check_format(spec: Any) -> None:
 
 def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     grid = EnergyGrid(**spec["grid"])
-    if spec["reference"] != grid.reference:
-        raise ValueError(f"The model has its zero at {spec['reference']!r}, its energies theirs at {grid.reference!r}.")
+    if spec["zero"] != grid.zero:
+        raise ValueError(f"The model has its zero at {spec['zero']!r}, its energies theirs at {grid.zero!r}.")
     descriptor = _restore(spec["descriptor"], archive)
     _check_descriptor(descriptor)
     regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
@@ -280,7 +280,7 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
     for number, regressor in regressors.items():
         _check_shapes(number, regressor, descriptor.n_features_out_, grid.size)
     first = next(iter(regressors.values()))
-    model = DOSModel(descriptor, first, reference=grid.reference, low=spec["low"], high=spec["high"])
+    model = DOSModel(descriptor, first, zero=grid.zero, low=spec["low"], high=spec["high"])
     model.grid_, model.smearing_width_ = grid, spec["smearing_width"]
     counts = {key: int(spec["training"][key]) for key in ("n_structures", "n_environments", "n_groups")}
     model.training_ = spec["training"] | counts

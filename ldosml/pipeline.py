@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
 from ldosml.descriptors import SOAP
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
 from ldosml.regression import LDOSKernelRidge, RepresentedRegressor
 from ldosml.smearing import same_width
@@ -53,10 +53,10 @@ class Data(Protocol):
     def dos(self) -> DOS:
         """Their sums, or the total DOS where that is another."""
 
-    def complete_range(self, reference: Reference = ...) -> tuple[float, float]:
+    def complete_range(self, zero: Zero = ...) -> tuple[float, float]:
         """Lowest and highest energy, against that zero, at which every spectrum is stored and complete."""
 
-    def refer_to(self, reference: Reference = ..., low: float | None = ..., high: float | None = ...) -> Self:
+    def refer_to(self, zero: Zero = ..., low: float | None = ..., high: float | None = ...) -> Self:
         """The same data with another zero of energy, on one grid below every ``energy_max``."""
 
 
@@ -71,9 +71,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         From structures to one row per atom. Default: ``SOAP()``.
     regressor : estimator, optional
         Any scikit-learn regressor of several targets, cloned for each species, where ``n_inducing`` and ``selection``
-        by atomic number become those of the species. Default: ``LDOSKernelRidge("leave-one-structure-out",
+        by atomic number become those of the species. Default: ``LDOSKernelRidge("leave-one-group-out",
         kernel="matern")``.
-    reference : {"fermi", "average_potential", "vacuum", "code"}
+    zero : {"fermi", "average_potential", "vacuum", "code"}
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.
     low, high : float, optional
@@ -102,7 +102,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     >>> from ase.build import bulk
     >>> from ldosml import EnergyGrid, LDOS
     >>> structures = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5, 5.6)]
-    >>> grid = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
     >>> width = np.repeat([2.1, 2.0, 1.9, 1.8], 2)[:, None]
     >>> ldos = LDOS(grid, np.exp(-(grid.energies / width) ** 2), structure_index=np.repeat([0, 1, 2, 3], 2))
     >>> model = DOSModel(SOAP(r_cut=4.0, n_max=4, l_max=2)).fit(structures, ldos)
@@ -117,14 +117,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         descriptor: Any = None,
         regressor: Any = None,
         *,
-        reference: Reference = "fermi",
+        zero: Zero = "fermi",
         low: float | None = None,
         high: float | None = None,
         device: Device | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.regressor = regressor
-        self.reference = reference
+        self.zero = zero
         self.low = low
         self.high = high
         self.device = device
@@ -136,23 +136,23 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         (``DOSKernelRidge``, ``DOSRidge``, ``SparseLDOSKernelRidge`` with such ``targets``) are fitted once, for all
         species together, with the LDOS where their ``ldos_weight`` is not zero, or ``targets`` are both.
 
-        Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-structure-out
+        Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-group-out
         leaves out the whole group.
 
         Raises
         ------
         ValueError
             When a regressor lacks the spectra that it learns from, or a number of inducing points for an element; when
-            rows do not match atoms, ``low`` is not below ``high``, or the zero is not ``reference`` and cannot be
+            rows do not match atoms, ``low`` is not below ``high``, or the zero is not ``zero`` and cannot be
             moved.
         ImportError, RuntimeError
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
         to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         if spectra is None:
-            training = from_dataset(data, self.reference, self.low, self.high)
+            training = from_dataset(data, self.zero, self.low, self.high)
         else:
-            training = from_arrays(data, spectra, self.reference, self.low, self.high)  # type: ignore[arg-type]
+            training = from_arrays(data, spectra, self.zero, self.low, self.high)  # type: ignore[arg-type]
         regressor = self._new_regressor()
         learner = _learner(regressor)
         splits_dos = has_fit_parameter(learner, "ldos") or getattr(learner, "targets", "ldos") != "ldos"
@@ -205,7 +205,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _new_regressor(self) -> Any:
         if self.regressor is None:
-            return LDOSKernelRidge("leave-one-structure-out", kernel="matern")
+            return LDOSKernelRidge("leave-one-group-out", kernel="matern")
         return clone(self.regressor)
 
     def _fit_descriptor(self, structures: list[Atoms]) -> NDArray[np.float64]:
@@ -258,8 +258,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             When the dataset is smeared differently or has other energies.
         """
         check_is_fitted(self)
-        grid = self.grid_.cut(*data.complete_range(self.reference))
-        aligned = data.refer_to(self.reference, grid.start, grid.stop)
+        grid = self.grid_.cut(*data.complete_range(self.zero))
+        aligned = data.refer_to(self.zero, grid.start, grid.stop)
         if not same_width(aligned.dos.smearing_width, self.smearing_width_):
             raise ValueError(
                 f"The dataset is smeared by {aligned.dos.smearing_width} eV, the model's training data by "

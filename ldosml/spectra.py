@@ -88,9 +88,9 @@ class _Spectra:
 
         Raises ValueError when the new grid reaches beyond this one, or has another zero (see ``refer_to``).
         """
-        if grid.reference != self.grid.reference:
+        if grid.zero != self.grid.zero:
             raise ValueError(
-                f"The zero of the new grid is {grid.reference!r}, that of the spectra {self.grid.reference!r}: "
+                f"The zero of the new grid is {grid.zero!r}, that of the spectra {self.grid.zero!r}: "
                 "use refer_to, which needs the energy of the new zero for each structure."
             )
         if grid.matches(self.grid):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml._validation import check_order
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 
 
@@ -53,19 +53,19 @@ class Training:
         return self.ldos
 
 
-def from_dataset(data: Any, reference: Reference, low: float | None, high: float | None) -> Training:
+def from_dataset(data: Any, zero: Zero, low: float | None, high: float | None) -> Training:
     """Take what a dataset holds, moved to the zero and cut to the energies.
 
     Raises ValueError when ``data`` is not a dataset, or its spectra cannot be moved or cut so.
     """
     if not hasattr(data, "refer_to"):
         raise ValueError("fit needs a dataset, or structures and their spectra: fit(structures, ldos).")
-    aligned = data.refer_to(reference, low, high)
+    aligned = data.refer_to(zero, low, high)
     return Training(aligned.structures, aligned.ldos, aligned.dos, aligned.groups)
 
 
 def from_arrays(
-    data: Atoms | Sequence[Atoms], spectra: LDOS | DOS, reference: Reference, low: float | None, high: float | None
+    data: Atoms | Sequence[Atoms], spectra: LDOS | DOS, zero: Zero, low: float | None, high: float | None
 ) -> Training:
     """Take structures and the LDOS of their atoms, or their total DOS, cut to the energies.
 
@@ -73,10 +73,10 @@ def from_arrays(
     or one of them beyond the spectra.
     """
     structures = [data] if isinstance(data, Atoms) else list(data)
-    if spectra.grid.reference != reference:
+    if spectra.grid.zero != zero:
         raise ValueError(
-            f"The spectra have their zero at {spectra.grid.reference!r}, the model at {reference!r}. Move them with "
-            "refer_to, or make the model with reference=...."
+            f"The spectra have their zero at {spectra.grid.zero!r}, the model at {zero!r}. Move them with "
+            "refer_to, or make the model with zero=...."
         )
     low = spectra.grid.start if low is None else low
     high = spectra.grid.stop if high is None else high

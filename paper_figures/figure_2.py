@@ -17,7 +17,7 @@ def make(run: settings.Run) -> None:
     (one,) = run.available([settings.SILICON])
     tables = run.left_out(one).properties([settings.TEMPERATURE])
     comparisons = compare_properties(*tables, PROPERTIES, settings.TEMPERATURE)
-    values = {(c.name, side): getattr(c, side) for c in comparisons for side in ("reference", "predicted")}
+    values = {(c.name, side): getattr(c, side) for c in comparisons for side in ("true", "predicted")}
     rows = [
         {"structure": name, **{f"{what} {side}": column[s] for (what, side), column in values.items()}}
         for s, name in enumerate(tables[0].names)

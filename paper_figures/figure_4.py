@@ -24,10 +24,10 @@ def below_the_gap(run: settings.Run, one: settings.Set) -> list[dict[str, object
     rows = []
     for strategy in (settings.ATOMIC, settings.STRUCTURAL):
         evaluation = run.left_out(one, strategy)
-        reference, predicted = evaluation.dos()
-        wrong, below = predicted.values - reference.values, reference.energies <= 0
-        electrons = wrong[:, below].sum(axis=1) * reference.grid.step / evaluation.n_electrons
-        level = wrong[:, np.abs(reference.energies).argmin()] / np.array(reference.n_atoms)
+        true, predicted = evaluation.dos()
+        wrong, below = predicted.values - true.values, true.energies <= 0
+        electrons = wrong[:, below].sum(axis=1) * true.grid.step / evaluation.n_electrons
+        level = wrong[:, np.abs(true.energies).argmin()] / np.array(true.n_atoms)
         rms = {"electrons, fraction": electrons, "dos at E_F of DFT, states/eV/atom": level}
         rows.append({"strategy": strategy, **{name: float(np.sqrt(np.mean(value**2))) for name, value in rms.items()}})
     return settings.of_set(one, rows)

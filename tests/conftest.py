@@ -80,7 +80,7 @@ def make_dataset():
             ]
         )
         options = {
-            "reference": "code",
+            "zero": "code",
             "fermi_energy": fermi,
             "n_electrons": 2.0 * np.array(n_atoms),
             "energy_max": fermi + 3.0 + 0.01 * np.arange(count),

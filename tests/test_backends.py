@@ -39,7 +39,7 @@ from ldosml._array import to_numpy
 RNG = np.random.default_rng(5)
 N_FEATURES, N_ENERGIES = 6, 9
 PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
-CHOSEN = "leave-one-structure-out"
+CHOSEN = "leave-one-group-out"
 
 ESTIMATORS = [
     LDOSRidge(1e-2),
@@ -219,7 +219,7 @@ class TestWhatOnlyCuPyRuns:
         assert states == ["raise", "left"]
 
 
-GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
 
 

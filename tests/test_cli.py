@@ -128,7 +128,7 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
     data = make_dataset()
     write(tmp_path / "s.xyz", data.structures)
     np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values)
-    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--reference", "fermi"]
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--zero", "fermi"]
     options = ["--energy-max", 4.0, "--electrons", "Si=4", "--electrons", "C=4", "--smearing-width", 0.3]
     code, _, _ = run(capsys, *command, *options)
     assert code == 0
@@ -209,8 +209,8 @@ def test_errors_name_options_where_the_library_names_arguments(capsys, tmp_path,
         ("fit", "one.h5", "-o", "m.ldosml"): "or import them without --group-key if these structures are independent",
         ("search", "one.h5", "-o", "t.csv"): "Import them without --group-key if they are independent",
         ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to judge all on all",
-        ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --reference, import it with its fermi_energy",
-        ("errors", "data.h5", "-o", "e", "--reference", "vacuum"): "'vacuum' in it. Pass another --reference.",
+        ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --zero, import it with its fermi_energy",
+        ("errors", "data.h5", "-o", "e", "--zero", "vacuum"): "'vacuum' in it. Pass another --zero.",
         ("errors", "data.h5", "-o", "e", "--inducing", "50", "--folds", "3"): "--inducing 50 is more than the",
         ("properties", "data.h5", "--quadrature", "trapezoid"): "Use --quadrature auto",
     }
@@ -256,7 +256,7 @@ def test_import_takes_groups_kinds_and_fermi_level(capsys, tmp_path, make_datase
         atoms.info |= {"run": group, "phase": kind}
     write(tmp_path / "s.xyz", data.structures)
     np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values)
-    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "--reference", "code", "--fermi-energy", 0.25]
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "--zero", "code", "--fermi-energy", 0.25]
     code, _, err = run(capsys, *command, "-o", tmp_path / "a.h5", "--group-key", "run", "--kind-key", "phase")
     imported = LDOSDataset.read(tmp_path / "a.h5")
     assert (code, imported.groups, imported.kinds) == (0, data.groups, data.kinds)
@@ -267,9 +267,9 @@ def test_import_takes_groups_kinds_and_fermi_level(capsys, tmp_path, make_datase
 
 
 def test_fit_at_another_zero(capsys, tmp_path, dataset):
-    options = [*SMALL, "--reference", "code", "--test-size", 0]
+    options = [*SMALL, "--zero", "code", "--test-size", 0]
     code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
-    assert (code, persistence.load(tmp_path / "m.ldosml").grid_.reference) == (0, "code")
+    assert (code, persistence.load(tmp_path / "m.ldosml").grid_.zero) == (0, "code")
 
 
 def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):
@@ -311,8 +311,8 @@ def test_import_keeps_the_code_s_own_zero(capsys, tmp_path, make_dataset):
     data = make_dataset()
     write(tmp_path / "s.xyz", data.structures)
     np.savez(tmp_path / "a.npz", energies=data.grid.energies, ldos=data.ldos.values, fermi_energy=data.fermi_energy)
-    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--reference", "code"]
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--zero", "code"]
     code, _, _ = run(capsys, *command)
     imported = LDOSDataset.read(tmp_path / "d.h5")
-    assert (code, imported.grid.reference) == (0, "code")
+    assert (code, imported.grid.zero) == (0, "code")
     np.testing.assert_allclose(imported.fermi_energy, data.fermi_energy)

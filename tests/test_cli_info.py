@@ -19,7 +19,7 @@ EXAMPLE = Path(__file__).parents[1] / "data" / "crystals" / "examples" / "rocksa
 SPEC = {
     "parameters": {"preset": {"d": 8}, "n_bins": 32},
     "config": {"d": 8, "n_bins": 32},
-    "grid": {"start": -9.5, "step": 1.0, "size": 20, "reference": "fermi"},
+    "grid": {"start": -9.5, "step": 1.0, "size": 20, "zero": "fermi"},
     "elements": [11, 17],
     "gap_threshold": {"threshold": 0.5, "statistic": "max"},
     "training": {"crystals": "mine.npz", "names": ["a", "b"], "split": {"by": "composition"}},

@@ -101,7 +101,7 @@ def test_of_bare_arrays(capsys, tmp_path):
     np.savez(tmp_path / "l.npz", energies=energies, ldos=dos[None, :])
     code, _, err = run(capsys, "properties", tmp_path / "l.npz", "--n-electrons", 2.5)
     assert (code, "without 'n_atoms'" in err) == (1, True)
-    np.savez(tmp_path / "r.npz", energies=energies, dos=dos, reference="sea level")
+    np.savez(tmp_path / "r.npz", energies=energies, dos=dos, zero="sea level")
     code, _, err = run(capsys, "properties", tmp_path / "r.npz", "--n-electrons", 2.5)
     assert (code, "must be one of 'fermi'" in err) == (1, True)
 

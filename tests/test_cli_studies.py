@@ -46,7 +46,7 @@ def table(folder):
 
 def model(r_cut=6.0, gamma=0.3):
     soap = SOAP(r_cut=r_cut, n_max=2, l_max=1)
-    return DOSModel(Whitened(soap), LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=gamma))
+    return DOSModel(Whitened(soap), LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=gamma))
 
 
 SETUP = studies.Setup(n_splits=3, low=-4)
@@ -236,7 +236,7 @@ def test_several_files_are_one_set(capsys, tmp_path, make_dataset):
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())
     assert summary["data"]["structures"] == 10
     assert len(summary["data"]["changes"]) >= 2
-    code, _, err = run(capsys, "errors", *paths, "-o", tmp_path / "f", *SMALL, "--reference", "code")
+    code, _, err = run(capsys, "errors", *paths, "-o", tmp_path / "f", *SMALL, "--zero", "code")
     assert (code, "cannot be moved to 'code'" in err) == (1, True)
 
 
@@ -389,7 +389,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["errors", "{data}", "--low", "50"], "--low 50 leaves nothing to judge"),
         (["compare", "{data}", "--high", "9"], "high = 9 eV lies above"),
         (["errors", "{total}"], "needs LDOS"),
-        (["errors", "{data}", "--reference", "vacuum"], "does not hold the energy of 'vacuum'"),
+        (["errors", "{data}", "--zero", "vacuum"], "does not hold the energy of 'vacuum'"),
         (["smearing", "{data}", "--widths", "0.2,0.4"], "Cannot broaden to 0.2 eV"),
         (["transfer", "{data}", "{data}"], "groups are in both datasets"),
         (["transfer", "{silicon}", "{rare}", "--folds", "2"], "holds C, which the training set lacks"),

@@ -32,7 +32,7 @@ class TestMaking:
         assert_array_equal(data.numbers, [14, 14, 14, 6])
         assert_array_equal(data.ldos.numbers, data.numbers)
         assert_allclose(data.dos.values, [[5, 7, 9, 11, 13], [25, 27, 29, 31, 33]])
-        assert data.grid.reference == "fermi"
+        assert data.grid.zero == "fermi"
         assert data.smearing_width is None
 
     def test_defaults_say_not_known(self):
@@ -41,7 +41,7 @@ class TestMaking:
         assert np.isnan(data.n_electrons).all()
         assert np.isposinf(data.energy_max).all()
         assert data.groups == data.names == ["structure-0", "structure-1"]
-        assert np.isnan(from_pair(reference="code").fermi_energy).all()
+        assert np.isnan(from_pair(zero="code").fermi_energy).all()
 
     def test_stored_dos_wins_over_the_sum(self):
         dos = np.full((2, 5), 7.0)
@@ -103,7 +103,7 @@ class TestMaking:
             ({"provenance": {"date": object()}}, "provenance must hold only what JSON can"),
             ({"provenance": {"cutoff": np.nan}}, "provenance"),
             ({"smearing_width": -0.1}, "smearing_width must be a positive number of eV"),
-            ({"reference": "zero"}, "reference of an EnergyGrid must be one of"),
+            ({"zero": "zero"}, "zero of an EnergyGrid must be one of"),
             ({"fermi_energy": [0, 5.1]}, "fermi_energy must be 0; got 5.1 eV for structure 'structure-1'.*'code'"),
             ({"fermi_energy": -1e-8}, "fermi_energy must be 0; got -1e-08 eV for structure 'structure-0'"),
             ({"structures": [PAIR[0], Atoms("SiX")]}, "atom 1 of structure 'structure-1' has 0. Leave ghost atoms"),
@@ -118,7 +118,7 @@ class TestMaking:
 
     def test_fermi_energy_where_it_is_the_zero(self):
         assert_array_equal(from_pair(fermi_energy=[0.0, 1e-10]).fermi_energy, [0, 1e-10])
-        assert_array_equal(from_pair(fermi_energy=5.1, reference="code").fermi_energy, 5.1)
+        assert_array_equal(from_pair(fermi_energy=5.1, zero="code").fermi_energy, 5.1)
 
     @pytest.mark.parametrize("name", ["ldos", "dos", "projected_dos", "energies"])
     @pytest.mark.parametrize("dtype", ["complex128", "datetime64[s]", "bool", "object", "U3"])
@@ -347,7 +347,7 @@ class TestEnergies:
     @pytest.mark.parametrize("total", [False, True])
     def test_fermi_levels_coincide(self, make_dataset, total):
         moved = make_dataset(total=total).refer_to("fermi")
-        assert moved.grid.reference == "fermi"
+        assert moved.grid.zero == "fermi"
         exact = make_dataset.exact(moved, moved.grid.energies, 0.3)
         if total:
             exact = np.add.reduceat(exact, [0, 2, 5, 6, 8, 10])
@@ -382,14 +382,14 @@ class TestEnergies:
         with pytest.raises(ValueError, match=r"low = -9 eV.*'s0'.*-6.6 eV"):
             make_dataset().refer_to(low=-9)
 
-    @pytest.mark.parametrize("reference", ["fermi", "code"])
-    def test_a_range_upside_down_is_refused(self, make_dataset, reference):
+    @pytest.mark.parametrize("zero", ["fermi", "code"])
+    def test_a_range_upside_down_is_refused(self, make_dataset, zero):
         for low, high in ((2.0, -4.0), (1.0, 1.0)):
             with pytest.raises(ValueError, match=f"low must be below high; got {low:g} and {high:g} eV"):
-                make_dataset().refer_to(reference, low, high)
+                make_dataset().refer_to(zero, low, high)
         for bounds in ({"low": 1.0, "high": 1.02}, {"high": -6.5}):
             with pytest.raises(ValueError, match=rf"to high = {bounds['high']:g} eV there are not two energies, 0.05"):
-                make_dataset().refer_to(reference, **bounds)
+                make_dataset().refer_to(zero, **bounds)
 
     def test_lost_states_are_refused(self, make_dataset):
         data = make_dataset()
@@ -449,7 +449,7 @@ class TestJoining:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"reference": "vacuum"}, "reference differs: 'code' and 'vacuum'"),
+            ({"zero": "vacuum"}, "zero differs: 'code' and 'vacuum'"),
             ({"step": 0.1}, "grid differs"),
             ({"stop": 4.0}, "grid differs"),
             ({"smearing_width": 0.4}, "smearing_width differs: 0.3 and 0.4"),
@@ -484,7 +484,7 @@ class TestLeadingOut:
         summed = out.ldos.groupby("structure_index").sum()
         assert_allclose(summed.values, out.dos.values)
         assert out.dos.sel(structure="s3", energy=0.0, method=None).item() == data.dos.values[3, 140]
-        assert out.energy.attrs == {"units": "eV", "reference": "code"}
+        assert out.energy.attrs == {"units": "eV", "zero": "code"}
         assert out.sizes == {"structure": 6, "environment": 13, "energy": 241, "axis": 3, "vector": 3}
 
     def test_pymatgen(self, make_dataset):

@@ -200,7 +200,7 @@ class TestRefusals:
         content = path.read_bytes()
         with h5py.File(path) as file:
             attributes, fields = sorted(file.attrs), sorted(file)
-        assert {"format", "format_version", "spin", "grid_reference", "smearing_width"} <= set(attributes)
+        assert {"format", "format_version", "spin", "grid_zero", "smearing_width"} <= set(attributes)
         assert {"numbers", "positions", "cell", "pbc", "offsets", "ldos", "names", "energy_max"} <= set(fields)
         for name in [*attributes, *fields]:
             path.write_bytes(content)
@@ -215,11 +215,11 @@ class TestRefusals:
         [
             ("format", "mala", "'format' must be"),
             ("format", 3, "'format' must be"),
-            ("format_version", 2, "'format_version' is 2.*Update ldosml"),
+            ("format_version", 3, "'format_version' is 3.*Update ldosml"),
             ("format_version", 0, "'format_version' is 0.*Write it again"),
             ("format_version", "x", "'format_version' is not valid"),
             ("spin", "one spin", "'spin' must be 'both spins'"),
-            ("grid_reference", "sea level", "reference of an EnergyGrid must be one of"),
+            ("grid_zero", "sea level", "zero of an EnergyGrid must be one of"),
             ("grid_step", -0.05, "step of an EnergyGrid must be a positive"),
             ("grid_step", np.nan, "'grid_step' is not valid: nan"),
             ("grid_start", np.inf, "'grid_start' is not valid: inf"),

@@ -42,10 +42,10 @@ class TestSynthetic:
         assert data.provenance == {"imported_from": ["run.xyz", "a.npz"]}
 
     def test_what_is_given_wins(self, xyz, npz):
-        data = import_dataset(xyz, npz, energy_max=1.2, reference="code", fermi_energy=[0.1, 0.2], names=["a", "b"])
+        data = import_dataset(xyz, npz, energy_max=1.2, zero="code", fermi_energy=[0.1, 0.2], names=["a", "b"])
         assert_array_equal(data.energy_max, 1.2)
         assert_array_equal(data.fermi_energy, [0.1, 0.2])
-        assert data.grid.reference == "code"
+        assert data.grid.zero == "code"
         assert data.names == ["a", "b"]
 
     @pytest.mark.parametrize("suffix", [".npy", ".txt", ".csv", ".dat"])
@@ -192,14 +192,14 @@ class TestReal:
             energies, dos = file["energies"], 2 * file["dos_per_atom"]
         np.savez(tmp_path / "raw.npz", energies=energies, dos=dos)
         with pytest.raises(ValueError, match=r"one axis for all structures.*\(83, 200\)"):
-            import_dataset(folder / "structures.xyz", tmp_path / "raw.npz", reference="code")
+            import_dataset(folder / "structures.xyz", tmp_path / "raw.npz", zero="code")
         common = np.arange(energies[:, 0].max(), energies[:, -1].min(), 0.05)
         np.savez(
             tmp_path / "common.npz",
             energies=common,
             dos=[np.interp(common, e, d) for e, d in zip(energies, dos, strict=True)],
         )
-        data = import_dataset(folder / "structures.xyz", tmp_path / "common.npz", reference="code", smearing_width=0.3)
+        data = import_dataset(folder / "structures.xyz", tmp_path / "common.npz", zero="code", smearing_width=0.3)
         assert data.ldos is None
         assert_array_equal(data.n_atoms, 2)
         train, test = data.split(0.2)

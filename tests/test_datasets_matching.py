@@ -37,14 +37,14 @@ def test_different_zeros_meet_at_the_fermi_level(make_dataset):
     one, other = parts(make_dataset)
     other = other.refer_to("fermi", -6.0, 2.5)
     joined = join_alike([one, other])
-    assert joined.grid.reference == "fermi"
+    assert joined.grid.zero == "fermi"
     assert (joined.grid.start, joined.grid.stop) == (-6.0, 2.5)
     assert_array_equal(joined.fermi_energy, 0.0)
     assert_allclose(joined.ldos.values, make_dataset.exact(joined, joined.grid.energies, 0.3), atol=1e-4)
-    again = join_alike([one, other], reference="fermi")
+    again = join_alike([one, other], zero="fermi")
     assert_array_equal(again.ldos.values, joined.ldos.values)
     with pytest.raises(ValueError, match=r"dataset 2 are against 'fermi' and cannot be moved to 'code'.*leave it out"):
-        join_alike([one, other], reference="code")
+        join_alike([one, other], zero="code")
 
 
 def test_a_zero_that_cannot_be_found_is_named(make_dataset):

@@ -136,7 +136,7 @@ def test_triangles_and_inverses_in_every_namespace(xp):
     np.testing.assert_allclose(to_numpy(cholesky_inverse(factor)), np.linalg.inv(A), atol=1e-11)
 
 
-@pytest.mark.parametrize("kind", ["leave-one-out", "leave-one-structure-out"])
+@pytest.mark.parametrize("kind", ["leave-one-out", "leave-one-group-out"])
 def test_several_alphas_by_cholesky_equal_eigenvectors(xp, kind, small_blocks):
     options = {"kernel": "gaussian", "alphas": np.logspace(-4, 1, 6), "alpha_smoothing": 1.5}
     arrays = {"X": xp.asarray(X), "Y": xp.asarray(Y), "structure_index": xp.asarray(INDEX)}
@@ -240,7 +240,7 @@ def test_streamed_panels_that_are_not_positive_definite(xp):
         solvers.factorize_streamed(matrix_of(twice), 1e-25, 16)
 
 
-@pytest.mark.parametrize("alpha", [0.1, "leave-one-out", "leave-one-structure-out", np.array([0.1, 0.2, 3.0])], ids=str)
+@pytest.mark.parametrize("alpha", [0.1, "leave-one-out", "leave-one-group-out", np.array([0.1, 0.2, 3.0])], ids=str)
 def test_a_device_too_small_gets_the_panels(monkeypatch, alpha):
     torch = pytest.importorskip("array_api_compat.torch")
     n, asked = 400, []
@@ -296,7 +296,7 @@ def test_structural_learning_by_every_solver():
     dos = np.add.reduceat(np.sin(features @ rng.normal(size=(4, 5))), np.arange(0, 60, 3))
     options = {"kernel": "gaussian", "alphas": np.logspace(-3, 1, 5)}
     spectral, factors = (
-        DOSKernelRidge("leave-one-structure-out", solver=solver, **options).fit(features, dos, structure_index=index)
+        DOSKernelRidge("leave-one-group-out", solver=solver, **options).fit(features, dos, structure_index=index)
         for solver in ("eigh", "cholesky")
     )
     np.testing.assert_allclose(factors.predict(features), spectral.predict(features), atol=1e-8)

@@ -5,8 +5,8 @@ from ldosml import EnergyGrid
 
 
 def test_from_array_recovers_the_grid():
-    grid = EnergyGrid.from_array(np.linspace(-3, 2, 11), reference="vacuum")
-    assert (grid.start, grid.size, grid.reference) == (-3.0, 11, "vacuum")
+    grid = EnergyGrid.from_array(np.linspace(-3, 2, 11), zero="vacuum")
+    assert (grid.start, grid.size, grid.zero) == (-3.0, 11, "vacuum")
     assert grid.step == pytest.approx(0.5)
     assert grid.stop == 2.0
 
@@ -23,7 +23,7 @@ def test_from_array_recovers_the_grid():
 )
 def test_from_array_refuses(energies, message):
     with pytest.raises(ValueError, match=message):
-        EnergyGrid.from_array(energies, reference="fermi")
+        EnergyGrid.from_array(energies, zero="fermi")
 
 
 def test_unknown_reference_is_refused():
@@ -32,7 +32,7 @@ def test_unknown_reference_is_refused():
 
 
 def test_cut_keeps_both_ends_and_the_energies():
-    grid = EnergyGrid.from_range(-1, 1, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-1, 1, 0.1, zero="fermi")
     part = grid.cut(-0.3, 0.4)
     np.testing.assert_array_equal(part.energies, grid.energies[grid.window(-0.3, 0.4)])
     assert part.energies[0] == -0.3
@@ -42,8 +42,8 @@ def test_cut_keeps_both_ends_and_the_energies():
 
 
 def test_grids_match_only_with_the_same_zero():
-    grid = EnergyGrid.from_range(-1, 1, 0.1, reference="fermi")
-    assert grid.matches(EnergyGrid.from_range(-1, 1, 0.1, reference="fermi"))
-    assert not grid.matches(EnergyGrid.from_range(-1, 1, 0.1, reference="vacuum"))
+    grid = EnergyGrid.from_range(-1, 1, 0.1, zero="fermi")
+    assert grid.matches(EnergyGrid.from_range(-1, 1, 0.1, zero="fermi"))
+    assert not grid.matches(EnergyGrid.from_range(-1, 1, 0.1, zero="vacuum"))
     with pytest.raises(ValueError, match=r"21 energies.*11 energies"):
-        grid.require_match(EnergyGrid.from_range(-1, 1, 0.2, reference="fermi"), "Two spectra")
+        grid.require_match(EnergyGrid.from_range(-1, 1, 0.2, zero="fermi"), "Two spectra")

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, JoinedSOAP, LDOSKernelRidge, Whitened, cut_fragments, persistence
 
-GRID = EnergyGrid.from_range(-2, 2, 0.5, reference="fermi")
+GRID = EnergyGrid.from_range(-2, 2, 0.5, zero="fermi")
 NEAR, FAR = SOAP(r_cut=2.5, n_max=3, l_max=2, atom_sigma=0.3), SOAP(r_cut=4.0, n_max=4, l_max=3)
 
 

@@ -39,7 +39,7 @@ def occupancy(eigenvalues, kind="presence", **options):
 
 class TestBins:
     def test_they_are_those_of_the_paper(self):
-        assert (GRID.size, GRID.reference) == (256, "fermi")
+        assert (GRID.size, GRID.zero) == (256, "fermi")
         assert GRID.step == pytest.approx(0.078125)
         assert_allclose(GRID.energies[[0, -1]], [-10 + 0.0390625, 10 - 0.0390625])
 

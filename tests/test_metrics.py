@@ -4,7 +4,7 @@ import pytest
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, rmse
 from ldosml._array import to_numpy
 
-GRID = EnergyGrid.from_range(0, 4.9, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(0, 4.9, 0.1, zero="fermi")
 INDEX = np.array([0, 0, 1, 1, 1])
 RNG = np.random.default_rng(5)
 REFERENCE = RNG.uniform(0, 2, (5, GRID.size))
@@ -30,8 +30,8 @@ def test_equation_15_written_out(pair):
 
 
 def test_perfect_and_constant_predictions(pair):
-    reference, _ = pair
-    assert normalized_loss(reference, reference) == 0
+    true, _ = pair
+    assert normalized_loss(true, true) == 0
     constant = spectra(np.full_like(REFERENCE, REFERENCE.mean()))
     assert normalized_loss(spectra(REFERENCE), constant) == pytest.approx(1.0, rel=1e-12)
 
@@ -56,10 +56,10 @@ def test_own_scale_is_each_spectrum_s_deviation(pair):
 
 
 def test_dos_is_compared_per_atom():
-    reference, predicted = spectra(REFERENCE).total(), spectra(PREDICTED).total()
-    per_atom = [DOS(GRID, s.values / np.array([[2.0], [3.0]])) for s in (reference, predicted)]
-    assert normalized_loss(reference, predicted) == pytest.approx(normalized_loss(*per_atom))
-    assert rmse(reference, predicted) == pytest.approx(rmse(*per_atom))
+    true, predicted = spectra(REFERENCE).total(), spectra(PREDICTED).total()
+    per_atom = [DOS(GRID, s.values / np.array([[2.0], [3.0]])) for s in (true, predicted)]
+    assert normalized_loss(true, predicted) == pytest.approx(normalized_loss(*per_atom))
+    assert rmse(true, predicted) == pytest.approx(rmse(*per_atom))
 
 
 def test_rmse_is_an_integral_over_energy():
@@ -76,14 +76,14 @@ def test_losses_do_not_depend_on_the_unit():
 
 
 def test_refusals():
-    reference = spectra(REFERENCE)
+    true = spectra(REFERENCE)
     with pytest.raises(ValueError, match="share one energy grid"):
-        normalized_loss(reference, reference.cut(0, 2))
+        normalized_loss(true, true.cut(0, 2))
     with pytest.raises(ValueError, match="Cannot compare a LDOS with a DOS"):
-        normalized_loss(reference, reference.total())
+        normalized_loss(true, true.total())
     with pytest.raises(ValueError, match="has no environments"):
-        normalized_loss(reference.total(), reference.total(), per="environment")
+        normalized_loss(true.total(), true.total(), per="environment")
     with pytest.raises(ValueError, match="constant"):
-        normalized_loss(spectra(np.ones_like(REFERENCE)), reference)
+        normalized_loss(spectra(np.ones_like(REFERENCE)), true)
     with pytest.raises(ValueError, match="'set', 'structure', 'environment'; got 'atom'"):
-        normalized_loss(reference, reference, per="atom")
+        normalized_loss(true, true, per="atom")

@@ -182,19 +182,19 @@ def test_a_part_is_written_elsewhere(settings, monkeypatch):
 
 
 def test_atoms_are_told_with_their_elements_sigma(settings):
-    grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi")
-    reference = np.array([[0.0, 1, 2, 1, 0], [0, 2, 4, 2, 0], [1, 1, 2, 1, 1]])
-    predicted = reference + np.array([0.1, 0.2, 0.3])[:, None]
+    grid = EnergyGrid.from_range(-1.0, 1.0, 0.5, zero="fermi")
+    true = np.array([[0.0, 1, 2, 1, 0], [0, 2, 4, 2, 0], [1, 1, 2, 1, 1]])
+    predicted = true + np.array([0.1, 0.2, 0.3])[:, None]
     options = {"structure_index": [0, 1, 1], "numbers": [14, 14, 6]}
-    evaluation = Evaluation(*(LDOS(grid, v, 0.3, **options) for v in (reference, predicted)), ["a", "b"], ["x", "x"])
+    evaluation = Evaluation(*(LDOS(grid, v, 0.3, **options) for v in (true, predicted)), ["a", "b"], ["x", "x"])
     atoms = settings.atoms_of(evaluation)
     assert [(row["structure"], row["atom"], row["element"]) for row in atoms] == [
         ("a", 0, "Si"),
         ("b", 0, "Si"),
         ("b", 1, "C"),
     ]
-    sigma = reference[:2].std()
-    assert [row["loss"] for row in atoms] == pytest.approx([0.1 / sigma, 0.2 / sigma, 0.3 / reference[2].std()])
+    sigma = true[:2].std()
+    assert [row["loss"] for row in atoms] == pytest.approx([0.1 / sigma, 0.2 / sigma, 0.3 / true[2].std()])
 
 
 @pytest.mark.skipif(available_datasets() == ["silicon"], reason="only silicon ships")

@@ -24,7 +24,7 @@ from ldosml import (
     persistence,
 )
 
-GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
 
 
@@ -47,9 +47,9 @@ def model():
     "regressor",
     [
         LDOSKernelRidge(1e-3, kernel="matern"),
-        LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
+        LDOSKernelRidge("leave-one-group-out", kernel="gaussian", alphas=[1e-4, 1.0]),
         LDOSRidge(np.full(GRID.size, 1e-3)),
-        DOSKernelRidge("leave-one-structure-out", kernel="gaussian", alphas=[1e-4, 1.0]),
+        DOSKernelRidge("leave-one-group-out", kernel="gaussian", alphas=[1e-4, 1.0]),
         DOSKernelRidge(1e-3, ldos_weight=0.5),
         DOSRidge(1e-3),
         SparseLDOSKernelRidge(1e-3, n_inducing=4),
@@ -100,7 +100,7 @@ def rewrite(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda spec, content: spec.update(format_version=2), "has format 2.*reads format 1"),
+        (lambda spec, content: spec.update(format_version=1), "has format 1.*reads format 2"),
         (lambda spec, content: spec.update(format="something"), "does not say that it is one"),
         (lambda spec, content: spec["descriptor"].update({"class": "os.system"}), "of class 'os.system'"),
         (lambda spec, content: spec.pop("grid"), "'grid' is missing"),
@@ -108,7 +108,7 @@ def rewrite(path, change):
         (lambda spec, content: spec["grid"].update(size=7), r"target_mean_ .* must have shape \(7\)"),
         (lambda spec, content: spec["grid"].update(colour="red"), "damaged"),
         (lambda spec, content: spec["grid"].update(start=float("nan")), "start of an EnergyGrid"),
-        (lambda spec, content: spec.update(reference="vacuum"), "zero at 'vacuum'"),
+        (lambda spec, content: spec.update(zero="vacuum"), "zero at 'vacuum'"),
         (lambda spec, content: spec.update(regressors={}), "no regressor"),
         (lambda spec, content: spec.update(regressors=[]), "damaged"),
         (lambda spec, content: spec.update(training={}), "'n_structures' is missing"),

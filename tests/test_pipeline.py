@@ -30,7 +30,7 @@ from ldosml import (
 from ldosml.evaluation import Evaluation
 from ldosml.properties import TruncatedDOSWarning, compare_properties
 
-GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 
 
 def crystals(count=8, seed=0):
@@ -132,12 +132,12 @@ def test_any_regressor_of_scikit_learn_will_do():
 def test_learns_a_dataset_at_its_fermi_level(make_dataset):
     data = make_dataset((2, 3, 1, 2, 2, 3, 3, 2))
     model = DOSModel(SMALL, LDOSKernelRidge(1e-8, kernel="gaussian"), low=-4, high=2).fit(data)
-    assert model.grid_.reference == "fermi"
+    assert model.grid_.zero == "fermi"
     assert (model.grid_.start, model.grid_.stop) == (-4, 2)
     evaluation = model.evaluate(data)
     # Labels are known in closed form, so this checks the alignment as well as the fit.
     exact = make_dataset.exact(data, model.energies, 0.3)
-    np.testing.assert_allclose(evaluation.reference.values, exact, atol=2e-3)
+    np.testing.assert_allclose(evaluation.true.values, exact, atol=2e-3)
     # The invented atoms of one structure look much alike: only part of the targets can be learned.
     assert evaluation.losses()["ldos_normalized_loss"] < 0.5
     assert [row["name"] for row in evaluation.by_structure()] == data.names
@@ -147,11 +147,11 @@ def test_groups_of_a_dataset_are_left_out_whole(make_dataset):
     data = make_dataset((2, 3, 1, 2, 2, 3, 3, 2))
     aligned = data.refer_to("fermi", -4, 2)
     options = {"kernel": "gaussian", "alphas": np.logspace(-6, 1, 8)}
-    by_group = DOSModel(SMALL, LDOSKernelRidge("leave-one-structure-out", **options), low=-4, high=2).fit(data)
+    by_group = DOSModel(SMALL, LDOSKernelRidge("leave-one-group-out", **options), low=-4, high=2).fit(data)
     rows = np.concatenate([atoms.numbers for atoms in data.structures]) == 14
     group = np.repeat(data.groups, data.n_atoms)[rows]
     X = SMALL.fit(data.structures).transform(data.structures)[rows]
-    direct = LDOSKernelRidge("leave-one-structure-out", **options)
+    direct = LDOSKernelRidge("leave-one-group-out", **options)
     direct.fit(X, aligned.ldos.values[rows], structure_index=group)
     np.testing.assert_allclose(by_group.regressors_[14].cv_errors_, direct.cv_errors_, atol=1e-9)
 
@@ -167,7 +167,7 @@ def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
         first.structures, first.grid.energies, ldos=first.ldos.values, energy_max=1.0, smearing_width=0.3
     )
     judged = model.evaluate(short)
-    assert (judged.reference.grid.start, judged.reference.grid.stop) == (-3.5, 1.0)
+    assert (judged.true.grid.start, judged.true.grid.stop) == (-3.5, 1.0)
     np.testing.assert_array_equal(judged.predicted.values, model.predict(first.structures).cut(-3.5, 1.0).values)
     assert data.complete_range("fermi")[1] == pytest.approx(3.0)
 
@@ -189,7 +189,7 @@ def test_refusals(model, make_dataset):
     with pytest.raises(ValueError, match=r"needs the LDOS, one row per atom\. Structural learning does without"):
         DOSModel(SMALL).fit(make_dataset(total=True))
     with pytest.raises(ValueError, match="zero at 'fermi', the model at 'vacuum'"):
-        DOSModel(SMALL, reference="vacuum").fit(structures, invented_ldos(structures))
+        DOSModel(SMALL, zero="vacuum").fit(structures, invented_ldos(structures))
     with pytest.raises(ValueError, match=r"smeared by 0\.5 eV, the model's training data by 0\.3 eV"):
         DOSModel(SMALL, LDOSRidge(), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
 
@@ -256,7 +256,7 @@ def test_inducing_points_may_be_counted_by_element(targets, represented):
         fitted(n_inducing={14: 7})
 
 
-CHOSEN = {"alpha": "leave-one-structure-out", "kernel": "gaussian", "alphas": [1e-3, 1.0]}
+CHOSEN = {"alpha": "leave-one-group-out", "kernel": "gaussian", "alphas": [1e-3, 1.0]}
 SPARSE = SparseLDOSKernelRidge(n_inducing="all", **CHOSEN)
 
 
@@ -290,7 +290,7 @@ def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
     data = make_dataset(total=True)
     model = DOSModel(SMALL, DOSKernelRidge(1e-6, kernel="gaussian"), low=-4, high=2).fit(data)
     evaluation = model.evaluate(data)
-    assert evaluation.reference is None
+    assert evaluation.true is None
     assert set(evaluation.losses()) == {"dos_normalized_loss", "dos_mean_spectrum_loss", "dos_rmse"}
     assert evaluation.losses()["dos_normalized_loss"] < 0.1
     assert list(evaluation.by_structure()[0]) == ["name", "kind", "n_atoms", "dos_loss"]
@@ -326,7 +326,7 @@ def test_dos_is_judged_by_the_stored_one(make_dataset):
         data.grid.energies,
         ldos=data.ldos.values,
         dos=2 * data.ldos.total().values,
-        reference="code",
+        zero="code",
         fermi_energy=data.fermi_energy,
         smearing_width=0.3,
     )
@@ -377,10 +377,10 @@ def test_judging_needs_the_model_s_energies(make_dataset):
 def test_the_baseline_is_the_mean_spectrum_predicted_for_all(make_dataset):
     data = make_dataset()
     evaluation = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(data).evaluate(data)
-    reference, losses = evaluation.reference, evaluation.losses()
-    mean = replace(reference, values=np.tile(reference.values.mean(axis=0), (len(reference), 1)))
-    assert losses["ldos_mean_spectrum_loss"] == pytest.approx(normalized_loss(reference, mean))
-    dos, atoms = evaluation.dos()[0], evaluation.reference.n_atoms[:, None]
+    true, losses = evaluation.true, evaluation.losses()
+    mean = replace(true, values=np.tile(true.values.mean(axis=0), (len(true), 1)))
+    assert losses["ldos_mean_spectrum_loss"] == pytest.approx(normalized_loss(true, mean))
+    dos, atoms = evaluation.dos()[0], evaluation.true.n_atoms[:, None]
     mean = replace(dos, values=dos.per_atom().mean(axis=0) * atoms)
     assert losses["dos_mean_spectrum_loss"] == pytest.approx(normalized_loss(dos, mean))
 
@@ -409,15 +409,15 @@ class TestProperties:
     def test_of_both_spectra(self, make_dataset):
         data = make_dataset((2, 3, 2, 2, 2, 3))
         evaluation = DOSModel(SMALL, LDOSRidge(1e-3)).fit(data).evaluate(data)
-        reference, predicted = evaluation.properties([3000.0])
-        assert reference.names == predicted.names == data.names
-        np.testing.assert_allclose(reference.column("n_electrons"), 2.0)  # per atom
+        true, predicted = evaluation.properties([3000.0])
+        assert true.names == predicted.names == data.names
+        np.testing.assert_allclose(true.column("n_electrons"), 2.0)  # per atom
         # Levels at -2 - 0.1 atom and 1 + 0.1 atom eV hold 2 and 1.5 states: each atom's lower one is filled.
-        assert (np.abs(reference.column("fermi_level") + 0.5) < 1.0).all()
-        top = reference.photon_energies[-1] + reference.column("fermi_level").max()
-        assert evaluation.reference.grid.stop - evaluation.reference.grid.step < top <= evaluation.reference.grid.stop
+        assert (np.abs(true.column("fermi_level") + 0.5) < 1.0).all()
+        top = true.photon_energies[-1] + true.column("fermi_level").max()
+        assert evaluation.true.grid.stop - evaluation.true.grid.step < top <= evaluation.true.grid.stop
         narrow = evaluation.cut(-3.0, 2.0)
-        assert narrow.reference.grid.start == pytest.approx(-3.0)
+        assert narrow.true.grid.start == pytest.approx(-3.0)
         assert narrow.dos()[0].grid.matches(narrow.dos()[1].grid)
 
     def test_predictions_that_lose_their_electrons_have_none(self, make_dataset):
@@ -437,7 +437,7 @@ class TestProperties:
             np.testing.assert_allclose(column[others], expected[1].columns[name][others], rtol=1e-12)
             np.testing.assert_array_equal(found[0].columns[name], expected[0].columns[name])
         for compared in compare_properties(*found, ["band_energy", "absorption_spectrum"], 3000.0):
-            assert len(compared.reference) == 5
+            assert len(compared.true) == 5
             assert np.isfinite(compared.normalized_loss)
         with pytest.raises(ValueError, match="would leave none empty"):
             replace(poor, predicted=replace(evaluation.predicted, values=0.1 * values)).properties([3000.0])

@@ -13,13 +13,13 @@ N_ATOMS = [2, 3, 1, 3]
 @pytest.fixture(scope="module")
 def evaluation():
     """Every atom errs by the same wave, times its own factor: atom 2 of the second structure most."""
-    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
     energies, i = grid.energies, np.arange(9)[:, None]
-    reference = np.exp(-(((energies + 2 + 0.1 * i) / 1.5) ** 2)) + 0.1 * np.sin(energies + i) ** 2
-    predicted = reference + ENVIRONMENT_ERRORS[:, None] * np.sin(2 * energies)
+    true = np.exp(-(((energies + 2 + 0.1 * i) / 1.5) ** 2)) + 0.1 * np.sin(energies + i) ** 2
+    predicted = true + ENVIRONMENT_ERRORS[:, None] * np.sin(2 * energies)
     options = {"structure_index": np.repeat(np.arange(4), N_ATOMS), "numbers": np.array([14] * 8 + [6])}
     names = ["diamond", "liquid", "isolated", "a very long name of a structure, too long for a title"]
-    ldos = LDOS(grid, reference, 0.3, **options), LDOS(grid, predicted, 0.3, **options)
+    ldos = LDOS(grid, true, 0.3, **options), LDOS(grid, predicted, 0.3, **options)
     return Evaluation(*ldos, names, ["crystal", "liquid", "atom", "crystal"])
 
 
@@ -33,8 +33,8 @@ def labels(ax):
 
 def test_spectrum_draws_both_curves_with_units_and_the_fermi_level(evaluation):
     ax = Figure().subplots()
-    ldos, predicted = evaluation.reference.values[0], evaluation.predicted.values[0]
-    plotting.plot_spectrum(ax, evaluation.reference.energies, ldos, predicted, title="5 $ and $ more")
+    ldos, predicted = evaluation.true.values[0], evaluation.predicted.values[0]
+    plotting.plot_spectrum(ax, evaluation.true.energies, ldos, predicted, title="5 $ and $ more")
     np.testing.assert_array_equal(curve(ax, "DFT"), ldos)
     np.testing.assert_array_equal(curve(ax, "predicted"), predicted)
     styles = {line.get_label(): line.get_linestyle() for line in ax.lines}
@@ -49,8 +49,8 @@ def test_spectrum_draws_both_curves_with_units_and_the_fermi_level(evaluation):
 @pytest.mark.parametrize("zero", ["average_potential", "vacuum", "code"])
 def test_fermi_level_is_marked_only_where_it_is_the_zero(evaluation, zero):
     ax = Figure().subplots()
-    rows = evaluation.reference.values[:2]
-    plotting.plot_spectrum(ax, evaluation.reference.energies, *rows, zero=zero)
+    rows = evaluation.true.values[:2]
+    plotting.plot_spectrum(ax, evaluation.true.energies, *rows, zero=zero)
     assert "Fermi level" not in labels(ax)
     assert "(eV)" in ax.get_xlabel()
 
@@ -78,19 +78,19 @@ def test_representatives_figure_shows_the_environments_and_structures_chosen(eva
     assert len(figure.axes) == 6
     order = np.argsort(-ENVIRONMENT_ERRORS)
     for ax, row in zip(figure.axes[:3], order[[0, 4, 8]], strict=True):
-        np.testing.assert_array_equal(curve(ax, "DFT"), evaluation.reference.values[row])
+        np.testing.assert_array_equal(curve(ax, "DFT"), evaluation.true.values[row])
         np.testing.assert_array_equal(curve(ax, "predicted"), evaluation.predicted.values[row])
     # Errors add up in phase, so that a structure's DOS per atom errs by the mean over its atoms.
     means = [errors.mean() for errors in np.split(ENVIRONMENT_ERRORS, np.cumsum(N_ATOMS)[:-1])]
     order = np.argsort(means)[::-1]
     for ax, s in zip(figure.axes[3:], order[[0, 2, 3]], strict=True):
-        np.testing.assert_allclose(curve(ax, "DFT"), evaluation.reference.of_structure(s).mean(axis=0))
+        np.testing.assert_allclose(curve(ax, "DFT"), evaluation.true.of_structure(s).mean(axis=0))
         np.testing.assert_allclose(curve(ax, "predicted"), evaluation.predicted.of_structure(s).mean(axis=0))
 
 
 def test_representatives_titles_name_the_atom_and_its_loss(evaluation):
     figure = plotting.representatives_figure(evaluation)
-    losses = normalized_loss(evaluation.reference, evaluation.predicted, per="environment")
+    losses = normalized_loss(evaluation.true, evaluation.predicted, per="environment")
     assert figure.axes[0].get_title() == f"worst: L/σ = {losses[4]:.3f}\nliquid, Si atom 2"
     assert figure.axes[2].get_title() == f"best: L/σ = {losses[2]:.3f}\nliquid, Si atom 0"
     titles = [ax.get_title() for ax in figure.axes]
@@ -117,17 +117,17 @@ def test_parity_counts_every_value(evaluation):
 
 
 def test_parity_of_a_perfect_prediction_is_drawn(evaluation):
-    perfect = Evaluation(evaluation.reference, evaluation.reference, evaluation.names, evaluation.kinds)
+    perfect = Evaluation(evaluation.true, evaluation.true, evaluation.names, evaluation.kinds)
     plotting.png(plotting.parity_figure(perfect), dpi=40)
 
 
 def test_loss_by_energy_is_that_of_each_column(evaluation):
     upper, lower = plotting.loss_by_energy_figure(evaluation).axes
-    wave = np.abs(np.sin(2 * evaluation.reference.energies))
+    wave = np.abs(np.sin(2 * evaluation.true.energies))
     expected = np.sqrt(np.mean(ENVIRONMENT_ERRORS**2)) * wave
     np.testing.assert_allclose(curve(upper, "root mean square error"), expected, atol=1e-12)
-    np.testing.assert_allclose(curve(upper, "standard deviation of DFT"), evaluation.reference.values.std(axis=0))
-    dos: DOS = evaluation.reference.total()
+    np.testing.assert_allclose(curve(upper, "standard deviation of DFT"), evaluation.true.values.std(axis=0))
+    dos: DOS = evaluation.true.total()
     per_atom = dos.values / np.array(N_ATOMS)[:, None]
     np.testing.assert_allclose(curve(lower, "standard deviation of DFT"), per_atom.std(axis=0))
     assert "label noise, averaged over energies" not in labels(upper)
@@ -136,7 +136,7 @@ def test_loss_by_energy_is_that_of_each_column(evaluation):
 def test_label_noise_is_drawn_in_units_of_the_whole_set(evaluation):
     figure = plotting.loss_by_energy_figure(evaluation, {"ldos": 0.05, "dos": 0.02})
     level = curve(figure.axes[0], "label noise, averaged over energies")
-    assert level == pytest.approx([0.05 * evaluation.reference.values.std()] * 2)
+    assert level == pytest.approx([0.05 * evaluation.true.values.std()] * 2)
 
 
 def test_png_is_reproducible(evaluation):

@@ -12,8 +12,8 @@ ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03])
 
 def comparison(name="heat_capacity", unit="eV/K/atom", temperature=300.0, n=40, scale=1e-6, noise=0.1, shape=()):
     rng = np.random.default_rng(n)
-    reference = scale * rng.uniform(1, 3, (n, *shape))
-    return Comparison(name, unit, temperature, reference, reference + noise * scale * rng.normal(size=(n, *shape)))
+    true = scale * rng.uniform(1, 3, (n, *shape))
+    return Comparison(name, unit, temperature, true, true + noise * scale * rng.normal(size=(n, *shape)))
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,9 @@ def six():
 @pytest.fixture(scope="module")
 def evaluation():
     """Two atoms, three atoms, one atom; all err by the same wave, the last of the second structure most."""
-    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
-    reference = np.exp(-(((grid.energies + 2 + 0.1 * np.arange(6)[:, None]) / 1.5) ** 2))
-    spectra = (reference, reference + ERRORS[:, None] * np.sin(2 * grid.energies))
+    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
+    true = np.exp(-(((grid.energies + 2 + 0.1 * np.arange(6)[:, None]) / 1.5) ** 2))
+    spectra = (true, true + ERRORS[:, None] * np.sin(2 * grid.energies))
     options = {"structure_index": [0, 0, 1, 1, 1, 2], "numbers": [14] * 6}
     return Evaluation(*(LDOS(grid, s, 0.3, **options) for s in spectra), ["a", "b" * 90, "c"], ["x", "x", "y"])
 
@@ -73,7 +73,7 @@ def test_parity_draws_every_structure_in_the_unit_of_the_axes(n):
     given = comparison(n=n)
     figure = plotting.property_parity_figure([given])
     points = figure.axes[0].collections[0].get_offsets()
-    np.testing.assert_allclose(points, 1e6 * np.column_stack([given.reference, given.predicted]))
+    np.testing.assert_allclose(points, 1e6 * np.column_stack([given.true, given.predicted]))
     assert sum(bar.get_height() for bar in figure.axes[1].patches) == n
     plotting.png(figure, dpi=40)
 
@@ -111,7 +111,7 @@ def test_parity_where_all_is_the_same():
 def test_nothing_to_draw_is_refused(draw):
     with pytest.raises(ValueError, match="no comparisons"):
         draw([])
-    with pytest.raises(ValueError, match="No structure has a band_gap both in"):
+    with pytest.raises(ValueError, match="No structure has a band_gap in both"):
         draw([Comparison("band_gap", "eV", None, np.array([np.nan]), np.array([1.0]))])
 
 
@@ -125,7 +125,7 @@ def test_losses_are_bars_with_their_numbers(six):
 
 
 def test_losses_of_two_models_stand_side_by_side(six):
-    others = [replace(c, predicted=2 * c.predicted - c.reference) for c in six]
+    others = [replace(c, predicted=2 * c.predicted - c.true) for c in six]
     figure = plotting.property_losses_figure(six, others, labels=("one", "twice"))
     first, second = (container.patches for container in figure.axes[0].containers)
     assert [b.get_width() / a.get_width() for a, b in zip(first, second, strict=True)] == pytest.approx([2] * 6)
@@ -159,10 +159,10 @@ def test_losses_of_other_properties_are_refused(six):
 
 def test_structure_shows_its_dos_and_its_worst_atom(evaluation):
     upper, lower = plotting.structure_figure(evaluation, 1).axes
-    for label, spectra in (("DFT", evaluation.reference), ("predicted", evaluation.predicted)):
+    for label, spectra in (("DFT", evaluation.true), ("predicted", evaluation.predicted)):
         np.testing.assert_allclose(line(upper, label).get_ydata(), spectra.of_structure(1).mean(axis=0))
         np.testing.assert_array_equal(line(lower, label).get_ydata(), spectra.values[4])
-    losses = normalized_loss(evaluation.reference, evaluation.predicted, per="environment")
+    losses = normalized_loss(evaluation.true, evaluation.predicted, per="environment")
     assert lower.get_title() == f"its worst atom, Si atom 2: L/σ = {losses[4]:.3f}"
     loss = normalized_loss(*evaluation.dos(), per="structure")[1]
     assert upper.get_title().endswith(f": L/σ = {loss:.3f}")

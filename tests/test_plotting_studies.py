@@ -17,7 +17,7 @@ from ldosml.studies.errors import PROPERTIES, Errors
 GROUPS = ["a", "a", "b", "c", "c", "d"]
 FOLD = np.array([0, 0, 1, 2, 2, 1])
 N_ATOMS = [2, 3, 1, 3, 2, 4]
-GRID = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
 
 
 def errors(scale=0.2, *, elements=(14,), properties=(), seed=0):
@@ -75,11 +75,11 @@ def evaluation():
     """Three structures of Sn, S and Se; the atoms err by one wave, each times its own factor."""
     numbers = np.array([50, 16, 34, 50, 16, 34, 16])
     centres, heights = np.linspace(-3, 1, 7)[:, None], (numbers / 10)[:, None]
-    reference = 1.0 + heights * np.exp(-((GRID.energies - centres) ** 2))
+    true = 1.0 + heights * np.exp(-((GRID.energies - centres) ** 2))
     factors = np.array([0.02, 0.05, 0.01, 0.30, 0.04, 0.03, 0.06])
-    predicted = reference + factors[:, None] * np.sin(2 * GRID.energies)
+    predicted = true + factors[:, None] * np.sin(2 * GRID.energies)
     options = {"structure_index": [0, 0, 0, 1, 1, 2, 2], "numbers": numbers}
-    ldos = LDOS(GRID, reference, 0.3, **options), LDOS(GRID, predicted, 0.3, **options)
+    ldos = LDOS(GRID, true, 0.3, **options), LDOS(GRID, predicted, 0.3, **options)
     return Evaluation(*ldos, ["SnSSe", "SnS", "SSe"], ["x"] * 3)
 
 
@@ -374,17 +374,17 @@ def test_error_tables_of_several_sets():
 
 
 def test_derivatives_are_drawn_above_the_dos(evaluation):
-    other = Evaluation(evaluation.reference, evaluation.reference, evaluation.names, evaluation.kinds)
+    other = Evaluation(evaluation.true, evaluation.true, evaluation.names, evaluation.kinds)
     figure = plotting.derivative_figure({"atomic": evaluation, "perfect": other}, [1, 2])
     upper, lower = figure.axes[:2], figure.axes[2:]
     n_atoms = np.array([3, 2, 2])[:, None]
-    reference, predicted = evaluation.dos()
-    for label, dos in (("DFT", reference), ("atomic", predicted), ("perfect", reference)):
+    true, predicted = evaluation.dos()
+    for label, dos in (("DFT", true), ("atomic", predicted), ("perfect", true)):
         slopes = dos_derivative(dos) / n_atoms
         for column, structure in enumerate((1, 2)):
             np.testing.assert_allclose(line(upper[column], label).get_ydata(), slopes[structure])
             np.testing.assert_allclose(line(lower[column], label).get_ydata(), (dos.values / n_atoms)[structure])
-    slopes = [dos_derivative(dos) / n_atoms for dos in (reference, predicted)]
+    slopes = [dos_derivative(dos) / n_atoms for dos in (true, predicted)]
     loss = np.sqrt(((slopes[1] - slopes[0]) ** 2).mean(axis=1)) / slopes[0].std()
     assert upper[0].get_title() == f"SnS\nL/σ: atomic {loss[1]:.3f}, perfect 0.000"
     assert len({one.get_linestyle() + one.get_color() for one in upper[0].lines}) == 4
@@ -394,7 +394,7 @@ def test_derivatives_are_drawn_above_the_dos(evaluation):
 
 def test_derivatives_are_taken_before_the_ends_are_cut_off(evaluation):
     upper, lower = plotting.derivative_figure({"atomic": evaluation}, [1], low=-3.0, high=1.0).axes
-    inside = (evaluation.reference.energies > -3.01) & (evaluation.reference.energies < 1.01)
+    inside = (evaluation.true.energies > -3.01) & (evaluation.true.energies < 1.01)
     for label, dos in zip(("DFT", "atomic"), evaluation.dos(), strict=True):
         np.testing.assert_allclose(line(upper, label).get_ydata(), dos_derivative(dos)[1, inside] / 2)
         np.testing.assert_allclose(line(lower, label).get_ydata(), dos.values[1, inside] / 2)
@@ -408,7 +408,7 @@ def test_derivatives_of_what_is_not_there_are_refused(evaluation):
         plotting.derivative_figure({"DFT": evaluation}, [0])
     with pytest.raises(ValueError, match="from 0 to 2; got 3"):
         plotting.derivative_figure({"a": evaluation}, [3])
-    other = Evaluation(evaluation.reference, evaluation.predicted, ["x", "y", "z"], evaluation.kinds)
+    other = Evaluation(evaluation.true, evaluation.predicted, ["x", "y", "z"], evaluation.kinds)
     with pytest.raises(ValueError, match="'b' is of other structures"):
         plotting.derivative_figure({"a": evaluation, "b": other}, [0])
     with pytest.raises(ValueError, match="'b' and the first one"):
@@ -418,12 +418,12 @@ def test_derivatives_of_what_is_not_there_are_refused(evaluation):
 def test_worst_by_element_shows_the_worst_atom_of_each(evaluation):
     figure = plotting.worst_by_element_figure(evaluation)
     upper, lower = figure.axes[:3], figure.axes[3:]
-    reference, predicted = evaluation.reference.values, evaluation.predicted.values
-    numbers = evaluation.reference.numbers
+    true, predicted = evaluation.true.values, evaluation.predicted.values
+    numbers = evaluation.true.numbers
     for ax, (symbol, z, row) in zip(upper, (("S", 16, 6), ("Se", 34, 5), ("Sn", 50, 3)), strict=True):
-        np.testing.assert_array_equal(line(ax, "DFT").get_ydata(), reference[row])
+        np.testing.assert_array_equal(line(ax, "DFT").get_ydata(), true[row])
         np.testing.assert_array_equal(line(ax, "predicted").get_ydata(), predicted[row])
-        loss = np.sqrt(((predicted[row] - reference[row]) ** 2).mean()) / reference[numbers == z].std()
+        loss = np.sqrt(((predicted[row] - true[row]) ** 2).mean()) / true[numbers == z].std()
         assert ax.get_title().startswith(f"worst {symbol}: L/σ = {loss:.3f}\n")
     assert [ax.get_title().split(":")[0] for ax in lower] == ["worst DOS", "median DOS", "best DOS"]
     assert [ax.get_title().splitlines()[1] for ax in lower] == ["SnS", "SSe", "SnSSe"]
@@ -435,15 +435,15 @@ def test_worst_by_element_for_any_number_of_elements(evaluation, numbers, count)
     def changed(spectra):
         return LDOS(spectra.grid, spectra.values, 0.3, spectra.structure_index, np.array(numbers[:7]))
 
-    given = Evaluation(changed(evaluation.reference), changed(evaluation.predicted), evaluation.names, evaluation.kinds)
+    given = Evaluation(changed(evaluation.true), changed(evaluation.predicted), evaluation.names, evaluation.kinds)
     figure = plotting.worst_by_element_figure(given)
     assert len(figure.axes) == count
     assert_drawn(figure)
 
 
 def test_worst_by_element_needs_ldos(evaluation):
-    total = Evaluation(None, evaluation.predicted, evaluation.names, evaluation.kinds, evaluation.reference.total())
-    with pytest.raises(ValueError, match="need a reference LDOS"):
+    total = Evaluation(None, evaluation.predicted, evaluation.names, evaluation.kinds, evaluation.true.total())
+    with pytest.raises(ValueError, match="need a true LDOS"):
         plotting.worst_by_element_figure(total)
 
 

@@ -29,7 +29,7 @@ from ldosml import (
 )
 from ldosml.datasets.fingerprint import fingerprint
 
-GRID = EnergyGrid.from_range(-2, 2, 0.25, reference="fermi")
+GRID = EnergyGrid.from_range(-2, 2, 0.25, zero="fermi")
 NEAR, FAR = SOAP(r_cut=2.5, n_max=3, l_max=2), SOAP(r_cut=4.0, n_max=3, l_max=2)
 
 
@@ -136,9 +136,7 @@ def test_other_numbers_of_features_than_those_of_the_fit_are_refused():
     [(FAR, lambda inner: inner), (FAR, Whitened), (JoinedSOAP([NEAR, FAR]), lambda inner: Whitened(inner, power=0.8))],
     ids=["plain", "whitened", "joined and whitened"],
 )
-@pytest.mark.parametrize(
-    "regressor", [LDOSKernelRidge("leave-one-structure-out", kernel="matern"), DOSKernelRidge(1e-3)]
-)
+@pytest.mark.parametrize("regressor", [LDOSKernelRidge("leave-one-group-out", kernel="matern"), DOSKernelRidge(1e-3)])
 def test_a_model_predicts_what_it_does_with_the_descriptor_itself(given, wrap, regressor, tmp_path):
     ldos = invented_ldos(STRUCTURES)
     structures = described([*STRUCTURES, carbide(20), carbide(21)], given)

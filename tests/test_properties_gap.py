@@ -9,7 +9,7 @@ from ldosml._array import to_numpy
 from ldosml.properties.gap import band_gap, carrier_densities
 from ldosml.units import BOLTZMANN
 
-GRID = EnergyGrid.from_range(-6.0, 6.0, 0.05, reference="code")
+GRID = EnergyGrid.from_range(-6.0, 6.0, 0.05, zero="code")
 
 
 def bands(valence=-1.0, conduction=1.0, below=3.0, above=2.0, grid=GRID):
@@ -73,7 +73,7 @@ def test_each_atom_has_its_gap(xp):
     tolerance=st.floats(1e-6, 0.3),
 )
 def test_shift_scale_and_place_in_the_gap(shift, fermi, factor, tolerance):
-    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.reference)
+    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.zero)
     here = band_gap(DOS(GRID, bands()), 0.0, tolerance=tolerance)
     there = band_gap(DOS(moved, factor * bands()), fermi + shift, tolerance=tolerance)
     np.testing.assert_allclose(there.gap, here.gap, atol=1e-7)
@@ -110,7 +110,7 @@ def test_carriers_as_pymatgen_counts_them():
     dos = pytest.importorskip("pymatgen.electronic_structure.dos")
     structure = pytest.importorskip("pymatgen.core").Structure
     # A fine grid: FermiDos sums f over the energies, and begins beside the middle of the gap.
-    grid = EnergyGrid.from_range(-4, 4, 0.002, reference="code")
+    grid = EnergyGrid.from_range(-4, 4, 0.002, zero="code")
     e = grid.energies
     values = 3 * np.sqrt(np.clip(-e - 0.5, 0, None)) + 2 * np.sqrt(np.clip(e - 0.6, 0, None))
     cell = structure(4.0 * np.eye(3), ["Si"], [[0, 0, 0]])
@@ -147,7 +147,7 @@ def exact_electrons(energies, values, division, mu, kT):
 @pytest.mark.parametrize("mu", [0.0, -0.4, 0.9, 1.3])
 def test_carriers_to_relative_rounding(xp, temperature, mu):
     """300 K in a gap of 2 eV is 1e-17 of a state; 30 K is 1e-160."""
-    grid = EnergyGrid.from_range(-2, 2, 0.1, reference="code")
+    grid = EnergyGrid.from_range(-2, 2, 0.1, zero="code")
     rng = np.random.default_rng(2)
     values = bands(grid=grid) * rng.uniform(0.5, 1, grid.size)
     kT = BOLTZMANN * temperature
@@ -160,7 +160,7 @@ def test_carriers_to_relative_rounding(xp, temperature, mu):
 
 def test_constant_bands_in_closed_form():
     # A band of D from E_c on: n = D kT ln(1 + exp(-(E_c - mu)/kT)), for a steep edge, and in a gap D kT exp(...).
-    grid = EnergyGrid.from_range(-1.5, 1.5, 1e-4, reference="code")
+    grid = EnergyGrid.from_range(-1.5, 1.5, 1e-4, zero="code")
     kT, mu = BOLTZMANN * 300.0, 0.1
     found = carrier_densities(DOS(grid, bands(grid=grid)), mu, 300.0, division=0.0)
     assert found.electrons[0] == pytest.approx(2.0 * kT * np.exp(-(1.0 - 0.5e-4 - mu) / kT), rel=1e-5)
@@ -170,7 +170,7 @@ def test_constant_bands_in_closed_form():
 @pytest.mark.parametrize("reduced", [-10.0, -1.0, 0.0, 3.0])
 def test_a_square_root_band_is_half_order(reduced):
     # D = sqrt(e): n = (kT)^(3/2) Gamma(3/2) F_1/2(mu/kT), F_1/2 = -Li_3/2(-exp(mu/kT)).
-    grid = EnergyGrid.from_range(-0.5, 2.5, 1e-3, reference="code")
+    grid = EnergyGrid.from_range(-0.5, 2.5, 1e-3, zero="code")
     dos = DOS(grid, np.sqrt(np.clip(grid.energies, 0, None))[None])
     kT = BOLTZMANN * 300.0
     expected = kT**1.5 * float(mpmath.gamma(1.5) * -mpmath.re(mpmath.polylog(1.5, -mpmath.exp(reduced))))

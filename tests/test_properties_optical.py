@@ -10,7 +10,7 @@ from ldosml.properties.nonnegative import nonnegative
 from ldosml.properties.optical import absorption_spectrum, emission_spectrum, photon_axis
 from ldosml.units import BOLTZMANN
 
-GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="code")
+GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, zero="code")
 LEVELS = np.array([-6.0, -4.1, -2.3, -1.0, 0.2, 1.7, 3.0, 5.0])
 STATES = np.array([2.0, 3.0, 4.0, 3.0, 1.5, 3.0, 4.0, 5.0])
 
@@ -88,7 +88,7 @@ def test_constant_dos(xp, temperature, tolerance):
 @pytest.mark.parametrize(("step", "tolerance"), [(0.01, 6e-8), (0.05, 2e-5), (0.2, 5e-4)])
 def test_error_against_the_integral(step, tolerance, temperature):
     """The errors that the module states, of 30, 6 and 1.5 steps of smearing; mu at any place within a cell."""
-    grid, kT = EnergyGrid.from_range(-9, 9, step, reference="code"), BOLTZMANN * temperature
+    grid, kT = EnergyGrid.from_range(-9, 9, step, zero="code"), BOLTZMANN * temperature
     curve = lambda e: smeared(e, 0.3)  # noqa: E731
     dos = DOS(grid, curve(grid.energies)[None], 0.3)
     places = [0, 1, 2, 7, round(1.0 / step), round(5.0 / step)]
@@ -108,7 +108,7 @@ def test_error_against_the_integral(step, tolerance, temperature):
 )
 def test_error_of_a_dos_with_kinks(step, tolerance, temperature):
     """Against the integral of the straight lines: the errors that the module states."""
-    grid = EnergyGrid.from_range(-9, 9, step, reference="code")
+    grid = EnergyGrid.from_range(-9, 9, step, zero="code")
     e, kT = grid.energies, BOLTZMANN * temperature
     values = 2.0 * ((e > -5) & (e < -1.3)) + np.sqrt(np.clip(e + 0.8, 0, None)) * (e < 4)
     curve = lambda energy: np.interp(energy, e, values, 0, 0)  # noqa: E731
@@ -157,7 +157,7 @@ def test_an_atom_gets_half_of_the_pairs_at_either_end():
 def test_many_atoms_of_one_structure():
     # More than are taken at a time.
     rng = np.random.default_rng(0)
-    grid = EnergyGrid.from_range(-2, 2, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-2, 2, 0.1, zero="fermi")
     ldos = LDOS(grid, rng.uniform(0, 1, (1100, grid.size)), 0.3, structure_index=np.zeros(1100, dtype=int))
     for temperature in (100.0, 3000.0):
         rows, whole = (absorption_spectrum(d, 0.0, temperature) for d in (ldos, ldos.total()))
@@ -197,7 +197,7 @@ def test_temperatures_in_any_order(xp):
 )
 def test_the_zero_of_energy_does_not_matter(shift, temperature, mu, states):
     values = smeared(GRID.energies, 0.3, np.array(states))[None]
-    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.reference)
+    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.zero)
     here = absorption_spectrum(DOS(GRID, values, 0.3), mu, temperature)
     there = absorption_spectrum(DOS(moved, values, 0.3), mu + shift, temperature)
     assert here.min() >= 0

@@ -26,13 +26,13 @@ STEPS = (0.01, 0.05, 0.2)
 
 
 def constant(low, high, step, density=2.0, width=None):
-    grid = EnergyGrid.from_range(low, high, step, reference="code")
+    grid = EnergyGrid.from_range(low, high, step, zero="code")
     return DOS(grid, np.full((1, grid.size), density), width)
 
 
 def two_bands(step, below=2.0, above=3.0, half_gap=1.0, xp=np):
     """Constant bands around a gap centred at zero, and the electrons that fill the lower one."""
-    grid = EnergyGrid.from_range(-6, 6, step, reference="code")
+    grid = EnergyGrid.from_range(-6, 6, step, zero="code")
     e = grid.energies
     lower = np.where((e > -5 + 1e-9) & (e < -half_gap + 1e-9), below, 0.0)
     upper = np.where((e > half_gap - 1e-9) & (e < 5 - 1e-9), above, 0.0)
@@ -48,7 +48,7 @@ class TestFermiLevel:
     @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.parametrize("width", [None, 0.3])
     def test_of_a_constant_dos(self, xp, step, width):
-        grid = EnergyGrid.from_range(0.0, 10.0, step, reference="code")
+        grid = EnergyGrid.from_range(0.0, 10.0, step, zero="code")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncatedDOSWarning)  # it begins with a jump
             level = fermi_level(DOS(grid, xp.ones((2, grid.size)) * 2.0, width), xp.asarray([6.4, 10.0]))
@@ -88,7 +88,7 @@ class TestFermiLevel:
 
     @pytest.mark.parametrize("at", [0.1, 0.137, 5.0])
     def test_inverts_the_cumulative_at_any_place_of_a_cell(self, at):
-        grid = EnergyGrid.from_range(-4.0, 14.0, 0.1, reference="code")
+        grid = EnergyGrid.from_range(-4.0, 14.0, 0.1, zero="code")
         dos = DOS(grid, gaussians(grid, [0, 5, 9], [2, 3, 4], 0.8)[None, :], 0.8)
         exact = sum(w * mpmath.ncdf((at - c) / 0.8) for c, w in [(0, 2), (5, 3), (9, 4)])
         assert fermi_level(dos, float(exact)).energy[0] == pytest.approx(at, abs=1e-6)
@@ -99,7 +99,7 @@ class TestChemicalPotential:
     @pytest.mark.parametrize("width", [None, 0.3])
     def test_of_a_constant_dos(self, xp, step, width):
         """N = D kT (ln(1 + e^((mu-a)/kT)) - ln(1 + e^((mu-b)/kT))) from a to b."""
-        grid = EnergyGrid.from_range(-50.0, 60.0, step, reference="code")
+        grid = EnergyGrid.from_range(-50.0, 60.0, step, zero="code")
         dos = DOS(grid, xp.full((1, grid.size), 2.0), width)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncatedDOSWarning)
@@ -144,7 +144,7 @@ class TestChemicalPotential:
 
     def test_of_two_levels(self):
         """g1 electrons in levels of g1 and g2 states: a quadratic equation for e^(mu/kT)."""
-        grid = EnergyGrid.from_range(-2.0, 2.0, 0.01, reference="code")
+        grid = EnergyGrid.from_range(-2.0, 2.0, 0.01, zero="code")
         values = np.zeros((1, grid.size))
         values[0, [100, 300]] = np.array([2.0, 6.0]) / 0.01
         dos = DOS(grid, values)
@@ -158,7 +158,7 @@ class TestChemicalPotential:
     @pytest.mark.parametrize(("step", "error"), [(0.01, 4e-4), (0.05, 4e-3)])
     def test_of_a_square_root_band(self, step, error):
         """N = (kT)^(3/2) F_1/2(mu/kT), F_1/2(y) = -Gamma(3/2) Li_3/2(-e^y)."""
-        grid = EnergyGrid.from_range(0.0, 40.0, step, reference="code")
+        grid = EnergyGrid.from_range(0.0, 40.0, step, zero="code")
         dos = DOS(grid, np.sqrt(grid.energies)[None, :])
         for T, mu in [(300.0, 1.0), (3000.0, 1.0), (30000.0, 2.0), (30000.0, -3.0)]:
             kT = BOLTZMANN * T
@@ -176,7 +176,7 @@ class TestChemicalPotential:
     )
     def test_properties_of_every_dos(self, shift, width, levels, filling):
         """It holds its electrons; the zero of energy and the counting of spins move nothing else."""
-        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, zero="code")
         values = gaussians(grid, [c for c, _ in levels], [w for _, w in levels], width or 0.1)[None, :]
         n = filling * sum(w for _, w in levels)
         kelvin = np.array([10.0, 300.0, 2000.0])
@@ -189,7 +189,7 @@ class TestChemicalPotential:
         np.testing.assert_allclose(one_spin, mu, atol=1e-7)
 
     def test_shapes(self, xp):
-        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-8.0, 8.0, 0.05, zero="code")
         dos = DOS(grid, xp.asarray(np.stack([gaussians(grid, [-1, 1], [2, w], 0.5) for w in (3, 4, 5)])), 0.5)
         n = xp.asarray([2.0, 2.5, 3.0])
         one = chemical_potential(dos, n, 300.0)
@@ -201,7 +201,7 @@ class TestChemicalPotential:
 
     def test_many_structures_are_solved_as_each_alone(self):
         rng = np.random.default_rng(1)
-        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, zero="code")
         values = np.stack([gaussians(grid, rng.uniform(-6, 6, 5), [1.0] * 5, 0.2) for _ in range(300)])
         n, kelvin = rng.uniform(0.5, 4.5, 300).round(), np.array([10.0, 100.0, 3000.0])
         together = chemical_potential(DOS(grid, values, 0.2), n, kelvin)
@@ -269,7 +269,7 @@ class TestBadInput:
             chemical_potential(self.dos, 4.0, 300.0, quadrature="trapezoid")
 
     def test_top_too_low(self):
-        grid = EnergyGrid.from_range(-8.0, 5.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-8.0, 5.0, 0.05, zero="code")
         dos = DOS(grid, gaussians(grid, [-5, -2, 1, 4], [2, 2, 2, 2], 1.0)[None, :], 1.0)
         chemical_potential(dos, 4.0, 1000.0)
         with pytest.warns(TruncatedDOSWarning, match=r"ends at 5 eV.*about 0.2\d+ electrons would be above"):
@@ -281,7 +281,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize(("factor", "word"), [(0.5, "half"), (2.0, "twice")])
     def test_one_spin_only(self, factor, word):
-        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="fermi")
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, zero="fermi")
         values = gaussians(grid, [-4, -3, 3, 4, 5], [4, 4, 4, 4, 4], 0.6)[None, :]
         chemical_potential(DOS(grid, values, 0.6), 8.0, 300.0)
         with pytest.warns(SpinConventionWarning, match=f"holds {word} the electrons"):
@@ -291,7 +291,7 @@ class TestBadInput:
 class TestWhatOnceWentWrong:
     def test_mu_far_below_the_grid(self):
         """A band on a short grid, hot: by straight lines whose window must hold all of it."""
-        grid = EnergyGrid.from_range(-0.5, 1.5, 0.01, reference="code")
+        grid = EnergyGrid.from_range(-0.5, 1.5, 0.01, zero="code")
         dos = DOS(grid, np.where((grid.energies >= 0) & (grid.energies <= 1), 1.0, 0.0)[None, :])
         for temperature, mu in ((11604.0, -1.7420), (23000.0, -3.894)):
             assert chemical_potential(dos, 0.1, temperature)[0] == pytest.approx(mu, abs=5e-4)
@@ -306,7 +306,7 @@ class TestWhatOnceWentWrong:
         np.testing.assert_allclose(mu, BOLTZMANN * kelvin / 2 * np.log(2 / 0.5), atol=2e-5)
 
     def test_smeared_insulators_too(self):
-        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, zero="code")
         centres = [-4, -3.2, -2.5, -1.4, 1.3, 2.2, 3.1, 4.0, 5.0]
         dos = DOS(grid, gaussians(grid, centres, [2.0] * 9, 0.1)[None, :], 0.1)
         mu = chemical_potential(dos, 8.0, np.linspace(250, 700, 46))[0]
@@ -314,7 +314,7 @@ class TestWhatOnceWentWrong:
 
     def test_a_semimetal_is_no_insulator(self):
         """D = 0.1 |E| below and 0.3 E above, on a fine grid."""
-        grid = EnergyGrid.from_range(-9.0, 9.0, 0.005, reference="code")
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.005, zero="code")
         values = np.where(grid.energies < 0, 0.1, 0.3) * abs(grid.energies)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncatedDOSWarning)

@@ -39,7 +39,7 @@ def humps(energies):
 
 
 def interpolant(xp, step, *, smooth=True):
-    grid = EnergyGrid.from_range(-9.0, 8.0, step, reference="code")
+    grid = EnergyGrid.from_range(-9.0, 8.0, step, zero="code")
     return Interpolant.of(grid, xp.asarray(humps(grid.energies)), smooth=smooth)
 
 
@@ -101,7 +101,7 @@ class TestInterpolant:
         np.testing.assert_allclose(second[:, 1], seconds + totals * (20 - curve.grid.stop))
 
     def test_a_jump_makes_no_negative_density(self, xp):
-        grid = EnergyGrid.from_range(0.0, 2.0, 0.1, reference="code")
+        grid = EnergyGrid.from_range(0.0, 2.0, 0.1, zero="code")
         values = np.where((grid.energies > 0.45) & (grid.energies < 1.55), 1.0, 0.0)[None, :]
         curve = Interpolant.of(grid, xp.asarray(values), smooth=True)
         fine = np.linspace(0, 2, 999)[None, :]
@@ -109,7 +109,7 @@ class TestInterpolant:
         assert np.diff(to_numpy(curve.count(xp.asarray(fine)))).min() >= -1e-15
 
     def test_parts_add_up_also_where_the_sum_was_raised(self, xp):
-        grid = EnergyGrid.from_range(0.0, 2.0, 0.1, reference="code")
+        grid = EnergyGrid.from_range(0.0, 2.0, 0.1, zero="code")
         rng = np.random.default_rng(0)
         whole = np.where((grid.energies > 0.45) & (grid.energies < 1.55), 1.0, 0.0)[None, :]
         parts = rng.normal(size=(3, grid.size))

@@ -8,7 +8,7 @@ from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
 from ldosml.properties.shape import band_center, d_band_center, dos_derivative, integrated_dos, moments
 
-GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, reference="fermi")
+GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, zero="fermi")
 WIDTH = 0.3
 
 
@@ -94,7 +94,7 @@ def test_skewness_points_to_the_tail():
 @given(shift=st.floats(-20, 20), levels=st.lists(st.floats(-5, 5), min_size=1, max_size=5), factor=st.floats(0.1, 10))
 def test_shift_and_scale(shift, levels, factor):
     values = values_of(*levels)
-    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.reference)
+    moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.zero)
     here, there = moments(DOS(GRID, values)), moments(DOS(moved, factor * values))
     np.testing.assert_allclose(there.center, here.center + shift, atol=1e-8)
     np.testing.assert_allclose(there.weight, factor * here.weight)

@@ -39,7 +39,7 @@ from ldosml.properties import (
 )
 from ldosml.properties.table import EXTENSIVE, UNITS
 
-GRID = EnergyGrid.from_range(-10.0, 10.0, 0.05, reference="code")
+GRID = EnergyGrid.from_range(-10.0, 10.0, 0.05, zero="code")
 WIDTH = 0.3
 KELVIN = np.array([1.0, 10.0, 300.0, 700.0, 3000.0])  # Gauss, equidistant and trapezoid
 PHOTONS = np.array([0.0, 0.31, 2.0, 7.5])
@@ -527,23 +527,23 @@ class TestComparison:
         assert np.isnan(Comparison("band_gap", "eV", None, np.ones(3), np.arange(3.0)).normalized_loss)
 
     def test_of_tables(self):
-        reference = table(names=["a", "b"])
-        shifted = {name: values + 0.1 for name, values in reference.columns.items()}
+        true = table(names=["a", "b"])
+        shifted = {name: values + 0.1 for name, values in true.columns.items()}
         predicted = table(names=["a", "b"], columns=shifted, spectra={"absorption_spectrum": np.ones((2, 2, 3))})
         names = ["fermi_level", "heat_capacity", "absorption_spectrum"]
-        level, heat, absorbed = compare_properties(reference, predicted, names, 1000.0)
+        level, heat, absorbed = compare_properties(true, predicted, names, 1000.0)
         assert [c.name for c in (level, heat, absorbed)] == names
         assert [c.unit for c in (level, heat, absorbed)] == ["eV", "eV/K", "states^2/eV"]
         assert [c.temperature for c in (level, heat, absorbed)] == [None, 1000.0, 1000.0]
-        np.testing.assert_array_equal(heat.reference, [2e-5, 4e-4])
+        np.testing.assert_array_equal(heat.true, [2e-5, 4e-4])
         np.testing.assert_allclose(heat.predicted, [0.10002, 0.1004])
-        np.testing.assert_array_equal(absorbed.reference, [[3, 4, 5], [9, 10, 11]])
+        np.testing.assert_array_equal(absorbed.true, [[3, 4, 5], [9, 10, 11]])
         assert level.bias == pytest.approx(0.1)
         assert level.normalized_loss == pytest.approx(0.1 / 0.875)
 
     def test_what_either_has_not_is_left_out(self):
         nan = np.nan
-        reference = table(
+        true = table(
             names=["a", "b", "c"],
             columns={"valence_edge": np.array([1.0, nan, 3.0]), "band_gap": np.array([nan, 1.0, nan])},
         )
@@ -551,8 +551,8 @@ class TestComparison:
             names=["a", "b", "c"],
             columns={"valence_edge": np.array([nan, 2.0, 4.0]), "band_gap": np.array([1.0, nan, nan])},
         )
-        (edge,) = compare_properties(reference, predicted, ["valence_edge", "band_gap"], 300.0)
-        assert (edge.name, edge.reference.tolist(), edge.predicted.tolist()) == ("valence_edge", [3.0], [4.0])
+        (edge,) = compare_properties(true, predicted, ["valence_edge", "band_gap"], 300.0)
+        assert (edge.name, edge.true.tolist(), edge.predicted.tolist()) == ("valence_edge", [3.0], [4.0])
         assert np.isnan(edge.normalized_loss)
 
     @pytest.mark.parametrize(
@@ -579,16 +579,16 @@ class TestComparison:
         """From spectra to losses: a perfect prediction, and one that is a little off."""
         ldos = spectra(gaps=(0.0, 0.0, 0.3, 0.0, 0.5))
         off = LDOS(GRID, ldos.values * (1 + 0.005 * np.sin(GRID.energies)), WIDTH, structure_index=ldos.structure_index)
-        reference, same, predicted = (
+        true, same, predicted = (
             derive_properties(s.total(), electrons(), KELVIN).per_atom() for s in (ldos, ldos, off)
         )
         names = ["band_energy", "heat_capacity", "dos_at_fermi_level", "fermi_level"]
-        assert [c.rmse for c in compare_properties(reference, same, names, 300.0)] == [0, 0, 0, 0]
-        losses = [c.normalized_loss for c in compare_properties(reference, predicted, names, 300.0)]
+        assert [c.rmse for c in compare_properties(true, same, names, 300.0)] == [0, 0, 0, 0]
+        losses = [c.normalized_loss for c in compare_properties(true, predicted, names, 300.0)]
         assert all(0 < loss < 0.2 for loss in losses)
 
 
-SHORT = EnergyGrid.from_range(0.0, 0.3, 0.1, reference="fermi")
+SHORT = EnergyGrid.from_range(0.0, 0.3, 0.1, zero="fermi")
 
 
 class TestNonnegative:
@@ -630,7 +630,7 @@ class TestNonnegative:
 
     def test_a_dip_far_above_moves_no_level_below(self):
         """0.9 % of the states negative above E_F: scaling the whole would raise the Fermi level by 0.1 eV."""
-        grid = EnergyGrid.from_range(-15.0, 15.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-15.0, 15.0, 0.05, zero="code")
         values = 2 * np.exp(-((grid.energies / 4) ** 2))
         dipped = values - 0.04 * ((grid.energies > 9.5) & (grid.energies < 12))
         expected, found = (fermi_level(DOS(grid, v[None], WIDTH), 7.0).energy for v in (values, dipped))

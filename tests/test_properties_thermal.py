@@ -42,7 +42,7 @@ def levels(grid, width, xp=np, *, scale=1.0):
 @pytest.fixture(params=STEPS)
 def metal(request, xp):
     width = max(0.4, 2 * request.param)
-    return levels(EnergyGrid.from_range(-11.0, 65.0, request.param, reference="code"), width, xp)
+    return levels(EnergyGrid.from_range(-11.0, 65.0, request.param, zero="code"), width, xp)
 
 
 class TestConstant:
@@ -53,7 +53,7 @@ class TestConstant:
     @pytest.mark.parametrize("temperature", TEMPERATURES)
     def test_closed_form(self, xp, step, width, temperature):
         a, b, density, mu = -40.0, 50.0, 3.0, 0.123
-        grid = EnergyGrid.from_range(a, b, step, reference="code")
+        grid = EnergyGrid.from_range(a, b, step, zero="code")
         dos = DOS(grid, xp.full((1, grid.size), density), width)
         kT = BOLTZMANN * temperature
         mpmath.mp.dps = 30
@@ -191,7 +191,7 @@ class TestThermodynamics:
             np.testing.assert_allclose(linear, gauss, rtol=0.03)
 
     def test_a_gap_freezes_everything(self, xp):
-        grid = EnergyGrid.from_range(-6.0, 6.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-6.0, 6.0, 0.05, zero="code")
         values = np.where((np.abs(grid.energies) > 1) & (np.abs(grid.energies) < 5), 2.0, 0.0)[None, :]
         for width in (None, 0.3):
             dos = DOS(grid, xp.asarray(values), width)
@@ -204,7 +204,7 @@ class TestThermodynamics:
 
 class TestAtoms:
     def ldos(self, xp, *, dips):
-        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, zero="code")
         rng = np.random.default_rng(3)
         centres, weights = rng.uniform(-7, 7, 9), rng.uniform(0.2, 1, (5, 9))
         if dips:
@@ -233,7 +233,7 @@ class TestAtoms:
 class TestUnits:
     def test_susceptibilities(self, xp):
         """1 state/eV: 3.233e-5 emu/mol, 2.3571 mJ/mol/K^2; 1 state/eV/angstrom^3: 6.746e-4."""
-        grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, zero="code")
         dos = DOS(grid, xp.ones((2, grid.size)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncatedDOSWarning)
@@ -244,14 +244,14 @@ class TestUnits:
         assert float(sommerfeld_coefficient(dos, 0.0)[0]) == pytest.approx(2.3571, rel=1e-4)
 
     def test_volumes(self, xp):
-        grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, reference="code")
+        grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, zero="code")
         dos = DOS(grid, xp.ones((2, grid.size)))
         with pytest.raises(ValueError, match="volumes must be above zero"):
             volume_susceptibility(dos, 0.0, 300.0, xp.asarray([0.0, 20.0]))
 
 
 class TestBadInput:
-    grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, reference="code")
+    grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, zero="code")
     dos = DOS(grid, np.exp(-((grid.energies / 2) ** 2) * np.ones((2, 1))), 0.3)
 
     @pytest.mark.parametrize("function", THERMAL)

@@ -40,7 +40,7 @@ def test_numbers_of_elements_carry_over(alloy_slabs, slabs, kind, most):
     """To alloys, or elements, that were left out: at most half the error of the mean curve of the host, 0.23 eV."""
     host = 1.0 * (slabs.host[:, None] == np.unique(slabs.host))
     left_out, folds = alloy_slabs.all_folds(slabs)[kind]
-    kernel = LDOSKernelRidge("leave-one-structure-out", kernel="matern", gamma=0.03)
+    kernel = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.03)
     methods = ([host], [LDOSRidge(1e-9)]), (alloy_slabs.number_blocks(slabs.fragments[::9]), [kernel])
     mean, learned = (np.abs(alloy_slabs.judge(slabs, *method, left_out, folds)[0]).mean() for method in methods)
     assert learned < most

@@ -86,7 +86,7 @@ def brute_force_errors(make, alphas, kind):
     return np.sqrt(errors / N)
 
 
-@pytest.mark.parametrize("kind", ["leave-one-out", "leave-one-structure-out"])
+@pytest.mark.parametrize("kind", ["leave-one-out", "leave-one-group-out"])
 @pytest.mark.parametrize(
     ("estimator", "make"),
     [
@@ -116,14 +116,14 @@ def test_ridge_with_more_features_than_rows_leaves_out_correctly():
 
 def test_rows_of_a_structure_may_stand_anywhere():
     order = RNG.permutation(N)
-    options = {"alpha": "leave-one-structure-out", "kernel": "gaussian"}
+    options = {"alpha": "leave-one-group-out", "kernel": "gaussian"}
     sorted_rows = LDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
     shuffled = LDOSKernelRidge(**options).fit(X[order], Y[order], structure_index=INDEX[order])
     np.testing.assert_allclose(shuffled.cv_errors_, sorted_rows.cv_errors_, atol=1e-10)
 
 
 def test_chosen_alpha_minimises_the_error_without_smoothing():
-    model = LDOSKernelRidge("leave-one-structure-out", kernel="gaussian", alpha_smoothing=0)
+    model = LDOSKernelRidge("leave-one-group-out", kernel="gaussian", alpha_smoothing=0)
     model.fit(X, Y, structure_index=INDEX)
     np.testing.assert_allclose(model.alpha_, model.alphas_[model.cv_errors_.argmin(axis=0)], rtol=1e-12)
     refit = LDOSKernelRidge(model.alpha_, kernel="gaussian").fit(X, Y)
@@ -146,14 +146,14 @@ def test_structures_left_out_choose_more_regularisation_than_atoms():
     index = np.repeat(np.arange(15), 6)
     options = {"kernel": "gaussian", "gamma": 0.1}
     atoms = LDOSKernelRidge("leave-one-out", **options).fit(features, targets)
-    structures = LDOSKernelRidge("leave-one-structure-out", **options).fit(features, targets, structure_index=index)
+    structures = LDOSKernelRidge("leave-one-group-out", **options).fit(features, targets, structure_index=index)
     assert np.median(structures.alpha_) > 10 * np.median(atoms.alpha_)
     assert atoms.cv_errors_.min() < 0.5 * structures.cv_errors_.min()
 
 
 def test_grid_search_with_groups():
     search = GridSearchCV(
-        LDOSKernelRidge("leave-one-structure-out", kernel="gaussian"), {"gamma": [0.1, 1.0]}, cv=GroupKFold(3)
+        LDOSKernelRidge("leave-one-group-out", kernel="gaussian"), {"gamma": [0.1, 1.0]}, cv=GroupKFold(3)
     )
     search.fit(X, Y, groups=INDEX, structure_index=INDEX)
     assert search.best_params_["gamma"] in (0.1, 1.0)
@@ -176,8 +176,8 @@ def test_prediction_in_blocks_changes_nothing(monkeypatch):
         (np.nan, "alpha must be positive and finite"),
         (np.r_[PER_ENERGY[:-1], 0.0], "alpha must be positive and finite"),
         (PER_ENERGY[:-1], r"alpha must have shape \(9\) = \(n_energies\); got \(8,\)"),
-        ("best", "'leave-one-structure-out'; got 'best'"),
-        ("leave-one-structure-out", "needs structure_index"),
+        ("best", "'leave-one-group-out'; got 'best'"),
+        ("leave-one-group-out", "needs structure_index"),
     ],
 )
 def test_bad_alpha(estimator, alpha, message):
@@ -186,7 +186,7 @@ def test_bad_alpha(estimator, alpha, message):
 
 
 def test_other_bad_input(xp):
-    model = LDOSKernelRidge("leave-one-structure-out")
+    model = LDOSKernelRidge("leave-one-group-out")
     with pytest.raises(ValueError, match="needs at least 2 structures"):
         model.fit(xp.asarray(X), xp.asarray(Y), structure_index=xp.asarray(0 * INDEX))
     with pytest.raises(ValueError, match=r"structure_index must have shape \(40\)"):

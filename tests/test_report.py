@@ -18,12 +18,12 @@ KINDS = ["diamond", "<b>liquid</b>", "liquid", "liquid", "diamond"]
 @pytest.fixture(scope="module")
 def evaluation():
     rng = np.random.default_rng(0)
-    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
     index = np.repeat(np.arange(5), [2, 3, 1, 4, 2])
     values = np.exp(-(((grid.energies + 2 + 0.1 * np.arange(12)[:, None]) / 1.5) ** 2))
     waves = rng.normal(0, 0.05, (12, 1)) * np.sin(grid.energies)
-    reference, predicted = (LDOS(grid, v, 0.3, structure_index=index) for v in (values, values + waves))
-    return Evaluation(reference, predicted, NAMES, KINDS)
+    true, predicted = (LDOS(grid, v, 0.3, structure_index=index) for v in (values, values + waves))
+    return Evaluation(true, predicted, NAMES, KINDS)
 
 
 def report(path, evaluation, **options):
@@ -166,7 +166,7 @@ def test_unknown_label_noise_is_said_so(tmp_path, evaluation, quick, options):
 
 
 def test_smearing_that_nobody_knows_is_said_so(tmp_path, evaluation, quick):
-    spectra = evaluation.reference, evaluation.predicted
+    spectra = evaluation.true, evaluation.predicted
     unsaid = [LDOS(s.grid, s.values, structure_index=s.structure_index) for s in spectra]
     text = report(tmp_path / "report.html", Evaluation(*unsaid, NAMES, KINDS)).read_text()
     assert Page(text).listed()["smearing width"] == "not known"
@@ -236,8 +236,8 @@ def test_label_noise_is_that_of_the_energies_judged():
     rms = [[3.0, 4.0, 0.0, 0.0, 1.0, None], [1.0, 2.0, 0.0, 0.0, 1.0, 1.0]]
     noise, sigma = by_energy(ldos=rms, dos=rms), {"ldos": 10.0, "dos": 5.0, "ldos Si": 1.0}
 
-    def at(width, low, high, reference="fermi"):
-        return label_noise_at(noise, width, EnergyGrid.from_range(low, high, 0.05, reference), sigma)
+    def at(width, low, high, zero="fermi"):
+        return label_noise_at(noise, width, EnergyGrid.from_range(low, high, 0.05, zero), sigma)
 
     assert at(0.1, -4, -2) == pytest.approx({"ldos": np.sqrt(12.5) / 10, "dos": np.sqrt(12.5) / 5})
     assert at(0.1, -6, -2) == pytest.approx({"ldos": 2.5 / 10, "dos": 2.5 / 5})  # nothing below

@@ -24,12 +24,12 @@ TEMPERATURES = np.array([300.0, 1000.0])
 
 @pytest.fixture(scope="module")
 def evaluation():
-    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
     index = np.repeat(np.arange(7), N_ATOMS)
     values = np.exp(-(((grid.energies + 2 + 0.1 * np.arange(15)[:, None]) / 1.5) ** 2))
     waves = np.array(LOSSES)[index, None] * np.sin(grid.energies)
-    reference, predicted = (LDOS(grid, v, 0.3, structure_index=index) for v in (values, values + waves))
-    return Evaluation(reference, predicted, NAMES, ["kind"] * 7)
+    true, predicted = (LDOS(grid, v, 0.3, structure_index=index) for v in (values, values + waves))
+    return Evaluation(true, predicted, NAMES, ["kind"] * 7)
 
 
 def table(shift=0.0, names=NAMES):
@@ -96,8 +96,8 @@ def test_comparisons_are_per_atom_at_the_temperature(properties):
     units = ["eV/atom", "eV/K/atom", "states/eV/atom", "eV/T^2/atom", "eV", "states^2/eV/atom^2"]
     assert [c.unit for c in compared.values()] == units
     assert compared["band_energy"].temperature == 1000
-    np.testing.assert_allclose(compared["band_energy"].reference, -np.arange(7) - 1)
-    assert compared["absorption_spectrum"].reference.shape == (7, 11)
+    np.testing.assert_allclose(compared["band_energy"].true, -np.arange(7) - 1)
+    assert compared["absorption_spectrum"].true.shape == (7, 11)
     assert [c.name for c in properties.comparisons(["band_gap", "conduction_edge", "entropy"])] == ["band_gap"]
 
 

@@ -42,7 +42,7 @@ Y += 0.05 * RNG.normal(size=Y.shape)
 INDEX = np.sort(RNG.integers(0, 11, N))
 NEW, NEW_SPECTRA = X[::3] + 0.1, Y[:5] * 1.3 + 0.1
 LINEAR = [Pointwise(), Cumulative(STEP), PrincipalComponents(), PrincipalComponents(subtract_mean=False)]
-CHOSEN = LDOSKernelRidge("leave-one-structure-out", kernel="gaussian")
+CHOSEN = LDOSKernelRidge("leave-one-group-out", kernel="gaussian")
 
 
 def name(value):
@@ -243,7 +243,7 @@ def test_inducing_points_commute_too(representation, targets):
             RepresentedRegressor(alone, PrincipalComponents()).fit(X, Y, index, **known)
 
 
-GRID = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def ldos():
 
 
 def fitted_model(structures, ldos, representation):
-    regressor = RepresentedRegressor(LDOSKernelRidge("leave-one-structure-out"), representation)
+    regressor = RepresentedRegressor(LDOSKernelRidge("leave-one-group-out"), representation)
     return DOSModel(SOAP(r_cut=3.5, n_max=4, l_max=3), regressor).fit(structures, ldos)
 
 
@@ -272,7 +272,7 @@ def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
     np.testing.assert_allclose(again.predict(structures).values, model.predict(structures).values, atol=1e-10)
     part = persistence.describe(path)["regressors"]["14"]
     assert part["parameters"]["representation"]["class"] == type(representation).__name__
-    assert part["parts"]["regressor_"]["parameters"]["alpha"] == "leave-one-structure-out"
+    assert part["parts"]["regressor_"]["parameters"]["alpha"] == "leave-one-group-out"
     assert "arrays" not in part["parts"]["regressor_"]
 
 

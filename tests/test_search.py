@@ -93,7 +93,7 @@ def test_the_best_is_first_and_its_model_is_ready_to_fit(data, found):
     assert repr(found.model.descriptor) == found.best["descriptor"]
     again = eval(found.expression, {"ldosml": ldosml})
     assert repr(again) == repr(found.model)
-    assert again.regressor.alpha == "leave-one-structure-out"
+    assert again.regressor.alpha == "leave-one-group-out"
     assert isinstance(again.fit(data), DOSModel)
 
 

@@ -65,7 +65,7 @@ def test_provenance_and_noise(data):
     assert data.provenance["structures"] == len(data)
     assert data.label_noise["smearing_width"] == [0.1, 0.2, 0.3, 0.5]
     assert np.all(np.diff(data.label_noise["dos"]) < 0)
-    assert (data.smearing_width, data.grid.reference) == (0.1, "code")
+    assert (data.smearing_width, data.grid.zero) == (0.1, "code")
 
 
 def test_occupied_states_hold_the_electrons(data):

@@ -17,7 +17,7 @@ def test_size_and_description(silicon):
     assert len(silicon) >= 600
     assert len(silicon.numbers) >= 6000
     assert set(silicon.kinds) == {"diamond", "beta-tin", "liquid", "amorphous"}
-    assert (silicon.smearing_width, silicon.grid.reference) == (0.1, "code")
+    assert (silicon.smearing_width, silicon.grid.zero) == (0.1, "code")
     assert silicon.provenance["code"] == "Quantum ESPRESSO 6.7"
     assert silicon.label_noise["smearing_width"] == [0.1, 0.2, 0.3, 0.5]
 
@@ -50,7 +50,7 @@ def test_unseen_structures_are_predicted(silicon):
     """Far below the standard deviation, and no better than the labels are."""
     data = silicon.broaden_to(0.3)
     train, test = data.split(test_size=0.2, random_state=0)
-    regressor = SparseLDOSKernelRidge("leave-one-structure-out", n_inducing=300, kernel="matern", gamma=0.3)
+    regressor = SparseLDOSKernelRidge("leave-one-group-out", n_inducing=300, kernel="matern", gamma=0.3)
     losses = DOSModel(Whitened(SOAP()), regressor, low=-14, high=5).fit(train).evaluate(test).losses()
     noise = dict(zip(data.label_noise["smearing_width"], data.label_noise["ldos"], strict=True))[0.3]
     assert noise < losses["ldos_normalized_loss"] < 0.3

@@ -7,7 +7,7 @@ from ldosml import EnergyGrid, smear_eigenvalues
 from ldosml._array import to_numpy
 from ldosml.smearing import broaden
 
-GRID = EnergyGrid.from_range(-12, 12, 0.05, reference="code")
+GRID = EnergyGrid.from_range(-12, 12, 0.05, zero="code")
 
 
 def gaussians(eigenvalues, weights, grid, width):

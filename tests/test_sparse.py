@@ -29,7 +29,7 @@ DOS = S @ Y + 0.05 * RNG.normal(size=(N_STRUCTURES, N_ENERGIES))
 GROUPS = 50 - 3 * (np.arange(N_STRUCTURES) % 4)  # of structures far apart, in another order than theirs
 KERNEL = {"kernel": "gaussian", "gamma": 0.7}
 POINTS = {"n_inducing": 21, "chunk_size": 13, **KERNEL}
-CHOSEN = "leave-one-structure-out"
+CHOSEN = "leave-one-group-out"
 SUMS = {"dos_weight": 0.4, "size_exponent": 1.0}
 PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
 
@@ -63,7 +63,7 @@ def xp(request):
     ))  # fmt: skip
 
 
-@pytest.mark.parametrize("alpha", [1e-3, PER_ENERGY, "leave-one-structure-out", "leave-one-out"], ids=str)
+@pytest.mark.parametrize("alpha", [1e-3, PER_ENERGY, "leave-one-group-out", "leave-one-out"], ids=str)
 def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
     options = {"alpha": alpha, "alphas": [1e-3, 0.1, 1.0], **KERNEL}
     sparse = SparseLDOSKernelRidge(n_inducing="all", chunk_size=13, **options).fit(xp.asarray(X), xp.asarray(Y), INDEX)
@@ -79,7 +79,7 @@ def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
 @pytest.mark.parametrize("targets", ["dos", "both"])
 def test_with_every_environment_it_is_the_full_structural_fit(targets, groups, species):
     """The joint fit of DOSKernelRidge weights the LDOS, ours the DOS: the same minimum for another alpha."""
-    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "alpha": "leave-one-structure-out"} | KERNEL
+    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "alpha": "leave-one-group-out"} | KERNEL
     sparse = SparseLDOSKernelRidge(n_inducing="all", targets=targets, chunk_size=20, **options, **SUMS)
     fit(np, sparse, species, groups)
     joint = targets == "both"
@@ -132,7 +132,7 @@ def left_out(K, penalty, targets, alphas, out):
 def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, selection, groups):
     alphas = [1e-2, 0.3]
     options = {"targets": targets, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
-    model = fit(xp, SparseLDOSKernelRidge("leave-one-structure-out", alpha_smoothing=0, **options), species, groups)
+    model = fit(xp, SparseLDOSKernelRidge("leave-one-group-out", alpha_smoothing=0, **options), species, groups)
     K, penalty, Y_rows, labels, counts = design(model, np.zeros(N, int) if species is None else species)
     mean = np.linalg.pinv(counts) @ Y_rows
     np.testing.assert_allclose(host(model.target_mean_), mean, atol=1e-10)
@@ -148,7 +148,7 @@ def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, select
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_chunks_processes_and_order_change_nothing(targets):
-    options = {"targets": targets, "alpha": "leave-one-structure-out", **POINTS} | SUMS
+    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     whole = fit(np, SparseLDOSKernelRidge(**options | {"chunk_size": 10**6}), SPECIES)
     # Processes once, since they are slow to start.
     with parallel_config(backend="loky" if targets == "both" else "threading"):
@@ -164,7 +164,7 @@ def test_groups_matter_to_leave_out_errors_only(targets):
     given = SparseLDOSKernelRidge(1e-2, **options)
     plain = fit(np, clone(given), SPECIES).dual_coef_
     np.testing.assert_array_equal(fit(np, clone(given), SPECIES, GROUPS).dual_coef_, plain)
-    chosen = SparseLDOSKernelRidge("leave-one-structure-out", alphas=[1e-2], **options)
+    chosen = SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-2], **options)
     single, grouped = fit(np, clone(chosen), SPECIES), fit(np, clone(chosen), SPECIES, GROUPS)
     alone = fit(np, clone(chosen), SPECIES, np.arange(N_STRUCTURES)[::-1])
     np.testing.assert_allclose(grouped.dual_coef_, plain, atol=1e-6)
@@ -202,7 +202,7 @@ def test_sums_of_the_ldos_are_the_default_dos_of_a_joint_fit():
 
 
 def test_labels_may_have_gaps_where_they_only_group():
-    options = {"alpha": "leave-one-structure-out", **POINTS}
+    options = {"alpha": "leave-one-group-out", **POINTS}
     plain = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX)
     gaps = SparseLDOSKernelRidge(**options).fit(X, Y, 100 - 7 * INDEX)
     np.testing.assert_allclose(gaps.cv_errors_, plain.cv_errors_, rtol=1e-9)
@@ -260,7 +260,7 @@ def test_both_routes_to_the_features_give_the_kernel_back(xp, cutoff):
 
 
 def test_a_part_of_the_structures_can_choose_alpha():
-    options = {"alpha": "leave-one-structure-out", "alphas": [0.1], **POINTS}
+    options = {"alpha": "leave-one-group-out", "alphas": [0.1], **POINTS}
     full = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX)
     part = SparseLDOSKernelRidge(leave_out_fraction=0.5, **options).fit(X, Y, INDEX)
     assert not np.allclose(part.cv_errors_, full.cv_errors_)
@@ -274,7 +274,7 @@ def test_a_part_of_the_structures_can_choose_alpha():
 
 def test_a_part_of_the_groups_can_choose_alpha():
     options = {"targets": "both", "alphas": [0.1], **POINTS, "chunk_size": 1000} | SUMS
-    model = SparseLDOSKernelRidge("leave-one-structure-out", leave_out_fraction=0.5, random_state=2, **options)
+    model = SparseLDOSKernelRidge("leave-one-group-out", leave_out_fraction=0.5, random_state=2, **options)
     fit(np, model, groups=GROUPS)
     kept = np.unique(GROUPS)[np.random.default_rng(2).random(4) < 0.5]
     assert 0 < len(kept) < 4
@@ -328,7 +328,7 @@ def chunks(targets):
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_streamed_data_give_the_same_model(targets, tmp_path):
-    options = {"targets": targets, "alpha": "leave-one-structure-out", **POINTS} | SUMS
+    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
     streamed = SparseLDOSKernelRidge(**options).fit_chunks(chunks(targets))
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
@@ -343,7 +343,7 @@ def test_streamed_data_give_the_same_model(targets, tmp_path):
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_chunks_may_carry_groups(targets, tmp_path):
     groups = np.arange(N_STRUCTURES) // 3 * 2 + (np.arange(N_STRUCTURES) % 3 == 1)  # two in each chunk
-    options = {"targets": targets, "alpha": "leave-one-structure-out", **POINTS} | SUMS
+    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES, groups)
     data = [(*(*chunk, None)[:5], groups[np.unique(chunk[2])]) for chunk in chunks(targets)]
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
@@ -367,9 +367,9 @@ def test_groups_do_not_matter_to_a_checkpoint_of_the_same_chunks(tmp_path):
     data = [(*chunk, None, np.unique(chunk[2]) // 3) for chunk in chunks("dos")]
     SparseLDOSKernelRidge(1e-2, **options).fit_chunks(data, checkpoint=tmp_path / "sums.npz")
     source = Counting(chunks("dos"))
-    model = SparseLDOSKernelRidge("leave-one-structure-out", **options)
+    model = SparseLDOSKernelRidge("leave-one-group-out", **options)
     model.fit_chunks(source, checkpoint=tmp_path / "sums.npz")
-    fresh = fit(np, SparseLDOSKernelRidge("leave-one-structure-out", **options), SPECIES)
+    fresh = fit(np, SparseLDOSKernelRidge("leave-one-group-out", **options), SPECIES)
     np.testing.assert_allclose(model.cv_errors_, fresh.cv_errors_, rtol=1e-6)
 
 
@@ -613,7 +613,7 @@ def changed(number, place, value):
 )
 def test_bad_chunks_are_refused_by_number(source, error, message):
     with pytest.raises(error, match=message):
-        SparseLDOSKernelRidge("leave-one-structure-out", **POINTS).fit_chunks(source)
+        SparseLDOSKernelRidge("leave-one-group-out", **POINTS).fit_chunks(source)
 
 
 @pytest.mark.parametrize(
@@ -636,8 +636,8 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"selection": np.zeros((3, 5)), "kernel": "linear"}, {}, "kernel between the inducing points is zero"),
         ({"targets": "pdos"}, {}, "targets must be one of"),
         ({"targets": "both"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-structure-out"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-structure-out"}, {"structure_index": np.zeros(N)}, "at least 2 structures; got 1 sample"),
+        ({"alpha": "leave-one-group-out"}, {"structure_index": None}, "needs structure_index"),
+        ({"alpha": "leave-one-group-out"}, {"structure_index": np.zeros(N)}, "at least 2 structures; got 1 sample"),
         ({"targets": "dos"}, {"Y": DOS, "structure_index": INDEX + (INDEX > 4)}, "0..14, the rows of Y; got 15"),
         ({"targets": "dos"}, {"Y": np.vstack([DOS, DOS[:1]])}, "never names structure 15"),
         ({"targets": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "whole structures are left out"),
@@ -670,12 +670,12 @@ def test_an_indefinite_kernel_is_refused_with_its_eigenvalue():
 def test_alpha_below_rounding_is_refused_or_never_chosen():
     with pytest.raises(LinAlgError, match=r"alpha = 1e-20 is less than the rounding of the sums"):
         SparseLDOSKernelRidge(1e-20, **POINTS).fit(X, Y)
-    model = SparseLDOSKernelRidge("leave-one-structure-out", alphas=[1e-20, 0.1], **POINTS).fit(X, Y, INDEX)
+    model = SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20, 0.1], **POINTS).fit(X, Y, INDEX)
     assert model.alphas_.tolist() == [0.1]
     assert model.cv_errors_.shape == (1, N_ENERGIES)
     np.testing.assert_allclose(model.alpha_, 0.1)
     with pytest.raises(LinAlgError, match="rounding"):
-        SparseLDOSKernelRidge("leave-one-structure-out", alphas=[1e-20], **POINTS).fit(X, Y, INDEX)
+        SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20], **POINTS).fit(X, Y, INDEX)
 
 
 def test_unknown_species_cannot_be_predicted():

@@ -4,7 +4,7 @@ import pytest
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
 
-GRID = EnergyGrid.from_range(-10, 10, 0.05, reference="code")
+GRID = EnergyGrid.from_range(-10, 10, 0.05, zero="code")
 
 
 def peaks(energies, positions, width):
@@ -40,17 +40,17 @@ def test_broaden_adds_the_width_in_quadrature(ldos):
 
 
 def test_resample_follows_the_curve(ldos):
-    fine = EnergyGrid.from_range(-4.01, 4.99, 0.013, reference="code")
+    fine = EnergyGrid.from_range(-4.01, 4.99, 0.013, zero="code")
     resampled = ldos.resample(fine)
     np.testing.assert_allclose(to_numpy(resampled.values), peaks(fine.energies, [-1.0, 0.5, 2.0], 0.2), atol=1e-4 * 2.0)
 
 
 def test_refer_to_moves_each_structure_by_its_own_zero(ldos, xp):
-    grid = EnergyGrid.from_range(-4, 4, 0.05, reference="fermi")
+    grid = EnergyGrid.from_range(-4, 4, 0.05, zero="fermi")
     moved = ldos.refer_to(xp.asarray([0.513, -1.27]), grid)
     expected = peaks(grid.energies, [-1.0 - 0.513, 0.5 - 0.513, 2.0 + 1.27], 0.2)
     np.testing.assert_allclose(to_numpy(moved.values), expected, atol=1e-4 * 2.0)
-    assert moved.grid.reference == "fermi"
+    assert moved.grid.zero == "fermi"
     # Summing before or after is the same.
     np.testing.assert_allclose(
         to_numpy(ldos.total().refer_to(xp.asarray([0.513, -1.27]), grid).values),
@@ -61,9 +61,9 @@ def test_refer_to_moves_each_structure_by_its_own_zero(ldos, xp):
 
 def test_nothing_is_extrapolated(ldos, xp):
     with pytest.raises(ValueError, match=r"known from -10\.000 to 10\.000 eV only"):
-        ldos.refer_to(xp.asarray([8.0, 0.0]), EnergyGrid.from_range(-4, 4, 0.05, reference="fermi"))
+        ldos.refer_to(xp.asarray([8.0, 0.0]), EnergyGrid.from_range(-4, 4, 0.05, zero="fermi"))
     with pytest.raises(ValueError, match="use refer_to"):
-        ldos.resample(EnergyGrid.from_range(-4, 4, 0.05, reference="fermi"))
+        ldos.resample(EnergyGrid.from_range(-4, 4, 0.05, zero="fermi"))
 
 
 def test_select_reorders_structures(ldos):
@@ -145,12 +145,12 @@ def test_repr_is_one_line(ldos):
 
 @pytest.mark.parametrize("width", [-0.3, np.nan, np.inf])
 def test_smearing_width_must_be_one(width):
-    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, reference="code")
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
     with pytest.raises(ValueError, match="smearing_width of a DOS must be a finite number"):
         DOS(grid, np.ones((1, 3)), width)
 
 
 def test_masked_arrays_are_refused():
-    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, reference="code")
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
     with pytest.raises(TypeError, match="must not be a masked array"):
         DOS(grid, np.ma.masked_greater(np.ones((1, 3)), 0.5))

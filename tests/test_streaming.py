@@ -31,7 +31,7 @@ from ldosml.cli import main
 from ldosml.streaming import _part, open_prediction, predict_to, predicting
 from ldosml.streaming._fingerprint import fingerprint
 
-GRID = EnergyGrid.from_range(-3, 3, 0.1, reference="fermi")
+GRID = EnergyGrid.from_range(-3, 3, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=2)
 
 
@@ -107,7 +107,7 @@ def test_the_file_is_a_dataset_with_the_fields_that_the_docstring_names(model, l
         assert file["ldos"].dtype == np.float32
         assert file["ldos"].chunks is None
         assert file["done"][()].all()
-        assert file.attrs["grid_reference"] == "fermi"
+        assert file.attrs["grid_zero"] == "fermi"
         assert set(json.loads(file.attrs["prediction"])["fingerprint"]) >= {"descriptor", "regressors", "grid"}
 
 

@@ -29,7 +29,7 @@ JOINT = {"ldos_weight": 0.3, "size_exponent": 1.0}
 @parametrize_with_checks(
     [
         DOSRidge(),
-        DOSRidge(alpha="leave-one-structure-out"),
+        DOSRidge(alpha="leave-one-group-out"),
         DOSKernelRidge(kernel="gaussian"),
         DOSKernelRidge(coef0=1.0),
     ]
@@ -88,7 +88,7 @@ def test_ridge_is_the_linear_kernel(xp, options, species):
 @pytest.mark.parametrize("estimator", [DOSKernelRidge(**KERNEL), DOSKernelRidge(kernel="linear"), DOSRidge()], ids=repr)
 def test_leave_one_structure_out_equals_fitting_again(xp, estimator, options, groups):
     alphas = [1e-3, 0.1, 3.0]
-    model = clone(estimator).set_params(alpha="leave-one-structure-out", alphas=alphas, subtract_mean=False, **options)
+    model = clone(estimator).set_params(alpha="leave-one-group-out", alphas=alphas, subtract_mean=False, **options)
     ldos = {"ldos": xp.asarray(LDOS)} if options else {}
     model.fit(xp.asarray(X), xp.asarray(DOS), INDEX, groups=groups, **ldos)
     matrix, targets, label = rows(options.get("ldos_weight"), options.get("size_exponent", 0.0))
@@ -104,7 +104,7 @@ def test_leave_one_structure_out_equals_fitting_again(xp, estimator, options, gr
 
 
 def test_structures_of_one_atom_are_environments():
-    options = {"alpha": "leave-one-structure-out", **KERNEL}
+    options = {"alpha": "leave-one-group-out", **KERNEL}
     summed = DOSKernelRidge(**options).fit(X, LDOS)
     atomic = LDOSKernelRidge(**options).fit(X, LDOS, structure_index=np.arange(N))
     np.testing.assert_allclose(summed.predict(X), atomic.predict(X), atol=1e-10)
@@ -217,7 +217,7 @@ def test_bad_parameters(parameters, message):
 def test_one_structure_only():
     zeros = np.zeros(N, dtype=int)
     with pytest.raises(ValueError, match="at least 2 structures"):
-        DOSKernelRidge("leave-one-structure-out").fit(X, DOS[:1], zeros)
+        DOSKernelRidge("leave-one-group-out").fit(X, DOS[:1], zeros)
     predicted = DOSKernelRidge(1e-6, **KERNEL).fit(X, DOS[:1], zeros).predict(X)
     np.testing.assert_allclose(predicted.sum(axis=0), DOS[0], atol=1e-6)
 

@@ -50,17 +50,17 @@ class TestErrorTable:
         assert [record["element"] for record in table.records()] == ["C", "Si", "all"] * 2
         for record in table.records()[:3]:
             rows = np.isin(data.numbers, {"C": [6], "Si": [14], "all": [6, 14]}[record["element"]])
-            reference = evaluation.reference.values[rows]
-            residuals = evaluation.predicted.values[rows] - reference
-            each = np.sqrt(np.mean(residuals**2, axis=1)) / reference.std()
+            true = evaluation.true.values[rows]
+            residuals = evaluation.predicted.values[rows] - true
+            each = np.sqrt(np.mean(residuals**2, axis=1)) / true.std()
             assert record["split"] == "groups"
             assert record["n_environments"] == len(each)
             for name, expected in (
                 ("min", each.min()),
                 ("max", each.max()),
                 ("mean", each.mean()),
-                ("loss", loss(residuals, reference)),
-                ("mean_spectrum_loss", loss(reference - reference.mean(axis=0), reference)),
+                ("loss", loss(residuals, true)),
+                ("mean_spectrum_loss", loss(true - true.mean(axis=0), true)),
             ):
                 assert record[name] == pytest.approx(expected, rel=1e-5)
             assert record["low"] < record["loss"] < record["high"]
@@ -112,7 +112,7 @@ class TestErrorTable:
     def test_both_splits_are_judged_on_the_same_energies(self):
         fermi = np.linspace(-0.3, 0.25, 16)
         # A narrow width, so that the first states of a structure, or of an atom, are where the energies begin.
-        data = invented(reference="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02)
+        data = invented(zero="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02)
         assert as_environments(data).refer_to("fermi").grid.start != data.refer_to("fermi").grid.start
         table = error_table(data, RIDGE, leaking=True, setup=THREE)
         groups, environments = table.errors.values()

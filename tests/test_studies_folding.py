@@ -68,7 +68,7 @@ MODELS = {
     "whitened": WHITENED,
     "joined and whitened": DOSModel(Whitened(JOINED, n_jobs=1), REGRESSOR),
     "learns from the structures": DOSModel(make_pipeline(SMALL, PCA(3, svd_solver="full")), REGRESSOR),
-    "structural": DOSModel(SMALL, DOSKernelRidge("leave-one-structure-out", kernel="matern", alphas=[1e-3, 1.0])),
+    "structural": DOSModel(SMALL, DOSKernelRidge("leave-one-group-out", kernel="matern", alphas=[1e-3, 1.0])),
     "joint": DOSModel(Whitened(SMALL), DOSKernelRidge(1e-3, kernel="matern", ldos_weight=3.0)),
 }
 
@@ -78,7 +78,7 @@ class TestPredictLeftOut:
     def test_is_a_loop_over_the_folds(self, data, folds, name):
         evaluation = predict_left_out(data, MODELS[name], folds)
         np.testing.assert_allclose(evaluation.predicted.values, looped(data, MODELS[name], folds), atol=1e-10)
-        np.testing.assert_array_equal(evaluation.reference.values, data.ldos.values)
+        np.testing.assert_array_equal(evaluation.true.values, data.ldos.values)
         np.testing.assert_allclose(evaluation.dos()[0].values, data.dos.values, atol=1e-12)
         np.testing.assert_allclose(evaluation.dos()[1].values, evaluation.predicted.total().values)
         assert not hasattr(MODELS[name], "grid_")
@@ -104,7 +104,7 @@ class TestPredictLeftOut:
         fermi = np.linspace(-0.3, 0.25, 16)
         # A narrow width, so that the first states, not the first energies, are where the grid begins.
         data = invented(
-            reference="code", fermi_energy=fermi, energy_max=fermi + np.linspace(2.0, 3.0, 16), smearing_width=0.1
+            zero="code", fermi_energy=fermi, energy_max=fermi + np.linspace(2.0, 3.0, 16), smearing_width=0.1
         )
         starts = {data.select(train).refer_to("fermi").grid.start for train, _ in folds}
         assert len(starts) > 1
@@ -115,15 +115,15 @@ class TestPredictLeftOut:
         window = {"low": -3.0, "high": 1.5}
         evaluation = predict_left_out(data, clone(model).set_params(**window), folds)
         expected = data.refer_to("fermi", **window)
-        assert evaluation.reference.grid == expected.grid
-        np.testing.assert_allclose(evaluation.reference.values, expected.ldos.values, atol=1e-12)
+        assert evaluation.true.grid == expected.grid
+        np.testing.assert_allclose(evaluation.true.values, expected.ldos.values, atol=1e-12)
         np.testing.assert_allclose(evaluation.predicted.values, looped(data, model, folds, **window), atol=1e-10)
 
     def test_total_dos_is_enough_for_structural_learning(self, data, folds):
         total = invented(total=True)
         for regressor in (DOSKernelRidge(1e-3, kernel="matern"), DOSRidge(1e-3)):
             evaluation = predict_left_out(total, DOSModel(SMALL, regressor), folds)
-            assert evaluation.reference is None
+            assert evaluation.true is None
             np.testing.assert_allclose(evaluation.dos()[0].values, data.dos.values, atol=1e-12)
             same = predict_left_out(data, DOSModel(SMALL, regressor), folds)
             np.testing.assert_allclose(evaluation.predicted.values, same.predicted.values, atol=1e-8)
@@ -219,7 +219,7 @@ class TestErrors:
         for name in ("ldos", "dos"):
             assert errors.loss(name) == pytest.approx(known[f"{name}_normalized_loss"], rel=1e-12)
             assert errors.mean_loss[name] == pytest.approx(known[f"{name}_mean_spectrum_loss"], rel=1e-12)
-        assert errors.loss("ldos") == pytest.approx(normalized_loss(evaluation.reference, evaluation.predicted))
+        assert errors.loss("ldos") == pytest.approx(normalized_loss(evaluation.true, evaluation.predicted))
 
     @pytest.mark.parametrize("window", [(-3.0, 1.0), (None, 0.0), (-1.0, None)])
     def test_spectra_are_judged_between_two_energies(self, evaluation, errors, folds, window):
@@ -240,16 +240,16 @@ class TestErrors:
         assert errors.elements == ["C", "Si"]
         for element, number in (("C", 6), ("Si", 14)):
             rows = data.numbers == number
-            reference, predicted = evaluation.reference.values[rows], evaluation.predicted.values[rows]
+            true, predicted = evaluation.true.values[rows], evaluation.predicted.values[rows]
             name = f"ldos {element}"
-            assert errors.sigma[name] == pytest.approx(reference.std(), rel=1e-12)
-            rmse = np.sqrt(np.mean((predicted - reference) ** 2))
+            assert errors.sigma[name] == pytest.approx(true.std(), rel=1e-12)
+            rmse = np.sqrt(np.mean((predicted - true) ** 2))
             assert errors.rmse(name) == pytest.approx(rmse, rel=1e-12)
-            assert errors.loss(name) == pytest.approx(rmse / reference.std(), rel=1e-12)
-            mean = np.sqrt(np.mean((reference - reference.mean(axis=0)) ** 2)) / reference.std()
+            assert errors.loss(name) == pytest.approx(rmse / true.std(), rel=1e-12)
+            mean = np.sqrt(np.mean((true - true.mean(axis=0)) ** 2)) / true.std()
             assert errors.mean_loss[name] == pytest.approx(mean, rel=1e-12)
             each = errors.by_environment(f"ldos {element}")
-            np.testing.assert_allclose(each, np.sqrt(np.mean((predicted - reference) ** 2, axis=1)) / reference.std())
+            np.testing.assert_allclose(each, np.sqrt(np.mean((predicted - true) ** 2, axis=1)) / true.std())
             assert np.sqrt(np.mean(each**2)) == pytest.approx(errors.loss(name), rel=1e-12)
 
     def test_the_only_element_is_not_named_twice(self, folds):
@@ -357,9 +357,9 @@ class TestErrors:
         assert errors.loss("band_energy") > 0
 
     def test_constant_references_are_refused(self, evaluation, folds):
-        flat = replace(evaluation.reference, values=np.ones_like(evaluation.reference.values))
-        with pytest.raises(ValueError, match="reference of 'ldos' is constant"):
-            Errors.of(replace(evaluation, reference=flat), fold_of_each(folds))
+        flat = replace(evaluation.true, values=np.ones_like(evaluation.true.values))
+        with pytest.raises(ValueError, match="true of 'ldos' is constant"):
+            Errors.of(replace(evaluation, true=flat), fold_of_each(folds))
 
 
 class TestDraws:

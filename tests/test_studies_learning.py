@@ -458,7 +458,7 @@ class TestDefaults:
         assert isinstance(ways["atomic"], LDOSKernelRidge)
         assert [ways[name].ldos_weight for name in ("structural", "joint")] == [0.0, 10.0]
         for regressor in ways.values():
-            assert (regressor.alpha, regressor.kernel, regressor.gamma) == ("leave-one-structure-out", "matern", 0.3)
+            assert (regressor.alpha, regressor.kernel, regressor.gamma) == ("leave-one-group-out", "matern", 0.3)
             assert regressor.alphas == [1e-3, 1.0]
         assert default_strategies(gamma=1.0)["joint"].gamma == 1.0
 

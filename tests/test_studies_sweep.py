@@ -291,7 +291,7 @@ def best_of_alphas(data, model, folds):
         plain.regressor.set_params(subtract_mean=False)
         centred = LDOSDataset.from_arrays(data.structures, ENERGIES, ldos=aligned, groups=data.groups)
         evaluation = predict_left_out(centred, plain, folds)
-        squared.append((evaluation.predicted.values - evaluation.reference.values) ** 2)
+        squared.append((evaluation.predicted.values - evaluation.true.values) ** 2)
     total = 0.0
     for number in (6, 14):
         rows = data.numbers == number

@@ -48,7 +48,7 @@ def structures():
 
 @pytest.fixture(scope="module")
 def ldos(structures):
-    grid = EnergyGrid.from_range(-2, 2, 0.1, reference="fermi")
+    grid = EnergyGrid.from_range(-2, 2, 0.1, zero="fermi")
     rng = np.random.default_rng(0)
     index = np.repeat(np.arange(4), 16)
     return LDOS(grid, rng.random((64, grid.size)), 0.3, structure_index=index)
@@ -169,7 +169,7 @@ def test_kernels_are_expanded_block_by_block_there(cluster, monkeypatch):
         np.testing.assert_allclose(model.predict(X), serial, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("alpha", [1e-3, "leave-one-structure-out"])
+@pytest.mark.parametrize("alpha", [1e-3, "leave-one-group-out"])
 def test_normal_equations_are_summed_there(cluster, monkeypatch, alpha):
     rng = np.random.default_rng(2)
     X, Y, index = rng.random((60, 5)), rng.random((60, 3)), np.arange(60) // 4

@@ -88,7 +88,7 @@ def pack(records: Sequence[Record], one: Set, label_noise: dict[str, Any] | None
         np.round(np.concatenate([kept[0] - step * np.arange(below, 0, -1), kept]), 2),
         ldos=cut(np.concatenate([ldos for _, ldos, _, _ in records]), window),
         projected_dos=cut(np.array([projected for _, _, projected, _ in records]), window),
-        reference="code",
+        zero="code",
         fermi_energy=[info["fermi_energy"] for info in infos],
         n_electrons=[info["n_electrons"] for info in infos],
         energy_max=[complete_up_to(info, one.energy_cap) for info in infos],

@@ -15,12 +15,12 @@ from ldosml.cli.options import (
     Electrons,
     Jobs,
     Overwrite,
-    ReferenceName,
     Scheduler,
     Seed,
     Smearing,
     Temperature,
     TestSize,
+    ZeroName,
     above_zero,
     an_energy,
     app,
@@ -105,7 +105,7 @@ def import_(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Dataset to write, .h5.")],
-    reference: Annotated[ReferenceName, typer.Option(help="What an energy of zero means.")] = ReferenceName.fermi,
+    zero: Annotated[ZeroName, typer.Option(help="What an energy of zero means.")] = ZeroName.fermi,
     smearing_width: Annotated[
         float | None,
         typer.Option(
@@ -134,7 +134,7 @@ def import_(
     data = import_dataset(
         structures,
         arrays,
-        reference=reference.value,
+        zero=zero.value,
         smearing_width=smearing_width,
         energy_max=energy_max,
         fermi_energy=fermi_energy,
@@ -171,8 +171,8 @@ def fit(
     ] = 1.0,
     alpha: Annotated[
         str,
-        typer.Option(callback=check_alpha, help="Regularisation: a number, leave-one-structure-out or leave-one-out."),
-    ] = "leave-one-structure-out",
+        typer.Option(callback=check_alpha, help="Regularisation: a number, leave-one-group-out or leave-one-out."),
+    ] = "leave-one-group-out",
     r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.")] = 6.0,
     n_max: Annotated[int, typer.Option(min=1, help="Radial functions of SOAP.")] = 8,
     l_max: Annotated[int, typer.Option(min=0, max=20, help="Highest degree of SOAP.")] = 6,
@@ -183,9 +183,9 @@ def fit(
         bool, typer.Option("--whiten", help="Whiten the descriptor; goes well with a matern kernel of --gamma 0.3.")
     ] = False,
     smearing: Smearing = None,
-    reference: Annotated[
-        ReferenceName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
-    ] = ReferenceName.fermi,
+    zero: Annotated[
+        ZeroName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
+    ] = ZeroName.fermi,
     low: Annotated[
         float | None, typer.Option(callback=an_energy, help="Lowest energy to learn, eV against that zero.")
     ] = None,
@@ -230,7 +230,7 @@ def fit(
     print_plans(regressor, soap, train)
     with stages(f"Fitting {len(train)} structures"):
         descriptor = Whitened(soap) if whiten else soap
-        model = DOSModel(descriptor, regressor, reference=reference.value, low=low, high=high).fit(train)
+        model = DOSModel(descriptor, regressor, zero=zero.value, low=low, high=high).fit(train)
         model.training_["dataset"] = dataset
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     persistence.save(model, output, overwrite=overwrite)
@@ -264,7 +264,7 @@ def predict(
 ) -> None:
     """Predict the LDOS and DOS of structures.
 
-    .npz: energies (eV), reference (their zero), smearing_width (eV), ldos (states/eV/atom, atom by atom), dos
+    .npz: energies (eV), zero (their zero), smearing_width (eV), ldos (states/eV/atom, atom by atom), dos
     (states/eV, a row a structure), n_atoms, numbers, n_electrons where the model knows them.
 
     --stream: memory does not depend on the number of atoms. Until it is complete the file is called OUTPUT.part; the
@@ -315,7 +315,7 @@ def _write_h5(
         atoms,
         ldos.energies,
         ldos=ldos.values,
-        reference=ldos.grid.reference,
+        zero=ldos.grid.zero,
         smearing_width=ldos.smearing_width,
         n_electrons=electrons,
         provenance={"code": "ldosml (predicted)", **provenance},
@@ -333,7 +333,7 @@ def _write_npz(
         np.savez_compressed(
             file,
             energies=ldos.energies,
-            reference=ldos.grid.reference,
+            zero=ldos.grid.zero,
             smearing_width=np.nan if ldos.smearing_width is None else ldos.smearing_width,
             ldos=ldos.values,
             dos=ldos.total().values,

@@ -159,7 +159,7 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
         data = open_dataset(source)
         data = data if smearing is None else data.broaden_to(smearing)
     # Above energy_max a DOS is not complete; Fermi levels are lined up where they are known.
-    aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.reference)
+    aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
     return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
 
 

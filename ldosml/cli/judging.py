@@ -188,7 +188,7 @@ def report_errors(
         if properties is not None:
             title = f"Derived from the DOS at {properties.temperature:g} K"
             results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
-            if evaluation.predicted.grid.reference == "fermi":
+            if evaluation.predicted.grid.zero == "fermi":
                 results.print(FERMI_WORDS, soft_wrap=True)
         results.print(_ERROR_WORDS, soft_wrap=True)
         for file in files:

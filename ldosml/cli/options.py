@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 
-class ReferenceName(StrEnum):
+class ZeroName(StrEnum):
     """Meanings of an energy of zero."""
 
     fermi = "fermi"

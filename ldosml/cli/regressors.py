@@ -29,7 +29,7 @@ class Targets(StrEnum):
     both = "both"
 
 
-LEAVE_OUT = ("leave-one-structure-out", "leave-one-out")
+LEAVE_OUT = ("leave-one-group-out", "leave-one-out")
 
 
 def read_alpha(text: str) -> float | str:
@@ -56,7 +56,7 @@ def check_leave_out(alpha: str, *, single_atoms: bool) -> None:
     if alpha == "leave-one-out" and not single_atoms:
         raise typer.BadParameter(
             "--alpha leave-one-out leaves out single atoms, and total DOS, of which there is one a structure, is to be "
-            "learned: give --alpha leave-one-structure-out, or a number."
+            "learned: give --alpha leave-one-group-out, or a number."
         )
 
 

@@ -13,8 +13,8 @@ from ldosml.cli.options import (
     AsJson,
     Jobs,
     Overwrite,
-    ReferenceName,
     Smearing,
+    ZeroName,
     an_energy,
     app,
     check_range,
@@ -51,7 +51,7 @@ def search(
         int, typer.Option(min=1, help="All candidates on 1/FACTOR of the structures, the best 1/FACTOR of them on all.")
     ] = 4,
     smearing: Smearing = None,
-    reference: Annotated[ReferenceName, typer.Option(help="What an energy of zero means.")] = ReferenceName.fermi,
+    zero: Annotated[ZeroName, typer.Option(help="What an energy of zero means.")] = ZeroName.fermi,
     low: Annotated[
         float | None, typer.Option(callback=an_energy, help="Lowest energy to judge, eV against that zero.")
     ] = None,
@@ -78,7 +78,7 @@ def search(
         found = search_settings(
             train,
             target=target.value,
-            reference=reference.value,
+            zero=zero.value,
             low=low,
             high=high,
             factor=factor,

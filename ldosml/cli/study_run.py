@@ -106,7 +106,7 @@ class StudyRun:
 
         with self.stages(f"Reading {', '.join(names)}"):
             parts = [open_dataset(name) for name in names]
-            zero = self.options.reference if len(parts) > 1 else None  # one alone is moved by the model
+            zero = self.options.zero if len(parts) > 1 else None  # one alone is moved by the model
             data = join_alike(
                 parts, self.options.smearing if broaden else None, None if zero is None else zero.value, names
             )
@@ -125,7 +125,7 @@ class StudyRun:
 
         with self.stages(f"Reading {', '.join(names)}"):
             parts = [open_dataset(name) for name in names]
-            alike = make_alike(parts, self.options.smearing, self.options.reference.value, names)
+            alike = make_alike(parts, self.options.smearing, self.options.zero.value, names)
         self.tell(names, parts, alike)
         self._data = {name: data.summary() for name, data in zip(names, alike, strict=True)}
         return alike
@@ -135,8 +135,8 @@ class StudyRun:
         for name, before, after in zip(names, stored, used, strict=True):
             if not same_width(before.smearing_width, after.smearing_width):
                 self._say(f"{name}: broadened from {before.smearing_width:g} to {after.smearing_width:g} eV.")
-            if before.grid.reference != after.grid.reference:
-                self._say(f"{name}: zero of energy moved from {before.grid.reference} to {after.grid.reference}.")
+            if before.grid.zero != after.grid.zero:
+                self._say(f"{name}: zero of energy moved from {before.grid.zero} to {after.grid.zero}.")
             elif len(used) > 1 and not before.grid.matches(after.grid):
                 self._say(f"{name}: from {before.grid} to {after.grid}.")
 
@@ -167,7 +167,7 @@ class StudyRun:
     ) -> None:
         """Check energies and folds, and say what the fits will take where they are large."""
         asked = self.options
-        grid = data.refer_to(asked.reference.value, None, asked.high).grid
+        grid = data.refer_to(asked.zero.value, None, asked.high).grid
         energies = [grid.start if asked.low is None else max(grid.start, asked.low), grid.stop]
         if energies[0] >= energies[1]:
             raise ValueError(
@@ -224,7 +224,7 @@ class StudyRun:
 
     def drawn(self, quantities: Sequence[str]) -> list[str]:
         """Give those whose L/sigma can be drawn beside the others': where the Fermi level is the zero, not its own."""
-        return [one for one in quantities if one != "fermi_level" or self.options.reference.value != "fermi"]
+        return [one for one in quantities if one != "fermi_level" or self.options.zero.value != "fermi"]
 
     def finish(
         self,
@@ -258,7 +258,7 @@ class StudyRun:
         def show_all() -> None:
             results.print(self._title, soft_wrap=True)
             show()
-            fermi = self._settings.get("temperature") is not None and self.options.reference.value == "fermi"
+            fermi = self._settings.get("temperature") is not None and self.options.zero.value == "fermi"
             for text in (*words, *([FERMI_WORDS] if fermi else []), _LOSS_WORDS):
                 results.print(text, soft_wrap=True)
             for file in files:

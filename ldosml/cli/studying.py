@@ -16,7 +16,7 @@ import typer
 
 from ldosml.cli.options import (
     AsJson,
-    ReferenceName,
+    ZeroName,
     a_number_of_processes,
     above_zero,
     above_zero_kelvin,
@@ -94,12 +94,12 @@ class StudyOptions:
             rich_help_panel=_DATA,
         ),
     ] = None
-    reference: Annotated[
-        ReferenceName,
+    zero: Annotated[
+        ZeroName,
         typer.Option(
             help="Zero of energy to learn at; fermi needs the Fermi level of each structure.", rich_help_panel=_DATA
         ),
-    ] = ReferenceName.fermi
+    ] = ZeroName.fermi
     low: Annotated[
         float | None,
         typer.Option(
@@ -144,10 +144,10 @@ class StudyOptions:
         str,
         typer.Option(
             callback=check_alpha,
-            help="Regularisation: a number, leave-one-structure-out or leave-one-out.",
+            help="Regularisation: a number, leave-one-group-out or leave-one-out.",
             rich_help_panel=_MODEL,
         ),
-    ] = "leave-one-structure-out"
+    ] = "leave-one-group-out"
     inducing: Annotated[
         int | None,
         typer.Option(
@@ -198,7 +198,7 @@ class StudyOptions:
 
         descriptor = Whitened(self.soap()) if self.whiten else self.soap()
         regressor = self.regressors()[strategy.value]
-        return DOSModel(descriptor, regressor, reference=self.reference.value, high=self.high)
+        return DOSModel(descriptor, regressor, zero=self.zero.value, high=self.high)
 
     def setup(self, **more: Any) -> Setup:
         """How to run the study; ``more`` are other fields of the setup."""

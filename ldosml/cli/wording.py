@@ -14,13 +14,13 @@ OPTIONS = {
     "pass other names=...": "import one anew from a file of another name.",
     "factor=1": "--factor 1",
     # energies
-    "Pass zeros=..., eV, one for each structure.": "Pass another --reference.",
-    "Pass zeros=..., or": "Pass another --reference, import it with its fermi_energy, or",
-    "Move it there with refer_to(zeros=...), or": "Pass another --reference, or",
+    "Pass zeros=..., eV, one for each structure.": "Pass another --zero.",
+    "Pass zeros=..., or": "Pass another --zero, import it with its fermi_energy, or",
+    "Move it there with refer_to(zeros=...), or": "Pass another --zero, or",
     "off first: refer_to(low=": "off when importing it (energies from ",
     "pass low=... to cut them off": "cut them off when importing it (fit, search: by --low)",
-    "reference='fermi'": "--reference fermi",
-    "Pass reference='code'": "Pass --reference code",
+    "zero='fermi'": "--zero fermi",
+    "Pass zero='code'": "Pass --zero code",
     'quadrature="auto"': "--quadrature auto",
     # smearing
     "say smearing_width when making or importing them": "say --smearing-width when importing them",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml._array import as_float64, to_numpy
 from ldosml._validation import check_finite, check_shape
 from ldosml.datasets._checks import check_numbers, check_rows
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 
 _SAME_ENERGY = 1e-9  # eV
@@ -35,17 +35,17 @@ def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def fermi_levels(fermi_energy: ArrayLike | None, reference: Reference, names: Sequence[str]) -> NDArray[np.float64]:
+def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str]) -> NDArray[np.float64]:
     """Fermi energy of each structure, (n_structures,), eV: 0 where it is the zero, NaN where not known."""
     if fermi_energy is None:
-        fermi_energy = 0.0 if reference == "fermi" else np.nan
+        fermi_energy = 0.0 if zero == "fermi" else np.nan
     levels = check_numbers("fermi_energy", for_each(fermi_energy, len(names)), names, unknown=np.nan)
     wrong = np.abs(levels) > _SAME_ENERGY
-    if reference == "fermi" and wrong.any():
+    if zero == "fermi" and wrong.any():
         first = int(np.argmax(wrong))
         raise ValueError(
-            f"With the zero at the Fermi level (reference='fermi') fermi_energy must be 0; got {levels[first]:g} eV "
-            f"for structure {names[first]!r}. Pass reference='code' if the energies are the code's own."
+            f"With the zero at the Fermi level (zero='fermi') fermi_energy must be 0; got {levels[first]:g} eV "
+            f"for structure {names[first]!r}. Pass zero='code' if the energies are the code's own."
         )
     return levels
 

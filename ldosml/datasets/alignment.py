@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml._validation import check_order
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS
 
 ONSET = 1e-4
@@ -23,7 +23,7 @@ def common_grid(
     zeros: NDArray[np.float64],
     energy_max: NDArray[np.float64],
     names: Sequence[str],
-    reference: Reference,
+    zero: Zero,
     low: float | None,
     high: float | None,
 ) -> EnergyGrid:
@@ -38,7 +38,7 @@ def common_grid(
         Up to where each DOS is complete, eV in the present zero; infinite where not known.
     names : sequence of str
         For messages.
-    reference : str
+    zero : str
         What the new zero is.
     low, high : float or None
         eV against the new zero. None: from three smearing widths below the first onset to where the first DOS ends.
@@ -53,7 +53,7 @@ def common_grid(
     if low is not None and high is not None:
         check_order(low, high)
     # Energies that stay where they are are cut; only a new grid can be made of multiples of the step.
-    cut_only = reference == dos.grid.reference and not zeros.any()
+    cut_only = zero == dos.grid.zero and not zeros.any()
     starts = dos.grid.start - zeros
     ends = np.minimum(dos.grid.stop, energy_max) - zeros
     if low is None:
@@ -83,7 +83,7 @@ def common_grid(
         raise ValueError(
             f"The structures share no energies: {low:g} to {high:g} eV. Leave out the ones that end early."
         )
-    return dos.grid.cut(low, high) if cut_only else EnergyGrid.from_range(low, high, step, reference)
+    return dos.grid.cut(low, high) if cut_only else EnergyGrid.from_range(low, high, step, zero)
 
 
 def broadened_range(dos: DOS, width: float) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from ldosml.datasets._checks import (
 from ldosml.datasets.alignment import broadened_range, common_grid
 from ldosml.datasets.splitting import Seed, group_folds, split_by_group
 from ldosml.datasets.stored import StoredLDOS
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class LDOSDataset:
         ldos: ArrayLike | None = None,
         dos: ArrayLike | None = None,
         projected_dos: ArrayLike | None = None,
-        reference: Reference = "fermi",
+        zero: Zero = "fermi",
         fermi_energy: ArrayLike | None = None,
         n_electrons: ArrayLike | Mapping[str, float] | None = None,
         energy_max: ArrayLike | None = None,
@@ -161,10 +161,10 @@ class LDOSDataset:
             states/eV/atom, both spins; rows atom by atom, structure by structure.
         dos, projected_dos : array (n_structures, n_energies), optional
             states/eV, both spins. Give ``dos`` where there is no ``ldos`` or where its sum is not the DOS.
-        reference : {"fermi", "average_potential", "vacuum", "code"}
+        zero : {"fermi", "average_potential", "vacuum", "code"}
             What an energy of zero is.
         fermi_energy, energy_max : array (n_structures,) or float, optional
-            eV in that zero. Default of ``fermi_energy``: 0 for the reference "fermi", where it must be 0; otherwise
+            eV in that zero. Default of ``fermi_energy``: 0 for the zero "fermi", where it must be 0; otherwise
             not known.
         n_electrons : array (n_structures,), or dict, optional
             Valence electrons of each structure, or of each element: ``{"Si": 4}``.
@@ -185,7 +185,7 @@ class LDOSDataset:
                 f"energies must be one axis for all structures, (n_energies,); got shape {np.shape(energies)}. "
                 "Interpolate the spectra to one grid first."
             )
-        grid = EnergyGrid.from_array(real_numbers("energies", energies), reference)
+        grid = EnergyGrid.from_array(real_numbers("energies", energies), zero)
         if smearing_width is not None:
             smearing_width = check_width("smearing_width", smearing_width)
         count = len(structures)
@@ -196,7 +196,7 @@ class LDOSDataset:
             None if ldos is None else as_ldos(ldos, grid, smearing_width, structures),
             None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
             valence_electrons(n_electrons, structures),
-            fermi_levels(fermi_energy, reference, names),
+            fermi_levels(fermi_energy, zero, names),
             for_each(np.inf if energy_max is None else energy_max, count),
             names,
             ["unspecified"] * count if kinds is None else check_labels("kinds", kinds, count),
@@ -335,7 +335,7 @@ class LDOSDataset:
 
     def refer_to(
         self,
-        reference: Reference = "fermi",
+        zero: Zero = "fermi",
         low: float | None = None,
         high: float | None = None,
         *,
@@ -345,7 +345,7 @@ class LDOSDataset:
 
         Parameters
         ----------
-        reference : {"fermi", "average_potential", "vacuum", "code"}
+        zero : {"fermi", "average_potential", "vacuum", "code"}
             The new zero. Where it is the present one already, the energies are cut only.
         low, high : float, optional
             eV against the new zero. Default: from three smearing widths below the lowest energy at which a DOS
@@ -364,37 +364,37 @@ class LDOSDataset:
             ``energy_max``: the DOS is not complete there, and judging it is refused. The message names the structure
             and the largest ``high``.
         """
-        zero = self._zeros(reference, zeros)
-        grid = common_grid(self.dos, zero, self.energy_max, self.names, reference, low, high)
-        cut_only = reference == self.grid.reference and not zero.any()
+        shift = self._zeros(zero, zeros)
+        grid = common_grid(self.dos, shift, self.energy_max, self.names, zero, low, high)
+        cut_only = zero == self.grid.zero and not shift.any()
         return self._change_spectra(
-            lambda spectra: spectra.cut(grid.start, grid.stop) if cut_only else spectra.refer_to(zero, grid),
-            fermi_energy=self.fermi_energy - zero,
-            energy_max=self.energy_max - zero,
+            lambda spectra: spectra.cut(grid.start, grid.stop) if cut_only else spectra.refer_to(shift, grid),
+            fermi_energy=self.fermi_energy - shift,
+            energy_max=self.energy_max - shift,
         )
 
-    def complete_range(self, reference: Reference = "fermi", *, zeros: ArrayLike | None = None) -> tuple[float, float]:
+    def complete_range(self, zero: Zero = "fermi", *, zeros: ArrayLike | None = None) -> tuple[float, float]:
         """Lowest and highest energy (eV against that zero) at which every structure's spectrum is stored and complete.
 
         ``refer_to`` accepts ``low`` and ``high`` between them, and has the same arguments.
         """
-        zero = self._zeros(reference, zeros)
+        shift = self._zeros(zero, zeros)
         ends = np.minimum(self.grid.stop, self.energy_max)
-        return float((self.grid.start - zero).max()), float((ends - zero).min())
+        return float((self.grid.start - shift).max()), float((ends - shift).min())
 
-    def _zeros(self, reference: Reference, zeros: ArrayLike | None) -> NDArray[np.float64]:
-        check_choice("reference", reference, get_args(Reference))
+    def _zeros(self, zero: Zero, zeros: ArrayLike | None) -> NDArray[np.float64]:
+        check_choice("zero", zero, get_args(Zero))
         if zeros is not None:
             values = np.asarray(zeros, dtype=float)
             check_shape("zeros", values, (len(self),), "n_structures")
             check_finite("zeros", values)
             return values
-        if reference == self.grid.reference:
+        if zero == self.grid.zero:
             return np.zeros(len(self))
-        if reference != "fermi":
+        if zero != "fermi":
             raise ValueError(
-                f"The energies are against {self.grid.reference!r}; a dataset does not hold the energy of "
-                f"{reference!r} in it. Pass zeros=..., eV, one for each structure."
+                f"The energies are against {self.grid.zero!r}; a dataset does not hold the energy of "
+                f"{zero!r} in it. Pass zeros=..., eV, one for each structure."
             )
         if np.isnan(self.fermi_energy).any():
             name = self.names[int(np.argmax(np.isnan(self.fermi_energy)))]

@@ -20,7 +20,7 @@ def to_ase(dataset: LDOSDataset) -> list[Atoms]:
     """Give copies of the structures that carry their spectra.
 
     ``atoms.arrays["ldos"]`` (n_atoms, n_energies), states/eV/atom, where known; in ``atoms.info``: ``energies`` (eV)
-    and ``reference``, ``dos`` (n_energies,) in states/eV, ``n_electrons``, ``fermi_energy``, ``energy_max``,
+    and ``zero``, ``dos`` (n_energies,) in states/eV, ``n_electrons``, ``fermi_energy``, ``energy_max``,
     ``name``, ``kind`` and ``group``.
     """
     result = []
@@ -41,7 +41,7 @@ def _facts(dataset: LDOSDataset, index: int) -> dict[str, Any]:
         "n_electrons": float(dataset.n_electrons[index]),
         "fermi_energy": float(dataset.fermi_energy[index]),
         "energy_max": float(dataset.energy_max[index]),
-        "reference": dataset.grid.reference,
+        "zero": dataset.grid.zero,
         "energies": dataset.grid.energies,
         "dos": np.array(to_numpy(dataset.dos.values[index])),
     }
@@ -71,7 +71,7 @@ def to_xarray(dataset: LDOSDataset) -> Dataset:
     if dataset.projected_dos is not None:
         variables["projected_dos"] = (("structure", "energy"), to_numpy(dataset.projected_dos.values), density)
     coordinates = {
-        "energy": ("energy", dataset.grid.energies, {"units": "eV", "reference": dataset.grid.reference}),
+        "energy": ("energy", dataset.grid.energies, {"units": "eV", "zero": dataset.grid.zero}),
         "structure": dataset.names,
         "kind": ("structure", dataset.kinds),
         "group": ("structure", dataset.groups),

@@ -2,7 +2,7 @@
 
 The flat fields ``numbers`` and ``positions`` hold the atoms of all structures one after another; structure s has
 rows ``offsets[s]`` to ``offsets[s + 1]`` of them and of ``ldos``. Energies are eV in the zero that the attribute
-``grid_reference`` states, lengths angstrom, densities states/eV and both spins. Reading runs no code of the file.
+``grid_zero`` states, lengths angstrom, densities states/eV and both spins. Reading runs no code of the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS
 
 FORMAT = "ldosml dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
@@ -107,7 +107,7 @@ def _write_attributes(file: h5py.File, dataset: LDOSDataset) -> None:
     file.attrs["grid_start"] = grid.start
     file.attrs["grid_step"] = grid.step
     file.attrs["grid_size"] = grid.size
-    file.attrs["grid_reference"] = grid.reference
+    file.attrs["grid_zero"] = grid.zero
     file.attrs["smearing_width"] = np.nan if dataset.smearing_width is None else dataset.smearing_width
     file.attrs["provenance"] = json.dumps(dataset.provenance)
     file.attrs["label_noise"] = json.dumps(dataset.label_noise)
@@ -184,7 +184,7 @@ _GRID: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("start", _finite),
     ("step", _finite),
     ("size", int),
-    ("reference", str),
+    ("zero", str),
 )
 
 

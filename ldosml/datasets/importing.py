@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml._validation import check_choice
 from ldosml.datasets._arrays import real_numbers
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 
 ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max")
@@ -39,7 +39,7 @@ def import_dataset(
     structures: PathLike,
     arrays: PathLike | Mapping[str, PathLike],
     *,
-    reference: Reference = "fermi",
+    zero: Zero = "fermi",
     n_electrons: ArrayLike | Mapping[str, float] | None = None,
     fermi_energy: ArrayLike | None = None,
     energy_max: ArrayLike | None = None,
@@ -59,7 +59,7 @@ def import_dataset(
         An .npz file with ``energies`` (n_energies,) and ``ldos`` (n_environments, n_energies) or ``dos``
         (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``; or one
         file for each such name. Units as in ``LDOSDataset.from_arrays``.
-    reference, n_electrons, fermi_energy, energy_max, smearing_width, provenance
+    zero, n_electrons, fermi_energy, energy_max, smearing_width, provenance
         As for ``LDOSDataset.from_arrays``; where given, they take the place of what the files hold.
     kind_key, group_key : str, optional
         Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
@@ -84,7 +84,7 @@ def import_dataset(
         frames,
         fields.pop("energies"),
         **fields,
-        reference=reference,
+        zero=zero,
         smearing_width=smearing_width,
         names=_names(frames, Path(structures)) if names is None else names,
         kinds=None if kind_key is None else _labels(frames, kind_key),
@@ -157,7 +157,7 @@ def read_spectra(path: PathLike) -> Spectra:
     """Read the spectra of an .npz file that has no structures beside it, such as ``ldosml predict`` writes.
 
     It holds ``energies`` (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms``
-    (n_structures,), or ``dos`` (n_structures, n_energies) or (n_energies,), or both; perhaps ``reference`` (the zero of
+    (n_structures,), or ``dos`` (n_structures, n_energies) or (n_energies,), or both; perhaps ``zero`` (the zero of
     energy, "code" where it is not told), ``smearing_width`` (eV), ``n_atoms``, ``numbers``, ``n_electrons`` and
     ``energy_max``, at the lowest of which all are cut.
 
@@ -166,9 +166,9 @@ def read_spectra(path: PathLike) -> Spectra:
     found = read_arrays(path)
     with _opened(Path(path)) as file:
         extra = {name: _numeric(f"{name!r} in {path}", file, name) for name in _SPECTRA_EXTRA if name in file}
-        reference = str(file["reference"]) if "reference" in file else "code"
-    check_choice(f"'reference' in {path}", reference, get_args(Reference))
-    grid = EnergyGrid.from_array(found["energies"], reference=cast(Reference, reference))
+        zero = str(file["zero"]) if "zero" in file else "code"
+    check_choice(f"'zero' in {path}", zero, get_args(Zero))
+    grid = EnergyGrid.from_array(found["energies"], zero=cast(Zero, zero))
     said = np.ravel(extra.get("smearing_width", np.nan))
     if said.size != 1 or said[0] < 0:
         raise ValueError(f"'smearing_width' in {path} must be one number, not negative; got {said}.")

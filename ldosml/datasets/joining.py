@@ -10,7 +10,7 @@ import numpy as np
 from ldosml._array import to_numpy
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.matching import make_alike
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
@@ -41,7 +41,7 @@ def join(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
 def join_alike(
     datasets: Sequence[LDOSDataset],
     smearing_width: float | None = None,
-    reference: Reference | None = None,
+    zero: Zero | None = None,
     labels: Sequence[str] | None = None,
 ) -> LDOSDataset:
     """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
@@ -58,14 +58,12 @@ def join_alike(
     >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
     0.5
     """
-    return join(make_alike(datasets, smearing_width, reference, labels))
+    return join(make_alike(datasets, smearing_width, zero, labels))
 
 
 def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
-    if first.grid.reference != other.grid.reference:
-        raise ValueError(
-            f"reference differs: {first.grid.reference!r} and {other.grid.reference!r}. Bring both to one by refer_to."
-        )
+    if first.grid.zero != other.grid.zero:
+        raise ValueError(f"zero differs: {first.grid.zero!r} and {other.grid.zero!r}. Bring both to one by refer_to.")
     if not first.grid.matches(other.grid):
         raise ValueError(f"grid differs: {first.grid}, and {other.grid}. Cut or resample one of them.")
     widths = [data.smearing_width for data in (first, other)]

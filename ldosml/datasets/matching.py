@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml.datasets.alignment import onsets
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
@@ -24,7 +24,7 @@ Spectra = TypeVar("Spectra", LDOS, DOS)
 def make_alike(
     datasets: Sequence[LDOSDataset],
     smearing_width: float | None = None,
-    reference: Reference | None = None,
+    zero: Zero | None = None,
     labels: Sequence[str] | None = None,
 ) -> list[LDOSDataset]:
     """Give the datasets with one smearing, one zero of energy and one grid, where nothing is lost by that.
@@ -38,7 +38,7 @@ def make_alike(
     datasets : sequence of LDOSDataset
     smearing_width : float, optional
         eV, at least the widest. Default: the widest.
-    reference : {"fermi", "average_potential", "vacuum", "code"}, optional
+    zero : {"fermi", "average_potential", "vacuum", "code"}, optional
         The zero. Default: theirs where they share one, otherwise "fermi".
     labels : sequence of str, optional
         What to call them in messages. Default: "dataset 1" and so on.
@@ -53,9 +53,9 @@ def make_alike(
         raise ValueError("datasets is empty; pass at least one.")
     names = [f"dataset {number + 1}" for number in range(len(datasets))] if labels is None else list(labels)
     smeared = _smeared_alike(datasets, smearing_width, names)
-    zero = _common_reference(smeared, reference)
+    zero = _common_zero(smeared, zero)
     first = smeared[0].grid
-    if first.reference == zero and all(first.matches(data.grid) for data in smeared):
+    if first.zero == zero and all(first.matches(data.grid) for data in smeared):
         return smeared
     zeros = [_zeros(data, zero, name) for data, name in zip(smeared, names, strict=True)]
     low, high = _common_range(smeared, zeros, zero, names)
@@ -85,59 +85,59 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
     return smeared
 
 
-def _common_reference(datasets: Sequence[LDOSDataset], asked: Reference | None) -> Reference:
-    present = {data.grid.reference for data in datasets}
+def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
+    present = {data.grid.zero for data in datasets}
     if asked is not None:
         return asked
     return present.pop() if len(present) == 1 else "fermi"
 
 
-def _zeros(data: LDOSDataset, reference: Reference, name: str) -> NDArray[np.float64]:
+def _zeros(data: LDOSDataset, zero: Zero, name: str) -> NDArray[np.float64]:
     """Energy of the new zero of each structure, (n_structures,), eV in the present one."""
-    if data.grid.reference == reference:
+    if data.grid.zero == zero:
         return np.zeros(len(data))
     unknown = np.isnan(data.fermi_energy)
-    if reference == "fermi" and not unknown.any():
+    if zero == "fermi" and not unknown.any():
         return data.fermi_energy
     lacking = (
         f"the Fermi energy of its structure {data.names[int(np.argmax(unknown))]!r} is not known"
-        if reference == "fermi"
-        else f"it does not hold the energy of {reference!r}"
+        if zero == "fermi"
+        else f"it does not hold the energy of {zero!r}"
     )
     raise ValueError(
-        f"The energies of {name} are against {data.grid.reference!r} and cannot be moved to {reference!r}: {lacking}. "
+        f"The energies of {name} are against {data.grid.zero!r} and cannot be moved to {zero!r}: {lacking}. "
         "Move it there with refer_to(zeros=...), or leave it out."
     )
 
 
 def _common_range(
-    datasets: Sequence[LDOSDataset], zeros: Sequence[NDArray[np.float64]], reference: Reference, names: Sequence[str]
+    datasets: Sequence[LDOSDataset], zeros: Sequence[NDArray[np.float64]], zero: Zero, names: Sequence[str]
 ) -> tuple[float, float]:
     """Lowest and highest energy (eV against the zero) that all have and up to which all are complete."""
-    ranges = [data.complete_range(reference) for data in datasets]
+    ranges = [data.complete_range(zero) for data in datasets]
     low, high = max(start for start, _ in ranges), min(stop for _, stop in ranges)
     if high - low < max(data.grid.step for data in datasets):
         each = "; ".join(f"{name}, {start:g} to {stop:g}" for name, (start, stop) in zip(names, ranges, strict=True))
-        raise ValueError(f"The datasets share no energies (eV, zero: {reference}): {each}. Leave out what ends early.")
+        raise ValueError(f"The datasets share no energies (eV, zero: {zero}): {each}. Leave out what ends early.")
     late = names[[start for start, _ in ranges].index(low)]
     for data, own, name in zip(datasets, zeros, names, strict=True):
         first = onsets(data.dos) - own
         if low > first.min() + data.grid.step:
             raise ValueError(
-                f"The energies of {late} begin at {low:g} eV (zero: {reference}), above the first states of structure "
+                f"The energies of {late} begin at {low:g} eV (zero: {zero}), above the first states of structure "
                 f"{data.names[int(np.argmin(first))]!r} of {name} at {first.min():g} eV, which would be lost. Leave "
                 f"one out, or cut such states off first: refer_to(low={low:g})."
             )
     return low, high
 
 
-def _common_grid(datasets: Sequence[LDOSDataset], reference: Reference, low: float, high: float) -> EnergyGrid:
+def _common_grid(datasets: Sequence[LDOSDataset], zero: Zero, low: float, high: float) -> EnergyGrid:
     """The coarsest step between ``low`` and ``high``: where one stands already, otherwise at multiples of it."""
     step = max(data.grid.step for data in datasets)
     for data in datasets:
-        if data.grid.reference == reference and data.grid.step > step * (1 - 1e-6):
+        if data.grid.zero == zero and data.grid.step > step * (1 - 1e-6):
             return data.grid.cut(low, high)
-    return EnergyGrid.from_range(round(float(np.ceil(low / step - 1e-7)) * step, 10), high, step, reference)
+    return EnergyGrid.from_range(round(float(np.ceil(low / step - 1e-7)) * step, 10), high, step, zero)
 
 
 def _within(grid: EnergyGrid) -> tuple[float, float]:
@@ -147,11 +147,11 @@ def _within(grid: EnergyGrid) -> tuple[float, float]:
 
 def _stands_on(grid: EnergyGrid, other: EnergyGrid) -> bool:
     """Tell whether a grid of the same zero holds the energies of the other, and no others between them."""
-    return grid.reference == other.reference and grid.cut(*_within(other)).matches(other)
+    return grid.zero == other.zero and grid.cut(*_within(other)).matches(other)
 
 
 def _require_resolution(data: LDOSDataset, grid: EnergyGrid, name: str) -> None:
-    moved = data.grid.reference != grid.reference and abs(data.grid.step - grid.step) < 1e-6 * grid.step
+    moved = data.grid.zero != grid.zero and abs(data.grid.step - grid.step) < 1e-6 * grid.step
     width = data.smearing_width
     if moved or _stands_on(data.grid, grid) or (width or 0.0) * (1 + 1e-6) >= _STEPS_A_WIDTH * grid.step:
         return
@@ -165,7 +165,7 @@ def _require_resolution(data: LDOSDataset, grid: EnergyGrid, name: str) -> None:
 
 def _moved(data: LDOSDataset, zeros: NDArray[np.float64], grid: EnergyGrid) -> LDOSDataset:
     def change(spectra: Spectra) -> Spectra:
-        if data.grid.reference != grid.reference:
+        if data.grid.zero != grid.zero:
             return spectra.refer_to(zeros, grid)
         return spectra.cut(*_within(grid)) if _stands_on(data.grid, grid) else spectra.resample(grid)
 

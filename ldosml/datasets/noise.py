@@ -34,7 +34,7 @@ def label_noise_at(
     grid : EnergyGrid, optional
         Energies that are judged.
     sigma : mapping of str to float, optional
-        Standard deviation of the reference at these energies, states/eV/atom, of "ldos", "dos" and, where wanted,
+        Standard deviation of the true at these energies, states/eV/atom, of "ldos", "dos" and, where wanted,
         "ldos Si" and so on.
 
     Returns
@@ -72,7 +72,7 @@ def label_noise_at(
         stated = {
             key: _rms(by_energy, key, grid) / deviation
             for key, deviation in sigma.items()
-            if key in by_energy and deviation > 0 and grid.reference == "fermi"
+            if key in by_energy and deviation > 0 and grid.zero == "fermi"
         }
     at_width = {key: interpolated(width, widths, values) for key, values in stated.items()}
     return {key: round(value, 12) for key, value in at_width.items() if np.isfinite(value)}

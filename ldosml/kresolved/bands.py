@@ -212,7 +212,7 @@ class CrystalBands:
 
 
 def _check_bins(grid: EnergyGrid) -> None:
-    if grid.reference != "fermi":
+    if grid.zero != "fermi":
         raise ValueError(f"Bins must have the Fermi level at zero; got {grid}.")
 
 

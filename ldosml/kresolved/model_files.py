@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from ldosml.energy import EnergyGrid
 
 FORMAT = "ldosml neural model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Of checkpoints, too."""
 
 # What reading a damaged header or specification may raise.

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape
-from ldosml.energy import EnergyGrid, Reference
+from ldosml.energy import EnergyGrid, Zero
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ Labels = Literal["presence", "soft", "counts"]
 to within a width; how many lie in it."""
 
 
-def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, reference: Reference = "fermi") -> EnergyGrid:
+def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, zero: Zero = "fermi") -> EnergyGrid:
     """Centres of ``n_bins`` equal bins over zero +- ``half_width`` (eV).
 
     Examples
@@ -38,7 +38,7 @@ def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, reference:
     if n_bins < 2 or int(n_bins) != n_bins:
         raise ValueError(f"n_bins must be a whole number, at least 2; got {n_bins}.")
     step = 2 * half_width / n_bins
-    return EnergyGrid(-half_width + step / 2, step, int(n_bins), reference)
+    return EnergyGrid(-half_width + step / 2, step, int(n_bins), zero)
 
 
 def label_bins(eigenvalues: ArrayLike, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:

@@ -1,4 +1,4 @@
-"""Figures of predicted spectra, and of what follows from them, beside their reference.
+"""Figures of predicted spectra, and of what follows from them, beside their true.
 
 Functions that draw into axes take them as ``ax``; those that make a whole figure return a
 ``matplotlib.figure.Figure``, made without pyplot, so that nothing is shown, kept or left open. In a notebook the

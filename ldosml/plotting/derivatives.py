@@ -89,7 +89,7 @@ def _check(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> 
         raise ValueError("A figure of derivatives needs an evaluation and a structure at least.")
     first = next(iter(evaluations.values()))
     if _DFT in evaluations:
-        raise ValueError(f"The reference is called {_DFT!r}; give the evaluation of that name another one.")
+        raise ValueError(f"The true is called {_DFT!r}; give the evaluation of that name another one.")
     for name, other in evaluations.items():
         if other.names != first.names:
             raise ValueError(f"The evaluation {name!r} is of other structures than the first one.")
@@ -104,9 +104,9 @@ def _cut(dos: DOS, low: float | None, high: float | None) -> DOS:
     return dos.cut(-np.inf if low is None else low, np.inf if high is None else high)
 
 
-def _losses(reference: Floats, predicted: Floats) -> Floats:
+def _losses(true: Floats, predicted: Floats) -> Floats:
     """L/sigma of each structure, (n_structures,), sigma that of the set."""
-    losses: Floats = np.sqrt(((predicted - reference) ** 2).mean(axis=1)) / reference.std()
+    losses: Floats = np.sqrt(((predicted - true) ** 2).mean(axis=1)) / true.std()
     return losses
 
 
@@ -120,7 +120,7 @@ def _draw_row(axes: Sequence[Axes], structures: Sequence[int], curves: Mapping[s
             else:
                 color, style = _COLORS[number % len(_COLORS) - 1], _STYLES[number % len(_STYLES) - 1]
                 ax.plot(energies, values, style, color=color, linewidth=1.0, label=name)
-        mark_fermi_level(ax, energies, dos.grid.reference)
-        finish_energy_axis(ax, energies, dos.grid.reference)
+        mark_fermi_level(ax, energies, dos.grid.zero)
+        finish_energy_axis(ax, energies, dos.grid.zero)
         ax.set_ylabel(quantity, fontsize=FONT)
         ax.label_outer()

@@ -43,11 +43,11 @@ def representatives_figure(evaluation: Evaluation) -> Figure:
     """The worst, median and best prediction: LDOS of atoms above, DOS per atom of structures below.
 
     Arranged as figure 6 of Aryanpour and Sadeghi (2025). Rows are ranked by L/sigma over their own energies, sigma
-    that of the whole set; atoms are counted from 0. Panels of one row share both axes. Without a reference LDOS there
+    that of the whole set; atoms are counted from 0. Panels of one row share both axes. Without a true LDOS there
     is only the lower row.
     """
     drawn = [_draw_structures]
-    if evaluation.reference is not None:
+    if evaluation.true is not None:
         drawn.insert(0, _draw_environments)
     figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 2.0 * len(drawn)), layout="constrained")
     axes = figure.subplots(len(drawn), 3, sharex=True, sharey="row", squeeze=False)
@@ -61,7 +61,7 @@ def representatives_figure(evaluation: Evaluation) -> Figure:
 
 
 def parity_figure(evaluation: Evaluation) -> Figure:
-    """Predicted against reference values: LDOS of all atoms and energies, DOS per atom of all structures and energies.
+    """Predicted against true values: LDOS of all atoms and energies, DOS per atom of all structures and energies.
 
     Colours count the values, on a logarithmic scale; on the diagonal a prediction is exact. Below, the errors are
     counted, on a logarithmic scale too.
@@ -69,15 +69,15 @@ def parity_figure(evaluation: Evaluation) -> Figure:
     losses, values = evaluation.losses(), _values(evaluation)
     figure = Figure(figsize=(PAGE_WIDTH * len(values) / 2, 4.7), layout="constrained")
     upper, lower = figure.subplots(2, len(values), height_ratios=(3, 1), squeeze=False)
-    for ax, below, (key, (reference, predicted)) in zip(upper, lower, values.items(), strict=True):
-        draw_counts(ax, reference, predicted, _UNIT)
+    for ax, below, (key, (true, predicted)) in zip(upper, lower, values.items(), strict=True):
+        draw_counts(ax, true, predicted, _UNIT)
         ax.set_title(f"{NAMES[key]}, L/σ = {losses[f'{key}_normalized_loss']:.3f}", fontsize=FONT)
-        draw_error_counts(below, predicted - reference, _UNIT)
+        draw_error_counts(below, predicted - true, _UNIT)
     return figure
 
 
 def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, float] | None = None) -> Figure:
-    """Root mean square error at each energy beside the standard deviation of the reference at that energy.
+    """Root mean square error at each energy beside the standard deviation of the true spectra at that energy.
 
     The deviation is what predicting the mean spectrum would miss by: where both curves meet, nothing was learned. The
     panel of the LDOS averages over atoms, that of the DOS over structures, whose DOS per atom is compared.
@@ -92,10 +92,10 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
     grid, values = evaluation.predicted.grid, _values(evaluation)
     figure = Figure(figsize=(PAGE_WIDTH, 0.4 + 2.0 * len(values)), layout="constrained")
     axes = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, (key, (reference, predicted)) in zip(axes, values.items(), strict=True):
-        _draw_errors(ax, grid.energies, reference, predicted, (label_noise or {}).get(key))
-        mark_fermi_level(ax, grid.energies, grid.reference)
-        finish_energy_axis(ax, grid.energies, grid.reference)
+    for ax, (key, (true, predicted)) in zip(axes, values.items(), strict=True):
+        _draw_errors(ax, grid.energies, true, predicted, (label_noise or {}).get(key))
+        mark_fermi_level(ax, grid.energies, grid.zero)
+        finish_energy_axis(ax, grid.energies, grid.zero)
         ax.set_ylabel(LDOS_LABEL if key == "ldos" else DOS_LABEL, fontsize=FONT)
         ax.label_outer()
     handles, labels = axes[0].get_legend_handles_labels()
@@ -104,7 +104,7 @@ def loss_by_energy_figure(evaluation: Evaluation, label_noise: Mapping[str, floa
 
 
 def _values(evaluation: Evaluation) -> dict[Spectrum, list[NDArray[np.float64]]]:
-    """Reference and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
+    """True and predicted values of the LDOS and of the DOS per atom, (n_rows, n_energies), states/eV/atom."""
     return {
         key: [to_numpy(s.per_atom() if isinstance(s, DOS) else s.values) for s in pair]
         for key, pair in evaluation.compared().items()
@@ -112,9 +112,9 @@ def _values(evaluation: Evaluation) -> dict[Spectrum, list[NDArray[np.float64]]]
 
 
 def _draw_environments(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
-    reference, predicted = evaluation.reference, evaluation.predicted
-    assert reference is not None  # or representatives_figure would not draw them
-    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
+    true, predicted = evaluation.true, evaluation.predicted
+    assert true is not None  # or representatives_figure would not draw them
+    losses = to_numpy(metrics.normalized_loss(true, predicted, per="environment"))
     for ax, (rank, row) in zip(axes, representatives(losses).items(), strict=True):
         draw_environment(ax, evaluation, row, f"{rank}: L/σ = {losses[row]:.3f}")
 
@@ -128,14 +128,14 @@ def _draw_structures(axes: NDArray[np.object_], evaluation: Evaluation) -> None:
 def _draw_errors(
     ax: Axes,
     energies: NDArray[np.float64],
-    reference: NDArray[np.float64],
+    true: NDArray[np.float64],
     predicted: NDArray[np.float64],
     noise: float | None,
 ) -> None:
-    error = np.sqrt(np.mean((predicted - reference) ** 2, axis=0))
-    ax.plot(energies, reference.std(axis=0), "--", color=BLUE, linewidth=1.2, label="standard deviation of DFT")
+    error = np.sqrt(np.mean((predicted - true) ** 2, axis=0))
+    ax.plot(energies, true.std(axis=0), "--", color=BLUE, linewidth=1.2, label="standard deviation of DFT")
     ax.plot(energies, error, "-", color=VERMILLION, linewidth=1.2, label="root mean square error")
     if noise is not None:
-        level = noise * float(reference.std())
+        level = noise * float(true.std())
         ax.axhline(level, color=GREEN, linestyle="-.", linewidth=1.2, label="label noise, averaged over energies")
     ax.set_ylim(bottom=0)

@@ -9,11 +9,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 
 LDOS_LABEL = "LDOS (states/eV/atom)"
 DOS_LABEL = "DOS (states/eV/atom)"
-ENERGY_LABELS: dict[Reference, str] = {
+ENERGY_LABELS: dict[Zero, str] = {
     "fermi": r"energy $- \, E_\mathrm{F}$ (eV)",
     "average_potential": "energy - average potential (eV)",
     "vacuum": "energy - vacuum level (eV)",

@@ -85,7 +85,7 @@ def plot_band_image(
         _draw_bands(ax, x, np.asarray(bands, dtype=np.float64), bands_label)
     _name_corners(ax, path)
     _finish_energies(ax, max(low, edges[0]), min(high, edges[-1]))
-    ax.set_ylabel(ENERGY_LABELS[grid.reference], fontsize=FONT)
+    ax.set_ylabel(ENERGY_LABELS[grid.zero], fontsize=FONT)
     return image
 
 
@@ -117,8 +117,8 @@ def dos_figure(dos: DOS) -> Figure:
     ax = figure.subplots()
     ax.fill_between(dos.energies, values[0], color=VERMILLION, alpha=0.2, linewidth=0)
     ax.plot(dos.energies, values[0], color=VERMILLION, linewidth=1.2, label="predicted")
-    mark_fermi_level(ax, to_numpy(dos.energies), dos.grid.reference)
-    finish_energy_axis(ax, to_numpy(dos.energies), dos.grid.reference)
+    mark_fermi_level(ax, to_numpy(dos.energies), dos.grid.zero)
+    finish_energy_axis(ax, to_numpy(dos.energies), dos.grid.zero)
     ax.set_ylim(bottom=0)
     ax.set_ylabel(DOS_LABEL, fontsize=FONT)
     ax.legend(frameon=False, fontsize=SMALL_FONT)

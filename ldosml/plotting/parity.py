@@ -1,4 +1,4 @@
-"""Panels of predicted against reference values, whatever they are values of."""
+"""Panels of predicted against true values, whatever they are values of."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ldosml.plotting.style import BLUE, FONT, SMALL_FONT, VERMILLION
 
 
 def draw_counts(
-    ax: Axes, reference: NDArray[np.float64], predicted: NDArray[np.float64], unit: str, *, bins: int = 120
+    ax: Axes, true: NDArray[np.float64], predicted: NDArray[np.float64], unit: str, *, bins: int = 120
 ) -> None:
     """Count values (of any shape, the same for both) on a square of bins, on a logarithmic scale of colours."""
-    low, high = _limits(reference, predicted)
+    low, high = _limits(true, predicted)
     edges = np.linspace(low, high, bins + 1)
-    counts, _, _ = np.histogram2d(reference.ravel(), predicted.ravel(), bins=(edges, edges))
+    counts, _, _ = np.histogram2d(true.ravel(), predicted.ravel(), bins=(edges, edges))
     norm = LogNorm(vmin=1, vmax=max(counts.max(), 10))
     mesh = ax.pcolormesh(edges, edges, np.ma.masked_equal(counts.T, 0), cmap="cividis", norm=norm, rasterized=True)
     # Beside the axes by construction: a square axes shrinks within its place, and a colorbar of that place would not.
@@ -27,12 +27,12 @@ def draw_counts(
     _finish(ax, low, high, unit)
 
 
-def draw_points(ax: Axes, reference: NDArray[np.float64], predicted: NDArray[np.float64], unit: str) -> None:
+def draw_points(ax: Axes, true: NDArray[np.float64], predicted: NDArray[np.float64], unit: str) -> None:
     """Draw one point a value (n_values,); the more there are, the smaller and fainter they are."""
-    crowd = min(1.0, len(reference) / 1000)
+    crowd = min(1.0, len(true) / 1000)
     size, opacity = 18 - 13 * crowd, 0.75 - 0.35 * crowd
-    ax.scatter(reference, predicted, s=size, alpha=opacity, color=BLUE, linewidths=0, rasterized=True, zorder=3)
-    low, high = _limits(reference, predicted)
+    ax.scatter(true, predicted, s=size, alpha=opacity, color=BLUE, linewidths=0, rasterized=True, zorder=3)
+    low, high = _limits(true, predicted)
     margin = 0.05 * (high - low)
     _finish(ax, low - margin, high + margin, unit)
 
@@ -51,9 +51,9 @@ def draw_error_counts(ax: Axes, errors: NDArray[np.float64], unit: str, *, bins:
     ax.tick_params(labelsize=SMALL_FONT)
 
 
-def _limits(reference: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[float, float]:
+def _limits(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[float, float]:
     """The least and the largest value of both; some way apart, even where all are the same."""
-    low, high = (float(pick([pick(reference), pick(predicted)])) for pick in (np.min, np.max))
+    low, high = (float(pick([pick(true), pick(predicted)])) for pick in (np.min, np.max))
     return (low, high) if high > low else (low - (abs(low) or 1.0) / 10, low + (abs(low) or 1.0) / 10)
 
 

@@ -1,4 +1,4 @@
-"""Figures of properties derived from predicted spectra beside those from the reference."""
+"""Figures of properties derived from predicted spectra beside those from the true spectra."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_BAR = 1.5  # L/sigma; what is worse is told by the number beside the ba
 
 
 def property_parity_figure(comparisons: Sequence[Comparison]) -> Figure:
-    """Predicted against reference values, a panel for each property; below each, how often each error occurs.
+    """Predicted against true values, a panel for each property; below each, how often each error occurs.
 
     Arranged as figure 2 of Aryanpour and Sadeghi (2025). A point is a structure, and on the diagonal a prediction is
     exact. Spectra, with a value at each photon energy, are counted instead, on a logarithmic scale of colours. Values
@@ -33,7 +33,7 @@ def property_parity_figure(comparisons: Sequence[Comparison]) -> Figure:
     Raises
     ------
     ValueError
-        When there are none, or one has no value that both the reference and the prediction know.
+        When there are none, or one has no value that the true and the predicted spectra both know.
     """
     _check_values(comparisons)
     columns = 2 if len(comparisons) == 4 else min(3, len(comparisons))
@@ -56,7 +56,7 @@ def property_losses_figure(
     others: Sequence[Comparison] | None = None,
     labels: tuple[str, str] = ("learned from LDOS", "learned from DOS"),
 ) -> Figure:
-    """L/sigma of each property as a bar: 0 is perfect, 1 (the line) is what the mean of the reference achieves.
+    """L/sigma of each property as a bar: 0 is perfect, 1 (the line) is what the mean of the true values achieves.
 
     Arranged as figure 4 of Aryanpour and Sadeghi (2025).
 
@@ -97,25 +97,25 @@ def _check_values(comparisons: Sequence[Comparison]) -> None:
         raise ValueError("There is nothing to draw: no comparisons were given.")
     for comparison in comparisons:
         if not _known(comparison).any():
-            raise ValueError(f"No structure has a {comparison.name} both in the reference and in the prediction.")
+            raise ValueError(f"No structure has a {comparison.name} in both the true and the predicted spectra.")
 
 
 def _known(comparison: Comparison) -> NDArray[np.bool_]:
-    return np.isfinite(comparison.reference) & np.isfinite(comparison.predicted)
+    return np.isfinite(comparison.true) & np.isfinite(comparison.predicted)
 
 
 def _draw_parity(upper: Axes, lower: Axes, comparison: Comparison) -> None:
-    known, spectra = _known(comparison), comparison.reference.ndim > 1
-    pair = comparison.reference[known], comparison.predicted[known]
+    known, spectra = _known(comparison), comparison.true.ndim > 1
+    pair = comparison.true[known], comparison.predicted[known]
     exponent = power_of_ten(*pair)
-    reference, predicted = (values / 10.0**exponent for values in pair)
+    true, predicted = (values / 10.0**exponent for values in pair)
     unit = unit_text(comparison.unit, exponent) or "number"
     if spectra:
-        draw_counts(upper, reference, predicted, unit, bins=60)
+        draw_counts(upper, true, predicted, unit, bins=60)
     else:
-        draw_points(upper, reference, predicted, unit)
-    bins = 31 if spectra else int(np.clip(2 * np.sqrt(reference.size), 11, 41)) // 2 * 2 + 1  # odd: one around zero
-    draw_error_counts(lower, predicted - reference, unit, bins=bins, log=spectra)
+        draw_points(upper, true, predicted, unit)
+    bins = 31 if spectra else int(np.clip(2 * np.sqrt(true.size), 11, 41)) // 2 * 2 + 1  # odd: one around zero
+    draw_error_counts(lower, predicted - true, unit, bins=bins, log=spectra)
     name = property_name(comparison.name, comparison.temperature)
     upper.set_title(f"{name}\nL/σ {_loss_text(comparison.normalized_loss)}", fontsize=FONT)
     _fit_labels(upper, lower, unit)
@@ -158,4 +158,4 @@ def _write_loss(ax: Axes, loss: float, place: float, end: float) -> None:
     elif np.isfinite(loss):
         ax.text(loss, place, f" {loss:.3f}", va="center", fontsize=SMALL_FONT)
     else:
-        ax.text(0, place, " not known: all reference values are the same", va="center", fontsize=SMALL_FONT)
+        ax.text(0, place, " not known: all true values are the same", va="center", fontsize=SMALL_FONT)

@@ -52,10 +52,10 @@ def plot_log_loss(ax: Axes, grid: EnergyGrid, losses: Mapping[str, Floats]) -> N
     for i, (name, (color, _)) in enumerate(looks(losses).items()):
         line = _LINES[i % len(_LINES)]
         ax.plot(grid.energies, losses[name], color=color, linestyle=line, linewidth=1, label=name)
-    mark_fermi_level(ax, grid.energies, grid.reference)
+    mark_fermi_level(ax, grid.energies, grid.zero)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("log loss of a bin", fontsize=FONT)
-    finish_energy_axis(ax, grid.energies, grid.reference)
+    finish_energy_axis(ax, grid.energies, grid.zero)
     ax.legend(fontsize=SMALL_FONT, frameon=False)
 
 

@@ -28,7 +28,7 @@ def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float
     structure : int
         Its place in the evaluation, from 0.
     levels : (float, float), optional
-        Chemical potentials of the reference and of the predicted DOS, eV on the energies of the evaluation; they are
+        Chemical potentials of the true and of the predicted DOS, eV on the energies of the evaluation; they are
         marked in place of the Fermi level. One that is NaN or beyond these energies is left out.
 
     Raises
@@ -39,7 +39,7 @@ def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float
     count = evaluation.predicted.n_structures
     if not 0 <= structure < count:
         raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure}.")
-    drawn = [_draw_total] if evaluation.reference is None else [_draw_total, _draw_worst_atom]
+    drawn = [_draw_total] if evaluation.true is None else [_draw_total, _draw_worst_atom]
     figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.8 * len(drawn)), layout="constrained")
     axes = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
     for ax, draw in zip(axes, drawn, strict=True):
@@ -54,28 +54,28 @@ def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float
 
 
 def _draw_total(ax: Axes, evaluation: Evaluation, structure: int) -> None:
-    reference, predicted = evaluation.dos()
-    loss = to_numpy(metrics.normalized_loss(reference, predicted, per="structure"))[structure]
-    curves = (to_numpy(dos.per_atom())[structure] for dos in (reference, predicted))
-    title, zero = f"{short(evaluation.names[structure], _LONGEST_NAME)}: L/σ = {loss:.3f}", reference.grid.reference
-    draw_spectrum(ax, reference.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
+    true, predicted = evaluation.dos()
+    loss = to_numpy(metrics.normalized_loss(true, predicted, per="structure"))[structure]
+    curves = (to_numpy(dos.per_atom())[structure] for dos in (true, predicted))
+    title, zero = f"{short(evaluation.names[structure], _LONGEST_NAME)}: L/σ = {loss:.3f}", true.grid.zero
+    draw_spectrum(ax, true.energies, *curves, zero=zero, quantity=DOS_LABEL, title=title)
 
 
 def _draw_worst_atom(ax: Axes, evaluation: Evaluation, structure: int) -> None:
-    reference, predicted = evaluation.reference, evaluation.predicted
-    assert reference is not None  # or structure_figure would not draw it
-    losses = to_numpy(metrics.normalized_loss(reference, predicted, per="environment"))
-    rows = reference.rows(structure)
+    true, predicted = evaluation.true, evaluation.predicted
+    assert true is not None  # or structure_figure would not draw it
+    losses = to_numpy(metrics.normalized_loss(true, predicted, per="environment"))
+    rows = true.rows(structure)
     worst = rows.start + int(np.argmax(losses[rows]))
-    title, zero = f"its worst atom, {atom_name(evaluation, worst)}: L/σ = {losses[worst]:.3f}", reference.grid.reference
-    curves = (spectra.values[worst, :] for spectra in (reference, predicted))
-    draw_spectrum(ax, reference.energies, *curves, zero=zero, quantity=LDOS_LABEL, title=title)
+    title, zero = f"its worst atom, {atom_name(evaluation, worst)}: L/σ = {losses[worst]:.3f}", true.grid.zero
+    curves = (spectra.values[worst, :] for spectra in (true, predicted))
+    draw_spectrum(ax, true.energies, *curves, zero=zero, quantity=LDOS_LABEL, title=title)
 
 
 def _mark_levels(ax: Axes, evaluation: Evaluation, levels: tuple[float, float] | None) -> None:
     grid = evaluation.predicted.grid
     if levels is None:
-        mark_fermi_level(ax, grid.energies, grid.reference)
+        mark_fermi_level(ax, grid.energies, grid.zero)
         return
     looks = (("DFT", BLUE, (0, (4, 3))), ("predicted", VERMILLION, "-"))
     for level, (whose, color, style) in zip(levels, looks, strict=True):

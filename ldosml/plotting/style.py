@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ldosml._files import replacing
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 from ldosml.plotting.labels import ENERGY_LABELS
 
 # From the palette of Okabe and Ito, which colour-blind readers tell apart; line styles differ as well.
@@ -76,7 +76,7 @@ def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     return dict(zip(names, cycle(LOOKS)))
 
 
-def finish_energy_axis(ax: Axes, energies: NDArray[np.float64], zero: Reference) -> None:
+def finish_energy_axis(ax: Axes, energies: NDArray[np.float64], zero: Zero) -> None:
     """Name the axis, and end it with the ``energies`` (n_energies,), eV."""
     ax.set_xlim(energies[0], energies[-1])
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
@@ -84,7 +84,7 @@ def finish_energy_axis(ax: Axes, energies: NDArray[np.float64], zero: Reference)
     ax.tick_params(labelsize=SMALL_FONT)
 
 
-def mark_fermi_level(ax: Axes, energies: NDArray[np.float64], zero: Reference) -> None:
+def mark_fermi_level(ax: Axes, energies: NDArray[np.float64], zero: Zero) -> None:
     """Draw the Fermi level where it is the zero of energy and among the ``energies``."""
     if zero == "fermi" and energies[0] <= 0 <= energies[-1]:
         ax.axvline(0, color=GREY, linestyle=":", linewidth=1, label="Fermi level", zorder=0)

@@ -27,7 +27,7 @@ def worst_by_element_figure(evaluation: Evaluation) -> Figure:
     Raises
     ------
     ValueError
-        When the evaluation has no reference LDOS, or its elements are not known.
+        When the evaluation has no true LDOS, or its elements are not known.
     """
     worst = _worst(evaluation)
     losses = to_numpy(metrics.normalized_loss(*evaluation.dos(), per="structure"))
@@ -47,10 +47,10 @@ def worst_by_element_figure(evaluation: Evaluation) -> Figure:
 
 def _worst(evaluation: Evaluation) -> dict[str, tuple[int, float]]:
     """Row of the worst atom of each element, by symbol, and its L/sigma."""
-    reference, predicted = evaluation.reference, evaluation.predicted
-    if reference is None or predicted.numbers is None:
-        raise ValueError("The worst atoms of each element need a reference LDOS and atomic numbers; one is missing.")
-    values, numbers = to_numpy(reference.values), to_numpy(predicted.numbers)
+    true, predicted = evaluation.true, evaluation.predicted
+    if true is None or predicted.numbers is None:
+        raise ValueError("The worst atoms of each element need a true LDOS and atomic numbers; one is missing.")
+    values, numbers = to_numpy(true.values), to_numpy(predicted.numbers)
     error = np.sqrt(((to_numpy(predicted.values) - values) ** 2).mean(axis=1))
     found = {}
     for number in np.unique(numbers):

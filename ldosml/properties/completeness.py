@@ -70,7 +70,7 @@ def check_counts(prepared: Prepared, number: Array, tolerance: float) -> None:
 
 def _check_spins(prepared: Prepared, needed: NDArray[np.float64]) -> None:
     grid = prepared.grid
-    if grid.reference != "fermi" or not grid.start < 0 < grid.stop:
+    if grid.zero != "fermi" or not grid.start < 0 < grid.stop:
         return
     below = grid.energies < 0
     ratio = float(np.median(grid.step * to_numpy(prepared.whole)[:, below].sum(axis=1) / needed))

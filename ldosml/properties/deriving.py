@@ -76,7 +76,7 @@ def derive_properties(
     Examples
     --------
     >>> from ldosml import EnergyGrid
-    >>> grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-9.0, 9.0, 0.05, zero="fermi")
     >>> dos = DOS(grid, 2 * np.exp(-((grid.energies / 3) ** 2))[None, :], smearing_width=0.3)
     >>> table = derive_properties(dos, n_electrons=5.3, temperatures=[10.0, 300.0])
     >>> table.column("chemical_potential", 300.0).round(4), table.column("dos_at_fermi_level").round(4)
@@ -213,7 +213,7 @@ def _facts(spectra: DOS | LDOS, kelvin: Temperatures, quadrature: Quadrature, to
     grid, width = spectra.grid, spectra.smearing_width
     return {
         "energies": str(grid),
-        "reference": grid.reference,
+        "zero": grid.zero,
         "smearing_width": None if width is None else float(width),
         "quadrature": [choose(quadrature, float(thermal), grid.step, width or 0.0) for thermal in kelvin.kT],
         "tolerance": float(tolerance),

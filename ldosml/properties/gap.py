@@ -66,7 +66,7 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
 
     Examples
     --------
-    >>> grid = EnergyGrid.from_range(-2.0, 2.0, 0.5, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-2.0, 2.0, 0.5, zero="fermi")
     >>> band_gap(DOS(grid, [[2, 2, 1, 0, 0, 0, 2, 2, 2]]), 0.0, tolerance=1e-9).gap
     array([1.])
     """

@@ -78,7 +78,7 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = T
     Examples
     --------
     >>> from ldosml import EnergyGrid
-    >>> grid = EnergyGrid.from_range(-3.0, 3.0, 0.5, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-3.0, 3.0, 0.5, zero="fermi")
     >>> level = fermi_level(DOS(grid, [[0, 2, 2, 2, 0, 0, 0, 0, 0, 3, 3, 3, 0]]), n_electrons=3.0)
     >>> level.in_gap, level.valence_edge.round(2), level.conduction_edge.round(2)
     (array([ True]), array([-1.]), array([1.]))

@@ -48,7 +48,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     Examples
     --------
     >>> from ldosml import EnergyGrid
-    >>> grid = EnergyGrid.from_range(0.0, 0.3, 0.1, reference="fermi")
+    >>> grid = EnergyGrid.from_range(0.0, 0.3, 0.1, zero="fermi")
     >>> nonnegative(DOS(grid, [[0.0, 2.0, 2.02, -0.02]])).values
     array([[0., 2., 2., 0.]])
     """

@@ -56,7 +56,7 @@ def photon_axis(grid: EnergyGrid, *, per_squared_frequency: bool = False) -> NDA
 
     Examples
     --------
-    >>> photon_axis(EnergyGrid.from_range(-1.0, 1.0, 0.5, reference="fermi"))
+    >>> photon_axis(EnergyGrid.from_range(-1.0, 1.0, 0.5, zero="fermi"))
     array([0. , 0.5, 1. , 1.5, 2. ])
     """
     return np.round(grid.step * np.arange(int(per_squared_frequency), grid.size), 10)
@@ -248,7 +248,7 @@ def _finer(block: Prepared, ratio: int) -> Prepared:
     if ratio == 1:
         return block
     grid = block.grid
-    grid = EnergyGrid(grid.start, grid.step / ratio, (grid.size - 1) * ratio + 1, grid.reference)
+    grid = EnergyGrid(grid.start, grid.step / ratio, (grid.size - 1) * ratio + 1, grid.zero)
     shares = None if block.shares is None else block.rows.finer(ratio)
     return replace(block, grid=grid, whole=block.interpolant.finer(ratio), shares=shares)
 

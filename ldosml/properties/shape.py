@@ -34,7 +34,7 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
     Examples
     --------
     >>> from ldosml import EnergyGrid
-    >>> grid = EnergyGrid.from_range(0.0, 1.5, 0.5, reference="fermi")
+    >>> grid = EnergyGrid.from_range(0.0, 1.5, 0.5, zero="fermi")
     >>> integrated_dos(DOS(grid, [[2.0, 2.0, 2.0, 4.0]]))
     array([[0. , 1. , 2. , 3.5]])
     """
@@ -158,9 +158,9 @@ def d_band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.in
     ValueError
         When the zero of the grid is not the Fermi level; otherwise as ``moments``.
     """
-    if spectra.grid.reference != "fermi":
+    if spectra.grid.zero != "fermi":
         raise ValueError(
-            f"A d-band center is counted from the Fermi level, but the zero of the grid is {spectra.grid.reference!r}: "
+            f"A d-band center is counted from the Fermi level, but the zero of the grid is {spectra.grid.zero!r}: "
             "use refer_to first, or band_center for an energy in the present zero."
         )
     return band_center(spectra, low, high)

@@ -13,7 +13,7 @@ from ldosml import solvers
 from ldosml._array import Array, like, namespace, to_numpy
 from ldosml._validation import check_shape, validate_fit
 
-LeaveOut = Literal["leave-one-out", "leave-one-structure-out"]
+LeaveOut = Literal["leave-one-out", "leave-one-group-out"]
 Alpha = float | ArrayLike | LeaveOut
 
 DEFAULT_ALPHAS = tuple(float(a) for a in np.logspace(-8, 1.5, 20))
@@ -31,10 +31,10 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     def _given_alpha(self, targets: Array) -> Array | float | None:
         """Alpha as one number or (n_energies,); None where it is to be chosen."""
         if isinstance(self.alpha, str):
-            if self.alpha not in ("leave-one-out", "leave-one-structure-out"):
+            if self.alpha not in ("leave-one-out", "leave-one-group-out"):
                 raise ValueError(
                     "alpha must be a positive number, an array with one per energy, 'leave-one-out' or "
-                    f"'leave-one-structure-out'; got {self.alpha!r}."
+                    f"'leave-one-group-out'; got {self.alpha!r}."
                 )
             return None
         values = np.asarray(to_numpy(self.alpha), dtype=float)
@@ -55,7 +55,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
             return None
         if structure_index is None:
             raise ValueError(
-                "alpha='leave-one-structure-out' needs structure_index, the structure of each environment: "
+                "alpha='leave-one-group-out' needs structure_index, the structure of each environment: "
                 "fit(X, Y, structure_index=index). Atoms of one structure on both sides would flatter the error."
             )
         index = to_numpy(structure_index)
@@ -102,7 +102,7 @@ class EnvironmentRidge(PerEnergyRidge, ABC):
         Y : array (n_environments, n_energies) or (n_environments,)
             Targets, states/eV/atom.
         structure_index : array (n_environments,), optional
-            Which environments belong together; needed to choose alpha by leave-one-structure-out.
+            Which environments belong together; needed to choose alpha by leave-one-group-out.
 
         Raises
         ------

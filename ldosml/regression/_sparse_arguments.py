@@ -26,13 +26,13 @@ def check_parameters(estimator: Any) -> None:
     if estimator.targets != "ldos" and isinstance(estimator.alpha, str) and estimator.alpha == "leave-one-out":
         raise ValueError(
             f"alpha='leave-one-out' goes with targets='ldos'; with {estimator.targets!r} whole structures are left "
-            "out: 'leave-one-structure-out'."
+            "out: 'leave-one-group-out'."
         )
 
 
 def leaves_out_structures(estimator: Any) -> bool:
     """Whether alpha is chosen by leaving out whole structures."""
-    return isinstance(estimator.alpha, str) and estimator.alpha == "leave-one-structure-out"
+    return isinstance(estimator.alpha, str) and estimator.alpha == "leave-one-group-out"
 
 
 def needs_structures(estimator: Any) -> bool:

@@ -105,10 +105,10 @@ class StructureRidge(PerSpecies, ABC):
         if self.alpha == "leave-one-out":
             raise ValueError(
                 f"alpha of {type(self).__name__} must be a number, an array with one per energy, or "
-                "'leave-one-structure-out'; got 'leave-one-out'. Its rows are whole structures."
+                "'leave-one-group-out'; got 'leave-one-out'. Its rows are whole structures."
             )
         if rows.targets.shape[0] < 2:
-            raise ValueError("alpha='leave-one-structure-out' needs at least 2 structures; got 1 sample.")
+            raise ValueError("alpha='leave-one-group-out' needs at least 2 structures; got 1 sample.")
         return self._blocks(rows.labels, rows.targets)
 
     @abstractmethod
@@ -132,7 +132,7 @@ class DOSKernelRidge(KernelFit, StructureRidge):
 
     Parameters
     ----------
-    alpha : float, array (n_energies,) or "leave-one-structure-out"
+    alpha : float, array (n_energies,) or "leave-one-group-out"
         Regularisation, in the unit of K_s; or how to choose it per energy among ``alphas``, in closed form.
     kernel : {"polynomial", "linear", "gaussian", "matern"}
         (gamma x.z + coef0)^degree, x.z, exp(-gamma |x-z|^2), or (1+d) exp(-d) with d^2 = 3 gamma |x-z|^2.
@@ -241,7 +241,7 @@ class DOSRidge(StructureRidge):
 
     Parameters
     ----------
-    alpha : float, array (n_energies,) or "leave-one-structure-out"
+    alpha : float, array (n_energies,) or "leave-one-group-out"
         Regularisation, in the unit of X^2; or how to choose it per energy among ``alphas``, in closed form.
     ldos_weight : float
         Weight of the squared error of one atom's LDOS in a joint fit; 0 for structural learning.

@@ -24,7 +24,7 @@ class LDOSRidge(EnvironmentRidge):
 
     Parameters
     ----------
-    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-structure-out"
+    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
         Regularisation, in the unit of X^2; or how to choose it per energy among ``alphas``, in closed form.
     alphas : array, optional
         Candidates. By default 20 from 1e-8 to 30 times the mean squared length of a row of X.
@@ -87,7 +87,7 @@ class LDOSKernelRidge(KernelFit, EnvironmentRidge):
 
     Parameters
     ----------
-    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-structure-out"
+    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
         Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``. Leave-one-out splits
         the atoms of a structure and chooses far too little regularisation wherever they resemble each other.
     kernel : {"polynomial", "linear", "gaussian", "matern"}
@@ -121,7 +121,7 @@ class LDOSKernelRidge(KernelFit, EnvironmentRidge):
     >>> import numpy as np
     >>> X = np.linspace(0, 1, 12)[:, None]
     >>> Y = np.hstack([np.sin(3 * X), np.cos(3 * X)])
-    >>> model = LDOSKernelRidge(kernel="gaussian", gamma=4.0, alpha="leave-one-structure-out")
+    >>> model = LDOSKernelRidge(kernel="gaussian", gamma=4.0, alpha="leave-one-group-out")
     >>> model.fit(X, Y, structure_index=np.arange(12) // 2).alpha_.shape
     (2,)
     >>> bool(abs(model.predict(X) - Y).max() < 0.01)

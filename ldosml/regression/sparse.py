@@ -47,7 +47,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
 
     Parameters
     ----------
-    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-structure-out"
+    alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
         Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``, in closed form by a
         second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. Leave-one-out is for
         ``targets="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
@@ -179,7 +179,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
             With ``targets="both"``: structures in the order of their labels. Default: sums of ``Y``.
         groups : array (n_structures,), optional
             Structures of one group (snapshots of a trajectory), in the order of their labels, are left out together
-            where alpha is chosen by leave-one-structure-out, with the LDOS of all their atoms. Default: each on its
+            where alpha is chosen by leave-one-group-out, with the LDOS of all their atoms. Default: each on its
             own.
 
         Raises

@@ -1,4 +1,4 @@
-"""Properties of predicted spectra beside those of the reference, as the report shows them."""
+"""Properties of predicted spectra beside those of the true spectra, as the report shows them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Pair:
     """One property of all structures, (n_structures,), in ``unit``; NaN where there is no such thing."""
 
     unit: str
-    reference: NDArray[np.float64]
+    true: NDArray[np.float64]
     predicted: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class DerivedProperties:
-    """Properties of the same structures, from the reference and from the predicted DOS.
+    """Properties of the same structures, from the true and from the predicted DOS.
 
     Parameters
     ----------
-    reference, predicted : PropertyTable
+    true, predicted : PropertyTable
         Per atom (see ``PropertyTable.per_atom``), rows in the same order; with absorption spectra where these are to
         be compared.
     temperature : float
@@ -52,15 +52,15 @@ class DerivedProperties:
         When the rows differ or are atoms, values are not per atom, or the temperature is not in both tables.
     """
 
-    reference: PropertyTable
+    true: PropertyTable
     predicted: PropertyTable
     temperature: float
     cautions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.reference.names != self.predicted.names:
+        if self.true.names != self.predicted.names:
             raise ValueError("The two tables must have the same structures in the same order.")
-        for whose, table in (("reference", self.reference), ("predicted", self.predicted)):
+        for whose, table in (("true", self.true), ("predicted", self.predicted)):
             if table.structure_index is not None or not table.facts.get("per_atom"):
                 raise ValueError(f"The {whose} table must hold one row a structure, per atom: use .per_atom() of it.")
             if not np.isclose(table.temperatures, self.temperature, rtol=1e-9).any():
@@ -70,22 +70,22 @@ class DerivedProperties:
     @property
     def columns(self) -> list[str]:
         """Columns that both tables have: those of ``PRINCIPAL`` first."""
-        shared = [name for name in self.reference.columns if name in self.predicted.columns]
+        shared = [name for name in self.true.columns if name in self.predicted.columns]
         return sorted(shared, key=lambda name: PRINCIPAL.index(name) if name in PRINCIPAL else len(PRINCIPAL))
 
     def comparisons(self, names: Sequence[str] = PRINCIPAL) -> list[Comparison]:
         """Compare the properties that both tables have and that some structure has in both, units per atom."""
-        spectra = {name for name in self.reference.spectra if name in self.predicted.spectra}
+        spectra = {name for name in self.true.spectra if name in self.predicted.spectra}
         shared = [name for name in names if name in {*self.columns, *spectra}]
-        return compare_properties(self.reference, self.predicted, shared, self.temperature)
+        return compare_properties(self.true, self.predicted, shared, self.temperature)
 
     def pair(self, name: str) -> Pair:
         """One column of both tables, divided by a power of ten where numbers are small; the unit says by which."""
-        values = [table.column(name, self.temperature) for table in (self.reference, self.predicted)]
+        values = [table.column(name, self.temperature) for table in (self.true, self.predicted)]
         exponent = power_of_ten(*values)
-        reference, predicted = (v / 10.0**exponent for v in values)
-        return Pair(unit_text(self.reference.unit(name), exponent), reference, predicted)
+        true, predicted = (v / 10.0**exponent for v in values)
+        return Pair(unit_text(self.true.unit(name), exponent), true, predicted)
 
     def depends_on_temperature(self, name: str) -> bool:
         """Whether a column has a value for each temperature."""
-        return self.reference.columns[name].ndim == 2
+        return self.true.columns[name].ndim == 2

@@ -36,7 +36,7 @@ def number_or_none(value: float) -> Cell:
 
 
 def properties_section(properties: DerivedProperties, noise: Mapping[str, float]) -> Section:
-    """How far properties of predicted spectra are from those of the reference, in words, numbers and figures.
+    """How far properties of predicted spectra are from those of the true spectra, in words, numbers and figures.
 
     ``noise`` is what the labels alone are wrong by, in the units of the properties, where known.
     """
@@ -50,13 +50,13 @@ def properties_section(properties: DerivedProperties, noise: Mapping[str, float]
 
 
 def by_structure_section(evaluation: Evaluation, properties: DerivedProperties) -> Section:
-    """Properties of every structure, reference and predicted side by side."""
+    """Properties of every structure, true and predicted side by side."""
     shown = [name for name in _BY_STRUCTURE if name in properties.columns]
     pairs = [properties.pair(name) for name in shown]
     losses = [row["dos_loss"] for row in evaluation.by_structure()]
     rows: list[list[Cell]] = []
     for s in sorted(range(len(losses)), key=lambda s: -losses[s]):
-        values = [number_or_none(side[s]) for pair in pairs for side in (pair.reference, pair.predicted)]
+        values = [number_or_none(side[s]) for pair in pairs for side in (pair.true, pair.predicted)]
         rows.append([evaluation.names[s], losses[s], *values])
     groups = [("", 2)]
     for name, pair in zip(shown, pairs, strict=True):
@@ -75,7 +75,7 @@ def _comparison_words(properties: DerivedProperties) -> str:
         "number of atoms is given per atom. L/σ is the root mean square error divided by the standard deviation of "
         "the DFT values over these structures: 0 is perfect, and 1 is what predicting their mean achieves. What only "
         "some structures have, such as a band gap, is compared where both DOS have it."
-        f"{_FERMI_WORDS if properties.reference.facts.get('reference') == 'fermi' else ''}"
+        f"{_FERMI_WORDS if properties.true.facts.get('true') == 'fermi' else ''}"
     )
 
 
@@ -113,12 +113,12 @@ def _losses_row(comparison: Comparison, noise: float | None) -> list[Cell]:
         None if noise is None else noise / scale,
         comparison.bias / scale,
         comparison.sigma / scale,
-        len(comparison.reference),
+        len(comparison.true),
     ]
 
 
 def _values(comparison: Comparison) -> NDArray[np.float64]:
-    return np.concatenate([comparison.reference.ravel(), comparison.predicted.ravel()])
+    return np.concatenate([comparison.true.ravel(), comparison.predicted.ravel()])
 
 
 def _pictures(comparisons: Sequence[Comparison]) -> list[Picture]:

@@ -41,16 +41,16 @@ def _structure_section(title: str, evaluation: Evaluation, properties: DerivedPr
 def _levels(properties: DerivedProperties, structure: int) -> tuple[float, float] | None:
     if "chemical_potential" not in properties.columns:
         return None
-    tables = properties.reference, properties.predicted
-    reference, predicted = (t.column("chemical_potential", properties.temperature)[structure] for t in tables)
-    return float(reference), float(predicted)
+    tables = properties.true, properties.predicted
+    true, predicted = (t.column("chemical_potential", properties.temperature)[structure] for t in tables)
+    return float(true), float(predicted)
 
 
 def _properties_table(properties: DerivedProperties, structure: int) -> Table:
     rows: list[list[Cell]] = []
     for name in properties.columns:
         pair = properties.pair(name)
-        values = float(pair.reference[structure]), float(pair.predicted[structure])
+        values = float(pair.true[structure]), float(pair.predicted[structure])
         temperature = properties.temperature if properties.depends_on_temperature(name) else None
         difference = values[1] - values[0]
         rows.append([property_name(name, temperature), pair.unit, *map(number_or_none, (*values, difference))])

@@ -36,7 +36,7 @@ def write_report(
     path : path-like
         The HTML file; one that exists is replaced.
     evaluation : Evaluation
-        Predictions for the held-out structures beside their reference.
+        Predictions for the held-out structures beside their true.
     title : str
     training : mapping
         What was trained on what (numbers of structures, descriptor, kernel ...), shown row by row under these names;
@@ -85,10 +85,10 @@ def write_report(
 def _property_sections(
     evaluation: Evaluation, properties: DerivedProperties, label_noise: Mapping[str, object] | None, width: float | None
 ) -> list[Section]:
-    if list(properties.reference.names) != list(evaluation.names):
+    if list(properties.true.names) != list(evaluation.names):
         raise ValueError(
             f"properties must be of the {len(evaluation.names)} structures of the evaluation, in the same order; got "
-            f"{len(properties.reference)} rows. Derive them from both spectra of evaluation.dos(), with its names."
+            f"{len(properties.true)} rows. Derive them from both spectra of evaluation.dos(), with its names."
         )
     return [
         properties_section(properties, property_noise_at(label_noise, width, properties.temperature)),

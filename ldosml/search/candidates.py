@@ -32,4 +32,4 @@ def default_candidates() -> list[dict[str, list[Any]]]:
 
 
 def _ridge(**kernel: Any) -> LDOSKernelRidge:
-    return LDOSKernelRidge("leave-one-structure-out", **kernel)
+    return LDOSKernelRidge("leave-one-group-out", **kernel)

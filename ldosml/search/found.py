@@ -20,6 +20,6 @@ def silicon_model(*, n_inducing: int = 1000, n_jobs: int | None = None) -> DOSMo
     near = SOAP(r_cut=3.0, n_max=8, l_max=6, atom_sigma=0.3)
     far = SOAP(r_cut=8.0, n_max=12, l_max=9, atom_sigma=0.4)
     regressor = SparseLDOSKernelRidge(
-        "leave-one-structure-out", n_inducing=n_inducing, kernel="matern", gamma=0.3, n_jobs=n_jobs
+        "leave-one-group-out", n_inducing=n_inducing, kernel="matern", gamma=0.3, n_jobs=n_jobs
     )
     return DOSModel(Whitened(JoinedSOAP([near, far]), n_jobs=n_jobs), regressor, high=5.0)

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml.datasets import LDOSDataset
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.search.searching import Candidates, search_settings
 
@@ -23,7 +23,7 @@ class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     ----------
     candidates, factor, n_energies
         As ``search_settings`` takes them.
-    reference, low, high
+    zero, low, high
         As ``DOSModel`` takes them.
 
     Attributes
@@ -38,14 +38,14 @@ class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self,
         candidates: Candidates | None = None,
         *,
-        reference: Reference = "fermi",
+        zero: Zero = "fermi",
         low: float | None = None,
         high: float | None = None,
         factor: int = 1,
         n_energies: int = 100,
     ) -> None:
         self.candidates = candidates
-        self.reference = reference
+        self.zero = zero
         self.low = low
         self.high = high
         self.factor = factor
@@ -56,7 +56,7 @@ class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.search_ = search_settings(
             data,
             self.candidates,
-            reference=self.reference,
+            zero=self.zero,
             low=self.low,
             high=self.high,
             factor=self.factor,

@@ -21,7 +21,7 @@ from ldosml._journal import Journal, Record, write_csv
 from ldosml._validation import check_choice, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 from ldosml.pipeline import DOSModel
 from ldosml.search.candidates import default_candidates
 from ldosml.search.scores import LeaveOutScores, check_closed_form
@@ -75,7 +75,7 @@ def search_settings(
     candidates: Candidates | None = None,
     *,
     target: Target = "ldos",
-    reference: Reference = "fermi",
+    zero: Zero = "fermi",
     low: float | None = None,
     high: float | None = None,
     factor: int = 4,
@@ -97,7 +97,7 @@ def search_settings(
         they say of it. Default: ``default_candidates()``.
     target : {"ldos", "dos"}
         Whose L/sigma decides; the DOS per atom is the sum of the same residuals.
-    reference, low, high
+    zero, low, high
         As ``DOSModel`` takes them.
     factor : int
         All candidates are judged on 1/factor of the structures, whole trajectories of every kind, and the best 1/factor
@@ -124,7 +124,7 @@ def search_settings(
     check_choice("target", target, get_args(Target))
     check_positive("n_energies", n_energies)
     check_positive("factor", factor)
-    aligned = data.refer_to(reference, low, high)
+    aligned = data.refer_to(zero, low, high)
     if aligned.ldos is None:
         raise ValueError("This dataset holds total DOS only; candidates are judged by LDOS, one row per atom.")
     parts = _parts(aligned, factor, random_state)
@@ -137,8 +137,8 @@ def search_settings(
     _halving(grids, factor, judge).fit(np.zeros((2, 1)))
     records = sorted(judge.records, key=lambda record: (-record["n_structures"], record[f"{target}_loss"]))
     descriptor, regressor = settings[records[0]["descriptor"], records[0]["regressor"]]
-    best = clone(regressor).set_params(alpha="leave-one-structure-out")
-    return Search(records, DOSModel(clone(descriptor), best, reference=reference, low=low, high=high))
+    best = clone(regressor).set_params(alpha="leave-one-group-out")
+    return Search(records, DOSModel(clone(descriptor), best, zero=zero, low=low, high=high))
 
 
 class _Setting(BaseEstimator):  # type: ignore[misc]

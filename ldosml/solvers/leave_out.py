@@ -5,7 +5,7 @@ What a fit without the rows B would have missed in those rows is known without f
 
     r_B = ((1-H)_BB)^-1 ((1-H) y)_B,
 
-which is the leave-one-out residual for one row and, for the atoms of one structure, the leave-one-structure-out
+which is the leave-one-out residual for one row and, for the atoms of one structure, the leave-one-group-out
 residual (with G = (K+alpha)^-1 it reads (G_BB)^-1 (G y)_B, since 1-H = alpha G).
 """
 

@@ -150,7 +150,7 @@ def create(
         structures,
         grid.energies,
         dos=nothing.values,
-        reference=grid.reference,
+        zero=grid.zero,
         n_electrons=n_electrons,
         smearing_width=smearing_width,
         provenance=provenance,

@@ -91,7 +91,7 @@ def predict_to(
     >>> import tempfile
     >>> from ase.build import bulk
     >>> from ldosml import EnergyGrid, LDOS, SOAP
-    >>> grid = EnergyGrid.from_range(-5, 5, 0.1, reference="fermi")
+    >>> grid = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
     >>> ldos = LDOS(grid, np.ones((4, 101)), structure_index=[0, 0, 1, 1])
     >>> model = DOSModel(SOAP(r_cut=3.0, n_max=3, l_max=2)).fit([bulk("Si", a=a) for a in (5.4, 5.5)], ldos)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -103,7 +103,7 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
         raise ValueError("A table of errors by element needs LDOS, one row per atom; this dataset has total DOS only.")
     splits: Sequence[str] = ("groups", "environments") if leaking else ("groups",)
     # The energies of whole structures, whichever way they are split.
-    grid = data.refer_to(model.reference, model.low, model.high).grid
+    grid = data.refer_to(model.zero, model.low, model.high).grid
     described = Described(data, clone(model).set_params(low=grid.start, high=grid.stop))
     validations = []
     for split in splits:

@@ -48,7 +48,7 @@ class Errors:
         "ldos": (n_environments,), averaged over the energies; others (n_structures,), spectra averaged. NaN where a
         structure has no such property; means leave it out.
     sigma : dict of float
-        Standard deviation of the reference over the whole set (equation 15 of the LDOS paper), by quantity, in
+        Standard deviation of the true spectra over the whole set (equation 15 of the LDOS paper), by quantity, in
         ``units``; an element's is that of its own environments.
     units : dict of str
     mean_loss : dict of float
@@ -96,8 +96,8 @@ class Errors:
         Raises
         ------
         ValueError
-            When a reference is constant, or properties are asked for and cannot be derived: numbers of electrons are
-            not known, or the DOS of some reference, or of every prediction, does not hold them within its energies. A
+            When a true is constant, or properties are asked for and cannot be derived: numbers of electrons are
+            not known, or the DOS of some true, or of every prediction, does not hold them within its energies. A
             single prediction that does not has no properties (NaN).
         """
         with warnings.catch_warnings():
@@ -120,20 +120,20 @@ class Errors:
         judged = evaluation.cut(low, high)
         numbers = np.asarray(to_numpy(judged.predicted.numbers), dtype=np.int64)
         index = np.asarray(to_numpy(judged.predicted.structure_index), dtype=np.int64)
-        if judged.reference is not None:
-            reference, predicted = (np.asarray(to_numpy(s.values)) for s in (judged.reference, judged.predicted))
-            squared["ldos"] = ((predicted - reference) ** 2).mean(axis=1)
-            views = {f"ldos {chemical_symbols[z]}": reference[numbers == z] for z in np.unique(numbers)}
-            for name, rows in {"ldos": reference, **views}.items():
+        if judged.true is not None:
+            true, predicted = (np.asarray(to_numpy(s.values)) for s in (judged.true, judged.predicted))
+            squared["ldos"] = ((predicted - true) ** 2).mean(axis=1)
+            views = {f"ldos {chemical_symbols[z]}": true[numbers == z] for z in np.unique(numbers)}
+            for name, rows in {"ldos": true, **views}.items():
                 sigma[name], mean_loss[name] = _deviation(name, rows)
                 units[name] = "states/eV/atom"
         # Derivatives before the cut, whose ends have neighbours then.
         derivatives = [replace(one, values=dos_derivative(one)) for one in evaluation.dos()]
         grid = judged.predicted.grid
         for name, spectra in (("dos", judged.dos()), ("dos_derivative", derivatives)):
-            reference, predicted = (np.asarray(to_numpy(one.cut(grid.start, grid.stop).per_atom())) for one in spectra)
-            squared[name] = ((predicted - reference) ** 2).mean(axis=1)
-            sigma[name], mean_loss[name] = _deviation(name, reference)
+            true, predicted = (np.asarray(to_numpy(one.cut(grid.start, grid.stop).per_atom())) for one in spectra)
+            squared[name] = ((predicted - true) ** 2).mean(axis=1)
+            sigma[name], mean_loss[name] = _deviation(name, true)
         if temperature is not None:
             for name, (errors, deviation, unit) in _property_errors(evaluation, temperature).items():
                 squared[name], sigma[name], units[name] = errors, deviation, unit
@@ -269,7 +269,7 @@ def _deviation(name: str, values: Floats) -> tuple[float, float]:
     """Sigma of spectra, and the L/sigma of their mean."""
     sigma = float(values.std())
     if not sigma > 0:
-        raise ValueError(f"The reference of {name!r} is constant: a loss cannot be normalised by its zero deviation.")
+        raise ValueError(f"The true of {name!r} is constant: a loss cannot be normalised by its zero deviation.")
     return sigma, float(np.sqrt(values.var(axis=0).mean()) / sigma)
 
 
@@ -279,11 +279,11 @@ def _property_errors(evaluation: Evaluation, temperature: float) -> dict[str, tu
     found = {}
     for name in PROPERTIES:
         if name in tables[0].spectra:
-            reference, predicted = (table.spectrum(name, temperature) for table in tables)
+            true, predicted = (table.spectrum(name, temperature) for table in tables)
         else:
-            reference, predicted = (table.column(name, temperature) for table in tables)
-        squares = (predicted - reference) ** 2
+            true, predicted = (table.column(name, temperature) for table in tables)
+        squares = (predicted - true) ** 2
         squared = squares.mean(axis=1) if squares.ndim == 2 else squares
         if np.isfinite(squared).any():
-            found[name] = squared, float(np.nanstd(reference)), tables[0].unit(name)
+            found[name] = squared, float(np.nanstd(true)), tables[0].unit(name)
     return found

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP
-from ldosml.energy import Reference
+from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
 from ldosml.joined import JoinedSOAP
@@ -33,7 +33,7 @@ _KEY = "study"
 class Learner(Protocol):
     """What can be cross-validated: ``DOSModel`` and ``SearchedModel``."""
 
-    reference: Reference
+    zero: Zero
     low: float | None
     high: float | None
 
@@ -45,7 +45,7 @@ class Learner(Protocol):
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
-    """Predict every structure by a model that was fitted without its fold, and set it beside the reference.
+    """Predict every structure by a model that was fitted without its fold, and set it beside the true spectra.
 
     All folds learn the same energies: those that ``model`` asks for, or that the whole dataset allows. What knows
     nothing of the training part is computed once: SOAP and JoinedSOAP, alone or within ``Whitened``, which learns its
@@ -81,7 +81,7 @@ def judged_parts(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> It
     if len(np.unique(tested)) < len(tested):
         raise ValueError("A structure may be in one test part only; some are in several.")
     require_elements(data, folds)
-    grid = data.refer_to(model.reference, model.low, model.high).grid
+    grid = data.refer_to(model.zero, model.low, model.high).grid
     if isinstance(model, DOSModel):
         data, model = described_once(data, model)
     model = clone(model)
@@ -222,10 +222,10 @@ def pooled(parts: Sequence[Evaluation], folds: Sequence[Fold]) -> Evaluation:
     """One evaluation of the structures of all test parts, in the order of the dataset."""
     order = np.argsort(np.concatenate([test for _, test in folds]))
     kept = {name: [value for part in parts for value in getattr(part, name)] for name in ("names", "kinds")}
-    has_ldos = parts[0].reference is not None
+    has_ldos = parts[0].true is not None
     electrons = [part.n_electrons for part in parts if part.n_electrons is not None]
     return Evaluation(
-        _joined_ldos([part.reference for part in parts], order) if has_ldos else None,  # type: ignore[misc]
+        _joined_ldos([part.true for part in parts], order) if has_ldos else None,  # type: ignore[misc]
         _joined_ldos([part.predicted for part in parts], order),
         [kept["names"][s] for s in order],
         [kept["kinds"][s] for s in order],

@@ -106,7 +106,7 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
 
     Raises what ``broaden_to`` and ``refer_to`` of the dataset raise.
     """
-    grids = [data.broaden_to(width).refer_to(model.reference, model.low, model.high).grid for width in widths]
+    grids = [data.broaden_to(width).refer_to(model.zero, model.low, model.high).grid for width in widths]
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)
 
 

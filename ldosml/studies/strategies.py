@@ -109,7 +109,7 @@ def default_strategies(n_inducing: int | None = None, **options: Any) -> dict[st
         Of all three; by default a Matern kernel with ``gamma`` 0.3, for whitened SOAP, and alpha by leaving out
         structures.
     """
-    given = {"alpha": "leave-one-structure-out", "kernel": "matern", "gamma": 0.3, **options}
+    given = {"alpha": "leave-one-group-out", "kernel": "matern", "gamma": 0.3, **options}
     if n_inducing is not None:
         sparse = partial(SparseLDOSKernelRidge, n_inducing=n_inducing)
         # A tenth of what the joint DOSKernelRidge below minimises, the regularisation included.

@@ -294,7 +294,7 @@ def _prepare(
         descriptor = with_precomputed(model, name).descriptor
         regressor = _regressor_of(model).set_params(**of_regressor)
         candidates.append({"descriptor": [descriptor], "regressor": [regressor]})
-    return data, SearchedModel(candidates, reference=model.reference, low=model.low, high=model.high)
+    return data, SearchedModel(candidates, zero=model.zero, low=model.low, high=model.high)
 
 
 def _of_soap(setting: str) -> str:

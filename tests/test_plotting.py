@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, plotting
 from ldosml.evaluation import Evaluation
+from ldosml.plotting import files
 
 ENVIRONMENT_ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03, 0.06, 0.07, 0.08])
 N_ATOMS = [2, 3, 1, 3]
@@ -43,7 +44,7 @@ def test_spectrum_draws_both_curves_with_units_and_the_fermi_level(evaluation):
     assert "(eV)" in ax.get_xlabel()
     assert ax.get_ylabel() == "LDOS (states/eV/atom)"
     assert ax.get_title() == "5 $ and $ more"
-    plotting.png(ax.figure)
+    files.png(ax.figure)
 
 
 @pytest.mark.parametrize("zero", ["average_potential", "vacuum", "code"])
@@ -118,7 +119,7 @@ def test_parity_counts_every_value(evaluation):
 
 def test_parity_of_a_perfect_prediction_is_drawn(evaluation):
     perfect = Evaluation(evaluation.true, evaluation.true, evaluation.names, evaluation.kinds)
-    plotting.png(plotting.parity_figure(perfect), dpi=40)
+    files.png(plotting.parity_figure(perfect), dpi=40)
 
 
 def test_loss_by_energy_is_that_of_each_column(evaluation):
@@ -140,7 +141,7 @@ def test_label_noise_is_drawn_in_units_of_the_whole_set(evaluation):
 
 
 def test_png_is_reproducible(evaluation):
-    first, second = (plotting.png(plotting.loss_by_energy_figure(evaluation), dpi=40) for _ in range(2))
+    first, second = (files.png(plotting.loss_by_energy_figure(evaluation), dpi=40) for _ in range(2))
     assert first.startswith(b"\x89PNG")
     assert first == second
 

@@ -5,6 +5,7 @@ import pytest
 
 from ldosml import LDOS, EnergyGrid, normalized_loss, plotting
 from ldosml.evaluation import Evaluation
+from ldosml.plotting import files, labels
 from ldosml.properties.comparison import Comparison
 
 ERRORS = np.array([0.02, 0.05, 0.01, 0.04, 0.30, 0.03])
@@ -75,7 +76,7 @@ def test_parity_draws_every_structure_in_the_unit_of_the_axes(n):
     points = figure.axes[0].collections[0].get_offsets()
     np.testing.assert_allclose(points, 1e6 * np.column_stack([given.true, given.predicted]))
     assert sum(bar.get_height() for bar in figure.axes[1].patches) == n
-    plotting.png(figure, dpi=40)
+    files.png(figure, dpi=40)
 
 
 def test_parity_counts_every_value_of_spectra(six):
@@ -98,20 +99,22 @@ def test_parity_leaves_out_what_is_not_known():
     holes = replace(given, predicted=np.where(np.arange(5) == 2, np.nan, given.predicted))
     figure = plotting.property_parity_figure([holes])
     assert len(figure.axes[0].collections[0].get_offsets()) == 4
-    assert figure.axes[0].get_title() == "band gap\nL/σ not known"
+    known = np.arange(5) != 2
+    loss = np.sqrt(np.mean((holes.predicted - holes.true)[known] ** 2)) / holes.true[known].std()
+    assert figure.axes[0].get_title() == f"band gap\nL/σ = {loss:.3f}"
 
 
 def test_parity_where_all_is_the_same():
     figure = plotting.property_parity_figure([Comparison("band_gap", "eV", None, np.ones(3), np.ones(3))])
     assert figure.axes[0].get_xlim()[0] < 1 < figure.axes[0].get_xlim()[1]
-    plotting.png(figure, dpi=40)
+    files.png(figure, dpi=40)
 
 
 @pytest.mark.parametrize("draw", [plotting.property_parity_figure, plotting.property_losses_figure])
 def test_nothing_to_draw_is_refused(draw):
     with pytest.raises(ValueError, match="no comparisons"):
         draw([])
-    with pytest.raises(ValueError, match="No structure has a band_gap in both"):
+    with pytest.raises(ValueError, match="No structure has a band_gap from both"):
         draw([Comparison("band_gap", "eV", None, np.array([np.nan]), np.array([1.0]))])
 
 
@@ -131,7 +134,7 @@ def test_losses_of_two_models_stand_side_by_side(six):
     assert [b.get_width() / a.get_width() for a, b in zip(first, second, strict=True)] == pytest.approx([2] * 6)
     assert not any(a.get_y() + a.get_height() > b.get_y() for a, b in zip(first, second, strict=True))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "twice"]
-    plotting.png(figure, dpi=40)
+    files.png(figure, dpi=40)
 
 
 def test_losses_beyond_the_mean_are_told_by_their_numbers(six):
@@ -142,12 +145,12 @@ def test_losses_beyond_the_mean_are_told_by_their_numbers(six):
     assert ax.lines[0].get_xdata()[0] == 1
 
 
-def test_losses_without_a_deviation_are_not_known(six):
+def test_losses_without_a_deviation_say_so(six):
     same = Comparison("band_gap", "eV", None, np.ones(3), np.ones(3))
     for given in ([same], [six[0], same]):
         figure = plotting.property_losses_figure(given)
-        assert "not known" in figure.axes[0].texts[-1].get_text()
-        plotting.png(figure, dpi=40)
+        assert figure.axes[0].texts[-1].get_text() == " no variation in this set"
+        files.png(figure, dpi=40)
 
 
 def test_losses_of_other_properties_are_refused(six):
@@ -163,7 +166,7 @@ def test_structure_shows_its_dos_and_its_worst_atom(evaluation):
         np.testing.assert_allclose(line(upper, label).get_ydata(), spectra.of_structure(1).mean(axis=0))
         np.testing.assert_array_equal(line(lower, label).get_ydata(), spectra.values[4])
     losses = normalized_loss(evaluation.true, evaluation.predicted, per="environment")
-    assert lower.get_title() == f"its worst atom, Si atom 2: L/σ = {losses[4]:.3f}"
+    assert lower.get_title() == f"worst predicted atom, Si atom 2: L/σ = {losses[4]:.3f}"
     loss = normalized_loss(*evaluation.dos(), per="structure")[1]
     assert upper.get_title().endswith(f": L/σ = {loss:.3f}")
     assert len(upper.get_title()) < 90
@@ -176,7 +179,7 @@ def test_structure_marks_both_chemical_potentials(evaluation):
         assert line(ax, "chemical potential, DFT: 0.020 eV").get_xdata()[0] == 0.02
         assert line(ax, "chemical potential, predicted: -0.300 eV").get_xdata()[0] == -0.3
         assert "Fermi level" not in [drawn.get_label() for drawn in ax.lines]
-    plotting.png(figure, dpi=40)
+    files.png(figure, dpi=40)
 
 
 def test_structure_leaves_out_levels_that_are_not_on_its_energies(evaluation):
@@ -194,8 +197,8 @@ def test_structure_that_is_not_there_is_refused(evaluation, structure):
 def test_every_property_has_a_name_for_people():
     from ldosml.properties.table import UNITS
 
-    assert set(UNITS) == set(plotting.PROPERTY_NAMES)
-    assert len(set(plotting.PROPERTY_NAMES.values())) == len(plotting.PROPERTY_NAMES)
+    assert set(UNITS) == set(labels.PROPERTY_NAMES)
+    assert len(set(labels.PROPERTY_NAMES.values())) == len(labels.PROPERTY_NAMES)
 
 
 @pytest.mark.parametrize(
@@ -203,4 +206,4 @@ def test_every_property_has_a_name_for_people():
     [([0.0], 0), ([np.nan], 0), ([0.12, -3000.0], 0), ([0.09], -3), ([-2e-7, 1e-9], -9), ([5e5], 3)],
 )
 def test_power_of_ten_leaves_short_numbers(values, exponent):
-    assert plotting.power_of_ten(np.array(values)) == exponent
+    assert labels.power_of_ten(np.array(values)) == exponent

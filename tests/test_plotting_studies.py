@@ -17,6 +17,7 @@ from ldosml.studies.errors import PROPERTIES, Errors
 GROUPS = ["a", "a", "b", "c", "c", "d"]
 FOLD = np.array([0, 0, 1, 2, 2, 1])
 N_ATOMS = [2, 3, 1, 3, 2, 4]
+NAMES = {"ldos": "learned from LDOS", "dos": "learned from DOS", "both": "learned from both"}
 GRID = EnergyGrid.from_range(-6.0, 4.0, 0.1, zero="fermi")
 
 
@@ -47,14 +48,14 @@ def learning_curve(sizes=(10, 40, 160), noise=None):
     found = {
         (name, size): errors(scale * size**-0.25, properties=["band_energy"], seed=size)
         for size in sizes
-        for name, scale in (("atomic", 1.0), ("structural", 1.5))
+        for name, scale in (("ldos", 1.0), ("dos", 1.5))
     }
     environments = {size: [size - 1, size, size + 4] for size in sizes}
     return LearningCurve(found, environments, environments, noise or {})
 
 
 def comparison(scales=(0.2, 0.3, 0.25), noise=None, **options):
-    names = ["atomic", "structural", "joint"][: len(scales)]
+    names = ["ldos", "dos", "both"][: len(scales)]
     found = {
         name: errors(scale, properties=PROPERTIES, seed=i, **options)
         for i, (name, scale) in enumerate(zip(names, scales, strict=True))
@@ -128,7 +129,7 @@ def test_sweep_draws_the_losses_of_both_modes_and_the_range_of_the_folds():
         folds = given.errors[mode, 3.0].by_fold("ldos Si").values()
         assert band(ax.collections[2 * number], 3.0) == pytest.approx((min(folds), max(folds)))
     assert line(ax, "label noise").get_ydata()[0] == 0.06
-    assert line(ax, "mean spectrum for all").get_ydata()[0] == given.errors["complete", 2.0].mean_loss["ldos Si"]
+    assert line(ax, "mean spectrum").get_ydata()[0] == given.errors["complete", 2.0].mean_loss["ldos Si"]
     assert figure.get_figwidth() == COLUMN_WIDTH
     assert (ax.get_title(), ax.get_xlabel()) == ("Si", "cutoff radius (Å)")
     assert ax.get_ylim()[0] == 0
@@ -181,7 +182,7 @@ def test_learning_curve_draws_pooled_losses_against_the_mean_size():
     (ax,) = figure.axes
     assert ax.get_xscale() == ax.get_yscale() == "log"
     for number, strategy in enumerate(given.strategies):
-        drawn = line(ax, strategy)
+        drawn = line(ax, NAMES[strategy])
         np.testing.assert_allclose(drawn.get_xdata(), [11, 41, 161])
         np.testing.assert_array_equal(
             drawn.get_ydata(), [given.errors[strategy, size].loss("dos") for size in given.sizes]
@@ -189,7 +190,7 @@ def test_learning_curve_draws_pooled_losses_against_the_mean_size():
         _, folds = given.curve(strategy, "dos")
         assert band(ax.collections[number], 41) == pytest.approx((folds[1].min(), folds[1].max()))
     assert line(ax, "label noise").get_ydata()[0] == 0.1
-    assert named_above(figure) == ["atomic", "structural", "label noise"]
+    assert named_above(figure) == ["learned from LDOS", "learned from DOS", "label noise"]
     assert_drawn(figure)
 
 
@@ -257,25 +258,25 @@ def test_comparison_draws_losses_and_their_intervals():
     assert texts == [f"{table[key]['loss']:.3f}" for key in itertools.product(given.strategies, given.quantities)]
     assert line(left, "label noise").get_xdata()[0] == 0.05
     assert line(left, "label noise").get_ydata() == pytest.approx([2.55, 3.45])
-    assert named_above(figure) == ["label noise", "atomic", "structural", "joint"]
+    assert named_above(figure) == ["label noise", *NAMES.values()]
     assert_drawn(figure)
 
 
 def test_comparison_draws_paired_differences_to_the_first():
     given = comparison()
-    rows = [row for row in given.records(n_draws=30) if row["strategy"] == "structural"]
+    rows = [row for row in given.records(n_draws=30) if row["strategy"] == "dos"]
     _, right = plotting.comparison_figure(given, n_draws=30).axes
-    points = [drawn for drawn in right.lines if drawn.get_label() == "structural"]
+    points = [drawn for drawn in right.lines if drawn.get_label() == "learned from DOS"]
     np.testing.assert_allclose([p.get_xdata()[0] for p in points], [row["difference"] for row in rows])
     for point, row in zip(points, rows, strict=True):
         (bar,) = [b for b in right.lines if len(b.get_xdata()) == 2 and np.allclose(b.get_ydata(), point.get_ydata())]
         np.testing.assert_allclose(bar.get_xdata(), [row["difference_low"], row["difference_high"]])
         assert right.get_xlim()[0] < row["difference_low"] <= row["difference_high"] < right.get_xlim()[1]
-    assert "atomic" not in labels(right)
-    assert right.get_xlabel() == "difference to atomic"
+    assert "learned from LDOS" not in labels(right)
+    assert right.get_xlabel() == "L/σ - L/σ (learned from LDOS)"
 
 
-def test_comparison_of_one_strategy_has_no_differences():
+def test_comparison_of_one_regressor_has_no_differences():
     figure = plotting.comparison_figure(comparison(scales=(0.2,)), n_draws=5)
     assert len(figure.axes) == 1
     assert_drawn(figure)
@@ -283,9 +284,9 @@ def test_comparison_of_one_strategy_has_no_differences():
 
 def test_comparison_tells_what_is_off_the_scale_by_numbers():
     given = comparison(noise={"fermi_level": 0.9})
-    for name, factor in (("atomic", 20.0), ("structural", 30.0), ("joint", 10.0)):
+    for name, factor in (("ldos", 20.0), ("dos", 30.0), ("both", 10.0)):
         given.errors[name].squared["fermi_level"][:] *= factor**2
-    row = {(r["strategy"], r["quantity"]): r for r in given.records(n_draws=20)}["structural", "fermi_level"]
+    row = {(r["strategy"], r["quantity"]): r for r in given.records(n_draws=20)}["dos", "fermi_level"]
     figure = plotting.comparison_figure(given, n_draws=20)
     left, right = figure.axes
     assert left.get_xlim()[1] < 1 < row["loss"]
@@ -299,17 +300,24 @@ def test_comparison_tells_what_is_off_the_scale_by_numbers():
 
 def test_comparison_writes_a_long_bars_number_within_the_axes():
     given = comparison(scales=(0.2, 0.21))
-    given.errors["atomic"].squared["band_energy"][:] = 3.0
-    given.errors["structural"].squared["band_energy"][:] = 0.085
+    given.errors["ldos"].squared["band_energy"][:] = 3.0
+    given.errors["dos"].squared["band_energy"][:] = 0.085
     assert_drawn(plotting.comparison_figure(given, n_draws=20))
 
 
-def test_comparison_says_where_a_property_is_not_known():
+def test_comparison_says_why_a_loss_is_missing():
     given = comparison()
     for one in given.errors.values():
         one.squared["heat_capacity"][:] = np.nan
+        one.sigma["band_energy"] = 0.0
+    given.errors["dos"].squared["fermi_level"][:2] = np.nan
     figure = plotting.comparison_figure(given, n_draws=5)
-    assert [text.get_text() for text in figure.axes[0].texts].count(" not known") == 3
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count(" no structure has it") == texts.count(" no variation in this set") == 3
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "heat capacity\n(0 of 6 structures)" in names
+    assert "Fermi level\n(4 of 6 structures)" in names
+    assert "band energy" in names
     assert_drawn(figure)
 
 
@@ -320,7 +328,7 @@ def test_smearing_draws_losses_noise_and_mean_spectrum():
     for ax, name in zip(figure.axes, ("ldos", "dos"), strict=True):
         expected = {
             "trajectories left out": [one.loss(name) for one in given.errors.values()],
-            "mean spectrum for all": [one.mean_loss[name] for one in given.errors.values()],
+            "mean spectrum": [one.mean_loss[name] for one in given.errors.values()],
             "label noise": [noise[name] for noise in given.noise.values()],
         }
         for label, values in expected.items():
@@ -352,8 +360,8 @@ def test_error_table_draws_boxes_of_single_environments():
     assert [label.get_text() for label in ax.get_xticklabels()] == [f"{k}\n{n}" for k, n in counts.items()]
     assert named_above(figure) == [
         "whole trajectories left out",
-        "single atoms left out, which leaks",
-        "mean spectrum for all",
+        "single atoms left out (leaks information)",
+        "mean spectrum",
         "label noise",
     ]
     assert ax.get_yscale() == "log"
@@ -375,18 +383,18 @@ def test_error_tables_of_several_sets():
 
 def test_derivatives_are_drawn_above_the_dos(evaluation):
     other = Evaluation(evaluation.true, evaluation.true, evaluation.names, evaluation.kinds)
-    figure = plotting.derivative_figure({"atomic": evaluation, "perfect": other}, [1, 2])
+    figure = plotting.derivative_figure({"ldos": evaluation, "perfect": other}, [1, 2])
     upper, lower = figure.axes[:2], figure.axes[2:]
     n_atoms = np.array([3, 2, 2])[:, None]
     true, predicted = evaluation.dos()
-    for label, dos in (("DFT", true), ("atomic", predicted), ("perfect", true)):
+    for label, dos in (("DFT", true), ("learned from LDOS", predicted), ("perfect", true)):
         slopes = dos_derivative(dos) / n_atoms
         for column, structure in enumerate((1, 2)):
             np.testing.assert_allclose(line(upper[column], label).get_ydata(), slopes[structure])
             np.testing.assert_allclose(line(lower[column], label).get_ydata(), (dos.values / n_atoms)[structure])
     slopes = [dos_derivative(dos) / n_atoms for dos in (true, predicted)]
     loss = np.sqrt(((slopes[1] - slopes[0]) ** 2).mean(axis=1)) / slopes[0].std()
-    assert upper[0].get_title() == f"SnS\nL/σ: atomic {loss[1]:.3f}, perfect 0.000"
+    assert upper[0].get_title() == f"SnS\nL/σ: learned from LDOS {loss[1]:.3f}, perfect 0.000"
     assert len({one.get_linestyle() + one.get_color() for one in upper[0].lines}) == 4
     assert_drawn(figure)
     assert_drawn(plotting.derivative_figure({"atomic": evaluation}, [0]))
@@ -402,14 +410,14 @@ def test_derivatives_are_taken_before_the_ends_are_cut_off(evaluation):
 
 
 def test_derivatives_of_what_is_not_there_are_refused(evaluation):
-    with pytest.raises(ValueError, match="needs an evaluation and a structure"):
+    with pytest.raises(ValueError, match="at least one evaluation and one structure"):
         plotting.derivative_figure({}, [0])
-    with pytest.raises(ValueError, match="another one"):
+    with pytest.raises(ValueError, match="another name"):
         plotting.derivative_figure({"DFT": evaluation}, [0])
     with pytest.raises(ValueError, match="from 0 to 2; got 3"):
         plotting.derivative_figure({"a": evaluation}, [3])
     other = Evaluation(evaluation.true, evaluation.predicted, ["x", "y", "z"], evaluation.kinds)
-    with pytest.raises(ValueError, match="'b' is of other structures"):
+    with pytest.raises(ValueError, match="'b' holds other structures"):
         plotting.derivative_figure({"a": evaluation, "b": other}, [0])
     with pytest.raises(ValueError, match="'b' and the first one"):
         plotting.derivative_figure({"a": evaluation, "b": evaluation.cut(high=3.0)}, [0])
@@ -443,19 +451,27 @@ def test_worst_by_element_for_any_number_of_elements(evaluation, numbers, count)
 
 def test_worst_by_element_needs_ldos(evaluation):
     total = Evaluation(None, evaluation.predicted, evaluation.names, evaluation.kinds, evaluation.true.total())
-    with pytest.raises(ValueError, match="need a true LDOS"):
+    with pytest.raises(ValueError, match="needs a true LDOS"):
         plotting.worst_by_element_figure(total)
 
 
-def test_figures_are_written_as_pdf_and_png(tmp_path):
+def test_a_name_that_ends_in_pdf_or_png_chooses_the_format(tmp_path):
     figure = plotting.smearing_figure(smearing_study())
-    files = plotting.write_figure(figure, tmp_path / "figure.1", dpi=40)
+    for name, start in (("a.pdf", b"%PDF"), ("b.png", b"\x89PNG")):
+        (file,) = plotting.save_figure(figure, tmp_path / name, dpi=40)
+        assert (file, file.read_bytes()[:4]) == (tmp_path / name, start)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_figures_are_saved_as_pdf_and_png(tmp_path):
+    figure = plotting.smearing_figure(smearing_study())
+    files = plotting.save_figure(figure, tmp_path / "figure.1", dpi=40)
     assert files == (tmp_path / "figure.1.pdf", tmp_path / "figure.1.png")
     before = [file.read_bytes() for file in files]
     assert [content[:4] for content in before] == [b"%PDF", b"\x89PNG"]
     figure = plotting.smearing_figure(smearing_study())
     with pytest.raises(FileExistsError, match="overwrite"):
-        plotting.write_figure(figure, tmp_path / "figure.1")
-    plotting.write_figure(figure, tmp_path / "figure.1", dpi=40, overwrite=True)
+        plotting.save_figure(figure, tmp_path / "figure.1")
+    plotting.save_figure(figure, tmp_path / "figure.1", dpi=40, overwrite=True)
     assert [file.read_bytes() for file in files] == before
     assert len(list(tmp_path.iterdir())) == 2

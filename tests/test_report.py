@@ -7,8 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from ldosml import LDOS, EnergyGrid, plotting
+from ldosml.datasets.noise import label_noise_at
 from ldosml.evaluation import Evaluation
-from ldosml.report import Picture, Section, Table, label_noise_at, write_report
+from ldosml.plotting import files
+from ldosml.report import Picture, Section, Table, save_report
 
 NOISE = {"smearing_width": [0.1, 0.2, 0.5], "ldos": [0.12, 0.08, 0.02], "dos": [0.10, 0.06, 0.03], "structures": ["a"]}
 NAMES = ["diamond-8", "<script>alert('liquid')</script>", 'a & "b"', "longer-than-a-phone-is-wide-" * 4, "diamond-16"]
@@ -34,7 +36,7 @@ def report(path, evaluation, **options):
         "label_noise": NOISE,
         "timings": {"fit": 1.25, "predict": 125.0, "DFT": 7300.0},
     }
-    return write_report(path, evaluation, **given | options)
+    return save_report(path, evaluation, **given | options)
 
 
 class Page(HTMLParser):
@@ -82,7 +84,7 @@ def page(text):
 @pytest.fixture
 def quick(monkeypatch):
     """Tests of other things do not wait for pictures to be drawn."""
-    monkeypatch.setattr(plotting, "png", lambda figure: b"picture")
+    monkeypatch.setattr(files, "png", lambda figure: b"picture")
     for name in ("representatives_figure", "loss_by_energy_figure", "parity_figure"):
         monkeypatch.setattr(plotting, name, lambda *args: Figure())
 
@@ -95,8 +97,8 @@ def test_errors_are_those_of_the_evaluation_beside_the_label_noise(page, evaluat
         expected = [losses[f"{key}_{name}"] for name in ("normalized_loss", "mean_spectrum_loss", "rmse")]
         expected.insert(2, noise)
         np.testing.assert_allclose(np.array(row[1:5], dtype=float), expected, atol=5.1e-4)
-    assert ldos[5] == "all 12 atoms of the 5 held-out structures, each atom counting once, and 101 energies"
-    assert dos[5] == "5 held-out structures, each counting once whatever its size, and 101 energies"
+    assert ldos[5] == "12 atoms of 5 held-out structures, equal weight for each atom, and 101 energies"
+    assert dos[5] == "5 held-out structures, equal weight whatever their size, and 101 energies"
 
 
 def test_all_structures_are_listed_worst_first_with_full_precision(page, text, evaluation):
@@ -182,10 +184,20 @@ def test_further_sections_are_shown(tmp_path, evaluation, quick):
     assert text.index("Worst, median") < text.index("Parity of &lt;properties&gt;") < text.index("Errors by kind</h2>")
 
 
-def test_report_replaces_the_old_one_and_leaves_nothing_else(tmp_path, evaluation, quick):
+def test_report_needs_nothing_but_the_evaluation(tmp_path, evaluation, quick):
+    page = Page(save_report(tmp_path / "report.html", evaluation).read_text())
+    assert [row[3] for row in page.table("spectrum")[1:]] == ["not known", "not known"]
+    assert page.listed()["held-out structures"] == "5"
+    assert not [table for table in page.tables if table == [] or table[0][:2] == ["step", "time"]]
+
+
+def test_report_replaces_the_old_one_only_when_asked_and_leaves_nothing_else(tmp_path, evaluation, quick):
     path = tmp_path / "report.html"
     path.write_text("old")
-    assert report(path, evaluation) == path
+    with pytest.raises(FileExistsError, match="overwrite"):
+        report(path, evaluation)
+    assert path.read_text() == "old"
+    assert report(path, evaluation, overwrite=True) == path
     assert path.read_text().startswith("<!doctype html>")
     assert os.listdir(tmp_path) == ["report.html"]
 
@@ -199,7 +211,7 @@ def test_failure_leaves_the_old_report(tmp_path, evaluation, quick, monkeypatch,
     path.write_text("old")
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(OSError, match=r"No space left on device; it was not written.*report\.html"):
-        report(path, evaluation)
+        report(path, evaluation, overwrite=True)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["report.html"]
 

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from ldosml import LDOS, EnergyGrid, plotting
+from ldosml.datasets.noise import property_noise_at
 from ldosml.evaluation import Evaluation
+from ldosml.plotting import files
 from ldosml.properties.table import PropertyTable
-from ldosml.report import DerivedProperties, property_noise_at, write_report
+from ldosml.report import DerivedProperties, save_report
+from ldosml.report.properties import by_structure_section, properties_section
 
 N_ATOMS = np.array([2, 3, 1, 4, 2, 1, 2])
 NAMES = ["diamond-8", "<i>liquid</i>", "liquid", "longer-than-a-phone-is-wide-" * 4, "diamond-16", "d", "e"]
@@ -60,14 +63,14 @@ def properties():
 
 def report(path, evaluation, properties):
     options = {"training": {}, "provenance": {}, "label_noise": None, "timings": {"fit": 1.0}}
-    return write_report(path, evaluation, properties=properties, **options).read_text(encoding="utf-8")
+    return save_report(path, evaluation, properties=properties, **options).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def text(evaluation, properties, tmp_path_factory):
-    small = plotting.png
+    small = files.png
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plotting, "png", lambda figure: small(figure, dpi=30))
+        patch.setattr(files, "png", lambda figure: small(figure, dpi=30))
         return report(tmp_path_factory.mktemp("report") / "report.html", evaluation, properties)
 
 
@@ -103,11 +106,32 @@ def test_comparisons_are_per_atom_at_the_temperature(properties):
 
 def test_losses_are_tabled_with_units_and_counts(text, properties):
     header, *body = rows(part(text, "Properties derived from the DOS"))
-    assert header == ["property", "unit", "temperature", "L/σ", "RMSE", "label noise", "bias", "σ of DFT", "structures"]
+    assert header == [
+        "property",
+        "unit",
+        "temperature",
+        "L/σ",
+        "RMSE",
+        "label noise",
+        "bias",
+        "σ of DFT",
+        "structures",
+        "note",
+    ]
     listed = {row[0]: row[1:] for row in body}
-    assert listed["heat capacity"] == ["10⁻⁶ eV/K/atom", "1000 K", "0.025", "0.050", "not known", "0.050", "2.000", "7"]
+    assert listed["heat capacity"] == [
+        "10⁻⁶ eV/K/atom",
+        "1000 K",
+        "0.025",
+        "0.050",
+        "not known",
+        "0.050",
+        "2.000",
+        "7",
+        "",
+    ]
     assert listed["Fermi level"][:2] == ["eV", "any"]
-    assert listed["band gap"][-1] == "3"
+    assert listed["band gap"][-2:] == ["3", "4 structures without it"]
     assert "conduction band edge" not in listed
     assert not {"negative weight", "valence electrons"} & set(listed)
 
@@ -115,7 +139,7 @@ def test_losses_are_tabled_with_units_and_counts(text, properties):
 def test_words_say_what_was_compared_and_how_much_was_negative(text):
     words = part(text, "Properties derived from the DOS")
     assert "at 1000 K where they depend on temperature" in words
-    assert "0.010 states per atom in the median, and 0.500 at most, in diamond-16." in words
+    assert "0.010 states per atom in the median, and at most 0.500, in diamond-16." in words
 
 
 def test_structures_have_both_values_side_by_side(text, evaluation):
@@ -143,7 +167,7 @@ def test_worst_predictions_are_ranked_linked_and_folded(text):
     parts = re.findall(r'<details id="(.*?)">\s*<summary><h3>(.*?)</h3>', section)
     assert links == parts
     assert [unescape(title).split(" (kind, ")[0] for _, title in links] == [NAMES[s] for s in RANKED]
-    assert "d (kind, 1 atom): L/σ of its DOS" in section
+    assert "d (kind, 1 atom): L/σ of the DOS" in section
     assert "open" not in re.findall(r"<details[^>]*>", section)[0]
     assert section.count("<img") == 5
     body = rows(section)
@@ -160,7 +184,7 @@ def test_nothing_is_nan_and_names_are_escaped(text):
 def test_levels_are_the_chemical_potentials(evaluation, properties, tmp_path, monkeypatch):
     seen = []
     figure = plotting.structure_figure(evaluation, 0)
-    monkeypatch.setattr(plotting, "png", lambda figure: b"picture")
+    monkeypatch.setattr(files, "png", lambda figure: b"picture")
     monkeypatch.setattr(plotting, "structure_figure", lambda _, s, levels: seen.append((s, levels)) or figure)
     report(tmp_path / "report.html", evaluation, properties)
     assert [s for s, _ in seen] == RANKED
@@ -168,22 +192,59 @@ def test_levels_are_the_chemical_potentials(evaluation, properties, tmp_path, mo
 
 
 def test_tables_without_much_in_them_make_a_page(evaluation, tmp_path, monkeypatch):
-    monkeypatch.setattr(plotting, "png", lambda figure: b"picture")
+    monkeypatch.setattr(files, "png", lambda figure: b"picture")
     bare = PropertyTable(np.array([300.0]), {"band_gap": np.full(7, np.nan)}, NAMES, N_ATOMS).per_atom()
     text = report(tmp_path / "report.html", evaluation, DerivedProperties(bare, bare, 300.0))
     assert part(text, "Properties derived from the DOS").count("<img") == 0
 
 
+def losses(properties, noise):
+    """Rows of the table of errors by property: L/σ, structures and note."""
+    (table,) = properties_section(properties, noise).tables
+    return {row[0]: (row[3], row[-2], row[-1]) for row in table.rows}
+
+
+def test_rows_say_where_sigma_is_small(properties):
+    true, predicted = (replace(t, facts=t.facts | {"zero": "fermi"}) for t in (properties.true, properties.predicted))
+    true.columns["dos_at_fermi_level"][:] = 0.25
+    found = losses(replace(properties, true=true, predicted=predicted), {"band_energy": 3.0, "heat_capacity": 1e-7})
+    assert found["DOS at Fermi level"][0] == "no variation in this set"
+    assert found["Fermi level"][2] == "energy zero is the DFT Fermi level, so σ is small: use the RMSE"
+    assert found["band energy"][2] == "σ does not exceed the label noise: use the RMSE"
+    assert found["heat capacity"][2] == ""
+
+
+def test_rows_say_where_a_prediction_has_no_properties(evaluation, properties):
+    kept = np.arange(7) != 4
+    names = [name for name, there in zip(NAMES, kept, strict=True) if there]
+    short = replace(
+        properties.predicted,
+        names=names,
+        n_atoms=N_ATOMS[kept],
+        columns={name: values[kept] for name, values in properties.predicted.columns.items()},
+        spectra={name: values[kept] for name, values in properties.predicted.spectra.items()},
+    )
+    given = replace(properties, predicted=short.spread(kept, NAMES, N_ATOMS))
+    np.testing.assert_array_equal(given.derived, kept)
+    assert losses(given, {})["band energy"][1:] == (6, "1 prediction not derived")
+    assert losses(given, {})["band gap"][1:] == (3, "1 prediction not derived; 3 structures without it")
+    (table,) = by_structure_section(evaluation, given).tables
+    assert table.numeric[3]
+    row = next(row for row in table.rows if row[0] == NAMES[4])
+    assert row[3::2] == ["not derived"] * 6
+    assert row[2] == pytest.approx(0.04)
+
+
 def test_tables_that_do_not_fit_are_refused(evaluation, properties, tmp_path):
     whole = table()
-    with pytest.raises(ValueError, match=r"predicted table must hold one row a structure, per atom"):
+    with pytest.raises(ValueError, match=r"predicted table must hold one row per structure, per atom"):
         DerivedProperties(whole.per_atom(), whole, 300.0)
     with pytest.raises(ValueError, match="has no 500 K, only 300, 1000 K"):
         replace(properties, temperature=500.0)
     renamed = table(names=["x", *NAMES[1:]]).per_atom()
     with pytest.raises(ValueError, match="same structures in the same order"):
         replace(properties, predicted=renamed)
-    with pytest.raises(ValueError, match="of the 7 structures of the evaluation, in the same order"):
+    with pytest.raises(ValueError, match="hold the 7 structures of the evaluation in the same order"):
         report(tmp_path / "report.html", evaluation, DerivedProperties(renamed, renamed, 300.0))
 
 

@@ -1,30 +1,18 @@
-"""Figures of predicted spectra, and of what follows from them, beside their true.
+"""Figures of predicted spectra and properties beside their true values.
 
-Functions that draw into axes take them as ``ax``; those that make a whole figure return a
-``matplotlib.figure.Figure``, made without pyplot, so that nothing is shown, kept or left open. In a notebook the
-figure shows itself; ``write_figure(figure, "name")`` writes it for a paper, as PDF and PNG. Figures are as wide as a
-page of two columns, and those of the studies with a single panel as wide as one column.
+Functions named ``plot_*`` draw into the axes ``ax`` that they are given. Functions named ``*_figure`` return a whole
+``matplotlib.figure.Figure``. They do not use pyplot, so no window opens and no figure stays in memory. A notebook shows
+the returned figure; ``save_figure(figure, "name")`` saves it as PDF and PNG. Figures are as wide as a page with two
+columns (7 inches). A figure of a study with one panel is as wide as one column (3.4 inches).
 """
 
-from ldosml.plotting.derivatives import derivative_figure
-from ldosml.plotting.environments import error_table_figure
-from ldosml.plotting.evaluations import (
-    loss_by_energy_figure,
-    parity_figure,
-    representatives,
-    representatives_figure,
-)
-from ldosml.plotting.labels import (
-    DOS_LABEL,
-    ENERGY_LABELS,
-    LDOS_LABEL,
-    PROPERTY_NAMES,
-    power_of_ten,
-    property_name,
-    quantity_name,
-    unit_text,
-)
-from ldosml.plotting.learning import learning_curve_figure
+from ldosml.plotting.comparison import comparison_figure
+from ldosml.plotting.cutoff_sweep import sweep_figure
+from ldosml.plotting.derivative import derivative_figure
+from ldosml.plotting.error_table import error_table_figure
+from ldosml.plotting.files import save_figure
+from ldosml.plotting.learning_curve import learning_curve_figure
+from ldosml.plotting.losses import loss_by_energy_figure, property_losses_figure
 from ldosml.plotting.occupancy import (
     band_figure,
     dos_figure,
@@ -33,22 +21,14 @@ from ldosml.plotting.occupancy import (
     plot_isosurfaces,
     plot_occupancy_dos,
 )
-from ldosml.plotting.properties import property_losses_figure, property_parity_figure
+from ldosml.plotting.parity import parity_figure, property_parity_figure
 from ldosml.plotting.reliability import plot_log_loss, plot_reliability, reliability_figure
-from ldosml.plotting.smearings import smearing_figure
-from ldosml.plotting.spectra import plot_spectrum
-from ldosml.plotting.strategies import comparison_figure
-from ldosml.plotting.structures import structure_figure
-from ldosml.plotting.style import DPI, png, write_figure
-from ldosml.plotting.sweeps import sweep_figure
-from ldosml.plotting.worst import worst_by_element_figure
+from ldosml.plotting.representatives import representatives, representatives_figure, worst_by_element_figure
+from ldosml.plotting.smearing import smearing_figure
+from ldosml.plotting.spectrum import plot_spectrum
+from ldosml.plotting.structure import structure_figure
 
 __all__ = [
-    "DOS_LABEL",
-    "DPI",
-    "ENERGY_LABELS",
-    "LDOS_LABEL",
-    "PROPERTY_NAMES",
     "band_figure",
     "comparison_figure",
     "derivative_figure",
@@ -64,19 +44,14 @@ __all__ = [
     "plot_occupancy_dos",
     "plot_reliability",
     "plot_spectrum",
-    "png",
-    "power_of_ten",
     "property_losses_figure",
-    "property_name",
     "property_parity_figure",
-    "quantity_name",
     "reliability_figure",
     "representatives",
     "representatives_figure",
+    "save_figure",
     "smearing_figure",
     "structure_figure",
     "sweep_figure",
-    "unit_text",
     "worst_by_element_figure",
-    "write_figure",
 ]

@@ -1,4 +1,4 @@
-"""Names and units as people write them."""
+"""Names and units as they appear in figures, tables and reports."""
 
 from __future__ import annotations
 
@@ -44,15 +44,18 @@ PROPERTY_NAMES: Mapping[str, str] = MappingProxyType(
         "absorption_spectrum": "absorption spectrum",
     }
 )
-"""What people call the columns and spectra of a ``PropertyTable``."""
+"""Names of the columns and spectra of a ``PropertyTable`` in words."""
 
 _SPECTRUM_NAMES = {"ldos": "LDOS", "dos": "DOS per atom", "dos_derivative": "dDOS/dE"}
+_REGRESSOR_NAMES = {"ldos": "learned from LDOS", "dos": "learned from DOS", "both": "learned from both"}
 LOSS_LABEL = "normalised loss L/σ"
+NO_VARIATION = "no variation in this set"
+"""Stands in place of L/sigma where all true values are the same (sigma is 0)."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def property_name(name: str, temperature: float | None = None) -> str:
-    """What people call a property, and at how many kelvin it is meant.
+    """Name of a property in words, with its temperature (K) if given.
 
     >>> property_name("heat_capacity", 300.0)
     'heat capacity at 300 K'
@@ -62,7 +65,7 @@ def property_name(name: str, temperature: float | None = None) -> str:
 
 
 def quantity_name(name: str) -> str:
-    """What people call a quantity that a study judges: a spectrum, the LDOS of an element, or a property.
+    """Name in words of a quantity in a study: a spectrum, the LDOS of an element, or a property.
 
     >>> quantity_name("ldos Si"), quantity_name("dos_derivative"), quantity_name("band_energy")
     ('LDOS of Si', 'dDOS/dE', 'band energy')
@@ -72,8 +75,17 @@ def quantity_name(name: str) -> str:
     return _SPECTRUM_NAMES.get(name) or property_name(name)
 
 
+def regressor_name(name: str) -> str:
+    """Name of a regressor in words where it is named after what it learns; other names are returned unchanged.
+
+    >>> regressor_name("dos"), regressor_name("Matern")
+    ('learned from DOS', 'Matern')
+    """
+    return _REGRESSOR_NAMES.get(name, name)
+
+
 def power_of_ten(*values: NDArray[np.float64]) -> int:
-    """The exponent, a multiple of 3, by which to divide so that few digits tell all ``values``; NaN are left out.
+    """Exponent, a multiple of 3, of a power of ten that leaves few digits in the largest of ``values``. Ignores NaN.
 
     >>> power_of_ten(np.array([2.4e-6, 9.1e-8])), power_of_ten(np.array([-108.2]))
     (-6, 0)
@@ -83,12 +95,12 @@ def power_of_ten(*values: NDArray[np.float64]) -> int:
 
 
 def superscript(number: int) -> str:
-    """A whole number in raised digits."""
+    """A whole number in superscript digits."""
     return str(number).translate(_SUPERSCRIPTS)
 
 
 def unit_text(unit: str, exponent: int = 0) -> str:
-    """A unit with raised powers; behind a power of ten, where values were divided by one.
+    """A unit with superscript powers, after the power of ten by which the values were divided.
 
     >>> unit_text("eV/T^2/atom", -6)
     '10⁻⁶ eV/T²/atom'

@@ -1,4 +1,4 @@
-"""Panels side by side, and what the figures of studies draw alike into them."""
+"""Panels, legends and axes that the figures of studies share."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ldosml.studies.errors import Errors
 Result = TypeVar("Result")
 
 NOISE: Mapping[str, Any] = {"color": GREEN, "linestyle": "-.", "linewidth": 1.2, "label": "label noise"}
-MEAN: Mapping[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1.2, "label": "mean spectrum for all"}
+MEAN: Mapping[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1.2, "label": "mean spectrum"}
 
 _LOG_STEPS = ((1,), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 7, 8))
 _FEWEST_TICKS = 3
 
 
 def by_set(results: Result | Mapping[str, Result]) -> dict[str, Result]:
-    """Results by the name of their set; one alone has the name "".
+    """Results by the name of their dataset; a single result gets the name "".
 
     Raises ValueError when there are none.
     """
@@ -36,14 +36,14 @@ def by_set(results: Result | Mapping[str, Result]) -> dict[str, Result]:
 
 
 def titled(name: str, what: str) -> str:
-    """What a panel shows, behind the name of its set where it has one."""
+    """Title of a panel: the name of the dataset, if it has one, and what is drawn."""
     return f"{name}: {what}" if name else what
 
 
 def panels(count: int, height: float, *, above: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """Make ``count`` panels, ``height`` inches each, with ``above`` inches for a legend.
 
-    One is as wide as a column of a page; more stand beside each other, two or three across the page.
+    One panel is as wide as a column. Two or three panels fill the width of the page.
     """
     columns = 2 if count == 4 else min(3, count)
     rows = -(-count // columns)
@@ -58,17 +58,17 @@ def panels(count: int, height: float, *, above: float, sharey: bool = False) -> 
 def draw_losses(
     ax: Axes, places: ArrayLike, errors: Sequence[Errors], quantity: str, look: tuple[str, str], label: str
 ) -> None:
-    """L/sigma of all folds together as a line, and as a band from the best fold to the worst."""
+    """L/sigma pooled over all folds as a line, and a band from the best fold to the worst."""
     color, marker = look
     folds = np.array([list(one.by_fold(quantity).values()) for one in errors])
-    best, worst = np.fmin.reduce(folds, axis=1), np.fmax.reduce(folds, axis=1)  # of the folds that know it
+    best, worst = np.fmin.reduce(folds, axis=1), np.fmax.reduce(folds, axis=1)  # NaN: the fold lacks the quantity
     ax.fill_between(places, best, worst, color=color, alpha=0.15, linewidth=0)
     pooled = [one.loss(quantity) for one in errors]
     ax.plot(places, pooled, "-", marker=marker, markersize=4, color=color, linewidth=1.2, label=label)
 
 
 def legend_above(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
-    """Name everything in the panels once, above them."""
+    """Draw one legend above the panels, with each label once."""
     handles: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -77,7 +77,7 @@ def legend_above(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
 
 
 def name_above(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
-    """A legend of handles by their names above the panels."""
+    """Draw a legend above the panels from handles by label."""
     figure.legend(
         list(handles.values()),
         list(handles),
@@ -90,7 +90,7 @@ def name_above(figure: Figure, handles: Mapping[str, Any], columns: int) -> None
 
 
 def label_log_axis(axis: Axis) -> None:
-    """Put plain numbers at the ticks of a logarithmic axis whose limits are set: few decades get more of them."""
+    """Label a logarithmic axis, whose limits are set, with plain numbers; fewer decades get more ticks each."""
     low, high = (float(end) for end in sorted(axis.get_view_interval()))
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for steps in _LOG_STEPS:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ldosml.plotting import property_name
+from ldosml.plotting.labels import property_name
 from ldosml.properties.table import PropertyTable
-from ldosml.report.page import write_page
+from ldosml.report.page import save_page
 from ldosml.report.parts import Cell, Picture, Section, Table, listing
 from ldosml.report.properties import number_or_none
 
@@ -79,7 +79,7 @@ def write_crystal_report(
         Section("The crystal", tables=[listed]),
         Section("Properties derived from the DOS", words, [table]),
     ]
-    return write_page(path, title, sections)
+    return save_page(path, title, sections, overwrite=True)
 
 
 def _without_noise(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Sections about predicted spectra and their errors."""
+"""Sections about the predicted spectra and their errors."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def _smearing(width: float | None) -> str:
 
 
 def errors_section(evaluation: Evaluation, noise: Mapping[str, float], width: float | None) -> Section:
-    """Errors over the whole set beside what the mean spectrum achieves and the noise of the labels."""
+    """Errors over the whole set, beside those of the mean spectrum and the label noise."""
     losses, predicted = evaluation.losses(), evaluation.predicted
     atoms, structures = count(len(predicted), "atom"), count(predicted.n_structures, "held-out structure")
     energies = f"{predicted.grid.size:,} energies"
     averages = {
-        "ldos": f"all {atoms} of the {structures}, each atom counting once, and {energies}",
-        "dos": f"{structures}, each counting once whatever its size, and {energies}",
+        "ldos": f"{atoms} of {structures}, equal weight for each atom, and {energies}",
+        "dos": f"{structures}, equal weight whatever their size, and {energies}",
     }
     rows: list[list[Cell]] = []
     for key in evaluation.compared():
         loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
         rows.append([NAMES[key], loss, baseline, noise.get(key), losses[f"{key}_rmse"], averages[key]])
-    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "averaged over"]
+    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "average over"]
     words = (
-        "L/σ is the root mean square error divided by the standard deviation of the DFT values over the whole set: 0 "
-        "is perfect, and “mean spectrum” is what predicting the mean of these spectra for every row achieves. Both "
-        "shrink when energies without states are added: compare on the same energies only. RMSE is the root of the "
-        "squared error integrated over energy and averaged over atoms (LDOS) or structures (DOS)."
+        "L/σ is the root mean square error divided by the standard deviation σ of the DFT values over the whole set; 0 "
+        "is perfect. “Mean spectrum” is the L/σ of always predicting the mean of these spectra. Both become smaller "
+        "when energies without states are added, so compare models on the same energies only. RMSE is the root of the "
+        "squared error, integrated over energy and averaged over atoms (LDOS) or structures (DOS)."
     )
     table = Table(f"Errors at {_smearing(width)}.", columns, rows)
     return Section("Errors on held-out structures", [words, _noise_words(noise, width)], [table])
@@ -42,16 +42,16 @@ def errors_section(evaluation: Evaluation, noise: Mapping[str, float], width: fl
 
 def _noise_words(noise: Mapping[str, float], width: float | None) -> str:
     if not noise:
-        return f"Label noise, the error of the DFT values themselves, is not known at {_smearing(width)}."
+        return f"The label noise, the error of the DFT values themselves, is not known at {_smearing(width)}."
     return (
-        f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of σ: at these "
-        "energies where the dataset tells it by energy, else on those that it was measured at. An error close to it is "
-        "as small as these data can show."
+        f"Label noise is the error of the DFT values themselves at {_smearing(width)}, as a fraction of σ. It covers "
+        "these energies if the dataset has it by energy, otherwise the energies at which it was measured. These data "
+        "cannot show errors smaller than the label noise."
     )
 
 
 def training_section(evaluation: Evaluation, training: Mapping[str, object], width: float | None) -> Section:
-    """What the model was trained on, and what it is judged by."""
+    """Training data and model, and the held-out data."""
     predicted = evaluation.predicted
     held_out = {
         "smearing width": "not known" if width is None else f"{width:g} eV (standard deviation)",
@@ -59,7 +59,7 @@ def training_section(evaluation: Evaluation, training: Mapping[str, object], wid
         "held-out structures": predicted.n_structures,
         "atoms in held-out structures": len(predicted),
     }
-    return Section("What was trained", tables=[listing("The model and its data.", {**training, **held_out})])
+    return Section("Model and data", tables=[listing("Training and held-out data.", {**training, **held_out})])
 
 
 def figures_section(evaluation: Evaluation, noise: Mapping[str, float]) -> Section:
@@ -67,27 +67,27 @@ def figures_section(evaluation: Evaluation, noise: Mapping[str, float]) -> Secti
     spectra = Picture(
         "Worst, median and best prediction",
         plotting.representatives_figure(evaluation),
-        "LDOS of the atoms (above) and DOS per atom of the structures (below) with the largest, the median and the "
-        "smallest error; only the DOS where no LDOS is known. Here L/σ averages over the energies of that one atom or "
-        "structure; σ is that of the whole set. Atoms are counted from 0.",
+        "LDOS of the atoms (above, if the true LDOS is known) and DOS per atom of the structures (below) with the "
+        "largest, the median and the smallest error. Here L/σ averages over the energies of one atom or structure. σ "
+        "is the standard deviation over the whole set. Atoms are counted from 0.",
     )
     by_energy = Picture(
         "Error at each energy",
         plotting.loss_by_energy_figure(evaluation, noise),
-        "Root mean square error at each energy over all atoms (LDOS) and over all structures (DOS), beside the "
-        "standard deviation of the DFT values at that energy, which is the error of predicting the mean spectrum.",
+        "Root mean square error at each energy over all atoms (LDOS) and over all structures (DOS). The standard "
+        "deviation of the DFT values at that energy is the error of always predicting the mean spectrum.",
     )
     parity = Picture(
         "Predicted against DFT values",
         plotting.parity_figure(evaluation),
-        "Every atom (LDOS) or structure (DOS) at every energy gives one value. Below, how often each error occurs. "
-        "L/σ averages over all of them.",
+        "Each atom (LDOS) or structure (DOS) has one value at each energy. The lower panels count the errors. L/σ "
+        "averages over all values.",
     )
     return Section("Spectra", pictures=[spectra, by_energy, parity])
 
 
 def kinds_section(evaluation: Evaluation) -> Section:
-    """Errors pooled over the structures of each kind: mean squares add up to that of the whole set."""
+    """Errors of each kind of structure. Weighted mean squares add up to the mean square of the whole set."""
     compared = evaluation.compared()
     per: dict[Spectrum, metrics.Per] = {"ldos": "environment", "dos": "structure"}
     losses = {key: to_numpy(metrics.normalized_loss(*pair, per=per[key])) for key, pair in compared.items()}
@@ -100,21 +100,21 @@ def kinds_section(evaluation: Evaluation) -> Section:
         pooled = [float(np.sqrt(np.mean(loss[chosen[key]] ** 2))) for key, loss in losses.items()]
         rows.append([kind, int(mine.sum()), int(atoms.sum()), *pooled])
     caption = (
-        "LDOS: root mean square over the atoms of the kind and all energies. DOS per atom: over its structures and all "
-        "energies. In units of the standard deviation σ over the whole set."
+        "LDOS: root mean square error over the atoms of the kind and all energies. DOS per atom: over the structures "
+        "of the kind and all energies. In units of the standard deviation σ over the whole set."
     )
     columns = ["kind", "structures", "atoms", *[f"{NAMES[key]}, L/σ" for key in compared]]
     return Section("Errors by kind", tables=[Table(caption, columns, rows, sortable=True)])
 
 
 def structures_section(evaluation: Evaluation) -> Section:
-    """Errors of every structure, the worst first."""
+    """Errors of each structure, the worst first."""
     compared = evaluation.compared()
     losses = [f"{key}_loss" for key in compared]
     worst_first = sorted(evaluation.by_structure(), key=lambda row: -float(row[losses[0]]))
     caption = (
-        "LDOS: root mean square over the atoms of the structure and all energies. DOS per atom: over all energies. "
-        "In units of the standard deviation σ over the whole set."
+        "LDOS: root mean square error over the atoms of the structure and all energies. DOS per atom: over all "
+        "energies. In units of the standard deviation σ over the whole set."
     )
     columns = ["structure", "kind", "atoms", *[f"{NAMES[key]}, L/σ" for key in compared]]
     keys = ("name", "kind", "n_atoms", *losses)
@@ -123,7 +123,7 @@ def structures_section(evaluation: Evaluation) -> Section:
 
 
 def times_section(timings: Mapping[str, float]) -> Section:
-    """Seconds of each step."""
+    """Wall time of each step."""
     rows = [[step, _duration(seconds)] for step, seconds in timings.items()]
     return Section("Times", tables=[Table("Wall time of each step.", ["step", "time"], rows)])
 

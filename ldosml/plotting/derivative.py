@@ -1,4 +1,4 @@
-"""The figure of dD/de, which tells how well sharp features are predicted."""
+"""The figure of dDOS/dE, which shows how well sharp features are predicted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml.evaluation import Evaluation
+from ldosml.plotting.labels import regressor_name
 from ldosml.plotting.panels import legend_above
-from ldosml.plotting.spectra import short
+from ldosml.plotting.spectrum import short
 from ldosml.plotting.style import (
     BLUE,
     COLUMN_WIDTH,
@@ -30,9 +31,9 @@ from ldosml.spectra import DOS
 
 Floats = NDArray[np.float64]
 
-_LINE = 46  # characters that fit above half the page's width
+_LINE = 46  # characters that fit above half the page
 _DFT = "DFT"
-_COLORS = tuple(color for color, _ in LOOKS if color != BLUE)  # which is DFT's
+_COLORS = tuple(color for color, _ in LOOKS if color != BLUE)  # blue is the colour of DFT
 _STYLES = ("-", "-.", ":")
 
 
@@ -43,24 +44,31 @@ def derivative_figure(
     low: float | None = None,
     high: float | None = None,
 ) -> Figure:
-    """dD/de of some structures above, their DOS below, both per atom: DFT (dashed) and the prediction of each model.
+    """dDOS/dE (above) and DOS (below) per atom of some structures: DFT (dashed) and the prediction of each model.
 
-    Arranged as figure 5 of Aryanpour and Sadeghi (2025), a column a structure. Titles tell the L/sigma of dD/de over
-    the energies of this one structure, sigma that of the whole set.
+    Arranged like figure 5 of Aryanpour and Sadeghi (2025), one column per structure. Titles show the L/sigma of dDOS/dE
+    over the energies of this structure; sigma is the standard deviation over the whole set.
 
     Parameters
     ----------
     evaluations : dict of Evaluation
-        By the name of the model; all of the same structures, at the same energies.
+        By the name of the model, with the same structures and energies. The names "ldos", "dos" and "both" are
+        labelled by what the model learned from.
     structures : sequence of int
-        Their places in the evaluations, from 0.
+        Indices in the evaluations, from 0.
     low, high : float, optional
-        Drawn and judged are the energies between, eV; those beyond still count as neighbours in the differences.
+        Lowest and highest energy that is drawn and averaged over, eV. Energies outside still enter the finite
+        differences at the ends.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
-        When there is nothing to draw, a structure is not there, or the evaluations are of different ones.
+        When there are no evaluations or structures, an index is out of range, or the evaluations hold different
+        structures or energies.
     """
     first = _check(evaluations, structures)
     width = COLUMN_WIDTH if len(structures) == 1 else PAGE_WIDTH
@@ -76,7 +84,7 @@ def derivative_figure(
     derived = {name: to_numpy(_cut(dos, low, high).per_atom()) for name, dos in slopes.items()}
     losses = {name: _losses(derived[_DFT], derived[name]) for name in evaluations}
     for ax, structure in zip(axes[0], structures, strict=True):
-        told = ", ".join(f"{name} {loss[structure]:.3f}" for name, loss in losses.items())
+        told = ", ".join(f"{regressor_name(name)} {loss[structure]:.3f}" for name, loss in losses.items())
         title = f"{short(first.names[structure], _LINE)}\n{textwrap.fill(f'L/σ: {told}', _LINE)}"
         ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
     legend_above(figure, axes[0], columns=len(evaluations) + 2 if width == PAGE_WIDTH else 2)
@@ -84,19 +92,19 @@ def derivative_figure(
 
 
 def _check(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> Evaluation:
-    """Give the first evaluation, once all agree."""
+    """Give the first evaluation after checking that all agree."""
     if not evaluations or not len(structures):
-        raise ValueError("A figure of derivatives needs an evaluation and a structure at least.")
+        raise ValueError("derivative_figure needs at least one evaluation and one structure.")
     first = next(iter(evaluations.values()))
     if _DFT in evaluations:
-        raise ValueError(f"The true is called {_DFT!r}; give the evaluation of that name another one.")
+        raise ValueError(f"The name {_DFT!r} is taken by the true spectra: give this evaluation another name.")
     for name, other in evaluations.items():
         if other.names != first.names:
-            raise ValueError(f"The evaluation {name!r} is of other structures than the first one.")
+            raise ValueError(f"The evaluation {name!r} holds other structures than the first one.")
         other.predicted.grid.require_match(first.predicted.grid, f"The evaluation {name!r} and the first one")
     for structure in structures:
         if not 0 <= structure < len(first.names):
-            raise ValueError(f"structures must be whole numbers from 0 to {len(first.names) - 1}; got {structure}.")
+            raise ValueError(f"structures must hold whole numbers from 0 to {len(first.names) - 1}; got {structure}.")
     return first
 
 
@@ -105,13 +113,13 @@ def _cut(dos: DOS, low: float | None, high: float | None) -> DOS:
 
 
 def _losses(true: Floats, predicted: Floats) -> Floats:
-    """L/sigma of each structure, (n_structures,), sigma that of the set."""
+    """L/sigma of each structure, (n_structures,), with the sigma of the whole set."""
     losses: Floats = np.sqrt(((predicted - true) ** 2).mean(axis=1)) / true.std()
     return losses
 
 
 def _draw_row(axes: Sequence[Axes], structures: Sequence[int], curves: Mapping[str, DOS], quantity: str) -> None:
-    """Curves of each structure per atom, that of DFT the first of them and on top."""
+    """Draw the curves of each structure, per atom; the first is DFT, drawn on top."""
     for ax, structure in zip(axes, structures, strict=True):
         for number, (name, dos) in enumerate(curves.items()):
             energies, values = dos.energies, to_numpy(dos.per_atom())[structure]
@@ -119,7 +127,7 @@ def _draw_row(axes: Sequence[Axes], structures: Sequence[int], curves: Mapping[s
                 ax.plot(energies, values, "--", color=BLUE, linewidth=1.4, label=name, zorder=3)
             else:
                 color, style = _COLORS[number % len(_COLORS) - 1], _STYLES[number % len(_STYLES) - 1]
-                ax.plot(energies, values, style, color=color, linewidth=1.0, label=name)
+                ax.plot(energies, values, style, color=color, linewidth=1.0, label=regressor_name(name))
         mark_fermi_level(ax, energies, dos.grid.zero)
         finish_energy_axis(ax, energies, dos.grid.zero)
         ax.set_ylabel(quantity, fontsize=FONT)

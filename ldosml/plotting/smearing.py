@@ -1,4 +1,4 @@
-"""The figure of a study of smearing."""
+"""The figure of a smearing study."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from ldosml.studies.smearings import SmearingStudy
 
 
 def smearing_figure(study: SmearingStudy, quantities: Sequence[str] = ("ldos", "dos")) -> Figure:
-    """L/sigma against the smearing width, a panel a quantity, between what knowing nothing and perfect labels allow.
+    """L/sigma against the smearing width, one panel per quantity.
 
-    The band runs from the best fold to the worst. Lines tell the noise of the labels, where it is known, and what
-    predicting the mean spectrum achieves: both change with the width, too.
+    The band extends from the best to the worst fold. Lines show the label noise, where it is known, and the L/sigma of
+    always predicting the mean spectrum. Both depend on the width.
 
     Parameters
     ----------
     study : SmearingStudy
     quantities : sequence of str
-        Of those the study has errors of.
+        From ``SmearingStudy.quantities``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------

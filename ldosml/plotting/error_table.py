@@ -1,4 +1,4 @@
-"""The figure of a table of errors: how they are spread over single atoms."""
+"""The figure of an error table: the distribution of errors over single atoms."""
 
 from __future__ import annotations
 
@@ -16,27 +16,32 @@ from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, PAGE_WIDTH, SMALL_FO
 from ldosml.studies.error_table import ErrorTable
 
 _COLORS = {"groups": BLUE, "environments": VERMILLION}
-_NAMES = {"groups": "whole trajectories left out", "environments": "single atoms left out, which leaks"}
+_NAMES = {"groups": "whole trajectories left out", "environments": "single atoms left out (leaks information)"}
 _MOST_IN_COLUMN = 3  # elements
 _TITLE = 9  # characters that fit above each element
 
 
 def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
-    """L/sigma of single environments by element and split: a panel a set, on a logarithmic scale.
+    """L/sigma of single environments by element and split, on a logarithmic axis, one panel per dataset.
 
-    Table I of Aryanpour and Sadeghi (2025) as a picture. Boxes hold the middle half, with the median; whiskers run from
-    the smallest to the largest; diamonds are the means. Lines tell the noise of the element's labels, where it is
-    known, and what predicting its mean spectrum achieves. Below each element, how many environments it has.
+    Shows table I of Aryanpour and Sadeghi (2025) as a figure. Boxes hold the middle half of the environments, with the
+    median as a line and the mean as a diamond. Whiskers extend from the smallest to the largest error. Lines show the
+    label noise of the element, where it is known, and the L/sigma of always predicting its mean spectrum. The number
+    of environments stands below each element.
 
     Parameters
     ----------
     tables : ErrorTable, or dict of ErrorTable
-        Several by the names of their sets.
+        Several tables by the names of their datasets.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
-        When there are none.
+        When there are no tables.
     """
     named = by_set(tables)
     counts = [len(_elements(table)) for table in named.values()]

@@ -1,4 +1,4 @@
-"""The figure of ways of learning: their errors, and the differences between them."""
+"""The figure of a comparison of regressors: their errors, and the differences between them."""
 
 from __future__ import annotations
 
@@ -11,46 +11,51 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml._journal import Record
-from ldosml.plotting.labels import LOSS_LABEL, quantity_name
+from ldosml.plotting.labels import LOSS_LABEL, NO_VARIATION, quantity_name, regressor_name
+from ldosml.plotting.losses import LONGEST_BAR
 from ldosml.plotting.panels import NOISE, legend_above
 from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, SMALL_FONT, looks
 from ldosml.studies.strategies import StrategyComparison
 
-_LONGEST_BAR = 1.5  # L/sigma; quantities that go beyond do not stretch the axes
 _SHARE = 0.8  # of a quantity's place that its bars fill
-
-_FULL = 0.86  # of an axis: beyond there is no room for a number
+_FULL = 0.86  # of an axis: beyond this there is no room for a number
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
 Table = dict[tuple[str, str], Record]
-"""Records by strategy and quantity."""
+"""Records by regressor and quantity."""
 
 
 def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) -> Figure:
-    """L/sigma of each quantity by each strategy, and beside it how far each is from the first strategy.
+    """L/sigma of each quantity for each regressor (left), and the difference from the first regressor (right).
 
-    Arranged as figure 4 of Aryanpour and Sadeghi (2025). Whiskers hold 95 % of a bootstrap over trajectories. The
-    differences are paired: both strategies are judged on the same draws, and where the whisker does not reach the line
-    at zero, one of them is better on this set beyond the chance of which trajectories it holds. Quantities with an
-    L/sigma above 1.5 do not stretch the axes: their bars are cut off and tell the number, and their differences and
-    intervals are written.
+    Arranged like figure 4 of Aryanpour and Sadeghi (2025). Whiskers are 95 % intervals of a bootstrap over
+    trajectories. The differences are paired: both regressors are evaluated on the same draws. A whisker that does not
+    reach zero means that one regressor is better on this set, beyond the choice of trajectories. Quantities with
+    L/sigma above 1.5 do not stretch the axes: their bars are cut off and show their number, and their differences
+    and intervals are written as text. A quantity that some structures lack shows the number of structures.
 
     Parameters
     ----------
-    comparison : StrategyComparison
+    comparison : RegressorComparison
+        Regressors named "ldos", "dos" and "both" are labelled by what they learned from.
     n_draws : int
-        Of the bootstrap.
+        Number of bootstrap draws.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     table = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
     quantities, names = comparison.quantities, comparison.strategies
-    beyond = {quantity for (_, quantity), row in table.items() if row["loss"] > _LONGEST_BAR}
+    beyond = {quantity for (_, quantity), row in table.items() if row["loss"] > LONGEST_BAR}
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, min(2, len(names)), sharey=True, squeeze=False, width_ratios=(3, 2)[: len(names)])[0]
     _draw_losses(axes[0], table, quantities, names, beyond)
     if len(names) > 1:
         _draw_differences(axes[1], table, quantities, names, beyond)
-    axes[0].set_yticks(range(len(quantities)), [quantity_name(name) for name in quantities])
+    total = len(comparison.groups)
+    axes[0].set_yticks(range(len(quantities)), [_row_name(table, quantity, names, total) for quantity in quantities])
     axes[0].set_ylim(len(quantities) - 0.5, -0.5)
     for ax in axes:
         ax.tick_params(axis="x", labelsize=SMALL_FONT)
@@ -61,13 +66,20 @@ def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) ->
     return figure
 
 
+def _row_name(table: Table, quantity: str, names: Sequence[str], total: int) -> str:
+    """Name of a quantity; for a property that some structures lack, also how many have it."""
+    fewest = min(table[name, quantity]["n_structures"] for name in names)
+    lacking = fewest < total and not quantity.startswith("ldos ")  # an element is not in every structure
+    return quantity_name(quantity) + (f"\n({fewest} of {total} structures)" if lacking else "")
+
+
 def _places(count: int, number: int, of: int) -> NDArray[np.float64]:
-    """Where the bars of one strategy are, (count,)."""
+    """Vertical positions of the bars of one regressor, (count,)."""
     return np.arange(count, dtype=np.float64) + float((number - (of - 1) / 2) * _SHARE / of)
 
 
 def _end(table: Table, left_out: set[str], names: Sequence[str]) -> float:
-    """The largest of the entries ``names`` of the quantities that the axes are made for."""
+    """Largest absolute value of the entries ``names``, over the quantities that set the axis limits."""
     values = [abs(row[name]) for (_, quantity), row in table.items() if quantity not in left_out for name in names]
     return max((value for value in values if np.isfinite(value)), default=0.0) or 1.0
 
@@ -78,7 +90,7 @@ def _draw_losses(ax: Axes, table: Table, quantities: Sequence[str], names: Seque
         rows = [table[name, quantity] for quantity in quantities]
         places = _places(len(quantities), number, len(names))
         losses = np.nan_to_num([row["loss"] for row in rows])
-        ax.barh(places, losses, 0.9 * _SHARE / len(names), color=(color, 0.6), label=name)
+        ax.barh(places, losses, 0.9 * _SHARE / len(names), color=(color, 0.6), label=regressor_name(name))
         for place, row in zip(places, rows, strict=True):
             _finish_bar(ax, row, float(place), end)
     for place, quantity in enumerate(quantities):
@@ -92,11 +104,11 @@ def _draw_losses(ax: Axes, table: Table, quantities: Sequence[str], names: Seque
 
 
 def _finish_bar(ax: Axes, row: Record, place: float, end: float) -> None:
-    """Whisker and number of a bar: behind both, or at the end of the axis where there is no room behind."""
+    """Whisker and number of a bar: the number follows both, or stands at the end of the axis where room is short."""
     loss = row["loss"]
     options: dict[str, Any] = {"va": "center_baseline", "fontsize": SMALL_FONT}
     if not np.isfinite(loss):
-        ax.text(0, place, " not known", **options)
+        ax.text(0, place, f" {NO_VARIATION if row['n_structures'] else 'no structure has it'}", **options)
     elif loss > end:
         ax.text(end, place, f"{loss:.3f} → ", ha="right", **options)
     else:
@@ -111,23 +123,19 @@ def _finish_bar(ax: Axes, row: Record, place: float, end: float) -> None:
 def _draw_differences(
     ax: Axes, table: Table, quantities: Sequence[str], names: Sequence[str], beyond: set[str]
 ) -> None:
-    end = 1.1 * _end(table, beyond, ("difference", "difference_low", "difference_high"))
+    entries = ("difference", "difference_low", "difference_high")
+    end = 1.1 * _end(table, beyond, entries)
     for number, (name, (color, marker)) in enumerate(looks(names).items()):
         if number == 0:
             continue
         for place, quantity in zip(_places(len(quantities), number, len(names)), quantities, strict=True):
-            found = (table[name, quantity][key] for key in ("difference", "difference_low", "difference_high"))
-            difference, low, high = (float(value) for value in found)
+            difference, low, high = (float(table[name, quantity][entry]) for entry in entries)
             if quantity in beyond:
                 told = f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
-                _write_difference(ax, told, float(place))
+                ax.text(0, place, told, ha="center", va="center_baseline", fontsize=SMALL_FONT, bbox=_PAPER)
             else:
                 ax.plot([low, high], [place, place], "-", color=color, linewidth=1.2)
-                ax.plot([difference], [place], marker, color=color, markersize=4, label=name)
+                ax.plot([difference], [place], marker, color=color, markersize=4, label=regressor_name(name))
     ax.axvline(0, color=GREY, linewidth=1, zorder=0)
     ax.set_xlim(-end, end)
-    ax.set_xlabel(f"difference to {names[0]}", fontsize=FONT)
-
-
-def _write_difference(ax: Axes, told: str, place: float) -> None:
-    ax.text(0, place, told, ha="center", va="center_baseline", fontsize=SMALL_FONT, bbox=_PAPER)
+    ax.set_xlabel(f"L/σ - L/σ ({regressor_name(names[0])})", fontsize=FONT)

@@ -1,4 +1,4 @@
-"""The figure of a sweep of cutoffs: how far an atom sees."""
+"""The figure of a sweep of cutoff radii: how far the environment matters."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from ldosml.plotting.panels import MEAN, NOISE, by_set, draw_losses, legend_abov
 from ldosml.plotting.style import FONT, SMALL_FONT, looks
 from ldosml.studies.sweep import CutoffSweep
 
-_ROOM = 0.2  # of what is drawn, above it
+_ROOM = 0.2  # of the drawn range, added above it for the saturation radii
 
 
 def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: int = 500) -> Figure:
-    """L/sigma of the LDOS against the cutoff radius, a panel an element.
+    """L/sigma of the LDOS against the cutoff radius, one panel per element.
 
-    Arranged as figure 1 of Aryanpour and Sadeghi (2025). Bands run from the best fold to the worst. Markers at the top
-    are the saturation radii, their bars the 95 % intervals of a bootstrap over trajectories; see
-    ``CutoffSweep.saturation``. Where one is the smallest or the largest radius, "≤" or "≥" says that it may lie beyond.
-    Lines tell the noise of the labels, where it is known, and what predicting the element's mean spectrum achieves.
+    Arranged like figure 1 of Aryanpour and Sadeghi (2025). Bands extend from the best to the worst fold. Markers at the
+    top are the saturation radii, with 95 % intervals of a bootstrap over trajectories (see ``CutoffSweep.saturation``).
+    "≤" or "≥" marks a saturation radius at the smallest or largest radius of the sweep: the true one may lie outside.
+    Lines show the label noise, where it is known, and the L/sigma of always predicting the element's mean spectrum.
 
     Parameters
     ----------
     sweeps : CutoffSweep, or dict of CutoffSweep
-        Several by the names of their sets.
+        Several sweeps by the names of their datasets.
     n_draws : int
-        Of the bootstrap.
+        Number of bootstrap draws.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
-        When there are none.
+        When there are no sweeps.
     """
     drawn = [(name, sweep, element) for name, sweep in by_set(sweeps).items() for element in sweep.elements]
     figure, axes = panels(len(drawn), 2.4, above=0.5, sharey=True)
@@ -51,7 +55,7 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
 
 
 def _saturation(sweep: CutoffSweep, n_draws: int) -> dict[tuple[str, str], Record]:
-    """By mode and element."""
+    """Saturation records by mode and element."""
     rows = [row for mode in sweep.modes for row in sweep.saturation(mode, n_draws=n_draws)]
     return {(row["mode"], row["element"]): row for row in rows}
 
@@ -71,7 +75,7 @@ def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str
 
 
 def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tuple[str, str]) -> None:
-    """The saturation radius and its interval, at a fraction ``place`` of the panel's height."""
+    """Draw the saturation radius and its interval at a fraction ``place`` of the panel's height."""
     color, marker = look
     reach = [[max(0.0, row["r_sat"] - row["low"])], [max(0.0, row["high"] - row["r_sat"])]]
     ax.errorbar(
@@ -88,7 +92,7 @@ def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tup
         transform=ax.get_xaxis_transform(),
         label=f"saturation, {row['mode']}",
     )
-    if row["r_sat"] in (radii[0], radii[-1]):  # a bound only: it may lie beyond
+    if row["r_sat"] in (radii[0], radii[-1]):  # only a bound
         smallest = row["r_sat"] == radii[0]
         ax.annotate(
             "≤" if smallest else "≥",

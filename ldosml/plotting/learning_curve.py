@@ -8,28 +8,32 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ldosml.plotting.labels import LOSS_LABEL, quantity_name
+from ldosml.plotting.labels import LOSS_LABEL, quantity_name, regressor_name
 from ldosml.plotting.panels import NOISE, by_set, draw_losses, label_log_axis, legend_above, panels, titled
 from ldosml.plotting.style import FONT, SMALL_FONT, looks
 from ldosml.studies.learning import LearningCurve
 
-_ROOM = 0.5  # of what is drawn, below it
+_ROOM = 0.5  # of the drawn range, added below it for the slopes
 
 
 def learning_curve_figure(
     curves: LearningCurve | Mapping[str, LearningCurve], quantities: Sequence[str] = ("dos",)
 ) -> Figure:
-    """L/sigma against the number of training environments, both on logarithmic scales: a panel a set and quantity.
+    """L/sigma against the number of training environments, on logarithmic axes, one panel per dataset and quantity.
 
-    Arranged as figure 3 of Aryanpour and Sadeghi (2025). Bands run from the best fold to the worst; the slopes
-    in the panels are means over the folds, with their standard deviation.
+    Arranged like figure 3 of Aryanpour and Sadeghi (2025). Bands extend from the best to the worst fold. Each panel
+    shows the slopes: mean and standard deviation over the folds.
 
     Parameters
     ----------
     curves : LearningCurve, or dict of LearningCurve
-        Several by the names of their sets.
+        Several curves by the names of their datasets.
     quantities : sequence of str
-        Of ``LearningCurve.quantities``.
+        From ``LearningCurve.quantities``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -45,40 +49,40 @@ def learning_curve_figure(
         ax.set_title(titled(name, quantity_name(quantity)), fontsize=FONT, parse_math=False)
         if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel(LOSS_LABEL, fontsize=FONT)
-    legend_above(figure, axes, columns=2 if len(axes) == 1 else 5)
+    legend_above(figure, axes, columns=2 if len(axes) == 1 else 4)
     return figure
 
 
 def _draw(ax: Axes, curve: LearningCurve, quantity: str) -> None:
-    for strategy, look in looks(curve.strategies).items():
-        sizes, _ = curve.curve(strategy, quantity)
-        errors = [curve.errors[strategy, size] for size in curve.sizes]
-        draw_losses(ax, sizes.mean(axis=1), errors, quantity, look, strategy)
+    for name, look in looks(curve.strategies).items():
+        sizes, _ = curve.curve(name, quantity)
+        errors = [curve.errors[name, size] for size in curve.sizes]
+        draw_losses(ax, sizes.mean(axis=1), errors, quantity, look, regressor_name(name))
     if quantity in curve.noise:
         ax.axhline(curve.noise[quantity], **NOISE)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    _tell_slopes(ax, curve, quantity)
+    _write_slopes(ax, curve, quantity)
     ax.tick_params(labelsize=SMALL_FONT)
     for axis in (ax.xaxis, ax.yaxis):
         label_log_axis(axis)
     ax.set_xlabel("training environments", fontsize=FONT)
 
 
-def _tell_slopes(ax: Axes, curve: LearningCurve, quantity: str) -> None:
-    """Slopes and their deviations, behind the marker of each strategy, where room is made for them."""
+def _write_slopes(ax: Axes, curve: LearningCurve, quantity: str) -> None:
+    """Write slopes and their deviations beside the marker of each regressor, below the curves."""
     lines = {line.get_label(): line for line in ax.lines}
     told = {}
-    for strategy in curve.strategies:
-        slope, spread = curve.slope(strategy, quantity)
+    for name in curve.strategies:
+        slope, spread = curve.slope(name, quantity)
         if np.isfinite(slope):
-            told[strategy] = f"{slope:.2f} ± {spread:.2f}" if np.isfinite(spread) else f"{slope:.2f}"
+            told[regressor_name(name)] = f"{slope:.2f} ± {spread:.2f}" if np.isfinite(spread) else f"{slope:.2f}"
     if not told:
         return
     low, high = ax.get_ylim()
     ax.set_ylim(low * (low / high) ** _ROOM, high)
     legend = ax.legend(
-        [lines[strategy] for strategy in told],
+        [lines[label] for label in told],
         list(told.values()),
         title="slope",
         alignment="left",

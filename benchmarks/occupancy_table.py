@@ -34,7 +34,7 @@ from ldosml.kresolved import (
     reference_dos,
 )
 from ldosml.neural import KOccupancyRegressor, open_occupancy_model
-from ldosml.plotting import reliability_figure, write_figure
+from ldosml.plotting import reliability_figure, save_figure
 
 PAPER = {
     "gap: MAE (eV)": 0.39,
@@ -197,7 +197,7 @@ def main() -> None:
     written = given.output.with_suffix(".md")
     written.write_text(f"{given.model}; {machine.describe()}\n\n{tables}\n")
     figure = reliability_figure(main_ones)
-    files = write_figure(figure, given.output.with_name(f"{given.output.stem}_reliability"), overwrite=True)
+    files = save_figure(figure, given.output.with_name(f"{given.output.stem}_reliability"), overwrite=True)
     print("Written:", given.output, written, *files)
 
 

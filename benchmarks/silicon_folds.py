@@ -17,7 +17,7 @@ from silicon_part import load_part
 from sklearn.base import clone
 
 from ldosml import SOAP, DOSModel, Evaluation, LDOSKernelRidge, load_dataset
-from ldosml.report import label_noise_at
+from ldosml.datasets.noise import label_noise_at
 from ldosml.search import silicon_model
 from ldosml.studies import predict_left_out
 

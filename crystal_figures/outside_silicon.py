@@ -18,7 +18,7 @@ from ldosml.kresolved import CrystalBands, KPath, irreducible
 from ldosml.kresolved.reliability import log_losses
 from ldosml.neural import KOccupancyRegressor, open_occupancy_model, primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group
-from ldosml.plotting import band_figure, write_figure
+from ldosml.plotting import band_figure, save_figure
 
 HERE = Path(__file__).resolve().parent
 FILLED = 4
@@ -92,7 +92,7 @@ def main() -> None:
     compare(atoms, theirs, crystals["diamond-Si"])
     print(f"silicon is in the {part} part of the model")
     given.folder.mkdir(parents=True, exist_ok=True)
-    write_figure(ask(model, atoms, theirs), given.folder / "outside-silicon", overwrite=True)
+    save_figure(ask(model, atoms, theirs), given.folder / "outside-silicon", overwrite=True)
 
 
 if __name__ == "__main__":

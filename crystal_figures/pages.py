@@ -34,7 +34,7 @@ from ldosml.neural import (
 )
 from ldosml.neural.crystals import point_group
 from ldosml.neural.tight_binding import TightBinding
-from ldosml.plotting import band_figure, isosurface_figure, write_figure
+from ldosml.plotting import band_figure, isosurface_figure, save_figure
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.2  # eV, of the DOS: a mesh of 8x8x8 shows every k-point otherwise
@@ -105,8 +105,8 @@ def main() -> None:
         for page, material, error in chosen(model, test):
             writer.writerow([page, material.name, f"{material.gap:.3f}", f"{error:.3f}"])
             print(f"{page}: {material.name}, {error:.3f} states/eV/atom", flush=True)
-            write_figure(draw_bands(model, material), given.folder / f"{page}-bands", overwrite=True)
-            write_figure(draw_surfaces(model, material), given.folder / f"{page}-surfaces", overwrite=True)
+            save_figure(draw_bands(model, material), given.folder / f"{page}-bands", overwrite=True)
+            save_figure(draw_surfaces(model, material), given.folder / f"{page}-surfaces", overwrite=True)
 
 
 if __name__ == "__main__":

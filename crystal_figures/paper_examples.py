@@ -13,7 +13,7 @@ from pages import HERE, draw_bands, draw_surfaces
 
 from ldosml.datasets import read_crystals
 from ldosml.neural import load_occupancy_model
-from ldosml.plotting import write_figure
+from ldosml.plotting import save_figure
 
 DENSE = HERE.parent / "data" / "crystals" / "dense.npz"
 
@@ -30,8 +30,8 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     for material in shown:
         name = f"paper-{material.formula}"
-        write_figure(draw_bands(model, material), given.folder / f"{name}-bands", overwrite=True)
-        write_figure(draw_surfaces(model, material), given.folder / f"{name}-surfaces", overwrite=True)
+        save_figure(draw_bands(model, material), given.folder / f"{name}-bands", overwrite=True)
+        save_figure(draw_surfaces(model, material), given.folder / f"{name}-surfaces", overwrite=True)
         print(name, flush=True)
 
 

@@ -17,15 +17,15 @@ evaluation = model.evaluate(test)
 properties = report.DerivedProperties(*evaluation.properties([300.0]), 300.0)
 for c in properties.comparisons():
     print(f"{c.name:22} L/sigma {c.normalized_loss:6.3f}, RMSE {c.rmse:.3g} {c.unit}")
-report.write_report(
+report.save_report(
     "example-4-report.html",
     evaluation,
     title="Silicon held out",
     training={"structures": len(train), "regressor": repr(regressor)},
     provenance=data.provenance,
     label_noise=data.label_noise,
-    timings={},
     properties=properties,
+    overwrite=True,
 )
 
 cell = bulk("Si", a=5.47, cubic=True) * (2, 2, 2)

@@ -27,10 +27,10 @@ print(f"{one.name}: gap {found.gap.gap:.2f} eV, by DFT {one.gap:.2f} eV")
 properties = derive_properties(found.dos, found.n_electrons, 300.0)  # of the states from E_F - 10 eV to E_F
 print(f"DOS at E_F: {properties.column('dos_at_fermi_level')[0]:.2f} states/eV")
 figure = plotting.band_figure(found.along, found.path, dos=found.dos)
-plotting.write_figure(figure, "example-6-bands", overwrite=True)
+plotting.save_figure(figure, "example-6-bands", overwrite=True)
 surfaces = isosurfaces(model, found.crystal, metal=found.gap.is_metal, n=9)
 figure = plotting.isosurface_figure({one.name: surfaces}, found.crystal.cell)
-plotting.write_figure(figure, "example-6-surfaces", overwrite=True)
+plotting.save_figure(figure, "example-6-surfaces", overwrite=True)
 
 # Training is the same on anyone's bands; a toy here, for a quarter of a minute.
 toy = OccupancyConfig(d=32, n_layers=1, n_radial=16, n_blocks=1, n_heads=2)

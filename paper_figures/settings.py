@@ -140,7 +140,7 @@ class Run:
     def write(self, name: str, figure: Figure, rows: Sequence[Mapping[str, Any]]) -> None:
         """A figure as PDF and PNG, and its numbers as CSV."""
         self.table(name, rows)
-        for file in plotting.write_figure(figure, self.folder / "output" / name, overwrite=True):
+        for file in plotting.save_figure(figure, self.folder / "output" / name, overwrite=True):
             report(f"wrote {file}")
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:

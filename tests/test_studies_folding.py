@@ -31,7 +31,7 @@ from ldosml import (
 from ldosml.bootstrap import group_draws, interval
 from ldosml.evaluation import Evaluation
 from ldosml.properties import dos_derivative
-from ldosml.report.derived import DerivedProperties
+from ldosml.report.derived_properties import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
 from ldosml.studies import Errors, Setup, predict_left_out
 from ldosml.studies.errors import PROPERTIES

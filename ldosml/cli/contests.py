@@ -95,7 +95,7 @@ def _with_means(found: StrategyComparison) -> list[Record]:
 
 
 def _show_comparison(found: StrategyComparison, records: Sequence[Record]) -> None:
-    from ldosml.plotting import quantity_name
+    from ldosml.plotting.labels import quantity_name
 
     rows = []
     for row in records:
@@ -219,7 +219,7 @@ def transfer_(
 
 
 def _show_transfer(found: Transfer, train: str, test: str) -> None:
-    from ldosml.plotting import quantity_name
+    from ldosml.plotting.labels import quantity_name
 
     rows = [
         [

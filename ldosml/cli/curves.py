@@ -217,7 +217,7 @@ def learning_curve_(
 
 
 def _show_learning(found: LearningCurve) -> None:
-    from ldosml.plotting import quantity_name
+    from ldosml.plotting.labels import quantity_name
 
     first = next(iter(found.errors.values()))
     for quantity in found.quantities:
@@ -272,7 +272,7 @@ def smearing(
 
 
 def _show_smearing(found: SmearingStudy, quantities: Sequence[str]) -> None:
-    from ldosml.plotting import quantity_name
+    from ldosml.plotting.labels import quantity_name
 
     by_name: Mapping[tuple[str, float], Record] = {
         (row["quantity"], row["smearing_width"]): row for row in found.records()

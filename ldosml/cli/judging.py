@@ -98,7 +98,6 @@ def write_evaluation(
 ) -> list[Path]:
     """Write figures and ``report.html`` into a folder that exists; gives the files."""
     from ldosml import plotting, report
-    from ldosml._files import replacing
 
     noise = _label_noise(train, evaluation)
     figures = {
@@ -113,9 +112,8 @@ def write_evaluation(
     for name in ("properties.png", "property-losses.png"):
         (folder / name).unlink(missing_ok=True)  # those of an earlier report, which this one may have none of
     for name, figure in figures.items():
-        with replacing(folder / name) as file:
-            file.write(plotting.png(figure))
-    report.write_report(
+        plotting.save_figure(figure, folder / name, overwrite=True)
+    report.save_report(
         folder / "report.html",
         evaluation,
         title=title,
@@ -124,12 +122,13 @@ def write_evaluation(
         label_noise=train.label_noise,
         timings=seconds,
         properties=properties,
+        overwrite=True,
     )
     return [folder / "report.html", *[folder / name for name in figures]]
 
 
 def _label_noise(data: LDOSDataset, evaluation: Evaluation) -> dict[str, float]:
-    from ldosml.report import label_noise_at
+    from ldosml.datasets.noise import label_noise_at
 
     predicted = evaluation.predicted
     return label_noise_at(data.label_noise, predicted.smearing_width, predicted.grid, evaluation.deviations())
@@ -161,7 +160,7 @@ def report_errors(
     as_json: bool,
 ) -> None:
     """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
-    from ldosml.report import property_noise_at
+    from ldosml.datasets.noise import property_noise_at
 
     width = evaluation.predicted.smearing_width
     noise = _label_noise(test, evaluation)

@@ -316,10 +316,10 @@ def _files(output: Path, texts: Iterable[str], figure: str, overwrite: bool) -> 
 
 
 def _write(output: Path, name: str, figure: Figure, texts: dict[str, str], overwrite: bool) -> None:
-    from ldosml.plotting import write_figure
+    from ldosml.plotting import save_figure
 
     output.mkdir(parents=True, exist_ok=True)
-    write_figure(figure, output / name, overwrite=overwrite)
+    save_figure(figure, output / name, overwrite=overwrite)
     for file, text in texts.items():
         with replacing(output / file, overwrite) as stream:
             stream.write(text.encode())

@@ -240,7 +240,7 @@ class StudyRun:
         self._caution(found.cautions())
         files = [found.write_csv(self._folder / _RECORDS, overwrite=True)]
         for name, figure in figures.items():
-            files += plotting.write_figure(figure, self._folder / name, overwrite=True)
+            files += plotting.save_figure(figure, self._folder / name, overwrite=True)
         files += [self._folder / _SUMMARY, self._folder / _LOG]
         versions = {"ldosml": __version__, "python": platform.python_version()}
         summary = {

@@ -273,7 +273,7 @@ def test_comparison_draws_paired_differences_to_the_first():
         np.testing.assert_allclose(bar.get_xdata(), [row["difference_low"], row["difference_high"]])
         assert right.get_xlim()[0] < row["difference_low"] <= row["difference_high"] < right.get_xlim()[1]
     assert "learned from LDOS" not in labels(right)
-    assert right.get_xlabel() == "L/σ - L/σ (learned from LDOS)"
+    assert right.get_xlabel() == "L/σ − L/σ (learned from LDOS)"
 
 
 def test_comparison_of_one_regressor_has_no_differences():

@@ -14,12 +14,11 @@ from ldosml._journal import Record
 from ldosml.plotting.labels import LOSS_LABEL, NO_VARIATION, quantity_name, regressor_name
 from ldosml.plotting.losses import LONGEST_BAR
 from ldosml.plotting.panels import NOISE, legend_above
-from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, SMALL_FONT, looks
+from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, PAPER, SMALL_FONT, looks
 from ldosml.studies.strategies import StrategyComparison
 
 _SHARE = 0.8  # of a quantity's place that its bars fill
 _FULL = 0.86  # of an axis: beyond this there is no room for a number
-_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
 Table = dict[tuple[str, str], Record]
 """Records by regressor and quantity."""
@@ -115,9 +114,9 @@ def _finish_bar(ax: Axes, row: Record, place: float, end: float) -> None:
         ax.plot([row["low"], row["high"]], [place, place], "-", color="black", linewidth=0.9)
         reached = np.nanmax([loss, row["high"]])
         if reached > _FULL * end:
-            ax.text(0.985 * end, place, f"{loss:.3f}", ha="right", bbox=_PAPER, **options)
+            ax.text(0.985 * end, place, f"{loss:.3f}", ha="right", bbox=PAPER, **options)
         else:
-            ax.text(reached, place, f" {loss:.3f}", **options)
+            ax.text(reached + 0.01 * end, place, f"{loss:.3f}", bbox=PAPER, **options)
 
 
 def _draw_differences(
@@ -132,10 +131,10 @@ def _draw_differences(
             difference, low, high = (float(table[name, quantity][entry]) for entry in entries)
             if quantity in beyond:
                 told = f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
-                ax.text(0, place, told, ha="center", va="center_baseline", fontsize=SMALL_FONT, bbox=_PAPER)
+                ax.text(0, place, told, ha="center", va="center_baseline", fontsize=SMALL_FONT, bbox=PAPER)
             else:
                 ax.plot([low, high], [place, place], "-", color=color, linewidth=1.2)
                 ax.plot([difference], [place], marker, color=color, markersize=4, label=regressor_name(name))
     ax.axvline(0, color=GREY, linewidth=1, zorder=0)
     ax.set_xlim(-end, end)
-    ax.set_xlabel(f"L/σ - L/σ ({regressor_name(names[0])})", fontsize=FONT)
+    ax.set_xlabel(f"L/σ − L/σ ({regressor_name(names[0])})", fontsize=FONT)

@@ -84,11 +84,20 @@ def derivative_figure(
     derived = {name: to_numpy(_cut(dos, low, high).per_atom()) for name, dos in slopes.items()}
     losses = {name: _losses(derived[_DFT], derived[name]) for name in evaluations}
     for ax, structure in zip(axes[0], structures, strict=True):
-        told = ", ".join(f"{regressor_name(name)} {loss[structure]:.3f}" for name, loss in losses.items())
-        title = f"{short(first.names[structure], _LINE)}\n{textwrap.fill(f'L/σ: {told}', _LINE)}"
+        title = (
+            f"{short(first.names[structure], _LINE)}\n{_told({name: loss[structure] for name, loss in losses.items()})}"
+        )
         ax.set_title(title, fontsize=SMALL_FONT, parse_math=False)
     legend_above(figure, axes[0], columns=len(evaluations) + 2 if width == PAGE_WIDTH else 2)
     return figure
+
+
+def _told(losses: Mapping[str, float]) -> str:
+    """L/sigma of each model, in lines that do not part a name from its number."""
+    told = ", ".join(
+        f"{regressor_name(name)} {loss:.3f}".replace(" ", "\N{NO-BREAK SPACE}") for name, loss in losses.items()
+    )
+    return textwrap.fill(f"L/σ: {told}", _LINE).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _check(evaluations: Mapping[str, Evaluation], structures: Sequence[int]) -> Evaluation:

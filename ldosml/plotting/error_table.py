@@ -54,6 +54,7 @@ def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
     axes[0].set_ylabel("L/σ of an atom's LDOS", fontsize=FONT)
     axes[0].set_yscale("log")
     label_log_axis(axes[0].yaxis)
+    figure.supxlabel("element and number of atoms", fontsize=SMALL_FONT)
     splits = [split for split in _NAMES if any(split in table.errors for table in named.values())]
     handles = [Patch(facecolor=_COLORS[split], alpha=0.5, edgecolor=_COLORS[split]) for split in splits]
     named_handles = dict(zip(map(_NAMES.__getitem__, splits), handles, strict=True))

@@ -19,6 +19,7 @@ from ldosml.plotting.style import (
     GREEN,
     GREY,
     PAGE_WIDTH,
+    PAPER,
     SMALL_FONT,
     VERMILLION,
     finish_energy_axis,
@@ -135,6 +136,6 @@ def _write_loss(ax: Axes, loss: float, place: float, end: float) -> None:
     if loss > end:
         ax.text(end, place, f"{loss:.3f} → ", color="white", ha="right", va="center", fontsize=SMALL_FONT)
     elif np.isfinite(loss):
-        ax.text(loss, place, f" {loss:.3f}", va="center", fontsize=SMALL_FONT)
+        ax.text(loss + 0.01 * end, place, f"{loss:.3f}", va="center", fontsize=SMALL_FONT, bbox=PAPER)
     else:
         ax.text(0, place, f" {NO_VARIATION}", va="center", fontsize=SMALL_FONT)

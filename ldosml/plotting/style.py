@@ -19,6 +19,7 @@ BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.45"
 LOOKS = ((BLUE, "o"), (VERMILLION, "s"), ("#CC79A7", "^"), ("#E69F00", "D"), ("#56B4E9", "v"), ("black", "P"))
 PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4  # inches
 FONT, SMALL_FONT = 9, 8  # points
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # behind a text that crosses lines
 
 
 def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:

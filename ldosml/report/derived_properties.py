@@ -80,7 +80,7 @@ class DerivedProperties:
         False where the predicted DOS does not hold the electrons within its energies: all its properties are NaN.
         """
         numbers = np.column_stack(list(self.predicted.columns.values()))
-        derived: NDArray[np.bool_] = np.isfinite(numbers).any(axis=1)
+        derived: NDArray[np.bool_] = np.any(np.isfinite(numbers), axis=1)
         return derived
 
     def comparisons(self, names: Sequence[str] = PRINCIPAL) -> list[Comparison]:

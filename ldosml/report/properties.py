@@ -107,7 +107,6 @@ def _losses_table(
     columns = [
         "property",
         "unit",
-        "temperature",
         "L/σ",
         "RMSE",
         "label noise",
@@ -129,9 +128,8 @@ def _losses_row(properties: DerivedProperties, comparison: Comparison, noise: fl
     scale = 10.0**exponent
     loss = comparison.normalized_loss
     return [
-        property_name(comparison.name),
+        property_name(comparison.name, comparison.temperature),
         unit_text(comparison.unit, exponent),
-        "any" if comparison.temperature is None else f"{comparison.temperature:g} K",
         loss if np.isfinite(loss) else NO_VARIATION,
         comparison.rmse / scale,
         None if noise is None else noise / scale,

@@ -91,7 +91,7 @@ class TestBands:
         assert_allclose(beside.lines[1].get_xdata(), dos.values[0])
         assert "states/eV/atom" in beside.get_xlabel()
         assert [text.get_text() for text in figure.legends[0].texts] == ["DFT eigenvalues", "DFT", "predicted"]
-        plotting.png(figure)
+        plotting.files.png(figure)
 
     def test_without_a_dos_there_is_one_panel(self):
         figure = plotting.band_figure(occupied(), PATH)
@@ -121,7 +121,7 @@ class TestIsosurfaces:
         named = np.array([patch.get_facecolor()[:3] for patch in figure.legends[0].get_patches()])
         (other,) = second.collections[0].get_facecolor()[:, :3]  # shaded
         assert np.abs(named - other).sum(axis=1).argmin() == 1
-        plotting.png(figure)
+        plotting.files.png(figure)
 
     def test_edges_in_front_are_nearer_than_those_behind(self):
         figure = plotting.isosurface_figure({"": [triangle()]}, CELLS["sc"])

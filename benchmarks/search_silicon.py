@@ -28,7 +28,7 @@ from sklearn.model_selection import GroupKFold
 from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset
 from ldosml.search import search_settings
 from ldosml.studies import Errors, StrategyComparison, predict_left_out
-from ldosml.studies.folding import fold_of_each, pooled
+from ldosml.studies.folds import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
 BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-group-out", kernel="matern")

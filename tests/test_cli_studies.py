@@ -12,7 +12,7 @@ from ldosml.cli import main, planning
 from ldosml.cli.curves import _reached
 from ldosml.cli.studying import read_counts, read_numbers
 from ldosml.datasets import join_alike
-from ldosml.studies.running import CrossValidation
+from ldosml.studies.cross_validation import CrossValidation
 
 SIZES = (2, 3, 2, 2, 2, 3, 3, 2, 2, 3)
 SMALL = ["--n-max", "2", "--l-max", "1", "--low", "-4", "--folds", "3"]

@@ -13,7 +13,7 @@ from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import settings as studies_settings
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import as_environments, fold_of_each, with_rows
+from ldosml.studies.folds import as_environments, fold_of_each, with_rows
 
 THREE = Setup(n_splits=3)
 RIDGE = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="matern"))

@@ -34,7 +34,7 @@ from ldosml.studies import (
 )
 from ldosml.studies import settings as studies_settings
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import fold_of_each
+from ldosml.studies.folds import fold_of_each
 
 THREE = Setup(n_splits=3)
 RIDGES = {"kernel": LDOSKernelRidge(1e-3, kernel="matern"), "linear": LDOSRidge(1e-3)}

@@ -15,7 +15,7 @@ from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSDataset, LDOSKernelRidge, Spa
 from ldosml.bootstrap import group_draws, interval
 from ldosml.fragments import cut_fragments
 from ldosml.studies import Errors, Setup, predict_left_out, saturation_radius, sweep_cutoffs
-from ldosml.studies.folding import fold_of_each
+from ldosml.studies.folds import fold_of_each
 
 THREE = Setup(n_splits=3)
 

@@ -37,7 +37,7 @@ from ldosml.plotting.properties import property_losses_figure, property_parity_f
 from ldosml.plotting.reliability import plot_log_loss, plot_reliability, reliability_figure
 from ldosml.plotting.smearings import smearing_figure
 from ldosml.plotting.spectra import plot_spectrum
-from ldosml.plotting.strategies import comparison_figure
+from ldosml.plotting.comparison import comparison_figure
 from ldosml.plotting.structures import structure_figure
 from ldosml.plotting.style import DPI, png, write_figure
 from ldosml.plotting.sweeps import sweep_figure

@@ -35,7 +35,7 @@ from ldosml.report.derived import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
 from ldosml.studies import Errors, Setup, predict_left_out
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import Described, described_once, fold_of_each, with_rows
+from ldosml.studies.folds import Described, described_once, fold_of_each, with_rows
 
 JOINED = JoinedSOAP([SOAP(r_cut=2.5, n_max=2, l_max=1), SMALL])
 
@@ -409,7 +409,7 @@ import os
 import sys
 import time
 
-from ldosml.studies.running import _run
+from ldosml.studies.cross_validation import _run
 
 class Slow:
     def run(self):

@@ -258,9 +258,9 @@ def test_a_model_on_the_device_predicts_on_it_and_answers_in_numpy(strict_gpu, s
     predicted = model.predict(structures).values
     assert type(predicted) is np.ndarray
     np.testing.assert_allclose(predicted, expected, atol=1e-10)
-    path = persistence.save(model, tmp_path / "m.ldosml")
+    path = model.save(tmp_path / "m.ldosml")
     for device in ("cpu", "cuda"):
-        loaded = persistence.load(path, device=device)
+        loaded = DOSModel.load(path, device=device)
         np.testing.assert_allclose(loaded.predict(structures).values, expected, atol=1e-10)
         regressor = getattr(loaded.regressors_[6], "regressor_", loaded.regressors_[6])
         assert (type(regressor.target_mean_) is np.ndarray) == (device == "cpu")

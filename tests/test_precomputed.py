@@ -145,8 +145,8 @@ def test_a_model_predicts_what_it_does_with_the_descriptor_itself(given, wrap, r
     predicted = model.predict(structures[-2:]).values
     np.testing.assert_allclose(predicted, direct.predict([carbide(20), carbide(21)]).values, atol=1e-10)
 
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(path)
+    path = model.save(tmp_path / "m.ldosml")
+    loaded = DOSModel.load(path)
     np.testing.assert_array_equal(loaded.predict(structures[-2:]).values, predicted)
     assert repr(loaded.descriptor_) == repr(model.descriptor_)
     assert "Precomputed" in json.dumps(persistence.describe(path)["descriptor"])
@@ -172,7 +172,7 @@ def test_predictions_are_streamed_and_sent_to_other_processes(tmp_path):
 )
 def test_damaged_models_are_refused(tmp_path, change, message):
     model = DOSModel(Precomputed("mine"), LDOSKernelRidge(1e-3)).fit(DESCRIBED, invented_ldos(DESCRIBED))
-    path = persistence.save(model, tmp_path / "m.ldosml")
+    path = model.save(tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     spec = json.loads(content["spec.json"])
@@ -181,7 +181,7 @@ def test_damaged_models_are_refused(tmp_path, change, message):
         for name, data in (content | {"spec.json": json.dumps(spec)}).items():
             archive.writestr(name, data)
     with pytest.raises(ValueError, match=message):
-        persistence.load(path)
+        DOSModel.load(path)
 
 
 def test_other_descriptors_make_another_dataset():

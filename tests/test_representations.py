@@ -265,8 +265,8 @@ def fitted_model(structures, ldos, representation):
 @pytest.mark.parametrize("representation", [Pointwise(), Cumulative(0.1), PrincipalComponents(3)], ids=name)
 def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
     model = fitted_model(structures, ldos, representation)
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(path)
+    path = model.save(tmp_path / "m.ldosml")
+    loaded = DOSModel.load(path)
     np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
     again = clone(loaded).fit(structures, ldos)
     np.testing.assert_allclose(again.predict(structures).values, model.predict(structures).values, atol=1e-10)
@@ -282,7 +282,7 @@ def test_models_of_the_total_dos_in_another_representation(structures, ldos, wei
     expected = DOSModel(soap, alone).fit(structures, ldos).predict(structures).values
     model = DOSModel(soap, RepresentedRegressor(alone, Cumulative(0.1))).fit(structures, ldos)
     np.testing.assert_allclose(model.predict(structures).values, expected, atol=1e-9)
-    loaded = persistence.load(persistence.save(model, tmp_path / "m.ldosml"))
+    loaded = DOSModel.load(model.save(tmp_path / "m.ldosml"))
     np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
 
 
@@ -299,7 +299,7 @@ def test_models_of_the_total_dos_in_another_representation(structures, ldos, wei
     ],
 )
 def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
-    path = persistence.save(fitted_model(structures, ldos, PrincipalComponents(3)), tmp_path / "m.ldosml")
+    path = fitted_model(structures.save(ldos, PrincipalComponents(3)), tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {member: archive.read(member) for member in archive.namelist()}
     spec = json.loads(content["spec.json"])
@@ -308,10 +308,10 @@ def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
         for member, data in (content | {"spec.json": json.dumps(spec)}).items():
             archive.writestr(member, data)
     with pytest.raises(ValueError, match=message):
-        persistence.load(path)
+        DOSModel.load(path)
 
 
 def test_a_regressor_of_another_package_within_cannot_be_saved(structures, ldos, tmp_path):
     model = DOSModel(SOAP(r_cut=3.5, n_max=4, l_max=3), RepresentedRegressor(Ridge(), Cumulative(0.1)))
     with pytest.raises(TypeError, match="A Ridge cannot be saved"):
-        persistence.save(model.fit(structures, ldos), tmp_path / "m.ldosml")
+        model.fit(structures.save(ldos), tmp_path / "m.ldosml")

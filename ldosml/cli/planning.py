@@ -18,9 +18,7 @@ LARGE = 4000
 """Environments of a training part from which a study says what its kernels will take."""
 
 
-def print_plans(
-    regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset
-) -> None:
+def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
     """Print how each kernel will be fitted, with memory and time, for the energies that are stored.
 
     Raises MemoryError when that does not fit the memory that is free.

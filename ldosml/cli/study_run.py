@@ -16,9 +16,9 @@ from ldosml._files import replacing
 from ldosml._journal import JournalError
 from ldosml.cli.display import Stages, cautioning, emit, known, messages, print_cautions, results, strict
 from ldosml.cli.judging import FERMI_WORDS
+from ldosml.cli.model_options import check_leave_out
 from ldosml.cli.options import check_folder, check_range, check_soap, open_dataset
 from ldosml.cli.planning import print_study_plans
-from ldosml.cli.model_options import check_leave_out
 from ldosml.cli.studying import StudyOptions
 from ldosml.smearing import same_width
 

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ldosml.cli.model_options import LearnName, ModelOptions
 from ldosml.cli.options import (
     AsJson,
-    ZeroName,
     a_number_of_processes,
-    above_zero,
     above_zero_kelvin,
     above_zero_width,
     an_energy,
 )
-from ldosml.cli.model_options import LearnName, ModelOptions
 
 if TYPE_CHECKING:
-    from ldosml import SOAP, DOSModel
     from ldosml.studies import Setup
 
 STUDIES = "Studies, by leaving out trajectories; a folder with table, figures and summary each"

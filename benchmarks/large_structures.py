@@ -28,7 +28,7 @@ from ase.build import bulk
 from ase.io import read
 from silicon_part import load_part
 
-from ldosml import SOAP, DOSModel, load_dataset, persistence, predict_to
+from ldosml import SOAP, DOSModel, load_dataset, predict_to
 
 SIZES = ((5, 5, 5), (11, 11, 11), (20, 25, 25))
 PARTS = ("speedup", "growth", "prediction")

@@ -18,17 +18,19 @@ import machine
 import numpy as np
 from silicon_part import load_part
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset
-from ldosml.studies import Setup, compare_strategies
+from ldosml import SOAP, DOSModel, LDOSKernelRidge, import_dataset
+from ldosml.studies import Setup, compare_regressors
 
 OPTIONS = {"alpha": "leave-one-group-out", "kernel": "matern"}
 STRATEGIES = {
     "atomic: LDOS": LDOSKernelRidge(**OPTIONS),
-    "structural: DOS, equation 11": DOSKernelRidge(**OPTIONS),
-    "structural: DOS per atom": DOSKernelRidge(size_exponent=2.0, **OPTIONS),
-    "joint, LDOS weight 1": DOSKernelRidge(ldos_weight=1.0, **OPTIONS),
-    "joint, LDOS weight 10": DOSKernelRidge(ldos_weight=10.0, **OPTIONS),
-    "joint, DOS per atom, LDOS weight 0.1": DOSKernelRidge(size_exponent=2.0, ldos_weight=0.1, **OPTIONS),
+    "structural: DOS, equation 11": LDOSKernelRidge(learn="dos", **OPTIONS),
+    "structural: DOS per atom": LDOSKernelRidge(learn="dos", size_exponent=2.0, **OPTIONS),
+    "joint, LDOS weight 1": LDOSKernelRidge(learn="both", ldos_weight=1.0, **OPTIONS),
+    "joint, LDOS weight 10": LDOSKernelRidge(learn="both", ldos_weight=10.0, **OPTIONS),
+    "joint, DOS per atom, LDOS weight 0.1": LDOSKernelRidge(
+        learn="both", size_exponent=2.0, ldos_weight=0.1, **OPTIONS
+    ),
 }
 SPECTRA, PROPERTIES = {"ldos": "LDOS", "dos": "DOS"}, {"band_energy": "band energy", "heat_capacity": "heat capacity"}
 TEMPERATURE = 300.0  # K
@@ -46,13 +48,13 @@ def compare(data, properties: bool) -> None:
         progress=lambda *done: ticks.append(time.perf_counter()),
     )
     model = DOSModel(SOAP(), high=5.0)  # from the first states, which band energies need
-    comparison = compare_strategies(data, model, STRATEGIES, setup=setup)
-    rows = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=500)}
+    comparison = compare_regressors(data, model, STRATEGIES, setup=setup)
+    rows = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=500)}
     for name, seconds in zip(STRATEGIES, np.diff(ticks) / setup.n_splits, strict=True):
         cells = []
         for row in (rows[name, quantity] for quantity in shown):
             change = f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-            cells.append(f"{row['loss']:.3f}" + change * (name != comparison.strategies[0]))
+            cells.append(f"{row['loss']:.3f}" + change * (name != comparison.regressors[0]))
         print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |")
 
 

@@ -3,7 +3,7 @@
     python benchmarks/structural.py [--environments 29723] [--structures 1039] [--square]
 
 1,039 structures with 29,723 environments of 252 invented features, 400 energies: time and peak memory of
-DOSKernelRidge, whose matrix has a row for each structure, with one alpha and with 20 by leave-one-group-out. Beside
+LDOSKernelRidge, whose matrix has a row for each structure, with one alpha and with 20 by leave-one-group-out. Beside
 it, with --square, the route that it avoids: the whole kernel between environments in memory, factorised for an LDOS fit
 (7 GB and more; minutes). Each runs in a process of its own.
 """
@@ -17,7 +17,7 @@ import time
 import machine
 import numpy as np
 
-from ldosml import DOSKernelRidge, LDOSKernelRidge
+from ldosml import LDOSKernelRidge
 
 N_FEATURES, N_ENERGIES = 252, 400
 
@@ -46,7 +46,7 @@ def run(route: str, n_environments: int, n_structures: int) -> None:
     else:
         del ldos
         alpha = 1e-2 if route == "one" else "leave-one-group-out"
-        fit = DOSKernelRidge(alpha, kernel="matern").fit
+        fit = LDOSKernelRidge(alpha, learn="dos", kernel="matern").fit
         arguments = (X, dos, index)
     start = time.perf_counter()
     fit(*arguments)
@@ -56,8 +56,8 @@ def run(route: str, n_environments: int, n_structures: int) -> None:
 
 
 ROUTES = {
-    "one": "DOSKernelRidge, one alpha",
-    "many": "DOSKernelRidge, 20 alphas by leave-one-group-out",
+    "one": "LDOSKernelRidge, one alpha",
+    "many": "LDOSKernelRidge, 20 alphas by leave-one-group-out",
     "square": "LDOSKernelRidge on all environments, one alpha",
 }
 

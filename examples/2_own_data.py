@@ -8,7 +8,7 @@ from ase.build import bulk
 from matplotlib.figure import Figure
 
 import ldosml
-from ldosml import persistence, plotting
+from ldosml import DOSModel, plotting
 
 
 def dft_run(atoms):

@@ -357,7 +357,7 @@ def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int)
         if expected != n_features:
             raise ValueError(f"{name.format('n_features_in_')} is {expected}; the descriptor has {n_features}.")
         return
-    expected_shapes = {"target_mean_": ((1, n_energies), "1, n_energies")}
+    expected_shapes: dict[str, tuple[tuple[int, ...], str]] = {"target_mean_": ((1, n_energies), "1, n_energies")}
     if isinstance(regressor, LDOSRidge):
         expected_shapes["coef_"] = (n_energies, n_features), "n_energies, n_features"
     else:

@@ -26,10 +26,10 @@ def make(run: settings.Run) -> None:
         settings.tell(curve)
         curves[one.title] = curve
         rows += settings.of_set(one, curve.records())
-        for name in curve.strategies:
+        for name in curve.regressors:
             for quantity in curve.quantities:
                 slope, deviation = curve.slope(name, quantity)
-                row = {"strategy": name, "quantity": quantity, "slope": slope, "deviation": deviation}
+                row = {"regressor": name, "quantity": quantity, "slope": slope, "deviation": deviation}
                 slopes += settings.of_set(one, [row])
     run.write("figure-3", plotting.learning_curve_figure(curves), rows)
     run.table("figure-3-slopes", slopes)

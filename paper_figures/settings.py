@@ -62,7 +62,7 @@ class Set:
 
     def model(self, part: float = 1.0, strategy: str = ATOMIC) -> DOSModel:
         """Whitened SOAP and a Matern kernel, from the first states on, which band energies need; not fitted."""
-        return DOSModel(Whitened(self.soap), self.strategies(part)[strategy], high=self.high)
+        return DOSModel(Whitened(self.soap), self.regressors(part)[strategy], high=self.high)
 
 
 SILICON = Set("silicon", "silicon", -14.0, 5.0, SOAP(r_cut=6.0, n_max=8, l_max=6), n_inducing=1000)

@@ -79,7 +79,7 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     assert ("ldos_normalized_loss" in result["errors"]) is not total
     assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
     kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]
-    assert kept["class"] == ("LDOSKernelRidge" if learn == "ldos" else "DOSKernelRidge")
+    assert kept["class"] == ("LDOSKernelRidge" if learn == "ldos" else "LDOSKernelRidge")
     assert kept["parameters"].get("ldos_weight") == {"dos": 0.0, "both": 1.0, "ldos": None}[learn]
 
 

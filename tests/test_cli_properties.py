@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
-from ldosml import LDOSDataset, derive_properties, persistence
+from ldosml import DOSModel, LDOSDataset, derive_properties
 from ldosml.cli import main
 
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--low", "-4"]

@@ -119,7 +119,7 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
     assert f"{slope:.2f} ± {spread:.2f}" in out
     assert "L/sigma of DOS per atom" in out
     slopes = json.loads((folder / "summary.json").read_text())["results"]["slopes"]
-    assert {(row["strategy"], row["quantity"]): row["slope"] for row in slopes}["structural", "dos"] == slope
+    assert {(row["regressor"], row["quantity"]): row["slope"] for row in slopes}["structural", "dos"] == slope
 
 
 def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dataset):
@@ -149,11 +149,11 @@ def test_compare(capsys, tmp_path, dataset):
     assert code == 0
     assert {"comparison.pdf", "comparison.png"} <= set(written(tmp_path / "c"))
     setup = studies.Setup(n_splits=3, low=-4, temperature=300.0)
-    expected = studies.compare_strategies(
+    expected = studies.compare_regressors(
         LDOSDataset.read(dataset), model(), studies.default_strategies(), setup=setup
     ).records()
     rows = table(tmp_path / "c")
-    assert [(row["quantity"], row["strategy"]) for row in rows] == [(r["quantity"], r["strategy"]) for r in expected]
+    assert [(row["quantity"], row["regressor"]) for row in rows] == [(r["quantity"], r["regressor"]) for r in expected]
     np.testing.assert_allclose([float(row["loss"]) for row in rows], [r["loss"] for r in expected])
     assert {"ldos", "ldos Si", "ldos C", "dos", "band_energy", "heat_capacity"} <= {r["quantity"] for r in expected}
     marked = [row for row in expected if row["difference_low"] > 0 or row["difference_high"] < 0]
@@ -168,8 +168,8 @@ def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, d
     options = ["--strategy", "structural", "--strategy", "atomic", "--no-properties", *SMALL]
     summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
     rows = summary["results"]["errors"]
-    assert [row["strategy"] for row in rows[:2]] == ["structural", "atomic"]
-    assert {row["difference"] for row in rows if row["strategy"] == "structural"} == {0.0}
+    assert [row["regressor"] for row in rows[:2]] == ["structural", "atomic"]
+    assert {row["difference"] for row in rows if row["regressor"] == "structural"} == {0.0}
 
 
 def test_errors_by_element(capsys, tmp_path, dataset):
@@ -363,7 +363,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
     ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL, *options, "--r-cut", 4.5, "--smearing", 0.35)
     header = json.loads((tmp_path / "e" / "log.jsonl").read_text().splitlines()[0])
     plain = DOSModel(
-        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian"), high=2.0
+        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian", gamma=1.0), high=2.0
     )
     assert header["model"] == studies.sweep.spelled(plain)
     assert (header["n_splits"], header["random_state"], header["low"]) == (3, 4, -4.0)

@@ -48,7 +48,7 @@ class TestEveryDescriptor:
         np.testing.assert_allclose(fitted.transform(fragments), fitted.transform(STRUCTURES[:2]), atol=1e-8)
 
     def test_models_with_it_are_saved(self, descriptor, tmp_path):
-        model = DOSModel(descriptor, LDOSKernelRidge(1e-3, kernel="matern")).fit(STRUCTURES, invented_ldos())
+        model = DOSModel(descriptor, LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0)).fit(STRUCTURES, invented_ldos())
         path = model.save(tmp_path / "m.ldosml")
         loaded, new = DOSModel.load(path), [carbide(9)]
         np.testing.assert_array_equal(loaded.predict(new).values, model.predict(new).values)
@@ -168,7 +168,7 @@ def test_centres_of_other_elements_are_refused():
     ],
 )
 def test_files_whose_parts_do_not_fit_are_refused(tmp_path, change, message):
-    model = DOSModel(Whitened(FAR), LDOSKernelRidge(1e-3, kernel="matern")).fit(STRUCTURES, invented_ldos())
+    model = DOSModel(Whitened(FAR), LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0)).fit(STRUCTURES, invented_ldos())
     path = model.save(tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}

@@ -11,18 +11,7 @@ from ase.build import bulk
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
 
-from ldosml import (
-    LDOS,
-    SOAP,
-    DOSKernelRidge,
-    DOSModel,
-    DOSRidge,
-    EnergyGrid,
-    LDOSKernelRidge,
-    LDOSRidge,
-    SparseLDOSKernelRidge,
-    persistence,
-)
+from ldosml import (LDOS, SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, SparseLDOSKernelRidge, persistence)
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
@@ -40,21 +29,23 @@ def invented_ldos(structures):
 @pytest.fixture(scope="module")
 def model():
     structures = crystals()
-    return DOSModel(SMALL, LDOSKernelRidge(1e-6)).fit(structures, invented_ldos(structures))
+    return DOSModel(SMALL, LDOSKernelRidge(1e-6, kernel="polynomial", gamma=1.0)).fit(
+        structures, invented_ldos(structures)
+    )
 
 
 @pytest.mark.parametrize(
     "regressor",
     [
-        LDOSKernelRidge(1e-3, kernel="matern"),
-        LDOSKernelRidge("leave-one-group-out", kernel="gaussian", alphas=[1e-4, 1.0]),
+        LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0),
+        LDOSKernelRidge("leave-one-group-out", kernel="gaussian", alphas=[1e-4, 1.0], gamma=1.0),
         LDOSRidge(np.full(GRID.size, 1e-3)),
-        DOSKernelRidge("leave-one-group-out", kernel="gaussian", alphas=[1e-4, 1.0]),
-        DOSKernelRidge(1e-3, ldos_weight=0.5),
-        DOSRidge(1e-3),
-        SparseLDOSKernelRidge(1e-3, n_inducing=4),
-        SparseLDOSKernelRidge(1e-3, n_inducing=4, targets="dos"),
-        SparseLDOSKernelRidge(1e-3, n_inducing={np.int64(6): 3, 14: 4}, targets="dos"),
+        LDOSKernelRidge("leave-one-group-out", learn="dos", kernel="gaussian", alphas=[1e-4, 1.0], gamma=1.0),
+        LDOSKernelRidge(1e-3, learn="both", ldos_weight=0.5, kernel="polynomial", gamma=1.0),
+        LDOSRidge(1e-3, learn="dos"),
+        SparseLDOSKernelRidge(1e-3, n_inducing=4, kernel="polynomial", gamma=1.0),
+        SparseLDOSKernelRidge(1e-3, n_inducing=4, learn="dos", kernel="polynomial", gamma=1.0),
+        SparseLDOSKernelRidge(1e-3, n_inducing={np.int64(6): 3, 14: 4}, learn="dos", kernel="polynomial", gamma=1.0),
     ],
     ids=["cholesky", "chosen", "ridge", "split", "joint", "split-ridge", "sparse", "sparse-split", "by-element"],
 )
@@ -163,7 +154,7 @@ def test_a_full_disk_leaves_the_old_model(model, tmp_path, monkeypatch):
 def test_what_cannot_be_saved_says_so(tmp_path):
     structures = crystals(3)
     joined = FeatureUnion([("short", SOAP(r_cut=3, n_max=3, l_max=2)), ("long", SMALL)])
-    model = DOSModel(joined, LDOSRidge()).fit(structures, invented_ldos(structures))
+    model = DOSModel(joined, LDOSRidge(alpha=1e-3)).fit(structures, invented_ldos(structures))
     assert model.predict(structures).values.shape == (6, GRID.size)
     with pytest.raises(TypeError, match="A FeatureUnion cannot be saved; known are SOAP"):
         model.save(tmp_path / "m.ldosml")

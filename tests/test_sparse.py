@@ -7,14 +7,14 @@ import h5py
 import numpy as np
 import pytest
 from joblib import parallel_config
+from ldosml.regression._selecting import sample_rows
 from numpy.linalg import LinAlgError
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ldosml import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge, kernels, solvers
+from ldosml import LDOSKernelRidge, SparseLDOSKernelRidge, kernels, solvers
 from ldosml.datasets import HDF5Chunks, HDF5ChunkWriter
 from ldosml.regression._chunks import Arrays
-from ldosml.regression._selecting import sample_rows
 
 RNG = np.random.default_rng(5)
 N, N_STRUCTURES, N_FEATURES, N_ENERGIES = 80, 15, 5, 6
@@ -37,8 +37,8 @@ PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
 @parametrize_with_checks(
     [
         SparseLDOSKernelRidge(**KERNEL),
-        SparseLDOSKernelRidge(alpha="leave-one-out", selection="cur", coef0=1.0),
-        SparseLDOSKernelRidge(n_inducing="all", selection="random", targets="dos", **KERNEL),
+        SparseLDOSKernelRidge(alpha="leave-one-out", selection="cur", coef0=1.0, kernel="polynomial", gamma=1.0),
+        SparseLDOSKernelRidge(n_inducing="all", selection="random", learn="dos", **KERNEL),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -78,13 +78,13 @@ def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
 @pytest.mark.parametrize("groups", [None, GROUPS, GROUPS.astype(str)], ids=["structures", "groups", "named groups"])
 @pytest.mark.parametrize("targets", ["dos", "both"])
 def test_with_every_environment_it_is_the_full_structural_fit(targets, groups, species):
-    """The joint fit of DOSKernelRidge weights the LDOS, ours the DOS: the same minimum for another alpha."""
+    """The joint fit of LDOSKernelRidge weights the LDOS, ours the DOS: the same minimum for another alpha."""
     options = {"alphas": np.array([1e-2, 0.1, 1.0]), "alpha": "leave-one-group-out"} | KERNEL
     sparse = SparseLDOSKernelRidge(n_inducing="all", targets=targets, chunk_size=20, **options, **SUMS)
     fit(np, sparse, species, groups)
     joint = targets == "both"
     weight = SUMS["dos_weight"] if joint else 1.0
-    full = DOSKernelRidge(**options | {"alphas": options["alphas"] / weight}, size_exponent=1.0)
+    full = LDOSKernelRidge(learn="dos", **options | {"alphas": options["alphas"] / weight}, size_exponent=1.0)
     full.set_params(ldos_weight=1 / weight if joint else 0)
     full.fit(X, DOS, INDEX, species=species, groups=groups, **({"ldos": Y} if joint else {}))
     np.testing.assert_allclose(sparse.cv_errors_, full.cv_errors_ * np.sqrt(weight), rtol=1e-6)
@@ -484,7 +484,7 @@ def relabelled(labels):
     ids=["LDOS", "structures", "species", "DOS"],
 )
 def test_all_that_a_joint_fit_sums_is_recognised_by_a_checkpoint(tmp_path, place, change, what):
-    model, file = interrupted(tmp_path, targets="both")
+    model, file = interrupted(tmp_path, learn="both")
     changed = [list(chunk) for chunk in chunks("both")]
     changed[1][place] = change(changed[1][place])
     with pytest.raises(ValueError, match=f"data changed since the checkpoint was written: {what} of chunk 1"):
@@ -608,7 +608,7 @@ def changed(number, place, value):
         (changed(4, 2, INDEX[PARTS[4]] - 3), ValueError, "Chunk 4 .*structure 9 was in chunk 3 already"),
         (changed(0, 2, None), ValueError, "Chunk 0 .*structure_index is missing"),
         (changed(0, 3, SPECIES[:2]), ValueError, "Chunk 0 .*species must have shape"),
-        ([*chunks("ldos"), (X, Y, INDEX + 50, SPECIES, DOS)], ValueError, "targets='both'"),
+        ([*chunks("ldos"), (X, Y, INDEX + 50, SPECIES, DOS)], ValueError, "learn='both'"),
     ],
 )
 def test_bad_chunks_are_refused_by_number(source, error, message):
@@ -642,7 +642,7 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"targets": "dos"}, {"Y": np.vstack([DOS, DOS[:1]])}, "never names structure 15"),
         ({"targets": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "whole structures are left out"),
         ({"targets": "both"}, {"dos": DOS[:3]}, "dos must have shape"),
-        ({}, {"dos": DOS}, "dos goes with targets='both'"),
+        ({}, {"dos": DOS}, "dos goes with learn='both'"),
         ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(15\) = \(n_structures\)"),
         ({"targets": "dos"}, {"Y": DOS, "groups": INDEX}, r"groups must have shape \(15\) = \(n_structures\)"),
         ({"alpha": CHOSEN}, {"groups": np.zeros(15)}, "at least 2 groups of structures; got 1 sample"),

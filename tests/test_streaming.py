@@ -16,17 +16,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import (
-    SOAP,
-    DOSKernelRidge,
-    DOSModel,
-    DOSRidge,
-    EnergyGrid,
-    LDOSDataset,
-    LDOSKernelRidge,
-    LDOSRidge,
-    persistence,
-)
+from ldosml import (SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, LDOSDataset, persistence)
 from ldosml.cli import main
 from ldosml.streaming import _part, open_prediction, predict_to, predicting
 from ldosml.streaming._fingerprint import fingerprint
@@ -50,7 +40,7 @@ def fitted(descriptor=SMALL, regressor=None, seed=0):
     data = LDOSDataset.from_arrays(
         structures, GRID.energies, ldos=values, smearing_width=0.3, n_electrons={"Si": 4, "C": 4}
     )
-    return DOSModel(descriptor, regressor or LDOSKernelRidge(1e-2)).fit(data)
+    return DOSModel(descriptor, regressor or LDOSKernelRidge(1e-2, kernel="polynomial", gamma=1.0)).fit(data)
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +327,14 @@ def test_any_descriptor_serves(descriptor, large, tmp_path):
     np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=2e-7)
 
 
-@pytest.mark.parametrize("regressor", [DOSKernelRidge(1e-2), DOSKernelRidge(1e-2, ldos_weight=0.5), DOSRidge(1e-2)])
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        LDOSKernelRidge(1e-2, learn="dos", kernel="polynomial", gamma=1.0),
+        LDOSKernelRidge(1e-2, learn="both", ldos_weight=0.5, kernel="polynomial", gamma=1.0),
+        LDOSRidge(1e-2, learn="dos"),
+    ],
+)
 def test_models_that_split_the_dos_serve(regressor, large, tmp_path):
     model = fitted(regressor=regressor)
     model.save(tmp_path / "m.ldosml")
@@ -355,7 +352,7 @@ def test_a_fingerprint_survives_saving_and_tells_models_apart(model, tmp_path):
     assert fingerprint(loaded) == fingerprint(model)
     loaded.regressors_[6].dual_coef_[1, 2] += 1e-12
     assert {k for k, v in fingerprint(loaded).items() if v != fingerprint(model)[k]} == {"regressors"}
-    chosen = fitted(regressor=LDOSKernelRidge(alpha=np.full(61, 1e-2)))
+    chosen = fitted(regressor=LDOSKernelRidge(alpha=np.full(61, 1e-2), kernel="polynomial", gamma=1.0))
     chosen.save(tmp_path / "c.ldosml")
     assert fingerprint(DOSModel.load(tmp_path / "c.ldosml")) == fingerprint(chosen) != fingerprint(model)
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
+from ldosml import SOAP, LDOSKernelRidge, DOSModel, LDOSDataset, LDOSRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
@@ -16,7 +16,7 @@ from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folds import as_environments, fold_of_each, with_rows
 
 THREE = Setup(n_splits=3)
-RIDGE = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="matern"))
+RIDGE = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +292,12 @@ class TestTransfer:
 
     def test_total_dos_is_enough(self, other):
         train = invented(total=True)
-        found = transfer(train, other, DOSModel(SMALL, DOSKernelRidge(1e-3)), setup=THREE)
+        found = transfer(
+            train,
+            other,
+            DOSModel(SMALL, LDOSKernelRidge(1e-3, learn="dos", kernel="polynomial", gamma=1.0)),
+            setup=THREE,
+        )
         assert [record["quantity"] for record in found.records()] == ["dos", "dos_derivative"]
 
     def test_noise_is_that_of_the_other_labels(self, data, other):

@@ -82,7 +82,7 @@ class SparseRows:
 
     def _weights(self, chunk: Chunk) -> NDArray[np.float64]:
         """Square roots of the weights of the structures' DOS."""
-        weights: NDArray[np.float64] = chunk.n_atoms ** (-0.5 * float(self.size_exponent))
+        weights: NDArray[np.float64] = chunk.n_atoms.astype(np.float64) ** (-0.5 * float(self.size_exponent))
         return weights
 
     @property

@@ -64,7 +64,7 @@ class RegressorComparison(Tabulated):
 
         ``low`` and ``high`` hold 95 % of the loss, ``difference_low`` and ``difference_high`` of the difference, which
         is paired: both regressors are judged on the same draws of whole groups (bootstrap), and on the structures that
-        have the quantity by both. Where zero lies outside, the one regressor is better on this set, beyond the chance of
+        have the quantity by both. Where zero lies outside, one is better on this set, beyond the chance of
         which trajectories it holds. The regressors are not fitted again: what another training set would change is not
         in it. ``n_structures`` have the quantity (see ``cautions``).
         """

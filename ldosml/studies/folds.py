@@ -63,7 +63,7 @@ class DescriptorRows:
         if self.whitened is None:
             return self.values[train], self.values[test]
         white = clone(self.whitened).fit_rows(self.values[train], numbers[train])
-        return tuple(white.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))  # type: ignore[return-value]
+        return tuple(white.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:

@@ -31,7 +31,7 @@ from ldosml.studies import Errors, RegressorComparison, predict_left_out
 from ldosml.studies.folds import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
-BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-group-out", kernel="matern")
+BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge(kernel="matern", gamma=1.0)
 MATERN = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3)
 FIXED = {
     "same SOAP, whitened": (Whitened(SOAP()), MATERN),

@@ -41,15 +41,15 @@ def run(route: str, n_environments: int, n_structures: int) -> None:
     dos = np.add.reduceat(ldos, np.searchsorted(index, np.arange(n_structures)))
     arrays = (X.nbytes + dos.nbytes) / 2**30
     if route == "square":
-        fit = LDOSKernelRidge(1e-2, kernel="matern").fit
-        arguments = (X, ldos)
+        fit = LDOSKernelRidge(1e-2, kernel="matern", gamma=1.0).fit
+        arguments, known = (X, ldos), {}
     else:
         del ldos
         alpha = 1e-2 if route == "one" else "leave-one-group-out"
-        fit = LDOSKernelRidge(alpha, learn="dos", kernel="matern").fit
-        arguments = (X, dos, index)
+        fit = LDOSKernelRidge(alpha, learn="dos", kernel="matern", gamma=1.0).fit
+        arguments, known = (X, dos), {"structure_index": index}
     start = time.perf_counter()
-    fit(*arguments)
+    fit(*arguments, **known)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"| {seconds:.1f} | {peak:.2f} | {arrays:.2f} |")

@@ -16,7 +16,21 @@ from ase.build import bulk
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 
-from ldosml import (LDOS, SOAP, Cumulative, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, Pointwise, PrincipalComponents, RepresentedRegressor, SparseLDOSKernelRidge, _array, persistence, solvers)
+from ldosml import (
+    LDOS,
+    SOAP,
+    Cumulative,
+    DOSModel,
+    EnergyGrid,
+    LDOSKernelRidge,
+    LDOSRidge,
+    Pointwise,
+    PrincipalComponents,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+    _array,
+    solvers,
+)
 from ldosml._array import to_numpy
 
 RNG = np.random.default_rng(5)

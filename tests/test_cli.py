@@ -79,8 +79,8 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     assert ("ldos_normalized_loss" in result["errors"]) is not total
     assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
     kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]
-    assert kept["class"] == ("LDOSKernelRidge" if learn == "ldos" else "LDOSKernelRidge")
-    assert kept["parameters"].get("ldos_weight") == {"dos": 0.0, "both": 1.0, "ldos": None}[learn]
+    assert (kept["class"], kept["parameters"]["learn"]) == ("LDOSKernelRidge", learn)
+    assert kept["parameters"]["ldos_weight"] == 10.0
 
 
 @pytest.mark.parametrize("learn", ["dos", "both", "ldos"])

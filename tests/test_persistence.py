@@ -11,7 +11,7 @@ from ase.build import bulk
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
 
-from ldosml import (LDOS, SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, SparseLDOSKernelRidge, persistence)
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)

@@ -12,7 +12,19 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ldosml import (DOS, LDOS, SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, LDOSDataset, RepresentedRegressor, SparseLDOSKernelRidge, normalized_loss)
+from ldosml import (
+    DOS,
+    LDOS,
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    LDOSRidge,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+    normalized_loss,
+)
 from ldosml.evaluation import Evaluation
 from ldosml.properties import TruncatedDOSWarning, compare_properties
 

@@ -12,7 +12,20 @@ from ase.build import bulk
 from sklearn.base import clone
 
 import ldosml
-from ldosml import (LDOS, SOAP, LDOSKernelRidge, DOSModel, EnergyGrid, JoinedSOAP, LDOSDataset, Precomputed, Whitened, cut_fragments, persistence, predict_to)
+from ldosml import (
+    LDOS,
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    JoinedSOAP,
+    LDOSDataset,
+    LDOSKernelRidge,
+    Precomputed,
+    Whitened,
+    cut_fragments,
+    persistence,
+    predict_to,
+)
 from ldosml.datasets.fingerprint import fingerprint
 
 GRID = EnergyGrid.from_range(-2, 2, 0.25, zero="fermi")

@@ -234,8 +234,8 @@ def test_prediction_in_blocks_changes_nothing(monkeypatch):
         (np.nan, "alpha must be positive and finite"),
         (np.r_[PER_ENERGY[:-1], 0.0], "alpha must be positive and finite"),
         (PER_ENERGY[:-1], r"alpha must have shape \(9\) = \(n_energies\); got \(8,\)"),
-        ("best", "'leave-one-group-out'; got 'best'"),
-            ],
+        ("best", "'leave-one-group-out' or 'leave-one-out'; got 'best'"),
+    ],
 )
 def test_bad_alpha(estimator, alpha, message):
     with pytest.raises(ValueError, match=message):

@@ -15,7 +15,20 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ldosml import (LDOS, SOAP, Cumulative, LDOSKernelRidge, DOSModel, EnergyGrid, LDOSRidge, Pointwise, PrincipalComponents, RepresentedRegressor, SparseLDOSKernelRidge, persistence)
+from ldosml import (
+    LDOS,
+    SOAP,
+    Cumulative,
+    DOSModel,
+    EnergyGrid,
+    LDOSKernelRidge,
+    LDOSRidge,
+    Pointwise,
+    PrincipalComponents,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+    persistence,
+)
 from ldosml._array import to_numpy
 
 RNG = np.random.default_rng(11)

@@ -16,7 +16,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import (SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, LDOSDataset, persistence)
+from ldosml import SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
 from ldosml.cli import main
 from ldosml.streaming import _part, open_prediction, predict_to, predicting
 from ldosml.streaming._fingerprint import fingerprint

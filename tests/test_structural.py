@@ -106,7 +106,9 @@ def test_ridge_is_the_linear_kernel(xp, options, species):
 )
 def test_leave_one_structure_out_equals_fitting_again(xp, estimator, options, groups):
     alphas = [1e-3, 0.1, 3.0]
-    model = clone(estimator).set_params(alpha="leave-one-group-out", alphas=alphas, subtract_mean=False, **learning(options))
+    model = clone(estimator).set_params(
+        alpha="leave-one-group-out", alphas=alphas, subtract_mean=False, **learning(options)
+    )
     fit(model, xp, groups=groups)
     matrix, targets, label = rows(options.get("ldos_weight"), options.get("size_exponent", 0.0))
     label = label if groups is None else groups[label]
@@ -131,7 +133,9 @@ def test_structures_of_one_atom_are_environments():
 def test_a_joint_fit_lies_between_its_parts():
     """A very large weight of the LDOS gives the atomic fit, a very small one the structural."""
     atomic = LDOSKernelRidge(1e-2, subtract_mean=False, **KERNEL).fit(X, LDOS).predict(X)
-    structural = LDOSKernelRidge(1e-2, learn="dos", subtract_mean=False, **KERNEL).fit(X, DOS, structure_index=INDEX).predict(X)
+    structural = (
+        LDOSKernelRidge(1e-2, learn="dos", subtract_mean=False, **KERNEL).fit(X, DOS, structure_index=INDEX).predict(X)
+    )
     heavy = LDOSKernelRidge(1e-2 * 1e8, learn="both", ldos_weight=1e8, subtract_mean=False, **KERNEL)
     light = LDOSKernelRidge(1e-2, learn="both", ldos_weight=1e-10, subtract_mean=False, **KERNEL)
     np.testing.assert_allclose(heavy.fit(X, LDOS, dos=DOS, structure_index=INDEX).predict(X), atomic, atol=1e-5)
@@ -229,7 +233,7 @@ def test_a_missing_structure_index_is_asked_for(xp, estimator):
     [
         ({"ldos_weight": -1.0}, "ldos_weight must be"),
         ({"learn": "mean"}, "learn must be"),
-        ({"size_exponent": np.inf}, "size_exponent a number"),
+        ({"size_exponent": np.inf}, "size_exponent must be a number"),
         ({"alpha": "leave-one-out"}, "rows are whole structures"),
         ({"alpha": 0.0}, "alpha must be positive"),
     ],
@@ -241,17 +245,17 @@ def test_bad_parameters(parameters, message):
 
 def test_one_structure_only():
     zeros = np.zeros(N, dtype=int)
-    with pytest.raises(ValueError, match="at least 2 structures"):
-        LDOSKernelRidge("leave-one-group-out", learn="dos", kernel="polynomial", gamma=1.0).fit(X, DOS[:1], zeros)
-    predicted = LDOSKernelRidge(1e-6, learn="dos", **KERNEL).fit(X, DOS[:1], zeros).predict(X)
+    with pytest.raises(ValueError, match="at least 2 groups"):
+        LDOSKernelRidge(learn="dos").fit(X, DOS[:1], structure_index=zeros)
+    predicted = LDOSKernelRidge(1e-6, learn="dos", **KERNEL).fit(X, DOS[:1], structure_index=zeros).predict(X)
     np.testing.assert_allclose(predicted.sum(axis=0), DOS[0], atol=1e-6)
 
 
 def test_species_must_be_told():
     model = LDOSRidge(learn="dos", alpha=1e-3).fit(X, DOS, structure_index=INDEX, species=SPECIES)
-    with pytest.raises(ValueError, match="needs the one of each environment"):
+    with pytest.raises(ValueError, match="needs the species of each environment"):
         model.predict(X)
     with pytest.raises(ValueError, match="got 8"):
-        model.predict(X[:1], [8])
+        model.predict(X[:1], species=[8])
     atomic = LDOSRidge(alpha=1e-3).fit(X, LDOS)
     assert atomic.predict(X).shape == model.predict(X, species=SPECIES).shape

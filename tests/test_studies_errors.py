@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
-from ldosml import SOAP, LDOSKernelRidge, DOSModel, LDOSDataset, LDOSRidge, Whitened
+from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer

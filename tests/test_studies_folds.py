@@ -16,7 +16,17 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from studied import MODEL, REGRESSOR, SMALL, WHITENED, invented
 
-from ldosml import (SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, JoinedSOAP, Precomputed, Whitened, normalized_loss)
+from ldosml import (
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    JoinedSOAP,
+    LDOSKernelRidge,
+    LDOSRidge,
+    Precomputed,
+    Whitened,
+    normalized_loss,
+)
 from ldosml.bootstrap import group_draws, interval
 from ldosml.evaluation import Evaluation
 from ldosml.properties import dos_derivative

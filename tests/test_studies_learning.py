@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from studied import MODEL, REGRESSOR, SMALL, WHITENED, invented
 
-from ldosml import (SOAP, LDOSKernelRidge, DOSModel, LDOSRidge, EnergyGrid, SparseLDOSKernelRidge, load_dataset)
+from ldosml import SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge, load_dataset
 from ldosml.properties.cautions import Caution
 from ldosml.studies import (
     Errors,
     LearningCurve,
-    Setup,
     RegressorComparison,
+    Setup,
     compare_regressors,
     default_strategies,
     learning_curve,

@@ -137,7 +137,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
     def score(
         self,
         X: Array,
-        Y: Array,
+        y: Array,
         sample_weight: Array | None = None,
         *,
         structure_index: Array | None = None,
@@ -152,12 +152,12 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         ----------
         X : array (n_environments, n_features)
             Descriptors.
-        Y : array (n_environments, n_energies) or (n_environments,)
+        y : array (n_environments, n_energies) or (n_environments,)
             True LDOS, states/eV/atom. With ``structure_index``, true DOS (n_structures, n_energies), states/eV.
-        sample_weight : array (n_rows of Y,), optional
-            Weights of the rows of ``Y``.
+        sample_weight : array (n_rows of y,), optional
+            Weights of the rows of ``y``.
         structure_index : array (n_environments,) of int, optional
-            Sum predictions over the atoms of each structure, and compare the sums with ``Y``.
+            Sum predictions over the atoms of each structure, and compare the sums with ``y``.
         species : array (n_environments,) of int, optional
             As in ``predict``.
 
@@ -174,7 +174,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         predicted = self.predict(X, species=species)
         if structure_index is not None:
             predicted = sum_by_label(predicted, labels("structure_index", structure_index, int(X.shape[0])))
-        return metrics.variance_weighted_r2(Y, predicted, sample_weight)
+        return metrics.variance_weighted_r2(y, predicted, sample_weight)
 
     def of_species(self, species: int) -> Self:
         """Give the part of the fitted model that predicts the atoms of one species.

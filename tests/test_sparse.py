@@ -36,9 +36,9 @@ PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
 
 @parametrize_with_checks(
     [
-        SparseLDOSKernelRidge(**KERNEL),
+        SparseLDOSKernelRidge(1e-3, **KERNEL),
         SparseLDOSKernelRidge(alpha="leave-one-out", selection="cur", coef0=1.0, kernel="polynomial", gamma=1.0),
-        SparseLDOSKernelRidge(n_inducing="all", selection="random", learn="dos", **KERNEL),
+        SparseLDOSKernelRidge(1e-3, n_inducing="all", selection="random", learn="dos", **KERNEL),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -244,7 +244,7 @@ def test_duplicates_lower_the_rank_and_the_answer_stays():
     assert 1e-12 < single.smallest_eigenvalue_ < 1
     np.testing.assert_allclose(double.predict(X), single.predict(X), atol=1e-8)
     with pytest.warns(UserWarning, match="Only 20 inducing points instead of 30"):
-        SparseLDOSKernelRidge(n_inducing=30, **KERNEL).fit(twice, np.zeros((60, 2)))
+        SparseLDOSKernelRidge(1e-3, n_inducing=30, **KERNEL).fit(twice, np.zeros((60, 2)))
 
 
 def test_the_stable_route_survives_where_normal_equations_of_the_kernel_break():
@@ -287,10 +287,10 @@ def test_a_part_of_the_structures_can_choose_alpha():
     assert not np.allclose(part.cv_errors_, full.cv_errors_)
     np.testing.assert_allclose(part.cv_errors_, full.cv_errors_, rtol=0.4)
     np.testing.assert_allclose(part.dual_coef_, full.dual_coef_, atol=1e-12)
-    with pytest.raises(ValueError, match="1e-09 of 15 structures left none to choose alpha by"):
+    with pytest.raises(ValueError, match="1e-09 of 15 groups left none to choose alpha by"):
         SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, structure_index=INDEX)
-    with pytest.raises(ValueError, match="1e-09 of 4 groups of structures left none to choose alpha by"):
-        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, structure_index=INDEX, groups=GROUPS)
+    with pytest.raises(ValueError, match="1e-09 of 4 groups left none to choose alpha by"):
+        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, structure_index=INDEX, groups=GROUPS[INDEX])
 
 
 def test_a_part_of_the_groups_can_choose_alpha():
@@ -306,7 +306,7 @@ def test_a_part_of_the_groups_can_choose_alpha():
 
 
 def test_points_of_large_data_are_chosen_among_random_rows():
-    options = {"n_inducing": 10, "selection_rows": 15, "chunk_size": 7, **KERNEL}
+    options = {"alpha": 1e-3, "n_inducing": 10, "selection_rows": 15, "chunk_size": 7, **KERNEL}
     chosen = SparseLDOSKernelRidge(**options).fit(X, Y, species=SPECIES)
     assert np.bincount(chosen.inducing_species_)[[6, 14, 32]].max() == 4
     rows = [int(np.flatnonzero((z == X).all(axis=1))[0]) for z in chosen.inducing_points_]
@@ -319,7 +319,7 @@ def test_points_of_large_data_are_chosen_among_random_rows():
 
 def test_points_may_be_counted_species_by_species():
     numbers = {32: 3, 6: 5, 14: 4, 79: 8}  # of gold there is nothing to choose from
-    model = SparseLDOSKernelRidge(n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
+    model = SparseLDOSKernelRidge(1e-3, n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
     assert np.bincount(model.inducing_species_)[[6, 14, 32]].tolist() == [5, 4, 3]
 
 
@@ -366,7 +366,8 @@ def test_chunks_may_carry_groups(targets, tmp_path):
     groups = np.arange(N_STRUCTURES) // 3 * 2 + (np.arange(N_STRUCTURES) % 3 == 1)  # two in each chunk
     options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES, groups)
-    data = [(*(*chunk, None)[:5], groups[np.unique(chunk[2])]) for chunk in chunks(targets)]
+    own = {True: lambda index: groups[np.unique(index)], False: lambda index: groups[index]}[targets == "dos"]
+    data = [(*(*chunk, None)[:5], own(chunk[2])) for chunk in chunks(targets)]
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
         for chunk in data:
             writer.append(*chunk)
@@ -378,7 +379,7 @@ def test_chunks_may_carry_groups(targets, tmp_path):
     with pytest.raises(ValueError, match=r"Chunk 3 .*group 4 was in chunk 2 already. A group must be in one"):
         SparseLDOSKernelRidge(**options).fit_chunks(named(data))
     data[3] = (*data[3][:5], data[3][5][:2])
-    with pytest.raises(ValueError, match=r"Chunk 3 .*groups must have shape \(3\) = \(n_structures\)"):
+    with pytest.raises(ValueError, match=r"Chunk 3 .*groups must have shape"):
         SparseLDOSKernelRidge(**options).fit_chunks(named(data))
 
 
@@ -559,7 +560,7 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
 def test_chunks_that_do_not_know_their_number_are_read(folder):
     with h5py.File(folder / "chunk-00001.h5", "r+") as file:
         del file.attrs["number"]
-    assert [len(row[0]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
+    assert [len(row["X"]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
 
 
 def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
@@ -577,11 +578,11 @@ def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
             writer.append(*chunk)
     read = list(HDF5Chunks(data))
     for (X_part, Y_part, index, species), row in zip(chunks("ldos"), read, strict=True):
-        np.testing.assert_array_equal(row[0], X_part.astype(np.float32))
-        np.testing.assert_array_equal(row[1], Y_part.astype(np.float32))
-        np.testing.assert_array_equal(row[2], index)
-        np.testing.assert_array_equal(row[3], species)
-        assert row[4:] == (None, None)
+        np.testing.assert_array_equal(row["X"], X_part.astype(np.float32))
+        np.testing.assert_array_equal(row["Y"], Y_part.astype(np.float32))
+        np.testing.assert_array_equal(row["structure_index"], index)
+        np.testing.assert_array_equal(row["species"], species)
+        assert len(row) == 4
     with pytest.raises(FileExistsError, match="complete already"):
         HDF5ChunkWriter(data)
     (data / "complete.json").unlink()
@@ -623,13 +624,13 @@ def changed(number, place, value):
     [
         ((c for c in chunks("ldos")), TypeError, "can be read only once"),
         ([], ValueError, "no chunks to fit"),
-        ([X], TypeError, "Chunk 0 .* must be .X, targets.*got ndarray"),
+        ([X], TypeError, "Chunk 0 .* must be a mapping with X and Y.*got a ndarray"),
         (changed(1, 1, np.ones((3, 6))), ValueError, r"Chunk 1 .*Y must have shape"),
         (changed(1, 0, X[PARTS[1], :2]), ValueError, r"Chunk 1 .*X must have shape \(any, 5\)"),
         (changed(2, 1, np.full((len(PARTS[2]), 6), np.nan)), ValueError, "Chunk 2 .*Y must be finite"),
         (changed(2, 0, X[:0]), ValueError, "Chunk 2 .*X is empty"),
-        (changed(4, 2, INDEX[PARTS[4]] - 3), ValueError, "Chunk 4 .*structure 9 was in chunk 3 already"),
-        (changed(0, 2, None), ValueError, "Chunk 0 .*structure_index is missing"),
+        (changed(4, 2, INDEX[PARTS[4]] - 3), ValueError, "Chunk 4 .*group 9 was in chunk 3 already"),
+        (changed(0, 2, None), ValueError, "Chunk 0 .*groups are missing"),
         (changed(0, 3, SPECIES[:2]), ValueError, "Chunk 0 .*species must have shape"),
         ([*chunks("ldos"), (X, Y, INDEX + 50, SPECIES, DOS)], ValueError, "learn='both'"),
     ],
@@ -657,23 +658,23 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"selection": X[:0]}, {}, "holds no points"),
         ({"selection": X[:5]}, {"species": SPECIES}, r"species 6, but inducing points only for \[0\]"),
         ({"selection": np.zeros((3, 5)), "kernel": "linear"}, {}, "kernel between the inducing points is zero"),
-        ({"learn": "pdos"}, {}, "targets must be one of"),
+        ({"learn": "pdos"}, {}, "learn must be one of"),
         ({"learn": "both"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-group-out"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-group-out"}, {"structure_index": np.zeros(N)}, "at least 2 structures; got 1 sample"),
-        ({"learn": "dos"}, {"Y": DOS, "structure_index": INDEX + (INDEX > 4)}, "0..14, the rows of Y; got 15"),
+        ({"alpha": "leave-one-group-out"}, {"structure_index": np.zeros(N)}, "at least 2 groups; got 1"),
+        ({"learn": "dos"}, {"Y": DOS, "structure_index": INDEX + (INDEX > 4)}, "0..14, the rows of the DOS; got 15"),
         ({"learn": "dos"}, {"Y": np.vstack([DOS, DOS[:1]])}, "never names structure 15"),
-        ({"learn": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "whole structures are left out"),
-        ({"learn": "both"}, {"dos": DOS[:3]}, "dos must have shape"),
+        ({"learn": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "rows are whole structures"),
+        ({"learn": "both"}, {"dos": DOS[:3]}, "must lie in 0..2, the rows of the DOS"),
         ({}, {"dos": DOS}, "dos goes with learn='both'"),
-        ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(15\) = \(n_structures\)"),
+        ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(80\) = \(n_environments\)"),
+        ({"learn": "both"}, {"groups": np.arange(N)}, "has environments of several groups"),
         ({"learn": "dos"}, {"Y": DOS, "groups": INDEX}, r"groups must have shape \(15\) = \(n_structures\)"),
-        ({"alpha": CHOSEN}, {"groups": np.zeros(15)}, "at least 2 groups of structures; got 1 sample"),
+        ({"alpha": CHOSEN}, {"groups": np.zeros(N)}, "at least 2 groups; got 1"),
         ({"learn": "dos"}, {"Y": DOS, "structure_index": None}, "must say which row of Y, 0 to 14"),
         ({}, {"species": SPECIES[:4]}, "species must have shape"),
         ({"alpha": -1.0}, {}, "alpha must be positive"),
         ({"chunk_size": 0}, {}, "chunk_size must be a whole number"),
-        ({"dos_weight": 0.0}, {}, "dos_weight must be a positive number"),
+        ({"ldos_weight": 0.0}, {}, "ldos_weight must be a positive number"),
         ({"size_exponent": np.nan}, {}, "size_exponent must be a number"),
         ({"leave_out_fraction": 1.5}, {}, "leave_out_fraction must be above 0"),
     ],

@@ -34,7 +34,7 @@ from ldosml.report.derived import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
 from ldosml.studies import Errors, Setup, predict_left_out
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folds import Described, descriptor_rows, fold_of_each, with_rows
+from ldosml.studies.folds import Described, descriptor_rows, fold_of_each
 
 JOINED = JoinedSOAP([SOAP(r_cut=2.5, n_max=2, l_max=1), SMALL])
 
@@ -182,22 +182,20 @@ class TestPredictLeftOut:
 
 class TestDescribed:
     @pytest.mark.parametrize("name", ["default", "joined", "joined and whitened"])
-    def test_rows_are_those_of_the_descriptor(self, data, name):
-        descriptor = MODELS[name].descriptor or SOAP()
+    def test_rows_are_those_of_the_descriptor(self, data, folds, name):
+        descriptor = MODELS[name].descriptor or Whitened(SOAP())
         plain = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
-        described, model = descriptor_rows(data, MODELS[name])
-        rows = (model.descriptor.descriptor if isinstance(descriptor, Whitened) else model.descriptor).fit_transform(
-            described.structures
-        )
-        np.testing.assert_allclose(rows, clone(plain).fit_transform(data.structures), atol=1e-12)
-        assert not any("study" in atoms.arrays for atoms in data.structures)
+        rows = descriptor_rows(data, MODELS[name])
+        np.testing.assert_allclose(rows.values, clone(plain).fit_transform(data.structures), atol=1e-12)
+        train, test = folds[0]
+        X, X_test = rows.of_fold(data, folds[0])
+        fitted = clone(descriptor).fit(data.select(train).structures)
+        np.testing.assert_allclose(X, fitted.transform(data.select(train).structures), atol=1e-10)
+        np.testing.assert_allclose(X_test, fitted.transform(data.select(test).structures), atol=1e-10)
 
-    def test_what_is_fitted_or_precomputed_is_left_alone(self, data):
-        mine = with_rows(data, SMALL.fit(data.structures).transform(data.structures), "mine")
+    def test_what_is_fitted_or_precomputed_is_computed_in_each_fold(self, data):
         for model in (MODELS["learns from the structures"], DOSModel(Whitened(Precomputed("mine")))):
-            described, changed = descriptor_rows(mine, model)
-            assert described is mine
-            assert repr(changed) == repr(model)
+            assert descriptor_rows(data, model) is None
 
     def test_rows_are_computed_once_and_late(self, data, monkeypatch):
         calls, original = [], SOAP.transform

@@ -17,9 +17,9 @@ from ldosml.studies import (
     RegressorComparison,
     Setup,
     compare_regressors,
-    default_strategies,
     learning_curve,
     predict_left_out,
+    regressors_by_target,
     spaced_sizes,
 )
 from ldosml.studies import settings as studies_settings
@@ -284,7 +284,7 @@ class TestCurve:
         assert found.records() == grown[1].records()
         monkeypatch.setattr(SOAP, "transform", lambda *given: pytest.fail("computed again"))
         assert learning_curve(data, [40], MODEL, RIDGES, setup=Setup(n_splits=3, log=log)).sizes == [40]
-        with pytest.raises(ValueError, match="another learning curve: strategies differ"):
+        with pytest.raises(ValueError, match="another learning curve: regressors differ"):
             learning_curve(data, [40], MODEL, {"kernel": LDOSRidge(alpha=1e-3)}, setup=Setup(n_splits=3, log=log))
 
     def test_descriptors_are_computed_once(self, data, monkeypatch):
@@ -438,48 +438,38 @@ class TestComparison:
         again = compare_regressors(data, MODEL, dict(reversed(RIDGES.items())), setup=setup)
         assert again.errors["linear"].as_record() == first.errors["linear"].as_record()
         assert again.regressors == ["linear", "kernel"]
-        with pytest.raises(ValueError, match="another comparison: strategies differ"):
+        with pytest.raises(ValueError, match="another comparison: regressors differ"):
             compare_regressors(data, MODEL, RIDGES | {"linear": LDOSRidge(1e-2)}, setup=setup)
         with pytest.raises(ValueError, match="another comparison: temperature differ"):
             compare_regressors(data, MODEL, RIDGES, setup=replace(setup, temperature=300.0))
 
 
-class TestDefaults:
+class TestRegressorsByTarget:
     def test_they_learn_from_ldos_dos_and_both(self):
-        ways = default_strategies(alphas=[1e-3, 1.0])
-        assert list(ways) == ["atomic", "structural", "joint"]
-        assert isinstance(ways["atomic"], LDOSKernelRidge)
-        assert [ways[name].ldos_weight for name in ("structural", "joint")] == [0.0, 10.0]
-        for regressor in ways.values():
-            assert (regressor.alpha, regressor.kernel, regressor.gamma) == ("leave-one-group-out", "matern", 0.3)
-            assert regressor.alphas == [1e-3, 1.0]
-        assert default_strategies(gamma=1.0)["joint"].gamma == 1.0
-
-    def test_on_inducing_points(self):
-        ways = default_strategies(7, alpha=1e-2)
-        assert [type(regressor) for regressor in ways.values()] == [SparseLDOSKernelRidge] * 3
-        assert [(r.n_inducing, r.targets, r.alpha) for r in ways.values()] == [
-            (7, "ldos", 1e-2),
-            (7, "dos", 1e-2),
-            (7, "both", 1e-3),
+        ways = regressors_by_target(LDOSRidge(0.5, ldos_weight=3.0))
+        assert {name: one.learn for name, one in ways.items()} == {"ldos": "ldos", "dos": "dos", "both": "both"}
+        assert all((one.alpha, one.ldos_weight) == (0.5, 3.0) for one in ways.values())
+        assert [repr(one) for one in regressors_by_target().values()] == [
+            "LDOSKernelRidge()",
+            "LDOSKernelRidge(learn='dos')",
+            "LDOSKernelRidge(learn='both')",
         ]
-        per_energy = default_strategies(7, alpha=[1.0, 2.0])["joint"].alpha
-        np.testing.assert_allclose(per_energy, [0.1, 0.2])
 
     def test_all_points_are_the_dense_ones(self, data):
-        """Which is why the sparse joint one has a tenth of the alpha: its LDOS count once, its DOS a tenth."""
         folds = THREE.folds(data)
-        dense, sparse = default_strategies(alpha=1e-2), default_strategies("all", alpha=1e-2)
-        for name, regressor in dense.items():
+        sparse = regressors_by_target(SparseLDOSKernelRidge(1e-2, n_inducing="all"))
+        for name, regressor in regressors_by_target(LDOSKernelRidge(1e-2)).items():
             one, other = (
                 predict_left_out(data, clone(MODEL).set_params(regressor=each), folds).predicted.values
                 for each in (regressor, sparse[name])
             )
             np.testing.assert_allclose(one, other, atol=1e-6)
 
-    @pytest.mark.parametrize("ways", [default_strategies(alphas=[1e-3, 1.0]), default_strategies(10, alpha=1e-2)])
-    def test_they_can_be_compared(self, ways):
-        comparison = compare_regressors(invented(), WHITENED, ways, setup=THREE)
+    @pytest.mark.parametrize(
+        "regressor", [LDOSKernelRidge(alphas=[1e-3, 1.0]), SparseLDOSKernelRidge(1e-2, n_inducing=10)]
+    )
+    def test_they_can_be_compared(self, regressor):
+        comparison = compare_regressors(invented(), WHITENED, regressors_by_target(regressor), setup=THREE)
         assert all(errors.loss("dos") < 1 for errors in comparison.errors.values())
 
 

@@ -26,6 +26,7 @@ FLAT_BOND = {"Si": 2.27, "C": 1.42, "SiC": 1.79}  # of three neighbours in a she
 VOLUME = {"Si": 20.4, "C": 6.6, "SiC": 11.5}  # angstrom^3 an atom, amorphous
 ELEMENTS = {"Si": ("Si", "Si"), "C": ("C", "C"), "SiC": ("Si", "C")}
 VACUUM = 5.0  # angstrom on either side
+PACKED = 81  # base structures of data/silicon-carbide.h5, the first ones
 # Of the copies: standard deviation of displacements in bond lengths, and of the components of strain.
 COPIES = ((0.01, 0.01), (0.02, 0.02), (0.035, 0.02), (0.05, 0.03))
 
@@ -325,14 +326,66 @@ def _carbide() -> dict[str, Callable]:
     }
 
 
+def _more_silicon() -> dict[str, Callable]:
+    return {
+        "diamond-7": lambda rng: _without(_diamond("Si", 8), rng),
+        "6H-12": lambda rng: polytype("Si", "ABCACB"),
+        "simple-cubic-2": lambda rng: bulk("Si", "sc", 2.52) * (1, 1, 2),
+        "hcp-2": lambda rng: bulk("Si", "hcp", 2.73),
+        "silicene-7": lambda rng: _without(_sheet("Si", 2, 0.45), rng),
+        "slab-6": lambda rng: _slab("Si", 6),
+        "slab-12": lambda rng: _slab("Si", 12),
+        "chain-5": lambda rng: _chain("Si", 5, False),
+        "ring-5": lambda rng: _ring("Si", 5),
+        "ball-11": lambda rng: ball("Si", 11, True),
+    }
+
+
+def _more_carbon() -> dict[str, Callable]:
+    return {
+        "diamond-7": lambda rng: _without(_diamond("C", 8), rng),
+        "6H-12": lambda rng: polytype("C", "ABCACB"),
+        "graphite-8": lambda rng: _graphite("ABCB"),
+        "graphene-18": lambda rng: _sheet("C", 3),
+        "slab-6": lambda rng: _slab("C", 6),
+        "chain-5": lambda rng: _chain("C", 5, False),
+        "ring-14": lambda rng: _ring("C", 14),
+        "tube-4-4-16": lambda rng: _tube("C", 4, 4),
+        "flake-12": lambda rng: _flake("C", 12),
+        "ball-8": lambda rng: ball("C", 8, False),
+    }
+
+
+def _more_carbide() -> dict[str, Callable]:
+    return {
+        "3C-7": lambda rng: _without(_diamond("SiC", 8), rng),
+        "alloy-8-3": lambda rng: _alloy(8, 3, rng),
+        "alloy-8-5": lambda rng: _alloy(8, 5, rng),
+        "alloy-16-6": lambda rng: _alloy(16, 6, rng),
+        "alloy-16-11": lambda rng: _alloy(16, 11, rng),
+        "sheet-7": lambda rng: _without(_sheet("SiC", 2), rng),
+        "slab-6": lambda rng: _slab("SiC", 6),
+        "chain-6": lambda rng: _chain("SiC", 6, False),
+        "ring-8": lambda rng: _ring("SiC", 8),
+        "tube-12": lambda rng: _tube("SiC", 3, 3),
+        "ball-11": lambda rng: ball("SiC", 11, True),
+    }
+
+
+def _numbered(tables: dict[str, dict[str, Callable]], sizes: tuple[int, ...], first: int) -> list[Base]:
+    """The structures of each composition and its amorphous cells of these sizes; numbers begin at ``first``."""
+    listed = []
+    for composition, table in tables.items():
+        amorphous = {f"amorphous-{size}": partial(_amorphous, composition, size) for size in sizes}
+        listed += [(composition, kind, build) for kind, build in (table | amorphous).items()]
+    return [Base(first + place, *item) for place, item in enumerate(listed)]
+
+
 def bases() -> list[Base]:
-    """Every base structure, the compositions one after the other; numbers follow this order."""
-    result = []
-    for composition, table in (("Si", _silicon()), ("C", _carbon()), ("SiC", _carbide())):
-        for size in (8, 12, 16, 20, 24):
-            table[f"amorphous-{size}"] = partial(_amorphous, composition, size)
-        result += [(composition, kind, build) for kind, build in table.items()]
-    return [Base(number, *item) for number, item in enumerate(result)]
+    """Every base structure; numbers follow this order, so new ones come at the end."""
+    first = _numbered({"Si": _silicon(), "C": _carbon(), "SiC": _carbide()}, (8, 12, 16, 20, 24), 0)
+    more = {"Si": _more_silicon(), "C": _more_carbon(), "SiC": _more_carbide()}
+    return first + _numbered(more, (10, 14), len(first))
 
 
 def copies(base: Base) -> list[Atoms]:
@@ -363,16 +416,21 @@ def _strain(atoms: Atoms, size: float, rng: np.random.Generator) -> None:
     atoms.set_cell(np.array(atoms.cell) @ (np.eye(3) + np.triu(noise) + np.triu(noise, 1).T), scale_atoms=True)
 
 
-def plan() -> list[Base]:
-    """The base structures, compositions and sizes interleaved so that any beginning of it is a fair sample."""
-    order = np.random.default_rng(SEED).permutation(len(bases()))
-    whole = [bases()[i] for i in order]
+def _interleaved(some: list[Base]) -> list[Base]:
+    """Compositions and sizes mixed, so that any beginning is a fair sample."""
+    order = np.random.default_rng(SEED).permutation(len(some))
     rank = Counter()
     ranked = []
-    for base in whole:
+    for base in (some[i] for i in order):
         rank[base.composition] += 1
         ranked.append((rank[base.composition], base.composition, base))
     return [base for *_, base in sorted(ranked, key=lambda item: item[:2])]
+
+
+def plan() -> list[Base]:
+    """The base structures in the order of computation: those of the packed set, then the others."""
+    whole = bases()
+    return _interleaved(whole[:PACKED]) + _interleaved(whole[PACKED:])
 
 
 if __name__ == "__main__":

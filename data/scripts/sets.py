@@ -126,7 +126,7 @@ def _silicon_surfaces() -> Set:
         provenance=_silicon_provenance(compute_silicon.SETTINGS, seeds) | {"dos_k_density": densities},
         noise_names=SURFACE_NOISE,
         noise_bottom=-14.0,
-        states_bottom=-16.0,
+        states_bottom=-18.0,  # of dense clusters; slabs begin at -12.5
         noise_remark="Slabs only: clusters have one k-point, and no mesh to refine.",
     )
 

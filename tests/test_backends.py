@@ -77,11 +77,13 @@ def name(value):
 
 def fitted(estimator, X, Y, index):
     """Fit on the LDOS ``Y``, on its sums, or on both: whatever the estimator learns from."""
-    learner = getattr(estimator, "regressor", estimator)
-    if not hasattr(learner, "ldos_weight"):
-        return clone(estimator).fit(X, Y, structure_index=index)
-    known = {"ldos": Y} if learner.ldos_weight else {}
-    return clone(estimator).fit(X, _array.sum_by_index(Y, index, 7), structure_index=index, **known)
+    learn = getattr(estimator, "regressor", estimator).learn
+    if learn == "ldos":
+        return clone(estimator).fit(X, Y, groups=index)
+    dos = _array.sum_by_index(Y, index, 7)
+    if learn == "dos":
+        return clone(estimator).fit(X, dos, structure_index=index)
+    return clone(estimator).fit(X, Y, dos=dos, structure_index=index)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)

@@ -76,8 +76,8 @@ class HDF5ChunkWriter:
         """Add a chunk of whole structures, as ``SparseLDOSKernelRidge.fit_chunks`` takes them.
 
         ``targets`` (n, n_energies) are LDOS, or (n_structures, n_energies) the DOS of the structures in the order of
-        their labels, which is that of ``dos``, too. Groups, of environments (of structures where the DOS is learned), are
-        whole numbers here, and each must be in one chunk.
+        their labels, which is also the order of ``dos``. Groups are whole numbers, one for each environment (for each
+        structure where the DOS is learned), and each must be in one chunk.
 
         Raises
         ------

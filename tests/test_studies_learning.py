@@ -135,7 +135,7 @@ class TestParts:
     @pytest.mark.parametrize(
         ("sizes", "strategies", "message"),
         [
-            ([], RIDGES, "at least one size and one strategy; got 0 and 2"),
+            ([], RIDGES, "at least one size and one regressor; got 0 and 2"),
             ([30], {}, "got 1 and 0"),
             ([0, 30], RIDGES, "size must be a positive number of environments"),
             ([30, 1000], RIDGES, r"A size of 1000 environments is more than a training part holds: \d+\. Ask for less"),
@@ -426,7 +426,7 @@ class TestComparison:
         assert comparison.quantities == ["dos", "dos_derivative"]
 
     def test_no_strategy_and_unknown_electrons_are_refused(self):
-        with pytest.raises(ValueError, match="at least one strategy; got none"):
+        with pytest.raises(ValueError, match="at least one regressor; got none"):
             compare_regressors(invented(), MODEL, {})
         setup = Setup(n_splits=3, temperature=300.0)
         with pytest.raises(ValueError, match="Properties need the number of valence electrons"):

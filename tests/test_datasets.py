@@ -510,7 +510,7 @@ class TestShipped:
     def test_by_name(self, make_dataset, tmp_path, monkeypatch):
         shipped = importlib.import_module("ldosml._shipped")
         monkeypatch.setattr(shipped, "_folders", lambda: [tmp_path])
-        make_dataset().write(tmp_path / "toy.h5")
+        make_dataset().save(tmp_path / "toy.h5")
         assert load_dataset("toy").names == make_dataset().names
         assert load_dataset("toy", smearing_width=0.5).smearing_width == 0.5
         with pytest.raises(ValueError, match=r"No dataset 'gold'.*available: toy"):

@@ -229,7 +229,7 @@ def test_long_parameters_are_spelled_whole(kind):
 
 def test_the_command(capsys, tmp_path, monkeypatch):
     data, output = invented(12), tmp_path / "t.csv"
-    data.write(tmp_path / "d.h5")
+    data.save(tmp_path / "d.h5")
     monkeypatch.setattr("ldosml.search.searching.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
     arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
     assert main([*arguments, "--json"]) == 0

@@ -142,7 +142,7 @@ def import_(
         group_key=group_key,
         n_electrons=None if electrons is None else valence(electrons),
     )
-    data.write(output, overwrite=overwrite)
+    data.save(output, overwrite=overwrite)
     if group_key is None and len(data) > 1:
         messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
     emit({"file": str(output), **data.summary()}, as_json, lambda: results.print(f"wrote {output}: {data!r}"))
@@ -319,7 +319,7 @@ def _write_h5(
         smearing_width=ldos.smearing_width,
         n_electrons=electrons,
         provenance={"code": "ldosml (predicted)", **provenance},
-    ).write(path, overwrite=overwrite)
+    ).save(path, overwrite=overwrite)
 
 
 def _write_npz(

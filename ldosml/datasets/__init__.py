@@ -4,7 +4,6 @@ from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
 from ldosml.datasets.crystal_splits import split_crystals
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, open_crystals, read_crystals
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.datasets.hdf5 import append, read, write
 from ldosml.datasets.importing import import_dataset
 from ldosml.datasets.joining import join_alike
 from ldosml.datasets.matching import make_alike
@@ -16,7 +15,6 @@ __all__ = [
     "HDF5Chunks",
     "LDOSDataset",
     "Material",
-    "append",
     "available_datasets",
     "import_dataset",
     "join_alike",
@@ -24,8 +22,6 @@ __all__ = [
     "load_dataset",
     "make_alike",
     "open_crystals",
-    "read",
     "read_crystals",
     "split_crystals",
-    "write",
 ]

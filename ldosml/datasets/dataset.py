@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class LDOSDataset:
     """Structures, the LDOS of their atoms or their DOS (or both), and where it all came from.
 
-    Immutable: every method that changes something gives a new dataset. Usually made by ``from_arrays`` or ``read``.
+    Immutable: every method that changes something gives a new dataset. Usually made by ``from_arrays`` or ``load``.
 
     Parameters
     ----------
@@ -207,13 +207,13 @@ class LDOSDataset:
         )
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> LDOSDataset:
+    def load(cls, path: str | os.PathLike[str]) -> LDOSDataset:
         """Read a dataset file, see :func:`ldosml.datasets.hdf5.read`."""
         from ldosml.datasets import hdf5  # which imports this module
 
         return hdf5.read(path)
 
-    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write a dataset file, see :func:`ldosml.datasets.hdf5.write`."""
         from ldosml.datasets import hdf5  # which imports this module
 

@@ -50,19 +50,11 @@ def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = 
     """
     path = Path(path)
     if path.exists() and not overwrite:  # before the work is done, not after
-        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or append to it.")
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it.")
     content = _serialise(dataset)
     with replacing(path, overwrite) as file:
         file.write(content)
     return path
-
-
-def append(path: str | os.PathLike[str], dataset: LDOSDataset) -> Path:
-    """Add the structures of ``dataset`` to a file; on failure the file stays as it was.
-
-    Raises ValueError when energies, zero, smearing or kind of target differ, or a name is there already.
-    """
-    return write(read(path).append(dataset), path, overwrite=True)
 
 
 def read(path: str | os.PathLike[str]) -> LDOSDataset:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -22,7 +22,7 @@ from ldosml.spectra import DOS, LDOS
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """LDOS and DOS of structures, in the file that ``predict_to`` has written; made by ``open_prediction``.
+    """LDOS and DOS of structures, in the file that ``predict_to`` has written; made by ``load``.
 
     Parameters
     ----------
@@ -33,6 +33,29 @@ class Prediction:
 
     path: Path
     data: LDOSDataset
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Open what ``predict_to`` has written, without reading the LDOS.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file; the message says so if it is there unfinished.
+        ValueError
+            When it is unfinished, damaged, or not a prediction.
+        """
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        if not path.exists() and part.exists():
+            raise FileNotFoundError(f"{path} is not complete yet: {part} is there. Call predict_to again to finish it.")
+        if path.suffix == ".part":
+            raise ValueError(f"{path} is not complete yet. Call predict_to again to finish it.")
+        data = LDOSDataset.load(path)
+        with h5py.File(path, "r") as file:
+            if "prediction" not in file.attrs:
+                raise ValueError(f"{path} is a dataset that predict_to has not written. Open it with LDOSDataset.load.")
+        return cls(path, data)
 
     @property
     def grid(self) -> EnergyGrid:
@@ -86,26 +109,3 @@ class Prediction:
                 values[start : start + len(run)] = file["ldos"][run[0] : run[-1] + 1] if len(run) else 0.0
                 start += len(run)
         return values[places]
-
-
-def open_prediction(path: str | os.PathLike[str]) -> Prediction:
-    """Open what ``predict_to`` has written, without reading the LDOS.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file; the message says so if it is there unfinished.
-    ValueError
-        When it is unfinished, damaged, or not a prediction.
-    """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    if not path.exists() and part.exists():
-        raise FileNotFoundError(f"{path} is not complete yet: {part} is there. Call predict_to again to finish it.")
-    if path.suffix == ".part":
-        raise ValueError(f"{path} is not complete yet. Call predict_to again to finish it.")
-    data = LDOSDataset.read(path)
-    with h5py.File(path, "r") as file:
-        if "prediction" not in file.attrs:
-            raise ValueError(f"{path} is a dataset that predict_to has not written. Open it with LDOSDataset.read.")
-    return Prediction(path, data)

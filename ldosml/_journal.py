@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from ldosml._files import replacing
 
 Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
@@ -107,22 +103,3 @@ def _append(path: Path, entry: Mapping[str, Any]) -> None:
         file.write(json.dumps(entry) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """The records as a table, a column for each of the first one's entries."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
-
-
-def write_csv(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Write records as a table.
-
-    Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
-    """
-    with replacing(Path(path), overwrite) as file:
-        file.write(as_csv(records).encode())
-    return Path(path)

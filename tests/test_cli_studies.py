@@ -62,7 +62,7 @@ def test_sweep(capsys, tmp_path, dataset):
     assert code == 0
     assert written(folder) == ["log.jsonl", "records.csv", "summary.json", "sweep.pdf", "sweep.png"]
     expected = studies.sweep_cutoffs(LDOSDataset.load(dataset), [2, 4], model(), setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected.save(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     for text in ("LDOS of Si", "LDOS of C", "complete", "sharp", "label noise", "not known", "Saturation radius"):
         assert text in out
@@ -113,7 +113,7 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
     assert {"learning-curve.pdf", "learning-curve.png"} <= set(written(folder))
     strategies = {k: v for k, v in studies.default_strategies().items() if k != "joint"}
     expected = studies.learning_curve(LDOSDataset.load(dataset), [15, 25], model(), strategies, setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected.save(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     slope, spread = expected.slope("structural", "dos")
     assert f"{slope:.2f} ± {spread:.2f}" in out
@@ -180,7 +180,7 @@ def test_errors_by_element(capsys, tmp_path, dataset):
     assert "LEAKING: atoms left out one by one" in out
     assert "What leaking gains" in out
     expected = studies.error_table(LDOSDataset.load(dataset), model(), leaking=True, setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected.save(tmp_path / "expected.csv")
     assert (tmp_path / "l" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     (gain,) = (
         row
@@ -200,7 +200,7 @@ def test_smearing_judges_all_widths_on_the_same_energies(capsys, tmp_path, datas
     assert high == pytest.approx(3.0 - 3 * 0.2, abs=0.05)  # energy_max sinks with the smearing
     changed = model().set_params(high=high)
     expected = studies.smearing_study(data, [0.3, 0.4, 0.5], changed, setup=studies.Setup(n_splits=3, low=low))
-    expected.write_csv(tmp_path / "expected.csv")
+    expected.save(tmp_path / "expected.csv")
     assert (tmp_path / "s" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
@@ -231,7 +231,7 @@ def test_several_files_are_one_set(capsys, tmp_path, make_dataset):
     assert "a.h5: broadened from 0.3 to 0.4 eV" in err
     assert "a.h5: zero of energy moved from code to fermi" in err
     joined = join_alike([LDOSDataset.load(path) for path in paths])
-    studies.error_table(joined, model(), setup=SETUP).write_csv(tmp_path / "expected.csv")
+    studies.error_table(joined, model(), setup=SETUP).save(tmp_path / "expected.csv")
     assert (tmp_path / "e" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())
     assert summary["data"]["structures"] == 10

@@ -195,12 +195,12 @@ def test_total_dos_alone_is_refused(make_dataset):
 
 
 def test_the_table_is_written_whole(found, tmp_path):
-    path = found.write_csv(tmp_path / "t.csv")
+    path = found.save(tmp_path / "t.csv")
     rows = path.read_text().splitlines()
     assert rows[0] == "descriptor,regressor,n_structures,ldos_loss,dos_loss,alpha,n_features,seconds"
     assert len(rows) == 1 + len(found.records)
     with pytest.raises(FileExistsError):
-        found.write_csv(path)
+        found.save(path)
 
 
 def test_default_candidates_name_closed_form_regressors():

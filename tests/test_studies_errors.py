@@ -135,7 +135,7 @@ class TestErrorTable:
         assert record["label_noise"] == pytest.approx(0.2)  # of the only element
         assert record["loss"] == pytest.approx(found.errors["groups"].loss("ldos"))
         assert [record["label_noise"] for record in table.records()] == [None] * 6
-        path = table.write_csv(tmp_path / "t.csv")
+        path = table.save(tmp_path / "t.csv")
         assert path.read_text().startswith(
             "split,element,n_environments,min,max,mean,loss,low,high,mean_spectrum_loss,"
         )

@@ -89,7 +89,7 @@ def search(
                 done, total, f"LDOS {record['ldos_loss']:.3f}, DOS {record['dos_loss']:.3f}"
             ),
         )
-    found.write_csv(output, overwrite=overwrite)
+    found.save(output, overwrite=overwrite)
     result = {"best": found.best, "model": found.expression, "file": str(output), "records": found.records}
     emit(result, as_json, lambda: _show(found, output))
 

@@ -57,12 +57,17 @@ def save_table(path: PathLike, rows: Rows, *, overwrite: bool = False) -> Path:
     2,
     """
     path = Path(path)
-    if path.suffix not in (".csv", ".json"):
-        raise ValueError(f"A table is written to .csv or .json; got {path.name!r}.")
+    check_ending(path)
     frame = _frame(rows)
     if path.suffix == ".json":
         return save_json(path, frame.to_dict("records"), overwrite=overwrite)
     return _save(path, frame.to_csv(index=False, lineterminator="\n"), overwrite)
+
+
+def check_ending(path: PathLike) -> None:
+    """Raise ValueError unless ``save_table`` knows the ending of ``path``."""
+    if Path(path).suffix not in (".csv", ".json"):
+        raise ValueError(f"A table is written to .csv or .json; got {Path(path).name!r}.")
 
 
 def save_json(path: PathLike, content: Any, *, overwrite: bool = False) -> Path:

@@ -6,21 +6,26 @@ real space that some programs call by the same name.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
+from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ase import Atoms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,6 +108,55 @@ class _Spectra:
         targets = [grid.energies + zero for zero in zeros]
         return replace(self, grid=grid, values=_interpolate(self.grid, self.values, targets, rows))
 
+    def _fields(self) -> SpectrumFields:
+        raise NotImplementedError
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        structures: Atoms | Sequence[Atoms] | None = None,
+        n_electrons: ArrayLike | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the spectra; either the whole file appears, or nothing changes.
+
+        Parameters
+        ----------
+        path : path
+            .npz: the arrays ``energies`` (eV), ``zero``, ``smearing_width`` (eV, NaN where not known), ``dos``
+            (n_structures, n_energies), states/eV, and where known ``ldos`` (n_environments, n_energies),
+            states/eV/atom, ``n_atoms``, ``numbers``, ``n_electrons`` and ``provenance`` (JSON).
+            .h5: a dataset, see ``LDOSDataset.load``; spectra in float32.
+            .xyz: extended XYZ, which ``ase.io.read`` reads: ``ldos`` as a column of vectors, with 8 decimals;
+            ``energies``, ``zero``, ``smearing_width``, ``dos`` and ``n_electrons`` in the comment line.
+        structures : ase.Atoms or sequence of ase.Atoms, optional
+            The structures that the spectra belong to, in the same order. Needed for .h5 and .xyz.
+        n_electrons : array (n_structures,), optional
+            Valence electrons of each structure.
+        provenance : dict, optional
+            Where the spectra come from: anything that JSON can hold. Not kept in .xyz.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When ``path`` has another ending, when the structures are missing or not those of the spectra, or
+            ``n_electrons`` has another length.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written.
+        """
+        return save_spectra(path, self._fields(), structures, n_electrons, provenance, overwrite)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DOS(_Spectra):
@@ -129,6 +183,29 @@ class DOS(_Spectra):
         if self.n_atoms is not None:
             object.__setattr__(self, "n_atoms", _as_array(self.n_atoms))
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DOS:
+        """Read a DOS that was saved, alone or as the sum of an LDOS.
+
+        Parameters
+        ----------
+        path : path
+            A file that ``DOS.save``, ``LDOS.save`` or ``LDOSDataset.save`` wrote: .npz, .h5 or .xyz.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it has another ending, is damaged, or something in it is missing or does not fit.
+        """
+        found = load_spectra(path)
+        return cls(found.grid, found.dos, found.smearing_width, found.n_atoms)
+
+    def _fields(self) -> SpectrumFields:
+        n_atoms = None if self.n_atoms is None else to_numpy(self.n_atoms)
+        return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms)
 
     def per_atom(self) -> Array:
         """The DOS divided by the number of atoms, (n_structures, n_energies), states/eV/atom."""
@@ -226,6 +303,33 @@ class LDOS(_Spectra):
         )
         index = index_like(values, np.zeros(n_atoms))
         return cls(grid, values, width, structure_index=index, numbers=numbers)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LDOS:
+        """Read an LDOS that was saved.
+
+        Parameters
+        ----------
+        path : path
+            A file that ``LDOS.save`` or ``LDOSDataset.save`` wrote: .npz, .h5 or .xyz.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it has another ending, is damaged, holds a DOS only, or something in it does not fit.
+        """
+        found = load_spectra(path)
+        if found.ldos is None or found.n_atoms is None:
+            raise ValueError(f"{os.fspath(path)} holds no LDOS with its numbers of atoms. Load it with DOS.load.")
+        index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
+        return cls(found.grid, found.ldos, found.smearing_width, index, found.numbers)
+
+    def _fields(self) -> SpectrumFields:
+        numbers = None if self.numbers is None else to_numpy(self.numbers)
+        dos = to_numpy(self.total().values)
+        return SpectrumFields(self.grid, self.smearing_width, to_numpy(self.values), dos, self.n_atoms, numbers)
 
     @property
     def n_structures(self) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.datasets import LDOSDataset, load_dataset
-from ldosml.datasets.splitting import group_folds, split_by_group
+from ldosml.datasets.splits import group_folds, split_by_group
 
 ENERGIES = np.linspace(-1.0, 1.0, 5)
 PAIR = [Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]]), Atoms("SiC", positions=[[0, 0, 0], [0, 0, 1.9]])]

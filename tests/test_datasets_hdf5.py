@@ -11,7 +11,8 @@ import pytest
 from ase import Atoms
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import LDOSDataset, stored
+from ldosml.datasets import LDOSDataset
+from ldosml.stored_ldos import file_stamp
 
 
 @pytest.fixture
@@ -396,6 +397,6 @@ class TestAppend:
 
 
 def test_stamp_tells_files_apart(path):
-    before = stored.file_stamp(path)
+    before = file_stamp(path)
     os.utime(path, ns=(0, 0))
-    assert stored.file_stamp(path) != before
+    assert file_stamp(path) != before

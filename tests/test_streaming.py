@@ -114,7 +114,7 @@ def test_the_file_is_a_dataset_with_the_fields_that_the_docstring_names(model, l
 def test_chosen_atoms_are_read_without_the_others(model, large, tmp_path, monkeypatch):
     predict_to(model, large, tmp_path / "p.h5")
     prediction = Prediction.load(tmp_path / "p.h5")
-    monkeypatch.setattr("ldosml.datasets.stored.StoredLDOS.load", None)
+    monkeypatch.setattr("ldosml.stored_ldos.StoredLDOS.load", None)
     expected = model.predict(large)
     ldos = prediction.ldos([95, 3, 3, 4], structure=2)
     np.testing.assert_allclose(ldos.values, expected.of_structure(2)[[95, 3, 3, 4]], atol=2e-7)

@@ -9,7 +9,7 @@ from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
 from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
-from ldosml.datasets.splitting import group_folds
+from ldosml.datasets.splits import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import settings as studies_settings
 from ldosml.studies.errors import PROPERTIES

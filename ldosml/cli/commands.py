@@ -271,7 +271,7 @@ def predict(
     same command goes on with it.
     """
     from ldosml import persistence
-    from ldosml.datasets.importing import read_structures
+    from ldosml.structure_files import read_structures
 
     refuse_existing(output, overwrite)
     writer = _prediction_writer(output, stream)

@@ -15,7 +15,10 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_choice, check_finite, check_shape
-from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, real_numbers, valence_electrons
+from ldosml.array_files import real_numbers
+from ldosml.dataset_file import read_fields, refusing, write_fields
+from ldosml.datasets import export
+from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, valence_electrons
 from ldosml.datasets._checks import (
     check_indices,
     check_json,
@@ -28,10 +31,12 @@ from ldosml.datasets._checks import (
     check_width,
 )
 from ldosml.datasets.alignment import broadened_range, common_grid
-from ldosml.datasets.splitting import Seed, group_folds, split_by_group
-from ldosml.datasets.stored import StoredLDOS
+from ldosml.datasets.concatenation import concatenate
+from ldosml.datasets.fields import arguments_from, fields_of
+from ldosml.datasets.splits import Seed, group_folds, split_by_group
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
+from ldosml.stored_ldos import StoredLDOS
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -208,22 +213,60 @@ class LDOSDataset:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LDOSDataset:
-        """Read a dataset file, see :func:`ldosml.datasets.hdf5.read`."""
-        from ldosml.datasets import hdf5  # which imports this module
+        """Open a dataset file.
 
-        return hdf5.read(path)
+        The rows of its LDOS are loaded on first use, and only those of the structures that are selected by then.
+
+        Parameters
+        ----------
+        path : path
+            A file that ``save``, ``LDOS.save`` or ``predict_to`` wrote, .h5.
+
+        Returns
+        -------
+        LDOSDataset
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it is not a dataset of this format, or damaged; the message names the field at fault.
+        """
+        fields = read_fields(path)
+        with refusing(path):
+            return cls(**arguments_from(fields))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write a dataset file, see :func:`ldosml.datasets.hdf5.write`."""
-        from ldosml.datasets import hdf5  # which imports this module
+        """Write a dataset file: either the whole file appears, or nothing changes.
 
-        return hdf5.write(self, path, overwrite=overwrite)
+        Parameters
+        ----------
+        path : path
+            The file, .h5. Spectra are stored in float32.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written (disk full, no permission).
+        """
+        return write_fields(path, fields_of(self), overwrite=overwrite)
 
     @cached_property
     def ldos(self) -> LDOS | None:
         """The atoms' shares of the DOS, loaded on first use; None where only the total DOS is known."""
         if isinstance(self.stored_ldos, StoredLDOS):
-            return self.stored_ldos.load(self.numbers)
+            values, width = self.stored_ldos.load(), self.stored_ldos.smearing_width
+            return LDOS(self.grid, values, width, self.structure_index, self.numbers)
         return self.stored_ldos
 
     @cached_property
@@ -408,9 +451,7 @@ class LDOSDataset:
         The provenance of several origins becomes ``{"parts": [...]}``. ``label_noise`` is kept where all agree,
         ``projected_dos`` where all have it. Raises ValueError naming the field that differs.
         """
-        from ldosml.datasets.joining import join  # which imports this module
-
-        return join(datasets)
+        return concatenate(datasets)
 
     def append(self, other: LDOSDataset) -> LDOSDataset:
         """Give this dataset with the structures of another after its own."""
@@ -418,20 +459,14 @@ class LDOSDataset:
 
     def to_ase(self) -> list[Atoms]:
         """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_ase(self)
 
     def to_xarray(self) -> Dataset:
         """Everything as one labelled ``xarray.Dataset``, see :func:`ldosml.datasets.export.to_xarray`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_xarray(self)
 
     def to_pymatgen(self) -> list[tuple[Structure, Dos]]:
         """Give pymatgen's structures and DOS, see :func:`ldosml.datasets.export.to_pymatgen`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_pymatgen(self)
 
     def summary(self) -> dict[str, Any]:

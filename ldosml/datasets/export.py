@@ -8,12 +8,13 @@ import numpy as np
 from ase import Atoms
 
 from ldosml._array import to_numpy
-from ldosml.datasets.dataset import LDOSDataset
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
     from pymatgen.electronic_structure.dos import Dos
     from xarray import Dataset
+
+    from ldosml.datasets.dataset import LDOSDataset
 
 
 def to_ase(dataset: LDOSDataset) -> list[Atoms]:

@@ -46,7 +46,7 @@ def predict_to(
     second of work aside, and ends with the same numbers. Memory does not grow with the structure, but for about 200
     bytes an atom for the structure itself.
 
-    The file is a dataset file (``LDOSDataset.load`` and ``ldosml properties`` take it; see ``ldosml.datasets.hdf5``):
+    The file is a dataset file (``LDOSDataset.load`` and ``ldosml properties`` take it; see ``ldosml.dataset_file``):
     ``numbers``, ``positions``, ``cell``, ``pbc``, ``offsets`` and ``n_electrons`` of the structures, the grid with its
     zero, ``smearing_width`` and ``provenance`` as attributes, and in one piece each, uncompressed, ``ldos`` (float32,
     n_environments, n_energies, states/eV/atom), ``dos`` (float64, n_structures, n_energies, states/eV: the sums of the

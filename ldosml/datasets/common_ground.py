@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml.datasets.alignment import onsets
-from ldosml.datasets.dataset import LDOSDataset
+from ldosml.datasets.concatenation import concatenate
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
+
+if TYPE_CHECKING:
+    from ldosml.datasets.dataset import LDOSDataset
 
 _STEPS_A_WIDTH = 2
 """A spectrum smeared by w has next to nothing (exp(-2 pi^2)) beyond the frequencies that steps of w/2 tell apart."""
@@ -63,6 +66,34 @@ def make_alike(
     for data, name in zip(smeared, names, strict=True):
         _require_resolution(data, grid, name)
     return [_moved(data, own, grid) for data, own in zip(smeared, zeros, strict=True)]
+
+
+def join_alike(
+    datasets: Sequence[LDOSDataset],
+    smearing_width: float | None = None,
+    zero: Zero | None = None,
+    labels: Sequence[str] | None = None,
+) -> LDOSDataset:
+    """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
+
+    Parameters and errors are those of ``make_alike``. ``label_noise`` is kept where all agree.
+
+    Returns
+    -------
+    LDOSDataset
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> from ldosml import LDOSDataset
+    >>> one, other = (
+    ...     LDOSDataset.from_arrays([Atoms("H")], [-1, 0, 1, 2], dos=[[0, 1, 0, 0]], names=[name], smearing_width=0.1)
+    ...     for name in ("a", "b")
+    ... )
+    >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
+    0.5
+    """
+    return concatenate(make_alike(datasets, smearing_width, zero, labels))
 
 
 def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: Sequence[str]) -> list[LDOSDataset]:

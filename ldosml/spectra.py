@@ -61,22 +61,58 @@ class _Spectra:
         return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width})"
 
     def cut(self, low: float = -np.inf, high: float = np.inf) -> Self:
-        """Keep the energies between ``low`` and ``high``, eV."""
+        """Keep the energies between ``low`` and ``high``.
+
+        Parameters
+        ----------
+        low, high : float
+            eV.
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When fewer than two energies are left.
+        """
         return replace(self, grid=self.grid.cut(low, high), values=self.values[:, self.grid.window(low, high)])
 
     def broaden(self, width: float) -> Self:
-        """Convolve with a Gaussian of standard deviation ``width`` (eV); widths add in quadrature.
+        """Convolve with a Gaussian; widths add in quadrature.
 
-        Do so before cutting: beyond the grid a spectrum counts as zero.
+        Broaden before you cut: beyond the grid a spectrum counts as zero.
+
+        Parameters
+        ----------
+        width : float
+            Standard deviation, eV.
+
+        Returns
+        -------
+        LDOS or DOS
         """
         known = self.smearing_width
         total = None if known is None else float(np.hypot(known, width))
         return replace(self, values=broaden(self.values, self.grid.step, width), smearing_width=total)
 
     def broaden_to(self, width: float) -> Self:
-        """Broaden so that the whole smearing is ``width`` (eV).
+        """Broaden so that the whole smearing is ``width``.
 
-        Raises ValueError when the present width is not known, or larger.
+        Parameters
+        ----------
+        width : float
+            Standard deviation, eV.
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When the present width is not known, or is larger.
         """
         check_positive("smearing width", width, "eV")
         known = self.smearing_width
@@ -91,12 +127,23 @@ class _Spectra:
     def resample(self, grid: EnergyGrid) -> Self:
         """Interpolate to another grid of the same zero by cubic splines.
 
-        Raises ValueError when the new grid reaches beyond this one, or has another zero (see ``refer_to``).
+        Parameters
+        ----------
+        grid : EnergyGrid
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When the new grid reaches beyond this one, or has another zero (see ``refer_to``).
         """
         if grid.zero != self.grid.zero:
             raise ValueError(
-                f"The zero of the new grid is {grid.zero!r}, that of the spectra {self.grid.zero!r}: "
-                "use refer_to, which needs the energy of the new zero for each structure."
+                f"The zero of the new grid is {grid.zero!r}, the zero of the spectra {self.grid.zero!r}. "
+                "Use refer_to, which needs the energy of the new zero for each structure."
             )
         if grid.matches(self.grid):
             return self
@@ -208,15 +255,40 @@ class DOS(_Spectra):
         return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms)
 
     def per_atom(self) -> Array:
-        """The DOS divided by the number of atoms, (n_structures, n_energies), states/eV/atom."""
+        """The DOS divided by the number of atoms.
+
+        Returns
+        -------
+        array (n_structures, n_energies)
+            states/eV/atom.
+
+        Raises
+        ------
+        ValueError
+            When the numbers of atoms are not known.
+        """
         if self.n_atoms is None:
             raise ValueError("This DOS does not know its numbers of atoms; pass n_atoms=... when making it.")
         return self.values / like(self.values, self.n_atoms)[:, None]
 
     def refer_to(self, zeros: Array, grid: EnergyGrid) -> DOS:
-        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+        """Move each structure to another zero of energy, and resample.
 
-        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        Parameters
+        ----------
+        zeros : array (n_structures,)
+            Energy of the new zero for each structure, eV in the present zero.
+        grid : EnergyGrid
+            The new energies, with the new zero. For each structure they must lie within the present energies.
+
+        Returns
+        -------
+        DOS
+
+        Raises
+        ------
+        ValueError
+            When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
         check_shape("zeros", zeros, (len(self),), "n_structures")
         return self._referred(zeros, grid, [slice(s, s + 1) for s in range(len(self))])
@@ -277,8 +349,8 @@ class LDOS(_Spectra):
         Parameters
         ----------
         eigenvalues : array (n_kpoints, n_bands)
-            eV, in the zero of ``grid``; every band holds two electrons. Of a spin-polarised calculation, put the bands
-            of both spins one after another along the k-points: each then holds one.
+            eV, in the zero of ``grid``; every band holds two electrons. For a spin-polarised calculation, put the
+            bands of both spins one after another along the k-points: each band then holds one electron.
         kpoint_weights : array (n_kpoints,)
             Scaled to a sum of 1.
         atom_weights : array (n_atoms, n_kpoints, n_bands)
@@ -286,6 +358,13 @@ class LDOS(_Spectra):
         grid : EnergyGrid
         width : float
             Standard deviation of the Gaussian, eV.
+        numbers : array (n_atoms,) of int, optional
+            Atomic numbers.
+
+        Returns
+        -------
+        LDOS
+            (n_atoms, n_energies), states/eV/atom, of one structure.
 
         Raises
         ------
@@ -342,21 +421,37 @@ class LDOS(_Spectra):
         return np.bincount(to_numpy(self.structure_index), minlength=self.n_structures)
 
     def total(self) -> DOS:
-        """Sum over the atoms of each structure."""
+        """Sum over the atoms of each structure.
+
+        Returns
+        -------
+        DOS
+            (n_structures, n_energies), states/eV.
+        """
         values = sum_by_index(self.values, self.structure_index, self.n_structures)
         return DOS(self.grid, values, self.smearing_width, self.n_atoms)
 
     def of_structure(self, structure: int) -> Array:
-        """The rows of one structure, (n_atoms, n_energies)."""
+        """The LDOS of the atoms of one structure, (n_atoms, n_energies), states/eV/atom."""
         return self.values[self.rows(structure), :]
 
     def rows(self, structure: int) -> slice:
-        """Where the atoms of ``structure`` stand."""
+        """The rows of the atoms of one structure, as a slice."""
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
         return slice(int(low), int(high))
 
     def select(self, structures: Sequence[int] | NDArray[np.int64]) -> LDOS:
-        """Keep the given structures, in the given order."""
+        """Keep some structures.
+
+        Parameters
+        ----------
+        structures : sequence of int
+            Their indices, in the order wanted.
+
+        Returns
+        -------
+        LDOS
+        """
         bounds = np.concatenate([[0], np.cumsum(self.n_atoms)])
         chosen = np.asarray(structures, dtype=int)
         rows = [np.arange(bounds[s], bounds[s + 1]) for s in chosen]
@@ -370,9 +465,23 @@ class LDOS(_Spectra):
         )
 
     def refer_to(self, zeros: Array, grid: EnergyGrid) -> LDOS:
-        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+        """Move each structure to another zero of energy, and resample.
 
-        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        Parameters
+        ----------
+        zeros : array (n_structures,)
+            Energy of the new zero for each structure, eV in the present zero.
+        grid : EnergyGrid
+            The new energies, with the new zero. For each structure they must lie within the present energies.
+
+        Returns
+        -------
+        LDOS
+
+        Raises
+        ------
+        ValueError
+            When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
         check_shape("zeros", zeros, (self.n_structures,), "n_structures")
         return self._referred(zeros, grid, [self.rows(s) for s in range(self.n_structures)])

@@ -143,6 +143,12 @@ def test_ase_reads_xyz(tmp_path):
     assert frames[1].info["name"] == 'a "b"'
 
 
+def test_frames_of_a_dataset_are_read(make_dataset, tmp_path):
+    data = make_dataset()
+    ase.io.write(tmp_path / "a.xyz", data.to_ase(), format="extxyz")
+    same(LDOS.load(tmp_path / "a.xyz"), data.ldos, 1e-8)
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.hdf5", ".npz", "a.NPZ", "a.extxyz"])
 def test_other_endings_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"saved to \.npz .* \.h5 .* \.xyz .*got '"):

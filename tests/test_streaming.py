@@ -28,7 +28,7 @@ from ldosml import (
     persistence,
 )
 from ldosml.cli import main
-from ldosml.streaming import Prediction, _part, predict_to, predicting
+from ldosml.streaming import Prediction, _part, predict_to, prediction_run
 from ldosml.streaming._fingerprint import fingerprint
 
 GRID = EnergyGrid.from_range(-3, 3, 0.1, zero="fermi")
@@ -377,7 +377,7 @@ def test_tasks_start_no_processes_of_their_own():
     descriptor = FeatureUnion([("soap", SOAP(r_cut=2.5, n_max=2, l_max=1, n_jobs=1))], n_jobs=1)
     model = fitted(descriptor)
     model.descriptor_.set_params(n_jobs=3, soap__n_jobs=2)
-    serial = predicting._serial(model).descriptor_.get_params()
+    serial = prediction_run._serial(model).descriptor_.get_params()
     assert (serial["n_jobs"], serial["soap__n_jobs"]) == (1, 1)
     assert model.descriptor_.get_params()["soap__n_jobs"] == 2
 

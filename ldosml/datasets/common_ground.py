@@ -30,7 +30,7 @@ def make_alike(
     zero: Zero | None = None,
     labels: Sequence[str] | None = None,
 ) -> list[LDOSDataset]:
-    """Give the datasets with one smearing, one zero of energy and one grid, where nothing is lost by that.
+    """Bring datasets to one smearing, one zero of energy and one grid, if no information is lost.
 
     Spectra are broadened to the widest smearing, moved to the Fermi level where their zeros differ, cut to the energies
     that all have, and interpolated to the coarsest step where that tells all of them apart. Datasets that are alike
@@ -45,6 +45,10 @@ def make_alike(
         The zero. Default: theirs where they share one, otherwise "fermi".
     labels : sequence of str, optional
         What to call them in messages. Default: "dataset 1" and so on.
+
+    Returns
+    -------
+    list of LDOSDataset
 
     Raises
     ------
@@ -103,8 +107,8 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
             return list(datasets)
         unknown = names[[data.smearing_width for data in datasets].index(None)]
         raise ValueError(
-            f"smearing_width differs: that of {unknown} is not known, others are up to {max(known):g} eV wide. Import "
-            "it anew with its smearing_width, or leave it out."
+            f"smearing_width differs: {unknown} does not state it, others are up to {max(known):g} eV wide. Import "
+            "that dataset again with its smearing_width, or leave it out."
         )
     width = max(known) if asked is None else asked
     smeared = []

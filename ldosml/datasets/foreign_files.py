@@ -36,7 +36,7 @@ def import_dataset(
     names: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> LDOSDataset:
-    """Make a dataset of a structure file and of arrays in .npz, .npy, .txt or .csv files.
+    """Make a dataset from a structure file and arrays in .npz, .npy, .txt or .csv files.
 
     Parameters
     ----------
@@ -52,6 +52,10 @@ def import_dataset(
         Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
     names : sequence of str, optional
         Default: ``atoms.info["name"]`` where all frames have it, otherwise the file's name and a running number.
+
+    Returns
+    -------
+    LDOSDataset
 
     Raises
     ------
@@ -101,7 +105,7 @@ class Spectra:
 
 
 def read_spectra(path: PathLike) -> Spectra:
-    """Read the spectra of a file, whatever else it holds.
+    """Read the spectra of a file, with or without structures.
 
     Parameters
     ----------

@@ -16,6 +16,10 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
     smearing_width : float, optional
         Broaden to this standard deviation, eV. Default: as stored.
 
+    Returns
+    -------
+    LDOSDataset
+
     Raises
     ------
     ValueError
@@ -26,5 +30,5 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
 
 
 def available_datasets() -> list[str]:
-    """Give the names that ``load_dataset`` knows."""
+    """Give the names that ``load_dataset`` knows, sorted."""
     return sorted(shipped_files(".h5"))

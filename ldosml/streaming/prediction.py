@@ -28,7 +28,7 @@ class Prediction:
     ----------
     path : Path
     data : LDOSDataset
-        The file as a dataset, whose LDOS is not loaded until it is asked for: ``data.ldos`` is that of all atoms.
+        The file as a dataset. ``data.ldos`` is the LDOS of all atoms, loaded when it is asked for.
     """
 
     path: Path
@@ -36,7 +36,16 @@ class Prediction:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Open what ``predict_to`` has written, without reading the LDOS.
+        """Open a file that ``predict_to`` has written, without reading the LDOS.
+
+        Parameters
+        ----------
+        path : path
+            The file, .h5.
+
+        Returns
+        -------
+        Prediction
 
         Raises
         ------
@@ -83,9 +92,26 @@ class Prediction:
         return self.data.dos
 
     def ldos(self, atoms: Sequence[int] | NDArray[np.int64], structure: int = 0) -> LDOS:
-        """Read the LDOS of some atoms of one structure, in the order given.
+        """Read the LDOS of some atoms of one structure.
 
-        Raises IndexError when there is no such structure or atom, ValueError when the file is damaged.
+        Parameters
+        ----------
+        atoms : sequence of int
+            Indices of the atoms in the structure, in the order wanted.
+        structure : int
+            Index of the structure.
+
+        Returns
+        -------
+        LDOS
+            (n_chosen, n_energies), states/eV/atom.
+
+        Raises
+        ------
+        IndexError
+            When there is no such structure or atom.
+        ValueError
+            When the file is damaged.
         """
         if not 0 <= structure < len(self.data):
             raise IndexError(f"structure must lie in 0..{len(self.data) - 1}; got {structure}.")

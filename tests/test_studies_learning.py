@@ -244,7 +244,7 @@ class TestCurve:
             assert record["n_environments"] == np.mean(np.array(curve.n_environments[size])[at])
             assert record["n_structures"] == np.mean(np.array(curve.n_structures[size])[at])
             assert record["loss"] == errors.pooled_and_by_fold(record["quantity"])[record["fold"]]
-        assert len(curve.write_csv(tmp_path / "t.csv").read_text().splitlines()) == 1 + len(records)
+        assert len(curve.save(tmp_path / "t.csv").read_text().splitlines()) == 1 + len(records)
 
     def test_more_data_help(self, data):
         curve = learning_curve(data, [14, 48], MODEL, {"a": RIDGES["kernel"]}, setup=THREE)

@@ -178,10 +178,10 @@ class TestRadii:
             assert record["mean_spectrum_loss"] == errors.mean_loss[name]
             assert record["setting"] == ""
             assert record["label_noise"] is None
-        path = swept.write_csv(tmp_path / "t.csv")
+        path = swept.save(tmp_path / "t.csv")
         assert len(path.read_text().splitlines()) == 1 + len(records)
         with pytest.raises(FileExistsError):
-            swept.write_csv(path)
+            swept.save(path)
 
     def test_saturation_is_bootstrapped_over_groups(self, data, swept):
         draws = group_draws(data.groups, 60, 5)

@@ -45,7 +45,6 @@ OPTIONS = {
     # files
     "ass overwrite=True": "ass --overwrite",
     "Ask for overwrite": "Pass --overwrite",
-    ", or append to it": "",
 }
 """What the library says, and what to say instead. Phrases, since a bare name may be that of a field of a file."""
 

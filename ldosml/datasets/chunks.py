@@ -254,7 +254,8 @@ def _check(content: Chunk) -> None:
     if "dos" in content:
         check_shape("dos", content["dos"], (n_structures, Y.shape[1]), "n_structures, n_energies")
     if "groups" in content:
-        check_shape("groups", content["groups"], (n_structures,), "n_structures")
+        if len(content["groups"]) != len(X):  # where the DOS is learned they are of structures
+            check_shape("groups", content["groups"], (n_structures,), "n_structures")
         if not np.issubdtype(content["groups"].dtype, np.integer):
             raise ValueError(f"groups of a chunk must be integers; got {content['groups'].dtype}. Number them.")
     for name in _TABLES:

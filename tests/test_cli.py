@@ -175,7 +175,7 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["fit", "{data}", "-o", "m.ldosml", "--kernel", "magic"], 2, "magic"),
         (["fit", "{data}"], 2, "--output"),
         (["predict", "absent.ldosml", "absent.xyz", "-o", "p.npz"], 1, "There is no model file"),
-        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 2, "writes .h5 (a dataset) or .npz"),
+        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 2, "writes .h5 (a dataset), .npz or .xyz"),
         (["nonsense"], 2, "nonsense"),
         (["properties", "absent.h5"], 1, "There is no dataset file"),
         (["properties", "absent.npz"], 1, "There is no file absent.npz"),

@@ -168,7 +168,7 @@ def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, d
     options = ["--learn", "dos", "--learn", "ldos", "--no-properties", *SMALL]
     summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
     rows = summary["results"]["errors"]
-    assert [row["regressor"] for row in rows[:2]] == ["structural", "atomic"]
+    assert [row["regressor"] for row in rows[:2]] == ["dos", "ldos"]
     assert {row["difference"] for row in rows if row["regressor"] == "structural"} == {0.0}
 
 
@@ -334,7 +334,7 @@ def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch
     command = ["learning-curve", tmp_path / "d.h5", *SMALL, "--sizes", 9]
     code, _, err = run(capsys, *command, "-o", tmp_path / "a", "--alpha", 0.01)
     assert code == 0, err
-    assert "The largest training part has 12 environments. atomic: Si: Kernel of 12 rows" in err
+    assert "The largest training part has 12 environments. ldos: Si: Kernel of 12 rows" in err
     assert "structural: All elements: Kernel of 8 rows" in err
     assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes a small part" in err
     options = ["--inducing", 2, "--learn", "ldos"]
@@ -361,7 +361,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
     ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL, *options, "--r-cut", 4.5, "--smearing", 0.35)
     header = json.loads((tmp_path / "e" / "log.jsonl").read_text().splitlines()[0])
     plain = DOSModel(
-        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian", gamma=1.0), high=2.0
+        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian"), high=2.0
     )
     assert header["model"] == studies.sweep.spelled(plain)
     assert (header["n_splits"], header["random_state"], header["low"]) == (3, 4, -4.0)
@@ -378,8 +378,8 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["sweep", "{data}", "{data}"], "names must be unique"),
         (["sweep", "{data}", "{total}"], "ldos differs"),
         (["learning-curve", "{data}", "--sizes", "10,500"], "more than a training part holds"),
-        (["learning-curve", "{total}"], "from which --strategy structural learns; atomic and joint learning needs"),
-        (["compare", "{total}"], "from which --strategy structural learns"),
+        (["learning-curve", "{total}"], "from which --learn dos learns; ldos and both needs the"),
+        (["compare", "{total}"], "from which --learn dos learns"),
         (["compare", "{unknown}"], "pass --no-properties"),
         (["learning-curve", "{unknown}", "--temperature", "300"], "leave out --temperature"),
         (["smearing", "{unknown}", "--widths", "0.3", "--temperature", "300"], "leave out --temperature"),
@@ -467,8 +467,8 @@ def test_options_that_are_never_right_are_refused_before_data_are_read(capsys, t
         ("learning-curve absent.h5 -T -5", "must be above 0 K and finite; got -5"),
         ("smearing absent.h5 -T nan", "must be above 0 K and finite; got nan"),
         ("transfer absent.h5 absent.h5 -T 0", "must be above 0 K and finite; got 0"),
-        ("compare absent.h5 --alpha leave-one-out", "--alpha leave-one-out leaves out single atoms, and total DOS"),
-        ("transfer absent.h5 absent.h5 --strategy joint --alpha leave-one-out", "leaves out single atoms"),
+        ("compare absent.h5 --alpha leave-one-out", "--alpha leave-one-out works only with --learn ldos"),
+        ("transfer absent.h5 absent.h5 --learn both --alpha leave-one-out", "works only with --learn ldos"),
     ],
 )
 def test_so_are_those_of_one_study(capsys, tmp_path, arguments, message):

@@ -596,28 +596,6 @@ def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
         HDF5ChunkWriter(data)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((X[0], Y, INDEX), "X must have shape"),
-        ((X, Y[:40], INDEX), "targets must have shape"),
-        ((X, Y, INDEX[:3]), "structure_index must have shape"),
-        ((X, Y, INDEX, SPECIES[:3]), "species must have shape"),
-        ((X, Y * 1e300, INDEX), "targets must be finite"),
-        ((X, Y, INDEX, SPECIES, None, GROUPS[:3]), "groups must have shape"),
-        ((X, Y, INDEX, SPECIES, None, GROUPS.astype(str)), "groups of a chunk must be whole numbers"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_a_bad_chunk_is_not_written(tmp_path, arguments, message):
-    writer = HDF5ChunkWriter(tmp_path)
-    with pytest.raises(ValueError, match=message):
-        writer.append(*arguments)
-    with pytest.raises(ValueError, match="No chunk was written"):
-        writer.finish()
-    assert list(tmp_path.iterdir()) == []
-
-
 def changed(number, place, value):
     data = [list(chunk) for chunk in chunks("ldos")]
     data[number][place] = value

@@ -107,7 +107,7 @@ class TestRadii:
     )
     def test_complete_fragments_are_the_model_with_that_radius(self, crystals, model):
         found = sweep_cutoffs(crystals, [2.5], model, modes=["complete"], setup=THREE)
-        descriptor = SOAP() if model.descriptor is None else clone(model.descriptor)
+        descriptor = Whitened(SOAP()) if model.descriptor is None else clone(model.descriptor)
         inner = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
         inner.set_params(r_cut=2.5)
         folds = THREE.folds(crystals)

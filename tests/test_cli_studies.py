@@ -164,12 +164,12 @@ def test_compare(capsys, tmp_path, dataset):
     assert "Fermi level of DFT" in out
 
 
-def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, dataset):
+def test_the_first_target_is_what_others_are_compared_with(capsys, tmp_path, dataset):
     options = ["--learn", "dos", "--learn", "ldos", "--no-properties", *SMALL]
     summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
     rows = summary["results"]["errors"]
     assert [row["regressor"] for row in rows[:2]] == ["dos", "ldos"]
-    assert {row["difference"] for row in rows if row["regressor"] == "structural"} == {0.0}
+    assert {row["difference"] for row in rows if row["regressor"] == "dos"} == {0.0}
 
 
 def test_errors_by_element(capsys, tmp_path, dataset):
@@ -335,7 +335,7 @@ def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch
     code, _, err = run(capsys, *command, "-o", tmp_path / "a", "--alpha", 0.01)
     assert code == 0, err
     assert "The largest training part has 12 environments. ldos: Si: Kernel of 12 rows" in err
-    assert "structural: All elements: Kernel of 8 rows" in err
+    assert "dos: All elements: Kernel of 8 rows" in err
     assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes a small part" in err
     options = ["--inducing", 2, "--learn", "ldos"]
     code, _, err = run(capsys, *command, *options, "-o", tmp_path / "b")

@@ -26,8 +26,6 @@ from ldosml.properties import (
     sommerfeld_coefficient,
 )
 from ldosml.regression import (
-    DOSKernelRidge,
-    DOSRidge,
     LDOSKernelRidge,
     LDOSRidge,
     RepresentedRegressor,
@@ -37,7 +35,7 @@ from ldosml.representations import Cumulative, Pointwise, PrincipalComponents
 from ldosml.search import search_settings
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
-from ldosml.streaming import Prediction, open_prediction, predict_to
+from ldosml.streaming import Prediction, predict_to
 from ldosml.whitening import Whitened
 
 __version__ = "0.1.0"
@@ -47,9 +45,7 @@ __all__ = [
     "LDOS",
     "SOAP",
     "Cumulative",
-    "DOSKernelRidge",
     "DOSModel",
-    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",
@@ -80,7 +76,6 @@ __all__ = [
     "load_dataset",
     "normalized_loss",
     "on_cluster",
-    "open_prediction",
     "pauli_susceptibility",
     "predict_to",
     "rmse",

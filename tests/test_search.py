@@ -16,7 +16,10 @@ from ldosml.search import default_candidates, search_settings, searching
 from ldosml.search.spelling import spelled
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
-MATERN, RIDGE = LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0]), LDOSRidge(alphas=[1e-3, 1.0])
+MATERN, RIDGE = (
+    LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0], alpha=1e-3, gamma=1.0),
+    LDOSRidge(alphas=[1e-3, 1.0], alpha=1e-3),
+)
 GRIDS = {"descriptor": [NEAR, FAR, Whitened(FAR)], "regressor": [MATERN, RIDGE]}
 
 
@@ -195,12 +198,12 @@ def test_total_dos_alone_is_refused(make_dataset):
 
 
 def test_the_table_is_written_whole(found, tmp_path):
-    path = found.write_csv(tmp_path / "t.csv")
+    path = found.save(tmp_path / "t.csv")
     rows = path.read_text().splitlines()
     assert rows[0] == "descriptor,regressor,n_structures,ldos_loss,dos_loss,alpha,n_features,seconds"
     assert len(rows) == 1 + len(found.records)
     with pytest.raises(FileExistsError):
-        found.write_csv(path)
+        found.save(path)
 
 
 def test_default_candidates_name_closed_form_regressors():
@@ -223,13 +226,13 @@ def test_estimators_are_spelled_as_scikit_learn_prints_them(estimator):
 @pytest.mark.parametrize("kind", [list, np.array])
 def test_long_parameters_are_spelled_whole(kind):
     alphas = np.logspace(-6, 2, 2000)
-    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()))))
+    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()), alpha=1e-3, kernel="polynomial", gamma=1.0)))
     np.testing.assert_array_equal(again.alphas, alphas)
 
 
 def test_the_command(capsys, tmp_path, monkeypatch):
     data, output = invented(12), tmp_path / "t.csv"
-    data.write(tmp_path / "d.h5")
+    data.save(tmp_path / "d.h5")
     monkeypatch.setattr("ldosml.search.searching.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
     arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
     assert main([*arguments, "--json"]) == 0

@@ -146,7 +146,7 @@ def test_a_killed_worker_changes_nothing(cluster, tmp_path):
 
 
 def test_a_fit_and_its_predictions_are_those_of_one_process(cluster, structures, ldos, tmp_path):
-    model = DOSModel(SMALL, LDOSKernelRidge(1e-3))
+    model = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0))
     serial = model.fit(structures, ldos).predict(structures)
     X = model.descriptor_.transform(structures)
     with on_cluster(cluster.scheduler_address):
@@ -161,7 +161,7 @@ def test_kernels_are_expanded_block_by_block_there(cluster, monkeypatch):
     monkeypatch.setattr("ldosml.regression._kernel._ROWS", 7)
     rng = np.random.default_rng(1)
     X, Y = rng.random((40, 5)), rng.random((40, 3))
-    model = LDOSKernelRidge(1e-3, kernel="matern").fit(X, Y)
+    model = LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0).fit(X, Y)
     serial = model.predict(X)
     with on_cluster(cluster.scheduler_address):
         np.testing.assert_allclose(model.predict(X), serial, rtol=1e-10, atol=1e-12)
@@ -186,7 +186,7 @@ def test_normal_equations_are_summed_there(cluster, monkeypatch, alpha):
 
 
 def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
-    make_dataset((3, 3, 2, 3)).write(tmp_path / "d.h5")
+    make_dataset((3, 3, 2, 3)).save(tmp_path / "d.h5")
     options = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--low", "-4", "--test-size", "0"]
     address = ["--scheduler", cluster.scheduler_address]
     fitting = ["fit", str(tmp_path / "d.h5"), *options, "-o"]
@@ -199,7 +199,7 @@ def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
         assert (
             main(["predict", str(tmp_path / f"{where}.ldosml"), str(tmp_path / "s.xyz"), "-o", str(output), *more]) == 0
         )
-        predicted.append(LDOSDataset.read(output).ldos.values)
+        predicted.append(LDOSDataset.load(output).ldos.values)
     np.testing.assert_allclose(predicted[0], predicted[2], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(predicted[1], predicted[2], rtol=1e-6, atol=1e-7)
     capsys.readouterr()

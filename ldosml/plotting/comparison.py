@@ -15,7 +15,7 @@ from ldosml.plotting.labels import LOSS_LABEL, NO_VARIATION, quantity_name, regr
 from ldosml.plotting.losses import LONGEST_BAR
 from ldosml.plotting.panels import NOISE, legend_above
 from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, PAPER, SMALL_FONT, looks
-from ldosml.studies.strategies import StrategyComparison
+from ldosml.studies.comparison import RegressorComparison
 
 _SHARE = 0.8  # of a quantity's place that its bars fill
 _FULL = 0.86  # of an axis: beyond this there is no room for a number
@@ -24,7 +24,7 @@ Table = dict[tuple[str, str], Record]
 """Records by regressor and quantity."""
 
 
-def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) -> Figure:
+def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -> Figure:
     """L/sigma of each quantity for each regressor (left), and the difference from the first regressor (right).
 
     Arranged like figure 4 of Aryanpour and Sadeghi (2025). Whiskers are 95 % intervals of a bootstrap over
@@ -44,8 +44,8 @@ def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) ->
     -------
     matplotlib.figure.Figure
     """
-    table = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
-    quantities, names = comparison.quantities, comparison.strategies
+    table = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
+    quantities, names = comparison.quantities, comparison.regressors
     beyond = {quantity for (_, quantity), row in table.items() if row["loss"] > LONGEST_BAR}
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name, regressor_name
 from ldosml.plotting.panels import NOISE, by_set, draw_losses, label_log_axis, legend_above, panels, titled
 from ldosml.plotting.style import FONT, SMALL_FONT, looks
-from ldosml.studies.learning import LearningCurve
+from ldosml.studies.learning_curve import LearningCurve
 
 _ROOM = 0.5  # of the drawn range, added below it for the slopes
 
@@ -54,7 +54,7 @@ def learning_curve_figure(
 
 
 def _draw(ax: Axes, curve: LearningCurve, quantity: str) -> None:
-    for name, look in looks(curve.strategies).items():
+    for name, look in looks(curve.regressors).items():
         sizes, _ = curve.curve(name, quantity)
         errors = [curve.errors[name, size] for size in curve.sizes]
         draw_losses(ax, sizes.mean(axis=1), errors, quantity, look, regressor_name(name))
@@ -73,7 +73,7 @@ def _write_slopes(ax: Axes, curve: LearningCurve, quantity: str) -> None:
     """Write slopes and their deviations beside the marker of each regressor, below the curves."""
     lines = {line.get_label(): line for line in ax.lines}
     told = {}
-    for name in curve.strategies:
+    for name in curve.regressors:
         slope, spread = curve.slope(name, quantity)
         if np.isfinite(slope):
             told[regressor_name(name)] = f"{slope:.2f} ± {spread:.2f}" if np.isfinite(spread) else f"{slope:.2f}"

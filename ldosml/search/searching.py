@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  it makes the next import possible
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, ParameterGrid
 
-from ldosml._journal import Journal, Record, write_csv
+from ldosml._journal import Journal, Record
 from ldosml._validation import check_choice, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
@@ -26,6 +26,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.search.candidates import default_candidates
 from ldosml.search.scores import LeaveOutScores, check_closed_form
 from ldosml.search.spelling import spelled
+from ldosml.tables import save_table
 
 _KEY = ("descriptor", "regressor", "n_structures")
 
@@ -62,12 +63,31 @@ class Search:
         """Python that makes the best model, after ``import ldosml``."""
         return re.sub(r"\b(?=[A-Z]\w*\()", "ldosml.", spelled(self.model))
 
-    def write_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the records as a table.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the records as a table, .csv or .json, see :func:`ldosml.tables.save_table`.
 
-        Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
+        Parameters
+        ----------
+        path : path
+            .csv or .json.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When ``path`` has another ending.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written.
         """
-        return write_csv(self.records, path, overwrite)
+        return save_table(path, self.records, overwrite=overwrite)
 
 
 def search_settings(

@@ -1,0 +1,208 @@
+"""Other programs' files to a dataset."""
+
+import io
+import zipfile
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ldosml.datasets import LDOSDataset, import_dataset
+
+ENERGIES = np.linspace(-2.0, 2.0, 9)
+LDOS = np.arange(27.0).reshape(3, 9)
+
+
+@pytest.fixture
+def xyz(tmp_path):
+    frames = [Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]], cell=[5, 5, 5], pbc=True), Atoms("C")]
+    for kind, atoms in zip(("bulk", "atom"), frames, strict=True):
+        atoms.info |= {"phase": kind, "run": f"run-{kind}"}
+    ase.io.write(tmp_path / "run.xyz", frames)
+    return tmp_path / "run.xyz"
+
+
+@pytest.fixture
+def npz(tmp_path):
+    np.savez(tmp_path / "a.npz", energies=ENERGIES, ldos=LDOS, energy_max=[1.0, 1.5], other=np.ones(2))
+    return tmp_path / "a.npz"
+
+
+class TestSynthetic:
+    def test_one_npz(self, xyz, npz):
+        data = import_dataset(xyz, npz, n_electrons={"Si": 4, "C": 4}, kind_key="phase", group_key="run")
+        assert data.names == ["run-0", "run-1"]
+        assert data.kinds == ["bulk", "atom"]
+        assert data.groups == ["run-bulk", "run-atom"]
+        assert_array_equal(data.n_electrons, [8, 4])
+        assert_array_equal(data.energy_max, [1.0, 1.5])
+        assert_array_equal(data.ldos.of_structure(1), LDOS[2:])
+        assert data.provenance == {"imported_from": ["run.xyz", "a.npz"]}
+
+    def test_what_is_given_wins(self, xyz, npz):
+        data = import_dataset(xyz, npz, energy_max=1.2, zero="code", fermi_energy=[0.1, 0.2], names=["a", "b"])
+        assert_array_equal(data.energy_max, 1.2)
+        assert_array_equal(data.fermi_energy, [0.1, 0.2])
+        assert data.grid.zero == "code"
+        assert data.names == ["a", "b"]
+
+    @pytest.mark.parametrize("suffix", [".npy", ".txt", ".csv", ".dat"])
+    def test_one_file_for_each_array(self, xyz, npz, tmp_path, suffix):
+        paths = {}
+        for name, values in {"energies": ENERGIES, "ldos": LDOS, "energy_max": np.array([1.0, 1.5])}.items():
+            paths[name] = tmp_path / f"{name}{suffix}"
+            if suffix == ".npy":
+                np.save(paths[name], values)
+            else:
+                np.savetxt(paths[name], values, delimiter="," if suffix == ".csv" else " ", header="a comment")
+        data = import_dataset(xyz, paths)
+        assert_array_equal(data.ldos.values, LDOS)
+        assert_array_equal(data.energy_max, [1.0, 1.5])
+
+    def test_own_export_comes_back(self, make_dataset, tmp_path):
+        data = make_dataset()
+        ase.io.write(tmp_path / "own.xyz", [atoms.copy() for atoms in data.to_ase()], columns=["symbols", "positions"])
+        np.savez(tmp_path / "own.npz", energies=data.grid.energies, ldos=data.ldos.values)
+        back = import_dataset(tmp_path / "own.xyz", tmp_path / "own.npz", group_key="group")
+        assert back.names == data.names
+        assert back.groups == data.groups
+
+    def test_files_that_are_not_there(self, xyz, npz, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no structure file .*none.xyz"):
+            import_dataset(tmp_path / "none.xyz", npz)
+        with pytest.raises(FileNotFoundError, match=r"none.npz"):
+            import_dataset(xyz, tmp_path / "none.npz")
+        for name in ("none.npy", "none.txt"):
+            with pytest.raises(FileNotFoundError, match=name):
+                import_dataset(xyz, {"energies": tmp_path / name})
+
+    def test_structures_that_cannot_be_read(self, npz, tmp_path):
+        for name, content in (("a.xyz", "2\n\nSi 0 0 0\n"), ("b.xyz", "hello"), ("c.xyz", ""), ("d.bin", "\x01\x02")):
+            (tmp_path / name).write_text(content)
+            with pytest.raises(ValueError, match=name):
+                import_dataset(tmp_path / name, npz)
+
+    @pytest.mark.parametrize(
+        ("arrays", "message"),
+        [
+            ({"ldos": LDOS}, "must hold 'energies'.*got 'ldos'"),
+            ({"energies": ENERGIES}, "must hold 'ldos' or 'dos'"),
+            ({"energies": ENERGIES, "ldos": LDOS[:2]}, "ldos has 2 rows, but there are 3 atoms in 2 structures"),
+            ({"energies": ENERGIES, "ldos": LDOS * np.nan}, "ldos must be finite"),
+            ({"energies": ENERGIES**3, "ldos": LDOS}, "equal steps"),
+            ({"energies": np.ones((2, 9)), "dos": LDOS[:2]}, r"one axis for all structures.*\(2, 9\)"),
+            ({"energies": np.array(["a", "b"]), "dos": LDOS[:2]}, "'energies' in .*bad.npz cannot be read as numbers"),
+            ({"energies": np.array([1, None]), "dos": LDOS[:2]}, "'energies' in .*bad.npz cannot be read as numbers"),
+        ],
+    )
+    def test_arrays_that_do_not_fit(self, xyz, tmp_path, arrays, message):
+        np.savez(tmp_path / "bad.npz", **arrays)
+        with pytest.raises(ValueError, match=message):
+            import_dataset(xyz, tmp_path / "bad.npz")
+
+    def test_damaged_arrays(self, xyz, npz, tmp_path):
+        npz.write_bytes(npz.read_bytes()[:300])
+        with pytest.raises(ValueError, match=r"a.npz is truncated or not a NumPy file"):
+            import_dataset(xyz, npz)
+        (tmp_path / "e.txt").write_text("energy dos\n1 2\n")
+        with pytest.raises(ValueError, match=r"e.txt must hold numbers only"):
+            import_dataset(xyz, {"energies": tmp_path / "e.txt"})
+        (tmp_path / "e.txt").write_text("")
+        with pytest.raises(ValueError, match=r"e.txt is empty"):
+            import_dataset(xyz, {"energies": tmp_path / "e.txt"})
+
+    @pytest.mark.parametrize("dtype", ["complex128", "datetime64[s]", "bool"])
+    def test_arrays_that_are_not_real_numbers(self, xyz, tmp_path, dtype):
+        np.savez(tmp_path / "bad.npz", energies=ENERGIES, ldos=LDOS.astype(int).astype(dtype))
+        with pytest.raises(ValueError, match=rf"'ldos' in .*bad.npz cannot be read as numbers.*{dtype[:8]}"):
+            import_dataset(xyz, tmp_path / "bad.npz")
+
+    def test_energies_of_the_code_are_not_taken_for_the_fermi_level(self, xyz, npz):
+        with pytest.raises(ValueError, match=r"fermi_energy must be 0; got 5.1 eV for structure 'run-1'.*'code'"):
+            import_dataset(xyz, npz, fermi_energy=[0.0, 5.1])
+
+    def test_more_than_memory_holds(self, xyz, tmp_path):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+        (tmp_path / "big.npy").write_bytes(header.getvalue())
+        with zipfile.ZipFile(tmp_path / "big.npz", "w") as file:
+            file.writestr("energies.npy", header.getvalue())
+        with pytest.raises(ValueError, match=r"'energies' in .*big.npz cannot be read as numbers: Unable to allocate"):
+            import_dataset(xyz, tmp_path / "big.npz")
+        with pytest.raises(ValueError, match=r"big.npy is truncated or not a NumPy file"):
+            import_dataset(xyz, {"energies": tmp_path / "big.npy"})
+
+    def test_damaged_compressed_arrays(self, xyz, tmp_path):
+        np.savez_compressed(tmp_path / "a.npz", energies=ENERGIES, ldos=LDOS)
+        content = bytearray((tmp_path / "a.npz").read_bytes())
+        content[70:90] = bytes([255] * 20)
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"'energies' in .*a.npz cannot be read as numbers"):
+            import_dataset(xyz, tmp_path / "a.npz")
+
+    @pytest.mark.parametrize("error", [RuntimeError("generator raised StopIteration"), StopIteration(), TypeError("a")])
+    def test_readers_that_fail_in_their_own_way(self, xyz, npz, monkeypatch, error):
+        def fail(*_, **__):
+            raise error
+
+        monkeypatch.setattr(ase.io, "read", fail)
+        with pytest.raises(ValueError, match=rf"run.xyz cannot be read as structures \({type(error).__name__}"):
+            import_dataset(xyz, npz)
+
+    def test_wrong_kinds_of_files(self, xyz, tmp_path):
+        with pytest.raises(ValueError, match=r"a.txt must be an .npz file"):
+            import_dataset(xyz, tmp_path / "a.txt")
+        with pytest.raises(ValueError, match=r"a.json must end in .npy"):
+            import_dataset(xyz, {"energies": tmp_path / "a.json"})
+        with pytest.raises(ValueError, match=r"arrays must be among energies.*got pdos"):
+            import_dataset(xyz, {"pdos": tmp_path / "a.npy"})
+
+    def test_key_that_is_not_there(self, xyz, npz):
+        with pytest.raises(ValueError, match="Frame 0 has no entry 'mode'; it has 'phase', 'run'"):
+            import_dataset(xyz, npz, kind_key="mode")
+
+
+class TestReal:
+    def test_vasp_ldos(self, real_data, tmp_path):
+        folder = real_data / "si_vasp_ldos"
+        data = import_dataset(
+            folder / "structures.xyz",
+            folder / "ldos.npz",
+            n_electrons={"Si": 4},
+            energy_max=5.0,
+            group_key="origin",
+        )
+        assert (len(data), len(data.numbers)) == (240, 2400)
+        cut = data.refer_to("fermi")
+        assert cut.grid.stop == data.grid.energies[data.grid.energies <= 5.0][-1]
+        with pytest.raises(ValueError, match="largest that all structures allow is 5 eV"):
+            data.refer_to("fermi", high=6.0)
+        # The projections hold the valence electrons to within a few per cent; 2 x that would be a spin error.
+        dos = cut.dos
+        held = dos.values[:, cut.grid.window(high=0.0)].sum(axis=1) * cut.grid.step / data.n_electrons
+        assert 0.9 < held.min() < held.max() < 1.1
+        back = LDOSDataset.load(data.save(tmp_path / "vasp.h5"))
+        assert_allclose(back.select([7]).ldos.values, data.ldos.of_structure(7), atol=1e-6)
+
+    def test_total_dos(self, real_data, tmp_path):
+        folder = real_data / "si2_total_dos"
+        with np.load(folder / "dos.npz") as file:
+            energies, dos = file["energies"], 2 * file["dos_per_atom"]
+        np.savez(tmp_path / "raw.npz", energies=energies, dos=dos)
+        with pytest.raises(ValueError, match=r"one axis for all structures.*\(83, 200\)"):
+            import_dataset(folder / "structures.xyz", tmp_path / "raw.npz", zero="code")
+        common = np.arange(energies[:, 0].max(), energies[:, -1].min(), 0.05)
+        np.savez(
+            tmp_path / "common.npz",
+            energies=common,
+            dos=[np.interp(common, e, d) for e, d in zip(energies, dos, strict=True)],
+        )
+        data = import_dataset(folder / "structures.xyz", tmp_path / "common.npz", zero="code", smearing_width=0.3)
+        assert data.ldos is None
+        assert_array_equal(data.n_atoms, 2)
+        train, test = data.split(0.2)
+        assert (len(train), len(test)) == (66, 17)
+        with pytest.raises(ValueError, match="fermi_energy of structure 'structures-0' is not known"):
+            data.refer_to("fermi")

@@ -2,14 +2,12 @@
 
 from ldosml._tasks import on_cluster
 from ldosml.datasets import LDOSDataset, import_dataset, load_dataset
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
 from ldosml.energy import EnergyGrid
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import Fragment, cut_fragments
-from ldosml.joined import JoinedSOAP
 from ldosml.metrics import normalized_loss, rmse
 from ldosml.pipeline import DOSModel
-from ldosml.precomputed import Precomputed
 from ldosml.properties import (
     PropertyTable,
     absorption_spectrum,
@@ -38,7 +36,6 @@ from ldosml.search import search_settings
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS
 from ldosml.streaming import Prediction, open_prediction, predict_to
-from ldosml.whitening import Whitened
 
 __version__ = "0.1.0"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ldosml.descriptors import SOAP
-from ldosml.joined import JoinedSOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
 from ldosml.regression import LDOSKernelRidge
-from ldosml.whitening import Whitened
 
 
 def default_candidates() -> list[dict[str, list[Any]]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ldosml.descriptors import SOAP
-from ldosml.joined import JoinedSOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
 from ldosml.pipeline import DOSModel
 from ldosml.regression import SparseLDOSKernelRidge
-from ldosml.whitening import Whitened
 
 
 def silicon_model(*, n_inducing: int = 1000, n_jobs: int | None = None) -> DOSModel:

@@ -14,15 +14,12 @@ from sklearn.base import clone
 
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
 from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
-from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
-from ldosml.precomputed import Precomputed
 from ldosml.spectra import DOS, LDOS
-from ldosml.whitening import Whitened
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Structures to train on, and to test on."""

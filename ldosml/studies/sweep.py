@@ -18,7 +18,7 @@ from ldosml._journal import Record
 from ldosml._validation import check_choice, check_shape
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, Whitened
 from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
@@ -31,7 +31,6 @@ from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.running import known_as
 from ldosml.studies.settings import Setup
-from ldosml.whitening import Whitened
 
 TUNABLE = ("n_max", "l_max", "atom_sigma")
 """Parameters of SOAP that a sweep may choose anew at each radius."""

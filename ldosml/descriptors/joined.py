@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
-from ldosml.descriptors import SOAP, Environments
-from ldosml.fragments import Fragment
-from ldosml.regions import Region
+from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
+from ldosml.descriptors.soap import SOAP
 
 
-class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class JoinedSOAP(EnvironmentTransformer):
     r"""SOAPs of several radii, widths or sizes as one descriptor.
 
     .. math::
@@ -68,8 +66,8 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """
         soaps = self._checked_parts()
         self._roots()
-        listed = _listed(structures)
-        self.soaps_ = [clone(soap).fit(listed) for soap in soaps]
+        items = listed(structures)
+        self.soaps_ = [clone(soap).fit(items) for soap in soaps]
         self.n_features_out_ = sum(soap.n_features_out_ for soap in self.soaps_)
         return self
 
@@ -79,11 +77,11 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         Takes what ``SOAP.transform`` takes, and raises what it raises.
         """
         check_is_fitted(self)
-        listed, parts = _listed(structures), []
+        items, parts = listed(structures), []
         for soap, root in zip(self.soaps_, self._roots(), strict=True):
             if self.n_jobs is not None:
                 soap.set_params(n_jobs=self.n_jobs)
-            parts.append(root * soap.transform(listed))
+            parts.append(root * soap.transform(items))
         X: NDArray[np.float64] = np.concatenate(parts, axis=1)
         norms = np.linalg.norm(X, axis=1, keepdims=True)
         X /= np.where(norms > 0, norms, 1.0)
@@ -94,13 +92,6 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         check_is_fitted(self)
         names = [f"{place}-{name}" for place, soap in enumerate(self.soaps_) for name in soap.get_feature_names_out()]
         return np.asarray(names, dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
     def _checked_parts(self) -> list[SOAP]:
         soaps = [self.soaps] if isinstance(self.soaps, SOAP) else list(self.soaps)
@@ -121,8 +112,3 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
             raise ValueError(f"weights of JoinedSOAP must be positive; got {weights.tolist()}. Leave that part out.")
         factors: NDArray[np.float64] = np.sqrt(weights / weights.sum())
         return factors
-
-
-def _listed(structures: Environments) -> Environments:
-    """Give an iterator as a list, since every part goes through it."""
-    return structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from ase import Atoms
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ldosml.descriptors import SOAP, Environments
-from ldosml.fragments import Fragment
-from ldosml.regions import Region
+from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
+from ldosml.descriptors.soap import SOAP
 
 _SMALLEST = 1e-12
 """Variance, as a fraction of the largest, below which a direction is left out: there it may be rounding."""
@@ -21,7 +19,7 @@ _ROUNDING = 1e-20
 """The same as a fraction of the mean squared length of the rows, for environments that are all alike."""
 
 
-class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Whitened(EnvironmentTransformer):
     r"""A descriptor with the variances along its principal directions drawn together.
 
     With the covariance :math:`C = V \Lambda V^T` of the rows x of the training environments of one centre species, and
@@ -84,10 +82,10 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
             raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
         if isinstance(self.descriptor, Whitened):
             raise TypeError("Whitened whitens SOAP or JoinedSOAP; got Whitened, whose rows are white already.")
-        listed = structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)
+        items = listed(structures)
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X = self._described(listed, self.descriptor_.fit(listed))
-        centers = _center_numbers(listed)
+        X = self._described(items, self.descriptor_.fit(items))
+        centers = center_numbers(items)
         self.species_ = np.unique(centers)
         self.n_features_out_ = int(X.shape[1])
         fitted = [_moments(X[centers == number], self.power) for number in self.species_]
@@ -102,9 +100,9 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         not among those of ``fit``.
         """
         check_is_fitted(self)
-        listed = structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)
-        X = self._described(listed, self.descriptor_)
-        return self._mapped(X, _center_numbers(listed))
+        items = listed(structures)
+        X = self._described(items, self.descriptor_)
+        return self._mapped(X, center_numbers(items))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the descriptor's features, (n_features_out_,): each stays closest to its own."""
@@ -112,17 +110,10 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         names: NDArray[np.object_] = self.descriptor_.get_feature_names_out()
         return names
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
-
-    def _described(self, listed: Environments, descriptor: Any) -> NDArray[np.float64]:
+    def _described(self, items: list[Any], descriptor: Any) -> NDArray[np.float64]:
         if self.n_jobs is not None:
             descriptor.set_params(n_jobs=self.n_jobs)
-        X: NDArray[np.float64] = descriptor.transform(listed)
+        X: NDArray[np.float64] = descriptor.transform(items)
         return X
 
     def _mapped(self, X: NDArray[np.float64], centers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -136,12 +127,6 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
             rows = centers == number
             X[rows] = (X[rows] - mean) @ map_
         return X
-
-
-def _center_numbers(listed: Environments) -> NDArray[np.int64]:
-    """Atomic number of the centre of each environment, (n_environments,)."""
-    items = [listed] if isinstance(listed, Atoms | Fragment | Region) else listed
-    return np.concatenate([[item.number] if isinstance(item, Fragment) else item.numbers for item in items])
 
 
 def _moments(X: NDArray[np.float64], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite
+from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 
 
-class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Precomputed(EnvironmentTransformer):
     """Rows that the structures bring along in ``atoms.arrays[key]``, (n_atoms, n_features).
 
     Stands wherever SOAP does, alone or within ``Whitened``: for descriptors of another program, and for those that many
@@ -75,13 +75,6 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         """Name the features by the key and a number, (n_features_out_,)."""
         check_is_fitted(self)
         return np.asarray([f"{self.key}-{i}" for i in range(self.n_features_out_)], dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
     def _rows(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
         blocks = [self._block(s, atoms) for s, atoms in enumerate(check_structures(structures))]

@@ -1,4 +1,4 @@
-"""Several SOAPs side by side: what an atom sees near by, finely, and what it sees further out, coarsely."""
+"""Several SOAPs side by side: a fine one of the near surroundings, a coarse one of what lies further out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
+from ldosml.descriptors.power_spectra import unit_rows
 from ldosml.descriptors.soap import SOAP
 
 
@@ -55,7 +56,19 @@ class JoinedSOAP(EnvironmentTransformer):
         self.n_jobs = n_jobs
 
     def fit(self, structures: Environments, y: object = None) -> Self:
-        """Fit every part; ``y`` is not used.
+        """Fit every part.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What ``SOAP.fit`` takes.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        JoinedSOAP
+            This object, fitted.
 
         Raises
         ------
@@ -72,9 +85,22 @@ class JoinedSOAP(EnvironmentTransformer):
         return self
 
     def transform(self, structures: Environments) -> NDArray[np.float64]:
-        """Compute the rows of every part and join them, (n_environments, n_features_out_), each row of length 1.
+        """Compute the rows of every part and join them.
 
-        Takes what ``SOAP.transform`` takes, and raises what it raises.
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What ``SOAP.transform`` takes.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            Atom by atom, structure by structure; each row has length 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``SOAP.transform`` raises.
         """
         check_is_fitted(self)
         items, parts = listed(structures), []
@@ -82,13 +108,20 @@ class JoinedSOAP(EnvironmentTransformer):
             if self.n_jobs is not None:
                 soap.set_params(n_jobs=self.n_jobs)
             parts.append(root * soap.transform(items))
-        X: NDArray[np.float64] = np.concatenate(parts, axis=1)
-        norms = np.linalg.norm(X, axis=1, keepdims=True)
-        X /= np.where(norms > 0, norms, 1.0)
-        return X
+        return unit_rows(np.concatenate(parts, axis=1))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the features, (n_features_out_,): "1-Si0-C3-l2" is Si0-C3-l2 of the second part."""
+        """Name the features: "1-Si0-C3-l2" is Si0-C3-l2 of the second part.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
         check_is_fitted(self)
         names = [f"{place}-{name}" for place, soap in enumerate(self.soaps_) for name in soap.get_feature_names_out()]
         return np.asarray(names, dtype=object)
@@ -103,7 +136,7 @@ class JoinedSOAP(EnvironmentTransformer):
         return soaps
 
     def _roots(self) -> NDArray[np.float64]:
-        """Factors of the parts' rows, (n_soaps,)."""
+        """Give the factors of the parts' rows, (n_soaps,)."""
         count = len(self._checked_parts())
         weights = np.ones(count) if self.weights is None else np.asarray(self.weights, dtype=float)
         check_shape("weights of JoinedSOAP", weights, (count,), "n_soaps")

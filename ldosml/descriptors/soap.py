@@ -34,8 +34,8 @@ from ldosml.fragments import Fragment, complete_radius
 from ldosml.regions import Region, region_batches
 
 _FARTHEST = 40.0
-"""Angstrom; time and memory grow with the atoms in a sphere of what SOAP reaches: 47,000 of diamond here, per centre.
-What a DOS depends on lies within about 10, so that more is a slip, and would fill the memory before it failed."""
+"""Angstrom. Time and memory grow with the number of atoms within reach of a centre: 47,000 in diamond at this radius.
+A DOS depends on the atoms within about 10 angstrom. A larger radius is a slip, and would fill the memory."""
 
 
 class SOAP(EnvironmentTransformer):
@@ -110,10 +110,26 @@ class SOAP(EnvironmentTransformer):
         self.memory = memory
 
     def fit(self, structures: Environments, y: object = None) -> Self:
-        """Learn the species, unless ``species`` gives them; ``y`` is not used.
+        """Learn the species, unless ``species`` gives them.
 
-        Raises ValueError when there is nothing to fit, positions are not finite or a parameter is out of its range,
-        and TypeError for anything but ase.Atoms, Fragment or Region.
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            All elements that will ever come, unless ``species`` gives them.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        SOAP
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError
+            When there is nothing to fit, positions are not finite or a parameter is out of its range.
+        TypeError
+            For anything but ase.Atoms, Fragment or Region.
         """
         self.check_parameters()
         listed = check_environments(structures)
@@ -163,11 +179,21 @@ class SOAP(EnvironmentTransformer):
 
     @property
     def reach(self) -> float:
-        """Within this distance of a centre atoms contribute, angstrom: ``complete_radius(r_cut, atom_sigma)``."""
+        """Distance from a centre up to which atoms contribute, angstrom: ``complete_radius(r_cut, atom_sigma)``."""
         return complete_radius(self.r_cut, self.atom_sigma)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the features, (n_features_out_,): "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2."""
+        """Name the features: "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
         check_is_fitted(self)
         names = []
         for first, second in combinations_with_replacement([chemical_symbols[number] for number in self.species_], 2):

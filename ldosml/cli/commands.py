@@ -50,8 +50,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
-    from ldosml import load_dataset, persistence
-    from ldosml.search import silicon_model
+    from ldosml import SOAP, DOSModel, LDOSKernelRidge, Whitened, load_dataset, persistence
 
     check_folder(output)
     stages = Stages()
@@ -59,7 +58,8 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = silicon_model(n_jobs=jobs).fit(train)
+        regressor = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3)
+        model = DOSModel(Whitened(SOAP(), n_jobs=jobs), regressor, high=5.0).fit(train)
         model.training_["dataset"] = "silicon"
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     with stages(f"Predicting {len(test)} structures"):

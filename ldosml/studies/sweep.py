@@ -23,8 +23,8 @@ from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
+from ldosml.search.repr import expression
 from ldosml.search.scores import check_closed_form
-from ldosml.search.spelling import spelled
 from ldosml.studies._tabulated import Tabulated
 from ldosml.studies.errors import Errors
 from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with_rows
@@ -287,7 +287,7 @@ def _prepare(
     candidates = []
     for of_soap, of_regressor in choices:
         soap = clone(template).set_params(**of_soap)
-        name = spelled(soap)
+        name = expression(soap)
         if name not in data.structures[0].arrays:
             data = with_rows(data, cropped_rows(data.structures, soap, mode), name)
         descriptor = with_precomputed(model, name).descriptor

@@ -35,8 +35,6 @@ from .properties import (
     sommerfeld_coefficient as sommerfeld_coefficient,
 )
 from .regression import (
-    DOSKernelRidge as DOSKernelRidge,
-    DOSRidge as DOSRidge,
     LDOSKernelRidge as LDOSKernelRidge,
     LDOSRidge as LDOSRidge,
     RepresentedRegressor as RepresentedRegressor,

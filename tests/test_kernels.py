@@ -47,8 +47,8 @@ def test_distance_kernels_are_one_on_the_diagonal():
 
 
 def test_bad_parameters():
-    with pytest.raises(ValueError, match="'linear', 'polynomial', 'gaussian', 'matern'; got 'rbf'"):
-        kernels.evaluate("rbf", X, Z, degree=2, gamma=1.0, coef0=0.0)
+    with pytest.raises(ValueError, match="'linear', 'polynomial', 'gaussian', 'rbf', 'matern'; got 'cosine'"):
+        kernels.evaluate("cosine", X, Z, degree=2, gamma=1.0, coef0=0.0)
     with pytest.raises(ValueError, match="positive integer"):
         kernels.polynomial(X, Z, degree=0)
     with pytest.raises(ValueError, match="gamma of a gaussian kernel"):

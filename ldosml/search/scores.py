@@ -123,7 +123,7 @@ def check_closed_form(regressor: Any) -> None:
             f"The leave-out error of {type(regressor).__name__} is not known in closed form; search among "
             "LDOSKernelRidge and LDOSRidge."
         )
-    if getattr(regressor, "learn", "ldos") != "ldos":
+    if regressor.learn != "ldos":
         raise TypeError(f"A search scores the LDOS; got a regressor with learn={regressor.learn!r}. Give learn='ldos'.")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ldosml._journal import Record
 from ldosml.datasets import LDOSDataset
-from ldosml.studies.folding import Fold, require_elements
-from ldosml.studies.running import CrossValidation, Prepare, Progress, run_all
+from ldosml.studies.cross_validation import CrossValidation, Prepare, Progress, run_all
+from ldosml.studies.folds import Fold, require_elements
 
 
 @dataclass(frozen=True, eq=False)

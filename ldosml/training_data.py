@@ -17,10 +17,10 @@ from ldosml.spectra import DOS, LDOS
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingData:
     """Structures with the LDOS of their atoms, their total DOS, or both, on one grid.
 
-    ``groups`` names the trajectory of each structure: snapshots of one are left out together.
+    ``groups`` (n_structures,) says which structures are left out together: snapshots of a trajectory, displaced copies.
     """
 
     structures: list[Atoms]
@@ -47,27 +47,37 @@ class Training:
         """Give the LDOS; raise ValueError that says what needs it and what does not, where there is none."""
         if self.ldos is None:
             raise ValueError(
-                f"Only total DOS is known here, and {purpose} needs the LDOS, one row per atom. Structural learning "
-                "does without: DOSKernelRidge(ldos_weight=0) or DOSRidge(ldos_weight=0) as the regressor."
+                f"Only the total DOS is known here, and {purpose} needs the LDOS of every atom. A regressor with "
+                "learn='dos' learns from the DOS alone."
             )
         return self.ldos
 
 
-def from_dataset(data: Any, zero: Zero, low: float | None, high: float | None) -> Training:
-    """Take what a dataset holds, moved to the zero and cut to the energies.
+def from_dataset(
+    data: Any, zero: Zero, low: float | None, high: float | None, groups: Sequence[object] | None
+) -> TrainingData:
+    """Take what a dataset holds, moved to the zero and cut to the energies; ``groups`` replace its own.
 
     Raises ValueError when ``data`` is not a dataset, or its spectra cannot be moved or cut so.
     """
     if not hasattr(data, "refer_to"):
         raise ValueError("fit needs a dataset, or structures and their spectra: fit(structures, ldos).")
     aligned = data.refer_to(zero, low, high)
-    return Training(aligned.structures, aligned.ldos, aligned.dos, aligned.groups)
+    together = aligned.groups if groups is None else _checked_groups(groups, len(aligned.structures))
+    return TrainingData(aligned.structures, aligned.ldos, aligned.dos, together)
 
 
 def from_arrays(
-    data: Atoms | Sequence[Atoms], spectra: LDOS | DOS, zero: Zero, low: float | None, high: float | None
-) -> Training:
+    data: Atoms | Sequence[Atoms],
+    spectra: LDOS | DOS,
+    zero: Zero,
+    low: float | None,
+    high: float | None,
+    groups: Sequence[object] | None,
+) -> TrainingData:
     """Take structures and the LDOS of their atoms, or their total DOS, cut to the energies.
+
+    Without ``groups`` each structure is its own group.
 
     Raises ValueError when rows do not match atoms or structures, the zero is another, or ``low`` is not below ``high``
     or one of them beyond the spectra.
@@ -76,20 +86,27 @@ def from_arrays(
     if spectra.grid.zero != zero:
         raise ValueError(
             f"The spectra have their zero at {spectra.grid.zero!r}, the model at {zero!r}. Move them with "
-            "refer_to, or make the model with zero=...."
+            f"refer_to, or make the model with zero={spectra.grid.zero!r}."
         )
     low = spectra.grid.start if low is None else low
     high = spectra.grid.stop if high is None else high
     check_order(low, high)
     if low < spectra.grid.start - 1e-9 or high > spectra.grid.stop + 1e-9:
         raise ValueError(f"low = {low:g} and high = {high:g} eV reach beyond the spectra: {spectra.grid}.")
-    groups = list(range(len(structures)))
+    together = list(range(len(structures))) if groups is None else _checked_groups(groups, len(structures))
     if isinstance(spectra, DOS):
         _require_same_structures(structures, spectra)
-        return Training(structures, None, spectra.cut(low, high), groups)
+        return TrainingData(structures, None, spectra.cut(low, high), together)
     _require_same_atoms(structures, spectra)
     ldos = spectra.cut(low, high)
-    return Training(structures, ldos, ldos.total(), groups)
+    return TrainingData(structures, ldos, ldos.total(), together)
+
+
+def _checked_groups(groups: Sequence[object], n_structures: int) -> list[object]:
+    listed = list(groups)
+    if len(listed) != n_structures:
+        raise ValueError(f"groups must name the group of each structure, {n_structures} in all; got {len(listed)}.")
+    return listed
 
 
 def _require_same_structures(structures: list[Atoms], dos: DOS) -> None:

@@ -17,12 +17,12 @@ from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
 from ldosml.properties.cautions import Caution
 from ldosml.studies._few_points import takes_all, with_at_most
-from ldosml.studies._tabulated import Tabulated
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors, without_properties
-from ldosml.studies.folding import Described, Fold, taught_by
+from ldosml.studies.folds import Described, Fold, with_regressor
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import known_as
-from ldosml.studies.settings import Setup
+from ldosml.studies.setup import Setup
 
 _LEAST_SPAN = 4.0
 """Errors of a few per cent then change a slope by a few hundredths only; over a factor of two by twice as much."""
@@ -30,12 +30,12 @@ _LEAST_SPAN = 4.0
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve(Tabulated):
-    """Errors of several strategies at growing numbers of training environments.
+    """Errors of several regressors at growing numbers of training environments.
 
     Parameters
     ----------
     errors : dict of Errors
-        By (strategy, size asked for).
+        By (regressor, size asked for).
     n_environments : dict of list of int
         Training environments in each fold, by size: the nearest that whole groups allow.
     n_structures : dict of list of int
@@ -50,9 +50,9 @@ class LearningCurve(Tabulated):
     noise: Floor
 
     @property
-    def strategies(self) -> list[str]:
+    def regressors(self) -> list[str]:
         """Names, in the order given."""
-        return list(dict.fromkeys(strategy for strategy, _ in self.errors))
+        return list(dict.fromkeys(regressor for regressor, _ in self.errors))
 
     @property
     def sizes(self) -> list[int]:
@@ -64,18 +64,18 @@ class LearningCurve(Tabulated):
         """What has errors."""
         return next(iter(self.errors.values())).quantities
 
-    def curve(self, strategy: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def curve(self, regressor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Training environments, and L/sigma of each fold: (n_sizes, n_folds) both."""
         sizes = np.array([self.n_environments[size] for size in self.sizes], dtype=float)
-        losses = [list(self.errors[strategy, size].by_fold(quantity).values()) for size in self.sizes]
+        losses = [list(self.errors[regressor, size].by_fold(quantity).values()) for size in self.sizes]
         return sizes, np.array(losses)
 
-    def slope(self, strategy: str, quantity: str) -> tuple[float, float]:
+    def slope(self, regressor: str, quantity: str) -> tuple[float, float]:
         """Slope of log(L/sigma) against log(n_environments): mean over the folds, and their standard deviation.
 
         NaN with fewer than two sizes.
         """
-        sizes, losses = self.curve(strategy, quantity)
+        sizes, losses = self.curve(regressor, quantity)
         if len(sizes) < 2:
             return float("nan"), float("nan")
         slopes = [np.polyfit(np.log(x), np.log(y), 1)[0] for x, y in zip(sizes.T, losses.T, strict=True)]
@@ -99,7 +99,7 @@ class LearningCurve(Tabulated):
                 f"{_LEAST_SPAN:g} are not to be trusted. Ask for sizes further apart, or add structures."
             )
         uncertain = []
-        for name in self.strategies:
+        for name in self.regressors:
             slopes = {quantity: self.slope(name, quantity) for quantity in self.quantities}
             doubtful = [quantity for quantity, (slope, spread) in slopes.items() if spread > abs(slope)]
             uncertain += [f"{name} ({', '.join(doubtful)})"] if doubtful else []
@@ -111,15 +111,15 @@ class LearningCurve(Tabulated):
         return cautions
 
     def records(self) -> list[Record]:
-        """A row a strategy, size, quantity and fold (and "all": pooled)."""
+        """A row a regressor, size, quantity and fold (and "all": pooled)."""
         rows = []
-        for (strategy, size), errors in self.errors.items():
+        for (regressor, size), errors in self.errors.items():
             for quantity in errors.quantities:
                 for fold, loss in errors.pooled_and_by_fold(quantity).items():
                     chosen = slice(None) if fold == "all" else int(fold)
                     rows.append(
                         {
-                            "strategy": strategy,
+                            "regressor": regressor,
                             "quantity": quantity,
                             "fold": fold,
                             "n_environments": float(np.mean(np.array(self.n_environments[size])[chosen])),
@@ -135,14 +135,14 @@ def learning_curve(
     data: LDOSDataset,
     sizes: Sequence[int],
     model: DOSModel,
-    strategies: Mapping[str, Any],
+    regressors: Mapping[str, Any],
     *,
     setup: Setup | None = None,
 ) -> LearningCurve:
-    """Cross-validate strategies with growing parts of each fold's training structures.
+    """Cross-validate regressors with growing parts of each fold's training structures.
 
     The parts are nested and hold whole groups, in an order that is drawn once for each fold and shared by all
-    strategies. It begins with as few groups as hold every element of the test part twice, where so many do: alpha is
+    regressors. It begins with as few groups as hold every element of the test part twice, where so many do: alpha is
     chosen by leaving one out.
 
     Parameters
@@ -151,9 +151,9 @@ def learning_curve(
     sizes : sequence of int
         Numbers of training environments; the nearest that whole groups allow are taken.
     model : DOSModel
-        Its descriptor and energies are those of all strategies.
-    strategies : mapping of str to regressor
-        What ``model`` is given in turn; see ``ldosml.studies.default_strategies``. A ``SparseLDOSKernelRidge`` takes
+        Its descriptor and energies are those of all regressors.
+    regressors : mapping of str to estimator
+        What ``model`` is given in turn; see ``ldosml.studies.regressors_by_target``. A ``SparseLDOSKernelRidge`` takes
         all environments as inducing points where a training part (for LDOS: its element) has fewer than the number
         ``n_inducing``, and a warning says at which sizes.
     setup : Setup, optional
@@ -161,7 +161,7 @@ def learning_curve(
     Raises
     ------
     ValueError
-        When there is no strategy, a size is not positive, too small to hold every element, or larger than a training
+        When there is no regressor, a size is not positive, too small to hold every element, or larger than a training
         part, or two sizes give the same part in some fold; as ``Setup.folds``, and where properties cannot be derived.
 
     Warns
@@ -171,9 +171,9 @@ def learning_curve(
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({int(size) for size in sizes})
-    if not ordered or not strategies:
+    if not ordered or not regressors:
         raise ValueError(
-            f"A learning curve needs at least one size and one strategy; got {len(ordered)} and {len(strategies)}."
+            f"A learning curve needs at least one size and one regressor; got {len(ordered)} and {len(regressors)}."
         )
     folds = setup.folds(data)
     check_positive("size", ordered[0], "environments")
@@ -181,14 +181,14 @@ def learning_curve(
     counts = data.n_atoms
     n_environments = {size: [int(counts[part[i]].sum()) for part in parts] for i, size in enumerate(ordered)}
     n_structures = {size: [len(part[i]) for part in parts] for i, size in enumerate(ordered)}
-    steps = [(name, size) for size in ordered for name in strategies]
-    learners = {name: with_at_most(regressor) for name, regressor in strategies.items()}
+    steps = [(name, size) for size in ordered for name in regressors]
+    learners = {name: with_at_most(regressor) for name, regressor in regressors.items()}
     described, validations = Described(data, model), []
     for name, size in steps:
         at = ordered.index(size)
         smaller = [(part[at], test) for part, (_, test) in zip(parts, folds, strict=True)]
-        prepare = partial(taught_by, described, learners[name])
-        validations.append(setup.validation({"strategy": name, "size": size}, prepare, smaller))
+        prepare = partial(with_regressor, described, learners[name])
+        validations.append(setup.validation({"regressor": name, "size": size}, prepare, smaller))
     few = []
     for name, learner in learners.items():
         where = [str(size) for i, size in enumerate(ordered) if takes_all(learner, data, [part[i] for part in parts])]
@@ -200,8 +200,8 @@ def learning_curve(
             Caution,
             stacklevel=2,
         )
-    spelling = {name: known_as(regressor) for name, regressor in strategies.items()}
-    records = setup.run("learning curve", data, validations, model=known_as(model), strategies=spelling)
+    spelling = {name: known_as(regressor) for name, regressor in regressors.items()}
+    records = setup.run("learning curve", data, validations, model=known_as(model), regressors=spelling)
     errors = {step: Errors.from_record(record) for step, record in zip(steps, records, strict=True)}
     noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
     return LearningCurve(errors, n_environments, n_structures, noise)

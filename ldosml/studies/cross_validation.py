@@ -22,14 +22,17 @@ from ldosml.properties.cautions import SpectrumWarning
 from ldosml.search import SearchedModel
 from ldosml.search.repr import expression
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Fold, Learner, fold_of_each, judged_parts, pooled
+from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
 
 Progress = Callable[[int, int, str], None]
 """Called when one is done: how many are, of how many, and which it was."""
 
 
-Prepare = Callable[[], tuple[LDOSDataset, Learner]]
-"""Gives dataset and model when their turn comes; must pickle where several run side by side."""
+Prepare = Callable[[], tuple[LDOSDataset, Learner, DescriptorRows | None]]
+"""Gives dataset, model and descriptors (None: the model computes them) when their turn comes.
+
+Must pickle where several run side by side.
+"""
 
 _INCIDENTAL = ("n_jobs", "memory", "device")  # how an estimator works, not what it computes
 
@@ -61,7 +64,8 @@ class CrossValidation:
         """Key, errors, the setting of each fold where it was searched, what was said about spectra, and seconds."""
         start = perf_counter()
         parts, found = [], []
-        for fitted, part in judged_parts(*self.prepare(), self.folds):
+        data, model, rows = self.prepare()
+        for fitted, part in evaluated_folds(data, model, self.folds, rows):
             parts.append(part)
             if isinstance(fitted, SearchedModel):
                 found.append(expression(fitted.search_.model))
@@ -84,11 +88,6 @@ def _collecting(said: list[str]) -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.append(str(warning.message))
-
-
-def given(data: LDOSDataset, model: Learner) -> tuple[LDOSDataset, Learner]:
-    """What needs no preparation, as ``CrossValidation.prepare``."""
-    return data, model
 
 
 def known_as(estimator: Any) -> str:

@@ -14,7 +14,7 @@ from ldosml._journal import Record
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name
 from ldosml.plotting.panels import NOISE, legend_above
 from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, SMALL_FONT, looks
-from ldosml.studies.strategies import StrategyComparison
+from ldosml.studies.comparison import RegressorComparison
 
 _LONGEST_BAR = 1.5  # L/sigma; quantities that go beyond do not stretch the axes
 _SHARE = 0.8  # of a quantity's place that its bars fill
@@ -23,26 +23,26 @@ _FULL = 0.86  # of an axis: beyond there is no room for a number
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
 Table = dict[tuple[str, str], Record]
-"""Records by strategy and quantity."""
+"""Records by regressor and quantity."""
 
 
-def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) -> Figure:
-    """L/sigma of each quantity by each strategy, and beside it how far each is from the first strategy.
+def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -> Figure:
+    """L/sigma of each quantity by each regressor, and beside it how far each is from the first regressor.
 
     Arranged as figure 4 of Aryanpour and Sadeghi (2025). Whiskers hold 95 % of a bootstrap over trajectories. The
-    differences are paired: both strategies are judged on the same draws, and where the whisker does not reach the line
+    differences are paired: both regressors are judged on the same draws, and where the whisker does not reach the line
     at zero, one of them is better on this set beyond the chance of which trajectories it holds. Quantities with an
     L/sigma above 1.5 do not stretch the axes: their bars are cut off and tell the number, and their differences and
     intervals are written.
 
     Parameters
     ----------
-    comparison : StrategyComparison
+    comparison : RegressorComparison
     n_draws : int
         Of the bootstrap.
     """
-    table = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
-    quantities, names = comparison.quantities, comparison.strategies
+    table = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
+    quantities, names = comparison.quantities, comparison.regressors
     beyond = {quantity for (_, quantity), row in table.items() if row["loss"] > _LONGEST_BAR}
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
@@ -62,7 +62,7 @@ def comparison_figure(comparison: StrategyComparison, *, n_draws: int = 1000) ->
 
 
 def _places(count: int, number: int, of: int) -> NDArray[np.float64]:
-    """Where the bars of one strategy are, (count,)."""
+    """Where the bars of one regressor are, (count,)."""
     return np.arange(count, dtype=np.float64) + float((number - (of - 1) / 2) * _SHARE / of)
 
 

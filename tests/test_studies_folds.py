@@ -18,12 +18,11 @@ from studied import MODEL, REGRESSOR, SMALL, WHITENED, invented
 
 from ldosml import (
     SOAP,
-    DOSKernelRidge,
     DOSModel,
-    DOSRidge,
     EnergyGrid,
     JoinedSOAP,
     LDOSKernelRidge,
+    LDOSRidge,
     Precomputed,
     Whitened,
     normalized_loss,
@@ -35,7 +34,7 @@ from ldosml.report.derived import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
 from ldosml.studies import Errors, Setup, predict_left_out
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import Described, described_once, fold_of_each, with_rows
+from ldosml.studies.folds import Described, descriptor_rows, fold_of_each
 
 JOINED = JoinedSOAP([SOAP(r_cut=2.5, n_max=2, l_max=1), SMALL])
 
@@ -68,8 +67,12 @@ MODELS = {
     "whitened": WHITENED,
     "joined and whitened": DOSModel(Whitened(JOINED, n_jobs=1), REGRESSOR),
     "learns from the structures": DOSModel(make_pipeline(SMALL, PCA(3, svd_solver="full")), REGRESSOR),
-    "structural": DOSModel(SMALL, DOSKernelRidge("leave-one-group-out", kernel="matern", alphas=[1e-3, 1.0])),
-    "joint": DOSModel(Whitened(SMALL), DOSKernelRidge(1e-3, kernel="matern", ldos_weight=3.0)),
+    "structural": DOSModel(
+        SMALL, LDOSKernelRidge("leave-one-group-out", learn="dos", kernel="matern", alphas=[1e-3, 1.0], gamma=1.0)
+    ),
+    "joint": DOSModel(
+        Whitened(SMALL), LDOSKernelRidge(1e-3, learn="both", kernel="matern", ldos_weight=3.0, gamma=1.0)
+    ),
 }
 
 
@@ -108,7 +111,7 @@ class TestPredictLeftOut:
         )
         starts = {data.select(train).refer_to("fermi").grid.start for train, _ in folds}
         assert len(starts) > 1
-        model = clone(MODEL).set_params(regressor=LDOSKernelRidge(1e-3))
+        model = clone(MODEL).set_params(regressor=LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0))
         evaluation = predict_left_out(data, model, folds)
         assert evaluation.predicted.grid == data.refer_to("fermi").grid
         assert evaluation.predicted.grid.stop == pytest.approx(2.0)
@@ -121,7 +124,7 @@ class TestPredictLeftOut:
 
     def test_total_dos_is_enough_for_structural_learning(self, data, folds):
         total = invented(total=True)
-        for regressor in (DOSKernelRidge(1e-3, kernel="matern"), DOSRidge(1e-3)):
+        for regressor in (LDOSKernelRidge(1e-3, learn="dos", kernel="matern", gamma=1.0), LDOSRidge(1e-3, learn="dos")):
             evaluation = predict_left_out(total, DOSModel(SMALL, regressor), folds)
             assert evaluation.true is None
             np.testing.assert_allclose(evaluation.dos()[0].values, data.dos.values, atol=1e-12)
@@ -138,7 +141,10 @@ class TestPredictLeftOut:
         assert Errors.of(evaluation, fold_of_each(folds)).loss("dos") > 0.5
 
     def test_a_search_sees_the_training_part_only(self, data, folds):
-        grids = {"descriptor": [SMALL, Whitened(SMALL)], "regressor": [REGRESSOR, LDOSKernelRidge(kernel="gaussian")]}
+        grids = {
+            "descriptor": [SMALL, Whitened(SMALL)],
+            "regressor": [REGRESSOR, LDOSKernelRidge(kernel="gaussian", alpha=1e-3, gamma=1.0)],
+        }
         evaluation = predict_left_out(data, SearchedModel(grids), folds)
         for train, test in folds:
             found = search_settings(data.select(train), grids, factor=1).model.fit(data.select(train))
@@ -176,22 +182,20 @@ class TestPredictLeftOut:
 
 class TestDescribed:
     @pytest.mark.parametrize("name", ["default", "joined", "joined and whitened"])
-    def test_rows_are_those_of_the_descriptor(self, data, name):
-        descriptor = MODELS[name].descriptor or SOAP()
+    def test_rows_are_those_of_the_descriptor(self, data, folds, name):
+        descriptor = MODELS[name].descriptor or Whitened(SOAP())
         plain = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
-        described, model = described_once(data, MODELS[name])
-        rows = (model.descriptor.descriptor if isinstance(descriptor, Whitened) else model.descriptor).fit_transform(
-            described.structures
-        )
-        np.testing.assert_allclose(rows, clone(plain).fit_transform(data.structures), atol=1e-12)
-        assert not any("study" in atoms.arrays for atoms in data.structures)
+        rows = descriptor_rows(data, MODELS[name])
+        np.testing.assert_allclose(rows.values, clone(plain).fit_transform(data.structures), atol=1e-12)
+        train, test = folds[0]
+        X, X_test = rows.of_fold(data, folds[0])
+        fitted = clone(descriptor).fit(data.select(train).structures)
+        np.testing.assert_allclose(X, fitted.transform(data.select(train).structures), atol=1e-10)
+        np.testing.assert_allclose(X_test, fitted.transform(data.select(test).structures), atol=1e-10)
 
-    def test_what_is_fitted_or_precomputed_is_left_alone(self, data):
-        mine = with_rows(data, SMALL.fit(data.structures).transform(data.structures), "mine")
+    def test_what_is_fitted_or_precomputed_is_computed_in_each_fold(self, data):
         for model in (MODELS["learns from the structures"], DOSModel(Whitened(Precomputed("mine")))):
-            described, changed = described_once(mine, model)
-            assert described is mine
-            assert repr(changed) == repr(model)
+            assert descriptor_rows(data, model) is None
 
     def test_rows_are_computed_once_and_late(self, data, monkeypatch):
         calls, original = [], SOAP.transform
@@ -409,7 +413,7 @@ import os
 import sys
 import time
 
-from ldosml.studies.running import _run
+from ldosml.studies.cross_validation import _run
 
 class Slow:
     def run(self):

@@ -1,10 +1,10 @@
 """Learning from LDOS, from total DOS, or from both: errors and cost on the same folds.
 
-    python benchmarks/strategies.py [--real FOLDER]
+    python benchmarks/learning_targets.py [--real FOLDER]
 
 A part of the shipped silicon set (``silicon_part.py``) at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five
 folds that keep trajectories whole; L/sigma of LDOS and of DOS per atom, and of properties at 300 K derived from the
-DOS, pooled over the folds. Differences to atomic learning are paired by structure; their 95 % interval is a bootstrap
+DOS, pooled over the folds. Differences to learning from LDOS are paired by structure; their 95 % interval is a bootstrap
 over trajectories. Seconds are those of a fit and its predictions; the first row's hold the descriptors of all. With
 FOLDER also the 240 frames of si_vasp_ldos (see si_vasp_folds.py), whose LDOS add up to what is taken as their DOS.
 """
@@ -18,24 +18,24 @@ import machine
 import numpy as np
 from silicon_part import load_part
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSKernelRidge, import_dataset
-from ldosml.studies import Setup, compare_strategies
+from ldosml import SOAP, DOSModel, LDOSKernelRidge, import_dataset
+from ldosml.studies import Setup, compare_regressors
 
-OPTIONS = {"alpha": "leave-one-group-out", "kernel": "matern"}
-STRATEGIES = {
-    "atomic: LDOS": LDOSKernelRidge(**OPTIONS),
-    "structural: DOS, equation 11": DOSKernelRidge(**OPTIONS),
-    "structural: DOS per atom": DOSKernelRidge(size_exponent=2.0, **OPTIONS),
-    "joint, LDOS weight 1": DOSKernelRidge(ldos_weight=1.0, **OPTIONS),
-    "joint, LDOS weight 10": DOSKernelRidge(ldos_weight=10.0, **OPTIONS),
-    "joint, DOS per atom, LDOS weight 0.1": DOSKernelRidge(size_exponent=2.0, ldos_weight=0.1, **OPTIONS),
+OPTIONS = {"alpha": "leave-one-group-out", "kernel": "matern", "gamma": 1.0}
+REGRESSORS = {
+    "LDOS": LDOSKernelRidge(**OPTIONS),
+    "DOS, equation 11": LDOSKernelRidge(learn="dos", **OPTIONS),
+    "DOS per atom": LDOSKernelRidge(learn="dos", size_exponent=2.0, **OPTIONS),
+    "both, LDOS weight 1": LDOSKernelRidge(learn="both", ldos_weight=1.0, **OPTIONS),
+    "both, LDOS weight 10": LDOSKernelRidge(learn="both", ldos_weight=10.0, **OPTIONS),
+    "both, DOS per atom, LDOS weight 0.1": LDOSKernelRidge(learn="both", size_exponent=2.0, ldos_weight=0.1, **OPTIONS),
 }
 SPECTRA, PROPERTIES = {"ldos": "LDOS", "dos": "DOS"}, {"band_energy": "band energy", "heat_capacity": "heat capacity"}
 TEMPERATURE = 300.0  # K
 
 
 def compare(data, properties: bool) -> None:
-    """Print a table of the strategies."""
+    """Print a table of the regressors."""
     shown = SPECTRA | PROPERTIES if properties else SPECTRA
     print(f"| trained on | {' | '.join(shown.values())} | seconds a fold |")
     print("| --- |" + " --- |" * (len(shown) + 1))
@@ -46,13 +46,13 @@ def compare(data, properties: bool) -> None:
         progress=lambda *done: ticks.append(time.perf_counter()),
     )
     model = DOSModel(SOAP(), high=5.0)  # from the first states, which band energies need
-    comparison = compare_strategies(data, model, STRATEGIES, setup=setup)
-    rows = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=500)}
-    for name, seconds in zip(STRATEGIES, np.diff(ticks) / setup.n_splits, strict=True):
+    comparison = compare_regressors(data, model, REGRESSORS, setup=setup)
+    rows = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=500)}
+    for name, seconds in zip(REGRESSORS, np.diff(ticks) / setup.n_splits, strict=True):
         cells = []
         for row in (rows[name, quantity] for quantity in shown):
             change = f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-            cells.append(f"{row['loss']:.3f}" + change * (name != comparison.strategies[0]))
+            cells.append(f"{row['loss']:.3f}" + change * (name != comparison.regressors[0]))
         print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |")
 
 

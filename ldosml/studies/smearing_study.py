@@ -10,12 +10,12 @@ from ldosml._journal import Record
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.studies._tabulated import Tabulated
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors, without_properties
-from ldosml.studies.folding import Described
+from ldosml.studies.folds import Described, DescriptorRows
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import known_as
-from ldosml.studies.settings import Setup
+from ldosml.studies.setup import Setup
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +110,6 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)
 
 
-def _broadened(described: Described, width: float) -> tuple[LDOSDataset, DOSModel]:
-    data, model = described()
-    return data.broaden_to(width), model
+def _broadened(described: Described, width: float) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
+    data, model, rows = described()
+    return data.broaden_to(width), model, rows

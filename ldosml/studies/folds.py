@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
+from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
 from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
@@ -23,8 +23,6 @@ from ldosml.spectra import DOS, LDOS
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Structures to train on, and to test on."""
-
-_KEY = "study"
 
 
 class Learner(Protocol):
@@ -39,6 +37,31 @@ class Learner(Protocol):
 
     def evaluate(self, data: LDOSDataset) -> Evaluation:
         """Set predictions beside a test part."""
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptorRows:
+    """Descriptors of a whole dataset, computed once, of which every fold takes its part.
+
+    Parameters
+    ----------
+    values : array (n_environments, n_features)
+        Rows of a descriptor that learns nothing from the structures.
+    whitened : Whitened or None
+        Learns its maps in each fold.
+    """
+
+    values: NDArray[np.float64]
+    whitened: Whitened | None = None
+
+    def of_fold(self, data: LDOSDataset, fold: Fold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rows of the training and of the test structures, (n_environments, n_features) each."""
+        bounds, numbers = np.concatenate([[0], np.cumsum(data.n_atoms)]), data.numbers
+        train, test = (np.concatenate([np.arange(bounds[s], bounds[s + 1]) for s in part]) for part in fold)
+        if self.whitened is None:
+            return self.values[train], self.values[test]
+        white = clone(self.whitened).fit_rows(self.values[train], numbers[train])
+        return tuple(white.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
@@ -67,11 +90,17 @@ def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -
         When there is no fold, a structure is in two test parts, or a test part has an element that its training part
         lacks; and whatever fitting raises.
     """
-    return pooled([part for _, part in judged_parts(data, model, folds)], folds)
+    rows = descriptor_rows(data, model) if isinstance(model, DOSModel) else None
+    return pooled([part for _, part in evaluated_folds(data, model, folds, rows)], folds)
 
 
-def judged_parts(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Iterator[tuple[Learner, Evaluation]]:
-    """Give the fitted model and the evaluation of each fold; see ``predict_left_out``."""
+def evaluated_folds(
+    data: LDOSDataset, model: Learner, folds: Sequence[Fold], rows: DescriptorRows | None = None
+) -> Iterator[tuple[Learner, Evaluation]]:
+    """Give the fitted model and the evaluation of each fold; see ``predict_left_out``.
+
+    With ``rows`` the descriptors are not computed again, and ``model`` must be a ``DOSModel``.
+    """
     if not folds:
         raise ValueError("Cross-validation needs at least one fold; got none.")
     tested = np.concatenate([test for _, test in folds])
@@ -79,13 +108,16 @@ def judged_parts(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> It
         raise ValueError("A structure may be in one test part only; some are in several.")
     require_elements(data, folds)
     grid = data.refer_to(model.zero, model.low, model.high).grid
-    if isinstance(model, DOSModel):
-        data, model = described_once(data, model)
     model = clone(model)
     model.low, model.high = grid.start, grid.stop
     for train, test in folds:
-        fitted = clone(model).fit(data.select(train))
-        yield fitted, fitted.evaluate(data.select(test))
+        if rows is None:
+            fitted = clone(model).fit(data.select(train))
+            yield fitted, fitted.evaluate(data.select(test))
+            continue
+        X, X_test = rows.of_fold(data, (train, test))
+        own: DOSModel = clone(model).fit_rows(X, data.select(train))
+        yield own, own.evaluate(data.select(test), rows=X_test)
 
 
 def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
@@ -107,67 +139,48 @@ def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
             )
 
 
-def described_once(data: LDOSDataset, model: DOSModel) -> tuple[LDOSDataset, DOSModel]:
-    """The same data and model with descriptors that were computed for all structures together.
+def descriptor_rows(data: LDOSDataset, model: DOSModel) -> DescriptorRows | None:
+    """Descriptors of all structures; None where the descriptor may learn from them and is fitted in each fold.
 
-    Only those are that learn nothing from the structures but which elements there are: SOAP and JoinedSOAP.
+    SOAP and JoinedSOAP learn nothing from the structures but which elements there are.
     """
-    descriptor = SOAP() if model.descriptor is None else model.descriptor
-    inner = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
+    descriptor = Whitened(SOAP()) if model.descriptor is None else model.descriptor
+    whitened = descriptor if isinstance(descriptor, Whitened) else None
+    inner = descriptor if whitened is None else whitened.descriptor
     inner = SOAP() if inner is None else inner
     if not isinstance(inner, SOAP | JoinedSOAP):
-        return data, clone(model)
-    if isinstance(descriptor, Whitened) and descriptor.n_jobs is not None:
-        inner = clone(inner).set_params(n_jobs=descriptor.n_jobs)
-    rows = clone(inner).fit(data.structures).transform(data.structures)
-    return with_rows(data, rows), with_precomputed(model)
+        return None
+    if whitened is not None and whitened.n_jobs is not None:
+        inner = clone(inner).set_params(n_jobs=whitened.n_jobs)
+    return DescriptorRows(clone(inner).fit(data.structures).transform(data.structures), whitened)
 
 
 class Described:
-    """Data and model with descriptors that are computed once: when first asked for, or sent to another process.
+    """Data, model and descriptors that are computed once: when first asked for, or sent to another process.
 
     Many cross-validations share one; where all of them are in the log already, nothing is computed.
     """
 
     def __init__(self, data: LDOSDataset, model: DOSModel) -> None:
-        self._given, self._done = (data, model), False
+        self._data, self._model = data, model
+        self._rows: DescriptorRows | None = None
+        self._done = False
 
-    def __call__(self) -> tuple[LDOSDataset, DOSModel]:
-        """Give both, the descriptors with the structures."""
+    def __call__(self) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
+        """Give the three."""
         if not self._done:
-            self._given, self._done = described_once(*self._given), True
-        return self._given
+            self._rows, self._done = descriptor_rows(self._data, self._model), True
+        return self._data, self._model, self._rows
 
     def __getstate__(self) -> dict[str, Any]:
         self()
         return self.__dict__
 
 
-def taught_by(described: Described, regressor: Any) -> tuple[LDOSDataset, DOSModel]:
-    """Described data, and their model with another regressor."""
-    data, model = described()
-    return data, clone(model).set_params(regressor=regressor)
-
-
-def with_precomputed(model: DOSModel, key: str = _KEY) -> DOSModel:
-    """The model with rows of ``atoms.arrays[key]`` in place of its SOAP, whitened where they were."""
-    changed: DOSModel = clone(model)
-    if isinstance(model.descriptor, Whitened):
-        changed.descriptor = clone(model.descriptor).set_params(descriptor=Precomputed(key))
-    else:
-        changed.descriptor = Precomputed(key)
-    return changed
-
-
-def with_rows(data: LDOSDataset, rows: NDArray[np.float64], key: str = _KEY) -> LDOSDataset:
-    """The dataset with rows (n_environments, n_features) in ``atoms.arrays[key]`` of its structures."""
-    bounds = np.concatenate([[0], np.cumsum(data.n_atoms)])
-    structures = []
-    for s, atoms in enumerate(data.structures):
-        described = atoms.copy()  # type: ignore[no-untyped-call]
-        described.arrays[key] = rows[bounds[s] : bounds[s + 1]]
-        structures.append(described)
-    return replace(data, structures=structures)
+def with_regressor(described: Described, regressor: Any) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
+    """Described data, with another regressor in their model."""
+    data, model, rows = described()
+    return data, clone(model).set_params(regressor=regressor), rows
 
 
 def cropped_rows(structures: Sequence[Atoms], soap: SOAP, mode: CutMode) -> NDArray[np.float64]:
@@ -182,10 +195,10 @@ def cropped_rows(structures: Sequence[Atoms], soap: SOAP, mode: CutMode) -> NDAr
 
 
 def as_environments(data: LDOSDataset) -> LDOSDataset:
-    """Every environment as a structure of its own, kin of no other: for splits that tear structures apart.
+    """Every environment as a structure and a group of its own: for splits that tear structures apart.
 
-    ``data`` must have its descriptors with it (see ``with_rows``), since the surroundings are gone. Group-wise splits
-    of the result put atoms of one structure on both sides, as the LDOS paper did.
+    The surroundings are gone, so that descriptors must be computed before (``DescriptorRows``); the order of the
+    environments stays. Splits of the result put atoms of one structure on both sides, as the LDOS paper did.
 
     Raises ValueError when the dataset has no LDOS.
     """
@@ -194,10 +207,7 @@ def as_environments(data: LDOSDataset) -> LDOSDataset:
     structures = []
     for atoms in data.structures:
         for i in range(len(atoms)):
-            single = Atoms(atoms.numbers[[i]], positions=[[0.0, 0.0, 0.0]])
-            for key in atoms.arrays.keys() - {"numbers", "positions"}:
-                single.arrays[key] = atoms.arrays[key][[i]]
-            structures.append(single)
+            structures.append(Atoms(atoms.numbers[[i]], positions=[[0.0, 0.0, 0.0]]))
     index = data.structure_index
     values = to_numpy(data.ldos.values)
     rows = np.arange(len(structures))

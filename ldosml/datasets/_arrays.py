@@ -31,8 +31,7 @@ def for_each(values: ArrayLike, count: int) -> NDArray[np.float64]:
 
 def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Give real numbers in float64; TypeError naming the field for complex ones, dates, truth values and objects."""
-    array: NDArray[np.float64] = as_float64(name, to_numpy(values))
-    return array
+    return to_numpy(as_float64(name, to_numpy(values)))
 
 
 def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ldosml import kernels, solvers
-from ldosml._array import to_numpy
+from ldosml._array import Array, to_numpy
 from ldosml.datasets import LDOSDataset
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
@@ -157,7 +157,7 @@ def leave_out_residuals(
     """
     targets = Y - Y.mean(axis=0) if regressor.subtract_mean else Y
     factors = _factors(regressor, X)
-    scale = float(factors.eigenvalues.sum()) / len(X) or 1.0
+    scale = float(np.sum(to_numpy(factors.eigenvalues))) / len(X) or 1.0
     alphas = [a * scale for a in DEFAULT_ALPHAS] if regressor.alphas is None else _numbers(regressor.alphas)
     blocks = solvers.blocks_of(groups, targets)
     errors = solvers.errors_by_alpha(factors, targets, alphas, blocks)
@@ -166,7 +166,7 @@ def leave_out_residuals(
     return _residuals(factors, targets, chosen, blocks), float(np.median(chosen)) / scale
 
 
-def _residuals(factors: solvers.Factorization, targets: Floats, alphas: Floats, blocks: Sequence[Integers]) -> Floats:
+def _residuals(factors: solvers.Factorization, targets: Floats, alphas: Floats, blocks: Sequence[Array]) -> Floats:
     """Leave-out residuals (n, n_energies) with an alpha for each energy, (n_energies,)."""
     stacks = solvers.stack_blocks(blocks, _GATHERED // factors.basis.shape[1])
     residuals = np.empty_like(targets)
@@ -174,7 +174,7 @@ def _residuals(factors: solvers.Factorization, targets: Floats, alphas: Floats, 
         energies = np.flatnonzero(alphas == alpha)
         left_out = solvers.LeaveOut(factors, targets[:, energies])
         for rows, missed in zip(stacks, left_out.residuals(float(alpha), stacks), strict=True):
-            residuals[rows[..., None], energies] = missed
+            residuals[to_numpy(rows)[..., None], energies] = to_numpy(missed)
     return residuals
 
 

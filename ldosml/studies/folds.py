@@ -262,6 +262,6 @@ def _joined_ldos(parts: Sequence[LDOS], order: NDArray[np.int64]) -> LDOS:
 
 
 def _joined_dos(parts: Sequence[DOS], order: NDArray[np.int64]) -> DOS:
-    counts = np.concatenate([to_numpy(part.n_atoms) for part in parts])
+    counts = np.concatenate([to_numpy(part.n_atoms) for part in parts if part.n_atoms is not None])
     values = np.concatenate([to_numpy(part.values) for part in parts])
     return DOS(parts[0].grid, values[order], parts[0].smearing_width, n_atoms=counts[order])

@@ -22,7 +22,7 @@ from ldosml.studies import (
     regressors_by_target,
     spaced_sizes,
 )
-from ldosml.studies import settings as studies_settings
+from ldosml.studies import setup as studies_setup
 from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folds import fold_of_each
 
@@ -36,7 +36,7 @@ class Stopped(Exception):
 
 def sent(call, *given, run=False):
     """The cross-validations that a study would run, or runs, and its result."""
-    caught, real = [], studies_settings.run_all
+    caught, real = [], studies_setup.run_all
     with pytest.MonkeyPatch.context() as patch:
 
         def run_all(validations, **rest):
@@ -45,7 +45,7 @@ def sent(call, *given, run=False):
                 raise Stopped
             return real(validations, **rest)
 
-        patch.setattr(studies_settings, "run_all", run_all)
+        patch.setattr(studies_setup, "run_all", run_all)
         if run:
             return caught, call(*given)
         with pytest.raises(Stopped):

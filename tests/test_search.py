@@ -176,6 +176,7 @@ def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
         ({"candidates": {"descriptor": [NEAR]}}, ValueError, "got one with descriptor"),
         ({"candidates": []}, ValueError, "at least one candidate"),
         ({"candidates": {"descriptor": [NEAR], "regressor": [DOSModel()]}}, TypeError, "not known in closed form"),
+        ({"candidates": {"descriptor": [NEAR], "regressor": [LDOSRidge(learn="dos")]}}, TypeError, "learn='dos'"),
         ({"candidates": {"descriptor": [SOAP(r_cut=0.5)], "regressor": [RIDGE]}}, ValueError, "r_cut above 1 angstrom"),
         ({"factor": 7}, ValueError, "12 groups of structures are too few.*factor=1 to"),
         ({"factor": 0}, ValueError, "factor must be a positive number"),

@@ -204,7 +204,13 @@ class SOAP(EnvironmentTransformer):
         return np.asarray(names, dtype=object)
 
     def check_parameters(self) -> None:
-        """Raise ValueError when a parameter is out of its range, as ``fit`` does."""
+        """Check the parameters, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError
+            When a parameter is out of its range.
+        """
         check_positive("r_cut of SOAP", self.r_cut, "angstrom")
         check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
         check_positive("batch_size of SOAP", self.batch_size, "environments")
@@ -229,7 +235,7 @@ class SOAP(EnvironmentTransformer):
                 )
 
     def _batches(self, listed: list[Any]) -> Iterator[Batch]:
-        """Share the environments out; the batches do not depend on the number of processes."""
+        """Divide the environments; the batches do not depend on the number of processes."""
         if isinstance(listed[0], Atoms):
             # With a disk cache each structure is a batch of its own, to be found again in any company.
             together = self.memory is None

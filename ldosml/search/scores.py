@@ -117,7 +117,17 @@ class LeaveOutScores:
 
 
 def check_closed_form(regressor: Any) -> None:
-    """Raise TypeError unless the leave-out error of the LDOS of such a regressor is known in closed form."""
+    """Refuse regressors whose leave-out error of the LDOS is not known in closed form.
+
+    Parameters
+    ----------
+    regressor : object
+
+    Raises
+    ------
+    TypeError
+        Unless it is an LDOSKernelRidge or LDOSRidge that learns LDOS.
+    """
     if not isinstance(regressor, LDOSKernelRidge | LDOSRidge):
         raise TypeError(
             f"The leave-out error of {type(regressor).__name__} is not known in closed form; search among "

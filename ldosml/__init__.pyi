@@ -48,4 +48,4 @@ from .representations import (
 from .search import search_settings as search_settings
 from .smearing import smear_eigenvalues as smear_eigenvalues
 from .spectra import DOS as DOS, LDOS as LDOS
-from .streaming import Prediction as Prediction, open_prediction as open_prediction, predict_to as predict_to
+from .streaming import Prediction as Prediction, predict_to as predict_to

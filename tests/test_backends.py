@@ -81,9 +81,12 @@ def name(value):
 def fitted(estimator, X, Y, index):
     """Fit on the LDOS ``Y``, on its sums, or on both: whatever the estimator learns from."""
     learn = getattr(estimator, "regressor", estimator).learn
-    targets = _array.sum_by_index(Y, index, 7) if learn == "dos" else Y
-    known = {"groups": index} if learn == "ldos" else {"structure_index": index}
-    return clone(estimator).fit(X, targets, **known)
+    if learn == "ldos":
+        return clone(estimator).fit(X, Y, groups=index)
+    dos = _array.sum_by_index(Y, index, 7)
+    if learn == "dos":
+        return clone(estimator).fit(X, dos, structure_index=index)
+    return clone(estimator).fit(X, Y, dos=dos, structure_index=index)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)

@@ -208,12 +208,12 @@ def test_total_dos_alone_is_refused(make_dataset):
 
 
 def test_the_table_is_written_whole(found, tmp_path):
-    path = found.write_csv(tmp_path / "t.csv")
+    path = found.save(tmp_path / "t.csv")
     rows = path.read_text().splitlines()
     assert rows[0] == "descriptor,regressor,n_structures,ldos_loss,dos_loss,alpha,n_features,seconds"
     assert len(rows) == 1 + len(found.records)
     with pytest.raises(FileExistsError):
-        found.write_csv(path)
+        found.save(path)
 
 
 def test_default_candidates_name_closed_form_regressors():
@@ -242,7 +242,7 @@ def test_long_parameters_are_spelled_whole(kind):
 
 def test_the_command(capsys, tmp_path, monkeypatch):
     data, output = invented(12), tmp_path / "t.csv"
-    data.write(tmp_path / "d.h5")
+    data.save(tmp_path / "d.h5")
     monkeypatch.setattr("ldosml.search.search.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
     arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
     assert main([*arguments, "--json"]) == 0

@@ -111,7 +111,7 @@ def properties(
         )
     derived.facts.update(source=source, cautions=cautions)
     if output is not None:
-        derived.write(output, overwrite)
+        derived.save(output, overwrite=overwrite)
     emit(
         {"file": None if output is None else str(output), **derived.to_dict()},
         as_json,
@@ -139,7 +139,7 @@ class _Found:
 
 
 def _found(source: str, structures: Path | None, smearing: float | None, jobs: int, stages: Stages) -> _Found:
-    from ldosml.datasets.importing import read_spectra
+    from ldosml.datasets import read_spectra
 
     if structures is not None:
         if smearing is not None:
@@ -165,7 +165,7 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
     from ldosml import DOSModel
-    from ldosml.datasets.importing import read_structures
+    from ldosml.structure_files import read_structures
 
     loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)

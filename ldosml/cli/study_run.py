@@ -239,7 +239,7 @@ class StudyRun:
         from ldosml import __version__, plotting
 
         self._caution(found.cautions())
-        files = [found.write_csv(self._folder / _RECORDS, overwrite=True)]
+        files = [found.save(self._folder / _RECORDS, overwrite=True)]
         for name, figure in figures.items():
             files += plotting.write_figure(figure, self._folder / name, overwrite=True)
         files += [self._folder / _SUMMARY, self._folder / _LOG]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._files import replacing
+from ldosml.tables import save_json, save_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -212,37 +211,18 @@ class PropertyTable:
                 yield {**first, "temperature": float(temperature), **cells}
 
     def to_pandas(self) -> DataFrame:
-        """A tidy ``pandas.DataFrame``: one line a row and temperature; units in ``.attrs["units"]``.
+        """A tidy table, one line a row and temperature.
 
-        Raises ImportError, saying what to install, where pandas is missing.
+        Returns
+        -------
+        pandas.DataFrame
+            With the units of the columns in ``.attrs["units"]``.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError('to_pandas needs pandas: pip install "ldosml[dft]", or pip install pandas.') from error
-        frame = pandas.DataFrame.from_records(list(self.records()))
+        from pandas import DataFrame
+
+        frame = DataFrame.from_records(list(self.records()))
         frame.attrs["units"] = {name: self.unit(name) for name in self.columns}
         return frame
-
-    def to_csv(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the tidy rows as CSV, the unit of each column in square brackets behind its name.
-
-        Spectra do not fit: use ``to_json`` or ``to_hdf5`` for these. Raises FileExistsError where ``path`` exists and
-        ``overwrite`` is not set, OSError when it cannot be written.
-        """
-        records = list(self.records())
-        if not records:
-            raise ValueError("The table has no rows to write.")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
-        writer.writerow([f"{key} [{units[key]}]" if units.get(key) else key for key in records[0]])
-        writer.writerows([["" if v is None else v for v in record.values()] for record in records])
-        return _write(Path(path), text.getvalue().encode(), overwrite)
-
-    def to_json(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as one JSON object: arrays as nested lists, null where there is no such thing."""
-        return _write(Path(path), json.dumps(self.to_dict(), indent=1).encode(), overwrite)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -259,29 +239,63 @@ class PropertyTable:
             "facts": self.facts,
         }
 
-    def to_hdf5(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as HDF5: a dataset a column with its ``unit``, ``facts`` as JSON in an attribute."""
-        with replacing(Path(path), overwrite) as stream, h5py.File(stream, "w") as file:
-            file.attrs["format"] = "ldosml property table"
-            file.attrs["facts"] = json.dumps(self.facts)
-            file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
-            for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
-                if getattr(self, name) is not None:
-                    file[name] = getattr(self, name)
-            for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
-                for name, values in arrays.items():
-                    file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
-        return Path(path)
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the table; either the whole file appears, or nothing changes.
 
-    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write .csv, .json or .h5, by the ending of ``path``; ValueError for any other."""
-        writers = {".csv": self.to_csv, ".json": self.to_json, ".h5": self.to_hdf5}
+        Parameters
+        ----------
+        path : path
+            .csv: the tidy rows, with the unit in square brackets behind the name of a column, and without spectra.
+            .json: all of ``to_dict``, with null for NaN.
+            .h5: everything, an array a column with its ``unit``, and ``facts`` as JSON in an attribute.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When ``path`` has another ending, or a table without rows is written as CSV.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written.
+        """
+        path = Path(path)
         check_ending(path)
-        return writers[Path(path).suffix](path, overwrite)
+        if path.suffix == ".csv":
+            return save_table(path, self._rows_with_units(), overwrite=overwrite)
+        if path.suffix == ".json":
+            return save_json(path, self.to_dict(), overwrite=overwrite)
+        with replacing(path, overwrite) as stream, h5py.File(stream, "w") as file:
+            self._fill(file)
+        return path
+
+    def _rows_with_units(self) -> list[dict[str, Any]]:
+        units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
+        return [
+            {f"{name} [{units[name]}]" if units.get(name) else name: value for name, value in record.items()}
+            for record in self.records()
+        ]
+
+    def _fill(self, file: h5py.File) -> None:
+        file.attrs["format"] = "ldosml property table"
+        file.attrs["facts"] = json.dumps(self.facts)
+        file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
+        for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
+            if getattr(self, name) is not None:
+                file[name] = getattr(self, name)
+        for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
+            for name, values in arrays.items():
+                file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
 
 
 def check_ending(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless ``PropertyTable.write`` knows the ending of ``path``."""
+    """Raise ValueError unless ``PropertyTable.save`` knows the ending of ``path``."""
     if Path(path).suffix not in (".csv", ".json", ".h5"):
         raise ValueError(f"Properties are written to .csv, .json or .h5; got {Path(path).name!r}.")
 
@@ -295,9 +309,3 @@ def _nested(values: NDArray[np.float64]) -> Any:
     if values.ndim > 1:
         return [_nested(row) for row in values]
     return [_number(value) for value in values]
-
-
-def _write(path: Path, content: bytes, overwrite: bool) -> Path:
-    with replacing(path, overwrite) as file:
-        file.write(content)
-    return path

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_label
+from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index
 from ldosml._tasks import ordered
 from ldosml._validation import check_shape
 from ldosml.regression._training_rows import (
@@ -232,7 +232,7 @@ class Streamed:
         Y = _checked("Y", Y, (rows, energies), "n_structures, n_energies" if self.learn == "dos" else "n, n_energies")
         if self.learn == "both":
             place = np.unique(index, return_inverse=True)[1]
-            dos = sum_by_label(Y, place) if dos is None else dos
+            dos = sum_by_index(Y, place, n_structures) if dos is None else dos
             dos = _checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
         ldos, total = (None, Y) if self.learn == "dos" else (Y, dos)
         species = raw.get("species")

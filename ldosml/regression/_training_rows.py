@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from ldosml._array import Array, as_float64, namespace, sum_by_label, to_numpy
+from ldosml._array import Array, as_float64, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape, is_foreign, validate_fit
 
 Learn = Literal["ldos", "dos", "both"]
@@ -168,7 +168,9 @@ def _joint_rows(
         )
     n_structures = int(to_numpy(structure_index).max()) + 1 if dos is None else int(dos.shape[0])
     index = _structures(structure_index, count, n_structures)
-    total = sum_by_label(ldos, index) if dos is None else checked_table("dos", _table(as_float64("dos", dos)))
+    total = (
+        sum_by_index(ldos, index, n_structures) if dos is None else checked_table("dos", _table(as_float64("dos", dos)))
+    )
     check_shape("dos", total, (n_structures, ldos.shape[1]), "n_structures, n_energies")
     together = None if groups is None else groups_of_structures(labels("groups", groups, count), index)
     return TrainingRows(X, ldos, total, _species(species, count), index, together, Y.ndim == 1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from ldosml._journal import Journal, Record, write_csv
+from ldosml._journal import Journal, Record
 from ldosml._validation import check_choice, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
@@ -25,6 +25,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.search.presets import default_candidates
 from ldosml.search.repr import expression
 from ldosml.search.scores import LeaveOutScores, check_closed_form
+from ldosml.tables import save_table
 
 _KEY = ("descriptor", "regressor", "n_structures")
 
@@ -61,13 +62,13 @@ class Search:
         """Python that makes the best model, after ``import ldosml``."""
         return re.sub(r"\b(?=[A-Z]\w*\()", "ldosml.", expression(self.model))
 
-    def write_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the records as a table.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the records as a table, .csv or .json, see :func:`ldosml.tables.save_table`.
 
         Parameters
         ----------
         path : path
-            .csv.
+            .csv or .json.
         overwrite : bool
             Replace the file where it exists.
 
@@ -78,12 +79,14 @@ class Search:
 
         Raises
         ------
+        ValueError
+            When ``path`` has another ending.
         FileExistsError
             When the file exists and ``overwrite`` is false.
         OSError
-            When writing fails.
+            When it cannot be written.
         """
-        return write_csv(self.records, path, overwrite)
+        return save_table(path, self.records, overwrite=overwrite)
 
 
 def search_settings(

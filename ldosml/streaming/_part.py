@@ -158,7 +158,7 @@ def create(
     )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        replace(data, stored_dos=nothing).write(temporary)
+        replace(data, stored_dos=nothing).save(temporary)
         with h5py.File(temporary, "r+") as file:
             del file["dos"]
             _lay_out(file, "ldos", (int(n_atoms.sum()), grid.size), "<f4")

@@ -78,8 +78,7 @@ def read_text(path: PathLike, name: str, default: str) -> str:
 
 def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Give real numbers in float64; TypeError naming the field for complex ones, dates, truth values and objects."""
-    array: NDArray[np.float64] = as_float64(name, to_numpy(values))
-    return array
+    return to_numpy(as_float64(name, to_numpy(values)))
 
 
 def listed(found: Mapping[str, object]) -> str:

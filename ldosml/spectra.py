@@ -311,7 +311,7 @@ class LDOS(_Spectra):
         Atomic numbers of the centres.
     """
 
-    structure_index: Array = None
+    structure_index: Array = None  # type: ignore[assignment]  # without it __post_init__ refuses the LDOS
     numbers: Array | None = None
 
     _axes = "n_environments, n_energies"

@@ -210,7 +210,7 @@ def test_errors_name_options_where_the_library_names_arguments(capsys, tmp_path,
     told = {
         ("fit", "one.h5", "-o", "m.ldosml"): "or import them without --group-key if these structures are independent",
         ("search", "one.h5", "-o", "t.csv"): "Import them without --group-key if they are independent",
-        ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to judge all on all",
+        ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to score all on all",
         ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --zero, import it with its fermi_energy",
         ("errors", "data.h5", "-o", "e", "--zero", "vacuum"): "'vacuum' in it. Pass another --zero.",
         (

@@ -341,7 +341,7 @@ def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch
     code, _, err = run(capsys, *command, *options, "-o", tmp_path / "b")
     assert (code, "largest training part" in err) == (0, False)
     header = json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[0])
-    assert "SparseLDOSKernelRidge" in header["strategies"]["atomic"]
+    assert "SparseLDOSKernelRidge" in header["regressors"]["ldos"]
 
 
 def test_options_reach_the_model(capsys, tmp_path, dataset):
@@ -363,7 +363,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
     plain = DOSModel(
         SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian"), high=2.0
     )
-    assert header["model"] == studies.sweep.spelled(plain)
+    assert header["model"] == studies.sweep.expression(plain)
     assert (header["n_splits"], header["random_state"], header["low"]) == (3, 4, -4.0)
 
 

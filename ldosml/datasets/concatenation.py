@@ -71,12 +71,12 @@ def _join_dos(parts: Sequence[DOS | None]) -> DOS | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    n_atoms = [part.n_atoms for part in known]
+    n_atoms = [part.n_atoms for part in known if part.n_atoms is not None]
     return DOS(
         known[0].grid,
         np.concatenate([to_numpy(part.values) for part in known]),
         known[0].smearing_width,
-        None if any(count is None for count in n_atoms) else np.concatenate([to_numpy(count) for count in n_atoms]),
+        None if len(n_atoms) < len(known) else np.concatenate([to_numpy(count) for count in n_atoms]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldosml._array import Array, namespace
+from ldosml._array import Array, Numbers, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import electrons
 from ldosml.properties.completeness import check_counts
@@ -44,7 +44,7 @@ class FermiLevel:
     conduction_edge: Array
 
 
-def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = TOLERANCE) -> FermiLevel:
+def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float = TOLERANCE) -> FermiLevel:
     """The energy up to which the DOS holds ``n_electrons``: the limit T -> 0 of equation A1 of the LDOS paper.
 
     Parameters

@@ -66,7 +66,9 @@ class Chunk:
     @property
     def targets(self) -> Array:
         """Whichever targets there are."""
-        return self.dos if self.ldos is None else self.ldos
+        targets = self.dos if self.ldos is None else self.ldos
+        assert targets is not None  # one of them is there
+        return targets
 
     @property
     def n_atoms(self) -> NDArray[np.int64]:
@@ -257,7 +259,8 @@ class Streamed:
 
 
 def _energies(arrays: Arrays) -> int:
-    targets: Array = arrays.dos if arrays.ldos is None else arrays.ldos
+    targets = arrays.dos if arrays.ldos is None else arrays.ldos
+    assert targets is not None  # one of them is there
     return int(targets.shape[1])
 
 

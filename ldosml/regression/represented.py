@@ -117,7 +117,7 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         represented = self.regressor_.predict(X, **predict_params)
         if represented.ndim == 1:  # other packages predict a single column so
             represented = represented[:, None]
-        predicted = self.representation_.inverse_transform(represented)
+        predicted: Array = self.representation_.inverse_transform(represented)
         return predicted[:, 0] if self._flat else predicted
 
     def of_species(self, species: int) -> Self:

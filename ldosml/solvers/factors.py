@@ -64,6 +64,7 @@ def dual_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
 
 def primal_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
     """Weights (X^T X + alpha_e)^-1 X^T y_e, (n_features, n_energies), one alpha per energy (n_energies,)."""
+    assert factors.right is not None  # factors of features have it
     xp = namespace(Y)
     s = factors.eigenvalues[:, None]
     return factors.right @ (xp.sqrt(s) / (s + alpha[None, :]) * (factors.basis.T @ Y))

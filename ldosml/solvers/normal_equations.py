@@ -14,7 +14,7 @@ enters by its square root.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -69,14 +69,16 @@ class InducedFeatures:
 
     def features(self, K_nm: Array) -> Array:
         """Phi = K_nM A, (n, m) gives (n, rank). ``K_nm`` is overwritten where the namespace can."""
-        if self.lower is None:
+        if self.whitening is not None:
             return K_nm @ self.whitening
+        assert self.lower is not None  # one of them is there
         return solve_triangular(self.lower, K_nm.T, overwrite=True).T
 
     def coefficients(self, weights: Array) -> Array:
         """Coefficients of the points c = A w, (rank, n_energies) give (m, n_energies)."""
-        if self.lower is None:
+        if self.whitening is not None:
             return self.whitening @ weights
+        assert self.lower is not None  # one of them is there
         return solve_triangular(self.lower, weights, transposed=True)
 
 
@@ -108,15 +110,16 @@ class NormalEquations:
     @classmethod
     def zeros(cls, n_features: int, n_plain: int, n_energies: int, like_array: Array) -> Self:
         """No rows yet."""
-        shapes = [
-            (n_features, n_features),
-            (n_features, n_energies),
-            (n_plain, n_plain),
-            (n_features, n_plain),
-            (n_plain, n_energies),
-            (n_energies,),
-        ]
-        return cls(*(like(like_array, np.zeros(shape)) for shape in shapes))
+        shapes = {
+            "gram": (n_features, n_features),
+            "cross": (n_features, n_energies),
+            "plain_gram": (n_plain, n_plain),
+            "mixed": (n_features, n_plain),
+            "plain_cross": (n_plain, n_energies),
+            "squares": (n_energies,),
+        }
+        zeros: dict[str, Any] = {name: like(like_array, np.zeros(shape)) for name, shape in shapes.items()}
+        return cls(**zeros)
 
     def arrays(self) -> dict[str, Array]:
         """Give the sums by name."""

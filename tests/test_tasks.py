@@ -174,12 +174,12 @@ def test_normal_equations_are_summed_there(cluster, monkeypatch, alpha):
     rng = np.random.default_rng(2)
     X, Y, index = rng.random((60, 5)), rng.random((60, 3)), np.arange(60) // 4
     given = {"kernel": "matern", "n_inducing": 12, "chunk_size": 8}
-    serial = SparseLDOSKernelRidge(alpha, **given, n_jobs=1).fit(X, Y, index)
+    serial = SparseLDOSKernelRidge(alpha, **given, n_jobs=1).fit(X, Y, groups=index)
     shipped = []
     submit = distributed.Client.submit
     monkeypatch.setattr(distributed.Client, "submit", lambda *a, **k: shipped.append(a) or submit(*a, **k))
     with on_cluster(cluster.scheduler_address):
-        there = SparseLDOSKernelRidge(alpha, **given, n_jobs=None).fit(X, Y, index)
+        there = SparseLDOSKernelRidge(alpha, **given, n_jobs=None).fit(X, Y, groups=index)
     assert len(shipped) > 60 // 8
     np.testing.assert_allclose(there.dual_coef_, serial.dual_coef_, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(there.alpha_, serial.alpha_, rtol=1e-10)

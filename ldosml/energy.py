@@ -115,6 +115,10 @@ class EnergyGrid:
         part = self.window(low, high)
         return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.zero)
 
+    def finer(self, ratio: int) -> EnergyGrid:
+        """Divide every step into ``ratio`` equal ones."""
+        return EnergyGrid(self.start, self.step / ratio, (self.size - 1) * ratio + 1, self.zero)
+
     def matches(self, other: EnergyGrid) -> bool:
         """Tell whether two grids have the same energies (to a thousandth of a step) and the same zero."""
         return (

@@ -20,7 +20,7 @@ from ldosml import (
     SparseLDOSKernelRidge,
     load_dataset,
 )
-from ldosml.properties.cautions import Caution
+from ldosml.properties.spectrum_warnings import Caution
 from ldosml.studies import (
     Errors,
     LearningCurve,

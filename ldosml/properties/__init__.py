@@ -4,19 +4,13 @@ Functions of a ``DOS``, with a row a structure, or of an ``LDOS``, with a row an
 array of them. ``derive_properties`` does all at once.
 """
 
-from ldosml.properties.cautions import (
-    NegativeDOSWarning,
-    SpectrumWarning,
-    SpinConventionWarning,
-    TruncatedDOSWarning,
-)
 from ldosml.properties.comparison import Comparison, compare_properties
-from ldosml.properties.deriving import derive_properties
+from ldosml.properties.derivation import derive_properties
 from ldosml.properties.gap import BandGap, Carriers, band_gap, carrier_densities
 from ldosml.properties.level import FermiLevel, fermi_level
-from ldosml.properties.nonnegative import negative_weight, nonnegative
-from ldosml.properties.optical import absorption_spectrum, emission_spectrum, photon_axis
+from ldosml.properties.optics import absorption_spectrum, emission_spectrum, photon_axis
 from ldosml.properties.potential import chemical_potential
+from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import (
     Moments,
     band_center,
@@ -25,8 +19,14 @@ from ldosml.properties.shape import (
     integrated_dos,
     moments,
 )
+from ldosml.properties.spectrum_warnings import (
+    NegativeDOSWarning,
+    SpectrumWarning,
+    SpinConventionWarning,
+    TruncatedDOSWarning,
+)
 from ldosml.properties.table import PropertyTable
-from ldosml.properties.thermal import (
+from ldosml.properties.thermodynamics import (
     band_energy,
     dos_at_fermi_level,
     electron_count,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ldosml._array import Array, as_float64, like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
+from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import polylogarithms
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.repair import nonnegative
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import PER_CUBIC_CENTIMETRE
 
@@ -192,7 +192,7 @@ def carrier_densities(
     exp(-745) of a state they are 0.
     """
     temperatures = Temperatures.of(temperature)
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     chemical = potentials(spectra, mu, temperatures)
     unit = _unit(spectra, chemical, volumes)
     if division is None:
@@ -224,7 +224,7 @@ def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
     return PER_CUBIC_CENTIMETRE / checked
 
 
-def _carriers(block: Prepared, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
+def _carriers(block: Block, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
     """Electrons and holes of a block of structures, (n_rows, n_temperatures); holes by turning energies around."""
     mu, division, unit = (block.of_rows(values) for values in (mu, division, unit))
     xp = namespace(mu)

@@ -1,7 +1,7 @@
 """The chemical potential above T = 0.
 
 N(mu) = integral of D f de = N_e (equation A1 of the LDOS paper) is solved by Newton's method within bounds, for all
-structures and temperatures at once; in wide gaps by ``balance``.
+structures and temperatures at once; in gaps see ``neutrality``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ldosml._array import Array, like, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
-from ldosml.properties.balance import weigh_carriers
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.neutrality import neutral_potentials
 from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
@@ -60,10 +60,10 @@ def chemical_potential(
     """
     temperatures, number = Temperatures.of(temperature), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     check_counts(prepared, number, tolerance)
 
-    def solved(part: slice, block: Prepared) -> Array:
+    def solved(part: slice, block: Block) -> Array:
         level = level_of(block, number[part], tolerance)
         return potential_of(block, number[part], temperatures.kT, quadrature, level)
 
@@ -73,11 +73,11 @@ def chemical_potential(
 
 
 def potential_of(
-    block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel
+    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel
 ) -> Array:
     """Chemical potentials of a block of structures, (n_structures, n_temperatures), eV."""
     xp = namespace(number)
-    start, settled = weigh_carriers(block, kT, level)
+    start, settled = neutral_potentials(block, kT, level)
     columns: list[int] = []
     results = []
     for rule, places in rules(quadrature, kT, block.grid.step, block.width).items():
@@ -90,7 +90,7 @@ def potential_of(
     return in_order(columns, xp.concat(results, axis=1))
 
 
-def _neutral(block: Prepared, number: Array, level: FermiLevel, rule: Rule) -> Array:
+def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Array:
     """Numbers of electrons, (n_structures,); in a gap, what the rule counts below its middle.
 
     There an error of 1e-9 electrons, in the number or of the rule, would count as a doping that outdoes the carriers.
@@ -105,7 +105,7 @@ def _neutral(block: Prepared, number: Array, level: FermiLevel, rule: Rule) -> A
     return xp.where(level.in_gap, counted, number)
 
 
-def _newton(block: Prepared, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:
+def _newton(block: Block, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:
     """Root of N(mu) - N_e, (n_structures, n_temperatures), from ``start``, which stays where it is ``settled``."""
     xp = namespace(number)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, like, namespace, to_numpy
 from ldosml._validation import check_order
+from ldosml.properties.block import Block
 from ldosml.properties.interpolation import slopes
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.repair import nonnegative
 from ldosml.spectra import DOS, LDOS
 
 
@@ -38,7 +38,7 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
     >>> integrated_dos(DOS(grid, [[2.0, 2.0, 2.0, 4.0]]))
     array([[0. , 1. , 2. , 3.5]])
     """
-    return Prepared.of(spectra).rows.counts
+    return Block.of(spectra).rows.counts
 
 
 def dos_derivative(spectra: DOS | LDOS) -> Array:

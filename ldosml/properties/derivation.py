@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from ldosml._array import Array, as_float64, index_like, like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
 from ldosml.properties.gap import carrier_densities, gap_edges
 from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
-from ldosml.properties.nonnegative import negative_weight, nonnegative
-from ldosml.properties.optical import absorption_spectrum
+from ldosml.properties.optics import absorption_spectrum
 from ldosml.properties.potential import potential_of
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
+from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
 from ldosml.properties.table import PropertyTable
-from ldosml.properties.thermal import SOMMERFELD, drift_of, moments_of
+from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOHR_MAGNETON, BOLTZMANN
 
@@ -66,7 +66,7 @@ def derive_properties(
     Warns
     -----
     TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
-        See ``ldosml.properties.cautions``.
+        See ``ldosml.properties.spectrum_warnings``.
 
     Raises
     ------
@@ -85,10 +85,10 @@ def derive_properties(
     kelvin, number = Temperatures.of(temperatures), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     repaired = nonnegative(spectra)
-    prepared = Prepared.of(repaired)
+    prepared = Block.of(repaired)
     check_counts(prepared, number, tolerance)
     blocks = prepared.map(
-        lambda part, block: _block(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
+        lambda part, block: _derived(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
     )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
@@ -116,14 +116,16 @@ def derive_properties(
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _Columns:
     """Columns of the rows of some structures, and the chemical potentials of these structures."""
 
     columns: dict[str, Array]
     mu: Array
 
 
-def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float) -> _Block:
+def _derived(
+    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
+) -> _Columns:
     level = level_of(block, number, tolerance)
     mu = potential_of(block, number, kT, quadrature, level)
     row_mu = block.of_rows(mu)
@@ -142,7 +144,7 @@ def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: 
         "heat_capacity": heat,
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
-    return _Block(columns, mu)
+    return _Columns(columns, mu)
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
@@ -152,7 +154,7 @@ def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
     return {"negative_weight": negative_weight(DOS(spectra.grid, spectra.values))}
 
 
-def _levels(block: Prepared, level: FermiLevel) -> dict[str, Array]:
+def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
     """The Fermi level of each row, the edges of the gap that it is in, and the DOS at it."""
     xp = namespace(level.energy)
     nothing = xp.nan * xp.ones_like(level.energy)

@@ -14,8 +14,8 @@ from typing import Literal, get_args
 from ldosml._array import Array, like, namespace
 from ldosml._validation import check_choice
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_top
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import Moment, Quadrature, in_order, integrate, rules
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import (
@@ -173,7 +173,7 @@ def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
         eV in the zero of the grid: ``fermi_level(...).energy``, or a chemical potential.
     """
     energy = per_structure("fermi_energy", fermi_energy, spectra, (n_structures(spectra),), "n_structures")
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     return prepared.rows.density(prepared.of_rows(energy)[:, None])[:, 0]
 
 
@@ -196,7 +196,7 @@ class _Thermal:
     def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Array, quadrature: Quadrature) -> None:
         self.temperatures = Temperatures.of(temperature)
         self.mu = potentials(spectra, mu, self.temperatures)
-        self.prepared = Prepared.of(spectra)
+        self.prepared = Block.of(spectra)
         self.quadrature = quadrature
         check_top(self.prepared, self.mu, self.temperatures.kT, _occupied(self.prepared, self.mu[:, 0]))
 
@@ -232,7 +232,7 @@ class _Thermal:
 
 
 def moments_of(
-    block: Prepared, mu: Array, kT: Array, wanted: Sequence[Moment], quadrature: Quadrature
+    block: Block, mu: Array, kT: Array, wanted: Sequence[Moment], quadrature: Quadrature
 ) -> dict[Moment, Array]:
     """Moments of the rows of a block, (n_rows, n_temperatures), each temperature by its rule; ``mu`` of each row."""
     xp, columns = namespace(mu), []
@@ -253,7 +253,7 @@ def drift_of(moments: dict[Moment, Array]) -> Array:
     )
 
 
-def _occupied(prepared: Prepared, mu: Array) -> Array:
+def _occupied(prepared: Block, mu: Array) -> Array:
     """About the number of electrons, (n_structures,): the states below ``mu``, and one at least."""
     xp = namespace(mu)
     below = xp.astype(like(mu, prepared.grid.energies)[None, :] < mu[:, None], xp.float64)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldosml._array import Array, index_like, namespace, running_maximum, sum_by_index, to_numpy
-from ldosml.properties.cautions import NegativeDOSWarning, caution
+from ldosml.properties.spectrum_warnings import NegativeDOSWarning, caution
 from ldosml.spectra import DOS, LDOS
 
 WORTH_A_WARNING = 0.01

@@ -37,9 +37,9 @@ from ldosml._array import Array, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, potentials
+from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import occupation, polylogarithms
 from ldosml.properties.interpolation import gather
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import HOT
 from ldosml.spectra import DOS, LDOS
 
@@ -140,7 +140,7 @@ def _spectrum(
     chemical = potentials(spectra, mu, temperatures)
     xp = namespace(chemical)
     pieces = []
-    for part, block in _pieces(Prepared.of(spectra)):
+    for part, block in _pieces(Block.of(spectra)):
         columns = []
         for column, kT in enumerate(temperatures.kT):
             values = photons.pick(_absorption(block, chemical[part, column], float(kT)), float(kT))
@@ -203,7 +203,7 @@ def _relative_gain(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(u > 0, -np.expm1(-positive) / positive, 1.0)
 
 
-def _pieces(prepared: Prepared) -> Iterator[tuple[slice, Prepared]]:
+def _pieces(prepared: Block) -> Iterator[tuple[slice, Block]]:
     """Parts of consecutive structures, or of the atoms of one structure, that keep all arrays at some megabytes."""
     for part, block in prepared.blocks(1):
         if block.shares is None or block.index is None:
@@ -215,7 +215,7 @@ def _pieces(prepared: Prepared) -> Iterator[tuple[slice, Prepared]]:
             yield part, replace(block, shares=block.shares[own, :], index=block.index[own])
 
 
-def _without_noise(values: Array, block: Prepared) -> Array:
+def _without_noise(values: Array, block: Block) -> Array:
     """Cut off what rounding leaves below zero, but not of atoms whose own LDOS goes below zero."""
     xp = namespace(values)
     clipped = xp.clip(values, 0.0, None)
@@ -224,7 +224,7 @@ def _without_noise(values: Array, block: Prepared) -> Array:
     return xp.where((xp.min(block.shares, axis=1) < 0)[:, None], values, clipped)
 
 
-def _absorption(block: Prepared, mu: Array, kT: float) -> Array:
+def _absorption(block: Block, mu: Array, kT: float) -> Array:
     """A(w) of every row of a block on the axis, (n_rows, n_energies); ``mu`` (n_structures,)."""
     xp, grid = namespace(mu), block.grid
     if kT >= HOT * grid.step:
@@ -243,14 +243,12 @@ def _absorption(block: Prepared, mu: Array, kT: float) -> Array:
     return xp.concat([first[:, None], rest[:, every - 1 :: every]], axis=1)
 
 
-def _finer(block: Prepared, ratio: int) -> Prepared:
+def _finer(block: Block, ratio: int) -> Block:
     """The same curves at ``ratio`` times as many energies."""
     if ratio == 1:
         return block
-    grid = block.grid
-    grid = EnergyGrid(grid.start, grid.step / ratio, (grid.size - 1) * ratio + 1, grid.zero)
     shares = None if block.shares is None else block.rows.finer(ratio)
-    return replace(block, grid=grid, whole=block.interpolant.finer(ratio), shares=shares)
+    return replace(block, grid=block.grid.finer(ratio), whole=block.interpolant.finer(ratio), shares=shares)
 
 
 def _averaged_occupation(grid: EnergyGrid, mu: Array, kT: float) -> Array:
@@ -284,7 +282,7 @@ _Pair = tuple[Array, Array]
 _Product = Callable[[Array, Array], Array]
 
 
-def _pairs(block: Prepared, filled: Array, empty: Array, direction: Callable[[_Product], _Product]) -> Array:
+def _pairs(block: Block, filled: Array, empty: Array, direction: Callable[[_Product], _Product]) -> Array:
     """Trapezoid sums over pairs of energies at every distance, (n_rows, n_energies), states^2/eV^2.
 
     ``filled`` and ``empty`` (n_structures, n_energies) weigh the lower and the upper state; ``direction`` makes of the
@@ -308,7 +306,7 @@ def _pairs(block: Prepared, filled: Array, empty: Array, direction: Callable[[_P
     return sums[:, : block.grid.size] - ends / 2
 
 
-def _halves(block: Prepared, whole: _Pair, own: _Pair | None, product: _Product) -> Array:
+def _halves(block: Block, whole: _Pair, own: _Pair | None, product: _Product) -> Array:
     """The product of structures; of atoms, half as the lower and half as the upper state of their structure's pairs."""
     if own is None:
         return product(*whole)

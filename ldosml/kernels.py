@@ -11,7 +11,8 @@ from typing import Literal, get_args
 from ldosml._array import Array, namespace
 from ldosml._validation import check_choice, check_positive
 
-Kernel = Literal["linear", "polynomial", "gaussian", "matern"]
+Kernel = Literal["linear", "polynomial", "gaussian", "rbf", "matern"]
+"""Name of a kernel; "rbf" is scikit-learn's name of "gaussian"."""
 
 
 def linear(X: Array, Z: Array) -> Array:
@@ -81,4 +82,4 @@ def evaluate(kernel: Kernel, X: Array, Z: Array, *, degree: int, gamma: float, c
         return linear(X, Z)
     if kernel == "polynomial":
         return polynomial(X, Z, degree=degree, gamma=gamma, coef0=coef0)
-    return (gaussian if kernel == "gaussian" else matern)(X, Z, gamma=gamma)
+    return (matern if kernel == "matern" else gaussian)(X, Z, gamma=gamma)

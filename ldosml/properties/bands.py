@@ -167,8 +167,9 @@ def _cubic(logs: Array, ratio: int) -> Array:
     nodes = (logs[:, :-3], logs[:, 1:-2], logs[:, 2:-1], logs[:, 3:])
     parts = []
     for t in np.arange(ratio) / ratio:
-        weights = (-t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2, -(t + 1) * t * (t - 2) / 2)
-        weights += ((t + 1) * t * (t - 1) / 6,)
+        before, first = -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2
+        second, after = -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6
+        weights = (before, first, second, after)
         parts.append(sum(float(w) * node for w, node in zip(weights, nodes, strict=True)))
     return xp.reshape(xp.stack(parts, axis=-1), (logs.shape[0], -1))
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, cholesky, cholesky_solve, namespace
-from ldosml.solvers.building import KernelMatrix, evaluate, tile_shape, tiles
-from ldosml.solvers.indefinite import largest_eigenvalue, smallest_eigenvalue
+from ldosml.solvers.definiteness import largest_eigenvalue, smallest_eigenvalue
+from ldosml.solvers.matrix import KernelMatrix, evaluate, tile_shape, tiles
 
 MAX_CONDITION = 1e6
 _TOLERANCE = 1e-11

@@ -27,10 +27,10 @@ from ldosml._array import (
     namespace,
     to_numpy,
 )
-from ldosml.solvers.building import KernelMatrix, evaluate
-from ldosml.solvers.dense import factorize
+from ldosml.solvers.cholesky import factorize
 from ldosml.solvers.leave_out import Missed, mean_squares, stack_blocks
-from ldosml.solvers.out_of_core import factorize_streamed
+from ldosml.solvers.matrix import KernelMatrix, evaluate
+from ldosml.solvers.panels import factorize_streamed
 
 Solve = Callable[[Array], Array]
 

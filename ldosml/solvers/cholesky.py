@@ -9,9 +9,9 @@ from __future__ import annotations
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, cholesky, cholesky_solve
-from ldosml.solvers.building import KernelMatrix, evaluate
+from ldosml.solvers.definiteness import explain
 from ldosml.solvers.factors import Factorization, factorize_kernel
-from ldosml.solvers.indefinite import explain
+from ldosml.solvers.matrix import KernelMatrix, evaluate
 
 
 def factorize(kernel: KernelMatrix, alpha: float, *, out: Array | None = None) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, array_device, cholesky, cholesky_solve, like, namespace
-from ldosml.solvers.building import KernelMatrix, diagonal, evaluate, tiles
+from ldosml.solvers.matrix import KernelMatrix, diagonal, evaluate, tiles
 
 _EPS = float(np.finfo(np.float64).eps)
 _STEPS = 12

@@ -19,7 +19,7 @@ from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
 from ldosml._array import Array, add_to_diagonal, cholesky, like, namespace, solve_triangular, to_numpy
-from ldosml.solvers.building import KernelMatrix
+from ldosml.solvers.matrix import KernelMatrix
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,18 @@ worst, and the errors of many states cancel."""
 
 
 def same_width(one: float | None, other: float | None) -> bool:
-    """Tell whether two smearing widths (eV) are one up to rounding, or both are not known."""
+    """Tell whether two smearing widths are the same.
+
+    Parameters
+    ----------
+    one, other : float or None
+        eV; None if not known.
+
+    Returns
+    -------
+    bool
+        True if they agree up to rounding, or both are not known.
+    """
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=1e-6)

@@ -57,22 +57,27 @@ class Comparison:
 def compare_properties(
     true: PropertyTable, predicted: PropertyTable, names: Sequence[str], temperature: float
 ) -> list[Comparison]:
-    """Set properties of the same structures beside each other (figures 2 and 4 of the LDOS paper).
+    """Compare properties of the same structures (figures 2 and 4 of the LDOS paper).
 
     Parameters
     ----------
     true, predicted : PropertyTable
-        Rows in the same order. Use ``per_atom()`` of both, so that sizes do not count as knowledge.
+        Rows in the same order. Use ``per_atom()`` of both; otherwise the sizes of the structures count as learned.
     names : sequence of str
-        Columns or spectra. Rows where either table has no such thing (NaN) are left out; a property that no row has in
-        both is left out altogether.
+        Columns or spectra. Rows where either table has NaN are left out. A property that no row has in both tables is
+        left out.
     temperature : float
-        K, one of both tables'.
+        K; both tables must have it.
+
+    Returns
+    -------
+    list of Comparison
+        One for each name.
 
     Raises
     ------
     ValueError
-        When rows, photon energies or temperatures differ, or a property is in neither.
+        If rows, photon energies or temperatures differ, or a property is in neither table.
     """
     if true.names != predicted.names:
         raise ValueError("The two tables must have the same structures in the same order.")

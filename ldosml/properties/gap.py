@@ -142,9 +142,12 @@ def _check_closed(spectra: DOS | LDOS, low: Array, high: Array) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Carriers:
-    """Electrons above and holes below the division of every row, (n_rows,) or (n_rows, n_temperatures).
+    """Electrons above and holes below an energy in the gap.
 
-    A number a cell, or in cm^-3 where volumes were given; NaN where there is no gap and no division was given.
+    Parameters
+    ----------
+    electrons, holes : array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        Number in a cell, or in cm^-3 if volumes were given; NaN if there is no gap and no division was given.
     """
 
     electrons: Array

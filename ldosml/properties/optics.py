@@ -50,9 +50,19 @@ _ROWS = 512  # atoms of one structure at a time
 
 
 def photon_axis(grid: EnergyGrid, *, per_squared_frequency: bool = False) -> NDArray[np.float64]:
-    """The photon energies of a spectrum where none are given: 0, h, 2h, ... up to the length of the grid, eV.
+    """The default photon energies of a spectrum: 0, h, 2h, ... up to the length of the grid.
 
-    (n_energies,); with ``per_squared_frequency`` they begin at h, (n_energies - 1,).
+    Parameters
+    ----------
+    grid : EnergyGrid
+        Energies of the DOS; h is its step.
+    per_squared_frequency : bool, default=False
+        Whether the spectrum is divided by w^2; the energies then begin at h.
+
+    Returns
+    -------
+    array (n_photon_energies,)
+        eV.
 
     Examples
     --------
@@ -70,44 +80,46 @@ def absorption_spectrum(
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
 ) -> Array:
-    """Pairs of a filled state and an empty one above it by the energy of a photon, A(w) (see the module).
+    """Joint density of filled states and empty states above them, A(w): see the module.
 
-    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements count as one.
+    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Of an LDOS an atom gets half of the pairs that begin at it and half of those that end
-        there, A_i = (D_i f * D (1 - f) + D f * D_i (1 - f))/2, so that atoms add up to their structure.
+        states/eV, both spins.
     mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
         Chemical potential, eV in the zero of the grid.
     temperature : float or array (n_temperatures,)
         K, above zero.
     photon_energies : array (n_photon_energies,), optional
-        eV, from 0 to the length of the grid; interpolated. Without them, those of ``photon_axis``.
+        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
     per_squared_frequency : bool, default=False
-        Divide by w^2, as the imaginary part of a dielectric function with constant matrix elements has it. There is no
-        value at w = 0: the default energies then begin at one step, and a given 0 is refused.
+        Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
+        value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
 
     Returns
     -------
-    array (n_rows, n_photon_energies) for one temperature, otherwise (n_rows, n_temperatures, n_photon_energies);
-    states^2/eV a structure (states^2/eV^3 if divided by w^2).
+    array (n_rows, n_photon_energies), or (n_rows, n_temperatures, n_photon_energies) for an array of temperatures
+        states^2/eV for a structure, or states^2/eV^3 if divided by w^2.
 
     Warns
     -----
     NegativeDOSWarning
-        When more than a hundredth of a DOS is negative.
+        If more than a hundredth of a DOS is negative.
 
     Raises
     ------
     ValueError
-        When shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
+        If shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
         grid.
 
     Notes
     -----
-    Transitions to states above the grid are missing: with the grid's end at E, from w = E - mu on.
+    In an LDOS an atom gets half of the pairs that begin at it and half of those that end there,
+    A_i = (D_i f * D (1 - f) + D f * D_i (1 - f))/2, so that the atoms add up to their structure.
+
+    Transitions to states above the end E of the grid are missing, that is from w = E - mu on.
     """
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=False)
 
@@ -120,9 +132,43 @@ def emission_spectrum(
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
 ) -> Array:
-    """Pairs of a filled state and an empty one below it, E(w) = exp(-w/kT) A(w): equation A10 of the LDOS paper.
+    """Joint density of filled states and empty states below them, E(w) = exp(-w/kT) A(w).
 
-    Parameters, shapes, units, warnings and errors as for ``absorption_spectrum``.
+    Equation A10 of the LDOS paper; all matrix elements are one.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    photon_energies : array (n_photon_energies,), optional
+        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
+    per_squared_frequency : bool, default=False
+        Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
+        value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
+
+    Returns
+    -------
+    array (n_rows, n_photon_energies), or (n_rows, n_temperatures, n_photon_energies) for an array of temperatures
+        states^2/eV for a structure, or states^2/eV^3 if divided by w^2.
+
+    Warns
+    -----
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
+        grid.
+
+    Notes
+    -----
+    It is computed from ``absorption_spectrum``, whose notes apply.
     """
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=True)
 

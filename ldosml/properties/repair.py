@@ -20,9 +20,17 @@ WORTH_A_WARNING = 0.01
 
 
 def negative_weight(spectra: DOS | LDOS) -> Array:
-    """States that the negative values of each DOS add up to, (n_structures,): step * sum of max(-D, 0).
+    """Number of states in the negative values of each DOS, step * sum of max(-D, 0).
 
-    Of an LDOS, the negative values of its sums count.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV. For an LDOS, the negative values of its sums count.
+
+    Returns
+    -------
+    array (n_structures,)
+        States.
     """
     values = structure_values(spectra)
     xp = namespace(values)
@@ -30,20 +38,28 @@ def negative_weight(spectra: DOS | LDOS) -> Array:
 
 
 def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
-    """The spectra as every property uses them: nowhere negative, with the same number of states (see the module).
+    """Remove negative values and keep the number of states, as every property does: see the module.
 
-    Atoms' shares are scaled by the same factor at each energy as the DOS of their structure, so that they add up to
-    it; single shares may stay negative. Spectra without negative values are given back as they are.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV.
+
+    Returns
+    -------
+    DOS or LDOS
+        The same spectra if none is negative. The atoms' shares in an LDOS are scaled at each energy like the DOS of
+        their structure, so that they add up to it; single shares may stay negative.
 
     Warns
     -----
     NegativeDOSWarning
-        When more than a hundredth of some DOS is negative.
+        If more than a hundredth of a DOS is negative.
 
     Raises
     ------
     ValueError
-        When a DOS has no states at all: it is zero everywhere, or more negative than positive.
+        If a DOS has no states: it is zero everywhere, or more negative than positive.
 
     Examples
     --------

@@ -133,30 +133,50 @@ def moments_of_some(repaired: DOS | LDOS, low: float = -np.inf, high: float = np
 
 
 def band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Array:
-    """Mean energy of the states between ``low`` and ``high`` (eV, the whole grid if not given), (n_rows,), eV.
+    """Mean energy of the states between two energies.
 
-    The ``center`` of ``moments``, with its errors.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    low, high : float
+        Limits, eV in the zero of the grid; the whole grid by default.
+
+    Returns
+    -------
+    array (n_rows,)
+        eV: the ``center`` of ``moments``.
+
+    Raises
+    ------
+    ValueError
+        As ``moments``.
     """
     return moments(spectra, low=low, high=high).center
 
 
 def d_band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Array:
-    """Mean energy of d states against the Fermi level, (n_rows,), eV.
+    """Mean energy of the d states relative to the Fermi level.
 
-    It follows how strongly a metal's surface binds what it adsorbs (Hammer and Norskov, Surf. Sci. 343, 211 (1995)).
+    It follows how strongly the surface of a metal binds adsorbates (Hammer and Norskov, Surf. Sci. 343, 211 (1995)).
 
     Parameters
     ----------
     spectra : DOS or LDOS
         Projected on d orbitals, on a grid whose zero is the Fermi level.
     low, high : float
-        Limits of the integrals, eV against the Fermi level. The whole grid by default, filled and empty states; others
-        stop at the Fermi level (``high=0``), or 2 eV above. Compare only centers of the same limits.
+        Limits of the integrals, eV relative to the Fermi level. By default the whole grid, filled and empty states;
+        other authors stop at the Fermi level (``high=0``), or 2 eV above. Compare only centers with the same limits.
+
+    Returns
+    -------
+    array (n_rows,)
+        eV.
 
     Raises
     ------
     ValueError
-        When the zero of the grid is not the Fermi level; otherwise as ``moments``.
+        If the zero of the grid is not the Fermi level; otherwise as ``moments``.
     """
     if spectra.grid.zero != "fermi":
         raise ValueError(

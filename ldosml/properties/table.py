@@ -117,10 +117,24 @@ class PropertyTable:
         return f"PropertyTable({len(self)} {rows}; {kelvin} K; {', '.join([*self.columns, *self.spectra])})"
 
     def column(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
-        """One property of all rows, (n_rows,), at one of the temperatures (K; only one that is in the table).
+        """One property of all rows.
 
-        ``temperature`` may be left out for what does not depend on it, and where the table has but one. Raises
-        ValueError for a name or a temperature that is not there.
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        temperature : float, optional
+            K, one of the table. Not needed if the property does not depend on it, or the table has only one
+            temperature.
+
+        Returns
+        -------
+        array (n_rows,)
+
+        Raises
+        ------
+        ValueError
+            If the table has no such column or temperature.
         """
         if name not in self.columns:
             raise ValueError(f"The table has no {name!r}; it has {', '.join(self.columns)}.")
@@ -128,7 +142,17 @@ class PropertyTable:
         return values if values.ndim == 1 else values[:, self._place(temperature)]
 
     def unit(self, name: str) -> str:
-        """The unit of a column or of spectra; with "/atom" where the values are an atom's."""
+        """Unit of a column or of spectra; with "/atom" if the values belong to atoms.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column, or of the spectra.
+
+        Returns
+        -------
+        str
+        """
         unit = UNITS[name]
         if self.structure_index is None and not self.facts.get("per_atom"):
             return unit
@@ -140,7 +164,24 @@ class PropertyTable:
         return f"{unit}/atom" if unit else "1/atom"
 
     def spectrum(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
-        """One kind of spectra at one temperature, (n_rows, n_photon_energies)."""
+        """One kind of spectra at one temperature.
+
+        Parameters
+        ----------
+        name : str
+            Name of the spectra.
+        temperature : float, optional
+            K, one of the table. Not needed if the table has only one.
+
+        Returns
+        -------
+        array (n_rows, n_photon_energies)
+
+        Raises
+        ------
+        ValueError
+            If the table has no such spectra or temperature.
+        """
         if name not in self.spectra:
             raise ValueError(f"The table has no spectra {name!r}; ask derive_properties for photon_energies.")
         return self.spectra[name][:, self._place(temperature), :]
@@ -156,9 +197,17 @@ class PropertyTable:
         return int(found[0])
 
     def per_atom(self) -> PropertyTable:
-        """The same with what grows with the number of atoms divided by it; a table of atoms is so already.
+        """Divide what grows with the number of atoms by that number.
 
-        Raises ValueError where the numbers of atoms are not known.
+        Returns
+        -------
+        PropertyTable
+            The table itself if its rows are atoms, or it is per atom already.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of atoms are not known.
         """
         if self.structure_index is not None or self.facts.get("per_atom"):
             return self
@@ -181,9 +230,26 @@ class PropertyTable:
         )
 
     def spread(self, rows: NDArray[np.bool_], names: list[str], n_atoms: NDArray[np.int64] | None) -> PropertyTable:
-        """The rows of this table at their places among more structures (``rows``, true where), NaN at the others.
+        """Put the rows of this table at their places among more structures.
 
-        ``names`` and ``n_atoms`` are of all of them. Raises ValueError for a table of atoms.
+        Parameters
+        ----------
+        rows : array (n_structures,) of bool
+            True at the places of this table's rows.
+        names : list of str (n_structures,)
+            Names of all structures.
+        n_atoms : array (n_structures,) of int, or None
+            Atoms of all structures.
+
+        Returns
+        -------
+        PropertyTable
+            NaN for all other structures.
+
+        Raises
+        ------
+        ValueError
+            If the rows of this table are atoms.
         """
         if self.structure_index is not None:
             raise ValueError("Only a table of structures can be spread over more structures; this one is of atoms.")
@@ -199,7 +265,13 @@ class PropertyTable:
         return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Tidy rows: one dict a row and temperature, of numbers and texts; None where there is no such thing."""
+        """Tidy rows, one for each row and temperature.
+
+        Yields
+        ------
+        dict
+            Numbers and texts by name; None instead of NaN.
+        """
         for row, name in enumerate(self.names):
             first: dict[str, Any] = {"structure": name}
             if self.n_atoms is not None:
@@ -212,9 +284,17 @@ class PropertyTable:
                 yield {**first, "temperature": float(temperature), **cells}
 
     def to_pandas(self) -> DataFrame:
-        """A tidy ``pandas.DataFrame``: one line a row and temperature; units in ``.attrs["units"]``.
+        """A tidy ``pandas.DataFrame``, one line for each row and temperature.
 
-        Raises ImportError, saying what to install, where pandas is missing.
+        Returns
+        -------
+        pandas.DataFrame
+            Its ``attrs["units"]`` are the units of the columns.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing. The message says what to install.
         """
         try:
             import pandas
@@ -225,10 +305,26 @@ class PropertyTable:
         return frame
 
     def to_csv(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the tidy rows as CSV, the unit of each column in square brackets behind its name.
+        """Write the tidy rows as CSV, with the unit of each column in square brackets behind its name.
 
-        Spectra do not fit: use ``to_json`` or ``to_hdf5`` for these. Raises FileExistsError where ``path`` exists and
-        ``overwrite`` is not set, OSError when it cannot be written.
+        Spectra are left out: use ``to_json`` or ``to_hdf5`` for these.
+
+        Parameters
+        ----------
+        path : path-like
+        overwrite : bool, default=False
+            Whether a file that exists may be replaced.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FileExistsError
+            If ``path`` exists and ``overwrite`` is not set.
+        OSError
+            If the file cannot be written.
         """
         records = list(self.records())
         if not records:
@@ -241,7 +337,18 @@ class PropertyTable:
         return _write(Path(path), text.getvalue().encode(), overwrite)
 
     def to_json(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as one JSON object: arrays as nested lists, null where there is no such thing."""
+        """Write everything as one JSON object: arrays as nested lists, null instead of NaN.
+
+        Parameters
+        ----------
+        path : path-like
+        overwrite : bool, default=False
+            Whether a file that exists may be replaced.
+
+        Returns
+        -------
+        Path
+        """
         return _write(Path(path), json.dumps(self.to_dict(), indent=1).encode(), overwrite)
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,7 +367,18 @@ class PropertyTable:
         }
 
     def to_hdf5(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as HDF5: a dataset a column with its ``unit``, ``facts`` as JSON in an attribute."""
+        """Write everything as HDF5: one dataset for each column with its ``unit``; ``facts`` as JSON in an attribute.
+
+        Parameters
+        ----------
+        path : path-like
+        overwrite : bool, default=False
+            Whether a file that exists may be replaced.
+
+        Returns
+        -------
+        Path
+        """
         with replacing(Path(path), overwrite) as stream, h5py.File(stream, "w") as file:
             file.attrs["format"] = "ldosml property table"
             file.attrs["facts"] = json.dumps(self.facts)
@@ -274,7 +392,24 @@ class PropertyTable:
         return Path(path)
 
     def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write .csv, .json or .h5, by the ending of ``path``; ValueError for any other."""
+        """Write .csv, .json or .h5.
+
+        Parameters
+        ----------
+        path : path-like
+            Its ending decides the format.
+        overwrite : bool, default=False
+            Whether a file that exists may be replaced.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ValueError
+            If the ending is unknown.
+        """
         writers = {".csv": self.to_csv, ".json": self.to_json, ".h5": self.to_hdf5}
         check_ending(path)
         return writers[Path(path).suffix](path, overwrite)

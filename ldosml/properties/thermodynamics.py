@@ -31,7 +31,7 @@ Zero = Literal["grid", "mu"]
 
 
 def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
-    """Electrons, N = integral of D f de (equation A1 of the LDOS paper).
+    """Number of electrons, N = integral of D f de (equation A1 of the LDOS paper).
 
     Parameters
     ----------
@@ -46,19 +46,20 @@ def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadra
 
     Returns
     -------
-    array (n_rows,) for one temperature, otherwise (n_rows, n_temperatures); of an LDOS, a row is an atom.
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        Electrons. A row is a structure, or an atom of an LDOS.
 
     Warns
     -----
     TruncatedDOSWarning
-        When states above the grid would hold more than 1e-4 of the electrons, with how many.
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
     NegativeDOSWarning
-        When more than a hundredth of a DOS is negative.
+        If more than a hundredth of a DOS is negative.
 
     Raises
     ------
     ValueError
-        When shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     return _Thermal(spectra, mu, temperature, quadrature).moments("count")[0]
 
@@ -71,10 +72,39 @@ def band_energy(
     relative_to: Zero = "grid",
     quadrature: Quadrature = "auto",
 ) -> Array:
-    """Sum of the energies of the electrons, U = integral of e D f de, eV (equation A3 of the LDOS paper).
+    """Sum of the energies of the electrons, U = integral of e D f de (equation A3 of the LDOS paper).
 
-    With ``relative_to="mu"``, U - mu N: the part that does not depend on where the zero of energy is. Parameters,
-    shapes, warnings and errors as for ``electron_count``.
+    With ``relative_to="mu"`` it is U - mu N, which does not depend on the zero of energy.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    relative_to : {"grid", "mu"}
+        The energy that counts as zero: the zero of the grid, or the chemical potential.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        eV. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     check_choice("relative_to", relative_to, get_args(Zero))
     thermal = _Thermal(spectra, mu, temperature, quadrature)
@@ -85,9 +115,35 @@ def band_energy(
 
 
 def entropy(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
-    """Electronic entropy, S = -k_B integral of D (f ln f + (1-f) ln(1-f)) de, eV/K.
+    """Electronic entropy, S = -k_B integral of D (f ln f + (1-f) ln(1-f)) de.
 
-    Parameters, shapes, warnings and errors as for ``electron_count``.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        eV/K. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     return BOLTZMANN * _Thermal(spectra, mu, temperature, quadrature).moments("entropy")[0]
 
@@ -100,10 +156,39 @@ def free_energy(
     relative_to: Zero = "grid",
     quadrature: Quadrature = "auto",
 ) -> Array:
-    """Electronic free energy, F = U - T S, eV (Mermin, Phys. Rev. 137, A1441 (1965)).
+    """Electronic free energy, F = U - T S (Mermin, Phys. Rev. 137, A1441 (1965)).
 
-    With ``relative_to="mu"``, U - T S - mu N, the grand potential. Parameters, shapes, warnings and errors as for
-    ``electron_count``.
+    With ``relative_to="mu"`` it is the grand potential, U - T S - mu N.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    relative_to : {"grid", "mu"}
+        The energy that counts as zero: the zero of the grid, or the chemical potential.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        eV. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     check_choice("relative_to", relative_to, get_args(Zero))
     thermal = _Thermal(spectra, mu, temperature, quadrature)
@@ -113,13 +198,39 @@ def free_energy(
 
 
 def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
-    """Electronic heat capacity at fixed number of electrons, C = dU/dT = (J_2 - J_1^2/J_0)/T, eV/K.
+    """Electronic heat capacity at fixed number of electrons, C = dU/dT = (J_2 - J_1^2/J_0)/T.
 
-    J_n = integral of (e - mu)^n D (-df/de) de. Equation A4 of the LDOS paper leaves open that mu moves with T,
-    d mu/dT = -J_1/(T J_0), which keeps the electrons; at fixed mu the result would depend on the zero of energy. An
-    atom's share is (J_2i - J_1i J_1/J_0)/T. For T -> 0, C -> gamma T, see ``sommerfeld_coefficient``.
+    J_n = integral of (e - mu)^n D (-df/de) de. Equation A4 of the LDOS paper does not say how mu depends on T. Here mu
+    keeps the number of electrons, d mu/dT = -J_1/(T J_0); at fixed mu the result would depend on the zero of energy.
+    The share of an atom i is (J_2i - J_1i J_1/J_0)/T. For T -> 0, C -> gamma T: see ``sommerfeld_coefficient``.
 
-    Parameters, shapes, warnings and errors as for ``electron_count``.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        eV/K. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     thermal = _Thermal(spectra, mu, temperature, quadrature)
     j1, j2 = thermal.moments("j1", "j2")
@@ -129,10 +240,38 @@ def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrat
 def pauli_susceptibility(
     spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
 ) -> Array:
-    """Pauli susceptibility of a cell, chi = mu_B^2 J_0, eV/T^2 (equation A9 of the LDOS paper).
+    """Pauli susceptibility of a cell, chi = mu_B^2 J_0 (equation A9 of the LDOS paper).
 
-    J_0 = integral of D (-df/de) de -> D(E_F) for T -> 0. Parameters, shapes, warnings and errors as for
-    ``electron_count``; other units: ``volume_susceptibility``, ``molar_susceptibility``.
+    J_0 = integral of D (-df/de) de, which goes to D(E_F) for T -> 0. ``volume_susceptibility`` and
+    ``molar_susceptibility`` give it in other units.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        eV/T^2. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     return BOHR_MAGNETON**2 * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
 
@@ -140,10 +279,40 @@ def pauli_susceptibility(
 def volume_susceptibility(
     spectra: DOS | LDOS, mu: Array, temperature: Array, volumes: Array, *, quadrature: Quadrature = "auto"
 ) -> Array:
-    """Pauli susceptibility in the SI, mu_0 mu_B^2 J_0/V, dimensionless.
+    """Pauli susceptibility in SI units, mu_0 mu_B^2 J_0/V.
 
-    ``volumes`` (n_structures,) are those of the cells, angstrom^3; of an LDOS, each atom's part of its cell's
-    susceptibility. 6.746e-4 for 1 state/eV/angstrom^3. Otherwise as ``pauli_susceptibility``.
+    It is 6.746e-4 for 1 state/eV/angstrom^3.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    volumes : float or array (n_structures,)
+        Volumes of the cells, angstrom^3.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        Dimensionless; for an LDOS, the part of each atom in the susceptibility of its cell. A row is a structure, or an
+        atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     thermal = _Thermal(spectra, mu, temperature, quadrature)
     volume = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
@@ -156,21 +325,55 @@ def volume_susceptibility(
 def molar_susceptibility(
     spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
 ) -> Array:
-    """Pauli susceptibility of a mole of cells (of an LDOS: of atoms) in cgs units, N_A mu_B^2 J_0, emu/mol.
+    """Pauli susceptibility in cgs units, N_A mu_B^2 J_0.
 
-    3.233e-5 for 1 state/eV. Otherwise as ``pauli_susceptibility``.
+    It is 3.233e-5 emu/mol for 1 state/eV.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+
+    Returns
+    -------
+    array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        emu for a mole of cells, or of atoms. A row is a structure, or an atom of an LDOS.
+
+    Warns
+    -----
+    TruncatedDOSWarning
+        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     return MOLAR_SUSCEPTIBILITY * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
 
 
 def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
-    """D(E_F), (n_rows,), states/eV: the interpolated DOS at the given energy.
+    """The interpolated DOS at an energy, D(E_F).
 
     Parameters
     ----------
     spectra : DOS or LDOS
+        states/eV, both spins.
     fermi_energy : float or array (n_structures,)
         eV in the zero of the grid: ``fermi_level(...).energy``, or a chemical potential.
+
+    Returns
+    -------
+    array (n_rows,)
+        states/eV.
     """
     energy = per_structure("fermi_energy", fermi_energy, spectra, (n_structures(spectra),), "n_structures")
     prepared = Block.of(spectra)
@@ -178,10 +381,21 @@ def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
 
 
 def sommerfeld_coefficient(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
-    """Sommerfeld's gamma = pi^2/3 k_B^2 D(E_F), (n_rows,), mJ/mol/K^2: the slope of the heat capacity for T -> 0.
+    """Sommerfeld coefficient, gamma = pi^2/3 k_B^2 D(E_F): the slope of the heat capacity for T -> 0.
 
-    A mole is one of cells, or of an LDOS of atoms; 2.3571 mJ/mol/K^2 for 1 state/eV. Parameters as for
-    ``dos_at_fermi_level``.
+    It is 2.3571 mJ/mol/K^2 for 1 state/eV.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    fermi_energy : float or array (n_structures,)
+        eV in the zero of the grid: ``fermi_level(...).energy``, or a chemical potential.
+
+    Returns
+    -------
+    array (n_rows,)
+        mJ/mol/K^2, for a mole of cells, or of atoms of an LDOS.
     """
     return SOMMERFELD * dos_at_fermi_level(spectra, fermi_energy)
 

@@ -24,7 +24,17 @@ class KernelMatrix(Protocol):
         """An array where the matrix is to live."""
 
     def block(self, rows: slice, columns: slice) -> Array:
-        """Give part of the matrix, as a new array; both slices with a start and a stop."""
+        """Evaluate part of the matrix, as a new array.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Both with a start and a stop.
+
+        Returns
+        -------
+        array (n_rows, n_columns)
+        """
 
 
 def tile_shape(xp: Namespace) -> tuple[int, int]:
@@ -70,6 +80,15 @@ def diagonal(kernel: KernelMatrix, block: int = 128) -> Array:
 
 
 def mean_diagonal(kernel: KernelMatrix) -> float:
-    """Trace over size: the scale of a kernel matrix."""
+    """Trace over size: the scale of a kernel matrix.
+
+    Parameters
+    ----------
+    kernel : KernelMatrix
+
+    Returns
+    -------
+    float
+    """
     values = diagonal(kernel)
     return float(namespace(values).mean(values))

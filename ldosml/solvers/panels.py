@@ -24,13 +24,30 @@ from ldosml.solvers.matrix import KernelMatrix
 
 @dataclass(frozen=True)
 class StreamedFactor:
-    """Cholesky factor L in panels of columns on the host: ``panels[k]`` holds rows ``starts[k]`` to n of it."""
+    """Cholesky factor L in panels of columns, on the host.
+
+    Parameters
+    ----------
+    starts : list of int
+        First column of each panel.
+    panels : list of arrays
+        Panel k holds the rows ``starts[k]`` to n of its columns of L.
+    """
 
     starts: list[int]
     panels: list[NDArray[np.float64]]
 
     def solve(self, rhs: Array) -> Array:
-        """(L L^T)^-1 rhs, (n, n_energies), on the device of ``rhs``; every panel travels twice."""
+        """Solve L L^T x = rhs on the device of ``rhs``; every panel is copied to it twice.
+
+        Parameters
+        ----------
+        rhs : array (n, n_energies)
+
+        Returns
+        -------
+        array (n, n_energies)
+        """
         solution = namespace(rhs).asarray(rhs, copy=True)
         for start, stop, panel in self._on_device(rhs, range(len(self.panels))):
             width = stop - start
@@ -49,9 +66,25 @@ class StreamedFactor:
 
 
 def factorize_streamed(kernel: KernelMatrix, alpha: float, columns: int) -> StreamedFactor:
-    """Factorise K + alpha in panels of so many columns.
+    """Factorise K + alpha in panels of columns.
 
-    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in double precision.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    alpha : float
+        Regularisation.
+    columns : int
+        Columns of a panel.
+
+    Returns
+    -------
+    StreamedFactor
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K + alpha is not positive definite in double precision.
     """
     factor = StreamedFactor([], [])
     n = kernel.size

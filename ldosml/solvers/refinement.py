@@ -25,9 +25,25 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def solve_in_float32(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
-    """Coefficients (K + alpha)^-1 Y in float64, (n, n_energies), from a factor in float32: n^2 / 2 float64 numbers.
+    """Coefficients (K + alpha)^-1 Y in float64 from a factor in float32, in n^2 / 2 float64 numbers of memory.
 
-    Raises numpy.linalg.LinAlgError when the condition number of K + alpha exceeds 1e6, or the refinement stalls.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    Y : array (n, n_energies)
+        Targets.
+    alpha : float
+        Regularisation.
+
+    Returns
+    -------
+    array (n, n_energies)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the condition number of K + alpha exceeds 1e6, or the refinement does not converge.
     """
     xp = namespace(kernel.like)
     matrix = evaluate(kernel, alpha, dtype=xp.float32)

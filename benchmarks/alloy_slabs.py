@@ -115,7 +115,7 @@ def judge(slabs, blocks, regressors, left_out, folds) -> tuple[np.ndarray, float
     Y, errors, squares = slabs.dos.values, np.nan * slabs.center, np.nan * slabs.dos.values
     for train, test in folds:
         X = scaled(blocks, train)
-        fits = [clone(each).fit(X[train], Y[train], structure_index=left_out[train]) for each in regressors]
+        fits = [clone(each).fit(X[train], Y[train], groups=left_out[train]) for each in regressors]
         best = min(fits, key=lambda fit: np.mean(fit.cv_errors_.min(axis=0) ** 2)) if len(fits) > 1 else fits[0]
         predicted = DOS(slabs.dos.grid, best.predict(X[test]))
         errors[test] = d_band_center(predicted) - slabs.center[test]

@@ -41,11 +41,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     arguments = parser.parse_args()
     X, Y, index = data(1500, 400)
-    ours = LDOSKernelRidge("leave-one-group-out", kernel="polynomial", degree=2)
-    alphas = ours.fit(X, Y, structure_index=index).alpha_
+    ours = LDOSKernelRidge("leave-one-group-out", kernel="polynomial", degree=2, gamma=1.0)
+    alphas = ours.fit(X, Y, groups=index).alpha_
     theirs = KernelRidge(kernel="polynomial", degree=2, gamma=1.0, coef0=0.0, alpha=alphas)
     pairs = [
-        (timed(lambda: ours.fit(X, Y, structure_index=index)), timed(lambda: theirs.fit(X, Y - ours.target_mean_)))
+        (timed(lambda: ours.fit(X, Y, groups=index)), timed(lambda: theirs.fit(X, Y - ours.target_mean_)))
         for _ in range(arguments.repeats)
     ]
     difference = np.abs(ours.predict(X) - theirs.predict(X) - ours.target_mean_).max()

@@ -87,7 +87,7 @@ def estimator(how: str) -> LDOSKernelRidge:
         f"{N_ALPHAS} alphas": {"alpha": CHOICE, "solver": "eigh"},
         f"{N_ALPHAS} alphas, cholesky": {"alpha": CHOICE, "solver": "cholesky"},
     }
-    return LDOSKernelRidge(kernel="polynomial", degree=2, **options[how])
+    return LDOSKernelRidge(kernel="polynomial", degree=2, gamma=1.0, **options[how])
 
 
 def measure_alone(n: int, how: str) -> dict[str, float]:
@@ -105,7 +105,7 @@ def alone(n: int, how: str) -> None:
     estimate = plan.seconds
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the inputs
-    seconds = timed(lambda: model.fit(X, Y, structure_index=index))
+    seconds = timed(lambda: model.fit(X, Y, groups=index))
     peak = resident("VmHWM") - before
     print(json.dumps({"peak": peak, "seconds": seconds, "planned": plan.bytes, "estimate": estimate}))
 
@@ -123,7 +123,7 @@ def row(*cells: object) -> None:
 def compare(n: int, how: str, bare: Callable[[np.ndarray, np.ndarray], tuple[float, ...]], repeats: int) -> None:
     """Print one row of the table: medians of alternating runs, and the peak of a run alone."""
     X, Y, index = data(n)
-    pairs = [(bare(X, Y), timed(lambda: estimator(how).fit(X, Y, structure_index=index))) for _ in range(repeats)]
+    pairs = [(bare(X, Y), timed(lambda: estimator(how).fit(X, Y, groups=index))) for _ in range(repeats)]
     ratios = [ours / sum(parts) for parts, ours in pairs]
     parts = " + ".join(f"{np.median(part):.2f}" for part in zip(*(p for p, _ in pairs), strict=True))
     spread = f"{np.median(ratios):.2f}" + (f" ({min(ratios):.2f} to {max(ratios):.2f})" if repeats > 1 else "")

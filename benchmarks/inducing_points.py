@@ -121,7 +121,7 @@ def accuracy(name: str, X, Y, index, folds) -> None:
         predicted, times, ranks = np.empty_like(Y), [], []
         for train, test in folds:
             start = time.process_time()
-            model.fit(X[train], Y[train], structure_index=index[train])
+            model.fit(X[train], Y[train], groups=index[train])
             times.append(time.process_time() - start)
             predicted[test] = model.predict(X[test])
             ranks.append(getattr(model, "rank_", len(train)))

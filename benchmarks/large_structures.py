@@ -28,7 +28,7 @@ from ase.build import bulk
 from ase.io import read
 from silicon_part import load_part
 
-from ldosml import SOAP, DOSModel, load_dataset, persistence, predict_to
+from ldosml import SOAP, DOSModel, load_dataset, predict_to
 
 SIZES = ((5, 5, 5), (11, 11, 11), (20, 25, 25))
 PARTS = ("speedup", "growth", "prediction")
@@ -100,7 +100,7 @@ def prediction(n_jobs: int) -> None:
         atoms.write(folder / "atoms.traj")
         data = load_part(smearing_width=0.3)
         model = DOSModel(high=5.0).fit(data)
-        persistence.save(model, folder / "model.ldosml")
+        model.save(folder / "model.ldosml")
         n_fit, grid = len(model.regressors_[14].X_fit_), model.grid_
         print(f"\n{len(atoms)} atoms, {n_fit} training environments, {grid}; {n_jobs} process(es)\n")
         print("| run | s | atoms in the file | peak memory MB |\n| --- | --- | --- | --- |")
@@ -147,7 +147,7 @@ def predict_alone(folder: str, output: str, stop: str, n_jobs: str) -> None:
             peak()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    model = persistence.load(Path(folder) / "model.ldosml")
+    model = DOSModel.load(Path(folder) / "model.ldosml")
     atoms = read(Path(folder) / "atoms.traj")
     predict_to(model, atoms, Path(folder) / f"{output}.h5", n_jobs=int(n_jobs), progress=progress)
     peak()

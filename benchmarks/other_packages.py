@@ -45,13 +45,13 @@ def bare_lapack(X, Y, new, alpha):
 
 def ours(X, Y, new, **options):
     """Without a mean, as the others have none."""
-    return LDOSKernelRidge(degree=2, subtract_mean=False, **options).fit(X, Y).predict(new)
+    return LDOSKernelRidge(kernel="polynomial", gamma=1.0, subtract_mean=False, **options).fit(X, Y).predict(new)
 
 
 def ours_chosen(X, Y, new, index):
     """Alpha per energy by leave-one-group-out, in closed form."""
-    model = LDOSKernelRidge("leave-one-group-out", degree=2, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
-    return model.fit(X, Y, structure_index=index).predict(new)
+    model = LDOSKernelRidge(kernel="polynomial", gamma=1.0, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
+    return model.fit(X, Y, groups=index).predict(new)
 
 
 def scikit_learn(X, Y, new, alpha):

@@ -27,11 +27,11 @@ from sklearn.model_selection import GroupKFold
 
 from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened, import_dataset
 from ldosml.search import search_settings
-from ldosml.studies import Errors, StrategyComparison, predict_left_out
-from ldosml.studies.folding import fold_of_each, pooled
+from ldosml.studies import Errors, RegressorComparison, predict_left_out
+from ldosml.studies.folds import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
-BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge("leave-one-group-out", kernel="matern")
+BEFORE = SOAP(r_cut=6.0, n_max=8, l_max=6, atom_sigma=0.5), LDOSKernelRidge(kernel="matern", gamma=1.0)
 MATERN = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.3)
 FIXED = {
     "same SOAP, whitened": (Whitened(SOAP()), MATERN),
@@ -69,13 +69,13 @@ def report(title, data, folds, settings: dict[str, list]) -> None:
     errors, seconds = judged(data, folds, settings)
     print(f"\n{title}\n\n| setting | LDOS | difference | DOS | difference | by fold: LDOS; DOS | time of a fold |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    comparison = StrategyComparison(errors, list(data.groups), None, {})
-    rows = {(row["strategy"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
+    comparison = RegressorComparison(errors, list(data.groups), None, {})
+    rows = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
     for name in errors:
         cells = []
         for row in (rows[name, "ldos"], rows[name, "dos"]):
             change = f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
-            cells += [f"{row['loss']:.4f}", change if name != comparison.strategies[0] else ""]
+            cells += [f"{row['loss']:.4f}", change if name != comparison.regressors[0] else ""]
         by_fold = (errors[name].by_fold(quantity).values() for quantity in ("ldos", "dos"))
         cells.append("; ".join(" ".join(f"{loss:.3f}" for loss in losses) for losses in by_fold))
         print(f"| {name} | {' | '.join(cells)} | {np.median(seconds[name]):.0f} s |", flush=True)

@@ -34,7 +34,7 @@ def ours(**options):
     """Alpha per energy by leave-one-group-out."""
 
     def predict(X, Y, index, new):
-        return LDOSKernelRidge("leave-one-group-out", **options).fit(X, Y, structure_index=index).predict(new)
+        return LDOSKernelRidge(**{"gamma": 1.0, **options}).fit(X, Y, groups=index).predict(new)
 
     return predict
 

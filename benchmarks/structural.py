@@ -3,7 +3,7 @@
     python benchmarks/structural.py [--environments 29723] [--structures 1039] [--square]
 
 1,039 structures with 29,723 environments of 252 invented features, 400 energies: time and peak memory of
-DOSKernelRidge, whose matrix has a row for each structure, with one alpha and with 20 by leave-one-group-out. Beside
+LDOSKernelRidge, whose matrix has a row for each structure, with one alpha and with 20 by leave-one-group-out. Beside
 it, with --square, the route that it avoids: the whole kernel between environments in memory, factorised for an LDOS fit
 (7 GB and more; minutes). Each runs in a process of its own.
 """
@@ -17,7 +17,7 @@ import time
 import machine
 import numpy as np
 
-from ldosml import DOSKernelRidge, LDOSKernelRidge
+from ldosml import LDOSKernelRidge
 
 N_FEATURES, N_ENERGIES = 252, 400
 
@@ -41,23 +41,23 @@ def run(route: str, n_environments: int, n_structures: int) -> None:
     dos = np.add.reduceat(ldos, np.searchsorted(index, np.arange(n_structures)))
     arrays = (X.nbytes + dos.nbytes) / 2**30
     if route == "square":
-        fit = LDOSKernelRidge(1e-2, kernel="matern").fit
-        arguments = (X, ldos)
+        fit = LDOSKernelRidge(1e-2, kernel="matern", gamma=1.0).fit
+        arguments, known = (X, ldos), {}
     else:
         del ldos
         alpha = 1e-2 if route == "one" else "leave-one-group-out"
-        fit = DOSKernelRidge(alpha, kernel="matern").fit
-        arguments = (X, dos, index)
+        fit = LDOSKernelRidge(alpha, learn="dos", kernel="matern", gamma=1.0).fit
+        arguments, known = (X, dos), {"structure_index": index}
     start = time.perf_counter()
-    fit(*arguments)
+    fit(*arguments, **known)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"| {seconds:.1f} | {peak:.2f} | {arrays:.2f} |")
 
 
 ROUTES = {
-    "one": "DOSKernelRidge, one alpha",
-    "many": "DOSKernelRidge, 20 alphas by leave-one-group-out",
+    "one": "LDOSKernelRidge, one alpha",
+    "many": "LDOSKernelRidge, 20 alphas by leave-one-group-out",
     "square": "LDOSKernelRidge on all environments, one alpha",
 }
 

@@ -22,7 +22,7 @@ from sklearn.base import clone
 
 from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
 
-REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern")
+REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=1.0)
 LOW, HIGH, WIDTH = -14.0, 5.0, 0.3
 
 
@@ -39,7 +39,7 @@ def representations(step: float) -> dict[str, object]:
 def fit(representation, X, Y, groups, alpha=None) -> RepresentedRegressor:
     """Fit with the alpha given, or chosen per column."""
     regressor = clone(REGRESSOR) if alpha is None else clone(REGRESSOR).set_params(alpha=alpha)
-    return RepresentedRegressor(regressor, representation).fit(X, Y, structure_index=groups)
+    return RepresentedRegressor(regressor, representation).fit(X, Y, groups=groups)
 
 
 def best_single_alpha(model: RepresentedRegressor) -> float:

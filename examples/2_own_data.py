@@ -8,7 +8,7 @@ from ase.build import bulk
 from matplotlib.figure import Figure
 
 import ldosml
-from ldosml import persistence, plotting
+from ldosml import DOSModel, plotting
 
 
 def dft_run(atoms):
@@ -58,8 +58,8 @@ with tempfile.TemporaryDirectory() as folder:
     path = data.write(Path(folder) / "mine.h5")
     train, test = ldosml.LDOSDataset.read(path).split(test_size=0.2, random_state=0)
     model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=8.0, n_max=12, l_max=2, atom_sigma=0.3)))
-    persistence.save(model.fit(train), Path(folder) / "mine.ldosml")
-    evaluation = persistence.load(Path(folder) / "mine.ldosml").evaluate(test)
+    model.fit(train).save(Path(folder) / "mine.ldosml")
+    evaluation = DOSModel.load(Path(folder) / "mine.ldosml").evaluate(test)
 losses = evaluation.losses()
 print(f"{data}\nheld out: L/sigma {losses['ldos_normalized_loss']:.3f}, mean {losses['ldos_mean_spectrum_loss']:.3f}")
 figure = plotting.representatives_figure(evaluation)

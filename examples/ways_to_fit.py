@@ -10,8 +10,8 @@ train, test = data.select(slice(None, None, 5)).split(test_size=0.25, random_sta
 options = {"alpha": "leave-one-group-out", "kernel": "matern"}
 ways = {
     "LDOS of every atom": ldosml.LDOSKernelRidge(**options),
-    "total DOS, split by the model": ldosml.DOSKernelRidge(**options),
-    "both": ldosml.DOSKernelRidge(ldos_weight=10.0, **options),
+    "total DOS, split by the model": ldosml.LDOSKernelRidge(learn="dos", **options),
+    "both": ldosml.LDOSKernelRidge(learn="both", ldos_weight=10.0, **options),
     "LDOS, 200 inducing points": ldosml.SparseLDOSKernelRidge(n_inducing=200, **options),
 }
 print(f"{len(train)} structures to learn from, {len(test)} held out\n")

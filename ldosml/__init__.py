@@ -26,8 +26,6 @@ from ldosml.properties import (
     sommerfeld_coefficient,
 )
 from ldosml.regression import (
-    DOSKernelRidge,
-    DOSRidge,
     LDOSKernelRidge,
     LDOSRidge,
     RepresentedRegressor,
@@ -47,9 +45,7 @@ __all__ = [
     "LDOS",
     "SOAP",
     "Cumulative",
-    "DOSKernelRidge",
     "DOSModel",
-    "DOSRidge",
     "EnergyGrid",
     "Evaluation",
     "Fragment",

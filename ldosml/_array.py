@@ -281,6 +281,15 @@ def sum_segments(values: Array, bounds: np.ndarray) -> Array:
     return xp.astype((row >= edge[:-1, :]) & (row < edge[1:, :]), values.dtype) @ values
 
 
+def sum_by_label(values: Array, index: np.ndarray) -> Array:
+    """Sum rows of ``values`` (n, m) or (n,) by their label, ``index`` (n,) from 0 on: (n_labels, m) or (n_labels,)."""
+    rows = values if values.ndim > 1 else values[:, None]
+    order = np.argsort(index, kind="stable")
+    bounds = np.searchsorted(index[order], np.arange(int(index.max()) + 2))
+    sums = sum_segments(namespace(rows).take(rows, index_like(rows, order), axis=0), bounds)
+    return sums if values.ndim > 1 else sums[:, 0]
+
+
 def to_numpy(array: Array) -> np.ndarray:
     """Copy an array of any namespace to the host, for output only: no numerics pass through here."""
     if not array_api_compat.is_array_api_obj(array):

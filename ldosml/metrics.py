@@ -1,7 +1,7 @@
 r"""Errors of spectra; each says over what it averages.
 
-The normalised loss is L/sigma of equation 15 of Aryanpour and Sadeghi (2025): L^2 = <(g - g_ref)^2>,
-sigma^2 = <(g_ref - <g_ref>)^2>, where <> averages over energies and over the rows of the set. 0 is perfect, and 1 is
+The normalised loss is L/sigma of equation 15 of Aryanpour and Sadeghi (2025): L^2 = <(g - g_true)^2>,
+sigma^2 = <(g_true - <g_true>)^2>, where <> averages over energies and over the rows of the set. 0 is perfect, and 1 is
 what the best constant achieves. RMSE in eV^-1/2 is that of the papers on the total DOS (Ben Mahmoud et al.,
 Phys. Rev. B 102, 235130 (2020)): an integral over energy, not an average.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from ldosml._array import Array, like, namespace
+from sklearn.metrics import make_scorer
+
+from ldosml._array import Array, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_choice, check_shape
 from ldosml.spectra import DOS, LDOS
 
@@ -18,79 +20,164 @@ Per = Literal["set", "structure", "environment"]
 Scale = Literal["set", "own"]
 
 
-def normalized_loss(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set", scale: Scale = "set") -> Array:
+def normalized_loss(
+    true: LDOS | DOS | Array, predicted: LDOS | DOS | Array, *, per: Per = "set", scale: Scale = "set"
+) -> Array:
     """L/sigma of LDOS, or of DOS per atom (equation 15 of the LDOS paper).
+
+    As ``scoring=ldosml.metrics.neg_normalized_loss`` it scores candidates of scikit-learn's ``GridSearchCV``.
 
     Parameters
     ----------
-    true, predicted : LDOS or DOS
+    true, predicted : LDOS, DOS or array (n_rows, n_energies)
         On the same grid and for the same atoms. A DOS that knows its numbers of atoms is compared per atom, so that a
-        large structure does not outweigh a small one.
+        large structure does not outweigh a small one. Rows of arrays count alike, whatever they are.
     per : {"set", "structure", "environment"}
         One number for the whole set; or (n_structures,), each the root mean square over its atoms and energies; or
-        (n_environments,), each the root mean square over the energies. A DOS has one row per structure.
+        (n_environments,), each the root mean square over the energies. A DOS has one row per structure. A row of an
+        array is an environment.
     scale : {"set", "own"}
         Divide by the standard deviation over the whole set, or over the structure's (environment's) own spectrum.
+
+    Returns
+    -------
+    float or array
+        Dimensionless; see ``per``.
 
     Raises
     ------
     ValueError
         When grids or shapes differ, or the true spectra are constant.
+
+    Examples
+    --------
+    >>> normalized_loss([[0.0, 2.0]], [[0.5, 1.5]])
+    0.5
     """
     check_choice("per", per, get_args(Per))
     check_choice("scale", scale, get_args(Scale))
-    g_ref, g = _aligned(true, predicted)
-    xp = namespace(g_ref, g)
-    squared = (g - g_ref) ** 2
-    variance = (g_ref - xp.mean(g_ref)) ** 2
+    rows = _Compared(true, predicted)
+    xp, squared, variance = rows.xp, rows.squared_errors(), (rows.true - rows.xp.mean(rows.true)) ** 2
     if not float(xp.mean(variance)) > 0:
         raise ValueError("The true spectra are constant: a loss cannot be normalised by their zero deviation.")
     if per == "set":
         return float(xp.sqrt(xp.mean(squared) / xp.mean(variance)))
-    if per == "environment" and isinstance(true, DOS):
-        raise ValueError('A DOS has no environments; use per="structure", or compare LDOS.')
-    loss = _row_means(squared, true, per)
+    loss = rows.means(squared, per)
     if scale == "set":
         return xp.sqrt(loss / xp.mean(variance))
-    return xp.sqrt(loss / _own_variance(g_ref, true, per))
+    mean = rows.means(rows.true, per)
+    return xp.sqrt(loss / (rows.means(rows.true * rows.true, per) - mean * mean))
 
 
 def rmse(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array:
     """Root of the integrated squared error, eV^-1/2 (times states per atom).
 
-    RMSE^2 = < integral (g - g_ref)^2 dE >, averaged over the rows named by ``per`` (see ``normalized_loss``):
-    structures for a DOS, which is compared per atom where it knows its numbers of atoms, environments for an LDOS.
+    RMSE^2 = < integral (g - g_true)^2 dE >, averaged over the rows named by ``per``.
+
+    Parameters
+    ----------
+    true, predicted : LDOS or DOS
+        On the same grid and for the same atoms; a DOS that knows its numbers of atoms is compared per atom.
+    per : {"set", "structure", "environment"}
+        As in ``normalized_loss``.
+
+    Returns
+    -------
+    float or array
+
+    Raises
+    ------
+    TypeError
+        For plain arrays, which do not know the step of their energies.
+    ValueError
+        When grids or shapes differ.
     """
     check_choice("per", per, get_args(Per))
-    g_ref, g = _aligned(true, predicted)
-    xp = namespace(g_ref, g)
-    length = true.grid.step * true.grid.size
-    squared = (g - g_ref) ** 2 * length
+    if not isinstance(true, LDOS | DOS):
+        raise TypeError(f"rmse integrates over energy and needs an LDOS or a DOS; got {type(true).__name__}.")
+    rows = _Compared(true, predicted)
+    squared = rows.squared_errors() * (true.grid.step * true.grid.size)
     if per == "set":
-        return float(xp.sqrt(xp.mean(squared)))
-    return xp.sqrt(_row_means(squared, true, per))
+        return float(rows.xp.sqrt(rows.xp.mean(squared)))
+    return rows.xp.sqrt(rows.means(squared, per))
 
 
-def _aligned(true: LDOS | DOS, predicted: LDOS | DOS) -> tuple[Array, Array]:
-    if type(true) is not type(predicted):
-        raise ValueError(f"Cannot compare a {type(true).__name__} with a {type(predicted).__name__}.")
-    true.grid.require_match(predicted.grid, "True and predicted spectra")
-    check_shape("predicted values", predicted.values, true.values.shape, true._axes)
-    if isinstance(true, DOS) and true.n_atoms is not None:
-        scale = like(true.values, true.n_atoms)[:, None]
-        return true.values / scale, predicted.values / scale
-    return true.values, predicted.values
+def variance_weighted_r2(true: Array, predicted: Array, sample_weight: Array | None = None) -> float:
+    """R2 of spectra, energies weighted by their variance: 1 - sum (y - f)^2 / sum (y - mean_e)^2.
+
+    Both sums run over rows and energies; mean_e is the mean of the rows at each energy. An unweighted mean of the R2 of
+    all energies is decided by those that have next to no states. On the same rows, 1 - R2 = (L/sigma)^2 where sigma is
+    taken about the mean spectrum.
+
+    Parameters
+    ----------
+    true, predicted : array (n_rows, n_energies) or (n_rows,)
+    sample_weight : array (n_rows,), optional
+
+    Returns
+    -------
+    float
+        1 is perfect, 0 is the mean spectrum; as in scikit-learn, for a constant ``true`` 1 or 0, and NaN for one row.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ.
+    """
+    from_true, from_predicted = as_float64("true", true), as_float64("predicted", predicted)
+    check_shape(
+        "predicted", from_predicted, tuple(from_true.shape), "n_rows, n_energies"[: 20 if from_true.ndim > 1 else 6]
+    )
+    xp, n = namespace(from_true, from_predicted), int(from_true.shape[0])
+    if n < 2:
+        return float("nan")
+    weight = xp.ones_like(from_true) if sample_weight is None else like(from_true, to_numpy(sample_weight))
+    if weight.ndim < from_true.ndim:
+        weight = weight[:, None]
+    total = xp.sum(weight * xp.ones_like(from_true), axis=0)
+    mean = xp.sum(weight * from_true, axis=0) / total
+    error = float(xp.sum(weight * (from_true - from_predicted) ** 2))
+    spread = float(xp.sum(weight * (from_true - mean) ** 2))
+    return 1.0 - error / spread if spread > 0 else float(error == 0)
 
 
-def _row_means(values: Array, spectra: LDOS | DOS, per: Per) -> Array:
-    """Mean over energies and, per structure, over its atoms."""
-    xp = namespace(values)
-    rows = xp.mean(values, axis=1)
-    if isinstance(spectra, DOS) or per == "environment":
-        return rows
-    return xp.stack([xp.mean(rows[spectra.rows(s)]) for s in range(spectra.n_structures)])
+class _Compared:
+    """True and predicted rows (n_rows, n_energies) of spectra or arrays, and their means."""
+
+    def __init__(self, true: LDOS | DOS | Array, predicted: LDOS | DOS | Array) -> None:
+        self._spectra = true if isinstance(true, LDOS | DOS) else None
+        if self._spectra is None and not isinstance(predicted, LDOS | DOS):
+            self.true, self.predicted = as_float64("true", true), as_float64("predicted", predicted)
+            check_shape("predicted", self.predicted, tuple(self.true.shape), "n_rows, n_energies")
+        else:
+            self._take_spectra(true, predicted)
+        self.xp = namespace(self.true, self.predicted)
+
+    def _take_spectra(self, true: LDOS | DOS, predicted: LDOS | DOS) -> None:
+        if type(true) is not type(predicted):
+            raise ValueError(f"Cannot compare a {type(true).__name__} with a {type(predicted).__name__}.")
+        true.grid.require_match(predicted.grid, "True and predicted spectra")
+        check_shape("predicted values", predicted.values, true.values.shape, true._axes)
+        scale = like(true.values, true.n_atoms)[:, None] if isinstance(true, DOS) and true.n_atoms is not None else 1.0
+        self.true, self.predicted = true.values / scale, predicted.values / scale
+
+    def squared_errors(self) -> Array:
+        return (self.predicted - self.true) ** 2
+
+    def means(self, values: Array, per: Per) -> Array:
+        """Mean over energies and, per structure, over its atoms."""
+        rows = self.xp.mean(values, axis=1) if values.ndim > 1 else values
+        if isinstance(self._spectra, DOS):
+            if per == "environment":
+                raise ValueError('A DOS has no environments; use per="structure", or compare LDOS.')
+            return rows
+        if per == "environment":
+            return rows
+        if self._spectra is None:
+            raise ValueError('Rows of an array belong to no structure; use per="environment", or compare LDOS.')
+        spectra = self._spectra
+        return self.xp.stack([self.xp.mean(rows[spectra.rows(s)]) for s in range(spectra.n_structures)])
 
 
-def _own_variance(g_ref: Array, spectra: LDOS | DOS, per: Per) -> Array:
-    mean = _row_means(g_ref, spectra, per)
-    return _row_means(g_ref * g_ref, spectra, per) - mean * mean
+neg_normalized_loss = make_scorer(normalized_loss, greater_is_better=False)
+"""Scorer of scikit-learn: minus L/sigma of the rows, so that larger is better."""

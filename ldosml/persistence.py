@@ -1,7 +1,8 @@
-"""Models on disk: a readable specification and plain arrays, in one zip file. Opening one runs no code.
+"""Parts of models on disk: a readable specification and plain arrays, in one zip file. Opening one runs no code.
 
 ``spec.json`` says what each part is and with which parameters it was made, ``arrays/*.npy`` hold what was fitted; both
-open with any zip program. Only the classes named in this module are ever built.
+open with any zip program. Only the classes named in this module are ever built. Regressors of scikit-learn stand beside
+them in the format of skops, ``*.skops``, of which only the types are built that skops knows to be safe.
 """
 
 from __future__ import annotations
@@ -13,25 +14,21 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-import ldosml
 from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid
 from ldosml.joined import JoinedSOAP
-from ldosml.pipeline import DOSModel
 from ldosml.precomputed import Precomputed
 from ldosml.regression import (
-    DOSKernelRidge,
-    DOSRidge,
     LDOSKernelRidge,
     LDOSRidge,
     RepresentedRegressor,
@@ -66,10 +63,8 @@ _LEARNT = {
     JoinedSOAP: _Learnt(numbers=("n_features_out_",), parts=("soaps_",)),
     Precomputed: _Learnt(numbers=("n_features_out_",)),
     Whitened: _Learnt(("species_", "means_", "maps_"), numbers=("n_features_out_",), parts=("descriptor_",)),
-    LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), numbers=_PLAIN),
-    LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), numbers=_PLAIN),
-    DOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
-    DOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
+    LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
+    LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
     SparseLDOSKernelRidge: _Learnt(
         ("inducing_points_", "dual_coef_", "smallest_eigenvalue_", *_PER_ENERGY),
         ("species_", "inducing_species_"),
@@ -91,10 +86,29 @@ _DAMAGE = (TypeError, AttributeError, UnicodeDecodeError, RuntimeError, MemoryEr
 Arrays = dict[str, NDArray[Any]]
 
 
-def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Write a fitted model to one file.
+@dataclass(frozen=True)
+class StoredModel:
+    """What a model file holds.
 
-    The file appears under its name only when it is complete.
+    Parameters
+    ----------
+    grid : EnergyGrid
+    facts : dict
+        What else the model tells of itself: low, high, smearing_width, training.
+    descriptor : transformer
+        Fitted.
+    regressors : dict of int to estimator
+        Fitted, by atomic number.
+    """
+
+    grid: EnergyGrid
+    facts: dict[str, Any]
+    descriptor: Any
+    regressors: dict[int, Any]
+
+
+def save(stored: StoredModel, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write the parts of a fitted model to one file, which appears under its name only when it is complete.
 
     Raises
     ------
@@ -105,35 +119,29 @@ def save(model: DOSModel, path: str | os.PathLike[str], *, overwrite: bool = Fal
     OSError
         When writing fails, for instance on a full disk; nothing is left behind.
     """
-    check_is_fitted(model)
     path = Path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; pass overwrite=True to replace it.")
     arrays: Arrays = {}
+    blobs: dict[str, bytes] = {}
     spec = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "ldosml_version": ldosml.__version__,
-        "zero": model.zero,
-        "low": model.low,
-        "high": model.high,
-        "grid": asdict(model.grid_),
-        "smearing_width": model.smearing_width_,
-        "training": model.training_,
-        "descriptor": _describe(model.descriptor_, "descriptor", arrays),
+        "ldosml_version": version("ldosml"),
+        **stored.facts,
+        "grid": asdict(stored.grid),
+        "descriptor": _describe(stored.descriptor, "descriptor", arrays),
         "regressors": {
-            str(number): _describe(regressor, f"regressor-{number}", arrays)
-            for number, regressor in model.regressors_.items()
+            str(number): _describe_regressor(regressor, f"regressor-{number}", arrays, blobs)
+            for number, regressor in stored.regressors.items()
         },
     }
-    _write(path, spec, arrays, overwrite)
+    _write(path, spec, arrays, blobs, overwrite)
     return path
 
 
-def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> DOSModel:
-    """Read a model that ``save`` wrote.
-
-    Its regressors predict on ``device``, "cpu" or "cuda", wherever they were fitted (see ``DOSModel``).
+def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> StoredModel:
+    """Read the parts of a model that ``save`` wrote; its regressors predict on ``device``.
 
     Raises
     ------
@@ -144,14 +152,14 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> DOSModel:
         When ``device`` is "cuda" and CuPy or a GPU is missing.
     """
     path = Path(path)
-    place = to_device(np.empty((0, 0)), device)
+    to_device(np.empty((0, 0)), device)  # if that fails, before the file is read
     try:
         with zipfile.ZipFile(path) as archive:
             if "spec.json" not in archive.namelist():
                 raise ValueError("it has no spec.json.")
             spec = json.loads(archive.read("spec.json"))
             _check_format(spec)
-            model = _build(spec, archive)
+            stored = _build(spec, archive)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no model file {path}.") from None
     except zipfile.BadZipFile as error:
@@ -163,16 +171,26 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> DOSModel:
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an ldosml model: {error}") from error
     if device != "cpu":
-        model.set_params(device=device)._place = place
-        for regressor in model.regressors_.values():
+        for regressor in stored.regressors.values():
             _move(regressor, device)
-    return model
+    return stored
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Say what a model file holds, without its arrays: its specification as it stands in the file.
 
-    Raises what ``load`` raises.
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``DOSModel.load``.
     """
     load(path)  # says what is wrong with it, if anything
     with zipfile.ZipFile(path) as archive:
@@ -182,8 +200,48 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     return spec
 
 
+def require_savable(regressor: Any) -> None:
+    """Raise TypeError when a fitted regressor could not be saved in a file that is safe to open."""
+    if isinstance(regressor, RepresentedRegressor):
+        inner = regressor.regressor_
+        if not isinstance(inner, tuple(_LEARNT)):
+            raise TypeError(f"RepresentedRegressor takes a regressor of ldosml; got {type(inner).__name__}.")
+    elif not isinstance(regressor, tuple(_LEARNT)):
+        _dumped(regressor)
+
+
+def _dumped(regressor: Any) -> bytes:
+    """A regressor of scikit-learn in the format of skops; TypeError for what is not known to be safe."""
+    import skops.io
+
+    data: bytes = skops.io.dumps(regressor)
+    untrusted = skops.io.get_untrusted_types(data=data)
+    if untrusted:
+        raise TypeError(
+            f"{type(regressor).__name__} holds {', '.join(untrusted)}, which skops cannot restore without trusting the "
+            "file. A model with it could not be saved so that it is safe to open. Use another regressor."
+        )
+    return data
+
+
+def _restored(data: bytes) -> Any:
+    import skops.io
+
+    untrusted = skops.io.get_untrusted_types(data=data)
+    if untrusted:
+        raise ValueError(f"The model holds types that are not known to be safe: {', '.join(untrusted)}.")
+    return skops.io.loads(data, trusted=[])
+
+
+def _describe_regressor(regressor: Any, name: str, arrays: Arrays, blobs: dict[str, bytes]) -> dict[str, Any]:
+    if type(regressor) in _LEARNT:
+        return _describe(regressor, name, arrays)
+    blobs[f"{name}.skops"] = _dumped(regressor)
+    return {"class": f"{type(regressor).__module__}.{type(regressor).__name__}", "skops": f"{name}.skops"}
+
+
 def _leave_out_arrays(part: dict[str, Any]) -> None:
-    del part["arrays"]
+    part.pop("arrays", None)
     for nested in part.get("parts", {}).values():
         for each in nested if isinstance(nested, list) else [nested]:
             _leave_out_arrays(each)
@@ -247,7 +305,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"A parameter of type {type(value).__name__} cannot be saved: {value!r}.")
 
 
-def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays, overwrite: bool) -> None:
+def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays, blobs: Mapping[str, bytes], overwrite: bool) -> None:
     with (
         replacing(path, overwrite) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -256,6 +314,8 @@ def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays, overwrite: bool)
         for name, array in arrays.items():
             with archive.open(f"arrays/{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        for name, data in blobs.items():
+            archive.writestr(name, data)
 
 
 def _check_format(spec: Any) -> None:
@@ -264,28 +324,26 @@ def _check_format(spec: Any) -> None:
     if spec.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"it has format {spec.get('format_version')!r}, written by ldosml {spec.get('ldosml_version')}; "
-            f"this is ldosml {ldosml.__version__}, which reads format {FORMAT_VERSION}. Train and save it again."
+            f"this is ldosml {version('ldosml')}, which reads format {FORMAT_VERSION}. Train and save it again."
         )
 
 
-def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> DOSModel:
+def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> StoredModel:
     grid = EnergyGrid(**spec["grid"])
-    if spec["zero"] != grid.zero:
-        raise ValueError(f"The model has its zero at {spec['zero']!r}, its energies theirs at {grid.zero!r}.")
     descriptor = _restore(spec["descriptor"], archive)
     _check_descriptor(descriptor)
-    regressors = {int(number): _restore(part, archive) for number, part in spec["regressors"].items()}
+    regressors = {int(number): _restore_regressor(part, archive) for number, part in spec["regressors"].items()}
     if not regressors:
         raise ValueError("The model has no regressor.")
     for number, regressor in regressors.items():
         _check_shapes(number, regressor, descriptor.n_features_out_, grid.size)
-    first = next(iter(regressors.values()))
-    model = DOSModel(descriptor, first, zero=grid.zero, low=spec["low"], high=spec["high"])
-    model.grid_, model.smearing_width_ = grid, spec["smearing_width"]
     counts = {key: int(spec["training"][key]) for key in ("n_structures", "n_environments", "n_groups")}
-    model.training_ = spec["training"] | counts
-    model.descriptor_, model.regressors_ = descriptor, regressors
-    return model
+    facts = {key: spec[key] for key in ("low", "high", "smearing_width")}
+    return StoredModel(grid, facts | {"training": spec["training"] | counts}, descriptor, regressors)
+
+
+def _restore_regressor(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
+    return _restored(archive.read(part["skops"])) if "skops" in part else _restore(part, archive)
 
 
 def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
@@ -294,27 +352,23 @@ def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int)
         _check_representation(name, regressor.representation_, n_energies)
         _check_shapes(number, regressor.regressor_, n_features, regressor.representation_.n_columns_)
         return
-    # Parts of a fit for several species say for which one they stand.
-    one = () if isinstance(regressor, LDOSRidge | LDOSKernelRidge) else (1,)
-    before = "n_species, " * len(one)
-    check_shape(name.format("target_mean_"), regressor.target_mean_, (*one, n_energies), f"{before}n_energies")
-    if isinstance(regressor, LDOSRidge | DOSRidge):
-        shape = (*one, n_features, n_energies)
-        check_shape(name.format("coef_"), regressor.coef_, shape, f"{before}n_features, n_energies")
+    if type(regressor) not in _LEARNT:
+        expected = getattr(regressor, "n_features_in_", n_features)
+        if expected != n_features:
+            raise ValueError(f"{name.format('n_features_in_')} is {expected}; the descriptor has {n_features}.")
         return
-    if isinstance(regressor, SparseLDOSKernelRidge):
-        rows = len(regressor.inducing_points_)
-        check_shape(
-            name.format("inducing_points_"), regressor.inducing_points_, (rows, n_features), "n_points, n_features"
-        )
-        check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_points, n_energies")
-        check_shape(name.format("inducing_species_"), regressor.inducing_species_, (rows,), "n_points")
-        return
-    check_shape(name.format("X_fit_"), regressor.X_fit_, (None, n_features), "n_environments, n_features")
-    rows = len(regressor.X_fit_)
-    check_shape(name.format("dual_coef_"), regressor.dual_coef_, (rows, n_energies), "n_environments, n_energies")
-    if one:
-        check_shape(name.format("species_fit_"), regressor.species_fit_, (rows,), "n_environments")
+    expected_shapes: dict[str, tuple[tuple[int, ...], str]] = {"target_mean_": ((1, n_energies), "1, n_energies")}
+    if isinstance(regressor, LDOSRidge):
+        expected_shapes["coef_"] = (n_energies, n_features), "n_energies, n_features"
+    else:
+        sparse = isinstance(regressor, SparseLDOSKernelRidge)
+        points, species = ("inducing_points_", "inducing_species_") if sparse else ("X_fit_", "species_fit_")
+        check_shape(name.format(points), getattr(regressor, points), (None, n_features), "n_points, n_features")
+        count = len(getattr(regressor, points))
+        expected_shapes["dual_coef_"] = (count, n_energies), "n_points, n_energies"
+        expected_shapes[species] = (count,), "n_points"
+    for attribute, (shape, axes) in expected_shapes.items():
+        check_shape(name.format(attribute), getattr(regressor, attribute), shape, axes)
 
 
 def _check_representation(name: str, representation: Any, n_energies: int) -> None:
@@ -367,7 +421,9 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
 
 
 def _move(estimator: Any, device: Device) -> None:
-    """Move what an estimator learnt to a device."""
+    """Move what an estimator learnt to a device; those of scikit-learn know NumPy only."""
+    if type(estimator) not in _LEARNT:
+        return
     learnt = _LEARNT[type(estimator)]
     for name in learnt.arrays:
         if hasattr(estimator, name):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -10,16 +12,22 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import check_is_fitted
 
+from ldosml import metrics, persistence
 from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
+from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
-from ldosml.regression import LDOSKernelRidge, RepresentedRegressor
+from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, SparseLDOSKernelRidge
+from ldosml.regression._training_rows import Learn
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
-from ldosml.training import Training, from_arrays, from_dataset
+from ldosml.training_data import TrainingData, from_arrays, from_dataset
+from ldosml.whitening import Whitened
 
 
 class Data(Protocol):
@@ -68,11 +76,11 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     descriptor : transformer, optional
-        From structures to one row per atom. Default: ``SOAP()``.
+        From structures to one row per atom. Default: ``Whitened(SOAP())``.
     regressor : estimator, optional
-        Any scikit-learn regressor of several targets, cloned for each species, where ``n_inducing`` and ``selection``
-        by atomic number become those of the species. Default: ``LDOSKernelRidge("leave-one-group-out",
-        kernel="matern")``.
+        Any scikit-learn regressor of several targets that a model file can hold, cloned for each species. Dicts keyed
+        by atomic number (``n_inducing``, ``selection``) are resolved per species. Default: ``LDOSKernelRidge()``, a
+        Matern kernel on all environments, alpha chosen by leaving out groups.
     zero : {"fermi", "average_potential", "vacuum", "code"}
         Zero of energy in which spectra are learned and predicted; datasets are moved to it. With "fermi", bands of
         different structures line up, and the Fermi level of a prediction is where its electrons are used up.
@@ -129,39 +137,95 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         self.high = high
         self.device = device
 
-    def fit(self, data: Data | Sequence[Atoms], spectra: LDOS | DOS | None = None) -> Self:
+    def fit(
+        self,
+        data: Data | Atoms | Sequence[Atoms],
+        spectra: LDOS | DOS | None = None,
+        *,
+        groups: Sequence[object] | None = None,
+    ) -> Self:
         """Fit on a dataset, or on structures and the LDOS of their atoms or their total DOS.
 
-        Regressors of the LDOS are fitted for each centre species on its own; those that split the total DOS
-        (``DOSKernelRidge``, ``DOSRidge``, ``SparseLDOSKernelRidge`` with such ``targets``) are fitted once, for all
-        species together, with the LDOS where their ``ldos_weight`` is not zero, or ``targets`` are both.
+        A regressor that learns LDOS is fitted for each centre species on its own. One that learns DOS, or both, is
+        fitted once for all species.
 
-        Where the dataset knows groups of kindred structures (snapshots of one trajectory), leave-one-group-out
-        leaves out the whole group.
+        Parameters
+        ----------
+        data : dataset or sequence of Atoms
+            A dataset holds spectra and groups.
+        spectra : LDOS or DOS, optional
+            States/eV/atom or states/eV, of the structures in ``data``.
+        groups : sequence (n_structures,), optional
+            Structures of one value are left out together where alpha is chosen. Default: those of the dataset; for
+            structures and spectra, each structure is its own group. Snapshots of one trajectory, or displaced copies
+            of one structure, resemble each other: without groups each is predicted from the others, alpha comes out
+            too small, and the leave-out error flatters. Pass the trajectory of each structure.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
         ValueError
             When a regressor lacks the spectra that it learns from, or a number of inducing points for an element; when
-            rows do not match atoms, ``low`` is not below ``high``, or the zero is not ``zero`` and cannot be
-            moved.
+            rows do not match atoms, ``groups`` do not match structures, ``low`` is not below ``high``, or the zero is
+            not ``zero`` and cannot be moved.
+        TypeError
+            When the regressor cannot be saved in a file that is safe to open.
         ImportError, RuntimeError
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
+        training = self._training(data, spectra, groups)
+        self.descriptor_ = Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+        X = self.descriptor_.fit_transform(training.structures)
+        return self._fit_rows(X, training, data)
+
+    def fit_rows(
+        self,
+        X: NDArray[np.float64],
+        data: Data | Atoms | Sequence[Atoms],
+        spectra: LDOS | DOS | None = None,
+        *,
+        groups: Sequence[object] | None = None,
+    ) -> Self:
+        """Fit as ``fit`` does, on descriptors that were computed before; ``predict_rows`` then predicts.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Descriptors of all atoms, structure by structure. The model's own descriptor is not used.
+        data, spectra, groups
+            As in ``fit``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError, ImportError, RuntimeError
+            As ``fit``, and when ``X`` has not a row for each atom.
+        """
+        training = self._training(data, spectra, groups)
+        check_shape("X", X, (len(training.numbers), None), "n_environments, n_features")
+        return self._fit_rows(X, training, data)
+
+    def _training(self, data: Any, spectra: LDOS | DOS | None, groups: Sequence[object] | None) -> TrainingData:
         to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         if spectra is None:
-            training = from_dataset(data, self.zero, self.low, self.high)
+            training = from_dataset(data, self.zero, self.low, self.high, groups)
         else:
-            training = from_arrays(data, spectra, self.zero, self.low, self.high)  # type: ignore[arg-type]
+            training = from_arrays(data, spectra, self.zero, self.low, self.high, groups)
+        if _learned(self._new_regressor()) != "dos":
+            training.require_ldos(type(self._new_regressor()).__name__)
+        return training
+
+    def _fit_rows(self, X: NDArray[np.float64], training: TrainingData, data: Any) -> Self:
         regressor = self._new_regressor()
-        learner = _learner(regressor)
-        splits_dos = has_fit_parameter(learner, "ldos") or getattr(learner, "targets", "ldos") != "ldos"
-        if not splits_dos:
-            training.require_ldos(type(regressor).__name__)
-        X = self._fit_descriptor(training.structures)
         self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
         self._place = to_device(training.dos.values, self.device)[:0, :]
-        fit = self._fit_together if splits_dos else self._fit_by_species
+        fit = self._fit_by_species if _learned(regressor) == "ldos" else self._fit_together
         self.regressors_: dict[int, Any] = fit(regressor, X, training)
         self.training_: dict[str, Any] = {
             "n_structures": len(training.structures),
@@ -172,46 +236,38 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         }
         return self
 
-    def _fit_by_species(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
+    def _fit_by_species(self, regressor: Any, X: NDArray[np.float64], training: TrainingData) -> dict[int, Any]:
         """Fit a regressor to the LDOS of the atoms of each species."""
         ldos = training.require_ldos(type(regressor).__name__)
-        numbers, group = training.numbers, np.asarray(training.groups)[training.structure_index]
+        numbers, groups = training.numbers, _codes(training.groups)[training.structure_index]
         own = {int(number): _with_own_points(regressor, int(number)) for number in np.unique(numbers)}
         targets = to_device(ldos.values, self.device)
-        fitted = {}
+        fitted: dict[int, Any] = {}
         for number, part in own.items():
             rows = np.flatnonzero(numbers == number)
-            grouped = {"structure_index": group[rows]} if has_fit_parameter(part, "structure_index") else {}
+            known = {"groups": groups[rows]} if _takes_groups(part) else {}
             try:
-                fitted[number] = part.fit(like(targets, X[rows]), _take(targets, rows), **grouped)
+                fitted[number] = part.fit(like(targets, X[rows]), _take(targets, rows), **known)
             except ValueError as error:
-                found = f"{len(rows)} environments in {len(set(group[rows]))} groups of structures"
+                found = f"{len(rows)} environments in {len(set(groups[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
+            persistence.require_savable(part)
         return fitted
 
-    def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: Training) -> dict[int, Any]:
-        """Fit one regressor to the DOS of all structures; give the part of each species."""
-        learner, dos = _learner(regressor), to_device(training.dos.values, self.device)
-        sparse = not has_fit_parameter(learner, "ldos")
-        joint = learner.targets == "both" if sparse else learner.ldos_weight > 0
-        ldos = to_device(training.require_ldos("a joint fit").values, self.device) if joint else None
-        if sparse and joint:
-            targets, beside = ldos, {"dos": dos}
+    def _fit_together(self, regressor: Any, X: NDArray[np.float64], training: TrainingData) -> dict[int, Any]:
+        """Fit one regressor to the DOS of all structures, or to LDOS and DOS; give the part of each species."""
+        index, groups = training.structure_index, _codes(training.groups)
+        dos = to_device(training.dos.values, self.device)
+        known = {"species": training.numbers, "structure_index": index}
+        if _learned(regressor) == "dos":
+            regressor.fit(like(self._place, X), dos, groups=groups, **known)
         else:
-            targets, beside = dos, {} if sparse else {"ldos": ldos}
-        known = {"species": training.numbers, "groups": np.asarray(training.groups)}
-        regressor.fit(like(self._place, X), targets, training.structure_index, **known, **beside)
+            ldos = to_device(training.require_ldos("learning from both").values, self.device)
+            regressor.fit(like(self._place, X), ldos, dos=dos, groups=groups[index], **known)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
     def _new_regressor(self) -> Any:
-        if self.regressor is None:
-            return LDOSKernelRidge("leave-one-group-out", kernel="matern")
-        return clone(self.regressor)
-
-    def _fit_descriptor(self, structures: list[Atoms]) -> NDArray[np.float64]:
-        self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X: NDArray[np.float64] = self.descriptor_.fit_transform(structures)
-        return X
+        return LDOSKernelRidge() if self.regressor is None else clone(self.regressor)
 
     def predict(self, structures: Atoms | Iterable[Atoms]) -> LDOS:
         """Predict the LDOS of every atom; ``.total()`` sums them to the DOS.
@@ -224,12 +280,15 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ValueError
             When there are no structures, an element was not in the training set, or positions are not finite.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "descriptor_")
         listed = [structures] if isinstance(structures, Atoms) else list(structures)
-        X = self.descriptor_.transform(listed)
-        numbers = np.concatenate([atoms.numbers for atoms in listed])
+        return self._ldos(listed, self.descriptor_.transform(listed))
+
+    def _ldos(self, structures: Sequence[Atoms], X: NDArray[np.float64]) -> LDOS:
+        """Predict the LDOS of structures from the descriptors of their atoms."""
+        numbers = np.concatenate([atoms.numbers for atoms in structures])
+        index = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in structures])
         values = self.predict_rows(X, numbers)
-        index = np.repeat(np.arange(len(listed)), [len(atoms) for atoms in listed])
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
     def predict_rows(self, X: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -246,11 +305,51 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, X[rows])))
         return values
 
-    def evaluate(self, data: Data) -> Evaluation:
+    def score(self, data: Any, spectra: LDOS | DOS | None = None) -> float:
+        """Score predictions by R2, the energies weighted by their variance (``metrics.variance_weighted_r2``).
+
+        Parameters
+        ----------
+        data : dataset or sequence of Atoms
+        spectra : LDOS or DOS, optional
+            True spectra of the structures in ``data``, on the model's energies. DOS are compared per atom.
+
+        Returns
+        -------
+        float
+            Of the LDOS, or of the DOS per atom where the LDOS is not known: 1 is perfect, 0 is the mean spectrum.
+
+        Raises
+        ------
+        ValueError
+            As ``evaluate``, and when ``spectra`` do not match the structures.
+        """
+        if spectra is None:
+            compared = self.evaluate(data).compared()
+            true, predicted = compared.get("ldos", compared["dos"])
+        else:
+            training = from_arrays(data, spectra, self.zero, self.grid_.start, self.grid_.stop, None)
+            ldos = self.predict(training.structures)
+            true, predicted = (training.dos, ldos.total()) if training.ldos is None else (training.ldos, ldos)
+            predicted.grid.require_match(true.grid, "The model and the spectra")
+        rows = (one.values if isinstance(one, LDOS) else one.per_atom() for one in (true, predicted))
+        return metrics.variance_weighted_r2(*rows)
+
+    def evaluate(self, data: Data, *, rows: NDArray[np.float64] | None = None) -> Evaluation:
         """Predict the structures of a dataset and set the predictions beside its LDOS and DOS, or its DOS alone.
 
-        They are judged at the model's energies, as far as every structure's DOS is stored and complete: see the grid of
-        the result.
+        They are evaluated at the model's energies, as far as every structure's DOS is stored and complete: see the grid
+        of the result.
+
+        Parameters
+        ----------
+        data : dataset
+        rows : array (n_environments, n_features), optional
+            Descriptors of its atoms, where they were computed before (see ``fit_rows``).
+
+        Returns
+        -------
+        Evaluation
 
         Raises
         ------
@@ -266,7 +365,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
                 f"{self.smearing_width_} eV: use broaden_to."
             )
         grid.require_match(aligned.dos.grid, "The model and the dataset")
-        predicted = self.predict(aligned.structures).cut(grid.start, grid.stop)
+        whole = self.predict(aligned.structures) if rows is None else self._ldos(aligned.structures, rows)
+        predicted = whole.cut(grid.start, grid.stop)
         return Evaluation(
             aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos, aligned.n_electrons
         )
@@ -287,6 +387,68 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             )
         return np.array([sum(known[symbol] for symbol in atoms.symbols) for atoms in listed])
 
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save the fitted model to one file, which appears under its name only when it is complete.
+
+        The file holds a readable specification and plain arrays; opening it runs no code.
+
+        Parameters
+        ----------
+        path : path
+        overwrite : bool
+            Replace a file that exists.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        TypeError
+            When the descriptor is of a class that the format does not know.
+        OSError
+            When writing fails, for instance on a full disk; nothing is left behind.
+        """
+        check_is_fitted(self, "descriptor_")
+        facts = {name: getattr(self, name) for name in ("low", "high")}
+        facts |= {"smearing_width": self.smearing_width_, "training": self.training_}
+        stored = persistence.StoredModel(self.grid_, facts, self.descriptor_, self.regressors_)
+        return persistence.save(stored, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: Device = "cpu") -> Self:
+        """Load a model that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+        device : {"cpu", "cuda"}
+            Where its regressors predict, wherever they were fitted.
+
+        Returns
+        -------
+        DOSModel
+
+        Raises
+        ------
+        FileNotFoundError
+        ValueError
+            When the file is not such a model, is truncated, or was written by a version that this one cannot read.
+        ImportError, RuntimeError
+            When ``device`` is "cuda" and CuPy or a GPU is missing.
+        """
+        stored = persistence.load(path, device=device)
+        first, facts = next(iter(stored.regressors.values())), stored.facts
+        model = cls(stored.descriptor, first, zero=stored.grid.zero, low=facts["low"], high=facts["high"])
+        model.grid_, model.smearing_width_ = stored.grid, facts["smearing_width"]
+        model.training_ = facts["training"]
+        model.descriptor_, model.regressors_ = stored.descriptor, stored.regressors
+        if device != "cpu":
+            model.set_params(device=device)._place = to_device(np.empty((0, 0)), device)
+        return model
+
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:
         missing = sorted(set(numbers.tolist()) - set(self.regressors_))
         if missing:
@@ -302,11 +464,28 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         return grid.energies
 
 
-def _learner(regressor: Any) -> Any:
-    """Give the estimator that says what is learned from: the one within, where spectra are represented anew."""
+def _learned(regressor: Any) -> Learn:
+    """What a regressor learns; the estimator within says it where spectra are represented anew."""
     if isinstance(regressor, RepresentedRegressor):
-        return LDOSKernelRidge() if regressor.regressor is None else _learner(regressor.regressor)
-    return regressor
+        return "ldos" if regressor.regressor is None else _learned(regressor.regressor)
+    if isinstance(regressor, LDOSRidge | LDOSKernelRidge | SparseLDOSKernelRidge):
+        return regressor.learn
+    return "ldos"
+
+
+def _takes_groups(regressor: Any) -> bool:
+    """Whether ``fit`` of a regressor has a use for groups: scikit-learn's metadata routing knows."""
+    if isinstance(regressor, RepresentedRegressor):
+        return regressor.regressor is None or _takes_groups(regressor.regressor)
+    if not isinstance(regressor, LDOSRidge | LDOSKernelRidge | SparseLDOSKernelRidge | BaseSearchCV):
+        return False
+    return bool(get_routing_for_object(regressor).consumes("fit", ["groups"]))
+
+
+def _codes(groups: Sequence[object]) -> NDArray[np.int64]:
+    """Whole numbers in place of groups, which may be of any type."""
+    known = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return np.array([known[group] for group in groups], dtype=np.int64)
 
 
 def _with_own_points(regressor: Any, number: int) -> Any:

@@ -80,20 +80,44 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
 
     def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
         """Fit, and give the rows of the same structures without computing them twice."""
-        if not 0 <= self.power <= 1:
-            raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
         if isinstance(self.descriptor, Whitened):
             raise TypeError("Whitened whitens SOAP or JoinedSOAP; got Whitened, whose rows are white already.")
         listed = structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)
+        self._check_power()
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X = self._described(listed, self.descriptor_.fit(listed))
-        centers = _center_numbers(listed)
-        self.species_ = np.unique(centers)
+        X, centers = self._described(listed, self.descriptor_.fit(listed)), _center_numbers(listed)
+        return self.fit_rows(X, centers).transform_rows(X, centers)
+
+    def fit_rows(self, X: NDArray[np.float64], numbers: NDArray[np.int64]) -> Self:
+        """Learn means and maps from rows that the descriptor gave before.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Rows of the descriptor within.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            When ``power`` is not in 0..1.
+        """
+        self._check_power()
+        self.species_ = np.unique(numbers)
         self.n_features_out_ = int(X.shape[1])
-        fitted = [_moments(X[centers == number], self.power) for number in self.species_]
+        fitted = [_moments(X[numbers == number], self.power) for number in self.species_]
         self.means_ = np.array([mean for mean, _ in fitted])
         self.maps_ = np.array([map_ for _, map_ in fitted])
-        return self._mapped(X, centers)
+        return self
+
+    def _check_power(self) -> None:
+        if not 0 <= self.power <= 1:
+            raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
 
     def transform(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the rows, (n_environments, n_features_out_), of structures or fragments.
@@ -101,10 +125,42 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         Takes and raises what ``transform`` of the descriptor does; and ValueError for a centre of an element that was
         not among those of ``fit``.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "descriptor_")
         listed = structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)
         X = self._described(listed, self.descriptor_)
-        return self._mapped(X, _center_numbers(listed))
+        return self.transform_rows(X, _center_numbers(listed))
+
+    def transform_rows(self, X: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Whiten rows that the descriptor gave before.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Rows of the descriptor within.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        array (n_environments, n_features)
+
+        Raises
+        ------
+        ValueError
+            For a centre of an element that was not among those of ``fit``.
+        """
+        check_is_fitted(self, "maps_")
+        unknown = np.setdiff1d(numbers, self.species_)
+        if unknown.size:
+            raise ValueError(
+                f"Whitened was fitted on centres of atomic numbers {self.species_.tolist()}; it has no map for "
+                f"{unknown.tolist()}. Fit on structures that hold every element."
+            )
+        white = np.empty_like(X)
+        for number, mean, map_ in zip(self.species_, self.means_, self.maps_, strict=True):
+            rows = numbers == number
+            white[rows] = (X[rows] - mean) @ map_
+        return white
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the descriptor's features, (n_features_out_,): each stays closest to its own."""
@@ -123,18 +179,6 @@ class Whitened(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         if self.n_jobs is not None:
             descriptor.set_params(n_jobs=self.n_jobs)
         X: NDArray[np.float64] = descriptor.transform(listed)
-        return X
-
-    def _mapped(self, X: NDArray[np.float64], centers: NDArray[np.int64]) -> NDArray[np.float64]:
-        unknown = np.setdiff1d(centers, self.species_)
-        if unknown.size:
-            raise ValueError(
-                f"Whitened was fitted on centres of atomic numbers {self.species_.tolist()}; it has no map for "
-                f"{unknown.tolist()}. Fit on structures that hold every element."
-            )
-        for number, mean, map_ in zip(self.species_, self.means_, self.maps_, strict=True):
-            rows = centers == number
-            X[rows] = (X[rows] - mean) @ map_
         return X
 
 

@@ -8,7 +8,7 @@ number of inducing points ends a curve.
 import settings
 
 from ldosml import plotting
-from ldosml.studies import default_strategies, learning_curve, spaced_sizes
+from ldosml.studies import learning_curve, regressors_by_target, spaced_sizes
 
 N_SIZES = 5
 LARGEST = 3000  # environments; the kernel of all of silicon's takes minutes a fold
@@ -18,18 +18,18 @@ def make(run: settings.Run) -> None:
     """Learn from growing parts of each set."""
     curves, rows, slopes = {}, [], []
     for one in run.available([settings.CARBIDE, settings.TIN, settings.SILICON]):
-        data, offered = run.data(one), default_strategies()
-        strategies = {name: offered[name] for name in (settings.ATOMIC, settings.STRUCTURAL)}
+        data, offered = run.data(one), regressors_by_target()
+        regressors = {name: offered[name] for name in ("ldos", "dos")}
         setup = run.setup("learning-curve", one)
         sizes = [size for size in spaced_sizes(data, N_SIZES, settings.N_SPLITS) if size <= LARGEST]
-        curve = learning_curve(data, sizes, one.model(), strategies, setup=setup)
+        curve = learning_curve(data, sizes, one.model(), regressors, setup=setup)
         settings.tell(curve)
         curves[one.title] = curve
         rows += settings.of_set(one, curve.records())
-        for name in curve.strategies:
+        for name in curve.regressors:
             for quantity in curve.quantities:
                 slope, deviation = curve.slope(name, quantity)
-                row = {"strategy": name, "quantity": quantity, "slope": slope, "deviation": deviation}
+                row = {"regressor": name, "quantity": quantity, "slope": slope, "deviation": deviation}
                 slopes += settings.of_set(one, [row])
     run.write("figure-3", plotting.learning_curve_figure(curves), rows)
     run.table("figure-3-slopes", slopes)

@@ -11,7 +11,7 @@ from ldosml import Evaluation, plotting
 from ldosml.properties import dos_derivative
 
 KINDS = ("diamond", "amorphous")
-NAMES = {settings.ATOMIC: "from LDOS", settings.STRUCTURAL: "from DOS"}
+NAMES = {"ldos": "from LDOS", "dos": "from DOS"}
 
 
 def median(evaluation: Evaluation, kind: str) -> int:
@@ -24,7 +24,7 @@ def median(evaluation: Evaluation, kind: str) -> int:
 def make(run: settings.Run) -> None:
     """Differentiate the DOS of structures left out."""
     (one,) = run.available([settings.SILICON])
-    evaluations = {name: run.left_out(one, strategy) for strategy, name in NAMES.items()}
+    evaluations = {name: run.left_out(one, learn) for learn, name in NAMES.items()}
     first = next(iter(evaluations.values()))
     chosen = [median(first, kind) for kind in KINDS]
     curves = {"DFT": first.dos()[0]} | {name: evaluation.dos()[1] for name, evaluation in evaluations.items()}

@@ -23,16 +23,25 @@ import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.figure import Figure
 
-from ldosml import SOAP, DOSModel, Evaluation, LDOSDataset, Whitened, load_dataset, plotting
+from ldosml import (
+    SOAP,
+    DOSModel,
+    Evaluation,
+    LDOSDataset,
+    LDOSKernelRidge,
+    SparseLDOSKernelRidge,
+    Whitened,
+    load_dataset,
+    plotting,
+)
 from ldosml.datasets import available_datasets
-from ldosml.studies import Errors, Setup, default_strategies, predict_left_out
+from ldosml.studies import Errors, Setup, predict_left_out, regressors_by_target
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.3  # eV
 TEMPERATURE = 300.0  # K
 N_SPLITS = 5
 FEWEST = 12  # trajectories that a part of a set keeps
-ATOMIC, STRUCTURAL = "atomic", "structural"
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,15 @@ class Set:
         """For names of files."""
         return self.name if self.elements is None else "-".join([self.name, *sorted(self.elements)])
 
-    def strategies(self, part: float = 1.0) -> dict[str, Any]:
+    def regressors(self, part: float = 1.0) -> dict[str, Any]:
         """Regressors that learn from LDOS, from DOS, and from both; of a part of the set on fewer points."""
-        return default_strategies(None if self.n_inducing is None else round(part * self.n_inducing))
+        if self.n_inducing is None:
+            return regressors_by_target(LDOSKernelRidge())
+        return regressors_by_target(SparseLDOSKernelRidge(n_inducing=round(part * self.n_inducing)))
 
-    def model(self, part: float = 1.0, strategy: str = ATOMIC) -> DOSModel:
+    def model(self, part: float = 1.0, learn: str = "ldos") -> DOSModel:
         """Whitened SOAP and a Matern kernel, from the first states on, which band energies need; not fitted."""
-        return DOSModel(Whitened(self.soap), self.strategies(part)[strategy], high=self.high)
+        return DOSModel(Whitened(self.soap), self.regressors(part)[learn], high=self.high)
 
 
 SILICON = Set("silicon", "silicon", -14.0, 5.0, SOAP(r_cut=6.0, n_max=8, l_max=6), n_inducing=1000)
@@ -128,13 +139,13 @@ class Run:
             progress=partial(_show, f"{what}, {one.title}"),
         )
 
-    def left_out(self, one: Set, strategy: str = ATOMIC) -> Evaluation:
+    def left_out(self, one: Set, learn: str = "ldos") -> Evaluation:
         """Every structure predicted by a model of the other folds, at all energies; computed once in a run."""
-        key = one.label, strategy
+        key = one.label, learn
         if key not in self.evaluations:
-            report(f"predicting structures left out: {one.title}, {strategy}")
+            report(f"predicting structures left out: {one.title}, learned from {learn}")
             data = self.data(one)
-            self.evaluations[key] = predict_left_out(data, one.model(self.part, strategy), data.folds(N_SPLITS))
+            self.evaluations[key] = predict_left_out(data, one.model(self.part, learn), data.folds(N_SPLITS))
         return self.evaluations[key]
 
     def write(self, name: str, figure: Figure, rows: Sequence[Mapping[str, Any]]) -> None:

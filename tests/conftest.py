@@ -37,7 +37,7 @@ def elsewhere(monkeypatch):
             there, task = pickle.loads(pickle.dumps((function, item)))
             yield pickle.loads(pickle.dumps(there(task)))
 
-    monkeypatch.setattr("ldosml.studies.running._tasks", SimpleNamespace(ordered=ordered))
+    monkeypatch.setattr("ldosml.studies.cross_validation._tasks", SimpleNamespace(ordered=ordered))
     return sent
 
 

@@ -8,7 +8,7 @@ from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, Whitened
 ENERGIES = np.arange(-50, 46) * 0.1
 WIDTH = 0.4  # eV
 SMALL = SOAP(r_cut=3.0, n_max=3, l_max=2)
-REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern", alphas=[1e-4, 1e-2, 1.0])
+REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern", alphas=[1e-4, 1e-2, 1.0], gamma=1.0)
 MODEL = DOSModel(SMALL, REGRESSOR)
 WHITENED = DOSModel(Whitened(SMALL), REGRESSOR)
 

@@ -20,9 +20,7 @@ from ldosml import (
     LDOS,
     SOAP,
     Cumulative,
-    DOSKernelRidge,
     DOSModel,
-    DOSRidge,
     EnergyGrid,
     LDOSKernelRidge,
     LDOSRidge,
@@ -31,7 +29,6 @@ from ldosml import (
     RepresentedRegressor,
     SparseLDOSKernelRidge,
     _array,
-    persistence,
     solvers,
 )
 from ldosml._array import to_numpy
@@ -46,19 +43,19 @@ ESTIMATORS = [
     LDOSRidge(PER_ENERGY),
     LDOSRidge("leave-one-out"),
     LDOSRidge(CHOSEN),
-    LDOSKernelRidge(1e-3),
-    LDOSKernelRidge(PER_ENERGY, kernel="gaussian"),
-    LDOSKernelRidge("leave-one-out", kernel="matern"),
-    LDOSKernelRidge(CHOSEN, alphas=[1e-4, 1e-2, 1.0]),
-    RepresentedRegressor(LDOSKernelRidge(CHOSEN), Cumulative(0.1)),
-    RepresentedRegressor(LDOSKernelRidge(1e-3), PrincipalComponents(4)),
-    DOSRidge(1e-2),
-    DOSRidge(CHOSEN),
-    DOSKernelRidge(1e-2),
-    DOSKernelRidge(CHOSEN, ldos_weight=0.5),
-    RepresentedRegressor(DOSKernelRidge(1e-2), Cumulative(0.1)),
-    SparseLDOSKernelRidge(1e-2, n_inducing=12),
-    SparseLDOSKernelRidge(CHOSEN, n_inducing=12, kernel="gaussian", selection="cur"),
+    LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0),
+    LDOSKernelRidge(PER_ENERGY, kernel="gaussian", gamma=1.0),
+    LDOSKernelRidge("leave-one-out", kernel="matern", gamma=1.0),
+    LDOSKernelRidge(CHOSEN, alphas=[1e-4, 1e-2, 1.0], kernel="polynomial", gamma=1.0),
+    RepresentedRegressor(LDOSKernelRidge(CHOSEN, kernel="polynomial", gamma=1.0), Cumulative(0.1)),
+    RepresentedRegressor(LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0), PrincipalComponents(4)),
+    LDOSRidge(1e-2, learn="dos"),
+    LDOSRidge(CHOSEN, learn="dos"),
+    LDOSKernelRidge(1e-2, learn="dos", kernel="polynomial", gamma=1.0),
+    LDOSKernelRidge(CHOSEN, learn="both", ldos_weight=0.5, kernel="polynomial", gamma=1.0),
+    RepresentedRegressor(LDOSKernelRidge(1e-2, learn="dos", kernel="polynomial", gamma=1.0), Cumulative(0.1)),
+    SparseLDOSKernelRidge(1e-2, n_inducing=12, kernel="polynomial", gamma=1.0),
+    SparseLDOSKernelRidge(CHOSEN, n_inducing=12, kernel="gaussian", selection="cur", gamma=1.0),
 ]
 """Every estimator that fits arrays."""
 
@@ -152,10 +149,10 @@ def test_torch_fits_in_double_precision_whatever_its_default():
 
 def test_arrays_in_two_places_are_refused(xp):
     X, Y, _ = data(10)
-    ridge = LDOSRidge().fit(xp.asarray(X), xp.asarray(Y))
+    ridge = LDOSRidge(alpha=1e-3).fit(xp.asarray(X), xp.asarray(Y))
     other = array_api_strict if array_api_compat.is_numpy_array(xp.asarray(X)) else np
     with pytest.raises(TypeError, match=r"X is an array of \w+ on .*, but Y one of \w+ on"):
-        LDOSRidge().fit(xp.asarray(X), other.asarray(Y))
+        LDOSRidge(alpha=1e-3).fit(xp.asarray(X), other.asarray(Y))
     with pytest.raises(TypeError, match=r"X is an array of .* but what was fitted one of .* Move one to the other"):
         ridge.predict(other.asarray(X))
 
@@ -163,13 +160,15 @@ def test_arrays_in_two_places_are_refused(xp):
 def test_two_devices_of_one_library_are_refused():
     X, Y, _ = data(10)
     with pytest.raises(TypeError, match=r"array_api_strict on .*device1.*, but Y one of array_api_strict on .*CPU"):
-        LDOSRidge().fit(strict_device.namespace().asarray(X), array_api_strict.asarray(Y))
+        LDOSRidge(alpha=1e-3).fit(strict_device.namespace().asarray(X), array_api_strict.asarray(Y))
 
 
 def test_repeated_environments_say_what_to_do_in_every_namespace(xp):
     X, Y, _ = data(10)
     with pytest.raises(np.linalg.LinAlgError, match="Raise alpha"):
-        LDOSKernelRidge(1e-18).fit(xp.asarray(np.tile(X, (4, 1))), xp.asarray(np.tile(Y, (4, 1))))
+        LDOSKernelRidge(1e-18, kernel="polynomial", gamma=1.0).fit(
+            xp.asarray(np.tile(X, (4, 1))), xp.asarray(np.tile(Y, (4, 1)))
+        )
 
 
 class TestWhatOnlyCuPyRuns:
@@ -244,9 +243,9 @@ def strict_gpu(monkeypatch):
     [
         None,
         LDOSRidge(1e-2),
-        RepresentedRegressor(LDOSKernelRidge(CHOSEN, alphas=[1e-3, 1.0]), Pointwise()),
-        RepresentedRegressor(LDOSKernelRidge(1e-3), PrincipalComponents(3)),
-        DOSKernelRidge(CHOSEN, ldos_weight=0.5),
+        RepresentedRegressor(LDOSKernelRidge(CHOSEN, alphas=[1e-3, 1.0], kernel="polynomial", gamma=1.0), Pointwise()),
+        RepresentedRegressor(LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0), PrincipalComponents(3)),
+        LDOSKernelRidge(CHOSEN, learn="both", ldos_weight=0.5, kernel="polynomial", gamma=1.0),
     ],
     ids=["default", "ridge", "chosen", "components", "joint"],
 )
@@ -258,9 +257,9 @@ def test_a_model_on_the_device_predicts_on_it_and_answers_in_numpy(strict_gpu, s
     predicted = model.predict(structures).values
     assert type(predicted) is np.ndarray
     np.testing.assert_allclose(predicted, expected, atol=1e-10)
-    path = persistence.save(model, tmp_path / "m.ldosml")
+    path = model.save(tmp_path / "m.ldosml")
     for device in ("cpu", "cuda"):
-        loaded = persistence.load(path, device=device)
+        loaded = DOSModel.load(path, device=device)
         np.testing.assert_allclose(loaded.predict(structures).values, expected, atol=1e-10)
         regressor = getattr(loaded.regressors_[6], "regressor_", loaded.regressors_[6])
         assert (type(regressor.target_mean_) is np.ndarray) == (device == "cpu")

@@ -43,7 +43,7 @@ def test_fit_predict_and_info(capsys, tmp_path, dataset):
     code, out, _ = run(capsys, "predict", model, tmp_path / "new.xyz", "-o", tmp_path / "p.npz", "--jobs", 1, "--json")
     assert code == 0
     assert json.loads(out)["n_environments"] == 7
-    expected = persistence.load(model).predict(data.structures[:3])
+    expected = DOSModel.load(model).predict(data.structures[:3])
     with np.load(tmp_path / "p.npz") as file:
         np.testing.assert_allclose(file["ldos"], expected.values, atol=1e-6)
         np.testing.assert_allclose(file["dos"], expected.total().values, atol=1e-6)
@@ -58,7 +58,7 @@ def test_fit_predict_and_info(capsys, tmp_path, dataset):
     code, out, _ = run(capsys, "info", model, "--json")
     facts = json.loads(out)
     assert code == 0
-    assert facts["training"] == persistence.load(model).training_
+    assert facts["training"] == DOSModel.load(model).training_
     assert facts["training"]["split"] == {"test_size": 0.2, "random_state": 0}
     assert facts["training"]["provenance"]["code"] == "closed form"
 
@@ -79,8 +79,8 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     assert ("ldos_normalized_loss" in result["errors"]) is not total
     assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
     kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]
-    assert kept["class"] == ("LDOSKernelRidge" if learn == "ldos" else "DOSKernelRidge")
-    assert kept["parameters"].get("ldos_weight") == {"dos": 0.0, "both": 1.0, "ldos": None}[learn]
+    assert (kept["class"], kept["parameters"]["learn"]) == ("LDOSKernelRidge", learn)
+    assert kept["parameters"]["ldos_weight"] == 10.0
 
 
 @pytest.mark.parametrize("learn", ["dos", "both", "ldos"])
@@ -103,7 +103,7 @@ def test_trajectories_choose_alpha_on_inducing_points(capsys, tmp_path, make_dat
     code, out, _ = run(capsys, "fit", tmp_path / "data.h5", *options)
     assert code == 0
     assert json.loads(out)["errors"]["dos_normalized_loss"] < 2
-    assert persistence.load(tmp_path / "m.ldosml").regressors_[14].cv_errors_.ndim == 2
+    assert DOSModel.load(tmp_path / "m.ldosml").regressors_[14].cv_errors_.ndim == 2
 
 
 @pytest.mark.parametrize("extra", [[], ["--inducing", "2"]])
@@ -235,7 +235,7 @@ def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
     assert (code, "--overwrite" in err, model.read_text()) == (1, True, "mine")
     code, _, _ = run(capsys, "fit", dataset, "-o", model, *SMALL, "--overwrite", "--test-size", 0)
     assert code == 0
-    assert persistence.load(model).training_["n_structures"] == 10
+    assert DOSModel.load(model).training_["n_structures"] == 10
 
 
 @pytest.mark.parametrize("command", ["demo", "info", "import", "fit", "predict", "properties", "report"])
@@ -269,7 +269,7 @@ def test_import_takes_groups_kinds_and_fermi_level(capsys, tmp_path, make_datase
 def test_fit_at_another_zero(capsys, tmp_path, dataset):
     options = [*SMALL, "--zero", "code", "--test-size", 0]
     code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
-    assert (code, persistence.load(tmp_path / "m.ldosml").grid_.zero) == (0, "code")
+    assert (code, DOSModel.load(tmp_path / "m.ldosml").grid_.zero) == (0, "code")
 
 
 def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
-from ldosml import LDOSDataset, derive_properties, persistence
+from ldosml import DOSModel, LDOSDataset, derive_properties
 from ldosml.cli import main
 
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--low", "-4"]
@@ -59,7 +59,7 @@ def test_of_a_dataset(capsys, folder, tmp_path):
 
 def test_of_a_model_and_structures(capsys, folder, tmp_path):
     """The model knows the electrons of each element; the same by way of a file of predictions."""
-    model = persistence.load(folder / "m.ldosml")
+    model = DOSModel.load(folder / "m.ldosml")
     assert model.training_["valence_electrons"] == {"C": 2.0, "Si": 2.0}
     code, _, _ = run(capsys, "properties", folder / "m.ldosml", folder / "new.xyz", "-o", tmp_path / "p.h5", "--atoms")
     assert code == 0
@@ -137,18 +137,18 @@ def test_report_without_electrons_says_why_there_are_no_properties(capsys, folde
 
 def test_report_refuses_a_dataset_that_has_changed(capsys, folder, tmp_path, make_dataset):
     data = LDOSDataset.read(folder / "data.h5")
-    model = persistence.load(folder / "m.ldosml")
+    model = DOSModel.load(folder / "m.ldosml")
     data.select(range(6)).write(tmp_path / "data.h5")
     model.training_["dataset"] = str(tmp_path / "data.h5")
-    persistence.save(model, tmp_path / "m.ldosml")
+    model.save(tmp_path / "m.ldosml")
     code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
     assert (code, "has changed since the model was trained" in err) == (1, True)
     del model.training_["split"]
-    persistence.save(model, tmp_path / "m.ldosml", overwrite=True)
+    model.save(tmp_path / "m.ldosml", overwrite=True)
     code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
     assert (code, "was trained on all of" in err) == (1, True)
     del model.training_["dataset"]
-    persistence.save(model, tmp_path / "m.ldosml", overwrite=True)
+    model.save(tmp_path / "m.ldosml", overwrite=True)
     code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")
     assert (code, "does not say which dataset" in err) == (1, True)
     assert not (tmp_path / "r").exists()

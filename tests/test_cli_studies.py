@@ -12,7 +12,7 @@ from ldosml.cli import main, planning
 from ldosml.cli.curves import _reached
 from ldosml.cli.studying import read_counts, read_numbers
 from ldosml.datasets import join_alike
-from ldosml.studies.running import CrossValidation
+from ldosml.studies.cross_validation import CrossValidation
 
 SIZES = (2, 3, 2, 2, 2, 3, 3, 2, 2, 3)
 SMALL = ["--n-max", "2", "--l-max", "1", "--low", "-4", "--folds", "3"]
@@ -107,19 +107,19 @@ def test_tuning_chooses_at_each_radius(capsys, tmp_path, dataset):
 def test_learning_curve(capsys, tmp_path, make_dataset):
     folder, dataset = tmp_path / "curve", tmp_path / "data.h5"
     make_dataset((2, 3) * 8, stop=8.0).write(dataset)
-    options = ["--sizes", "15,25", "--strategy", "atomic", "--strategy", "structural", *SMALL]
+    options = ["--sizes", "15,25", "--learn", "ldos", "--learn", "dos", *SMALL]
     code, out, err = run(capsys, "learning-curve", dataset, "-o", folder, *options)
     assert code == 0, err
     assert {"learning-curve.pdf", "learning-curve.png"} <= set(written(folder))
-    strategies = {k: v for k, v in studies.default_strategies().items() if k != "joint"}
-    expected = studies.learning_curve(LDOSDataset.read(dataset), [15, 25], model(), strategies, setup=SETUP)
+    regressors = {k: v for k, v in studies.regressors_by_target().items() if k != "both"}
+    expected = studies.learning_curve(LDOSDataset.read(dataset), [15, 25], model(), regressors, setup=SETUP)
     expected.write_csv(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
-    slope, spread = expected.slope("structural", "dos")
+    slope, spread = expected.slope("dos", "dos")
     assert f"{slope:.2f} ± {spread:.2f}" in out
     assert "L/sigma of DOS per atom" in out
     slopes = json.loads((folder / "summary.json").read_text())["results"]["slopes"]
-    assert {(row["strategy"], row["quantity"]): row["slope"] for row in slopes}["structural", "dos"] == slope
+    assert {(row["regressor"], row["quantity"]): row["slope"] for row in slopes}["dos", "dos"] == slope
 
 
 def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dataset):
@@ -128,7 +128,7 @@ def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dat
     code, _, err = run(capsys, *command)
     assert code == 0, err
     cautions = json.loads((tmp_path / "c" / "summary.json").read_text())["cautions"]
-    for text in ("all are taken: atomic at 15, 25 environments", "Training environments grow by a factor of 1."):
+    for text in ("all are taken: ldos at 15, 25 environments", "Training environments grow by a factor of 1."):
         assert text in err
         assert sum(text in one for one in cautions) == 1, cautions
     assert err.count("caution: ") == len(cautions)
@@ -137,7 +137,7 @@ def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dat
 def test_sizes_are_found_where_none_are_given(capsys, tmp_path, make_dataset):
     data = make_dataset((1, 2) * 15, groups=[f"g{i}" for i in range(30)], stop=14.0)
     data.write(tmp_path / "d.h5")
-    options = ["--strategy", "structural", *SMALL, "--seed", 3, "-T", 300]
+    options = ["--learn", "dos", *SMALL, "--seed", 3, "-T", 300]
     summary = ran(capsys, "learning-curve", tmp_path / "d.h5", "-o", tmp_path / "c", *options)
     found = sorted({row["n_environments"] for row in summary["results"]["errors"]})
     assert len(found) == len(studies.spaced_sizes(data, 5, 3, random_state=3)) > 2
@@ -149,11 +149,11 @@ def test_compare(capsys, tmp_path, dataset):
     assert code == 0
     assert {"comparison.pdf", "comparison.png"} <= set(written(tmp_path / "c"))
     setup = studies.Setup(n_splits=3, low=-4, temperature=300.0)
-    expected = studies.compare_strategies(
-        LDOSDataset.read(dataset), model(), studies.default_strategies(), setup=setup
+    expected = studies.compare_regressors(
+        LDOSDataset.read(dataset), model(), studies.regressors_by_target(), setup=setup
     ).records()
     rows = table(tmp_path / "c")
-    assert [(row["quantity"], row["strategy"]) for row in rows] == [(r["quantity"], r["strategy"]) for r in expected]
+    assert [(row["quantity"], row["regressor"]) for row in rows] == [(r["quantity"], r["regressor"]) for r in expected]
     np.testing.assert_allclose([float(row["loss"]) for row in rows], [r["loss"] for r in expected])
     assert {"ldos", "ldos Si", "ldos C", "dos", "band_energy", "heat_capacity"} <= {r["quantity"] for r in expected}
     marked = [row for row in expected if row["difference_low"] > 0 or row["difference_high"] < 0]
@@ -165,11 +165,11 @@ def test_compare(capsys, tmp_path, dataset):
 
 
 def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, dataset):
-    options = ["--strategy", "structural", "--strategy", "atomic", "--no-properties", *SMALL]
+    options = ["--learn", "dos", "--learn", "ldos", "--no-properties", *SMALL]
     summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
     rows = summary["results"]["errors"]
-    assert [row["strategy"] for row in rows[:2]] == ["structural", "atomic"]
-    assert {row["difference"] for row in rows if row["strategy"] == "structural"} == {0.0}
+    assert [row["regressor"] for row in rows[:2]] == ["structural", "atomic"]
+    assert {row["difference"] for row in rows if row["regressor"] == "structural"} == {0.0}
 
 
 def test_errors_by_element(capsys, tmp_path, dataset):
@@ -208,9 +208,7 @@ def test_transfer(capsys, tmp_path, make_dataset, dataset):
     other = make_dataset((3, 2, 3), start=20, width=0.4)
     other.write(tmp_path / "other.h5")
     folder = tmp_path / "t"
-    code, out, err = run(
-        capsys, "transfer", dataset, tmp_path / "other.h5", "-o", folder, *SMALL, "--strategy", "joint"
-    )
+    code, out, err = run(capsys, "transfer", dataset, tmp_path / "other.h5", "-o", folder, *SMALL, "--learn", "both")
     assert code == 0
     assert "data.h5: broadened from 0.3 to 0.4 eV" in err
     assert {"parity.pdf", "parity.png", "representatives.pdf", "representatives.png"} <= set(written(folder))
@@ -252,7 +250,7 @@ def test_what_files_share_and_lack_is_said(capsys, tmp_path, make_dataset):
 def test_cautions_are_said_again_with_the_result(capsys, tmp_path, make_dataset):
     """Electrons of one spin only: every run says so, though the second computes nothing."""
     make_dataset(SIZES, n_electrons=np.array(SIZES, dtype=float)).write(tmp_path / "d.h5")
-    command = ["compare", tmp_path / "d.h5", "-o", tmp_path / "c", *SMALL, "--strategy", "atomic"]
+    command = ["compare", tmp_path / "d.h5", "-o", tmp_path / "c", *SMALL, "--learn", "ldos"]
     for _ in range(2):
         code, _, err = run(capsys, *command)
         assert code == 0
@@ -339,7 +337,7 @@ def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch
     assert "The largest training part has 12 environments. atomic: Si: Kernel of 12 rows" in err
     assert "structural: All elements: Kernel of 8 rows" in err
     assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes a small part" in err
-    options = ["--inducing", 2, "--strategy", "atomic"]
+    options = ["--inducing", 2, "--learn", "ldos"]
     code, _, err = run(capsys, *command, *options, "-o", tmp_path / "b")
     assert (code, "largest training part" in err) == (0, False)
     header = json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[0])
@@ -363,7 +361,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
     ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL, *options, "--r-cut", 4.5, "--smearing", 0.35)
     header = json.loads((tmp_path / "e" / "log.jsonl").read_text().splitlines()[0])
     plain = DOSModel(
-        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian"), high=2.0
+        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian", gamma=1.0), high=2.0
     )
     assert header["model"] == studies.sweep.spelled(plain)
     assert (header["n_splits"], header["random_state"], header["low"]) == (3, 4, -4.0)
@@ -503,7 +501,7 @@ def test_a_log_whose_results_are_not_whole(capsys, tmp_path, dataset):
 
 def test_total_dos_is_enough_for_structural_learning(capsys, tmp_path, make_dataset):
     make_dataset(SIZES, total=True).write(tmp_path / "d.h5")
-    options = ["--strategy", "structural", *SMALL]
+    options = ["--learn", "dos", *SMALL]
     summary = ran(capsys, "compare", tmp_path / "d.h5", "-o", tmp_path / "c", *options, "--no-properties")
     assert {row["quantity"] for row in summary["results"]["errors"]} == {"dos", "dos_derivative"}
 

@@ -8,7 +8,7 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldosml import DOSKernelRidge, LDOSKernelRidge, solvers
+from ldosml import LDOSKernelRidge, solvers
 from ldosml._array import cholesky, cholesky_inverse, cholesky_solve, eigenvectors, solve_triangular, to_numpy
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.kernels import evaluate as kernel_of
@@ -69,15 +69,17 @@ def test_solve_equals_lapack_on_the_whole_matrix(xp, kernel, small_blocks):
 def test_nothing_of_the_size_of_the_matrix_is_held_besides_it():
     n = 1200
     features, targets = RNG.normal(size=(n, 8)), RNG.normal(size=(n, 10))
-    model = LDOSKernelRidge(0.1, kernel="polynomial", degree=3, coef0=0.2)
+    model = LDOSKernelRidge(0.1, kernel="polynomial", degree=3, coef0=0.2, gamma=1.0)
     tracemalloc.start()
     model.fit(features, targets)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
-    LDOSKernelRidge(0.1, kernel="gaussian", precision="float32", alphas=None).fit(features, targets)
+    LDOSKernelRidge(0.1, kernel="gaussian", precision="float32", alphas=None, gamma=1.0).fit(features, targets)
     single = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
-    LDOSKernelRidge("leave-one-out", kernel="gaussian", solver="cholesky", alphas=[0.1, 1]).fit(features, targets)
+    LDOSKernelRidge("leave-one-out", kernel="gaussian", solver="cholesky", alphas=[0.1, 1], gamma=1.0).fit(
+        features, targets
+    )
     several = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     square = 8 * n**2
@@ -91,7 +93,7 @@ def test_blocks_are_small_beside_a_matrix_of_size(small_blocks):
     n = 700
     features, targets = RNG.normal(size=(n, 4)), RNG.normal(size=(n, 3))
     tracemalloc.start()
-    LDOSKernelRidge(0.1, kernel="matern").fit(features, targets)
+    LDOSKernelRidge(0.1, kernel="matern", gamma=1.0).fit(features, targets)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.2 * 8 * n**2
@@ -150,7 +152,7 @@ def test_several_alphas_by_cholesky_equal_eigenvectors(xp, kind, small_blocks):
 
 def test_alphas_far_apart_by_cholesky_equal_a_solve_for_each():
     alpha = np.array([1e-3, 0.5, 1e-3, 40.0, 0.7, 2e-3, 0.5])
-    model = LDOSKernelRidge(alpha, kernel="gaussian", solver="cholesky", subtract_mean=False).fit(X, Y)
+    model = LDOSKernelRidge(alpha, kernel="gaussian", solver="cholesky", subtract_mean=False, gamma=1.0).fit(X, Y)
     K = kernel_of("gaussian", X, X, degree=2, gamma=1.0, coef0=0.0)
     for energy in range(N_ENERGIES):
         expected = np.linalg.solve(K + alpha[energy] * np.eye(N), Y[:, energy])
@@ -218,8 +220,10 @@ def test_refinement_that_stalls_is_refused(monkeypatch):
 def test_float32_is_for_one_alpha():
     for alpha in ("leave-one-out", np.logspace(-3, 0, N_ENERGIES)):
         with pytest.raises(ValueError, match="give alpha one number, or use precision='float64'"):
-            LDOSKernelRidge(alpha, precision="float32").fit(X, Y)
-    single, double = (LDOSKernelRidge(0.05, kernel="matern", precision=p).fit(X, Y) for p in ("float32", "float64"))
+            LDOSKernelRidge(alpha, precision="float32", kernel="polynomial", gamma=1.0).fit(X, Y)
+    single, double = (
+        LDOSKernelRidge(0.05, kernel="matern", precision=p, gamma=1.0).fit(X, Y) for p in ("float32", "float64")
+    )
     np.testing.assert_allclose(single.predict(X), double.predict(X), atol=1e-10)
 
 
@@ -264,13 +268,13 @@ def test_a_device_too_small_gets_the_panels(monkeypatch, alpha):
 def test_a_kernel_that_repeats_rows_is_told_which_and_how_much_alpha_helps():
     twice = np.concatenate([X[:40], X[:15]])
     with pytest.raises(np.linalg.LinAlgError) as refused:
-        LDOSKernelRidge(1e-20, kernel="gaussian").fit(twice, Y[:55])
+        LDOSKernelRidge(1e-20, kernel="gaussian", gamma=1.0).fit(twice, Y[:55])
     message = str(refused.value)
     assert "15 rows repeat others, first row 40, which is row 0 again" in message
     assert "its smallest eigenvalue is about" in message
     advised = float(message.split("Raise alpha, to ")[1].split()[0])
     assert 0 < advised < 1e-10
-    LDOSKernelRidge(1.1 * advised, kernel="gaussian").fit(twice, Y[:55])
+    LDOSKernelRidge(1.1 * advised, kernel="gaussian", gamma=1.0).fit(twice, Y[:55])
 
 
 def test_a_kernel_nearly_singular_without_repeated_rows(xp):
@@ -287,7 +291,7 @@ def test_a_matrix_that_is_no_kernel_is_told_so():
 
 def test_a_kernel_that_overflows_is_told_so():
     with pytest.raises(np.linalg.LinAlgError, match="The kernel overflows"), np.errstate(all="ignore"):
-        LDOSKernelRidge(1.0, degree=4).fit(1e90 * X, Y)
+        LDOSKernelRidge(1.0, degree=4, kernel="polynomial", gamma=1.0).fit(1e90 * X, Y)
 
 
 def test_structural_learning_by_every_solver():
@@ -296,12 +300,16 @@ def test_structural_learning_by_every_solver():
     dos = np.add.reduceat(np.sin(features @ rng.normal(size=(4, 5))), np.arange(0, 60, 3))
     options = {"kernel": "gaussian", "alphas": np.logspace(-3, 1, 5)}
     spectral, factors = (
-        DOSKernelRidge("leave-one-group-out", solver=solver, **options).fit(features, dos, structure_index=index)
+        LDOSKernelRidge("leave-one-group-out", learn="dos", solver=solver, **options).fit(
+            features, dos, structure_index=index
+        )
         for solver in ("eigh", "cholesky")
     )
     np.testing.assert_allclose(factors.predict(features), spectral.predict(features), atol=1e-8)
     double, single = (
-        DOSKernelRidge(0.1, kernel="gaussian", precision=precision).fit(features, dos, structure_index=index)
+        LDOSKernelRidge(0.1, learn="dos", kernel="gaussian", precision=precision, gamma=1.0).fit(
+            features, dos, structure_index=index
+        )
         for precision in ("float64", "float32")
     )
     np.testing.assert_allclose(single.predict(features), double.predict(features), atol=1e-9)

@@ -54,7 +54,7 @@ def test_figures_of_structures_left_out_are_made(script, run, settings):
     """Figures 2, 5 and 6 share their predictions, which are made once."""
     for name in ("figure_2", "figure_5"):
         script(name).make(run)
-    assert list(run.evaluations) == [("silicon", "atomic"), ("silicon", "structural")]
+    assert list(run.evaluations) == [("silicon", "ldos"), ("silicon", "dos")]
     output = run.folder / "output"
     names = {"figure-2.csv", "figure-2.pdf", "figure-2.png", "figure-2-losses.csv"}
     assert names | {"figure-5.csv", "figure-5.pdf", "figure-5.png"} == {path.name for path in output.iterdir()}

@@ -16,9 +16,7 @@ from ldosml import (
     DOS,
     LDOS,
     SOAP,
-    DOSKernelRidge,
     DOSModel,
-    DOSRidge,
     EnergyGrid,
     LDOSDataset,
     LDOSKernelRidge,
@@ -58,7 +56,9 @@ SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
 @pytest.fixture(scope="module")
 def model():
     structures = crystals()
-    return DOSModel(SMALL, LDOSKernelRidge(1e-6)).fit(structures, invented_ldos(structures))
+    return DOSModel(SMALL, LDOSKernelRidge(1e-6, kernel="polynomial", gamma=1.0)).fit(
+        structures, invented_ldos(structures)
+    )
 
 
 def test_learns_what_it_was_shown(model):
@@ -76,7 +76,7 @@ def test_species_do_not_mix(model):
     ldos = invented_ldos(structures)
     numbers = np.concatenate([atoms.numbers for atoms in structures])
     changed = LDOS(GRID, ldos.values + (numbers == 6)[:, None], 0.3, structure_index=ldos.structure_index)
-    other = DOSModel(SMALL, LDOSKernelRidge(1e-6)).fit(structures, changed)
+    other = DOSModel(SMALL, LDOSKernelRidge(1e-6, kernel="polynomial", gamma=1.0)).fit(structures, changed)
     difference = other.predict(structures).values - model.predict(structures).values
     np.testing.assert_allclose(difference[numbers == 14], 0, atol=1e-12)
     np.testing.assert_allclose(difference[numbers == 6], 1, atol=1e-6)
@@ -131,7 +131,7 @@ def test_any_regressor_of_scikit_learn_will_do():
 
 def test_learns_a_dataset_at_its_fermi_level(make_dataset):
     data = make_dataset((2, 3, 1, 2, 2, 3, 3, 2))
-    model = DOSModel(SMALL, LDOSKernelRidge(1e-8, kernel="gaussian"), low=-4, high=2).fit(data)
+    model = DOSModel(SMALL, LDOSKernelRidge(1e-8, kernel="gaussian", gamma=1.0), low=-4, high=2).fit(data)
     assert model.grid_.zero == "fermi"
     assert (model.grid_.start, model.grid_.stop) == (-4, 2)
     evaluation = model.evaluate(data)
@@ -159,8 +159,8 @@ def test_groups_of_a_dataset_are_left_out_whole(make_dataset):
 def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
     data = make_dataset()
     with pytest.raises(ValueError, match="energy_max"):
-        DOSModel(SMALL, LDOSRidge(), high=3.5).fit(data)
-    model = DOSModel(SMALL, LDOSRidge(), low=-4).fit(data)
+        DOSModel(SMALL, LDOSRidge(alpha=1e-3), high=3.5).fit(data)
+    model = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=-4).fit(data)
     assert model.grid_.stop <= 3.0 + 1e-9
     first = data.select([0]).refer_to("fermi", -3.5)
     short = LDOSDataset.from_arrays(
@@ -191,7 +191,7 @@ def test_refusals(model, make_dataset):
     with pytest.raises(ValueError, match="zero at 'fermi', the model at 'vacuum'"):
         DOSModel(SMALL, zero="vacuum").fit(structures, invented_ldos(structures))
     with pytest.raises(ValueError, match=r"smeared by 0\.5 eV, the model's training data by 0\.3 eV"):
-        DOSModel(SMALL, LDOSRidge(), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
+        DOSModel(SMALL, LDOSRidge(alpha=1e-3), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
 
 
 def totals(structures):
@@ -202,9 +202,9 @@ def totals(structures):
 @pytest.mark.parametrize(
     "regressor",
     [
-        DOSKernelRidge(1e-8, kernel="matern"),
-        DOSRidge(1e-8),
-        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", targets="dos"),
+        LDOSKernelRidge(1e-8, learn="dos", kernel="matern", gamma=1.0),
+        LDOSRidge(1e-8, learn="dos"),
+        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", learn="dos", gamma=1.0),
     ],
     ids=["kernel", "ridge", "sparse"],
 )
@@ -221,8 +221,8 @@ def test_splits_a_dos_that_it_was_shown(regressor):
 @pytest.mark.parametrize(
     "regressor",
     [
-        DOSKernelRidge(1e-8, kernel="matern", ldos_weight=1.0),
-        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", targets="both"),
+        LDOSKernelRidge(1e-8, learn="both", kernel="matern", ldos_weight=1.0, gamma=1.0),
+        SparseLDOSKernelRidge(1e-8, kernel="matern", n_inducing="all", learn="both", gamma=1.0),
     ],
     ids=["all", "sparse"],
 )
@@ -263,11 +263,11 @@ SPARSE = SparseLDOSKernelRidge(n_inducing="all", **CHOSEN)
 @pytest.mark.parametrize(
     ("regressor", "ldos_weight"),
     [
-        (DOSKernelRidge(**CHOSEN), 0.0),
-        (DOSKernelRidge(ldos_weight=0.3, **CHOSEN), 0.3),
-        (clone(SPARSE).set_params(targets="dos"), 0.0),
-        (clone(SPARSE).set_params(targets="both"), 1.0),
-        (RepresentedRegressor(clone(SPARSE).set_params(targets="both")), 1.0),
+        (LDOSKernelRidge(learn="dos", **CHOSEN), 0.0),
+        (LDOSKernelRidge(learn="both", ldos_weight=0.3, **CHOSEN), 0.3),
+        (clone(SPARSE).set_params(learn="dos"), 0.0),
+        (clone(SPARSE).set_params(learn="both"), 1.0),
+        (RepresentedRegressor(clone(SPARSE).set_params(learn="both")), 1.0),
     ],
     ids=["dos", "joint", "sparse dos", "sparse joint", "represented"],
 )
@@ -279,7 +279,7 @@ def test_groups_are_left_out_together_in_structural_learning(make_dataset, regre
     aligned = data.refer_to("fermi", -4, 2)
     X, groups = model.descriptor_.transform(aligned.structures), np.unique(data.groups, return_inverse=True)[1]
     ldos = {"ldos": aligned.ldos.values} if ldos_weight else {}
-    expected = DOSKernelRidge(ldos_weight=ldos_weight, **CHOSEN)
+    expected = LDOSKernelRidge(learn="both", ldos_weight=ldos_weight, **CHOSEN)
     expected.fit(X, aligned.dos.values, data.structure_index, species=data.numbers, groups=groups, **ldos)
     fitted = getattr(model.regressors_[14], "regressor_", model.regressors_[14])
     np.testing.assert_allclose(fitted.cv_errors_, expected.cv_errors_, rtol=1e-6, atol=1e-12)
@@ -288,7 +288,7 @@ def test_groups_are_left_out_together_in_structural_learning(make_dataset, regre
 
 def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
     data = make_dataset(total=True)
-    model = DOSModel(SMALL, DOSKernelRidge(1e-6, kernel="gaussian"), low=-4, high=2).fit(data)
+    model = DOSModel(SMALL, LDOSKernelRidge(1e-6, learn="dos", kernel="gaussian", gamma=1.0), low=-4, high=2).fit(data)
     evaluation = model.evaluate(data)
     assert evaluation.true is None
     assert set(evaluation.losses()) == {"dos_normalized_loss", "dos_mean_spectrum_loss", "dos_rmse"}
@@ -308,12 +308,12 @@ def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
 )
 def test_dos_of_other_structures(structures, dos, message):
     with pytest.raises(ValueError, match=message):
-        DOSModel(SMALL, DOSRidge()).fit(structures, dos)
+        DOSModel(SMALL, LDOSRidge(learn="dos", alpha=1e-3)).fit(structures, dos)
 
 
 def test_species_with_soap_but_no_regressor():
     structures = [bulk("Si"), bulk("Si", a=5.5)]
-    model = DOSModel(SOAP(r_cut=3, n_max=3, l_max=2, species=["Si", "C"]), LDOSRidge())
+    model = DOSModel(SOAP(r_cut=3, n_max=3, l_max=2, species=["Si", "C"]), LDOSRidge(alpha=1e-3))
     model.fit(structures, invented_ldos(structures))
     with pytest.raises(ValueError, match=r"trained on atomic numbers \[14\]; it has never seen \[6\]"):
         model.predict(Atoms("C"))
@@ -330,7 +330,7 @@ def test_dos_is_judged_by_the_stored_one(make_dataset):
         fermi_energy=data.fermi_energy,
         smearing_width=0.3,
     )
-    model = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(data)
+    model = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=-4, high=2).fit(data)
     sums, stored = model.evaluate(data), model.evaluate(twice)
     np.testing.assert_allclose(stored.dos()[0].values, 2 * sums.dos()[0].values, atol=1e-12)
     assert stored.losses()["dos_normalized_loss"] > 2 * sums.losses()["dos_normalized_loss"]
@@ -349,7 +349,7 @@ def test_contradictions_between_structures_and_spectra_are_refused():
 
 
 def test_a_range_upside_down_is_refused(make_dataset):
-    model = DOSModel(SMALL, LDOSRidge(), low=1.0, high=-1.0)
+    model = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=1.0, high=-1.0)
     with pytest.raises(ValueError, match="low must be below high; got 1 and -1 eV"):
         model.fit(make_dataset())
     for spectra in (invented_ldos(crystals(3)), totals(crystals(3))):
@@ -364,7 +364,7 @@ def test_an_element_in_one_group_only_is_named():
 
 
 def test_judging_needs_the_model_s_energies(make_dataset):
-    model = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(make_dataset())
+    model = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=-4, high=2).fit(make_dataset())
     aligned = make_dataset().refer_to("fermi", -4, 2)
     shifted = LDOSDataset.from_arrays(
         aligned.structures, aligned.grid.energies + 0.03, ldos=aligned.ldos.values, smearing_width=0.3
@@ -376,7 +376,7 @@ def test_judging_needs_the_model_s_energies(make_dataset):
 
 def test_the_baseline_is_the_mean_spectrum_predicted_for_all(make_dataset):
     data = make_dataset()
-    evaluation = DOSModel(SMALL, LDOSRidge(), low=-4, high=2).fit(data).evaluate(data)
+    evaluation = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=-4, high=2).fit(data).evaluate(data)
     true, losses = evaluation.true, evaluation.losses()
     mean = replace(true, values=np.tile(true.values.mean(axis=0), (len(true), 1)))
     assert losses["ldos_mean_spectrum_loss"] == pytest.approx(normalized_loss(true, mean))

@@ -11,7 +11,7 @@ from ldosml import LDOS, EnergyGrid, plotting
 from ldosml.evaluation import Evaluation
 from ldosml.plotting.style import COLUMN_WIDTH, PAGE_WIDTH
 from ldosml.properties import dos_derivative
-from ldosml.studies import CutoffSweep, ErrorTable, LearningCurve, SmearingStudy, StrategyComparison
+from ldosml.studies import CutoffSweep, ErrorTable, LearningCurve, RegressorComparison, SmearingStudy
 from ldosml.studies.errors import PROPERTIES, Errors
 
 GROUPS = ["a", "a", "b", "c", "c", "d"]
@@ -59,7 +59,7 @@ def comparison(scales=(0.2, 0.3, 0.25), noise=None, **options):
         name: errors(scale, properties=PROPERTIES, seed=i, **options)
         for i, (name, scale) in enumerate(zip(names, scales, strict=True))
     }
-    return StrategyComparison(found, GROUPS, 300.0, noise or {})
+    return RegressorComparison(found, GROUPS, 300.0, noise or {})
 
 
 def smearing_study(noise=True):
@@ -180,7 +180,7 @@ def test_learning_curve_draws_pooled_losses_against_the_mean_size():
     figure = plotting.learning_curve_figure(given)
     (ax,) = figure.axes
     assert ax.get_xscale() == ax.get_yscale() == "log"
-    for number, strategy in enumerate(given.strategies):
+    for number, strategy in enumerate(given.regressors):
         drawn = line(ax, strategy)
         np.testing.assert_allclose(drawn.get_xdata(), [11, 41, 161])
         np.testing.assert_array_equal(
@@ -196,7 +196,7 @@ def test_learning_curve_draws_pooled_losses_against_the_mean_size():
 def test_learning_curve_tells_the_slopes():
     given = learning_curve()
     (ax,) = plotting.learning_curve_figure(given).axes
-    slopes = [given.slope(strategy, "dos") for strategy in given.strategies]
+    slopes = [given.slope(strategy, "dos") for strategy in given.regressors]
     told = [text.get_text() for text in ax.get_legend().get_texts()]
     assert told == [f"{mean:.2f} ± {deviation:.2f}" for mean, deviation in slopes]
     assert ax.get_ylim()[0] < min(one.get_ydata().min() for one in ax.lines) / 1.5  # room for them
@@ -239,14 +239,14 @@ def test_a_short_logarithmic_axis_has_ticks_too():
 
 def test_comparison_draws_losses_and_their_intervals():
     given = comparison(noise={"dos": 0.05}, elements=(6, 14))
-    table = {(row["strategy"], row["quantity"]): row for row in given.records(n_draws=30)}
+    table = {(row["regressor"], row["quantity"]): row for row in given.records(n_draws=30)}
     figure = plotting.comparison_figure(given, n_draws=30)
     left = figure.axes[0]
     names = [label.get_text() for label in left.get_yticklabels()]
     assert names[:5] == ["LDOS", "LDOS of C", "LDOS of Si", "DOS per atom", "dDOS/dE"]
     assert names[5:7] == ["band energy", "absorption spectrum"]
     assert left.get_ylim()[0] > left.get_ylim()[1]  # the first one on top
-    for bars, strategy in zip(left.containers, given.strategies, strict=True):
+    for bars, strategy in zip(left.containers, given.regressors, strict=True):
         rows = [table[strategy, quantity] for quantity in given.quantities]
         assert [bar.get_width() for bar in bars] == pytest.approx([row["loss"] for row in rows])
         for bar, row in zip(bars, rows, strict=True):
@@ -254,7 +254,7 @@ def test_comparison_draws_losses_and_their_intervals():
             (whisker,) = [w for w in left.lines if np.allclose(w.get_ydata(), place)]
             np.testing.assert_allclose(whisker.get_xdata(), [row["low"], row["high"]])
     texts = [text.get_text().strip() for text in left.texts]
-    assert texts == [f"{table[key]['loss']:.3f}" for key in itertools.product(given.strategies, given.quantities)]
+    assert texts == [f"{table[key]['loss']:.3f}" for key in itertools.product(given.regressors, given.quantities)]
     assert line(left, "label noise").get_xdata()[0] == 0.05
     assert line(left, "label noise").get_ydata() == pytest.approx([2.55, 3.45])
     assert named_above(figure) == ["label noise", "atomic", "structural", "joint"]
@@ -263,7 +263,7 @@ def test_comparison_draws_losses_and_their_intervals():
 
 def test_comparison_draws_paired_differences_to_the_first():
     given = comparison()
-    rows = [row for row in given.records(n_draws=30) if row["strategy"] == "structural"]
+    rows = [row for row in given.records(n_draws=30) if row["regressor"] == "structural"]
     _, right = plotting.comparison_figure(given, n_draws=30).axes
     points = [drawn for drawn in right.lines if drawn.get_label() == "structural"]
     np.testing.assert_allclose([p.get_xdata()[0] for p in points], [row["difference"] for row in rows])
@@ -285,7 +285,7 @@ def test_comparison_tells_what_is_off_the_scale_by_numbers():
     given = comparison(noise={"fermi_level": 0.9})
     for name, factor in (("atomic", 20.0), ("structural", 30.0), ("joint", 10.0)):
         given.errors[name].squared["fermi_level"][:] *= factor**2
-    row = {(r["strategy"], r["quantity"]): r for r in given.records(n_draws=20)}["structural", "fermi_level"]
+    row = {(r["regressor"], r["quantity"]): r for r in given.records(n_draws=20)}["structural", "fermi_level"]
     figure = plotting.comparison_figure(given, n_draws=20)
     left, right = figure.axes
     assert left.get_xlim()[1] < 1 < row["loss"]

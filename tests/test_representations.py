@@ -19,7 +19,6 @@ from ldosml import (
     LDOS,
     SOAP,
     Cumulative,
-    DOSKernelRidge,
     DOSModel,
     EnergyGrid,
     LDOSKernelRidge,
@@ -42,7 +41,7 @@ Y += 0.05 * RNG.normal(size=Y.shape)
 INDEX = np.sort(RNG.integers(0, 11, N))
 NEW, NEW_SPECTRA = X[::3] + 0.1, Y[:5] * 1.3 + 0.1
 LINEAR = [Pointwise(), Cumulative(STEP), PrincipalComponents(), PrincipalComponents(subtract_mean=False)]
-CHOSEN = LDOSKernelRidge("leave-one-group-out", kernel="gaussian")
+CHOSEN = LDOSKernelRidge("leave-one-group-out", kernel="gaussian", gamma=1.0)
 
 
 def name(value):
@@ -54,8 +53,8 @@ def name(value):
         Pointwise(),
         Cumulative(STEP),
         PrincipalComponents(),
-        RepresentedRegressor(LDOSKernelRidge(kernel="gaussian")),
-        RepresentedRegressor(LDOSRidge(), Cumulative()),
+        RepresentedRegressor(LDOSKernelRidge(kernel="gaussian", alpha=1e-3, gamma=1.0)),
+        RepresentedRegressor(LDOSRidge(alpha=1e-3), Cumulative()),
         RepresentedRegressor(LDOSRidge("leave-one-out"), PrincipalComponents()),
     ]
 )
@@ -100,7 +99,7 @@ def test_what_truncation_loses_is_the_variance_left_out(subtract_mean):
     assert (lost**2).sum() / N == pytest.approx(every.variances_[5:].sum(), rel=1e-10)
 
 
-@pytest.mark.parametrize("regressor", [LDOSRidge(0.3), LDOSKernelRidge(1e-3, kernel="matern")], ids=name)
+@pytest.mark.parametrize("regressor", [LDOSRidge(0.3), LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0)], ids=name)
 @pytest.mark.parametrize("representation", LINEAR, ids=name)
 def test_one_alpha_for_all_columns_predicts_the_same(xp, regressor, representation):
     alone = clone(regressor).fit(X, Y)
@@ -110,8 +109,10 @@ def test_one_alpha_for_all_columns_predicts_the_same(xp, regressor, representati
 
 def test_one_alpha_and_truncation_is_a_projection():
     """With one alpha, components left out are the only difference."""
-    full = LDOSKernelRidge(1e-3).fit(X, Y).predict(NEW)
-    truncated = RepresentedRegressor(LDOSKernelRidge(1e-3), PrincipalComponents(3)).fit(X, Y)
+    full = LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0).fit(X, Y).predict(NEW)
+    truncated = RepresentedRegressor(LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0), PrincipalComponents(3)).fit(
+        X, Y
+    )
     kept = truncated.representation_
     expected = kept.inverse_transform(kept.transform(full))
     np.testing.assert_allclose(truncated.predict(NEW), expected, atol=1e-10)
@@ -207,7 +208,7 @@ def test_bad_input(xp):
         with pytest.raises(ValueError, match="infin"):
             fitted.transform(xp.asarray(holed))
         with pytest.raises(ValueError, match="infin"):
-            RepresentedRegressor(LDOSRidge(), representation).fit(xp.asarray(X), xp.asarray(holed))
+            RepresentedRegressor(LDOSRidge(alpha=1e-3), representation).fit(xp.asarray(X), xp.asarray(holed))
     with pytest.raises(ValueError, match="needs structure_index"):
         RepresentedRegressor(CHOSEN, Cumulative()).fit(xp.asarray(X), spectra)
     with pytest.raises(ValueError, match=r"alpha must have shape \(2\)"):
@@ -219,7 +220,7 @@ def test_bad_input(xp):
 def test_learning_from_the_total_dos_commutes_too(representation, weight):
     index, species = np.repeat(np.arange(10), 4), np.tile([6, 14], 20)
     totals, known = np.add.reduceat(Y, np.arange(0, N, 4)), {"ldos": Y} if weight else {}
-    alone = DOSKernelRidge(1e-2, kernel="gaussian", ldos_weight=weight)
+    alone = LDOSKernelRidge(1e-2, learn="both", kernel="gaussian", ldos_weight=weight, gamma=1.0)
     model = RepresentedRegressor(alone, representation)
     for estimator in (alone, model):
         estimator.fit(X, totals, index, species=species, **known)
@@ -233,7 +234,7 @@ def test_learning_from_the_total_dos_commutes_too(representation, weight):
 def test_inducing_points_commute_too(representation, targets):
     index, totals = np.repeat(np.arange(10), 4), 1.1 * np.add.reduceat(Y, np.arange(0, N, 4))
     known = {"dos": totals} if targets == "both" else {}
-    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", targets=targets)
+    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", targets=targets, gamma=1.0)
     model = RepresentedRegressor(alone, representation)
     for estimator in (alone, model):
         estimator.fit(X, totals if targets == "dos" else Y, index, **known)
@@ -258,15 +259,17 @@ def ldos():
 
 
 def fitted_model(structures, ldos, representation):
-    regressor = RepresentedRegressor(LDOSKernelRidge("leave-one-group-out"), representation)
+    regressor = RepresentedRegressor(
+        LDOSKernelRidge("leave-one-group-out", kernel="polynomial", gamma=1.0), representation
+    )
     return DOSModel(SOAP(r_cut=3.5, n_max=4, l_max=3), regressor).fit(structures, ldos)
 
 
 @pytest.mark.parametrize("representation", [Pointwise(), Cumulative(0.1), PrincipalComponents(3)], ids=name)
 def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
     model = fitted_model(structures, ldos, representation)
-    path = persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(path)
+    path = model.save(tmp_path / "m.ldosml")
+    loaded = DOSModel.load(path)
     np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
     again = clone(loaded).fit(structures, ldos)
     np.testing.assert_allclose(again.predict(structures).values, model.predict(structures).values, atol=1e-10)
@@ -278,11 +281,14 @@ def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_models_of_the_total_dos_in_another_representation(structures, ldos, weight, tmp_path):
-    soap, alone = SOAP(r_cut=3.5, n_max=4, l_max=3), DOSKernelRidge(1e-2, ldos_weight=weight)
+    soap, alone = (
+        SOAP(r_cut=3.5, n_max=4, l_max=3),
+        LDOSKernelRidge(1e-2, learn="both", ldos_weight=weight, kernel="polynomial", gamma=1.0),
+    )
     expected = DOSModel(soap, alone).fit(structures, ldos).predict(structures).values
     model = DOSModel(soap, RepresentedRegressor(alone, Cumulative(0.1))).fit(structures, ldos)
     np.testing.assert_allclose(model.predict(structures).values, expected, atol=1e-9)
-    loaded = persistence.load(persistence.save(model, tmp_path / "m.ldosml"))
+    loaded = DOSModel.load(model.save(tmp_path / "m.ldosml"))
     np.testing.assert_array_equal(loaded.predict(structures).values, model.predict(structures).values)
 
 
@@ -299,7 +305,7 @@ def test_models_of_the_total_dos_in_another_representation(structures, ldos, wei
     ],
 )
 def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
-    path = persistence.save(fitted_model(structures, ldos, PrincipalComponents(3)), tmp_path / "m.ldosml")
+    path = fitted_model(structures.save(ldos, PrincipalComponents(3)), tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {member: archive.read(member) for member in archive.namelist()}
     spec = json.loads(content["spec.json"])
@@ -308,10 +314,10 @@ def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
         for member, data in (content | {"spec.json": json.dumps(spec)}).items():
             archive.writestr(member, data)
     with pytest.raises(ValueError, match=message):
-        persistence.load(path)
+        DOSModel.load(path)
 
 
 def test_a_regressor_of_another_package_within_cannot_be_saved(structures, ldos, tmp_path):
     model = DOSModel(SOAP(r_cut=3.5, n_max=4, l_max=3), RepresentedRegressor(Ridge(), Cumulative(0.1)))
     with pytest.raises(TypeError, match="A Ridge cannot be saved"):
-        persistence.save(model.fit(structures, ldos), tmp_path / "m.ldosml")
+        model.fit(structures.save(ldos), tmp_path / "m.ldosml")

@@ -16,7 +16,10 @@ from ldosml.search import default_candidates, search_settings, searching
 from ldosml.search.spelling import spelled
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
-MATERN, RIDGE = LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0]), LDOSRidge(alphas=[1e-3, 1.0])
+MATERN, RIDGE = (
+    LDOSKernelRidge(kernel="matern", alphas=[1e-4, 1e-2, 1.0], alpha=1e-3, gamma=1.0),
+    LDOSRidge(alphas=[1e-3, 1.0], alpha=1e-3),
+)
 GRIDS = {"descriptor": [NEAR, FAR, Whitened(FAR)], "regressor": [MATERN, RIDGE]}
 
 
@@ -223,7 +226,7 @@ def test_estimators_are_spelled_as_scikit_learn_prints_them(estimator):
 @pytest.mark.parametrize("kind", [list, np.array])
 def test_long_parameters_are_spelled_whole(kind):
     alphas = np.logspace(-6, 2, 2000)
-    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()))))
+    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()), alpha=1e-3, kernel="polynomial", gamma=1.0)))
     np.testing.assert_array_equal(again.alphas, alphas)
 
 

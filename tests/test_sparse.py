@@ -11,10 +11,10 @@ from numpy.linalg import LinAlgError
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ldosml import DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge, kernels, solvers
+from ldosml import LDOSKernelRidge, SparseLDOSKernelRidge, kernels, solvers
 from ldosml.datasets import HDF5Chunks, HDF5ChunkWriter
 from ldosml.regression._chunks import Arrays
-from ldosml.regression._selecting import sample_rows
+from ldosml.regression._points import sample_rows
 
 RNG = np.random.default_rng(5)
 N, N_STRUCTURES, N_FEATURES, N_ENERGIES = 80, 15, 5, 6
@@ -30,15 +30,15 @@ GROUPS = 50 - 3 * (np.arange(N_STRUCTURES) % 4)  # of structures far apart, in a
 KERNEL = {"kernel": "gaussian", "gamma": 0.7}
 POINTS = {"n_inducing": 21, "chunk_size": 13, **KERNEL}
 CHOSEN = "leave-one-group-out"
-SUMS = {"dos_weight": 0.4, "size_exponent": 1.0}
+SUMS = {"ldos_weight": 2.5, "size_exponent": 1.0}
 PER_ENERGY = np.logspace(-4, 0, N_ENERGIES)
 
 
 @parametrize_with_checks(
     [
-        SparseLDOSKernelRidge(**KERNEL),
-        SparseLDOSKernelRidge(alpha="leave-one-out", selection="cur", coef0=1.0),
-        SparseLDOSKernelRidge(n_inducing="all", selection="random", targets="dos", **KERNEL),
+        SparseLDOSKernelRidge(1e-3, **KERNEL),
+        SparseLDOSKernelRidge(alpha="leave-one-out", selection="cur", coef0=1.0, kernel="polynomial", gamma=1.0),
+        SparseLDOSKernelRidge(1e-3, n_inducing="all", selection="random", learn="dos", **KERNEL),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -51,9 +51,31 @@ def host(array):
 
 def fit(xp, model, species=None, groups=None):
     """Fit to whatever targets the model has."""
-    targets = DOS if model.targets == "dos" else Y
-    dos = {"dos": xp.asarray(DOS)} if model.targets == "both" else {}
-    return model.fit(xp.asarray(X), xp.asarray(targets), INDEX, species=species, groups=groups, **dos)
+    targets = DOS if model.learn == "dos" else Y
+    dos = {"dos": xp.asarray(DOS)} if model.learn == "both" else {}
+    groups = groups if groups is None or model.learn == "dos" else groups[INDEX]
+    known = {"structure_index": INDEX, "species": species, "groups": groups}
+    return model.fit(xp.asarray(X), xp.asarray(targets), **known, **dos)
+
+
+class Named:
+    """A source of chunks whose arguments are told by position."""
+
+    def __init__(self, source):
+        self._source = source
+
+    def __iter__(self):
+        names = ("X", "Y", "structure_index", "species", "dos", "groups")
+        for chunk in self._source:
+            if not isinstance(chunk, tuple | list):
+                yield chunk
+                continue
+            yield {name: value for name, value in zip(names, chunk, strict=False) if value is not None}
+
+
+def named(source):
+    """The same for what can be read again; anything else as it is."""
+    return source if iter(source) is source else Named(source)
 
 
 @pytest.fixture(params=["numpy", "array_api_strict", "torch"])
@@ -66,7 +88,9 @@ def xp(request):
 @pytest.mark.parametrize("alpha", [1e-3, PER_ENERGY, "leave-one-group-out", "leave-one-out"], ids=str)
 def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
     options = {"alpha": alpha, "alphas": [1e-3, 0.1, 1.0], **KERNEL}
-    sparse = SparseLDOSKernelRidge(n_inducing="all", chunk_size=13, **options).fit(xp.asarray(X), xp.asarray(Y), INDEX)
+    sparse = SparseLDOSKernelRidge(n_inducing="all", chunk_size=13, **options).fit(
+        xp.asarray(X), xp.asarray(Y), structure_index=INDEX
+    )
     full = LDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
     np.testing.assert_allclose(host(sparse.predict(xp.asarray(X + 0.1))), full.predict(X + 0.1), atol=1e-7)
     np.testing.assert_allclose(host(sparse.alpha_), full.alpha_, rtol=1e-6)
@@ -78,19 +102,13 @@ def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
 @pytest.mark.parametrize("groups", [None, GROUPS, GROUPS.astype(str)], ids=["structures", "groups", "named groups"])
 @pytest.mark.parametrize("targets", ["dos", "both"])
 def test_with_every_environment_it_is_the_full_structural_fit(targets, groups, species):
-    """The joint fit of DOSKernelRidge weights the LDOS, ours the DOS: the same minimum for another alpha."""
-    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "alpha": "leave-one-group-out"} | KERNEL
-    sparse = SparseLDOSKernelRidge(n_inducing="all", targets=targets, chunk_size=20, **options, **SUMS)
-    fit(np, sparse, species, groups)
-    joint = targets == "both"
-    weight = SUMS["dos_weight"] if joint else 1.0
-    full = DOSKernelRidge(**options | {"alphas": options["alphas"] / weight}, size_exponent=1.0)
-    full.set_params(ldos_weight=1 / weight if joint else 0)
-    full.fit(X, DOS, INDEX, species=species, groups=groups, **({"ldos": Y} if joint else {}))
-    np.testing.assert_allclose(sparse.cv_errors_, full.cv_errors_ * np.sqrt(weight), rtol=1e-6)
-    np.testing.assert_allclose(sparse.alpha_, full.alpha_ * weight, rtol=1e-6)
+    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "learn": targets} | KERNEL | SUMS
+    sparse = fit(np, SparseLDOSKernelRidge(n_inducing="all", chunk_size=20, **options), species, groups)
+    full = fit(np, LDOSKernelRidge(**options), species, groups)
+    np.testing.assert_allclose(sparse.cv_errors_, full.cv_errors_, rtol=1e-6)
+    np.testing.assert_allclose(sparse.alpha_, full.alpha_, rtol=1e-6)
     np.testing.assert_allclose(sparse.target_mean_, full.target_mean_, atol=1e-9)
-    np.testing.assert_allclose(sparse.predict(X, species), full.predict(X, species), atol=1e-6)
+    np.testing.assert_allclose(sparse.predict(X, species=species), full.predict(X, species=species), atol=1e-6)
 
 
 def design(model, species):
@@ -99,12 +117,13 @@ def design(model, species):
     K = kernels.gaussian(X, points, gamma=0.7) * (species[:, None] == kinds[None, :])
     penalty = kernels.gaussian(points, points, gamma=0.7) * (kinds[:, None] == kinds[None, :])
     counts = (species[:, None] == np.unique(species)[None, :]).astype(float)
-    if model.targets == "ldos":
+    if model.learn == "ldos":
         return K, penalty, Y, INDEX, counts
-    scale = np.sqrt(S.sum(axis=1) ** -model.size_exponent * (model.dos_weight if model.targets == "both" else 1.0))
+    scale = np.sqrt(S.sum(axis=1) ** -model.size_exponent)
     matrix, targets, labels = scale[:, None] * S, scale[:, None] * DOS, np.arange(N_STRUCTURES)
-    if model.targets == "both":
-        matrix, targets = np.vstack([np.eye(N), matrix]), np.vstack([Y, targets])
+    if model.learn == "both":
+        root = np.sqrt(model.ldos_weight)
+        matrix, targets = np.vstack([root * np.eye(N), matrix]), np.vstack([root * Y, targets])
         labels = np.concatenate([INDEX, labels])
     return matrix @ K, penalty, targets, labels, matrix @ counts
 
@@ -131,7 +150,7 @@ def left_out(K, penalty, targets, alphas, out):
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, selection, groups):
     alphas = [1e-2, 0.3]
-    options = {"targets": targets, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
+    options = {"learn": targets, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
     model = fit(xp, SparseLDOSKernelRidge("leave-one-group-out", alpha_smoothing=0, **options), species, groups)
     K, penalty, Y_rows, labels, counts = design(model, np.zeros(N, int) if species is None else species)
     mean = np.linalg.pinv(counts) @ Y_rows
@@ -148,19 +167,19 @@ def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, select
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_chunks_processes_and_order_change_nothing(targets):
-    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     whole = fit(np, SparseLDOSKernelRidge(**options | {"chunk_size": 10**6}), SPECIES)
     # Processes once, since they are slow to start.
     with parallel_config(backend="loky" if targets == "both" else "threading"):
         cut = fit(np, SparseLDOSKernelRidge(**options, n_jobs=2), SPECIES)
     again = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
-    np.testing.assert_allclose(cut.predict(X, SPECIES), whole.predict(X, SPECIES), atol=1e-9)
+    np.testing.assert_allclose(cut.predict(X, species=SPECIES), whole.predict(X, species=SPECIES), atol=1e-9)
     np.testing.assert_array_equal(cut.dual_coef_, again.dual_coef_)
 
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_groups_matter_to_leave_out_errors_only(targets):
-    options = {"targets": targets, **POINTS, **SUMS}
+    options = {"learn": targets, **POINTS, **SUMS}
     given = SparseLDOSKernelRidge(1e-2, **options)
     plain = fit(np, clone(given), SPECIES).dual_coef_
     np.testing.assert_array_equal(fit(np, clone(given), SPECIES, GROUPS).dual_coef_, plain)
@@ -195,23 +214,25 @@ def test_structures_and_their_groups_in_chunks():
 
 
 def test_sums_of_the_ldos_are_the_default_dos_of_a_joint_fit():
-    options = {"targets": "both", **POINTS}
-    default = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX)
-    given = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX, dos=S @ Y)
+    options = {"learn": "both", **POINTS}
+    default = SparseLDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
+    given = SparseLDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX, dos=S @ Y)
     np.testing.assert_allclose(default.dual_coef_, given.dual_coef_, atol=1e-9)
 
 
 def test_labels_may_have_gaps_where_they_only_group():
     options = {"alpha": "leave-one-group-out", **POINTS}
-    plain = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX)
-    gaps = SparseLDOSKernelRidge(**options).fit(X, Y, 100 - 7 * INDEX)
+    plain = SparseLDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
+    gaps = SparseLDOSKernelRidge(**options).fit(X, Y, structure_index=100 - 7 * INDEX)
     np.testing.assert_allclose(gaps.cv_errors_, plain.cv_errors_, rtol=1e-9)
 
 
 def test_the_part_of_one_species_predicts_its_atoms():
     model = fit(np, SparseLDOSKernelRidge(**POINTS), SPECIES)
     here = SPECIES == 14
-    np.testing.assert_allclose(model.of_species(14).predict(X[here]), model.predict(X, SPECIES)[here], atol=1e-12)
+    np.testing.assert_allclose(
+        model.of_species(14).predict(X[here]), model.predict(X, species=SPECIES)[here], atol=1e-12
+    )
 
 
 def test_duplicates_lower_the_rank_and_the_answer_stays():
@@ -223,7 +244,7 @@ def test_duplicates_lower_the_rank_and_the_answer_stays():
     assert 1e-12 < single.smallest_eigenvalue_ < 1
     np.testing.assert_allclose(double.predict(X), single.predict(X), atol=1e-8)
     with pytest.warns(UserWarning, match="Only 20 inducing points instead of 30"):
-        SparseLDOSKernelRidge(n_inducing=30, **KERNEL).fit(twice, np.zeros((60, 2)))
+        SparseLDOSKernelRidge(1e-3, n_inducing=30, **KERNEL).fit(twice, np.zeros((60, 2)))
 
 
 def test_the_stable_route_survives_where_normal_equations_of_the_kernel_break():
@@ -261,19 +282,19 @@ def test_both_routes_to_the_features_give_the_kernel_back(xp, cutoff):
 
 def test_a_part_of_the_structures_can_choose_alpha():
     options = {"alpha": "leave-one-group-out", "alphas": [0.1], **POINTS}
-    full = SparseLDOSKernelRidge(**options).fit(X, Y, INDEX)
-    part = SparseLDOSKernelRidge(leave_out_fraction=0.5, **options).fit(X, Y, INDEX)
+    full = SparseLDOSKernelRidge(**options).fit(X, Y, structure_index=INDEX)
+    part = SparseLDOSKernelRidge(leave_out_fraction=0.5, **options).fit(X, Y, structure_index=INDEX)
     assert not np.allclose(part.cv_errors_, full.cv_errors_)
     np.testing.assert_allclose(part.cv_errors_, full.cv_errors_, rtol=0.4)
     np.testing.assert_allclose(part.dual_coef_, full.dual_coef_, atol=1e-12)
-    with pytest.raises(ValueError, match="1e-09 of 15 structures left none to choose alpha by"):
-        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, INDEX)
-    with pytest.raises(ValueError, match="1e-09 of 4 groups of structures left none to choose alpha by"):
-        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, INDEX, groups=GROUPS)
+    with pytest.raises(ValueError, match="1e-09 of 15 groups left none to choose alpha by"):
+        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, structure_index=INDEX)
+    with pytest.raises(ValueError, match="1e-09 of 4 groups left none to choose alpha by"):
+        SparseLDOSKernelRidge(leave_out_fraction=1e-9, **options).fit(X, Y, structure_index=INDEX, groups=GROUPS[INDEX])
 
 
 def test_a_part_of_the_groups_can_choose_alpha():
-    options = {"targets": "both", "alphas": [0.1], **POINTS, "chunk_size": 1000} | SUMS
+    options = {"learn": "both", "alphas": [0.1], **POINTS, "chunk_size": 1000} | SUMS
     model = SparseLDOSKernelRidge("leave-one-group-out", leave_out_fraction=0.5, random_state=2, **options)
     fit(np, model, groups=GROUPS)
     kept = np.unique(GROUPS)[np.random.default_rng(2).random(4) < 0.5]
@@ -285,7 +306,7 @@ def test_a_part_of_the_groups_can_choose_alpha():
 
 
 def test_points_of_large_data_are_chosen_among_random_rows():
-    options = {"n_inducing": 10, "selection_rows": 15, "chunk_size": 7, **KERNEL}
+    options = {"alpha": 1e-3, "n_inducing": 10, "selection_rows": 15, "chunk_size": 7, **KERNEL}
     chosen = SparseLDOSKernelRidge(**options).fit(X, Y, species=SPECIES)
     assert np.bincount(chosen.inducing_species_)[[6, 14, 32]].max() == 4
     rows = [int(np.flatnonzero((z == X).all(axis=1))[0]) for z in chosen.inducing_points_]
@@ -298,7 +319,7 @@ def test_points_of_large_data_are_chosen_among_random_rows():
 
 def test_points_may_be_counted_species_by_species():
     numbers = {32: 3, 6: 5, 14: 4, 79: 8}  # of gold there is nothing to choose from
-    model = SparseLDOSKernelRidge(n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
+    model = SparseLDOSKernelRidge(1e-3, n_inducing=numbers, **KERNEL).fit(X, Y, species=SPECIES)
     assert np.bincount(model.inducing_species_)[[6, 14, 32]].tolist() == [5, 4, 3]
 
 
@@ -328,47 +349,48 @@ def chunks(targets):
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_streamed_data_give_the_same_model(targets, tmp_path):
-    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
-    streamed = SparseLDOSKernelRidge(**options).fit_chunks(chunks(targets))
+    streamed = SparseLDOSKernelRidge(**options).fit_chunks(named(chunks(targets)))
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
         for chunk in chunks(targets):
             writer.append(*chunk)
     stored = SparseLDOSKernelRidge(**options).fit_chunks(HDF5Chunks(tmp_path / "data"))
-    np.testing.assert_allclose(streamed.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
-    np.testing.assert_allclose(stored.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
+    np.testing.assert_allclose(streamed.predict(X, species=SPECIES), model.predict(X, species=SPECIES), atol=1e-8)
+    np.testing.assert_allclose(stored.predict(X, species=SPECIES), model.predict(X, species=SPECIES), atol=1e-8)
     np.testing.assert_allclose(streamed.cv_errors_, model.cv_errors_, rtol=1e-7)
 
 
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_chunks_may_carry_groups(targets, tmp_path):
     groups = np.arange(N_STRUCTURES) // 3 * 2 + (np.arange(N_STRUCTURES) % 3 == 1)  # two in each chunk
-    options = {"targets": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES, groups)
-    data = [(*(*chunk, None)[:5], groups[np.unique(chunk[2])]) for chunk in chunks(targets)]
+    own = {True: lambda index: groups[np.unique(index)], False: lambda index: groups[index]}[targets == "dos"]
+    data = [(*(*chunk, None)[:5], own(chunk[2])) for chunk in chunks(targets)]
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
         for chunk in data:
             writer.append(*chunk)
     for source in (data, HDF5Chunks(tmp_path / "data")):
-        streamed = SparseLDOSKernelRidge(**options).fit_chunks(source)
+        streamed = SparseLDOSKernelRidge(**options).fit_chunks(named(source))
         np.testing.assert_allclose(streamed.cv_errors_, model.cv_errors_, rtol=1e-7)
-        np.testing.assert_allclose(streamed.predict(X, SPECIES), model.predict(X, SPECIES), atol=1e-8)
+        np.testing.assert_allclose(streamed.predict(X, species=SPECIES), model.predict(X, species=SPECIES), atol=1e-8)
     data[3] = (*data[3][:5], data[3][5] - 2)
     with pytest.raises(ValueError, match=r"Chunk 3 .*group 4 was in chunk 2 already. A group must be in one"):
-        SparseLDOSKernelRidge(**options).fit_chunks(data)
+        SparseLDOSKernelRidge(**options).fit_chunks(named(data))
     data[3] = (*data[3][:5], data[3][5][:2])
-    with pytest.raises(ValueError, match=r"Chunk 3 .*groups must have shape \(3\) = \(n_structures\)"):
-        SparseLDOSKernelRidge(**options).fit_chunks(data)
+    with pytest.raises(ValueError, match=r"Chunk 3 .*groups must have shape"):
+        SparseLDOSKernelRidge(**options).fit_chunks(named(data))
 
 
 def test_groups_do_not_matter_to_a_checkpoint_of_the_same_chunks(tmp_path):
     """The sums are the same, whatever is left out together afterwards."""
-    options = {"targets": "dos", **POINTS, "chunk_size": 100}
+    options = {"learn": "dos", **POINTS, "chunk_size": 100}
     data = [(*chunk, None, np.unique(chunk[2]) // 3) for chunk in chunks("dos")]
-    SparseLDOSKernelRidge(1e-2, **options).fit_chunks(data, checkpoint=tmp_path / "sums.npz")
+    SparseLDOSKernelRidge(1e-2, **options).fit_chunks(named(data), checkpoint=tmp_path / "sums.npz")
     source = Counting(chunks("dos"))
     model = SparseLDOSKernelRidge("leave-one-group-out", **options)
-    model.fit_chunks(source, checkpoint=tmp_path / "sums.npz")
+    model.fit_chunks(named(source), checkpoint=tmp_path / "sums.npz")
     fresh = fit(np, SparseLDOSKernelRidge("leave-one-group-out", **options), SPECIES)
     np.testing.assert_allclose(model.cv_errors_, fresh.cv_errors_, rtol=1e-6)
 
@@ -399,15 +421,15 @@ class Counting:
 @pytest.mark.usefixtures("threads")
 def test_an_interrupted_fit_goes_on(tmp_path, n_jobs):
     options = {"alpha": 1e-3, "n_jobs": n_jobs, **POINTS, "chunk_size": 100}
-    expected = SparseLDOSKernelRidge(**options).fit_chunks(chunks("ldos"))
+    expected = SparseLDOSKernelRidge(**options).fit_chunks(named(chunks("ldos")))
     file = tmp_path / "sums.npz"
     with pytest.raises(OSError, match="chunk file 3 is gone"):
-        SparseLDOSKernelRidge(**options).fit_chunks(Counting(chunks("ldos"), 3), checkpoint=file)
+        SparseLDOSKernelRidge(**options).fit_chunks(named(Counting(chunks("ldos"), 3)), checkpoint=file)
     with np.load(file) as sums:
         assert len(sums["digests"]) == 3
         assert sums["n_rows"] == sum(len(p) for p in PARTS[:3])
     source = Counting(chunks("ldos"))
-    model = SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=file)
+    model = SparseLDOSKernelRidge(**options).fit_chunks(named(source), checkpoint=file)
     assert source.read == [1, 5]  # no pass to choose points
     np.testing.assert_array_equal(model.dual_coef_, expected.dual_coef_)
     assert [f.name for f in tmp_path.iterdir()] == ["sums.npz"]
@@ -426,7 +448,9 @@ def test_checkpoints_are_written_on_the_way(tmp_path):
 
     options = {**POINTS, "chunk_size": 100}
     with pytest.raises(Killed):
-        SparseLDOSKernelRidge(**options).fit_chunks(Source(), checkpoint=tmp_path / "sums.npz", checkpoint_every=1)
+        SparseLDOSKernelRidge(**options).fit_chunks(
+            named(Source()), checkpoint=tmp_path / "sums.npz", checkpoint_every=1
+        )
     with np.load(tmp_path / "sums.npz") as sums:
         assert len(sums["digests"]) == 3
 
@@ -434,16 +458,16 @@ def test_checkpoints_are_written_on_the_way(tmp_path):
 def interrupted(tmp_path, **options):
     file = tmp_path / "sums.npz"
     model = SparseLDOSKernelRidge(**{**POINTS, "chunk_size": 100} | options)
-    source = Counting(chunks(model.targets), 3, 1 if "selection" in options else 2)
+    source = Counting(chunks(model.learn), 3, 1 if "selection" in options else 2)
     with pytest.raises(OSError, match="is gone"):
-        clone(model).fit_chunks(source, checkpoint=file)
+        clone(model).fit_chunks(named(source), checkpoint=file)
     return model, file
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     model, file = interrupted(tmp_path)
     with pytest.raises(ValueError, match=r"other settings: gamma was 0.7 and is 0.8"):
-        clone(model).set_params(gamma=0.8).fit_chunks(chunks("ldos"), checkpoint=file)
+        clone(model).set_params(gamma=0.8).fit_chunks(named(chunks("ldos")), checkpoint=file)
     changes = {
         "targets of chunk 1": lambda X, Y: (X, Y + 1e-3),
         "targets of chunk 1 ": lambda X, Y: (X, Y[:, ::-1].copy()),
@@ -455,17 +479,17 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         changed = chunks("ldos")
         changed[1] = (*change(*changed[1][:2]), *changed[1][2:])
         with pytest.raises(ValueError, match=f"data changed .* {what.strip()}"):
-            clone(model).fit_chunks(changed, checkpoint=file)
+            clone(model).fit_chunks(named(changed), checkpoint=file)
     with pytest.raises(ValueError, match="holds 3 chunks, the data only 2"):
-        clone(model).fit_chunks(chunks("ldos")[:2], checkpoint=file)
+        clone(model).fit_chunks(named(chunks("ldos")[:2]), checkpoint=file)
     whole = file.read_bytes()
     for damage in (whole[:-100], whole[: len(whole) // 2], b"", b"nonsense"):
         file.write_bytes(damage)
         with pytest.raises(ValueError, match=r"sums\.npz is damaged"):
-            clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
+            clone(model).fit_chunks(named(chunks("ldos")), checkpoint=file)
     np.savez(file, a=1)
     with pytest.raises(ValueError, match="no checkpoint of a sparse fit"):
-        clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
+        clone(model).fit_chunks(named(chunks("ldos")), checkpoint=file)
 
 
 def relabelled(labels):
@@ -484,20 +508,20 @@ def relabelled(labels):
     ids=["LDOS", "structures", "species", "DOS"],
 )
 def test_all_that_a_joint_fit_sums_is_recognised_by_a_checkpoint(tmp_path, place, change, what):
-    model, file = interrupted(tmp_path, targets="both")
+    model, file = interrupted(tmp_path, learn="both")
     changed = [list(chunk) for chunk in chunks("both")]
     changed[1][place] = change(changed[1][place])
     with pytest.raises(ValueError, match=f"data changed since the checkpoint was written: {what} of chunk 1"):
-        clone(model).fit_chunks(changed, checkpoint=file)
-    clone(model).fit_chunks(chunks("both"), checkpoint=file)
+        clone(model).fit_chunks(named(changed), checkpoint=file)
+    clone(model).fit_chunks(named(chunks("both")), checkpoint=file)
 
 
 def test_given_points_are_recognised_by_a_checkpoint(tmp_path):
     model, file = interrupted(tmp_path, selection={kind: X[kind == SPECIES][:4] for kind in (6, 14, 32)})
-    clone(model).fit_chunks(chunks("ldos"), checkpoint=file)
+    clone(model).fit_chunks(named(chunks("ldos")), checkpoint=file)
     other = clone(model).set_params(selection={kind: X[kind == SPECIES][1:5] for kind in (6, 14, 32)})
     with pytest.raises(ValueError, match="other settings: selection"):
-        other.fit_chunks(chunks("ldos"), checkpoint=file)
+        other.fit_chunks(named(chunks("ldos")), checkpoint=file)
 
 
 @pytest.fixture
@@ -526,9 +550,9 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
         shutil.copy(folder / ("complete.json" if damage == "other" else "chunk-00001.h5"), victim)
     sums = tmp_path / "sums.npz"
     with pytest.raises((OSError, ValueError), match=r"chunk .*chunk-00003.h5 is (gone|truncated, damaged or)"):
-        SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
+        SparseLDOSKernelRidge(**options).fit_chunks(named(source), checkpoint=sums)
     victim.write_bytes(good)
-    model = SparseLDOSKernelRidge(**options).fit_chunks(source, checkpoint=sums)
+    model = SparseLDOSKernelRidge(**options).fit_chunks(named(source), checkpoint=sums)
     expected = SparseLDOSKernelRidge(**options).fit_chunks(HDF5Chunks(folder))
     np.testing.assert_array_equal(model.dual_coef_, expected.dual_coef_)
 
@@ -536,7 +560,7 @@ def test_a_damaged_chunk_file_is_named_and_the_rest_is_kept(folder, tmp_path, da
 def test_chunks_that_do_not_know_their_number_are_read(folder):
     with h5py.File(folder / "chunk-00001.h5", "r+") as file:
         del file.attrs["number"]
-    assert [len(row[0]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
+    assert [len(row["X"]) for row in HDF5Chunks(folder)] == [len(rows) for rows in PARTS]
 
 
 def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
@@ -554,11 +578,11 @@ def test_an_unfinished_folder_is_recognised_and_finished(tmp_path):
             writer.append(*chunk)
     read = list(HDF5Chunks(data))
     for (X_part, Y_part, index, species), row in zip(chunks("ldos"), read, strict=True):
-        np.testing.assert_array_equal(row[0], X_part.astype(np.float32))
-        np.testing.assert_array_equal(row[1], Y_part.astype(np.float32))
-        np.testing.assert_array_equal(row[2], index)
-        np.testing.assert_array_equal(row[3], species)
-        assert row[4:] == (None, None)
+        np.testing.assert_array_equal(row["X"], X_part.astype(np.float32))
+        np.testing.assert_array_equal(row["Y"], Y_part.astype(np.float32))
+        np.testing.assert_array_equal(row["structure_index"], index)
+        np.testing.assert_array_equal(row["species"], species)
+        assert len(row) == 4
     with pytest.raises(FileExistsError, match="complete already"):
         HDF5ChunkWriter(data)
     (data / "complete.json").unlink()
@@ -600,20 +624,20 @@ def changed(number, place, value):
     [
         ((c for c in chunks("ldos")), TypeError, "can be read only once"),
         ([], ValueError, "no chunks to fit"),
-        ([X], TypeError, "Chunk 0 .* must be .X, targets.*got ndarray"),
+        ([X], TypeError, "Chunk 0 .* must be a mapping with X and Y.*got a ndarray"),
         (changed(1, 1, np.ones((3, 6))), ValueError, r"Chunk 1 .*Y must have shape"),
         (changed(1, 0, X[PARTS[1], :2]), ValueError, r"Chunk 1 .*X must have shape \(any, 5\)"),
         (changed(2, 1, np.full((len(PARTS[2]), 6), np.nan)), ValueError, "Chunk 2 .*Y must be finite"),
         (changed(2, 0, X[:0]), ValueError, "Chunk 2 .*X is empty"),
-        (changed(4, 2, INDEX[PARTS[4]] - 3), ValueError, "Chunk 4 .*structure 9 was in chunk 3 already"),
-        (changed(0, 2, None), ValueError, "Chunk 0 .*structure_index is missing"),
+        (changed(4, 2, INDEX[PARTS[4]] - 3), ValueError, "Chunk 4 .*group 9 was in chunk 3 already"),
+        (changed(0, 2, None), ValueError, "Chunk 0 .*groups are missing"),
         (changed(0, 3, SPECIES[:2]), ValueError, "Chunk 0 .*species must have shape"),
-        ([*chunks("ldos"), (X, Y, INDEX + 50, SPECIES, DOS)], ValueError, "targets='both'"),
+        ([*chunks("ldos"), (X, Y, INDEX + 50, SPECIES, DOS)], ValueError, "learn='both'"),
     ],
 )
 def test_bad_chunks_are_refused_by_number(source, error, message):
     with pytest.raises(error, match=message):
-        SparseLDOSKernelRidge("leave-one-group-out", **POINTS).fit_chunks(source)
+        SparseLDOSKernelRidge("leave-one-group-out", **POINTS).fit_chunks(named(source))
 
 
 @pytest.mark.parametrize(
@@ -634,23 +658,23 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
         ({"selection": X[:0]}, {}, "holds no points"),
         ({"selection": X[:5]}, {"species": SPECIES}, r"species 6, but inducing points only for \[0\]"),
         ({"selection": np.zeros((3, 5)), "kernel": "linear"}, {}, "kernel between the inducing points is zero"),
-        ({"targets": "pdos"}, {}, "targets must be one of"),
-        ({"targets": "both"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-group-out"}, {"structure_index": None}, "needs structure_index"),
-        ({"alpha": "leave-one-group-out"}, {"structure_index": np.zeros(N)}, "at least 2 structures; got 1 sample"),
-        ({"targets": "dos"}, {"Y": DOS, "structure_index": INDEX + (INDEX > 4)}, "0..14, the rows of Y; got 15"),
-        ({"targets": "dos"}, {"Y": np.vstack([DOS, DOS[:1]])}, "never names structure 15"),
-        ({"targets": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "whole structures are left out"),
-        ({"targets": "both"}, {"dos": DOS[:3]}, "dos must have shape"),
-        ({}, {"dos": DOS}, "dos goes with targets='both'"),
-        ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(15\) = \(n_structures\)"),
-        ({"targets": "dos"}, {"Y": DOS, "groups": INDEX}, r"groups must have shape \(15\) = \(n_structures\)"),
-        ({"alpha": CHOSEN}, {"groups": np.zeros(15)}, "at least 2 groups of structures; got 1 sample"),
-        ({"targets": "dos"}, {"Y": DOS, "structure_index": None}, "must say which row of Y, 0 to 14"),
+        ({"learn": "pdos"}, {}, "learn must be one of"),
+        ({"learn": "both"}, {"structure_index": None}, "needs structure_index"),
+        ({"alpha": "leave-one-group-out"}, {"structure_index": np.zeros(N)}, "at least 2 groups; got 1"),
+        ({"learn": "dos"}, {"Y": DOS, "structure_index": INDEX + (INDEX > 4)}, "0..14, the rows of the DOS; got 15"),
+        ({"learn": "dos"}, {"Y": np.vstack([DOS, DOS[:1]])}, "never names structure 15"),
+        ({"learn": "dos", "alpha": "leave-one-out"}, {"Y": DOS}, "rows are whole structures"),
+        ({"learn": "both"}, {"dos": DOS[:3]}, "must lie in 0..2, the rows of the DOS"),
+        ({}, {"dos": DOS}, "dos goes with learn='both'"),
+        ({"alpha": CHOSEN}, {"groups": GROUPS[:3]}, r"groups must have shape \(80\) = \(n_environments\)"),
+        ({"learn": "both"}, {"groups": np.arange(N)}, "has environments of several groups"),
+        ({"learn": "dos"}, {"Y": DOS, "groups": INDEX}, r"groups must have shape \(15\) = \(n_structures\)"),
+        ({"alpha": CHOSEN}, {"groups": np.zeros(N)}, "at least 2 groups; got 1"),
+        ({"learn": "dos"}, {"Y": DOS, "structure_index": None}, "must say which row of Y, 0 to 14"),
         ({}, {"species": SPECIES[:4]}, "species must have shape"),
         ({"alpha": -1.0}, {}, "alpha must be positive"),
         ({"chunk_size": 0}, {}, "chunk_size must be a whole number"),
-        ({"dos_weight": 0.0}, {}, "dos_weight must be a positive number"),
+        ({"ldos_weight": 0.0}, {}, "ldos_weight must be a positive number"),
         ({"size_exponent": np.nan}, {}, "size_exponent must be a number"),
         ({"leave_out_fraction": 1.5}, {}, "leave_out_fraction must be above 0"),
     ],
@@ -670,12 +694,12 @@ def test_an_indefinite_kernel_is_refused_with_its_eigenvalue():
 def test_alpha_below_rounding_is_refused_or_never_chosen():
     with pytest.raises(LinAlgError, match=r"alpha = 1e-20 is less than the rounding of the sums"):
         SparseLDOSKernelRidge(1e-20, **POINTS).fit(X, Y)
-    model = SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20, 0.1], **POINTS).fit(X, Y, INDEX)
+    model = SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20, 0.1], **POINTS).fit(X, Y, structure_index=INDEX)
     assert model.alphas_.tolist() == [0.1]
     assert model.cv_errors_.shape == (1, N_ENERGIES)
     np.testing.assert_allclose(model.alpha_, 0.1)
     with pytest.raises(LinAlgError, match="rounding"):
-        SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20], **POINTS).fit(X, Y, INDEX)
+        SparseLDOSKernelRidge("leave-one-group-out", alphas=[1e-20], **POINTS).fit(X, Y, structure_index=INDEX)
 
 
 def test_unknown_species_cannot_be_predicted():
@@ -683,4 +707,4 @@ def test_unknown_species_cannot_be_predicted():
     with pytest.raises(ValueError, match=r"species \[6, 14, 32\]: predict"):
         model.predict(X)
     with pytest.raises(ValueError, match="got 8"):
-        model.predict(X[:1], [8])
+        model.predict(X[:1], species=[8])

@@ -16,17 +16,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import (
-    SOAP,
-    DOSKernelRidge,
-    DOSModel,
-    DOSRidge,
-    EnergyGrid,
-    LDOSDataset,
-    LDOSKernelRidge,
-    LDOSRidge,
-    persistence,
-)
+from ldosml import SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
 from ldosml.cli import main
 from ldosml.streaming import _part, open_prediction, predict_to, predicting
 from ldosml.streaming._fingerprint import fingerprint
@@ -50,7 +40,7 @@ def fitted(descriptor=SMALL, regressor=None, seed=0):
     data = LDOSDataset.from_arrays(
         structures, GRID.energies, ldos=values, smearing_width=0.3, n_electrons={"Si": 4, "C": 4}
     )
-    return DOSModel(descriptor, regressor or LDOSKernelRidge(1e-2)).fit(data)
+    return DOSModel(descriptor, regressor or LDOSKernelRidge(1e-2, kernel="polynomial", gamma=1.0)).fit(data)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +153,7 @@ import ldosml
 from ase.io import read
 from ldosml.streaming import _part
 _part._CHECKPOINT = 0.0
-model = ldosml.persistence.load(sys.argv[1])
+model = ldosml.DOSModel.load(sys.argv[1])
 
 def kill(done, total):
     if done > total / 3:
@@ -174,7 +164,7 @@ ldosml.predict_to(model, read(sys.argv[2]), sys.argv[3], batch_size=10, progress
 
 
 def test_it_goes_on_after_a_kill_by_another_batch_size_and_the_command_line(model, tmp_path, capsys):
-    persistence.save(model, tmp_path / "m.ldosml")
+    model.save(tmp_path / "m.ldosml")
     carbide((3, 2, 2)).write(tmp_path / "s.xyz")
     arguments = [str(tmp_path / name) for name in ("m.ldosml", "s.xyz", "p.h5")]
     environment = os.environ | {"PYTHONPATH": str(Path(ldosml.__file__).parents[1])}
@@ -337,31 +327,38 @@ def test_any_descriptor_serves(descriptor, large, tmp_path):
     np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=2e-7)
 
 
-@pytest.mark.parametrize("regressor", [DOSKernelRidge(1e-2), DOSKernelRidge(1e-2, ldos_weight=0.5), DOSRidge(1e-2)])
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        LDOSKernelRidge(1e-2, learn="dos", kernel="polynomial", gamma=1.0),
+        LDOSKernelRidge(1e-2, learn="both", ldos_weight=0.5, kernel="polynomial", gamma=1.0),
+        LDOSRidge(1e-2, learn="dos"),
+    ],
+)
 def test_models_that_split_the_dos_serve(regressor, large, tmp_path):
     model = fitted(regressor=regressor)
-    persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(tmp_path / "m.ldosml")
+    model.save(tmp_path / "m.ldosml")
+    loaded = DOSModel.load(tmp_path / "m.ldosml")
     assert fingerprint(loaded) == fingerprint(model)
     prediction = predict_to(loaded, large, tmp_path / "p.h5", batch_size=30)
     np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=1e-6)
 
 
 def test_a_fingerprint_survives_saving_and_tells_models_apart(model, tmp_path):
-    persistence.save(model, tmp_path / "m.ldosml")
-    loaded = persistence.load(tmp_path / "m.ldosml")
+    model.save(tmp_path / "m.ldosml")
+    loaded = DOSModel.load(tmp_path / "m.ldosml")
     assert fingerprint(loaded) == fingerprint(model) == fingerprint(fitted())
     loaded.descriptor_.set_params(n_jobs=2, batch_size=7)
     assert fingerprint(loaded) == fingerprint(model)
     loaded.regressors_[6].dual_coef_[1, 2] += 1e-12
     assert {k for k, v in fingerprint(loaded).items() if v != fingerprint(model)[k]} == {"regressors"}
-    chosen = fitted(regressor=LDOSKernelRidge(alpha=np.full(61, 1e-2)))
-    persistence.save(chosen, tmp_path / "c.ldosml")
-    assert fingerprint(persistence.load(tmp_path / "c.ldosml")) == fingerprint(chosen) != fingerprint(model)
+    chosen = fitted(regressor=LDOSKernelRidge(alpha=np.full(61, 1e-2), kernel="polynomial", gamma=1.0))
+    chosen.save(tmp_path / "c.ldosml")
+    assert fingerprint(DOSModel.load(tmp_path / "c.ldosml")) == fingerprint(chosen) != fingerprint(model)
 
 
 def test_the_command_line_streams(model, large, tmp_path, capsys):
-    persistence.save(model, tmp_path / "m.ldosml")
+    model.save(tmp_path / "m.ldosml")
     large[0].write(tmp_path / "s.xyz")
     command = ["predict", str(tmp_path / "m.ldosml"), str(tmp_path / "s.xyz"), "--stream", "-o"]
     assert main([*command, str(tmp_path / "p.npz")]) == 2

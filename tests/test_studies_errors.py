@@ -7,16 +7,16 @@ import pytest
 from sklearn.base import clone
 from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
-from ldosml import SOAP, DOSKernelRidge, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
+from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets.splitting import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
-from ldosml.studies import settings as studies_settings
+from ldosml.studies import setup as studies_setup
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import as_environments, fold_of_each, with_rows
+from ldosml.studies.folds import as_environments, fold_of_each
 
 THREE = Setup(n_splits=3)
-RIDGE = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="matern"))
+RIDGE = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +155,8 @@ class TestErrorTable:
             error_table(invented(total=True), MODEL)
 
     def test_environments_bring_what_is_known_of_them(self, data):
-        rows = np.arange(2.0 * len(data.numbers)).reshape(-1, 2)
-        torn = as_environments(with_rows(data, rows, "mine"))
+        torn = as_environments(data)
         assert len(torn) == len(data.numbers) == len(set(torn.groups)) == len(set(torn.names))
-        np.testing.assert_array_equal(np.concatenate([atoms.arrays["mine"] for atoms in torn.structures]), rows)
         np.testing.assert_array_equal(torn.numbers, data.numbers)
         np.testing.assert_array_equal(torn.ldos.values, data.ldos.values)
         assert torn.kinds == [data.kinds[s] for s in data.structure_index]
@@ -292,7 +290,12 @@ class TestTransfer:
 
     def test_total_dos_is_enough(self, other):
         train = invented(total=True)
-        found = transfer(train, other, DOSModel(SMALL, DOSKernelRidge(1e-3)), setup=THREE)
+        found = transfer(
+            train,
+            other,
+            DOSModel(SMALL, LDOSKernelRidge(1e-3, learn="dos", kernel="polynomial", gamma=1.0)),
+            setup=THREE,
+        )
         assert [record["quantity"] for record in found.records()] == ["dos", "dos_derivative"]
 
     def test_noise_is_that_of_the_other_labels(self, data, other):
@@ -330,7 +333,7 @@ class TestTransfer:
         ],
     )
     def test_what_does_not_go_together_is_refused_first(self, monkeypatch, train, test, message):
-        monkeypatch.setattr(studies_settings, "run_all", lambda *given, **rest: pytest.fail("cross-validated first"))
+        monkeypatch.setattr(studies_setup, "run_all", lambda *given, **rest: pytest.fail("cross-validated first"))
         with pytest.raises(ValueError, match=message):
             transfer(train, test, RIDGE, setup=THREE)
 

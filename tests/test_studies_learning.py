@@ -9,35 +9,25 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from studied import MODEL, REGRESSOR, SMALL, WHITENED, invented
 
-from ldosml import (
-    SOAP,
-    DOSKernelRidge,
-    DOSModel,
-    DOSRidge,
-    EnergyGrid,
-    LDOSKernelRidge,
-    LDOSRidge,
-    SparseLDOSKernelRidge,
-    load_dataset,
-)
+from ldosml import SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge, load_dataset
 from ldosml.properties.spectrum_warnings import Caution
 from ldosml.studies import (
     Errors,
     LearningCurve,
+    RegressorComparison,
     Setup,
-    StrategyComparison,
-    compare_strategies,
-    default_strategies,
+    compare_regressors,
     learning_curve,
     predict_left_out,
+    regressors_by_target,
     spaced_sizes,
 )
-from ldosml.studies import settings as studies_settings
+from ldosml.studies import setup as studies_setup
 from ldosml.studies.errors import PROPERTIES
-from ldosml.studies.folding import fold_of_each
+from ldosml.studies.folds import fold_of_each
 
 THREE = Setup(n_splits=3)
-RIDGES = {"kernel": LDOSKernelRidge(1e-3, kernel="matern"), "linear": LDOSRidge(1e-3)}
+RIDGES = {"kernel": LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0), "linear": LDOSRidge(1e-3)}
 
 
 class Stopped(Exception):
@@ -46,7 +36,7 @@ class Stopped(Exception):
 
 def sent(call, *given, run=False):
     """The cross-validations that a study would run, or runs, and its result."""
-    caught, real = [], studies_settings.run_all
+    caught, real = [], studies_setup.run_all
     with pytest.MonkeyPatch.context() as patch:
 
         def run_all(validations, **rest):
@@ -55,7 +45,7 @@ def sent(call, *given, run=False):
                 raise Stopped
             return real(validations, **rest)
 
-        patch.setattr(studies_settings, "run_all", run_all)
+        patch.setattr(studies_setup, "run_all", run_all)
         if run:
             return caught, call(*given)
         with pytest.raises(Stopped):
@@ -78,7 +68,7 @@ class TestParts:
         validations, curve = grown
         assert [tuple(v.key.values()) for v in validations] == [(s, n) for n in (20, 40, 48) for s in RIDGES]
         assert curve.sizes == [20, 40, 48]
-        assert curve.strategies == ["kernel", "linear"]
+        assert curve.regressors == ["kernel", "linear"]
         for number, (train, test) in enumerate(THREE.folds(data)):
             before: set[int] = set()
             for size in curve.sizes:
@@ -107,7 +97,7 @@ class TestParts:
     def test_errors_are_those_of_the_parts(self, data, grown):
         validations, curve = grown
         for validation in (validations[0], validations[3]):
-            name, size = validation.key["strategy"], validation.key["size"]
+            name, size = validation.key["regressor"], validation.key["size"]
             model = clone(MODEL).set_params(regressor=RIDGES[name])
             expected = Errors.of(predict_left_out(data, model, validation.folds), fold_of_each(validation.folds))
             for quantity in curve.quantities:
@@ -249,7 +239,7 @@ class TestCurve:
             (size,) = [
                 n for n in curve.sizes if abs(np.mean(curve.n_environments[n]) - record["n_environments"]) < 5
             ] or [None]
-            errors = curve.errors[record["strategy"], size]
+            errors = curve.errors[record["regressor"], size]
             at = slice(None) if record["fold"] == "all" else int(record["fold"])
             assert record["n_environments"] == np.mean(np.array(curve.n_environments[size])[at])
             assert record["n_structures"] == np.mean(np.array(curve.n_structures[size])[at])
@@ -261,8 +251,8 @@ class TestCurve:
         assert curve.slope("a", "ldos")[0] < -0.1
 
     def test_fewer_environments_than_inducing_points_are_all_taken(self, data):
-        sparse = SparseLDOSKernelRidge(1e-3, n_inducing=18, kernel="matern")
-        strategies = {"atomic": sparse, "structural": clone(sparse).set_params(targets="dos")}
+        sparse = SparseLDOSKernelRidge(1e-3, n_inducing=18, kernel="matern", gamma=1.0)
+        strategies = {"atomic": sparse, "structural": clone(sparse).set_params(learn="dos")}
         with pytest.warns(Caution, match="atomic at 14, 24 environments; structural at 14 environments") as caught:
             curve = learning_curve(data, [14, 24, 48], MODEL, strategies, setup=THREE)
         assert len(caught) == 1
@@ -273,7 +263,7 @@ class TestCurve:
         for name in strategies:
             assert curve.errors[name, 14].as_record() == everywhere.errors[name, 14].as_record()
             model = clone(MODEL).set_params(regressor=strategies[name])
-            folds = next(v.folds for v in validations if v.key["strategy"] == name)
+            folds = next(v.folds for v in validations if v.key["regressor"] == name)
             expected = predict_left_out(data, model, folds).losses()["dos_normalized_loss"]
             assert curve.errors[name, 48].loss("dos") == pytest.approx(expected, rel=1e-5)
             assert curve.errors[name, 48].loss("dos") != everywhere.errors[name, 48].loss("dos")
@@ -294,31 +284,31 @@ class TestCurve:
         assert found.records() == grown[1].records()
         monkeypatch.setattr(SOAP, "transform", lambda *given: pytest.fail("computed again"))
         assert learning_curve(data, [40], MODEL, RIDGES, setup=Setup(n_splits=3, log=log)).sizes == [40]
-        with pytest.raises(ValueError, match="another learning curve: strategies differ"):
-            learning_curve(data, [40], MODEL, {"kernel": LDOSRidge()}, setup=Setup(n_splits=3, log=log))
+        with pytest.raises(ValueError, match="another learning curve: regressors differ"):
+            learning_curve(data, [40], MODEL, {"kernel": LDOSRidge(alpha=1e-3)}, setup=Setup(n_splits=3, log=log))
 
     def test_descriptors_are_computed_once(self, data, monkeypatch):
         calls, original = [], SOAP.transform
         monkeypatch.setattr(SOAP, "transform", lambda *given: calls.append(1) or original(*given))
         learning_curve(data, [20, 40], WHITENED, RIDGES, setup=THREE)
-        compare_strategies(data, WHITENED, RIDGES, setup=THREE)
+        compare_regressors(data, WHITENED, RIDGES, setup=THREE)
         assert len(calls) == 2
 
 
 STRATEGIES = {
     "atomic": REGRESSOR,
     "again": clone(REGRESSOR),
-    "structural": DOSKernelRidge(1e-3, kernel="matern"),
+    "structural": LDOSKernelRidge(1e-3, learn="dos", kernel="matern", gamma=1.0),
 }
 
 
 @pytest.fixture(scope="module")
 def compared(data):
-    return compare_strategies(data, MODEL, STRATEGIES, setup=Setup(n_splits=3, temperature=1000.0))
+    return compare_regressors(data, MODEL, STRATEGIES, setup=Setup(n_splits=3, temperature=1000.0))
 
 
 def rows_of(records):
-    return {(record["quantity"], record["strategy"]): record for record in records}
+    return {(record["quantity"], record["regressor"]): record for record in records}
 
 
 class TestComparison:
@@ -344,19 +334,19 @@ class TestComparison:
             expected = Errors.of(predict_left_out(data, model, folds), fold_of_each(folds), temperature=1000.0)
             for quantity in compared.quantities:
                 assert compared.errors[name].loss(quantity) == pytest.approx(expected.loss(quantity), rel=1e-5)
-        assert compared.strategies == list(STRATEGIES)
+        assert compared.regressors == list(STRATEGIES)
         assert compared.quantities == ["ldos", "ldos C", "ldos Si", "dos", "dos_derivative", *PROPERTIES]
         assert compared.temperature == 1000.0
 
     def test_the_same_strategy_differs_by_nothing(self, compared):
         for record in compared.records(n_draws=50):
-            if record["strategy"] in ("atomic", "again"):
+            if record["regressor"] in ("atomic", "again"):
                 assert record["difference"] == record["difference_low"] == record["difference_high"] == 0
             assert record["low"] <= record["loss"] * (1 + 1e-9)
             assert record["difference_low"] <= record["difference_high"]
 
     def test_differences_change_their_sign_with_the_order(self, compared):
-        swapped = StrategyComparison(dict(reversed(compared.errors.items())), compared.groups, 1000.0, {})
+        swapped = RegressorComparison(dict(reversed(compared.errors.items())), compared.groups, 1000.0, {})
         there, back = (rows_of(each.records(n_draws=80)) for each in (compared, swapped))
         for quantity in compared.quantities:
             one, other = there[quantity, "structural"], back[quantity, "atomic"]
@@ -400,7 +390,7 @@ class TestComparison:
             name: replace(first, squared={**first.squared, "fermi_level": values})
             for name, values in (("bad", bad), ("missing", missing))
         }
-        comparison = StrategyComparison(errors, compared.groups, 1000.0, {})
+        comparison = RegressorComparison(errors, compared.groups, 1000.0, {})
         record = rows_of(comparison.records(n_draws=50))["fermi_level", "missing"]
         assert record["difference"] == record["difference_low"] == record["difference_high"] == 0
         assert comparison.errors["bad"].loss("fermi_level") > 10 * record["loss"]
@@ -417,7 +407,7 @@ class TestComparison:
         noisy = invented(label_noise=noise)
         for temperature, known in ((1000.0, True), (300.0, False), (None, False)):
             setup = Setup(n_splits=3, temperature=temperature)
-            comparison = compare_strategies(noisy, MODEL, {"kernel": RIDGES["kernel"]}, setup=setup)
+            comparison = compare_regressors(noisy, MODEL, {"kernel": RIDGES["kernel"]}, setup=setup)
             found = {record["quantity"]: record["label_noise"] for record in comparison.records(n_draws=2)}
             assert (found["ldos"], found["dos"]) == (pytest.approx(0.2), pytest.approx(0.3))
             assert found["ldos Si"] is found["dos_derivative"] is None
@@ -428,72 +418,65 @@ class TestComparison:
             assert ("band_energy" in found) == (temperature is not None)
 
     def test_total_dos_is_compared_without_ldos(self):
-        ways = {"kernel": DOSKernelRidge(1e-3, kernel="matern"), "linear": DOSRidge(1e-3)}
-        comparison = compare_strategies(invented(total=True), MODEL, ways, setup=THREE)
+        ways = {
+            "kernel": LDOSKernelRidge(1e-3, learn="dos", kernel="matern", gamma=1.0),
+            "linear": LDOSRidge(1e-3, learn="dos"),
+        }
+        comparison = compare_regressors(invented(total=True), MODEL, ways, setup=THREE)
         assert comparison.quantities == ["dos", "dos_derivative"]
 
     def test_no_strategy_and_unknown_electrons_are_refused(self):
         with pytest.raises(ValueError, match="at least one strategy; got none"):
-            compare_strategies(invented(), MODEL, {})
+            compare_regressors(invented(), MODEL, {})
         setup = Setup(n_splits=3, temperature=300.0)
         with pytest.raises(ValueError, match="Properties need the number of valence electrons"):
-            compare_strategies(invented(n_electrons=None), MODEL, {"linear": LDOSRidge(1e-3)}, setup=setup)
+            compare_regressors(invented(n_electrons=None), MODEL, {"linear": LDOSRidge(1e-3)}, setup=setup)
 
     def test_the_log_belongs_to_its_strategies(self, data, tmp_path):
         setup = Setup(n_splits=3, log=tmp_path / "c.jsonl")
-        first = compare_strategies(data, MODEL, RIDGES, setup=setup)
-        again = compare_strategies(data, MODEL, dict(reversed(RIDGES.items())), setup=setup)
+        first = compare_regressors(data, MODEL, RIDGES, setup=setup)
+        again = compare_regressors(data, MODEL, dict(reversed(RIDGES.items())), setup=setup)
         assert again.errors["linear"].as_record() == first.errors["linear"].as_record()
-        assert again.strategies == ["linear", "kernel"]
-        with pytest.raises(ValueError, match="another comparison: strategies differ"):
-            compare_strategies(data, MODEL, RIDGES | {"linear": LDOSRidge(1e-2)}, setup=setup)
+        assert again.regressors == ["linear", "kernel"]
+        with pytest.raises(ValueError, match="another comparison: regressors differ"):
+            compare_regressors(data, MODEL, RIDGES | {"linear": LDOSRidge(1e-2)}, setup=setup)
         with pytest.raises(ValueError, match="another comparison: temperature differ"):
-            compare_strategies(data, MODEL, RIDGES, setup=replace(setup, temperature=300.0))
+            compare_regressors(data, MODEL, RIDGES, setup=replace(setup, temperature=300.0))
 
 
-class TestDefaults:
+class TestRegressorsByTarget:
     def test_they_learn_from_ldos_dos_and_both(self):
-        ways = default_strategies(alphas=[1e-3, 1.0])
-        assert list(ways) == ["atomic", "structural", "joint"]
-        assert isinstance(ways["atomic"], LDOSKernelRidge)
-        assert [ways[name].ldos_weight for name in ("structural", "joint")] == [0.0, 10.0]
-        for regressor in ways.values():
-            assert (regressor.alpha, regressor.kernel, regressor.gamma) == ("leave-one-group-out", "matern", 0.3)
-            assert regressor.alphas == [1e-3, 1.0]
-        assert default_strategies(gamma=1.0)["joint"].gamma == 1.0
-
-    def test_on_inducing_points(self):
-        ways = default_strategies(7, alpha=1e-2)
-        assert [type(regressor) for regressor in ways.values()] == [SparseLDOSKernelRidge] * 3
-        assert [(r.n_inducing, r.targets, r.alpha) for r in ways.values()] == [
-            (7, "ldos", 1e-2),
-            (7, "dos", 1e-2),
-            (7, "both", 1e-3),
+        ways = regressors_by_target(LDOSRidge(0.5, ldos_weight=3.0))
+        assert {name: one.learn for name, one in ways.items()} == {"ldos": "ldos", "dos": "dos", "both": "both"}
+        assert all((one.alpha, one.ldos_weight) == (0.5, 3.0) for one in ways.values())
+        assert [repr(one) for one in regressors_by_target().values()] == [
+            "LDOSKernelRidge()",
+            "LDOSKernelRidge(learn='dos')",
+            "LDOSKernelRidge(learn='both')",
         ]
-        per_energy = default_strategies(7, alpha=[1.0, 2.0])["joint"].alpha
-        np.testing.assert_allclose(per_energy, [0.1, 0.2])
 
     def test_all_points_are_the_dense_ones(self, data):
-        """Which is why the sparse joint one has a tenth of the alpha: its LDOS count once, its DOS a tenth."""
         folds = THREE.folds(data)
-        dense, sparse = default_strategies(alpha=1e-2), default_strategies("all", alpha=1e-2)
-        for name, regressor in dense.items():
+        sparse = regressors_by_target(SparseLDOSKernelRidge(1e-2, n_inducing="all"))
+        for name, regressor in regressors_by_target(LDOSKernelRidge(1e-2)).items():
             one, other = (
                 predict_left_out(data, clone(MODEL).set_params(regressor=each), folds).predicted.values
                 for each in (regressor, sparse[name])
             )
             np.testing.assert_allclose(one, other, atol=1e-6)
 
-    @pytest.mark.parametrize("ways", [default_strategies(alphas=[1e-3, 1.0]), default_strategies(10, alpha=1e-2)])
-    def test_they_can_be_compared(self, ways):
-        comparison = compare_strategies(invented(), WHITENED, ways, setup=THREE)
+    @pytest.mark.parametrize(
+        "regressor", [LDOSKernelRidge(alphas=[1e-3, 1.0]), SparseLDOSKernelRidge(1e-2, n_inducing=10)]
+    )
+    def test_they_can_be_compared(self, regressor):
+        comparison = compare_regressors(invented(), WHITENED, regressors_by_target(regressor), setup=THREE)
         assert all(errors.loss("dos") < 1 for errors in comparison.errors.values())
 
 
 def test_models_that_are_taught_stay_as_they_are(data):
     model = DOSModel(SMALL, LDOSRidge(0.5))
     before = repr(model)
-    compare_strategies(data, model, RIDGES, setup=THREE)
+    compare_regressors(data, model, RIDGES, setup=THREE)
     learning_curve(data, [20], model, RIDGES, setup=THREE)
     assert repr(model) == before
     assert not hasattr(model, "grid_")

@@ -15,7 +15,7 @@ from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSDataset, LDOSKernelRidge, Spa
 from ldosml.bootstrap import group_draws, interval
 from ldosml.fragments import cut_fragments
 from ldosml.studies import Errors, Setup, predict_left_out, saturation_radius, sweep_cutoffs
-from ldosml.studies.folding import fold_of_each
+from ldosml.studies.folds import fold_of_each
 
 THREE = Setup(n_splits=3)
 
@@ -122,7 +122,7 @@ class TestRadii:
     def test_sharp_fragments_are_rows_of_cut_ones(self, crystals):
         """Against ridge regression by hand of the SOAP of fragments, species by species."""
         alpha, r_cut = 1e-3, 2.5
-        model = DOSModel(SMALL, LDOSKernelRidge(alpha, kernel="matern"))
+        model = DOSModel(SMALL, LDOSKernelRidge(alpha, kernel="matern", gamma=1.0))
         found = sweep_cutoffs(crystals, [r_cut], model, modes=["sharp"], setup=THREE)
         soap = clone(SMALL).set_params(r_cut=r_cut).fit(crystals.structures)
         X, Y = soap.transform(cut_fragments(crystals.structures, r_cut)), crystals.ldos.values
@@ -132,7 +132,7 @@ class TestRadii:
                 a, b = (
                     (crystals.numbers == number) & np.isin(crystals.structure_index, part) for part in (train, test)
                 )
-                fitted = LDOSKernelRidge(alpha, kernel="matern").fit(X[a], Y[a])
+                fitted = LDOSKernelRidge(alpha, kernel="matern", gamma=1.0).fit(X[a], Y[a])
                 residuals[b] = fitted.predict(X[b]) - Y[b]
         for element, number in (("C", 6), ("Si", 14)):
             rows = crystals.numbers == number
@@ -161,7 +161,7 @@ class TestRadii:
             [bulk("SiC", "zincblende", a=4.36)] * 2, ENERGIES, ldos=crystals.ldos.values[:4], smearing_width=WIDTH
         )
         shell = 4.36 * np.sqrt(3) / 4  # four atoms sit on this very sphere, whatever rounding does
-        model = DOSModel(SMALL, LDOSKernelRidge(1e-3))
+        model = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0))
         found = sweep_cutoffs(perfect, [shell], model, modes=["sharp"], setup=Setup(n_splits=2))
         assert found.neighbors == {shell: 4.0}
         assert len(cut_fragments(perfect.structures[0], shell)[0]) == 5
@@ -379,7 +379,10 @@ class TestLog:
         ({"tune": {"n_max": [2], "r_cut": [2.0]}}, ValueError, "tune takes n_max, l_max, .* got r_cut"),
         ({"tune": {"alpha": [1e-3]}}, ValueError, "but alpha, which is chosen per energy.*got alpha"),
         (
-            {"tune": {"n_max": [2]}, "model": DOSModel(SMALL, SparseLDOSKernelRidge(1e-3, n_inducing=5))},
+            {
+                "tune": {"n_max": [2]},
+                "model": DOSModel(SMALL, SparseLDOSKernelRidge(1e-3, n_inducing=5, kernel="polynomial", gamma=1.0)),
+            },
             TypeError,
             "not known in closed form",
         ),

@@ -146,7 +146,7 @@ def test_a_killed_worker_changes_nothing(cluster, tmp_path):
 
 
 def test_a_fit_and_its_predictions_are_those_of_one_process(cluster, structures, ldos, tmp_path):
-    model = DOSModel(SMALL, LDOSKernelRidge(1e-3))
+    model = DOSModel(SMALL, LDOSKernelRidge(1e-3, kernel="polynomial", gamma=1.0))
     serial = model.fit(structures, ldos).predict(structures)
     X = model.descriptor_.transform(structures)
     with on_cluster(cluster.scheduler_address):
@@ -161,7 +161,7 @@ def test_kernels_are_expanded_block_by_block_there(cluster, monkeypatch):
     monkeypatch.setattr("ldosml.regression._kernel._ROWS", 7)
     rng = np.random.default_rng(1)
     X, Y = rng.random((40, 5)), rng.random((40, 3))
-    model = LDOSKernelRidge(1e-3, kernel="matern").fit(X, Y)
+    model = LDOSKernelRidge(1e-3, kernel="matern", gamma=1.0).fit(X, Y)
     serial = model.predict(X)
     with on_cluster(cluster.scheduler_address):
         np.testing.assert_allclose(model.predict(X), serial, rtol=1e-10, atol=1e-12)

@@ -2,11 +2,14 @@
 
     OMP_NUM_THREADS=1 nice python compute_silicon.py ../silicon/records
     OMP_NUM_THREADS=1 nice python compute_silicon.py --large ../silicon-large/records
+    OMP_NUM_THREADS=1 nice python compute_silicon.py --validation ../silicon-validation/records
+    OMP_NUM_THREADS=1 nice python compute_silicon.py --surfaces ../silicon-surfaces/records
 
-The second command computes the large amorphous cells, which only test what was learned from the small ones. Needs pw.x
-and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; Debian installs the slower
-reference BLAS otherwise). A structure whose record exists is not computed again; one that failed is named in
-failures.log, and skipped until its line is removed.
+The second command computes the large amorphous cells, the third other cells, phases and defects, the fourth slabs and
+clusters; all three only test what was learned from the silicon set. Needs pw.x and projwfc.x (apt-get install
+quantum-espresso quantum-espresso-data libopenblas0-serial; Debian installs the slower reference BLAS otherwise). A
+structure whose record exists is not computed again; one that failed is named in failures.log, and skipped until its
+line is removed.
 """
 
 from __future__ import annotations
@@ -15,15 +18,29 @@ import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
-from espresso import Settings, compute_bands
-from run_plan import Batch, run
+import numpy as np
+import silicon_surface_structures
+import silicon_validation_structures
+from ase import Atoms
+from compute_silicon_carbide import ENERGIES as VACUUM_ENERGIES
+from compute_silicon_carbide import k_density
+from espresso import Bands, Settings, compute_bands
+from records import ENERGIES
+from run_plan import Batch, Code, run
 from silicon_structures import Trajectory, large_plan, plan, snapshots
 
 SETTINGS = Settings()
 # 2 x 2 x 2 shifted points in cells of 48 to 64 atoms, twice as many along each edge cost eight times as much; the label
 # noise tells what that would change.
 LARGE_SETTINGS = replace(SETTINGS, dos_k_density=3.0)
+OPTIONS = {
+    "large": "the amorphous cells of 48 to 64 atoms",
+    "validation": "other cells, phases and defects",
+    "surfaces": "slabs and clusters, with vacuum",
+}
+Run = tuple[list[Batch], Code, np.ndarray]
 
 
 def _batch(trajectory: Trajectory) -> Batch:
@@ -31,14 +48,37 @@ def _batch(trajectory: Trajectory) -> Batch:
     return names, partial(snapshots, trajectory)
 
 
+def compute_surface_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
+    """Bands of a slab or a cluster; the k-density of its spectra is that of the silicon-carbon set times ``factor``."""
+    return compute_bands(atoms, folder, replace(SETTINGS, dos_k_density=factor * k_density(atoms)))
+
+
+def _singles(module: ModuleType) -> list[Batch]:
+    """The plan of a module whose every structure is on its own."""
+    return [([base.name], lambda base=base: [module.structure(base)]) for base in module.plan()]
+
+
+def runs() -> dict[str, Run]:
+    """What each option computes: batches, the code, and the energies of records; "" is the silicon set."""
+    usual, large = (partial(compute_bands, settings=settings) for settings in (SETTINGS, LARGE_SETTINGS))
+    return {
+        "": (list(map(_batch, plan())), usual, ENERGIES),
+        "large": (list(map(_batch, large_plan())), large, ENERGIES),
+        "validation": (_singles(silicon_validation_structures), usual, ENERGIES),
+        "surfaces": (_singles(silicon_surface_structures), compute_surface_bands, VACUUM_ENERGIES),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="structures computed side by side, one core each")
-    parser.add_argument("--large", action="store_true", help="the amorphous cells of 48 to 64 atoms")
+    which = parser.add_mutually_exclusive_group()
+    for option, text in OPTIONS.items():
+        which.add_argument(f"--{option}", dest="which", action="store_const", const=option, default="", help=text)
     arguments = parser.parse_args()
-    trajectories, settings = (large_plan(), LARGE_SETTINGS) if arguments.large else (plan(), SETTINGS)
-    run(map(_batch, trajectories), arguments.records, partial(compute_bands, settings=settings), arguments.workers)
+    batches, code, energies = runs()[arguments.which]
+    run(batches, arguments.records, code, arguments.workers, energies)
 
 
 if __name__ == "__main__":

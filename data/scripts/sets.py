@@ -19,6 +19,8 @@ import numpy as np
 import records
 import silicon_carbide_structures
 import silicon_structures
+import silicon_surface_structures
+import silicon_validation_structures
 import tin_chalcogenide_structures
 from run_plan import Code
 
@@ -76,25 +78,56 @@ def _seeds(seed: int, what: str, file: str) -> str:
     return f"numpy.random.default_rng([{seed}, number of the {what} in data/scripts/{file}])"
 
 
+def _silicon_provenance(settings: espresso.Settings, seeds: str) -> dict[str, object]:
+    return settings.describe() | {
+        "seeds": seeds,
+        "scripts": "data/scripts/compute_silicon.py, data/scripts/pack.py",
+        "weights": LOEWDIN,
+        "units": {
+            "resolution": "states/eV/atom",
+            "cutoffs, conv_thr, diago_thr_init": "Ry",
+            "k densities": "angstrom",
+        },
+    }
+
+
 def _silicon(name: str, settings: espresso.Settings, noise_names: tuple[str, ...]) -> Set:
     return Set(
         name=name,
         energies=records.ENERGIES,
         code=partial(_espresso_code, settings),
-        provenance=settings.describe()
-        | {
-            "seeds": _seeds(silicon_structures.SEED, "trajectory", "silicon_structures.py"),
-            "scripts": "data/scripts/compute_silicon.py, data/scripts/pack.py",
-            "weights": LOEWDIN,
-            "units": {
-                "resolution": "states/eV/atom",
-                "cutoffs, conv_thr, diago_thr_init": "Ry",
-                "k densities": "angstrom",
-            },
-        },
+        provenance=_silicon_provenance(
+            settings, _seeds(silicon_structures.SEED, "trajectory", "silicon_structures.py")
+        ),
         noise_names=noise_names,
         noise_bottom=-14.0,
         states_bottom=-16.0,
+    )
+
+
+def _silicon_validation() -> Set:
+    seeds = _seeds(silicon_validation_structures.SEED, "structure", "silicon_validation_structures.py")
+    return replace(
+        _silicon("silicon-validation", compute_silicon.SETTINGS, VALIDATION_NOISE),
+        provenance=_silicon_provenance(compute_silicon.SETTINGS, seeds),
+        # Compressed close packing has the widest bands.
+        noise_bottom=-17.0,
+        states_bottom=-19.0,
+    )
+
+
+def _silicon_surfaces() -> Set:
+    seeds = _seeds(silicon_surface_structures.SEED, "structure", "silicon_surface_structures.py")
+    densities = {"slabs": compute_silicon_carbide.DENSITY_2D, "clusters": "one k-point"}
+    return Set(
+        name="silicon-surfaces",
+        energies=compute_silicon_carbide.ENERGIES,
+        code=lambda factor: partial(compute_silicon.compute_surface_bands, factor=factor),
+        provenance=_silicon_provenance(compute_silicon.SETTINGS, seeds) | {"dos_k_density": densities},
+        noise_names=SURFACE_NOISE,
+        noise_bottom=-14.0,
+        states_bottom=-18.0,  # of dense clusters; slabs begin at -12.5
+        noise_remark="Slabs only: clusters have one k-point, and no mesh to refine.",
     )
 
 
@@ -178,12 +211,32 @@ SILICON_NOISE = (
     "amorphous-16-001-0",
     "diamond-16-000-0",
 )
+VALIDATION_NOISE = (
+    "dense-cubic-2",
+    "dense-bcc-12",
+    "diamond-8",
+    "polytype-4H-8",
+    "network-bc8-8",
+    "random-8",
+    "vacancy-11",
+    "interstitial-9",
+)
+SURFACE_NOISE = (
+    "slab-100-6",
+    "slab-100-2x1-8",
+    "slab-110-4",
+    "slab-110-relaxed-6",
+    "slab-111-2",
+    "slab-111-2x1-8",
+)
 LARGE_NOISE = ("amorphous-48-001-0",)
 SETS = {
     one.name: one
     for one in (
         _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
         _silicon("silicon-large", compute_silicon.LARGE_SETTINGS, LARGE_NOISE),
+        _silicon_validation(),
+        _silicon_surfaces(),
         _silicon_carbide(),
         _tin_chalcogenides(),
     )

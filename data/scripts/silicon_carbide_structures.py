@@ -26,6 +26,7 @@ FLAT_BOND = {"Si": 2.27, "C": 1.42, "SiC": 1.79}  # of three neighbours in a she
 VOLUME = {"Si": 20.4, "C": 6.6, "SiC": 11.5}  # angstrom^3 an atom, amorphous
 ELEMENTS = {"Si": ("Si", "Si"), "C": ("C", "C"), "SiC": ("Si", "C")}
 VACUUM = 5.0  # angstrom on either side
+PACKED = 81  # base structures of data/silicon-carbide.h5, the first ones
 # Of the copies: standard deviation of displacements in bond lengths, and of the components of strain.
 COPIES = ((0.01, 0.01), (0.02, 0.02), (0.035, 0.02), (0.05, 0.03))
 
@@ -47,7 +48,7 @@ class Base:
         return [f"{self.name}-{copy}" for copy in range(len(COPIES))]
 
 
-def _isolated(atoms: Atoms) -> Atoms:
+def isolated(atoms: Atoms) -> Atoms:
     """Vacuum along every direction without periodicity."""
     axes = tuple(np.flatnonzero(~atoms.pbc))
     if axes:
@@ -63,7 +64,7 @@ def _diamond(composition: str, size: int) -> Atoms:
     return atoms * (2, 2, 2) if size == 16 else atoms
 
 
-def _polytype(composition: str, stacking: str) -> Atoms:
+def polytype(composition: str, stacking: str) -> Atoms:
     """Hexagonal stacking of tetrahedral double layers, e.g. "AB" (2H, lonsdaleite) or "ABCB" (4H)."""
     first, second = ELEMENTS[composition]
     bond = BOND[composition]
@@ -84,7 +85,7 @@ def _polytype(composition: str, stacking: str) -> Atoms:
 def _sheet(composition: str, repeat: int, buckling: float = 0.0) -> Atoms:
     first, second = ELEMENTS[composition]
     atoms = graphene(first + second, a=FLAT_BOND[composition] * np.sqrt(3), thickness=buckling)
-    atoms = _isolated(atoms)
+    atoms = isolated(atoms)
     return atoms * (repeat, repeat, 1)
 
 
@@ -109,7 +110,7 @@ def _tube(composition: str, n: int, m: int, periodic: bool = True) -> Atoms:
     # Neighbours along a tube alternate, as in the sheet.
     atoms.numbers[:] = _alternating(atoms, first, second, 1.2 * FLAT_BOND[composition])
     atoms.pbc = (False, False, periodic)
-    return _isolated(atoms)
+    return isolated(atoms)
 
 
 def _alternating(atoms: Atoms, first: str, second: str, cutoff: float) -> list[int]:
@@ -132,7 +133,7 @@ def _chain(composition: str, size: int, periodic: bool) -> Atoms:
     atoms = Atoms(symbols, positions=[(0, 0, bond * i) for i in range(size)])
     atoms.cell[2] = [0, 0, bond * size]
     atoms.pbc = (False, False, periodic)
-    return _isolated(atoms)
+    return isolated(atoms)
 
 
 def _ring(composition: str, size: int) -> Atoms:
@@ -140,10 +141,10 @@ def _ring(composition: str, size: int) -> Atoms:
     angle = 2 * np.pi * np.arange(size) / size
     radius = bond / 2 / np.sin(np.pi / size)
     symbols = [ELEMENTS[composition][i % 2] for i in range(size)]
-    return _isolated(Atoms(symbols, positions=np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], 1)))
+    return isolated(Atoms(symbols, positions=np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], 1)))
 
 
-def _ball(composition: str, size: int, on_atom: bool) -> Atoms:
+def ball(composition: str, size: int, on_atom: bool) -> Atoms:
     """The ``size`` atoms of the crystal that are closest to an atom or to the middle of a bond."""
     crystal = _diamond(composition, 8) * (3, 3, 3)
     middle = crystal.positions.mean(axis=0)
@@ -151,7 +152,7 @@ def _ball(composition: str, size: int, on_atom: bool) -> Atoms:
     if not on_atom:
         centre = centre + BOND[composition] / np.sqrt(12)
     order = np.argsort(((crystal.positions - centre) ** 2).sum(axis=1), kind="stable")
-    return _isolated(Atoms(crystal[order[:size]].symbols, positions=crystal.positions[order[:size]]))
+    return isolated(Atoms(crystal[order[:size]].symbols, positions=crystal.positions[order[:size]]))
 
 
 def _flake(composition: str, size: int) -> Atoms:
@@ -162,7 +163,7 @@ def _flake(composition: str, size: int) -> Atoms:
     near = sheet.positions[np.argsort(((sheet.positions - atom) ** 2).sum(axis=1), kind="stable")[1:4]]
     centre = atom + (near[0] - atom) + (near[1] - atom)
     order = np.argsort(((sheet.positions - centre) ** 2).sum(axis=1).round(3), kind="stable")
-    return _isolated(Atoms(sheet[order[:size]].symbols, positions=sheet.positions[order[:size]]))
+    return isolated(Atoms(sheet[order[:size]].symbols, positions=sheet.positions[order[:size]]))
 
 
 def _dodecahedron(symbols: str) -> Atoms:
@@ -172,7 +173,7 @@ def _dodecahedron(symbols: str) -> Atoms:
         for y in (-1, 1):
             corners += [(0, x / golden, y * golden), (x / golden, y * golden, 0), (x * golden, 0, y / golden)]
     scale = 1.46 if "Si" not in symbols else 1.52
-    return _isolated(Atoms(symbols, positions=np.array(corners) * scale * golden / 2))
+    return isolated(Atoms(symbols, positions=np.array(corners) * scale * golden / 2))
 
 
 def _slab(composition: str, layers: int) -> Atoms:
@@ -182,7 +183,7 @@ def _slab(composition: str, layers: int) -> Atoms:
     order = np.argsort(np.argsort(atoms.positions[:, 2]))
     atoms.numbers[:] = Atoms(ELEMENTS[composition]).numbers[order % 2]
     atoms.pbc = (True, True, False)
-    return _isolated(atoms)
+    return isolated(atoms)
 
 
 def _beta_tin() -> Atoms:
@@ -250,8 +251,8 @@ def _silicon() -> dict[str, Callable]:
         "diamond-8": lambda rng: _diamond("Si", 8),
         "diamond-16": lambda rng: _diamond("Si", 16),
         "diamond-15": lambda rng: _without(_diamond("Si", 16), rng),
-        "lonsdaleite-4": lambda rng: _polytype("Si", "AB"),
-        "4H-8": lambda rng: _polytype("Si", "ABCB"),
+        "lonsdaleite-4": lambda rng: polytype("Si", "AB"),
+        "4H-8": lambda rng: polytype("Si", "ABCB"),
         "beta-tin-4": lambda rng: _beta_tin(),
         "bcc-2": lambda rng: bulk("Si", "bcc", 3.08, cubic=True),
         "fcc-4": lambda rng: bulk("Si", "fcc", 3.87, cubic=True),
@@ -259,9 +260,9 @@ def _silicon() -> dict[str, Callable]:
         "silicene-8": lambda rng: _sheet("Si", 2, 0.45),
         "chain-2": lambda rng: _chain("Si", 2, True),
         "slab-8": lambda rng: _slab("Si", 8),
-        "ball-5": lambda rng: _ball("Si", 5, True),
-        "ball-8": lambda rng: _ball("Si", 8, False),
-        "ball-17": lambda rng: _ball("Si", 17, True),
+        "ball-5": lambda rng: ball("Si", 5, True),
+        "ball-8": lambda rng: ball("Si", 8, False),
+        "ball-17": lambda rng: ball("Si", 17, True),
         "ring-6": lambda rng: _ring("Si", 6),
     }
 
@@ -271,8 +272,8 @@ def _carbon() -> dict[str, Callable]:
         "diamond-2": lambda rng: _diamond("C", 2),
         "diamond-8": lambda rng: _diamond("C", 8),
         "diamond-15": lambda rng: _without(_diamond("C", 16), rng),
-        "lonsdaleite-4": lambda rng: _polytype("C", "AB"),
-        "4H-8": lambda rng: _polytype("C", "ABCB"),
+        "lonsdaleite-4": lambda rng: polytype("C", "AB"),
+        "4H-8": lambda rng: polytype("C", "ABCB"),
         "graphite-4": lambda rng: _graphite("AB"),
         "graphite-2": lambda rng: _graphite("A"),
         "graphite-6": lambda rng: _graphite("ABC"),
@@ -290,7 +291,7 @@ def _carbon() -> dict[str, Callable]:
         "flake-6": lambda rng: _flake("C", 6),
         "flake-24": lambda rng: _flake("C", 24),
         "fullerene-20": lambda rng: _dodecahedron("C20"),
-        "ball-17": lambda rng: _ball("C", 17, True),
+        "ball-17": lambda rng: ball("C", 17, True),
         "slab-8": lambda rng: _slab("C", 8),
     }
 
@@ -301,9 +302,9 @@ def _carbide() -> dict[str, Callable]:
         "3C-8": lambda rng: _diamond("SiC", 8),
         "3C-16": lambda rng: _diamond("SiC", 16),
         "3C-15": lambda rng: _without(_diamond("SiC", 16), rng),
-        "2H-4": lambda rng: _polytype("SiC", "AB"),
-        "4H-8": lambda rng: _polytype("SiC", "ABCB"),
-        "6H-12": lambda rng: _polytype("SiC", "ABCACB"),
+        "2H-4": lambda rng: polytype("SiC", "AB"),
+        "4H-8": lambda rng: polytype("SiC", "ABCB"),
+        "6H-12": lambda rng: polytype("SiC", "ABCACB"),
         "antisite-8": _antisite,
         "rocksalt-2": lambda rng: bulk("SiC", "rocksalt", 4.05),
         "alloy-8-2": lambda rng: _alloy(8, 2, rng),
@@ -318,21 +319,73 @@ def _carbide() -> dict[str, Callable]:
         "tube-16": lambda rng: _tube("SiC", 4, 0),
         "slab-8": lambda rng: _slab("SiC", 8),
         "ring-6": lambda rng: _ring("SiC", 6),
-        "ball-5": lambda rng: _ball("SiC", 5, True),
-        "ball-8": lambda rng: _ball("SiC", 8, False),
-        "ball-17": lambda rng: _ball("SiC", 17, True),
+        "ball-5": lambda rng: ball("SiC", 5, True),
+        "ball-8": lambda rng: ball("SiC", 8, False),
+        "ball-17": lambda rng: ball("SiC", 17, True),
         "fullerene-20": lambda rng: _dodecahedron("SiC9SiC9"),
     }
 
 
+def _more_silicon() -> dict[str, Callable]:
+    return {
+        "diamond-7": lambda rng: _without(_diamond("Si", 8), rng),
+        "6H-12": lambda rng: polytype("Si", "ABCACB"),
+        "simple-cubic-2": lambda rng: bulk("Si", "sc", 2.52) * (1, 1, 2),
+        "hcp-2": lambda rng: bulk("Si", "hcp", 2.73),
+        "silicene-7": lambda rng: _without(_sheet("Si", 2, 0.45), rng),
+        "slab-6": lambda rng: _slab("Si", 6),
+        "slab-12": lambda rng: _slab("Si", 12),
+        "chain-5": lambda rng: _chain("Si", 5, False),
+        "ring-5": lambda rng: _ring("Si", 5),
+        "ball-11": lambda rng: ball("Si", 11, True),
+    }
+
+
+def _more_carbon() -> dict[str, Callable]:
+    return {
+        "diamond-7": lambda rng: _without(_diamond("C", 8), rng),
+        "6H-12": lambda rng: polytype("C", "ABCACB"),
+        "graphite-8": lambda rng: _graphite("ABCB"),
+        "graphene-18": lambda rng: _sheet("C", 3),
+        "slab-6": lambda rng: _slab("C", 6),
+        "chain-5": lambda rng: _chain("C", 5, False),
+        "ring-14": lambda rng: _ring("C", 14),
+        "tube-4-4-16": lambda rng: _tube("C", 4, 4),
+        "flake-12": lambda rng: _flake("C", 12),
+        "ball-8": lambda rng: ball("C", 8, False),
+    }
+
+
+def _more_carbide() -> dict[str, Callable]:
+    return {
+        "3C-7": lambda rng: _without(_diamond("SiC", 8), rng),
+        "alloy-8-3": lambda rng: _alloy(8, 3, rng),
+        "alloy-8-5": lambda rng: _alloy(8, 5, rng),
+        "alloy-16-6": lambda rng: _alloy(16, 6, rng),
+        "alloy-16-11": lambda rng: _alloy(16, 11, rng),
+        "sheet-7": lambda rng: _without(_sheet("SiC", 2), rng),
+        "slab-6": lambda rng: _slab("SiC", 6),
+        "chain-6": lambda rng: _chain("SiC", 6, False),
+        "ring-8": lambda rng: _ring("SiC", 8),
+        "tube-12": lambda rng: _tube("SiC", 3, 3),
+        "ball-11": lambda rng: ball("SiC", 11, True),
+    }
+
+
+def _numbered(tables: dict[str, dict[str, Callable]], sizes: tuple[int, ...], first: int) -> list[Base]:
+    """The structures of each composition and its amorphous cells of these sizes; numbers begin at ``first``."""
+    listed = []
+    for composition, table in tables.items():
+        amorphous = {f"amorphous-{size}": partial(_amorphous, composition, size) for size in sizes}
+        listed += [(composition, kind, build) for kind, build in (table | amorphous).items()]
+    return [Base(first + place, *item) for place, item in enumerate(listed)]
+
+
 def bases() -> list[Base]:
-    """Every base structure, the compositions one after the other; numbers follow this order."""
-    result = []
-    for composition, table in (("Si", _silicon()), ("C", _carbon()), ("SiC", _carbide())):
-        for size in (8, 12, 16, 20, 24):
-            table[f"amorphous-{size}"] = partial(_amorphous, composition, size)
-        result += [(composition, kind, build) for kind, build in table.items()]
-    return [Base(number, *item) for number, item in enumerate(result)]
+    """Every base structure; numbers follow this order, so new ones come at the end."""
+    first = _numbered({"Si": _silicon(), "C": _carbon(), "SiC": _carbide()}, (8, 12, 16, 20, 24), 0)
+    more = {"Si": _more_silicon(), "C": _more_carbon(), "SiC": _more_carbide()}
+    return first + _numbered(more, (10, 14), len(first))
 
 
 def copies(base: Base) -> list[Atoms]:
@@ -363,16 +416,21 @@ def _strain(atoms: Atoms, size: float, rng: np.random.Generator) -> None:
     atoms.set_cell(np.array(atoms.cell) @ (np.eye(3) + np.triu(noise) + np.triu(noise, 1).T), scale_atoms=True)
 
 
-def plan() -> list[Base]:
-    """The base structures, compositions and sizes interleaved so that any beginning of it is a fair sample."""
-    order = np.random.default_rng(SEED).permutation(len(bases()))
-    whole = [bases()[i] for i in order]
+def _interleaved(some: list[Base]) -> list[Base]:
+    """Compositions and sizes mixed, so that any beginning is a fair sample."""
+    order = np.random.default_rng(SEED).permutation(len(some))
     rank = Counter()
     ranked = []
-    for base in whole:
+    for base in (some[i] for i in order):
         rank[base.composition] += 1
         ranked.append((rank[base.composition], base.composition, base))
     return [base for *_, base in sorted(ranked, key=lambda item: item[:2])]
+
+
+def plan() -> list[Base]:
+    """The base structures in the order of computation: those of the packed set, then the others."""
+    whole = bases()
+    return _interleaved(whole[:PACKED]) + _interleaved(whole[PACKED:])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 
 from ldosml.cli.display import Stages, emit, messages, results
 from ldosml.cli.judging import derive, report_errors, write_evaluation
+from ldosml.cli.model_options import LearnName, ModelOptions, check_leave_out, with_options
 from ldosml.cli.options import (
     AsJson,
     Electrons,
@@ -33,7 +34,6 @@ from ldosml.cli.options import (
     workers,
 )
 from ldosml.cli.planning import print_plans
-from ldosml.cli.regressors import KernelName, Targets, check_alpha, check_leave_out, new_regressor, read_alpha
 from ldosml.cli.telling import show, told
 
 
@@ -50,8 +50,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Learn the shipped silicon set, predict structures held out of it, and report the errors."""
-    from ldosml import load_dataset, persistence
-    from ldosml.search import silicon_model
+    from ldosml import load_dataset
 
     check_folder(output)
     stages = Stages()
@@ -59,7 +58,7 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = silicon_model(n_jobs=jobs).fit(train)
+        model = ModelOptions(high=5.0).model(n_jobs=jobs).fit(train)
         model.training_["dataset"] = "silicon"
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
     with stages(f"Predicting {len(test)} structures"):
@@ -69,7 +68,7 @@ def demo(
     evaluation = evaluation.cut(low=-14.0)  # below are no states
     with stages("Drawing figures and writing the report"):
         output.mkdir(parents=True, exist_ok=True)
-        persistence.save(model, output / "model.ldosml", overwrite=True)
+        model.save(output / "model.ldosml", overwrite=True)
         title = "Silicon: LDOS and DOS of structures held out"
         files = write_evaluation(output, title, model, evaluation, properties, train, stages.seconds)
     report_errors(evaluation, properties, test, stages, [*files, output / "model.ldosml"], as_json)
@@ -149,48 +148,14 @@ def import_(
 
 
 @app.command()
+@with_options(ModelOptions)
 def fit(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write, .ldosml.")],
-    learn: Annotated[
-        Targets,
-        typer.Option(help="Learn from the LDOS of atoms, from the total DOS, which is then split, or both."),
-    ] = Targets.ldos,
-    ldos_weight: Annotated[
-        float, typer.Option(help="Weight of an atom's LDOS beside a structure's DOS, for --learn both.")
-    ] = 1.0,
-    inducing: Annotated[
-        int | None,
-        typer.Option(min=1, help="Expand the kernel on so many environments, not on all: fast with many."),
-    ] = None,
-    kernel: Annotated[KernelName, typer.Option(help="Similarity of two environments.")] = KernelName.matern,
-    degree: Annotated[int, typer.Option(min=1, help="Of a polynomial kernel.")] = 2,
-    gamma: Annotated[
-        float, typer.Option(callback=above_zero(), help="Of a gaussian, matern or polynomial kernel.")
-    ] = 1.0,
-    alpha: Annotated[
-        str,
-        typer.Option(callback=check_alpha, help="Regularisation: a number, leave-one-group-out or leave-one-out."),
-    ] = "leave-one-group-out",
-    r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.")] = 6.0,
-    n_max: Annotated[int, typer.Option(min=1, help="Radial functions of SOAP.")] = 8,
-    l_max: Annotated[int, typer.Option(min=0, max=20, help="Highest degree of SOAP.")] = 6,
-    atom_sigma: Annotated[
-        float, typer.Option(callback=above_zero("angstrom"), help="Width of SOAP's Gaussians, angstrom.")
-    ] = 0.5,
-    whiten: Annotated[
-        bool, typer.Option("--whiten", help="Whiten the descriptor; goes well with a matern kernel of --gamma 0.3.")
-    ] = False,
     smearing: Smearing = None,
-    zero: Annotated[
-        ZeroName, typer.Option(help="Zero of energy to learn at; fermi needs the Fermi level of each structure.")
-    ] = ZeroName.fermi,
     low: Annotated[
         float | None, typer.Option(callback=an_energy, help="Lowest energy to learn, eV against that zero.")
-    ] = None,
-    high: Annotated[
-        float | None, typer.Option(callback=an_energy, help="Highest energy to learn, eV against that zero.")
     ] = None,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
@@ -200,16 +165,13 @@ def fit(
     scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    options: ModelOptions,
 ) -> None:
-    """Fit a model to a dataset, judge it on whole structures held out, and save it."""
-    from ldosml import SOAP, DOSModel, Whitened, persistence
-
-    check_range(low, high)
-    check_leave_out(alpha, single_atoms=learn is Targets.ldos)
-    options = {"alpha": read_alpha(alpha), "kernel": kernel.value, "degree": degree, "gamma": gamma}
-    regressor = new_regressor(learn, ldos_weight, inducing, options)
-    soap = SOAP(r_cut=r_cut, n_max=n_max, l_max=l_max, atom_sigma=atom_sigma)
-    check_soap(soap)
+    """Fit a model to a dataset, evaluate it on whole structures held out, and save it."""
+    check_range(low, options.high)
+    check_leave_out(options.alpha, only_ldos=options.learn is LearnName.ldos)
+    check_soap(options.soap())
     refuse_existing(output, overwrite)
     if report is not None:
         check_folder(report)
@@ -220,20 +182,19 @@ def fit(
         report.mkdir(parents=True, exist_ok=True)
         refuse_existing(report / "report.html", overwrite)
     stages = Stages()
-    soap.set_params(n_jobs=workers(context, jobs, scheduler))
+    n_jobs = workers(context, jobs, scheduler)
     with stages(f"Reading {dataset}"):
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
-    if learn is not Targets.dos and data.ldos is None:
+    if options.learn is not LearnName.dos and data.ldos is None:
         raise ValueError(f"{dataset} holds total DOS only, from which --learn dos learns.")
-    print_plans(regressor, soap, train)
+    print_plans(options.regressor(), options.soap(), train)
     with stages(f"Fitting {len(train)} structures"):
-        descriptor = Whitened(soap) if whiten else soap
-        model = DOSModel(descriptor, regressor, zero=zero.value, low=low, high=high).fit(train)
+        model = options.model(low=low, n_jobs=n_jobs).fit(train)
         model.training_["dataset"] = dataset
         model.training_["split"] = {"test_size": test_size, "random_state": seed}
-    persistence.save(model, output, overwrite=overwrite)
+    model.save(output, overwrite=overwrite)
     if test is None:
         emit({"file": str(output), **model.training_}, as_json, lambda: results.print(f"wrote {output}"))
         return
@@ -270,13 +231,13 @@ def predict(
     --stream: memory does not depend on the number of atoms. Until it is complete the file is called OUTPUT.part; the
     same command goes on with it.
     """
-    from ldosml import persistence
+    from ldosml import DOSModel
     from ldosml.datasets.importing import read_structures
 
     refuse_existing(output, overwrite)
     writer = _prediction_writer(output, stream)
     stages = Stages()
-    loaded = persistence.load(model)
+    loaded = DOSModel.load(model)
     atoms = read_structures(structures)
     n_jobs = workers(context, jobs, scheduler)
     provenance = {"model": str(model), "structures": str(structures)}

@@ -1,4 +1,4 @@
-"""The commands that set errors side by side: of strategies, of elements, of two datasets."""
+"""The commands that set errors side by side: of regressors, of elements, of two datasets."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ldosml.cli.display import known, mean_text, results, table, with_interval
+from ldosml.cli.model_options import LearnName, with_options
 from ldosml.cli.options import Temperature, app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
     STUDIES,
     Datasets,
+    Learned,
     PropertyTemperature,
-    Strategies,
-    Strategy,
-    StrategyName,
     StudyOptions,
-    with_options,
 )
 
 if TYPE_CHECKING:
     from ldosml._journal import Record
-    from ldosml.studies import ErrorTable, StrategyComparison, Transfer
+    from ldosml.studies import ErrorTable, RegressorComparison, Transfer
 
 _COMPARE_WORDS = (
     "Differences are to the first row of each quantity, with 95 % intervals: a paired bootstrap over trajectories.\n"
@@ -48,10 +46,10 @@ _TRANSFER_WORDS = (
 
 
 @app.command(rich_help_panel=STUDIES)
-@with_options()
+@with_options(StudyOptions, without=("learn",))
 def compare(
     datasets: Datasets,
-    strategy: Strategies = None,
+    learn: Learned = None,
     temperature: Temperature = 300.0,
     properties: Annotated[
         bool, typer.Option("--properties/--no-properties", help="Judge properties derived from the DOS, too.")
@@ -59,53 +57,53 @@ def compare(
     *,
     options: StudyOptions,
 ) -> None:
-    """Compare atomic, structural and joint learning: errors of spectra and properties on the same folds.
+    """Compare what to learn from: errors of spectra and properties on the same folds.
 
-    The first strategy is what the others are compared with.
+    The first --learn is what the others are compared with.
 
     Run again after a kill, the same command goes on where it stopped.
     """
     from ldosml import plotting
-    from ldosml.studies import compare_strategies
+    from ldosml.studies import compare_regressors
 
-    names = [one.value for one in dict.fromkeys(strategy or StrategyName)]
+    names = [one.value for one in dict.fromkeys(learn or LearnName)]
     kelvin = temperature if properties else None
-    run = StudyRun("compare", options, strategies=names, temperature=kelvin)
+    run = StudyRun("compare", options, learned=names, temperature=kelvin)
     data = run.read(datasets)
-    chosen = run.strategies(names, data)
+    chosen = run.regressors(data, names)
     run.announce(data, 1, chosen)
     with run.running("Comparison", temperature=kelvin) as setup:
-        found = compare_strategies(data, options.model(), chosen, setup=setup)
+        found = compare_regressors(data, options.model(), chosen, setup=setup)
     with run.stages("Bootstrap over trajectories"):
         records = _with_means(found)
     figures = {"comparison": plotting.comparison_figure(found)}
     run.finish(found, figures, {"errors": records}, lambda: _show_comparison(found, records), [_COMPARE_WORDS])
 
 
-def _with_means(found: StrategyComparison) -> list[Record]:
+def _with_means(found: RegressorComparison) -> list[Record]:
     """The records, each with the L/sigma of the mean spectrum and whether the difference excludes zero."""
     return [
         {
             **row,
-            "mean_spectrum_loss": found.errors[row["strategy"]].mean_loss.get(row["quantity"]),
+            "mean_spectrum_loss": found.errors[row["regressor"]].mean_loss.get(row["quantity"]),
             "excludes_zero": row["difference_low"] > 0 or row["difference_high"] < 0,
         }
         for row in found.records()
     ]
 
 
-def _show_comparison(found: StrategyComparison, records: Sequence[Record]) -> None:
+def _show_comparison(found: RegressorComparison, records: Sequence[Record]) -> None:
     from ldosml.plotting import quantity_name
 
     rows = []
     for row in records:
-        first = row["strategy"] == found.strategies[0]
+        first = row["regressor"] == found.regressors[0]
         mark = " *" if row["excludes_zero"] else "  "
         span = f"{row['difference']:+.3f} ({row['difference_low']:+.3f} to {row['difference_high']:+.3f}){mark}"
         rows.append(
             [
                 quantity_name(row["quantity"]) if first else "",
-                row["strategy"],
+                row["regressor"],
                 known(row["loss"]),
                 "" if first else span if isfinite(row["difference"]) else "not known",
                 mean_text(row["mean_spectrum_loss"]) if first else "",
@@ -114,11 +112,11 @@ def _show_comparison(found: StrategyComparison, records: Sequence[Record]) -> No
         )
     at = "" if found.temperature is None else f", properties at {found.temperature:g} K"
     columns = ("left out", "learned", "L/sigma", "difference", "mean\nspectrum", "label\nnoise")
-    results.print(table(f"Errors by strategy{at}", columns, rows))
+    results.print(table(f"Errors by what is learned from{at}", columns, rows))
 
 
 @app.command(rich_help_panel=STUDIES)
-@with_options()
+@with_options(StudyOptions)
 def errors(
     datasets: Datasets,
     leaking: Annotated[
@@ -185,11 +183,10 @@ def _show_errors(found: ErrorTable, gains: Sequence[Record]) -> None:
 
 
 @app.command("transfer", rich_help_panel=STUDIES)
-@with_options()
+@with_options(StudyOptions)
 def transfer_(
     train: Annotated[str, typer.Argument(help="Dataset to learn from (.h5), or the name of a shipped one.")],
     test: Annotated[str, typer.Argument(help="Dataset to judge by, of which no trajectory is in the first.")],
-    strategy: Strategy = StrategyName.atomic,
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
@@ -203,12 +200,12 @@ def transfer_(
     from ldosml import plotting
     from ldosml.studies import transfer
 
-    run = StudyRun("transfer", options, strategy=strategy.value, temperature=temperature)
+    run = StudyRun("transfer", options, temperature=temperature)
     first, second = run.read_alike([train, test])
     run.require_electrons(second)
-    run.announce(first, 1, run.strategies([strategy.value], first))
+    run.announce(first, 1, run.regressors(first))
     with run.running("Transfer", temperature=temperature) as setup:
-        found = transfer(first, second, options.model(strategy), setup=setup)
+        found = transfer(first, second, options.model(), setup=setup)
     evaluation = found.evaluation.cut(options.low, options.high)
     figures = {
         "representatives": plotting.representatives_figure(evaluation),

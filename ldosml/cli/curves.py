@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldosml.cli.display import known, mean_text, messages, results, table, with_interval
+from ldosml.cli.model_options import LearnName, with_options
 from ldosml.cli.options import app
 from ldosml.cli.study_run import StudyRun
 from ldosml.cli.studying import (
     STUDIES,
     Dataset,
     Datasets,
+    Learned,
     PropertyTemperature,
-    Strategies,
-    Strategy,
-    StrategyName,
     StudyOptions,
     read_counts,
     read_numbers,
-    with_options,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ class ModeName(StrEnum):
 
 
 @app.command(rich_help_panel=STUDIES)
-@with_options(without=("r_cut",))
+@with_options(StudyOptions, without=("r_cut",))
 def sweep(
     datasets: Datasets,
     r_cut: Annotated[
@@ -172,19 +170,19 @@ def _floors(mean: float | None, noise: float | None, gap: int, count: int) -> li
 
 
 @app.command("learning-curve", rich_help_panel=STUDIES)
-@with_options()
+@with_options(StudyOptions, without=("learn",))
 def learning_curve_(
     datasets: Datasets,
     sizes: Annotated[
         str | None,
         typer.Option(help="Training environments, as 100,300,1000. Default: up to five, in equal ratios."),
     ] = None,
-    strategy: Strategies = None,
+    learn: Learned = None,
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
 ) -> None:
-    """Find how errors of strategies fall with the number of training environments, and their slopes.
+    """Find how errors fall with the number of training environments, and their slopes.
 
     Run again after a kill, the same command goes on where it stopped.
     """
@@ -192,18 +190,18 @@ def learning_curve_(
     from ldosml.studies import learning_curve, spaced_sizes
 
     asked = None if sizes is None else read_counts("--sizes", sizes)
-    names = [one.value for one in dict.fromkeys(strategy or StrategyName)]
-    run = StudyRun("learning-curve", options, sizes=asked, strategies=names, temperature=temperature)
+    names = [one.value for one in dict.fromkeys(learn or LearnName)]
+    run = StudyRun("learning-curve", options, sizes=asked, learned=names, temperature=temperature)
     data = run.read(datasets)
-    strategies = run.strategies(names, data)
+    regressors = run.regressors(data, names)
     chosen = spaced_sizes(data, 5, options.folds, random_state=options.seed) if asked is None else asked
-    run.announce(data, len(chosen), strategies)
+    run.announce(data, len(chosen), regressors)
     with run.running("Learning curve", temperature=temperature) as setup:
-        found = learning_curve(data, chosen, options.model(), strategies, setup=setup)
+        found = learning_curve(data, chosen, options.model(), regressors, setup=setup)
     slopes = [
         dict(
             zip(
-                ("strategy", "quantity", "slope", "deviation"),
+                ("regressor", "quantity", "slope", "deviation"),
                 (name, quantity, *found.slope(name, quantity)),
                 strict=True,
             )
@@ -224,23 +222,22 @@ def _show_learning(found: LearningCurve) -> None:
         rows = []
         for size in found.sizes:
             counts = found.n_environments[size]
-            losses = [found.errors[name, size].loss(quantity) for name in found.strategies]
+            losses = [found.errors[name, size].loss(quantity) for name in found.regressors]
             rows.append([f"{sum(counts) / len(counts):.0f}", *map(known, losses)])
-        slopes = [found.slope(name, quantity) for name in found.strategies]
+        slopes = [found.slope(name, quantity) for name in found.regressors]
         rows.append(["slope", *(f"{known(slope, '.2f')} ± {known(spread, '.2f')}" for slope, spread in slopes)])
-        rows += _floors(first.mean_loss.get(quantity), found.noise.get(quantity), 0, len(found.strategies))
+        rows += _floors(first.mean_loss.get(quantity), found.noise.get(quantity), 0, len(found.regressors))
         title = f"L/sigma of {quantity_name(quantity)}"
-        results.print(table(title, ("training environments", *found.strategies), rows))
+        results.print(table(title, ("training environments", *found.regressors), rows))
 
 
 @app.command(rich_help_panel=STUDIES)
-@with_options(without=("smearing",))
+@with_options(StudyOptions, without=("smearing",))
 def smearing(
     dataset: Dataset,
     widths: Annotated[str, typer.Option(help="Smearing widths, eV: with commas, or START:STOP:STEP.")] = (
         "0.1,0.2,0.3,0.5"
     ),
-    strategy: Strategy = StrategyName.atomic,
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
@@ -257,14 +254,14 @@ def smearing(
     asked = read_numbers("--widths", widths)
     if asked[0] <= 0:
         raise typer.BadParameter(f"--widths must be above 0 eV: a width of zero is no smearing; got {asked[0]:g}.")
-    run = StudyRun("smearing", options, widths=asked, strategy=strategy.value, temperature=temperature)
+    run = StudyRun("smearing", options, widths=asked, temperature=temperature)
     data = run.read([dataset], broaden=False)
-    chosen = run.strategies([strategy.value], data)
+    chosen = run.regressors(data)
     low, high = common_energies(data, asked, options.model())
     run.options = replace(options, low=low if options.low is None else max(low, options.low), high=high)
     run.announce(data, len(asked), chosen, ", ".join(f"{width:g}" for width in asked))
     with run.running("Study of smearing", temperature=temperature) as setup:
-        found = smearing_study(data, asked, run.options.model(strategy), setup=setup)
+        found = smearing_study(data, asked, run.options.model(), setup=setup)
     quantities = next(iter(found.errors.values())).quantities
     figure = plotting.smearing_figure(found, run.drawn(quantities))
     numbers = {"errors": found.records()}

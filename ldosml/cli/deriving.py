@@ -164,10 +164,10 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
-    from ldosml import persistence
+    from ldosml import DOSModel
     from ldosml.datasets.importing import read_structures
 
-    loaded = persistence.load(model)
+    loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
     frames = read_structures(structures)
     with stages(f"Predicting {len(frames)} structures"):
@@ -258,14 +258,14 @@ def report(
 
     By the dataset that it was trained on, it is judged on the structures that were held out then; by any other, on all.
     """
-    from ldosml import persistence
+    from ldosml import DOSModel
 
     check_range(low, high)
     check_folder(output)
     if (output / "report.html").exists():
         refuse_existing(output / "report.html", overwrite)
     stages = Stages()
-    loaded = persistence.load(model)
+    loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
     name = dataset if dataset is not None else _trained_on(loaded)
     with stages(f"Reading {name}"):

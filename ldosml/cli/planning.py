@@ -11,38 +11,34 @@ from ase.data import chemical_symbols
 from ldosml.cli.display import messages
 
 if TYPE_CHECKING:
-    from ldosml import SOAP, DOSKernelRidge, LDOSKernelRidge, SparseLDOSKernelRidge
+    from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge
     from ldosml.datasets import LDOSDataset
 
 LARGE = 4000
 """Environments of a training part from which a study says what its kernels will take."""
 
 
-def print_plans(
-    regressor: LDOSKernelRidge | DOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset
-) -> None:
+def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
     """Print how each kernel will be fitted, with memory and time, for the energies that are stored.
 
     Raises MemoryError when that does not fit the memory that is free.
     """
-    from ldosml.regression import LDOSKernelRidge as Atomic
     from ldosml.regression import SparseLDOSKernelRidge as Sparse
 
     if isinstance(regressor, Sparse):  # whose memory does not grow with the data
         return
     n_features = soap.fit(train.structures).n_features_out_
     numbers, counts = np.unique(train.numbers, return_counts=True)
-    if isinstance(regressor, Atomic):
+    rows = {"All elements": int(counts.sum())}
+    if regressor.learn == "ldos":
         rows = {chemical_symbols[number]: int(count) for number, count in zip(numbers, counts, strict=True)}
-    else:
-        rows = {"All elements": len(train) + (int(counts.sum()) if regressor.ldos_weight > 0 else 0)}
     for name, n in rows.items():
-        plan = regressor.plan(n, n_features, train.grid.size, n_environments=int(counts.sum()))
+        plan = regressor.plan(n, n_features, train.grid.size, n_structures=len(train))
         messages.print(f"{name}: {plan}", soft_wrap=True)
 
 
 def print_study_plans(
-    regressors: Mapping[str, LDOSKernelRidge | DOSKernelRidge | SparseLDOSKernelRidge],
+    regressors: Mapping[str, LDOSKernelRidge | SparseLDOSKernelRidge],
     soap: SOAP,
     train: LDOSDataset,
     n_fits: int,

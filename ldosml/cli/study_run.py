@@ -16,9 +16,9 @@ from ldosml._files import replacing
 from ldosml._journal import JournalError
 from ldosml.cli.display import Stages, cautioning, emit, known, messages, print_cautions, results, strict
 from ldosml.cli.judging import FERMI_WORDS
+from ldosml.cli.model_options import check_leave_out
 from ldosml.cli.options import check_folder, check_range, check_soap, open_dataset
 from ldosml.cli.planning import print_study_plans
-from ldosml.cli.regressors import check_leave_out
 from ldosml.cli.studying import StudyOptions
 from ldosml.smearing import same_width
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ldosml.datasets import LDOSDataset
     from ldosml.studies import Setup
-    from ldosml.studies._tabulated import Tabulated
+    from ldosml.studies._table import Tabulated
 
 _LOSS_WORDS = (
     "L/sigma of trajectories left out: 0 is perfect; predicting the mean spectrum for all achieves that of its name.\n"
@@ -67,8 +67,8 @@ class StudyRun:
         check_range(options.low, options.high)
         for r_cut in settings.get("radii", [options.r_cut]):
             check_soap(replace(options, r_cut=r_cut).soap())
-        learned = settings.get("strategies", [settings.get("strategy", "atomic")])
-        check_leave_out(options.alpha, single_atoms=learned == ["atomic"])
+        learned = settings.get("learned", [options.learn.value])
+        check_leave_out(options.alpha, only_ldos=learned == ["ldos"])
         check_folder(self._folder)
         if not options.overwrite:
             self._refuse_others()
@@ -144,25 +144,25 @@ class StudyRun:
         self._changes.append(text)
         messages.print(text, soft_wrap=True)
 
-    def strategies(self, names: Sequence[str], data: LDOSDataset) -> dict[str, Any]:
-        """Give a regressor of each strategy, in their order.
+    def regressors(self, data: LDOSDataset, learned: Sequence[str] | None = None) -> dict[str, Any]:
+        """Give a regressor for each target to learn from, in their order; by default the one asked for.
 
         Raises ValueError when one needs LDOS and there is none.
         """
-        lacking = [name for name in names if name != "structural" and data.ldos is None]
-        if lacking:
+        names = [self.options.learn.value] if learned is None else list(learned)
+        lacking = [name for name in names if name != "dos"]
+        if lacking and data.ldos is None:
             raise ValueError(
-                f"There is total DOS only, from which --strategy structural learns; {' and '.join(lacking)} learning "
-                "needs the LDOS of every atom."
+                f"The data hold the total DOS only, from which --learn dos learns; {' and '.join(lacking)} needs the "
+                "LDOS of every atom."
             )
-        regressors = self.options.regressors()
-        return {name: regressors[name] for name in names}
+        return {name: self.options.regressor(name) for name in names}
 
     def announce(
         self,
         data: LDOSDataset,
         n_validations: int,
-        strategies: Mapping[str, Any] | None = None,
+        regressors: Mapping[str, Any] | None = None,
         smearing: str | None = None,
     ) -> None:
         """Check energies and folds, and say what the fits will take where they are large."""
@@ -183,8 +183,8 @@ class StudyRun:
             f"folds; {energies[0]:g} to {energies[1]:g} eV, smearing {width if width == 'not known' else f'{width} eV'}"
         )
         largest = max((train for train, _ in folds), key=lambda train: int(data.n_atoms[train].sum()))
-        regressors = {"atomic": asked.regressors()["atomic"]} if strategies is None else strategies
-        print_study_plans(regressors, asked.soap(), data.select(largest), n_validations * len(folds), asked.jobs)
+        fitted = {asked.learn.value: asked.regressor()} if regressors is None else regressors
+        print_study_plans(fitted, asked.soap(), data.select(largest), n_validations * len(folds), asked.jobs)
 
     def require_electrons(self, data: LDOSDataset) -> None:
         """Raise ValueError where properties are asked for and the numbers of electrons are not known."""

@@ -31,7 +31,7 @@ _END = "complete.json"
 _PIECE = 2**20
 """Bytes of a table that are stored, and checked, together."""
 
-Row = tuple[NDArray[Any] | None, ...]
+Row = dict[str, NDArray[Any]]
 
 
 class HDF5ChunkWriter:
@@ -51,7 +51,7 @@ class HDF5ChunkWriter:
     >>> with HDF5ChunkWriter(folder) as writer:
     ...     for start in range(writer.n_chunks, 3):  # from 0, or where it was interrupted
     ...         writer.append(np.ones((4, 2)), np.zeros((4, 5)), np.full(4, start))
-    >>> [X.shape for X, *_ in HDF5Chunks(folder)]
+    >>> [chunk["X"].shape for chunk in HDF5Chunks(folder)]
     [(4, 2), (4, 2), (4, 2)]
     """
 
@@ -76,8 +76,8 @@ class HDF5ChunkWriter:
         """Add a chunk of whole structures, as ``SparseLDOSKernelRidge.fit_chunks`` takes them.
 
         ``targets`` (n, n_energies) are LDOS, or (n_structures, n_energies) the DOS of the structures in the order of
-        their labels, which is that of ``dos`` and ``groups``, too. Groups are whole numbers here, and each must be in
-        one chunk.
+        their labels, which is that of ``dos``, too. Groups, of environments (of structures where the DOS is learned), are
+        whole numbers here, and each must be in one chunk.
 
         Raises
         ------
@@ -121,8 +121,8 @@ class HDF5ChunkWriter:
 class HDF5Chunks:
     """Chunks of a folder that ``HDF5ChunkWriter`` wrote: each iteration reads them one by one from the start.
 
-    Gives (X, targets, structure_index, species or None, dos or None, groups or None), for
-    ``SparseLDOSKernelRidge.fit_chunks``.
+    Gives the arguments of ``SparseLDOSKernelRidge.fit`` by their names: X, Y, structure_index, and species, dos and
+    groups where they were written, for ``fit_chunks``.
 
     Raises
     ------
@@ -194,8 +194,8 @@ def _read(path: Path, number: int) -> Row:
             f"The chunk {path} is truncated, damaged or misplaced: {error}. Copy it again, or write it anew; a fit "
             "with a checkpoint goes on from there."
         ) from error
-    names = ("X", "targets", "structure_index", "species", "dos", "groups")
-    return tuple(content.get(name) for name in names)
+    content["Y"] = content.pop("targets")
+    return content
 
 
 def _check(content: dict[str, NDArray[Any]]) -> None:
@@ -211,7 +211,8 @@ def _check(content: dict[str, NDArray[Any]]) -> None:
     if "dos" in content:
         check_shape("dos", content["dos"], (n_structures, targets.shape[1]), "n_structures, n_energies")
     if "groups" in content:
-        check_shape("groups", content["groups"], (n_structures,), "n_structures")
+        if len(content["groups"]) != len(X):  # with learn="dos" they are those of structures
+            check_shape("groups", content["groups"], (n_structures,), "n_structures")
         if not np.issubdtype(content["groups"].dtype, np.integer):
             raise ValueError(f"groups of a chunk must be whole numbers; got {content['groups'].dtype}. Number them.")
     for name in ("X", "targets", "dos"):

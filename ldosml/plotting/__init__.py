@@ -6,6 +6,7 @@ figure shows itself; ``write_figure(figure, "name")`` writes it for a paper, as 
 page of two columns, and those of the studies with a single panel as wide as one column.
 """
 
+from ldosml.plotting.comparison import comparison_figure
 from ldosml.plotting.derivatives import derivative_figure
 from ldosml.plotting.environments import error_table_figure
 from ldosml.plotting.evaluations import (
@@ -37,7 +38,6 @@ from ldosml.plotting.properties import property_losses_figure, property_parity_f
 from ldosml.plotting.reliability import plot_log_loss, plot_reliability, reliability_figure
 from ldosml.plotting.smearings import smearing_figure
 from ldosml.plotting.spectra import plot_spectrum
-from ldosml.plotting.strategies import comparison_figure
 from ldosml.plotting.structures import structure_figure
 from ldosml.plotting.style import DPI, png, write_figure
 from ldosml.plotting.sweeps import sweep_figure

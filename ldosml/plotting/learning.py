@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name
 from ldosml.plotting.panels import NOISE, by_set, draw_losses, label_log_axis, legend_above, panels, titled
 from ldosml.plotting.style import FONT, SMALL_FONT, looks
-from ldosml.studies.learning import LearningCurve
+from ldosml.studies.learning_curve import LearningCurve
 
 _ROOM = 0.5  # of what is drawn, below it
 
@@ -50,10 +50,10 @@ def learning_curve_figure(
 
 
 def _draw(ax: Axes, curve: LearningCurve, quantity: str) -> None:
-    for strategy, look in looks(curve.strategies).items():
-        sizes, _ = curve.curve(strategy, quantity)
-        errors = [curve.errors[strategy, size] for size in curve.sizes]
-        draw_losses(ax, sizes.mean(axis=1), errors, quantity, look, strategy)
+    for regressor, look in looks(curve.regressors).items():
+        sizes, _ = curve.curve(regressor, quantity)
+        errors = [curve.errors[regressor, size] for size in curve.sizes]
+        draw_losses(ax, sizes.mean(axis=1), errors, quantity, look, regressor)
     if quantity in curve.noise:
         ax.axhline(curve.noise[quantity], **NOISE)
     ax.set_xscale("log")
@@ -66,19 +66,19 @@ def _draw(ax: Axes, curve: LearningCurve, quantity: str) -> None:
 
 
 def _tell_slopes(ax: Axes, curve: LearningCurve, quantity: str) -> None:
-    """Slopes and their deviations, behind the marker of each strategy, where room is made for them."""
+    """Slopes and their deviations, behind the marker of each regressor, where room is made for them."""
     lines = {line.get_label(): line for line in ax.lines}
     told = {}
-    for strategy in curve.strategies:
-        slope, spread = curve.slope(strategy, quantity)
+    for regressor in curve.regressors:
+        slope, spread = curve.slope(regressor, quantity)
         if np.isfinite(slope):
-            told[strategy] = f"{slope:.2f} ± {spread:.2f}" if np.isfinite(spread) else f"{slope:.2f}"
+            told[regressor] = f"{slope:.2f} ± {spread:.2f}" if np.isfinite(spread) else f"{slope:.2f}"
     if not told:
         return
     low, high = ax.get_ylim()
     ax.set_ylim(low * (low / high) ** _ROOM, high)
     legend = ax.legend(
-        [lines[strategy] for strategy in told],
+        [lines[regressor] for regressor in told],
         list(told.values()),
         title="slope",
         alignment="left",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name
 from ldosml.plotting.panels import MEAN, NOISE, draw_losses, legend_above, panels
 from ldosml.plotting.style import BLUE, FONT, SMALL_FONT
-from ldosml.studies.smearings import SmearingStudy
+from ldosml.studies.smearing_study import SmearingStudy
 
 
 def smearing_figure(study: SmearingStudy, quantities: Sequence[str] = ("ldos", "dos")) -> Figure:

@@ -1,15 +1,7 @@
 """Per-energy regression with scikit-learn's manners: one factorisation serves every energy."""
 
-from ldosml.regression.dos import DOSKernelRidge, DOSRidge
 from ldosml.regression.ldos import LDOSKernelRidge, LDOSRidge
 from ldosml.regression.represented import RepresentedRegressor
 from ldosml.regression.sparse import SparseLDOSKernelRidge
 
-__all__ = [
-    "DOSKernelRidge",
-    "DOSRidge",
-    "LDOSKernelRidge",
-    "LDOSRidge",
-    "RepresentedRegressor",
-    "SparseLDOSKernelRidge",
-]
+__all__ = ["LDOSKernelRidge", "LDOSRidge", "RepresentedRegressor", "SparseLDOSKernelRidge"]

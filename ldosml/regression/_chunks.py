@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, sum_segments, to_numpy
+from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_label
 from ldosml._tasks import ordered
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import check_shape
+from ldosml.regression._training_rows import (
+    Learn,
+    checked_table,
+    group_labels,
+    groups_of_structures,
+    labels,
+)
 
-Targets = Literal["ldos", "dos", "both"]
 Result = TypeVar("Result")
 Digest = tuple[float, ...]
+
+_OPTIONAL = "dos, structure_index, species, groups"
+_ARGUMENTS = {"X", "Y", *_OPTIONAL.split(", ")}
 
 DIGESTED = ("numbers of rows", "descriptors", "targets", "total DOS", "species or structures")
 """What each number of a digest tells of."""
@@ -170,21 +179,22 @@ def _ranges(bounds: NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Streamed:
-    """Chunks (X, targets[, structure_index[, species[, dos[, groups]]]]) of any source, checked, cut where too large.
+    """Chunks of any source, checked, and cut where they are too large.
 
     Parameters
     ----------
-    source : iterable
-        Can be iterated over again.
-    targets : {"ldos", "dos", "both"}
+    source : iterable of mappings
+        With the arguments of ``fit`` by name: X, Y and perhaps dos, structure_index, species, groups. Can be iterated
+        over again.
+    learn : {"ldos", "dos", "both"}
     whole : bool
-        Whether structures matter: then they must be named, and neither they nor groups be spread over two chunks.
+        Whether structures (or groups, for LDOS) matter: then neither may be spread over two chunks.
     size : int
         Environments of a chunk.
     """
 
-    source: Iterable[Any]
-    targets: Targets
+    source: Iterable[Mapping[str, Any]]
+    learn: Learn
     whole: bool
     size: int
 
@@ -196,7 +206,7 @@ class Streamed:
             try:
                 arrays = self._checked(raw, shape)
                 if self.whole:
-                    _refuse_repeated("structure", arrays.index, number, structures)
+                    _refuse_repeated("group" if self.learn == "ldos" else "structure", arrays.index, number, structures)
                     _refuse_repeated("group", arrays.groups, number, groups)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"Chunk {number} (counted from 0): {error}") from error
@@ -204,35 +214,46 @@ class Streamed:
             yield from arrays
 
     def _checked(self, raw: Any, shape: tuple[int, int] | None) -> Arrays:
-        if not (isinstance(raw, tuple | list) and 2 <= len(raw) <= 6):
-            raise TypeError(
-                "a chunk must be (X, targets), or with structure_index, species, dos and groups after them; got "
-                f"{type(raw).__name__}{f' of {len(raw)}' if isinstance(raw, tuple | list) else ''}."
-            )
-        X, Y, index, species, dos, groups = (*raw, None, None, None, None)[:6]
+        if not (isinstance(raw, Mapping) and {"X", "Y"} <= raw.keys() <= _ARGUMENTS):
+            said = f"with {', '.join(map(str, raw))}" if isinstance(raw, Mapping) else f"a {type(raw).__name__}"
+            raise TypeError(f"a chunk must be a mapping with X and Y, and perhaps {_OPTIONAL}; got {said}.")
         features, energies = shape or (None, None)
-        X = checked("X", X, (None, features), "n_environments, n_features")
-        Y = as_float64("Y", Y)
+        X = _checked("X", raw["X"], (None, features), "n_environments, n_features")
+        Y = as_float64("Y", raw["Y"])
         Y = Y[:, None] if Y.ndim == 1 else Y
         count = int(X.shape[0])
-        index = self._index(index, count)
-        n_structures = len(np.unique(index))
-        if dos is not None and self.targets != "both":
-            raise ValueError(f"a dos beside the targets is for targets='both'; this fit has {self.targets!r}.")
-        rows = n_structures if self.targets == "dos" else count
-        Y = checked("Y", Y, (rows, energies), "n_structures, n_energies" if self.targets == "dos" else "n, n_energies")
-        if dos is not None:
-            dos = checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
-        kinds = labels_of("species", species, count)
-        together = groups_of(groups, n_structures) if self.whole else None
-        return with_sums(Arrays(X, Y, dos, kinds, index, self.size, together), self.targets)
+        index, groups = self._labels(raw, count)
+        dos, n_structures = raw.get("dos"), len(np.unique(index))
+        if dos is not None and self.learn != "both":
+            raise ValueError(f"dos goes with learn='both'; this estimator has learn={self.learn!r}.")
+        rows = n_structures if self.learn == "dos" else count
+        Y = _checked("Y", Y, (rows, energies), "n_structures, n_energies" if self.learn == "dos" else "n, n_energies")
+        if self.learn == "both":
+            place = np.unique(index, return_inverse=True)[1]
+            dos = sum_by_label(Y, place) if dos is None else dos
+            dos = _checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
+        ldos, total = (None, Y) if self.learn == "dos" else (Y, dos)
+        species = raw.get("species")
+        kinds = np.zeros(count, dtype=np.int64) if species is None else labels("species", species, count)
+        return Arrays(X, ldos, total, kinds, index, self.size, groups)
 
-    def _index(self, index: Array | None, count: int) -> NDArray[Any]:
+    def _labels(self, raw: Mapping[str, Any], count: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Structure (group, for LDOS) of each environment, and the group of each structure where there are any."""
         if not self.whole:
-            return np.arange(count)
-        if index is None:
-            raise ValueError("structure_index is missing: the structure of each environment is needed for this fit.")
-        return labels_of("structure_index", index, count)
+            return np.arange(count), None
+        structures, groups = raw.get("structure_index"), raw.get("groups")
+        if self.learn == "ldos":
+            together = structures if groups is None else groups
+            if together is None:
+                raise ValueError("groups are missing: alpha='leave-one-group-out' needs them, or structure_index.")
+            return labels("groups", together, count), None
+        if structures is None:
+            raise ValueError(f"structure_index is missing: learn={self.learn!r} needs the structure of each row of X.")
+        index = labels("structure_index", structures, count)
+        place = np.unique(index, return_inverse=True)[1]
+        if self.learn == "dos":
+            return index, group_labels(groups, int(place.max()) + 1)
+        return index, None if groups is None else groups_of_structures(labels("groups", groups, count), place)
 
 
 def _energies(arrays: Arrays) -> int:
@@ -240,44 +261,11 @@ def _energies(arrays: Arrays) -> int:
     return int(targets.shape[1])
 
 
-def checked(name: str, values: Array, shape: tuple[int | None, int | None], axes: str) -> Array:
+def _checked(name: str, values: Array, shape: tuple[int | None, int | None], axes: str) -> Array:
     """Check a table of finite numbers and give it in float64."""
     values = as_float64(name, values)
     check_shape(name, values, shape, axes)
-    if 0 in values.shape:
-        raise ValueError(f"{name} is empty: its shape is {tuple(values.shape)}.")
-    check_finite(name, values)
-    return values
-
-
-def labels_of(name: str, values: Array | None, count: int) -> NDArray[Any]:
-    """Check one label for each of ``count`` environments; None: all are 0."""
-    if values is None:
-        return np.zeros(count, dtype=np.int64)
-    labels = to_numpy(values)
-    check_shape(name, labels, (count,), "n_environments")
-    return labels
-
-
-def groups_of(groups: Array | None, n_structures: int) -> NDArray[Any] | None:
-    """Check the group of each of ``n_structures``; None: each on its own."""
-    if groups is None:
-        return None
-    labels = to_numpy(groups)
-    check_shape("groups", labels, (n_structures,), "n_structures")
-    return labels
-
-
-def with_sums(arrays: Arrays, targets: Targets) -> Arrays:
-    """Put the targets where they belong, and for ``both`` sum the LDOS where no DOS came with it."""
-    if targets == "dos":
-        return replace(arrays, ldos=None, dos=arrays.ldos)
-    if targets == "ldos" or arrays.dos is not None:
-        return arrays
-    labels, place = np.unique(arrays.index, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    bounds = np.searchsorted(place[order], np.arange(len(labels) + 1))
-    return replace(arrays, dos=sum_segments(_take(arrays.ldos, order), bounds))
+    return checked_table(name, values)
 
 
 def _refuse_repeated(what: str, labels: NDArray[Any] | None, number: int, seen: dict[Any, int]) -> None:

@@ -54,18 +54,34 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
     solver: resources.Solver
     precision: resources.Precision
 
-    def plan(self, n: int, n_features: int, n_energies: int, *, n_environments: int | None = None) -> resources.FitPlan:
+    def plan(
+        self, n_environments: int, n_features: int, n_energies: int, *, n_structures: int | None = None
+    ) -> resources.FitPlan:
         """Say how NumPy arrays of that size would be fitted here and now: route, memory, time.
 
-        ``n`` counts rows of the kernel matrix, ``n_environments`` (default: as many) what they are sums of.
+        Parameters
+        ----------
+        n_environments, n_features, n_energies : int
+            Sizes of X and Y.
+        n_structures : int, optional
+            Rows of the DOS; needed with ``learn="dos"`` and ``learn="both"``.
+
+        Returns
+        -------
+        FitPlan
 
         Raises
         ------
         MemoryError
-            When that does not fit the memory that is free.
+            When the fit does not fit the memory that is free.
+        ValueError
+            When ``n_structures`` is missing.
         """
+        if self.learn != "ldos" and n_structures is None:
+            raise ValueError(f"A plan for learn={self.learn!r} needs n_structures, the number of rows of the DOS.")
+        rows = {"ldos": n_environments, "dos": n_structures or 0, "both": n_environments + (n_structures or 0)}
         return resources.plan_kernel_fit(
-            n,
+            rows[self.learn],
             n_features,
             n_energies,
             self._n_alphas(),

@@ -87,7 +87,7 @@ def leave_out_errors(
     total, count = None, 0
     for errors, n_rows in in_order(partial(rows.leave_out_errors, task=task), part, n_jobs):
         total, count = errors if total is None else total + errors, count + n_rows
-    what = ("groups of structures" if part.grouped else "structures") if task.whole else "environments"
+    what = "groups" if task.whole else "environments"
     if part.shown < 2:
         raise ValueError(f"Choosing alpha by leaving out needs at least 2 {what}; got 1 sample. Give alpha a number.")
     if total is None:

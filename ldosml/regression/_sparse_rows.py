@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, like, namespace, sum_segments
 from ldosml.kernel_matrices import KernelFunction
-from ldosml.regression._chunks import Chunk, Digest, Targets
+from ldosml.regression._chunks import Chunk, Digest
+from ldosml.regression._training_rows import Learn
 from ldosml.solvers.factors import Factorization
 from ldosml.solvers.leave_out import LeaveOut, stack_blocks
 from ldosml.solvers.normal_equations import InducedFeatures, NormalEquations
@@ -35,16 +36,18 @@ class SparseRows:
         Inducing points of each species.
     species : ndarray (n_species,)
         Sorted.
-    targets : {"ldos", "dos", "both"}
-    dos_weight, size_exponent : float
-        The squared error of a structure's DOS counts by dos_weight n_atoms^-size_exponent.
+    learn : {"ldos", "dos", "both"}
+    ldos_weight : float
+        Weight of the squared error of an LDOS, with ``learn="both"``; otherwise 1.
+    size_exponent : float
+        The squared error of a structure's DOS counts by n_atoms^-size_exponent.
     """
 
     function: KernelFunction
     points: Sequence[Array]
     species: NDArray[np.int64]
-    targets: Targets
-    dos_weight: float
+    learn: Learn
+    ldos_weight: float
     size_exponent: float
 
     def factorize(self) -> list[InducedFeatures]:
@@ -79,9 +82,13 @@ class SparseRows:
 
     def _weights(self, chunk: Chunk) -> NDArray[np.float64]:
         """Square roots of the weights of the structures' DOS."""
-        scale = self.dos_weight if self.targets == "both" else 1.0
-        weights: NDArray[np.float64] = np.sqrt(scale * chunk.n_atoms ** (-float(self.size_exponent)))
+        weights: NDArray[np.float64] = chunk.n_atoms.astype(np.float64) ** (-0.5 * float(self.size_exponent))
         return weights
+
+    @property
+    def _ldos_scale(self) -> float:
+        """Square root of the weight of an LDOS."""
+        return float(np.sqrt(self.ldos_weight)) if self.learn == "both" else 1.0
 
     def sums(self, chunk: Chunk, induced: Sequence[InducedFeatures]) -> tuple[NormalEquations, Digest]:
         """Sums over the rows of a chunk, and what it is recognised by."""
@@ -96,7 +103,9 @@ class SparseRows:
                 features = induced[code].features(sum_segments(K, bounds))
             else:
                 features = induced[code].features(K)
-                total.add(features, self._one(code, here.size, chunk.X), _take(chunk.ldos, here), columns)
+                scale = self._ldos_scale
+                one = scale * self._one(code, here.size, chunk.X)
+                total.add(scale * features, one, scale * _take(chunk.ldos, here), columns)
                 features = features if chunk.dos is None else sum_segments(features, bounds)
             if chunk.dos is not None:
                 summed[:, columns], counts[:, code] = features, np.diff(bounds)
@@ -130,13 +139,13 @@ class SparseRows:
 
     def _observed(self, chunk: Chunk, values: Array) -> Array:
         """Rows of the fit from ``values`` (n, m) of the environments: themselves, or weighted sums, or both."""
-        rows = [] if chunk.ldos is None else [values]
+        rows = [] if chunk.ldos is None else [self._ldos_scale * values]
         if chunk.dos is not None:
             rows.append(sum_segments(values, chunk.bounds) * like(values, self._weights(chunk))[:, None])
         return namespace(values).concat(rows, axis=0)
 
     def _targets(self, chunk: Chunk) -> Array:
-        rows = [] if chunk.ldos is None else [chunk.ldos]
+        rows = [] if chunk.ldos is None else [self._ldos_scale * chunk.ldos]
         if chunk.dos is not None:
             rows.append(chunk.dos * like(chunk.dos, self._weights(chunk))[:, None])
         return namespace(chunk.X).concat(rows, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from ldosml._array import Array, namespace
 from ldosml._validation import validate_targets
@@ -57,29 +57,22 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         self.regressor = regressor
         self.representation = representation
 
-    def fit(
-        self,
-        X: Array,
-        Y: Array,
-        structure_index: Array | None = None,
-        *,
-        ldos: Array | None = None,
-        dos: Array | None = None,
-        **fit_params: Any,
-    ) -> Self:
+    def fit(self, X: Array, Y: Array, *, dos: Array | None = None, **fit_params: Any) -> Self:
         """Fit the representation on the targets, then the regressor on the represented targets.
 
         Parameters
         ----------
         X : array (n_environments, n_features)
         Y : array (n_rows, n_energies) or (n_rows,)
-            Targets: a row an environment, or a structure for regressors of the total DOS.
-        structure_index : array (n_environments,), optional
-            Which environments belong together; passed on where the regressor's ``fit`` has such a parameter.
-        ldos, dos : arrays (n_environments, n_energies), (n_structures, n_energies), optional
-            Beside Y for a joint fit, one or the other as the regressor asks; represented as Y is.
+            Targets: a row an environment, or a structure where the regressor learns the DOS.
+        dos : array (n_structures, n_energies), optional
+            Beside Y where the regressor learns both; represented as Y is.
         **fit_params
-            Passed on to the regressor's ``fit`` as they are: ``species``, ``groups``, ``sample_weight``.
+            Passed on to the regressor's ``fit``: ``structure_index``, ``species``, ``groups``, ``sample_weight``.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -91,13 +84,12 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         self._flat = targets.ndim == 1
         targets = targets[:, None] if self._flat else targets
         self.representation_ = clone(Pointwise() if self.representation is None else self.representation).fit(targets)
-        beside = {name: spectra for name, spectra in (("ldos", ldos), ("dos", dos)) if spectra is not None}
-        if beside or getattr(X, "shape", targets.shape)[0] != targets.shape[0]:
+        self.regressor_ = self._new_regressor()
+        if getattr(self.regressor_, "learn", "ldos") != "ldos":
             self._require_linear(targets)
-        if structure_index is not None and has_fit_parameter(self._new_regressor(), "structure_index"):
-            fit_params["structure_index"] = structure_index
-        fit_params |= {name: self.representation_.transform(spectra) for name, spectra in beside.items()}
-        self.regressor_ = self._new_regressor().fit(X, self.representation_.transform(targets), **fit_params)
+        if dos is not None:
+            fit_params["dos"] = self.representation_.transform(dos)
+        self.regressor_.fit(X, self.representation_.transform(targets), **fit_params)
         return self
 
     def _new_regressor(self) -> Any:
@@ -128,7 +120,7 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         return predicted[:, 0] if self._flat else predicted
 
     def of_species(self, species: int) -> Self:
-        """Give the part that predicts the atoms of one species, where the regressor has such (``DOSKernelRidge``)."""
+        """Give the part that predicts the atoms of one species, where the regressor has such a part."""
         check_is_fitted(self)
         part: Self = clone(self)
         part._flat, part.representation_ = self._flat, self.representation_

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -15,21 +15,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml import kernels, solvers
 from ldosml._array import Array, index_like, namespace
-from ldosml._validation import check_choice, check_positive, check_shape
+from ldosml._validation import check_positive, check_shape
 from ldosml.inducing import Selection
 from ldosml.regression._checkpoint import Checkpoint, Progress
-from ldosml.regression._chunks import Arrays, Streamed, Targets
+from ldosml.regression._chunks import Arrays, Streamed
 from ldosml.regression._kernel import KernelExpansion
 from ldosml.regression._passes import leave_out_errors, sum_rows
-from ldosml.regression._per_energy import Alpha
-from ldosml.regression._selecting import Count, choose_points, fingerprint, given_points
-from ldosml.regression._sparse_arguments import check_parameters, given_arrays, needs_structures
+from ldosml.regression._per_energy import Alpha, PerEnergyRidge
+from ldosml.regression._points import Count, choose_points, fingerprint, given_points
 from ldosml.regression._sparse_rows import LeaveOutTask, SparseRows
-from ldosml.regression._species import PerSpecies
+from ldosml.regression._training_rows import (
+    Learn,
+    TrainingRows,
+    check_parameters,
+    leaves_out_groups,
+    needs_structures,
+)
 from ldosml.solvers import InducedFeatures, NormalEquations
 
 
-class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
+class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     r"""Kernel ridge regression on inducing points, of LDOS, of DOS, or of both; data may be streamed from disk.
 
     The shares are f(x) = sum_m k(x, z_m) c_m over few inducing points z_m (subset of regressors: Quinonero-Candela and
@@ -38,7 +43,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
     .. math:: \sum_r w_r \Big|y_r - \sum_{i \in r} f_{z_i}(x_i)\Big|^2 + \alpha \sum_z c_z . K_{MM} c_z
 
     over the rows r: the LDOS of environments (w = 1; equation 12 of Aryanpour and Sadeghi, 2025), the DOS of structures
-    (w = n_atoms^-p; equation 11, for p = 0), or both (the latter times ``dos_weight``). K_MM = A^-T A^-1 without its
+    (w = n_atoms^-p; equation 11, for p = 0), or both (the LDOS with w = ``ldos_weight``). K_MM = A^-T A^-1 without its
     eigenvalues below 1e-12 of the largest, Phi = K_nM A, and sums of Phi^T Phi and Phi^T y over chunks of environments
     are all that is kept; one eigendecomposition of Phi^T Phi serves every alpha and energy. With M points that costs
     n M (2 n_features + 2 M + 2 n_energies) operations and 8 (2 M^2 + chunk_size (2 M + n_features)) bytes, on any n.
@@ -49,8 +54,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
     ----------
     alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
         Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``, in closed form by a
-        second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. Leave-one-out is for
-        ``targets="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
+        second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. "leave-one-out" is for
+        ``learn="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
     n_inducing : int, dict, "all" or None
         Number of points, shared out equally over the species, or a dict with the number for each species, by atomic
         number; None: 1,000, or all environments if there are fewer.
@@ -59,9 +64,10 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         several; then ``n_inducing`` is ignored.
     selection_rows : int
         Points are chosen among as many environments of each species, random ones where there are more.
-    targets : {"ldos", "dos", "both"}
-    dos_weight : float
-        Weight of the squared error of a structure's DOS beside that of one atom's LDOS, with ``targets="both"``.
+    learn : {"ldos", "dos", "both"}
+        What ``fit`` is given; predictions are LDOS in any case.
+    ldos_weight : float
+        Weight of the squared error of one atom's LDOS beside that of a structure's DOS, with ``learn="both"``.
     size_exponent : float
         p above: 0 as in equation 11 of the paper, which treats the error of a large and of a small structure's DOS as
         equally likely; 1 for errors of atoms that are independent (variance in proportion to n_atoms), 2 for equal
@@ -114,17 +120,17 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
 
     def __init__(
         self,
-        alpha: Alpha = 1e-3,
+        alpha: Alpha = "leave-one-group-out",
         *,
+        learn: Learn = "ldos",
+        ldos_weight: float = 10.0,
         n_inducing: Count = None,
         selection: Selection | ArrayLike | dict[int, ArrayLike] = "farthest-point",
         selection_rows: int = 50_000,
-        targets: Targets = "ldos",
-        dos_weight: float = 1.0,
         size_exponent: float = 0.0,
-        kernel: kernels.Kernel = "polynomial",
+        kernel: kernels.Kernel = "matern",
         degree: int = 2,
-        gamma: float = 1.0,
+        gamma: float = 0.3,
         coef0: float = 0.0,
         alphas: ArrayLike | None = None,
         alpha_smoothing: float = 5.0,
@@ -135,11 +141,11 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         random_state: int | None = 0,
     ) -> None:
         self.alpha = alpha
+        self.learn = learn
+        self.ldos_weight = ldos_weight
         self.n_inducing = n_inducing
         self.selection = selection
         self.selection_rows = selection_rows
-        self.targets = targets
-        self.dos_weight = dos_weight
         self.size_exponent = size_exponent
         self.kernel = kernel
         self.degree = degree
@@ -153,47 +159,11 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: Array,
-        Y: Array,
-        structure_index: Array | None = None,
-        *,
-        species: Array | None = None,
-        dos: Array | None = None,
-        groups: Array | None = None,
-    ) -> Self:
-        """Fit all energies to data in memory.
-
-        Parameters
-        ----------
-        X : array (n_environments, n_features)
-        Y : array (n_environments, n_energies) or (n_environments,)
-            LDOS, states/eV/atom; with ``targets="dos"`` the total DOS (n_structures, n_energies), states/eV.
-        structure_index : array (n_environments,), optional
-            Which environments belong together, for anything but LDOS with a given alpha or leave-one-out. With
-            ``targets="dos"`` the row of ``Y``, 0 to n_structures - 1.
-        species : array (n_environments,) of int, optional
-            Atomic number of each centre. Default: all are alike.
-        dos : array (n_structures, n_energies), optional
-            With ``targets="both"``: structures in the order of their labels. Default: sums of ``Y``.
-        groups : array (n_structures,), optional
-            Structures of one group (snapshots of a trajectory), in the order of their labels, are left out together
-            where alpha is chosen by leave-one-group-out, with the LDOS of all their atoms. Default: each on its
-            own.
-
-        Raises
-        ------
-        ValueError
-            When an array is not finite, shapes differ, a parameter is out of range, structure_index is missing or skips
-            rows of the DOS, n_inducing lacks a species, there are fewer environments than inducing points, or fewer
-            than two structures (groups) to leave out.
-        numpy.linalg.LinAlgError
-            When alpha is so small that the fit would be rounding.
-        """
-        source, self._flat = given_arrays(self, X, Y, structure_index, species, dos, groups)
-        self._fit(source)
-        return self
+    def _fit(self, rows: TrainingRows) -> None:
+        whole = needs_structures(self)
+        index = rows.index if whole else np.arange(len(rows.index))
+        groups = rows.groups if leaves_out_groups(self) else None
+        self._fit_source(Arrays(rows.X, rows.ldos, rows.dos, rows.species, index, self.chunk_size, groups))
 
     def fit_chunks(
         self, chunks: Iterable[Any], *, checkpoint: str | PathLike[str] | None = None, checkpoint_every: int = 16
@@ -202,18 +172,21 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
 
         Parameters
         ----------
-        chunks : iterable
-            Gives (X, Y), or (X, Y, structure_index), or with species, dos and groups after them, as ``fit`` takes them;
-            a structure must be in one chunk, and so must a group, since what is left out together is looked at
-            together. It is read up to three times (to choose points, to sum, to choose alpha), so it must be possible
-            to iterate over it again: a list or ``ldosml.datasets.HDF5Chunks``, no generator. The rows of a DOS, and
-            groups, are the structures of a chunk in the order of their labels; in a chunk without groups each structure
-            is left out on its own.
+        chunks : iterable of mappings
+            Each gives the arguments of ``fit`` by their names: X, Y, and perhaps dos, structure_index, species and
+            groups. Labels of structures run through all chunks; the rows of a DOS are the structures of its chunk in
+            the order of their labels. A structure must be in one chunk, and so must a group. The chunks are read up to
+            three times (to choose points, to sum, to choose alpha), so give a list or ``ldosml.datasets.HDF5Chunks``,
+            no generator.
         checkpoint : path, optional
             Where the sums are kept while they are made. If the file is there the fit goes on from it; it stays there
             when the fit is done, and is yours to delete.
         checkpoint_every : int
             Chunks of ``chunk_size`` between two writes.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -223,7 +196,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
             As ``fit``, with the number of the chunk; whatever reading it raises, after the sums so far were written; or
             when the checkpoint is damaged or belongs to other settings or other data.
         """
-        check_choice("targets", self.targets, get_args(Targets))
+        check_parameters(self)
         check_positive("checkpoint_every", checkpoint_every)
         if iter(chunks) is chunks:
             raise TypeError(
@@ -231,13 +204,13 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
                 "ldosml.datasets.HDF5Chunks, or an object whose __iter__ starts again."
             )
         self._flat = False
-        source = Streamed(chunks, self.targets, needs_structures(self), self.chunk_size)
+        source = Streamed(chunks, self.learn, needs_structures(self), self.chunk_size)
         file = None if checkpoint is None else Checkpoint(Path(checkpoint), self._settings(), int(checkpoint_every))
-        self._fit(source, file)
+        self._fit_source(source, file)
         return self
 
-    def _fit(self, source: Arrays | Streamed, checkpoint: Checkpoint | None = None) -> None:
-        check_parameters(self)
+    def _fit_source(self, source: Arrays | Streamed, checkpoint: Checkpoint | None = None) -> None:
+        self._check_sizes()
         first = next(iter(source), None)
         if first is None:
             raise ValueError("There are no chunks to fit: the source is empty.")
@@ -252,6 +225,14 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         self.smallest_eigenvalue_ = min(float(part.eigenvalues[0] / part.eigenvalues[-1]) for part in induced)
         sums = sum_rows(source, rows, induced, progress, checkpoint, self.n_jobs)
         self._solve(source, rows, induced, sums, alpha)
+
+    def _check_sizes(self) -> None:
+        for name in ("selection_rows", "chunk_size"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and value >= 1):
+                raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
+        if not 0 < self.leave_out_fraction <= 1:
+            raise ValueError(f"leave_out_fraction must be above 0 and at most 1; got {self.leave_out_fraction!r}.")
 
     def _points(self, source: Arrays | Streamed, n_features: int) -> tuple[Array, NDArray[np.int64]]:
         if isinstance(self.selection, str):
@@ -270,7 +251,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         # Not the method of this estimator: other processes would be sent all that it holds.
         function = partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
         points = [self._of(self.inducing_points_, code) for code in range(len(self.species_))]
-        return SparseRows(function, points, self.species_, self.targets, self.dos_weight, self.size_exponent)
+        return SparseRows(function, points, self.species_, self.learn, self.ldos_weight, self.size_exponent)
 
     def _of(self, values: Array, code: int) -> Array:
         """Rows of ``values`` (n_points, m) for one species."""
@@ -279,8 +260,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
 
     def _settings(self) -> dict[str, Any]:
         """Parameters that the sums depend on."""
-        names = ["kernel", "degree", "gamma", "coef0", "targets", "chunk_size"]
-        names += ["dos_weight"] * (self.targets == "both") + ["size_exponent"] * (self.targets != "ldos")
+        names = ["kernel", "degree", "gamma", "coef0", "learn", "chunk_size"]
+        names += ["ldos_weight"] * (self.learn == "both") + ["size_exponent"] * (self.learn != "ldos")
         settings = {name: getattr(self, name) for name in names} | {"structures whole": needs_structures(self)}
         if isinstance(self.selection, str):
             chosen = {name: getattr(self, name) for name in ("selection", "selection_rows", "random_state")}
@@ -297,7 +278,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
     ) -> None:
         """Set ``alpha_``, ``dual_coef_`` and ``target_mean_``."""
         mean = sums.plain_coefficients()
-        self.target_mean_ = mean if self.subtract_mean else namespace(mean).zeros_like(mean)
+        self.target_mean_ = self._mean_or_zero(mean)
         cross, variance = sums.without(self.target_mean_)
         factors = sums.factorize()
         if alpha is None:
@@ -339,9 +320,8 @@ class SparseLDOSKernelRidge(KernelExpansion, PerSpecies):
         self.cv_errors_ = leave_out_errors(source, rows, task, self.leave_out_fraction, self.random_state, self.n_jobs)
         return self.cv_errors_
 
-    def _shares(self, X: Array, code: int) -> Array:
-        expanded = self._expand(X, self._of(self.inducing_points_, code), self._of(self.dual_coef_, code))
-        return expanded + self.target_mean_[code, :][None, :]
+    def _predict_species(self, X: Array, code: int) -> Array:
+        return self._expand(X, self._of(self.inducing_points_, code), self._of(self.dual_coef_, code))
 
     def _keep_only(self, part: Self, code: int) -> None:
         here = self.inducing_species_ == self.species_[code]

@@ -10,8 +10,7 @@ search within the training part only and judge on the test part.
 """
 
 from ldosml.search.candidates import default_candidates
-from ldosml.search.found import silicon_model
 from ldosml.search.searched import SearchedModel
 from ldosml.search.searching import Search, search_settings
 
-__all__ = ["Search", "SearchedModel", "default_candidates", "search_settings", "silicon_model"]
+__all__ = ["Search", "SearchedModel", "default_candidates", "search_settings"]

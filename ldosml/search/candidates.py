@@ -32,4 +32,4 @@ def default_candidates() -> list[dict[str, list[Any]]]:
 
 
 def _ridge(**kernel: Any) -> LDOSKernelRidge:
-    return LDOSKernelRidge("leave-one-group-out", **kernel)
+    return LDOSKernelRidge(**{"gamma": 1.0, **kernel})

@@ -4,13 +4,13 @@ Every study takes a ``DOSModel``, not fitted, and a ``Setup``; gives a result wi
 keeps what is done in a log, so that a killed one goes on where it stopped.
 """
 
+from ldosml.studies.comparison import RegressorComparison, compare_regressors, regressors_by_target
 from ldosml.studies.error_table import ErrorTable, error_table
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import predict_left_out
-from ldosml.studies.learning import LearningCurve, learning_curve, spaced_sizes
-from ldosml.studies.settings import Setup
-from ldosml.studies.smearings import SmearingStudy, common_energies, smearing_study
-from ldosml.studies.strategies import StrategyComparison, compare_strategies, default_strategies
+from ldosml.studies.folds import predict_left_out
+from ldosml.studies.learning_curve import LearningCurve, learning_curve, spaced_sizes
+from ldosml.studies.setup import Setup
+from ldosml.studies.smearing_study import SmearingStudy, common_energies, smearing_study
 from ldosml.studies.sweep import CutoffSweep, saturation_radius, sweep_cutoffs
 from ldosml.studies.transfer import Transfer, transfer
 
@@ -19,16 +19,16 @@ __all__ = [
     "ErrorTable",
     "Errors",
     "LearningCurve",
+    "RegressorComparison",
     "Setup",
     "SmearingStudy",
-    "StrategyComparison",
     "Transfer",
     "common_energies",
-    "compare_strategies",
-    "default_strategies",
+    "compare_regressors",
     "error_table",
     "learning_curve",
     "predict_left_out",
+    "regressors_by_target",
     "saturation_radius",
     "smearing_study",
     "spaced_sizes",

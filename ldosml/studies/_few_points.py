@@ -16,13 +16,13 @@ from ldosml.regression import SparseLDOSKernelRidge
 class AtMost(SparseLDOSKernelRidge):
     """Takes ``n_inducing`` points, a number, or all environments where these are fewer, which is no error here."""
 
-    def fit(self, X: Array, Y: Array, structure_index: Array | None = None, **known: Any) -> Self:
+    def fit(self, X: Array, Y: Array, **known: Any) -> Self:
         """Fit as ``SparseLDOSKernelRidge`` does."""
         asked = self.n_inducing
         try:
             if isinstance(asked, int) and asked > X.shape[0]:
                 self.n_inducing = "all"
-            return super().fit(X, Y, structure_index, **known)
+            return super().fit(X, Y, **known)
         finally:
             self.n_inducing = asked
 
@@ -40,6 +40,6 @@ def takes_all(regressor: Any, data: LDOSDataset, parts: Sequence[NDArray[np.int6
         return False
     asked = regressor.n_inducing
     numbers = [np.concatenate([data.structures[s].numbers for s in part]) for part in parts]
-    if regressor.targets == "ldos":  # which is learned element by element
+    if regressor.learn == "ldos":  # which is learned element by element
         return any(np.unique(one, return_counts=True)[1].min() < asked for one in numbers)
     return any(len(one) < asked for one in numbers)

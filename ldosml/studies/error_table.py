@@ -13,12 +13,12 @@ from ldosml._journal import Record
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.studies._tabulated import Tabulated
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Described, as_environments
+from ldosml.studies.folds import Described, DescriptorRows, as_environments
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import known_as
-from ldosml.studies.settings import Setup
+from ldosml.studies.setup import Setup
 
 SPLITS = {
     "groups": "whole trajectories are left out",
@@ -117,6 +117,13 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
     return ErrorTable(errors, groups, noise_floor(data, errors["groups"], data.smearing_width, None))
 
 
-def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel]:
-    data, model = described()
-    return data if split == "groups" else as_environments(data), model
+def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
+    data, model, rows = described()
+    if split == "groups":
+        return data, model, rows
+    if rows is None:
+        raise TypeError(
+            f"A split over environments needs descriptors that learn nothing from the structures, SOAP or JoinedSOAP, "
+            f"whitened or not; got {type(model.descriptor).__name__}."
+        )
+    return as_environments(data), model, rows

@@ -21,16 +21,17 @@ from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP
 from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
+from ldosml.precomputed import Precomputed
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
 from ldosml.search.scores import check_closed_form
 from ldosml.search.spelling import spelled
-from ldosml.studies._tabulated import Tabulated
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors
-from ldosml.studies.folding import Learner, cropped_rows, with_precomputed, with_rows
+from ldosml.studies.folds import DescriptorRows, Learner, cropped_rows
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import known_as
-from ldosml.studies.settings import Setup
+from ldosml.studies.setup import Setup
 from ldosml.whitening import Whitened
 
 TUNABLE = ("n_max", "l_max", "atom_sigma")
@@ -241,7 +242,8 @@ def soap_of(model: DOSModel) -> SOAP:
 
     Raises TypeError when its descriptor is neither SOAP nor whitened SOAP.
     """
-    descriptor = model.descriptor.descriptor if isinstance(model.descriptor, Whitened) else model.descriptor
+    white = _whitened(model)
+    descriptor = model.descriptor if white is None else white.descriptor
     descriptor = SOAP() if descriptor is None else descriptor
     if not isinstance(descriptor, SOAP):
         raise TypeError(
@@ -257,7 +259,7 @@ Choice = tuple[dict[str, Any], dict[str, Any]]
 
 def _regressor_of(model: DOSModel) -> Any:
     """A regressor like the model's, not fitted."""
-    return LDOSKernelRidge(kernel="matern") if model.regressor is None else clone(model.regressor)
+    return LDOSKernelRidge() if model.regressor is None else clone(model.regressor)
 
 
 def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[Choice]:
@@ -278,23 +280,34 @@ def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[
     ]
 
 
+def _whitened(model: DOSModel) -> Whitened | None:
+    """The whitening of a model's descriptor, which is the default."""
+    if model.descriptor is None:
+        return Whitened(SOAP())
+    return model.descriptor if isinstance(model.descriptor, Whitened) else None
+
+
 def _prepare(
     data: LDOSDataset, model: DOSModel, r_cut: float, mode: CutMode, choices: Sequence[Choice]
-) -> tuple[LDOSDataset, Learner]:
-    """Data with the rows of one radius, and the model, or a search among models, that takes them."""
+) -> tuple[LDOSDataset, Learner, DescriptorRows | None]:
+    """Data, the model, or a search among models, and the descriptors of one radius."""
     template = clone(soap_of(model)).set_params(r_cut=r_cut)
     if not choices:
-        return with_rows(data, cropped_rows(data.structures, template, mode)), with_precomputed(model)
-    candidates = []
+        return data, model, DescriptorRows(cropped_rows(data.structures, template, mode), _whitened(model))
+    structures, candidates = [atoms.copy() for atoms in data.structures], []  # type: ignore[no-untyped-call]
     for of_soap, of_regressor in choices:
         soap = clone(template).set_params(**of_soap)
         name = spelled(soap)
-        if name not in data.structures[0].arrays:
-            data = with_rows(data, cropped_rows(data.structures, soap, mode), name)
-        descriptor = with_precomputed(model, name).descriptor
+        if name not in structures[0].arrays:
+            bounds = np.cumsum([len(atoms) for atoms in structures[:-1]])
+            for atoms, rows in zip(structures, np.split(cropped_rows(structures, soap, mode), bounds), strict=True):
+                atoms.arrays[name] = rows
+        white = _whitened(model)
+        descriptor = Precomputed(name) if white is None else clone(white).set_params(descriptor=Precomputed(name))
         regressor = _regressor_of(model).set_params(**of_regressor)
         candidates.append({"descriptor": [descriptor], "regressor": [regressor]})
-    return data, SearchedModel(candidates, zero=model.zero, low=model.low, high=model.high)
+    search = SearchedModel(candidates, zero=model.zero, low=model.low, high=model.high)
+    return replace(data, structures=structures), search, None
 
 
 def _of_soap(setting: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -15,11 +14,12 @@ from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
 from ldosml.pipeline import DOSModel
 from ldosml.smearing import same_width
-from ldosml.studies._tabulated import Tabulated
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors, without_properties
+from ldosml.studies.folds import Described
 from ldosml.studies.noise import Floor, noise_floor
-from ldosml.studies.running import given, known_as
-from ldosml.studies.settings import Setup
+from ldosml.studies.setup import Setup
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
     if shared:
         raise ValueError(
             f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
-            "was trained on. Leave them out of one; or, where they are others of the same name, pass other groups=...."
+            "was trained on. Leave them out of one, or rename the groups of one where they are others."
         )
     missing = sorted(set(test.numbers.tolist()) - set(train.numbers.tolist()))
     if missing:
@@ -128,7 +128,7 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
     (record,) = same.run(
         "transfer",
         train,
-        [same.validation({"part": "left out"}, partial(given, train, model), folds)],
+        [same.validation({"part": "left out"}, Described(train, model), folds)],
         model=known_as(model),
     )
     whole = np.zeros(len(test), dtype=np.int64)

@@ -1,0 +1,159 @@
+"""Which regressor, or which target to learn from, predicts which property best (figure 4 of the LDOS paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+from sklearn.base import clone
+
+from ldosml._journal import Record
+from ldosml.bootstrap import group_draws, interval
+from ldosml.datasets import LDOSDataset
+from ldosml.pipeline import DOSModel
+from ldosml.regression import LDOSKernelRidge
+from ldosml.regression._training_rows import Learn
+from ldosml.studies._table import Tabulated
+from ldosml.studies.cross_validation import known_as
+from ldosml.studies.errors import Errors, without_properties
+from ldosml.studies.folds import Described, with_regressor
+from ldosml.studies.noise import Floor, noise_floor
+from ldosml.studies.setup import Setup
+
+
+@dataclass(frozen=True, eq=False)
+class RegressorComparison(Tabulated):
+    """Errors of several regressors on the same folds; the first one is what the others are compared with.
+
+    Parameters
+    ----------
+    errors : dict of Errors
+        By regressor.
+    groups : list of str
+        Of each structure.
+    temperature : float or None
+        K, of the properties.
+    noise : dict of float
+        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+    """
+
+    errors: dict[str, Errors]
+    groups: list[str]
+    temperature: float | None
+    noise: Floor
+
+    @property
+    def regressors(self) -> list[str]:
+        """Names, in the order given."""
+        return list(self.errors)
+
+    @property
+    def quantities(self) -> list[str]:
+        """What was judged."""
+        return self.errors[self.regressors[0]].quantities
+
+    def cautions(self) -> list[str]:
+        """Of how many structures no properties could be derived from the predictions."""
+        return without_properties(self.errors)
+
+    def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
+        """A row a regressor and quantity: L/sigma, and its difference to the first regressor's.
+
+        ``low`` and ``high`` hold 95 % of the loss, ``difference_low`` and ``difference_high`` of the difference, which
+        is paired: both regressors are judged on the same draws of whole groups (bootstrap), and on the structures that
+        have the quantity by both. Where zero lies outside, one is better on this set, beyond the chance of
+        which trajectories it holds. The regressors are not fitted again: what another training set would change is not
+        in it. ``n_structures`` have the quantity (see ``cautions``).
+        """
+        draws = group_draws(self.groups, n_draws, random_state)
+        everything = np.ones((1, len(self.groups)))
+        rows = []
+        for quantity in self.quantities:
+            first = self.errors[self.regressors[0]]
+            for name, errors in self.errors.items():
+                low, high = interval(errors.losses(quantity, draws))
+                shared = first.known(quantity) & errors.known(quantity)
+                whole, drawn = (
+                    errors.losses(quantity, each * shared) - first.losses(quantity, each * shared)
+                    for each in (everything, draws)
+                )
+                below, above = interval(drawn)
+                rows.append(
+                    {
+                        "quantity": quantity,
+                        "regressor": name,
+                        "loss": errors.loss(quantity),
+                        "low": low,
+                        "high": high,
+                        "label_noise": self.noise.get(quantity),
+                        "n_structures": int(errors.known(quantity).sum()),
+                        "rmse": errors.rmse(quantity),
+                        "unit": errors.units[quantity],
+                        "difference": float(whole[0]),
+                        "difference_low": below,
+                        "difference_high": above,
+                    }
+                )
+        return rows
+
+
+def regressors_by_target(regressor: Any = None) -> dict[str, Any]:
+    """Give one regressor three times: learning from LDOS, from DOS, and from both.
+
+    Equations 12 and 11 of the LDOS paper, and the sum of both.
+
+    Parameters
+    ----------
+    regressor : LDOSRidge, LDOSKernelRidge or SparseLDOSKernelRidge, optional
+        Default: ``LDOSKernelRidge()``.
+
+    Returns
+    -------
+    dict
+        By "ldos", "dos" and "both".
+
+    Examples
+    --------
+    >>> regressors_by_target()["dos"]
+    LDOSKernelRidge(learn='dos')
+    """
+    template = LDOSKernelRidge() if regressor is None else regressor
+    return {learn: clone(template).set_params(learn=learn) for learn in get_args(Learn)}
+
+
+def compare_regressors(
+    data: LDOSDataset, model: DOSModel, regressors: Mapping[str, Any], *, setup: Setup | None = None
+) -> RegressorComparison:
+    """Cross-validate regressors on the same folds.
+
+    Parameters
+    ----------
+    data : LDOSDataset
+    model : DOSModel
+        Its descriptor and energies are those of all regressors.
+    regressors : mapping of str to regressor
+        What ``model`` is given in turn, see ``regressors_by_target``; the first is what others are compared with.
+    setup : Setup, optional
+        With a ``temperature``, properties are compared, too.
+
+    Raises
+    ------
+    ValueError
+        When there is no regressor; as ``Setup.folds``, and where properties cannot be derived.
+    """
+    setup = Setup() if setup is None else setup
+    if not regressors:
+        raise ValueError("A comparison needs at least one regressor; got none.")
+    folds, described = setup.folds(data), Described(data, model)
+    validations = [
+        setup.validation({"regressor": name}, partial(with_regressor, described, regressor), folds)
+        for name, regressor in regressors.items()
+    ]
+    spelling = {name: known_as(regressor) for name, regressor in regressors.items()}
+    records = setup.run("comparison", data, validations, model=known_as(model), regressors=spelling)
+    errors = {name: Errors.from_record(record) for name, record in zip(regressors, records, strict=True)}
+    noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
+    return RegressorComparison(errors, list(data.groups), setup.temperature, noise)

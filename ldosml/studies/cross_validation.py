@@ -1,0 +1,174 @@
+"""Many cross-validations one after another or side by side, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from threading import Thread
+from time import perf_counter, sleep
+from typing import Any
+
+from sklearn.base import clone
+
+from ldosml import _tasks
+from ldosml._journal import Journal, Record
+from ldosml.datasets import LDOSDataset
+from ldosml.datasets.fingerprint import fingerprint
+from ldosml.properties.spectrum_warnings import SpectrumWarning
+from ldosml.search import SearchedModel
+from ldosml.search.spelling import spelled
+from ldosml.studies.errors import Errors
+from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
+
+Progress = Callable[[int, int, str], None]
+"""Called when one is done: how many are, of how many, and which it was."""
+
+
+Prepare = Callable[[], tuple[LDOSDataset, Learner, DescriptorRows | None]]
+"""Gives dataset, model and descriptors (None: the model computes them) when their turn comes.
+
+Must pickle where several run side by side.
+"""
+
+_INCIDENTAL = ("n_jobs", "memory", "device")  # how an estimator works, not what it computes
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """One cross-validation to run.
+
+    Parameters
+    ----------
+    key : dict of str
+        What tells it from the others of the study: plain texts and numbers.
+    prepare : Prepare
+    folds : sequence of (train, test)
+    low, high : float, optional
+        Spectra are judged at the energies between, eV.
+    temperature : float, optional
+        K; derives properties, too.
+    """
+
+    key: Mapping[str, Any]
+    prepare: Prepare
+    folds: Sequence[Fold]
+    low: float | None = None
+    high: float | None = None
+    temperature: float | None = None
+
+    def run(self) -> Record:
+        """Key, errors, the setting of each fold where it was searched, what was said about spectra, and seconds."""
+        start = perf_counter()
+        parts, found = [], []
+        data, model, rows = self.prepare()
+        for fitted, part in evaluated_folds(data, model, self.folds, rows):
+            parts.append(part)
+            if isinstance(fitted, SearchedModel):
+                found.append(spelled(fitted.search_.model))
+        evaluation, fold = pooled(parts, self.folds), fold_of_each(self.folds)
+        said: list[str] = []
+        with _collecting(said):
+            errors = Errors.of(evaluation, fold, low=self.low, high=self.high, temperature=self.temperature)
+        seconds = round(perf_counter() - start, 2)
+        return {**self.key, **errors.as_record(), "settings": found, "cautions": said, "seconds": seconds}
+
+
+@contextmanager
+def _collecting(said: list[str]) -> Iterator[None]:
+    """Put what is warned of about spectra inside into a list, each once; other warnings pass."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SpectrumWarning)
+        yield
+    for warning in caught:
+        if not issubclass(warning.category, SpectrumWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in said:
+            said.append(str(warning.message))
+
+
+def known_as(estimator: Any) -> str:
+    """By what a log knows an estimator: as it is spelled, but for where and in how many processes it works."""
+    plain = clone(estimator)
+    incidental = {name: None for name in plain.get_params() if name.rpartition("__")[2] in _INCIDENTAL}
+    return spelled(plain.set_params(**incidental))
+
+
+def run_all(
+    validations: Sequence[CrossValidation],
+    *,
+    study: str,
+    data: LDOSDataset,
+    settings: Mapping[str, Any],
+    log: str | os.PathLike[str] | None,
+    n_jobs: int | None = 1,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """Run what ``log`` does not hold yet; give the records in the order of ``validations``.
+
+    Parameters
+    ----------
+    validations : sequence of CrossValidation
+        All with the same names in their keys.
+    study : str
+        What to call it in messages about the log.
+    data : LDOSDataset
+    settings : mapping
+        What else makes two runs of a study comparable, as JSON can hold it.
+    log : path, optional
+        File to keep results in, continued where it exists.
+    n_jobs : int, optional
+        Processes side by side.
+    progress : callable, optional
+
+    Raises
+    ------
+    ValueError
+        When ``log`` belongs to other work, and whatever a cross-validation raises; what was done before is kept.
+
+    Warns
+    -----
+    SpectrumWarning
+        At the end, of what any of the cross-validations was warned of.
+    """
+    names = list(validations[0].key)
+    journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
+    todo = [one for one in validations if journal.find(**one.key) is None]
+    done = len(validations) - len(todo)
+    for one, record in zip(todo, _run(todo, n_jobs), strict=True):
+        journal.add(record)
+        done += 1
+        if progress is not None:
+            progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
+    # What was read from the log and what was just found are the same to the last digit.
+    found = [kept for one in validations if (kept := journal.find(**one.key)) is not None]
+    # What other processes and earlier runs were warned of is said here, where it can be heard.
+    for text in dict.fromkeys(text for kept in found for text in kept.get("cautions", [])):
+        warnings.warn(text, SpectrumWarning, stacklevel=2)
+    return found
+
+
+def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable[Record]:
+    return _tasks.ordered(partial(_run_for, os.getpid()), validations, n_jobs=n_jobs)
+
+
+def _run_for(study: int, validation: CrossValidation) -> Record:
+    """Run one in the process of that number, or in a child of it, which is not to outlive it."""
+    if os.getppid() == study:
+        _end_with(study)
+    return validation.run()
+
+
+@cache  # one thread a process
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, which can tell nobody when it is killed by SIGKILL."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

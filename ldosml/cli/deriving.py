@@ -111,7 +111,7 @@ def properties(
         )
     derived.facts.update(source=source, cautions=cautions)
     if output is not None:
-        derived.write(output, overwrite)
+        derived.save(output, overwrite=overwrite)
     emit(
         {"file": None if output is None else str(output), **derived.to_dict()},
         as_json,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -304,55 +304,14 @@ class PropertyTable:
         frame.attrs["units"] = {name: self.unit(name) for name in self.columns}
         return frame
 
-    def to_csv(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the tidy rows as CSV, with the unit of each column in square brackets behind its name.
-
-        Spectra are left out: use ``to_json`` or ``to_hdf5`` for these.
-
-        Parameters
-        ----------
-        path : path-like
-        overwrite : bool, default=False
-            Whether a file that exists may be replaced.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        FileExistsError
-            If ``path`` exists and ``overwrite`` is not set.
-        OSError
-            If the file cannot be written.
-        """
-        records = list(self.records())
-        if not records:
-            raise ValueError("The table has no rows to write.")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
-        writer.writerow([f"{key} [{units[key]}]" if units.get(key) else key for key in records[0]])
-        writer.writerows([["" if v is None else v for v in record.values()] for record in records])
-        return _write(Path(path), text.getvalue().encode(), overwrite)
-
-    def to_json(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as one JSON object: arrays as nested lists, null instead of NaN.
-
-        Parameters
-        ----------
-        path : path-like
-        overwrite : bool, default=False
-            Whether a file that exists may be replaced.
-
-        Returns
-        -------
-        Path
-        """
-        return _write(Path(path), json.dumps(self.to_dict(), indent=1).encode(), overwrite)
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Everything in the table, in types that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Arrays as nested lists, None instead of NaN.
+        """
         return {
             "names": list(self.names),
             **{
@@ -366,33 +325,12 @@ class PropertyTable:
             "facts": self.facts,
         }
 
-    def to_hdf5(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write everything as HDF5: one dataset for each column with its ``unit``; ``facts`` as JSON in an attribute.
-
-        Parameters
-        ----------
-        path : path-like
-        overwrite : bool, default=False
-            Whether a file that exists may be replaced.
-
-        Returns
-        -------
-        Path
-        """
-        with replacing(Path(path), overwrite) as stream, h5py.File(stream, "w") as file:
-            file.attrs["format"] = "ldosml property table"
-            file.attrs["facts"] = json.dumps(self.facts)
-            file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
-            for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
-                if getattr(self, name) is not None:
-                    file[name] = getattr(self, name)
-            for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
-                for name, values in arrays.items():
-                    file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
-        return Path(path)
-
-    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write .csv, .json or .h5.
+
+        CSV holds the tidy rows, with the unit of each column in square brackets behind its name, but no spectra. JSON
+        is one object, with arrays as nested lists and null instead of NaN. HDF5 has one dataset for each column with
+        its ``unit``, and ``facts`` as JSON in an attribute.
 
         Parameters
         ----------
@@ -404,19 +342,52 @@ class PropertyTable:
         Returns
         -------
         Path
+            The file.
 
         Raises
         ------
         ValueError
-            If the ending is unknown.
+            If the ending is unknown, or the table has no rows.
+        FileExistsError
+            If ``path`` exists and ``overwrite`` is not set.
+        OSError
+            If the file cannot be written.
         """
-        writers = {".csv": self.to_csv, ".json": self.to_json, ".h5": self.to_hdf5}
         check_ending(path)
-        return writers[Path(path).suffix](path, overwrite)
+        writers = {".csv": self._write_csv, ".json": self._write_json, ".h5": self._write_hdf5}
+        with replacing(Path(path), overwrite) as stream:
+            writers[Path(path).suffix](stream)
+        return Path(path)
+
+    def _write_csv(self, stream: BinaryIO) -> None:
+        records = list(self.records())
+        if not records:
+            raise ValueError("The table has no rows to write.")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
+        writer.writerow([f"{key} [{units[key]}]" if units.get(key) else key for key in records[0]])
+        writer.writerows([["" if v is None else v for v in record.values()] for record in records])
+        stream.write(text.getvalue().encode())
+
+    def _write_json(self, stream: BinaryIO) -> None:
+        stream.write(json.dumps(self.to_dict(), indent=1).encode())
+
+    def _write_hdf5(self, stream: BinaryIO) -> None:
+        with h5py.File(stream, "w") as file:
+            file.attrs["format"] = "ldosml property table"
+            file.attrs["facts"] = json.dumps(self.facts)
+            file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
+            for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
+                if getattr(self, name) is not None:
+                    file[name] = getattr(self, name)
+            for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
+                for name, values in arrays.items():
+                    file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
 
 
 def check_ending(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError unless ``PropertyTable.write`` knows the ending of ``path``."""
+    """Raise ValueError unless ``PropertyTable.save`` knows the ending of ``path``."""
     if Path(path).suffix not in (".csv", ".json", ".h5"):
         raise ValueError(f"Properties are written to .csv, .json or .h5; got {Path(path).name!r}.")
 
@@ -430,9 +401,3 @@ def _nested(values: NDArray[np.float64]) -> Any:
     if values.ndim > 1:
         return [_nested(row) for row in values]
     return [_number(value) for value in values]
-
-
-def _write(path: Path, content: bytes, overwrite: bool) -> Path:
-    with replacing(path, overwrite) as file:
-        file.write(content)
-    return path

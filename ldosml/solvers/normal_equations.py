@@ -167,7 +167,12 @@ class NormalEquations:
         return cls(*(like(like_array, np.zeros(shape)) for shape in shapes))
 
     def arrays(self) -> dict[str, Array]:
-        """Give the sums by name."""
+        """The sums by name.
+
+        Returns
+        -------
+        dict of str to array
+        """
         return {name: value for name, value in vars(self).items() if name != "n_rows"}
 
     def add(self, features: Array, plain: Array, Y: Array, columns: slice) -> None:
@@ -239,7 +244,12 @@ class NormalEquations:
         return self.cross - self.mixed @ plain, xp.where(mean > 0, mean, xp.zeros_like(mean))
 
     def factorize(self) -> Factorization:
-        """Diagonalise Phi^T Phi = U g U^T, once for every alpha and energy."""
+        """Diagonalise Phi^T Phi = U g U^T, once for every alpha and energy.
+
+        Returns
+        -------
+        Factorization
+        """
         return factorize_kernel(self.gram)
 
 

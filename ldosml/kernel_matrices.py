@@ -1,6 +1,6 @@
-"""Kernel matrices that are evaluated block by block, so that none has to be held to be used.
+"""Kernel matrices that are evaluated block by block, so that the whole matrix need not be stored.
 
-Rows are what is observed: the LDOS of an environment, or the DOS of a structure, which is the sum over its atoms.
+A row is one observation: the LDOS of an environment, or the DOS of a structure, which is the sum over its atoms.
 """
 
 from __future__ import annotations

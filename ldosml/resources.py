@@ -1,4 +1,4 @@
-"""What a kernel fit will need of memory and time, and what there is: known before it starts."""
+"""Memory and time of a kernel fit, estimated before it starts."""
 
 from __future__ import annotations
 

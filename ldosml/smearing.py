@@ -42,14 +42,15 @@ def broaden(values: Array, step: float, width: float) -> Array:
     Parameters
     ----------
     values : array (..., n_energies)
-        Spectra on a uniform grid. They count as zero beyond it: near an edge where a spectrum has not died out, the
-        result within three widths of that edge is too low.
+        Spectra on a uniform grid; zero outside it. If a spectrum does not end within the grid, the result within three
+        widths of that edge is too low.
     step, width : float
-        Grid step and standard deviation of the Gaussian, eV. Widths of repeated broadening add in quadrature.
+        Step of the grid and standard deviation of the Gaussian, eV. Widths of repeated broadening add in quadrature.
 
     Returns
     -------
-    array of the same shape. The area is kept, up to what leaves the grid.
+    array (..., n_energies)
+        With the same area, except for what leaves the grid.
     """
     check_positive("step", step, "eV")
     if width == 0:

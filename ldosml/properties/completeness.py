@@ -1,4 +1,4 @@
-"""Whether the grid of a DOS holds what matters: its electrons, the states above them, and both spins."""
+"""Whether the grid of a DOS is wide enough for its electrons, and counts both spins."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MISSING_ABOVE = 1e-4
 
 
 def holds_electrons(dos: DOS, n_electrons: Array, tolerance: float) -> NDArray[np.bool_]:
-    """Tell of every DOS whether its grid holds the electrons and states above them, (n_structures,).
+    """Whether the grid of each DOS holds the electrons and states above them, (n_structures,).
 
-    Without, there is no Fermi level, and ``derive_properties`` refuses the DOS.
+    Without these there is no Fermi level, and ``derive_properties`` raises an error.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NegativeDOSWarning)
@@ -40,7 +40,7 @@ def _states(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 
 
 def check_counts(prepared: Block, number: Array, tolerance: float) -> None:
-    """Raise unless every DOS holds its electrons, and has states above them; warn of what looks wrong."""
+    """Raise an error unless every DOS holds its electrons and states above them; warn if the grid or spins look odd."""
     step, values = prepared.grid.step, to_numpy(prepared.whole)
     total = _states(values, step)
     needed = to_numpy(number)

@@ -1,4 +1,4 @@
-"""Everything at once: one pass over the spectra for all scalar properties."""
+"""All scalar properties in one pass over the spectra."""
 
 from __future__ import annotations
 
@@ -38,30 +38,32 @@ def derive_properties(
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:
-    """All properties of every structure, or of an LDOS every atom's share of them, at every temperature.
+    """All properties of every structure, or of every atom, at every temperature.
 
-    Intermediate results are shared: this is faster than one function after another, and gives the same numbers.
+    This is faster than one function after another, because intermediate results are shared. The numbers are the same.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins.
+        states/eV, both spins. For an LDOS, the rows of the table are the atoms and their shares of each property.
     n_electrons : float or array (n_structures,)
         Valence electrons of each structure.
     temperatures : float or array (n_temperatures,)
         K, above zero.
     names : sequence of str (n_structures,), optional
-        Default: their places, from 0.
+        Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
-        eV; where given, the absorption at these and all temperatures is computed, too.
-    quadrature, tolerance
+        eV. If given, the absorption at these energies is computed for all temperatures.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+    tolerance : float
         As for ``chemical_potential``.
 
     Returns
     -------
     PropertyTable
-        On the host. What depends on the zero of energy is in the zero of the grid. A table of atoms has no numbers of
-        electrons, gaps and carriers, which are those of structures.
+        On the host. Energies are in the zero of the grid. A table of atoms has no numbers of electrons, no gaps and no
+        carriers, which belong to structures.
 
     Warns
     -----
@@ -175,7 +177,7 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
 
 
 def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
-    """The gap, and the carriers beside it: NaN in a metal, and both where a gap goes on to the end of the grid."""
+    """The gap and its carriers: NaN carriers in a metal, all NaN if the gap reaches the end of the grid."""
     xp = namespace(mu)
     low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
     gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)

@@ -50,17 +50,19 @@ class FermiLevel:
 def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = TOLERANCE) -> FermiLevel:
     """The energy up to which the DOS holds ``n_electrons``: the limit T -> 0 of equation A1 of the LDOS paper.
 
+    In a gap it is the limit of the chemical potential of the pure crystal: the middle of the gap, or for a smeared DOS
+    the energy at which the tails of both bands hold the same number of electrons.
+
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins; of an LDOS, its sums.
+        states/eV, both spins; for an LDOS, its sums.
     n_electrons : float or array (n_structures,)
-        Valence electrons that the DOS holds up to the Fermi level.
+        Valence electrons in the DOS.
     tolerance : float
-        Fraction of ``n_electrons``. Where the DOS holds no more than twice this many electrons over more than two steps
-        of the grid around the level, and hardly any of them in the middle, that is a gap; so does a small error of the
-        count not push the level of an insulator to the edge of a band. A smeared gap holds the tails of its edges: see
-        also ``band_gap``.
+        Fraction of ``n_electrons``. If the DOS holds less than twice this number over more than two steps of the grid
+        around the level, and hardly any of it in the middle, this is treated as a gap. A small error of the count then
+        does not move the level to a band edge. See also ``band_gap``.
 
     Returns
     -------
@@ -69,14 +71,14 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = T
     Warns
     -----
     TruncatedDOSWarning
-        When a DOS does not begin within the grid.
+        If a DOS does not begin within the grid.
     SpinConventionWarning
-        When the zero is the Fermi level and up to it the DOS holds half, or twice, the electrons.
+        If the zero is the Fermi level, and the DOS up to it holds half or twice the electrons.
 
     Raises
     ------
     ValueError
-        When ``n_electrons`` is not positive, a DOS holds fewer, or its next states above a gap are beyond the grid.
+        If ``n_electrons`` is not positive, a DOS holds fewer, or the next states above a gap are outside the grid.
 
     Examples
     --------

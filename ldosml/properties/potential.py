@@ -31,32 +31,36 @@ def chemical_potential(
 ) -> Array:
     """The chemical potential mu at which the DOS holds ``n_electrons`` (equation A1 of the LDOS paper).
 
+    For T -> 0 it goes to ``fermi_level``.
+
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins; of an LDOS, its sums: atoms of one structure share mu.
+        states/eV, both spins; for an LDOS, its sums, because the atoms of a structure share mu.
     n_electrons : float or array (n_structures,)
+        Valence electrons of each structure.
     temperature : float or array (n_temperatures,)
-        K, above zero; for T -> 0 see ``fermi_level``.
+        K, above zero.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
-        See ``ldosml.properties.quadrature``; "auto" chooses for each temperature.
+        See ``ldosml.properties.quadrature``; "auto" chooses for each temperature. In smeared gaps, "auto" always.
     tolerance : float
-        See ``fermi_level``: within it, a count that ends in a gap is taken as exact, so that mu is that of the pure
+        As for ``fermi_level``. A count that ends in a gap to this tolerance is treated as exact: mu is that of the pure
         crystal.
 
     Returns
     -------
-    array (n_structures,) for one temperature, otherwise (n_structures, n_temperatures); eV in the zero of the grid.
+    array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        eV in the zero of the grid.
 
     Warns
     -----
     TruncatedDOSWarning, SpinConventionWarning
-        As ``fermi_level``; also when states above the grid would hold more than 1e-4 of the electrons, with how many.
+        As ``fermi_level``; also if states above the grid would hold more than 1e-4 of the electrons.
 
     Raises
     ------
     ValueError
-        As ``fermi_level``; for a temperature that is not above zero; for the trapezoid where kT is below one step.
+        As ``fermi_level``; if a temperature is not above zero; for the trapezoid if kT is below one step.
     """
     temperatures, number = Temperatures.of(temperature), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
@@ -91,9 +95,9 @@ def potential_of(
 
 
 def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Array:
-    """Numbers of electrons, (n_structures,); in a gap, what the rule counts below its middle.
+    """Numbers of electrons, (n_structures,); in a gap, the number that the rule counts below the level.
 
-    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping that outdoes the carriers.
+    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping larger than the carriers.
     """
     xp = namespace(number)
     if rule == "trapezoid":

@@ -42,17 +42,17 @@ Quadrature = Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"]
 """How to integrate; "forced-trapezoid" is the trapezoid where it is wrong, too (kT below one step)."""
 
 Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse", "far"]
-"""What "auto" comes to at one temperature; "equidistant" is what "gauss" turns into beyond its reach. "coarse", few
+"""The rule at one temperature. "equidistant" nodes replace those of "gauss" at higher temperatures. "coarse", few
 equidistant nodes, serves first guesses only; "far", equidistant nodes up to 128 kT, counts carriers across a gap."""
 
 Moment = Literal["count", "energy", "entropy", "j0", "j1", "j2"]
 ALL_MOMENTS: tuple[Moment, ...] = get_args(Moment)
 
 SMOOTH = 1.5
-"""A DOS smeared by at least so many steps counts as smooth."""
+"""Least smearing, in steps, of a smooth DOS."""
 
 HOT = 1.5
-"""From so many steps of kT on the trapezoid is exact to rounding on a smooth DOS."""
+"""Least kT, in steps, at which the trapezoid is exact to rounding on a smooth DOS."""
 
 _GAUSS_NODES = 16
 _GAUSS_REACH = 0.2  # in smearing widths: above this kT Gauss's nodes are replaced by equally spaced ones

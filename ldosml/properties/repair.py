@@ -1,10 +1,10 @@
-"""Spectra without negative values: what a regression predicts dips below zero where states are few.
+"""Spectra without negative values.
 
-With D < 0 the number of electrons is no monotone function of the chemical potential, which is then not unique. So
-every property is that of a DOS whose cumulative was made monotone: the mean of its running maximum from below and of
-its running minimum from above. A dip is set to zero, and as many states are taken from beside it, half from each side,
-so that levels far from it stay where they are. The weight of what was cut off is :func:`negative_weight`. An LDOS is
-repaired so that its sum is the repaired DOS.
+A predicted DOS dips below zero at energies with few states. With D < 0 the number of electrons does not always grow
+with the chemical potential, so that this is not unique. Every property therefore uses a DOS with a monotone cumulative:
+the mean of its running maximum from below and its running minimum from above. This sets a dip to zero and takes the
+same number of states from the values beside it, half from each side. Levels far from the dip do not move. The number of
+states in the dips is :func:`negative_weight`. An LDOS is repaired so that its sum is the repaired DOS.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     array([[0., 2., 2., 0.]])
     """
     if not isinstance(spectra, DOS | LDOS):
-        raise TypeError(f"Properties are those of a DOS or an LDOS; got {type(spectra).__name__}: DOS(grid, values).")
+        raise TypeError(f"Properties need a DOS or an LDOS; got {type(spectra).__name__}. Use DOS(grid, values).")
     if not len(spectra):
         raise ValueError("There are no spectra to derive properties from: the set is empty.")
     whole = structure_values(spectra)
@@ -124,7 +124,7 @@ def _check_states(before: Array, after: Array) -> None:
     lost = float(1 - before[worst] / after[worst])
     if lost > WORTH_A_WARNING:
         caution(
-            f"{lost:.1%} of the DOS of structure {worst} is negative; it was set to zero, at the expense of what "
-            "is beside it. A model that predicts so much below zero was asked about surroundings that it has not seen.",
+            f"{lost:.1%} of the DOS of structure {worst} is negative; it was set to zero, and states beside "
+            "it were removed to keep their number. The model probably has not seen such environments in its training.",
             NegativeDOSWarning,
         )

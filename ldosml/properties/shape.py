@@ -1,6 +1,6 @@
-"""What a spectrum looks like, whatever fills it: its integral, its slope, and where its weight lies.
+"""The shape of a spectrum, independent of its electrons: integral, slope and moments.
 
-Like every property, these are those of ``nonnegative(spectra)``.
+Like every property, they use ``nonnegative(spectra)``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ldosml.spectra import DOS, LDOS
 
 
 def integrated_dos(spectra: DOS | LDOS) -> Array:
-    """States below each energy, the integral of D from the first energy on.
+    """Number of states below each energy: the integral of D from the first energy on.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
 
     Returns
     -------
-    array (n_rows, n_energies), electrons where all states are filled; 0 at the first energy, what lies below the grid
-    not being known. Exact for the cubics, or straight lines, that join the values: see ``Interpolant``.
+    array (n_rows, n_energies)
+        States; 0 at the first energy, because states below the grid are not known. Exact for the cubics, or straight
+        lines, that join the values: see ``ldosml.properties.interpolation``.
 
     Examples
     --------
@@ -42,18 +43,19 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
 
 
 def dos_derivative(spectra: DOS | LDOS) -> Array:
-    """dD/de (figure 5 of the LDOS paper), states/eV^2, by central differences of eighth order.
+    """Slope of the DOS, dD/de (figure 5 of the LDOS paper), by central differences of eighth order.
 
-    Where spectra are a sum of Gaussians g(u), u = (e - e_n)/width, this is the sum of -u/width * g(u).
+    For a sum of Gaussians g(u), u = (e - e_n)/width, it is the sum of -u/width * g(u).
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Differences of neighbours enlarge noise: at a step of 0.05 eV twentyfold.
+        states/eV, both spins. Differences of neighbours amplify noise, by a factor of 20 at a step of 0.05 eV.
 
     Returns
     -------
     array (n_rows, n_energies)
+        states/eV^2.
     """
     repaired = nonnegative(spectra)
     return slopes(repaired.values, repaired.grid.step)
@@ -61,7 +63,7 @@ def dos_derivative(spectra: DOS | LDOS) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Where the weight of each spectrum lies, and how it spreads; every field is an array (n_rows,).
+    """Moments of each spectrum; every field is an array (n_rows,).
 
     Parameters
     ----------
@@ -72,9 +74,9 @@ class Moments:
     width : array
         Square root of the second central moment, eV.
     skewness : array
-        Third central moment over width^3: above zero with a tail upward. NaN where the width is zero.
+        Third central moment over width^3: positive for a tail upward. NaN if the width is zero.
     kurtosis : array
-        Fourth central moment over width^4: 3 for a Gaussian (not the excess over that). NaN where the width is zero.
+        Fourth central moment over width^4: 3 for a Gaussian (not the excess over 3). NaN if the width is zero.
     """
 
     weight: Array

@@ -1,4 +1,4 @@
-"""Derived properties of many structures at many temperatures, and their way out to files and other programs."""
+"""Table of derived properties of many structures at many temperatures, and its files."""
 
 from __future__ import annotations
 
@@ -68,27 +68,27 @@ EXTENSIVE = frozenset(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PropertyTable:
-    """What ``derive_properties`` gives: one row a structure, or an atom where it was given an LDOS.
+    """Properties of many structures or atoms at many temperatures, as ``derive_properties`` gives them.
 
     Parameters
     ----------
     temperatures : array (n_temperatures,)
         K.
     columns : dict of str to array
-        (n_rows,) for what does not depend on temperature, (n_rows, n_temperatures) for what does; units in ``UNITS``.
-        NaN where a row has no such thing (edges and carriers of a metal).
+        (n_rows,) for properties that do not depend on temperature, (n_rows, n_temperatures) for the others. Units are
+        in ``UNITS``. NaN if a row does not have the property: the edges and carriers of a metal.
     names : list of str
-        Of the structures, or of the structures and the atoms' places in them.
+        Names of the structures; for atoms, with their place in the structure.
     n_atoms : array (n_rows,), optional
         Atoms of each structure.
     structure_index : array (n_rows,), optional
-        To which structure each row belongs, where the rows are atoms.
+        Structure of each row, if the rows are atoms.
     photon_energies : array (n_photon_energies,), optional
         eV, of ``spectra``.
     spectra : dict of str to array (n_rows, n_temperatures, n_photon_energies)
-        Absorption, where it was asked for.
+        Absorption, if it was asked for.
     facts : dict
-        How it was computed: energies, smearing, quadrature of every temperature. JSON can hold it.
+        How it was computed: energies, smearing, quadrature of every temperature; as JSON can hold it.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class PropertyTable:
         return len(self.names)
 
     def __repr__(self) -> str:
-        """Tell in one line what is in it."""
+        """Describe the table in one line."""
         rows = "structures" if self.structure_index is None else "atoms"
         kelvin = ", ".join(f"{t:g}" for t in self.temperatures)
         return f"PropertyTable({len(self)} {rows}; {kelvin} K; {', '.join([*self.columns, *self.spectra])})"

@@ -1,8 +1,8 @@
-r"""What electrons at a temperature do: energy, entropy, heat capacity, susceptibility.
+"""Thermodynamics of the electrons: energy, entropy, heat capacity, susceptibility.
 
-Every function takes spectra and the chemical potential mu of their structures at the given temperatures, as
-``chemical_potential`` gives it. Of an LDOS the result has a row an atom; the atoms of a structure add up to the result
-of its DOS, since they share its mu.
+Every function takes spectra, and the chemical potential mu of their structures at the given temperatures from
+``chemical_potential``. For an LDOS the result has one row for each atom. The atoms of a structure add up to the result
+of its DOS, because they share its mu.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ldosml.units import (
 )
 
 Zero = Literal["grid", "mu"]
-"""Against what an energy is counted: the zero of the grid, or the chemical potential."""
+"""The energy that counts as zero: the zero of the grid, or the chemical potential."""
 
 
 def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:

@@ -1,12 +1,12 @@
-r"""Several alphas by Cholesky factorisations, where eigenvectors fit neither the memory nor LAPACK's integers.
+"""Several alphas by Cholesky factorisations, for matrices too large for eigenvectors.
 
-With G = (K + alpha)^-1 in place of K, which is evaluated again for each alpha, leave-out residuals are
-(G_BB)^-1 (G y)_B. Coefficients for an alpha_e near one that was factorised come from conjugate gradients on
+With G = (K + alpha)^-1 in place of K, leave-out residuals are (G_BB)^-1 (G y)_B; K is evaluated again for each alpha.
+For an alpha_e near one that was factorised, the coefficients come from conjugate gradients on
 
-    (1 + (alpha_e - alpha) G) c_e = G y_e,
+    (1 + (alpha_e - alpha) G) c_e = G y_e.
 
-whose condition number is alpha_e/alpha or its inverse: some 12 steps where that is 1.8. One (n, n) matrix is held, and
-a few of (n, n_energies).
+Its condition number is alpha_e/alpha or the inverse; a condition number of 1.8 takes about 12 steps. The memory is one
+(n, n) matrix and a few of (n, n_energies).
 """
 
 from __future__ import annotations

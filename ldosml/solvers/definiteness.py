@@ -1,4 +1,4 @@
-"""How well a kernel matrix is conditioned; and why one is not positive definite, by how much, and what would help."""
+"""Condition of a kernel matrix; and the reason why one is not positive definite, with the alpha that would help."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def _largest(times: Callable[[Array], Array], matrix: Array) -> float:
 
 
 def explain(kernel: KernelMatrix, alpha: float) -> str:
-    """Say why K + alpha has no Cholesky factor in double precision, by how much it misses, and what alpha would do.
+    """Explain why K + alpha has no Cholesky factor, by how much it fails, and which alpha would help.
 
-    Costs as much as the factorisation that failed, or a few times that.
+    This takes up to a few times as long as the factorisation that failed.
     """
     values = diagonal(kernel)
     xp = namespace(values)

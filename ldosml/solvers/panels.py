@@ -1,12 +1,12 @@
-r"""Kernel solves on a device whose memory does not hold the matrix: its factor stays on the host, in panels.
+"""Kernel solves on a device that is too small for the matrix: its factor stays on the host, in panels.
 
 Left-looking blocked Cholesky factorisation (Golub and Van Loan, Matrix Computations, 4th ed. (2013), section 4.2): for
 each panel P of columns, on the device,
 
-    A_P = (K + alpha)_P - sum_Q L_Q (L_Q)_P^T over the panels Q before,    L_PP = chol(A_PP),    L_P = A_P L_PP^-T,
+    A_P = (K + alpha)_P - sum_Q L_Q (L_Q)_P^T over the panels Q before,    L_PP = chol(A_PP),    L_P = A_P L_PP^-T.
 
-with L_Q brought from the host one after another. K is evaluated on the device, a panel at a time, and never stored.
-The host holds n^2 / 2 numbers, the device the targets and five arrays of the size of a panel.
+The panels L_Q are copied from the host one after another. K is evaluated on the device, one panel at a time, and never
+stored. The host holds n^2 / 2 numbers, the device the targets and five arrays of the size of a panel.
 """
 
 from __future__ import annotations

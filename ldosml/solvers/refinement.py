@@ -60,8 +60,8 @@ def solve_in_float32(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
 
 def _refusal(condition: str, alpha: float) -> str:
     return (
-        f"precision='float32' needs a condition number of at most {MAX_CONDITION:.0e}; that of the kernel plus alpha = "
-        f"{alpha:g} is {condition}. Raise alpha, or use precision='float64'."
+        f"precision='float32' needs a condition number of at most {MAX_CONDITION:.0e}; the kernel plus "
+        f"alpha = {alpha:g} has {condition}. Raise alpha, or use precision='float64'."
     )
 
 
@@ -102,7 +102,7 @@ def _relative(correction: Array, coefficients: Array) -> float:
 
 
 def residual(kernel: KernelMatrix, coefficients: Array, Y: Array, alpha: float) -> Array:
-    """Y - (K + alpha) c, (n, n_energies), K evaluated block by block, of which each serves on both sides."""
+    """Y - (K + alpha) c, (n, n_energies). K is evaluated block by block, and each block is used for both triangles."""
     xp = namespace(Y)
     result = Y - alpha * coefficients
     for rows, columns in tiles(kernel.size, *tile_shape(xp)):

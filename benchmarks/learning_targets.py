@@ -5,7 +5,7 @@
 A part of the shipped silicon set (``silicon_part.py``) at a smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV: five
 folds that keep trajectories whole; L/sigma of LDOS and of DOS per atom, and of properties at 300 K derived from the
 DOS, pooled over the folds. Differences to learning from LDOS are paired by structure; their 95 % interval is a
-bootstrap over trajectories. Seconds are those of a fit and its predictions; the first row's hold the descriptors of all. With
+bootstrap over trajectories. Seconds are of a fit and its predictions, in the first row with all descriptors. With
 FOLDER also the 240 frames of si_vasp_ldos (see si_vasp_folds.py), whose LDOS add up to what is taken as their DOS.
 """
 

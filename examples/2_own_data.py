@@ -55,8 +55,8 @@ data = ldosml.LDOSDataset.from_arrays(
 )
 
 with tempfile.TemporaryDirectory() as folder:
-    path = data.write(Path(folder) / "mine.h5")
-    train, test = ldosml.LDOSDataset.read(path).split(test_size=0.2, random_state=0)
+    path = data.save(Path(folder) / "mine.h5")
+    train, test = ldosml.LDOSDataset.load(path).split(test_size=0.2, random_state=0)
     model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=8.0, n_max=12, l_max=2, atom_sigma=0.3)))
     model.fit(train).save(Path(folder) / "mine.ldosml")
     evaluation = DOSModel.load(Path(folder) / "mine.ldosml").evaluate(test)

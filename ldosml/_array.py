@@ -7,19 +7,19 @@ the host. What only CuPy runs stands in ``_cuda``, ``cholesky`` and ``solve_posi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import array_api_compat
 import numpy as np
 from numpy.linalg import LinAlgError
+from numpy.typing import NDArray
 from scipy.linalg import eigh, get_lapack_funcs
 from scipy.linalg import solve_triangular as scipy_solve_triangular
 
-Array = Any
-"""An array of any namespace of the array API standard."""
-
-Namespace = Any
-"""An array API namespace (a module)."""
+from ldosml._array_type import Array as Array
+from ldosml._array_type import Namespace as Namespace
+from ldosml._array_type import Numbers as Numbers
 
 Device = Literal["cpu", "cuda"]
 """Where to compute: with NumPy, or with CuPy on an NVIDIA GPU."""
@@ -31,14 +31,13 @@ def namespace(*arrays: object) -> Namespace:
     Raises TypeError when the arrays come from different libraries.
     """
     owned = [a for a in arrays if array_api_compat.is_array_api_obj(a)]
-    if not owned:
-        return array_api_compat.array_namespace(np.empty(0))
-    return array_api_compat.array_namespace(*owned)
+    xp: Namespace = array_api_compat.array_namespace(*(owned or [np.empty(0)]))
+    return xp
 
 
 def is_numpy(xp: Namespace) -> bool:
     """Tell whether ``xp`` is NumPy's namespace."""
-    return array_api_compat.is_numpy_namespace(xp)
+    return bool(array_api_compat.is_numpy_namespace(xp))
 
 
 def as_float64(name: str, values: object) -> Array:
@@ -49,7 +48,8 @@ def as_float64(name: str, values: object) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: what is masked would be used all the same. Leave it out.")
     xp = namespace(values)
-    array: Array = values if array_api_compat.is_array_api_obj(values) else np.asarray(values)
+    given: Any = values
+    array: Array = given if array_api_compat.is_array_api_obj(values) else np.asarray(values)
     if not xp.isdtype(array.dtype, ("real floating", "integral")):
         raise TypeError(f"{name} must be real numbers; got {array.dtype}.")
     return xp.astype(array, xp.float64, copy=False)
@@ -88,7 +88,7 @@ def running_maximum(values: Array) -> Array:
     """The largest value so far along the second axis of an (n, m) array; the standard has no such function."""
     xp = namespace(values)
     if is_numpy(xp):
-        return np.maximum.accumulate(values, axis=1)
+        return np.maximum.accumulate(to_numpy(values), axis=1)
     distance = 1
     while distance < values.shape[1]:
         further = xp.maximum(values[:, distance:], values[:, :-distance])
@@ -121,6 +121,7 @@ def cholesky(matrix: Array) -> Array:
     numpy.linalg.LinAlgError when the matrix is not positive definite in floating point.
     """
     xp = namespace(matrix)
+    factor: Array
     if is_numpy(xp):
         # The lower triangle in C order is the upper one in Fortran order, which LAPACK takes in place.
         factor = np.ascontiguousarray(matrix)
@@ -148,13 +149,15 @@ def solve_triangular(factor: Array, rhs: Array, *, transposed: bool = False, ove
     """
     xp = namespace(factor, rhs)
     if is_numpy(xp):
-        return scipy_solve_triangular(
+        solved: Array = scipy_solve_triangular(
             factor, rhs, lower=True, trans=1 if transposed else 0, overwrite_b=overwrite, check_finite=False
         )
+        return solved
     if array_api_compat.is_cupy_namespace(xp):
         from cupyx.scipy.linalg import solve_triangular as cupy_solve_triangular
 
-        return cupy_solve_triangular(factor, rhs, lower=True, trans=int(transposed), overwrite_b=overwrite)
+        solve: Callable[..., Array] = cupy_solve_triangular
+        return solve(factor, rhs, lower=True, trans=int(transposed), overwrite_b=overwrite)
     lower = xp.tril(factor)
     lower = lower.T if transposed else lower
     if array_api_compat.is_torch_namespace(xp):
@@ -167,7 +170,8 @@ def cholesky_solve(factor: Array, rhs: Array) -> Array:
     xp = namespace(factor, rhs)
     if is_numpy(xp):
         potrs: Any = get_lapack_funcs("potrs", (factor, rhs))
-        return potrs(factor.T, rhs, lower=0)[0]
+        solved: Array = potrs(factor.T, rhs, lower=0)[0]
+        return solved
     if array_api_compat.is_torch_namespace(xp):
         return xp.cholesky_solve(rhs, factor)
     return solve_triangular(factor, solve_triangular(factor, rhs), transposed=True)
@@ -181,7 +185,7 @@ def cholesky_inverse(factor: Array) -> Array:
         _, failed = potri(factor.T, lower=0, overwrite_c=1)
         if failed:
             raise LinAlgError("The matrix has no inverse in floating point.")
-        copy_lower_to_upper(factor)
+        copy_lower_to_upper(to_numpy(factor))
         return factor
     if array_api_compat.is_torch_namespace(xp):
         return xp.cholesky_inverse(factor)
@@ -259,7 +263,7 @@ def sum_by_index(values: Array, index: Array, count: int) -> Array:
     xp = namespace(values)
     if is_numpy(xp):
         total = np.zeros((count, values.shape[1]), dtype=values.dtype)
-        np.add.at(total, index, values)
+        np.add.at(total, to_numpy(index), to_numpy(values))
         return total
     members = xp.astype(
         index_like(values, np.arange(count))[:, None] == index_like(values, index)[None, :], values.dtype
@@ -274,23 +278,14 @@ def sum_segments(values: Array, bounds: np.ndarray) -> Array:
         total = np.zeros((len(bounds) - 1, values.shape[1]), dtype=values.dtype)
         filled = np.flatnonzero(np.diff(bounds))  # reduceat would give an empty segment its next row
         if filled.size:
-            total[filled] = np.add.reduceat(values[: bounds[-1]], bounds[filled], axis=0)
+            total[filled] = np.add.reduceat(to_numpy(values)[: bounds[-1]], bounds[filled], axis=0)
         return total
     row = index_like(values, np.arange(values.shape[0]))[None, :]
     edge = index_like(values, bounds)[:, None]
     return xp.astype((row >= edge[:-1, :]) & (row < edge[1:, :]), values.dtype) @ values
 
 
-def sum_by_label(values: Array, index: np.ndarray) -> Array:
-    """Sum rows of ``values`` (n, m) or (n,) by their label, ``index`` (n,) from 0 on: (n_labels, m) or (n_labels,)."""
-    rows = values if values.ndim > 1 else values[:, None]
-    order = np.argsort(index, kind="stable")
-    bounds = np.searchsorted(index[order], np.arange(int(index.max()) + 2))
-    sums = sum_segments(namespace(rows).take(rows, index_like(rows, order), axis=0), bounds)
-    return sums if values.ndim > 1 else sums[:, 0]
-
-
-def to_numpy(array: Array) -> np.ndarray:
+def to_numpy(array: Numbers) -> NDArray[Any]:
     """Copy an array of any namespace to the host, for output only: no numerics pass through here."""
     if not array_api_compat.is_array_api_obj(array):
         return np.asarray(array)
@@ -327,4 +322,4 @@ def _cuda() -> Namespace:
             f'device="cuda" found no usable NVIDIA GPU: {error}. Check nvidia-smi and CUDA_VISIBLE_DEVICES, or use '
             'device="cpu".'
         ) from error
-    return array_api_compat.array_namespace(cupy.empty(0))
+    return namespace(cupy.empty(0))

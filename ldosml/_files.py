@@ -14,12 +14,23 @@ from typing import BinaryIO
 def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path``, which takes that name when the block ends without an error.
 
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+        Replace the file where it exists.
+
+    Yields
+    ------
+    file
+        Open for reading and writing bytes.
+
     Raises
     ------
     FileExistsError
         When ``path`` exists and ``overwrite`` is false.
     OSError
-        When writing fails, for instance on a full disk: what was there before is untouched, and nothing is left behind.
+        When writing fails, for instance on a full disk. The former file is untouched, and no part of the new one stays.
     """
     _refuse_existing(path, overwrite)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")

@@ -1,16 +1,12 @@
-"""Results line by line on disk, so that work that was killed goes on where it stopped."""
+"""Results line by line on disk, so that interrupted work continues where it stopped."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from ldosml._files import replacing
 
 Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
@@ -19,7 +15,7 @@ _ABSENT = object()
 
 
 class JournalError(ValueError):
-    """A file that is not the log of this work; ``reason`` says what it is instead."""
+    """A file that is not the log of this work; ``reason`` says why not."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}. Name another file to begin anew.")
@@ -32,18 +28,18 @@ class Journal:
     Parameters
     ----------
     path : path, optional
-        Its first line says of which work it is; the others are records. None: in memory only.
+        The log. Its first line names the work, each other line is a record. None: in memory only.
     work : str
-        What kind of work this is, as messages call it.
+        The kind of work, as messages call it.
     header : mapping
-        What makes two runs of it comparable: data, settings, seed.
+        What two runs must have in common: data, settings, seed.
     key : sequence of str
-        The entries of a record that tell it from the others.
+        The entries that identify a record.
 
     Raises
     ------
     JournalError
-        When the file is no such journal, or belongs to other work.
+        When the file is not the log of such work, or belongs to other work.
     OSError
         When it cannot be read or written.
     """
@@ -58,7 +54,7 @@ class Journal:
             self._open(self._path, {"format": f"ldosml {work}", **header})
 
     def find(self, **key: Any) -> Record | None:
-        """The record of these entries, if there is one."""
+        """Give the record with these entries, or None."""
         return self._records.get(tuple(key[name] for name in self._key))
 
     def add(self, record: Record) -> None:
@@ -72,7 +68,7 @@ class Journal:
 
     def _open(self, path: Path, header: Mapping[str, Any]) -> None:
         content = path.read_bytes() if path.exists() else b""
-        # Without its line break the last line was cut by a kill; what it said is found again.
+        # A last line without its line break was cut by a kill; its record is computed again.
         whole = content[: content.rfind(b"\n") + 1]
         try:
             lines = [json.loads(line) for line in whole.decode().splitlines()]
@@ -107,22 +103,3 @@ def _append(path: Path, entry: Mapping[str, Any]) -> None:
         file.write(json.dumps(entry) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """The records as a table, a column for each of the first one's entries."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
-
-
-def write_csv(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Write records as a table.
-
-    Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
-    """
-    with replacing(Path(path), overwrite) as file:
-        file.write(as_csv(records).encode())
-    return Path(path)

@@ -8,7 +8,7 @@ from typing import Any
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 from sklearn.utils.validation import check_array, validate_data
 
-Array = Any
+from ldosml._array_type import Array
 
 
 def check_finite(name: str, array: Array, hint: str = "Remove or recompute these entries.") -> None:
@@ -103,7 +103,8 @@ def validate_predict(estimator: Any, X: Array) -> Array:
     if hasattr(estimator, "target_mean_"):
         check_same_place("X", X, "what was fitted", estimator.target_mean_)
     if not is_foreign(X):
-        return validate_data(estimator, X, dtype="float64", reset=False)
+        checked: Array = validate_data(estimator, X, dtype="float64", reset=False)
+        return checked
     xp = array_namespace(X)
     check_shape("X", X, (None, None), "n_environments, n_features")
     if X.shape[1] != estimator.n_features_in_:
@@ -112,7 +113,8 @@ def validate_predict(estimator: Any, X: Array) -> Array:
             "features as input. Was the descriptor built with the same r_cut, n_max, l_max and species?"
         )
     check_finite("X", X)
-    return xp.astype(X, xp.float64)
+    converted: Array = xp.astype(X, xp.float64)
+    return converted
 
 
 def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml import metrics
-from ldosml._array import Array, namespace, to_numpy
+from ldosml._array import Array, Numbers, namespace, to_numpy
 from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
 from ldosml.properties.completeness import holds_electrons
 from ldosml.properties.level import TOLERANCE
@@ -91,7 +91,7 @@ class Evaluation:
 
     def deviations(self) -> dict[str, float]:
         """Standard deviation of the true spectra over the whole set, the sigma of L/sigma, states/eV/atom."""
-        return {key: float(_rows(true).std()) for key, (true, _) in self.compared().items()}
+        return {key: float(to_numpy(_rows(true)).std()) for key, (true, _) in self.compared().items()}
 
     def by_structure(self) -> list[dict[str, Any]]:
         """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
@@ -105,7 +105,7 @@ class Evaluation:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def properties(
-        self, temperatures: Array, photon_energies: Array | None = None
+        self, temperatures: Numbers, photon_energies: Numbers | None = None
     ) -> tuple[PropertyTable, PropertyTable]:
         """Everything that follows from the true and from the predicted DOS, per atom (see ``derive_properties``).
 

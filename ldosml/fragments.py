@@ -1,7 +1,7 @@
 """Fragments: a centre and the atoms around it, cut out of a structure.
 
-What an atom's LDOS depends on is tested by taking the rest of the structure away. A fragment therefore knows the
-radius at which it was cut, and refuses to answer for a larger one.
+A fragment shows how far an atom's LDOS depends on its surroundings: the rest of the structure is taken away. It knows
+the radius at which it was cut, and refuses to be described with a larger one.
 """
 
 from __future__ import annotations
@@ -18,20 +18,35 @@ from numpy.typing import NDArray
 from ldosml._validation import check_choice, check_finite, check_positive
 
 CutMode = Literal["sharp", "complete"]
-"""Where a fragment ends: at ``r_cut``, or where the SOAP of range ``r_cut`` stops noticing."""
+"""Where a fragment ends: at ``r_cut``, or at the farthest atom that contributes to the SOAP of that ``r_cut``."""
 
 SOAP_REACH = float(np.sqrt(-2 * np.log(1e-3)))
-"""How far beyond r_cut an atom still enters the SOAP, in units of atom_sigma: 3.717, where its Gaussian falls to
-1e-3 of its peak. DScribe leaves out the atoms beyond."""
+"""Distance beyond r_cut up to which an atom contributes to the SOAP, in units of atom_sigma: 3.717, where its Gaussian
+falls to 1e-3 of its peak. DScribe leaves out the atoms beyond."""
 
 # Neighbours that sit on the sphere by symmetry stay in, whatever rounding does to their distance (angstrom).
 _ON_THE_SPHERE = 1e-8
 
 
 def complete_radius(r_cut: float, atom_sigma: float) -> float:
-    """Give the radius ``r_cut + SOAP_REACH * atom_sigma`` within which every atom that enters the SOAP lies, angstrom.
+    """Radius that holds every atom that contributes to the SOAP: r_cut + SOAP_REACH * atom_sigma, angstrom.
 
-    Raises ValueError unless both are positive.
+    Parameters
+    ----------
+    r_cut : float
+        Cutoff radius of the SOAP, angstrom.
+    atom_sigma : float
+        Width of its Gaussians, angstrom.
+
+    Returns
+    -------
+    float
+        Angstrom.
+
+    Raises
+    ------
+    ValueError
+        Unless both are positive.
 
     Examples
     --------
@@ -82,9 +97,21 @@ class Fragment:
         return len(self.atoms)
 
     def crop(self, radius: float) -> Fragment:
-        """Keep the atoms within a smaller ``radius`` of the centre, angstrom.
+        """Keep the atoms within a smaller radius of the centre.
 
-        Raises ValueError when the fragment was cut at a smaller radius than that.
+        Parameters
+        ----------
+        radius : float
+            Angstrom.
+
+        Returns
+        -------
+        Fragment
+
+        Raises
+        ------
+        ValueError
+            When the fragment was cut at a smaller radius.
         """
         check_positive("radius", radius, "angstrom")
         self.require_radius(radius, "crop")
@@ -92,7 +119,20 @@ class Fragment:
         return replace(self, atoms=self.atoms[distances <= radius + _ON_THE_SPHERE], radius=float(radius))
 
     def require_radius(self, r_cut: float, what: str) -> None:
-        """Raise ValueError, in the name of ``what``, when ``r_cut`` (angstrom) is larger than the fragment."""
+        """Raise ValueError when a radius is larger than the fragment.
+
+        Parameters
+        ----------
+        r_cut : float
+            Angstrom.
+        what : str
+            Who asks for it, for the message.
+
+        Raises
+        ------
+        ValueError
+            When the fragment was cut at a smaller radius.
+        """
         if r_cut > self.radius + _ON_THE_SPHERE:
             raise ValueError(
                 f"r_cut larger than the fragment: {what} asks for {r_cut:g} angstrom, but the fragment of atom "
@@ -104,8 +144,21 @@ class Fragment:
 def check_structures(structures: Atoms | Iterable[Atoms]) -> list[Atoms]:
     """Give the structures as a list, one structure as a list of one.
 
-    Raises TypeError for anything but ase.Atoms, and ValueError when there are none, or one of them has no atoms,
-    positions or a cell that are not finite, or a periodic direction without a cell vector.
+    Parameters
+    ----------
+    structures : ase.Atoms or iterable of ase.Atoms
+
+    Returns
+    -------
+    list of ase.Atoms
+
+    Raises
+    ------
+    TypeError
+        For anything but ase.Atoms.
+    ValueError
+        When there are no structures, or one has no atoms, positions or a cell that are not finite, or a periodic
+        direction without a cell vector.
     """
     listed = [structures] if isinstance(structures, Atoms) else list(structures)
     if not listed:
@@ -147,9 +200,9 @@ def cut_fragments(
         Cutoff radius, angstrom.
     mode : {"sharp", "complete"}
         "sharp" keeps the atoms with ``|R_j - R_i| <= r_cut``: equation 9 of the LDOS learnability paper. Its SOAP of
-        range r_cut differs from that of the whole structure, which also sees the tails of atoms a little further out.
-        "complete" keeps those too, to ``complete_radius(r_cut, atom_sigma)``, and gives the very SOAP of the whole
-        structure.
+        range r_cut differs from the SOAP of the whole structure, where the Gaussians of atoms a little further out
+        reach into the sphere. "complete" keeps these atoms too, to ``complete_radius(r_cut, atom_sigma)``: its SOAP is
+        the SOAP of the whole structure.
     atom_sigma : float, optional
         Width of the SOAP's Gaussians, angstrom; needed by mode "complete", not used by "sharp".
     centers : sequence of int, or of such sequences, optional

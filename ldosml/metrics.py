@@ -8,7 +8,7 @@ Phys. Rev. B 102, 235130 (2020)): an integral over energy, not an average.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sklearn.metrics import make_scorer
 
@@ -22,7 +22,7 @@ Scale = Literal["set", "own"]
 
 def normalized_loss(
     true: LDOS | DOS | Array, predicted: LDOS | DOS | Array, *, per: Per = "set", scale: Scale = "set"
-) -> Array:
+) -> Array | float:
     """L/sigma of LDOS, or of DOS per atom (equation 15 of the LDOS paper).
 
     As ``scoring=ldosml.metrics.neg_normalized_loss`` it scores candidates of scikit-learn's ``GridSearchCV``.
@@ -69,7 +69,7 @@ def normalized_loss(
     return xp.sqrt(loss / (rows.means(rows.true * rows.true, per) - mean * mean))
 
 
-def rmse(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array:
+def rmse(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array | float:
     """Root of the integrated squared error, eV^-1/2 (times states per atom).
 
     RMSE^2 = < integral (g - g_true)^2 dE >, averaged over the rows named by ``per``.
@@ -153,7 +153,7 @@ class _Compared:
             self._take_spectra(true, predicted)
         self.xp = namespace(self.true, self.predicted)
 
-    def _take_spectra(self, true: LDOS | DOS, predicted: LDOS | DOS) -> None:
+    def _take_spectra(self, true: Any, predicted: Any) -> None:
         if type(true) is not type(predicted):
             raise ValueError(f"Cannot compare a {type(true).__name__} with a {type(predicted).__name__}.")
         true.grid.require_match(predicted.grid, "True and predicted spectra")

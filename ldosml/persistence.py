@@ -24,10 +24,8 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import replacing
 from ldosml._validation import check_shape
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
 from ldosml.energy import EnergyGrid
-from ldosml.joined import JoinedSOAP
-from ldosml.precomputed import Precomputed
 from ldosml.regression import (
     LDOSKernelRidge,
     LDOSRidge,
@@ -35,7 +33,6 @@ from ldosml.regression import (
     SparseLDOSKernelRidge,
 )
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, Representation
-from ldosml.whitening import Whitened
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 2

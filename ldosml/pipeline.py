@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml import metrics, persistence
 from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
 from ldosml._validation import check_shape
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, Whitened
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
 from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, SparseLDOSKernelRidge
@@ -27,7 +27,6 @@ from ldosml.regression._training_rows import Learn
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 from ldosml.training_data import TrainingData, from_arrays, from_dataset
-from ldosml.whitening import Whitened
 
 
 class Data(Protocol):

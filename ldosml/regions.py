@@ -1,8 +1,8 @@
 """Regions: atoms that lie together, with all that surrounds them, cut out of a structure of any size.
 
-What is computed atom by atom from surroundings of finite range costs the same per atom in a small cell and in a large
-one only if no step looks at the whole structure. A region has some centres and the atoms within reach of them, and is
-as good as the structure for these centres.
+A descriptor depends on the surroundings of an atom within a finite range. Its cost per atom stays the same in a large
+cell only if no step looks at the whole structure. A region has some centres and all atoms within reach of them: for
+these centres it gives what the whole structure gives.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Region:
 def region_batches(
     structures: Sequence[Atoms], radius: float, size: int, *, together: bool = True
 ) -> Iterator[list[Region]]:
-    """Share out all environments in batches of at most ``size``, each the work of one task.
+    """Divide all environments into batches of at most ``size``, one for each task.
 
     Parameters
     ----------
@@ -63,6 +63,11 @@ def region_batches(
         Largest number of centres in a batch.
     together : bool
         Whether several small structures may share a batch.
+
+    Yields
+    ------
+    list of Region
+        One batch.
     """
     batch: list[Region] = []
     first = held = 0
@@ -99,8 +104,13 @@ def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> It
     radius : float
         What surrounds the centres is kept so far out, angstrom.
     size : int
+        Largest number of centres in a region.
     first : int
         Number of the structure's first environment.
+
+    Yields
+    ------
+    Region
 
     Examples
     --------

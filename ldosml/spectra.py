@@ -6,21 +6,26 @@ real space that some programs call by the same name.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
+from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ase import Atoms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,22 +61,58 @@ class _Spectra:
         return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width})"
 
     def cut(self, low: float = -np.inf, high: float = np.inf) -> Self:
-        """Keep the energies between ``low`` and ``high``, eV."""
+        """Keep the energies between ``low`` and ``high``.
+
+        Parameters
+        ----------
+        low, high : float
+            eV.
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When fewer than two energies are left.
+        """
         return replace(self, grid=self.grid.cut(low, high), values=self.values[:, self.grid.window(low, high)])
 
     def broaden(self, width: float) -> Self:
-        """Convolve with a Gaussian of standard deviation ``width`` (eV); widths add in quadrature.
+        """Convolve with a Gaussian; widths add in quadrature.
 
-        Do so before cutting: beyond the grid a spectrum counts as zero.
+        Broaden before you cut: beyond the grid a spectrum counts as zero.
+
+        Parameters
+        ----------
+        width : float
+            Standard deviation, eV.
+
+        Returns
+        -------
+        LDOS or DOS
         """
         known = self.smearing_width
         total = None if known is None else float(np.hypot(known, width))
         return replace(self, values=broaden(self.values, self.grid.step, width), smearing_width=total)
 
     def broaden_to(self, width: float) -> Self:
-        """Broaden so that the whole smearing is ``width`` (eV).
+        """Broaden so that the whole smearing is ``width``.
 
-        Raises ValueError when the present width is not known, or larger.
+        Parameters
+        ----------
+        width : float
+            Standard deviation, eV.
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When the present width is not known, or is larger.
         """
         check_positive("smearing width", width, "eV")
         known = self.smearing_width
@@ -86,12 +127,23 @@ class _Spectra:
     def resample(self, grid: EnergyGrid) -> Self:
         """Interpolate to another grid of the same zero by cubic splines.
 
-        Raises ValueError when the new grid reaches beyond this one, or has another zero (see ``refer_to``).
+        Parameters
+        ----------
+        grid : EnergyGrid
+
+        Returns
+        -------
+        LDOS or DOS
+
+        Raises
+        ------
+        ValueError
+            When the new grid reaches beyond this one, or has another zero (see ``refer_to``).
         """
         if grid.zero != self.grid.zero:
             raise ValueError(
-                f"The zero of the new grid is {grid.zero!r}, that of the spectra {self.grid.zero!r}: "
-                "use refer_to, which needs the energy of the new zero for each structure."
+                f"The zero of the new grid is {grid.zero!r}, the zero of the spectra {self.grid.zero!r}. "
+                "Use refer_to, which needs the energy of the new zero for each structure."
             )
         if grid.matches(self.grid):
             return self
@@ -102,6 +154,55 @@ class _Spectra:
         check_finite("energies of the new zero", zeros)
         targets = [grid.energies + zero for zero in zeros]
         return replace(self, grid=grid, values=_interpolate(self.grid, self.values, targets, rows))
+
+    def _fields(self) -> SpectrumFields:
+        raise NotImplementedError
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        structures: Atoms | Sequence[Atoms] | None = None,
+        n_electrons: ArrayLike | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the spectra; either the whole file appears, or nothing changes.
+
+        Parameters
+        ----------
+        path : path
+            .npz: the arrays ``energies`` (eV), ``zero``, ``smearing_width`` (eV, NaN where not known), ``dos``
+            (n_structures, n_energies), states/eV, and where known ``ldos`` (n_environments, n_energies),
+            states/eV/atom, ``n_atoms``, ``numbers``, ``n_electrons`` and ``provenance`` (JSON).
+            .h5: a dataset, see ``LDOSDataset.load``; spectra in float32.
+            .xyz: extended XYZ, which ``ase.io.read`` reads: ``ldos`` as a column of vectors, with 8 decimals;
+            ``energies``, ``zero``, ``smearing_width``, ``dos`` and ``n_electrons`` in the comment line.
+        structures : ase.Atoms or sequence of ase.Atoms, optional
+            The structures that the spectra belong to, in the same order. Needed for .h5 and .xyz.
+        n_electrons : array (n_structures,), optional
+            Valence electrons of each structure.
+        provenance : dict, optional
+            Where the spectra come from: anything that JSON can hold. Not kept in .xyz.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When ``path`` has another ending, when the structures are missing or not those of the spectra, or
+            ``n_electrons`` has another length.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written.
+        """
+        return save_spectra(path, self._fields(), structures, n_electrons, provenance, overwrite)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,16 +231,64 @@ class DOS(_Spectra):
             object.__setattr__(self, "n_atoms", _as_array(self.n_atoms))
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DOS:
+        """Read a DOS that was saved, alone or as the sum of an LDOS.
+
+        Parameters
+        ----------
+        path : path
+            A file that ``DOS.save``, ``LDOS.save`` or ``LDOSDataset.save`` wrote: .npz, .h5 or .xyz.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it has another ending, is damaged, or something in it is missing or does not fit.
+        """
+        found = load_spectra(path)
+        return cls(found.grid, found.dos, found.smearing_width, found.n_atoms)
+
+    def _fields(self) -> SpectrumFields:
+        n_atoms = None if self.n_atoms is None else to_numpy(self.n_atoms)
+        return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms)
+
     def per_atom(self) -> Array:
-        """The DOS divided by the number of atoms, (n_structures, n_energies), states/eV/atom."""
+        """The DOS divided by the number of atoms.
+
+        Returns
+        -------
+        array (n_structures, n_energies)
+            states/eV/atom.
+
+        Raises
+        ------
+        ValueError
+            When the numbers of atoms are not known.
+        """
         if self.n_atoms is None:
             raise ValueError("This DOS does not know its numbers of atoms; pass n_atoms=... when making it.")
         return self.values / like(self.values, self.n_atoms)[:, None]
 
     def refer_to(self, zeros: Array, grid: EnergyGrid) -> DOS:
-        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+        """Move each structure to another zero of energy, and resample.
 
-        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        Parameters
+        ----------
+        zeros : array (n_structures,)
+            Energy of the new zero for each structure, eV in the present zero.
+        grid : EnergyGrid
+            The new energies, with the new zero. For each structure they must lie within the present energies.
+
+        Returns
+        -------
+        DOS
+
+        Raises
+        ------
+        ValueError
+            When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
         check_shape("zeros", zeros, (len(self),), "n_structures")
         return self._referred(zeros, grid, [slice(s, s + 1) for s in range(len(self))])
@@ -162,7 +311,7 @@ class LDOS(_Spectra):
         Atomic numbers of the centres.
     """
 
-    structure_index: Array = None
+    structure_index: Array = None  # type: ignore[assignment]  # without it __post_init__ refuses the LDOS
     numbers: Array | None = None
 
     _axes = "n_environments, n_energies"
@@ -200,8 +349,8 @@ class LDOS(_Spectra):
         Parameters
         ----------
         eigenvalues : array (n_kpoints, n_bands)
-            eV, in the zero of ``grid``; every band holds two electrons. Of a spin-polarised calculation, put the bands
-            of both spins one after another along the k-points: each then holds one.
+            eV, in the zero of ``grid``; every band holds two electrons. For a spin-polarised calculation, put the
+            bands of both spins one after another along the k-points: each band then holds one electron.
         kpoint_weights : array (n_kpoints,)
             Scaled to a sum of 1.
         atom_weights : array (n_atoms, n_kpoints, n_bands)
@@ -209,6 +358,13 @@ class LDOS(_Spectra):
         grid : EnergyGrid
         width : float
             Standard deviation of the Gaussian, eV.
+        numbers : array (n_atoms,) of int, optional
+            Atomic numbers.
+
+        Returns
+        -------
+        LDOS
+            (n_atoms, n_energies), states/eV/atom, of one structure.
 
         Raises
         ------
@@ -227,6 +383,33 @@ class LDOS(_Spectra):
         index = index_like(values, np.zeros(n_atoms))
         return cls(grid, values, width, structure_index=index, numbers=numbers)
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LDOS:
+        """Read an LDOS that was saved.
+
+        Parameters
+        ----------
+        path : path
+            A file that ``LDOS.save`` or ``LDOSDataset.save`` wrote: .npz, .h5 or .xyz.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it has another ending, is damaged, holds a DOS only, or something in it does not fit.
+        """
+        found = load_spectra(path)
+        if found.ldos is None or found.n_atoms is None:
+            raise ValueError(f"{os.fspath(path)} holds no LDOS with its numbers of atoms. Load it with DOS.load.")
+        index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
+        return cls(found.grid, found.ldos, found.smearing_width, index, found.numbers)
+
+    def _fields(self) -> SpectrumFields:
+        numbers = None if self.numbers is None else to_numpy(self.numbers)
+        dos = to_numpy(self.total().values)
+        return SpectrumFields(self.grid, self.smearing_width, to_numpy(self.values), dos, self.n_atoms, numbers)
+
     @property
     def n_structures(self) -> int:
         """Number of structures."""
@@ -238,21 +421,37 @@ class LDOS(_Spectra):
         return np.bincount(to_numpy(self.structure_index), minlength=self.n_structures)
 
     def total(self) -> DOS:
-        """Sum over the atoms of each structure."""
+        """Sum over the atoms of each structure.
+
+        Returns
+        -------
+        DOS
+            (n_structures, n_energies), states/eV.
+        """
         values = sum_by_index(self.values, self.structure_index, self.n_structures)
         return DOS(self.grid, values, self.smearing_width, self.n_atoms)
 
     def of_structure(self, structure: int) -> Array:
-        """The rows of one structure, (n_atoms, n_energies)."""
+        """The LDOS of the atoms of one structure, (n_atoms, n_energies), states/eV/atom."""
         return self.values[self.rows(structure), :]
 
     def rows(self, structure: int) -> slice:
-        """Where the atoms of ``structure`` stand."""
+        """The rows of the atoms of one structure, as a slice."""
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
         return slice(int(low), int(high))
 
     def select(self, structures: Sequence[int] | NDArray[np.int64]) -> LDOS:
-        """Keep the given structures, in the given order."""
+        """Keep some structures.
+
+        Parameters
+        ----------
+        structures : sequence of int
+            Their indices, in the order wanted.
+
+        Returns
+        -------
+        LDOS
+        """
         bounds = np.concatenate([[0], np.cumsum(self.n_atoms)])
         chosen = np.asarray(structures, dtype=int)
         rows = [np.arange(bounds[s], bounds[s + 1]) for s in chosen]
@@ -266,9 +465,23 @@ class LDOS(_Spectra):
         )
 
     def refer_to(self, zeros: Array, grid: EnergyGrid) -> LDOS:
-        """Move each structure's zero to the energy ``zeros`` (n_structures,), eV in the present zero, and resample.
+        """Move each structure to another zero of energy, and resample.
 
-        ``grid`` states the new zero and must, for each structure, lie within the present energies.
+        Parameters
+        ----------
+        zeros : array (n_structures,)
+            Energy of the new zero for each structure, eV in the present zero.
+        grid : EnergyGrid
+            The new energies, with the new zero. For each structure they must lie within the present energies.
+
+        Returns
+        -------
+        LDOS
+
+        Raises
+        ------
+        ValueError
+            When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
         check_shape("zeros", zeros, (self.n_structures,), "n_structures")
         return self._referred(zeros, grid, [self.rows(s) for s in range(self.n_structures)])

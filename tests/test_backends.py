@@ -3,7 +3,10 @@
 A GPU is stood in for by array-api-strict's second device (see strict_device.py): the host cannot read what lies there.
 """
 
+import ast
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import array_api_compat
@@ -77,11 +80,13 @@ def name(value):
 
 def fitted(estimator, X, Y, index):
     """Fit on the LDOS ``Y``, on its sums, or on both: whatever the estimator learns from."""
-    learner = getattr(estimator, "regressor", estimator)
-    if not hasattr(learner, "ldos_weight"):
-        return clone(estimator).fit(X, Y, structure_index=index)
-    known = {"ldos": Y} if learner.ldos_weight else {}
-    return clone(estimator).fit(X, _array.sum_by_index(Y, index, 7), structure_index=index, **known)
+    learn = getattr(estimator, "regressor", estimator).learn
+    if learn == "ldos":
+        return clone(estimator).fit(X, Y, groups=index)
+    dos = _array.sum_by_index(Y, index, 7)
+    if learn == "dos":
+        return clone(estimator).fit(X, dos, structure_index=index)
+    return clone(estimator).fit(X, Y, dos=dos, structure_index=index)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name)
@@ -295,3 +300,55 @@ class TestMissingDevices:
         runtime = SimpleNamespace(runtime=SimpleNamespace(getDevice=getDevice))
         monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=runtime))
         self.refused(structures, RuntimeError, "no usable NVIDIA GPU: cudaErrorNoDevice.*nvidia-smi")
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def of_type(kind):
+    """Names that a class of ``_array_type`` gives its instances."""
+    tree = ast.parse((ROOT / "ldosml/_array_type.py").read_text())
+    (found,) = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == kind]
+    names = {node.name for node in found.body if isinstance(node, ast.FunctionDef)}
+    return names | {node.target.id for node in found.body if isinstance(node, ast.AnnAssign)}
+
+
+def test_arrays_of_every_library_are_of_the_type(xp):
+    array = xp.asarray([[1.0, 2.0]])
+    assert len(of_type("Array")) > 30
+    assert not [name for name in of_type("Array") if not hasattr(array, name)]
+    # Few libraries have these two; the code asks for the library before it uses them.
+    assert not [
+        name for name in of_type("Namespace") - {"cuda", "Device"} if not hasattr(_array.namespace(array), name)
+    ]
+
+
+TYPED = """
+import numpy as np
+from numpy.typing import NDArray
+from ldosml._array import Array, index_like, like, namespace, to_numpy
+
+def take(a: Array) -> Array:
+    return namespace(a).sum(a @ a.T, axis=0) + a[0, :]
+
+def good(a: NDArray[np.float64], b: np.ndarray, c: NDArray[np.int64], d: NDArray[np.bool_]) -> None:
+    take(a), take(b), take(c), take(d), take(take(a)), take(like(a, [1.0])), to_numpy([1.0])
+
+def bad(e: list[float], f: float, g: str, h: Array | None) -> None:
+    take(e)
+    take(f)
+    take(g)
+    take(h)
+    take(take(h if h is not None else like(h, e)).sum())
+    to_numpy(h)
+"""
+
+
+def test_a_type_checker_tells_arrays_from_what_is_none(tmp_path):
+    script = tmp_path / "use.py"
+    script.write_text(TYPED)
+    command = [sys.executable, "-m", "mypy", "--config-file=setup.cfg", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    errors = [line for line in done.stdout.splitlines() if "use.py" in line and ": error:" in line]
+    lines = [int(line.split("use.py:")[1].split(":")[0]) for line in errors]
+    assert sorted(set(lines)) == [13, 14, 15, 16, 17, 18], done.stdout

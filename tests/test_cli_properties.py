@@ -24,9 +24,9 @@ def run(capsys, *arguments):
 def folder(tmp_path_factory, make_dataset):
     """A dataset and a model fitted to it."""
     folder = tmp_path_factory.mktemp("commands")
-    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).write(folder / "data.h5")
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).save(folder / "data.h5")
     assert main(["fit", str(folder / "data.h5"), "-o", str(folder / "m.ldosml"), *SMALL]) == 0
-    data = LDOSDataset.read(folder / "data.h5")
+    data = LDOSDataset.load(folder / "data.h5")
     write(folder / "new.xyz", data.structures[:3])
     return folder
 
@@ -38,7 +38,7 @@ def test_of_a_dataset(capsys, folder, tmp_path):
     printed = json.loads(out)
     written = json.loads((tmp_path / "p.json").read_text())
     assert printed == {"file": str(tmp_path / "p.json"), **written}
-    data = LDOSDataset.read(folder / "data.h5").refer_to("fermi")
+    data = LDOSDataset.load(folder / "data.h5").refer_to("fermi")
     expected = derive_properties(data.dos, data.n_electrons, [300.0, 1000.0], names=data.names)
     for name, values in expected.columns.items():
         found = np.array(written["columns"][name], dtype=float)
@@ -63,7 +63,7 @@ def test_of_a_model_and_structures(capsys, folder, tmp_path):
     assert model.training_["valence_electrons"] == {"C": 2.0, "Si": 2.0}
     code, _, _ = run(capsys, "properties", folder / "m.ldosml", folder / "new.xyz", "-o", tmp_path / "p.h5", "--atoms")
     assert code == 0
-    structures = LDOSDataset.read(folder / "data.h5").structures[:3]
+    structures = LDOSDataset.load(folder / "data.h5").structures[:3]
     expected = derive_properties(model.predict(structures), [4.0, 6.0, 4.0], 300.0)
     with h5py.File(tmp_path / "p.h5") as file:
         assert file["columns/heat_capacity"].attrs["unit"] == "eV/K/atom"
@@ -121,7 +121,7 @@ def test_report_judges_by_what_was_held_out(capsys, folder, tmp_path):
 
 
 def test_report_on_other_data_takes_all_of_them(capsys, folder, tmp_path, make_dataset):
-    make_dataset((2, 3, 2), start=2).write(tmp_path / "other.h5")
+    make_dataset((2, 3, 2), start=2).save(tmp_path / "other.h5")
     command = ["report", folder / "m.ldosml", tmp_path / "other.h5", "-o", tmp_path / "r", "--low", -3, "--high", 2]
     code, out, err = run(capsys, *command, "--json")
     assert (code, "Judging by all 3 structures" in err) == (0, True)
@@ -129,16 +129,16 @@ def test_report_on_other_data_takes_all_of_them(capsys, folder, tmp_path, make_d
 
 
 def test_report_without_electrons_says_why_there_are_no_properties(capsys, folder, tmp_path, make_dataset):
-    make_dataset((2, 3, 2), start=2, n_electrons=None).write(tmp_path / "other.h5")
+    make_dataset((2, 3, 2), start=2, n_electrons=None).save(tmp_path / "other.h5")
     code, out, err = run(capsys, "report", folder / "m.ldosml", tmp_path / "other.h5", "-o", tmp_path / "r", "--json")
     assert (code, json.loads(out)["properties"]) == (0, None)
     assert "No derived properties: Properties need the number of valence electrons" in err
 
 
 def test_report_refuses_a_dataset_that_has_changed(capsys, folder, tmp_path, make_dataset):
-    data = LDOSDataset.read(folder / "data.h5")
+    data = LDOSDataset.load(folder / "data.h5")
     model = DOSModel.load(folder / "m.ldosml")
-    data.select(range(6)).write(tmp_path / "data.h5")
+    data.select(range(6)).save(tmp_path / "data.h5")
     model.training_["dataset"] = str(tmp_path / "data.h5")
     model.save(tmp_path / "m.ldosml")
     code, _, err = run(capsys, "report", tmp_path / "m.ldosml", "-o", tmp_path / "r")

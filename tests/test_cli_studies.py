@@ -22,7 +22,7 @@ SWEEP = ["--r-cut", "2,4", *SMALL]
 @pytest.fixture
 def dataset(tmp_path, make_dataset):
     path = tmp_path / "data.h5"
-    make_dataset(SIZES).write(path)
+    make_dataset(SIZES).save(path)
     return path
 
 
@@ -61,8 +61,8 @@ def test_sweep(capsys, tmp_path, dataset):
     code, out, err = run(capsys, "sweep", dataset, "-o", folder, *SWEEP)
     assert code == 0
     assert written(folder) == ["log.jsonl", "records.csv", "summary.json", "sweep.pdf", "sweep.png"]
-    expected = studies.sweep_cutoffs(LDOSDataset.read(dataset), [2, 4], model(), setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected = studies.sweep_cutoffs(LDOSDataset.load(dataset), [2, 4], model(), setup=SETUP)
+    expected.save(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     for text in ("LDOS of Si", "LDOS of C", "complete", "sharp", "label noise", "not known", "Saturation radius"):
         assert text in out
@@ -81,7 +81,7 @@ def test_sweep(capsys, tmp_path, dataset):
 
 def test_one_element_needs_no_view_of_it(capsys, tmp_path, make_dataset):
     noise = {"smearing_width": [0.3], "ldos": [0.0123], "dos": [0.02]}
-    make_dataset((2, 1, 2, 2, 2, 1, 1, 2), label_noise=noise).write(tmp_path / "si.h5")
+    make_dataset((2, 1, 2, 2, 2, 1, 1, 2), label_noise=noise).save(tmp_path / "si.h5")
     options = ["--r-cut", "4:5:1", *SMALL, "--mode", "sharp"]
     code, out, err = run(capsys, "sweep", tmp_path / "si.h5", "-o", tmp_path / "s", *options)
     assert code == 0
@@ -106,14 +106,14 @@ def test_tuning_chooses_at_each_radius(capsys, tmp_path, dataset):
 
 def test_learning_curve(capsys, tmp_path, make_dataset):
     folder, dataset = tmp_path / "curve", tmp_path / "data.h5"
-    make_dataset((2, 3) * 8, stop=8.0).write(dataset)
+    make_dataset((2, 3) * 8, stop=8.0).save(dataset)
     options = ["--sizes", "15,25", "--learn", "ldos", "--learn", "dos", *SMALL]
     code, out, err = run(capsys, "learning-curve", dataset, "-o", folder, *options)
     assert code == 0, err
     assert {"learning-curve.pdf", "learning-curve.png"} <= set(written(folder))
     regressors = {k: v for k, v in studies.regressors_by_target().items() if k != "both"}
-    expected = studies.learning_curve(LDOSDataset.read(dataset), [15, 25], model(), regressors, setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected = studies.learning_curve(LDOSDataset.load(dataset), [15, 25], model(), regressors, setup=SETUP)
+    expected.save(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     slope, spread = expected.slope("dos", "dos")
     assert f"{slope:.2f} ± {spread:.2f}" in out
@@ -123,7 +123,7 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
 
 
 def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dataset):
-    make_dataset((2, 3) * 8, stop=8.0).write(tmp_path / "d.h5")
+    make_dataset((2, 3) * 8, stop=8.0).save(tmp_path / "d.h5")
     command = ["learning-curve", tmp_path / "d.h5", "-o", tmp_path / "c", "--sizes", "15,25", "--inducing", 99, *SMALL]
     code, _, err = run(capsys, *command)
     assert code == 0, err
@@ -136,7 +136,7 @@ def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dat
 
 def test_sizes_are_found_where_none_are_given(capsys, tmp_path, make_dataset):
     data = make_dataset((1, 2) * 15, groups=[f"g{i}" for i in range(30)], stop=14.0)
-    data.write(tmp_path / "d.h5")
+    data.save(tmp_path / "d.h5")
     options = ["--learn", "dos", *SMALL, "--seed", 3, "-T", 300]
     summary = ran(capsys, "learning-curve", tmp_path / "d.h5", "-o", tmp_path / "c", *options)
     found = sorted({row["n_environments"] for row in summary["results"]["errors"]})
@@ -150,7 +150,7 @@ def test_compare(capsys, tmp_path, dataset):
     assert {"comparison.pdf", "comparison.png"} <= set(written(tmp_path / "c"))
     setup = studies.Setup(n_splits=3, low=-4, temperature=300.0)
     expected = studies.compare_regressors(
-        LDOSDataset.read(dataset), model(), studies.regressors_by_target(), setup=setup
+        LDOSDataset.load(dataset), model(), studies.regressors_by_target(), setup=setup
     ).records()
     rows = table(tmp_path / "c")
     assert [(row["quantity"], row["regressor"]) for row in rows] == [(r["quantity"], r["regressor"]) for r in expected]
@@ -164,12 +164,12 @@ def test_compare(capsys, tmp_path, dataset):
     assert "Fermi level of DFT" in out
 
 
-def test_the_first_strategy_is_what_others_are_compared_with(capsys, tmp_path, dataset):
+def test_the_first_target_is_what_others_are_compared_with(capsys, tmp_path, dataset):
     options = ["--learn", "dos", "--learn", "ldos", "--no-properties", *SMALL]
     summary = ran(capsys, "compare", dataset, "-o", tmp_path / "c", *options)
     rows = summary["results"]["errors"]
-    assert [row["regressor"] for row in rows[:2]] == ["structural", "atomic"]
-    assert {row["difference"] for row in rows if row["regressor"] == "structural"} == {0.0}
+    assert [row["regressor"] for row in rows[:2]] == ["dos", "ldos"]
+    assert {row["difference"] for row in rows if row["regressor"] == "dos"} == {0.0}
 
 
 def test_errors_by_element(capsys, tmp_path, dataset):
@@ -179,8 +179,8 @@ def test_errors_by_element(capsys, tmp_path, dataset):
     assert code == 0
     assert "LEAKING: atoms left out one by one" in out
     assert "What leaking gains" in out
-    expected = studies.error_table(LDOSDataset.read(dataset), model(), leaking=True, setup=SETUP)
-    expected.write_csv(tmp_path / "expected.csv")
+    expected = studies.error_table(LDOSDataset.load(dataset), model(), leaking=True, setup=SETUP)
+    expected.save(tmp_path / "expected.csv")
     assert (tmp_path / "l" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     (gain,) = (
         row
@@ -194,19 +194,19 @@ def test_errors_by_element(capsys, tmp_path, dataset):
 def test_smearing_judges_all_widths_on_the_same_energies(capsys, tmp_path, dataset):
     options = ["--n-max", 2, "--l-max", 1, "--folds", 3]
     summary = ran(capsys, "smearing", dataset, "-o", tmp_path / "s", "--widths", "0.3:0.5:0.1", *options)
-    data = LDOSDataset.read(dataset)
+    data = LDOSDataset.load(dataset)
     low, high = summary["data"]["judged_energies"]
     assert (low, high) == studies.common_energies(data, [0.3, 0.4, 0.5], model())
     assert high == pytest.approx(3.0 - 3 * 0.2, abs=0.05)  # energy_max sinks with the smearing
     changed = model().set_params(high=high)
     expected = studies.smearing_study(data, [0.3, 0.4, 0.5], changed, setup=studies.Setup(n_splits=3, low=low))
-    expected.write_csv(tmp_path / "expected.csv")
+    expected.save(tmp_path / "expected.csv")
     assert (tmp_path / "s" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
 def test_transfer(capsys, tmp_path, make_dataset, dataset):
     other = make_dataset((3, 2, 3), start=20, width=0.4)
-    other.write(tmp_path / "other.h5")
+    other.save(tmp_path / "other.h5")
     folder = tmp_path / "t"
     code, out, err = run(capsys, "transfer", dataset, tmp_path / "other.h5", "-o", folder, *SMALL, "--learn", "both")
     assert code == 0
@@ -223,13 +223,13 @@ def test_several_files_are_one_set(capsys, tmp_path, make_dataset):
     parts = [make_dataset((2, 3, 2, 2)), make_dataset((2, 3, 3, 2, 2, 3), start=4, width=0.4).refer_to("fermi")]
     paths = [tmp_path / name for name in ("a.h5", "b.h5")]
     for part, path in zip(parts, paths, strict=True):
-        part.write(path)
+        part.save(path)
     code, _, err = run(capsys, "errors", *paths, "-o", tmp_path / "e", *SMALL)
     assert code == 0
     assert "a.h5: broadened from 0.3 to 0.4 eV" in err
     assert "a.h5: zero of energy moved from code to fermi" in err
-    joined = join_alike([LDOSDataset.read(path) for path in paths])
-    studies.error_table(joined, model(), setup=SETUP).write_csv(tmp_path / "expected.csv")
+    joined = join_alike([LDOSDataset.load(path) for path in paths])
+    studies.error_table(joined, model(), setup=SETUP).save(tmp_path / "expected.csv")
     assert (tmp_path / "e" / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())
     assert summary["data"]["structures"] == 10
@@ -240,8 +240,8 @@ def test_several_files_are_one_set(capsys, tmp_path, make_dataset):
 
 def test_what_files_share_and_lack_is_said(capsys, tmp_path, make_dataset):
     noise = {"smearing_width": [0.3], "ldos": [0.01], "dos": [0.02]}
-    make_dataset((2, 3, 2, 2), label_noise=noise).write(tmp_path / "a.h5")
-    make_dataset((2, 3, 3, 2), start=4, groups=["g0", "g0", "g5", "g5"]).write(tmp_path / "b.h5")
+    make_dataset((2, 3, 2, 2), label_noise=noise).save(tmp_path / "a.h5")
+    make_dataset((2, 3, 3, 2), start=4, groups=["g0", "g0", "g5", "g5"]).save(tmp_path / "b.h5")
     _, _, err = run(capsys, "errors", tmp_path / "a.h5", tmp_path / "b.h5", "-o", tmp_path / "e", *SMALL)
     assert "1 groups have the same name in several files: each counts as one trajectory" in err
     assert "differ in their label noise" in err
@@ -249,7 +249,7 @@ def test_what_files_share_and_lack_is_said(capsys, tmp_path, make_dataset):
 
 def test_cautions_are_said_again_with_the_result(capsys, tmp_path, make_dataset):
     """Electrons of one spin only: every run says so, though the second computes nothing."""
-    make_dataset(SIZES, n_electrons=np.array(SIZES, dtype=float)).write(tmp_path / "d.h5")
+    make_dataset(SIZES, n_electrons=np.array(SIZES, dtype=float)).save(tmp_path / "d.h5")
     command = ["compare", tmp_path / "d.h5", "-o", tmp_path / "c", *SMALL, "--learn", "ldos"]
     for _ in range(2):
         code, _, err = run(capsys, *command)
@@ -298,7 +298,7 @@ def test_a_folder_holds_one_study(capsys, tmp_path, monkeypatch, make_dataset, d
     assert "holds a study of other settings (seed), which is finished. Give another folder, or pass --overwrite" in err
     code, _, err = run(capsys, "sweep", dataset, "-o", folder, *SWEEP)
     assert (code, "holds another study" in err) == (1, True)
-    make_dataset((*SIZES, 2)).write(tmp_path / "more.h5")
+    make_dataset((*SIZES, 2)).save(tmp_path / "more.h5")
     code, _, err = run(capsys, "errors", tmp_path / "more.h5", "-o", folder, *SMALL)
     assert (code, "is the log of another table of errors: data differ. Give another folder" in err) == (1, True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -330,18 +330,18 @@ def test_nothing_stays_of_a_study_that_was_refused(capsys, tmp_path, dataset):
 
 def test_large_kernels_are_planned_and_not_changed(capsys, tmp_path, monkeypatch, make_dataset):
     monkeypatch.setattr(planning, "LARGE", 3)
-    make_dataset((2, 1) * 5).write(tmp_path / "d.h5")
+    make_dataset((2, 1) * 5).save(tmp_path / "d.h5")
     command = ["learning-curve", tmp_path / "d.h5", *SMALL, "--sizes", 9]
     code, _, err = run(capsys, *command, "-o", tmp_path / "a", "--alpha", 0.01)
     assert code == 0, err
-    assert "The largest training part has 12 environments. atomic: Si: Kernel of 12 rows" in err
-    assert "structural: All elements: Kernel of 8 rows" in err
+    assert "The largest training part has 12 environments. ldos: Si: Kernel of 12 rows" in err
+    assert "dos: All elements: Kernel of 8 rows" in err
     assert "Such fits are needed up to 3 times for each. With --inducing 1000 each takes a small part" in err
     options = ["--inducing", 2, "--learn", "ldos"]
     code, _, err = run(capsys, *command, *options, "-o", tmp_path / "b")
     assert (code, "largest training part" in err) == (0, False)
     header = json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[0])
-    assert "SparseLDOSKernelRidge" in header["strategies"]["atomic"]
+    assert "SparseLDOSKernelRidge" in header["regressors"]["ldos"]
 
 
 def test_options_reach_the_model(capsys, tmp_path, dataset):
@@ -361,9 +361,9 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
     ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL, *options, "--r-cut", 4.5, "--smearing", 0.35)
     header = json.loads((tmp_path / "e" / "log.jsonl").read_text().splitlines()[0])
     plain = DOSModel(
-        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian", gamma=1.0), high=2.0
+        SOAP(r_cut=4.5, n_max=2, l_max=1, atom_sigma=0.4), LDOSKernelRidge(0.01, kernel="gaussian"), high=2.0
     )
-    assert header["model"] == studies.sweep.spelled(plain)
+    assert header["model"] == studies.sweep.expression(plain)
     assert (header["n_splits"], header["random_state"], header["low"]) == (3, 4, -4.0)
 
 
@@ -378,8 +378,8 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["sweep", "{data}", "{data}"], "names must be unique"),
         (["sweep", "{data}", "{total}"], "ldos differs"),
         (["learning-curve", "{data}", "--sizes", "10,500"], "more than a training part holds"),
-        (["learning-curve", "{total}"], "from which --strategy structural learns; atomic and joint learning needs"),
-        (["compare", "{total}"], "from which --strategy structural learns"),
+        (["learning-curve", "{total}"], "from which --learn dos learns; ldos and both needs the"),
+        (["compare", "{total}"], "from which --learn dos learns"),
         (["compare", "{unknown}"], "pass --no-properties"),
         (["learning-curve", "{unknown}", "--temperature", "300"], "leave out --temperature"),
         (["smearing", "{unknown}", "--widths", "0.3", "--temperature", "300"], "leave out --temperature"),
@@ -395,11 +395,11 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
 )
 def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, monkeypatch, make_dataset, arguments, message):
     monkeypatch.chdir(tmp_path)
-    make_dataset(SIZES).write("data.h5")
-    make_dataset(SIZES, total=True).write("total.h5")
-    make_dataset((2, 2, 3, 2, 2, 2, 1, 1), start=30).write("rare.h5")
-    make_dataset((2, 2, 1, 2, 2, 2)).write("silicon.h5")
-    make_dataset(SIZES, n_electrons=None).write("unknown.h5")
+    make_dataset(SIZES).save("data.h5")
+    make_dataset(SIZES, total=True).save("total.h5")
+    make_dataset((2, 2, 3, 2, 2, 2, 1, 1), start=30).save("rare.h5")
+    make_dataset((2, 2, 1, 2, 2, 2)).save("silicon.h5")
+    make_dataset(SIZES, n_electrons=None).save("unknown.h5")
     before = sorted(tmp_path.iterdir())
     names = {name: f"{name}.h5" for name in ("data", "total", "rare", "silicon", "unknown")}
     code, out, err = run(capsys, *[a.format(**names) for a in arguments], "-o", "study")
@@ -467,8 +467,8 @@ def test_options_that_are_never_right_are_refused_before_data_are_read(capsys, t
         ("learning-curve absent.h5 -T -5", "must be above 0 K and finite; got -5"),
         ("smearing absent.h5 -T nan", "must be above 0 K and finite; got nan"),
         ("transfer absent.h5 absent.h5 -T 0", "must be above 0 K and finite; got 0"),
-        ("compare absent.h5 --alpha leave-one-out", "--alpha leave-one-out leaves out single atoms, and total DOS"),
-        ("transfer absent.h5 absent.h5 --strategy joint --alpha leave-one-out", "leaves out single atoms"),
+        ("compare absent.h5 --alpha leave-one-out", "--alpha leave-one-out works only with --learn ldos"),
+        ("transfer absent.h5 absent.h5 --learn both --alpha leave-one-out", "works only with --learn ldos"),
     ],
 )
 def test_so_are_those_of_one_study(capsys, tmp_path, arguments, message):
@@ -500,7 +500,7 @@ def test_a_log_whose_results_are_not_whole(capsys, tmp_path, dataset):
 
 
 def test_total_dos_is_enough_for_structural_learning(capsys, tmp_path, make_dataset):
-    make_dataset(SIZES, total=True).write(tmp_path / "d.h5")
+    make_dataset(SIZES, total=True).save(tmp_path / "d.h5")
     options = ["--learn", "dos", *SMALL]
     summary = ran(capsys, "compare", tmp_path / "d.h5", "-o", tmp_path / "c", *options, "--no-properties")
     assert {row["quantity"] for row in summary["results"]["errors"]} == {"dos", "dos_derivative"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.datasets import LDOSDataset, load_dataset
-from ldosml.datasets.splitting import group_folds, split_by_group
+from ldosml.datasets.splits import group_folds, split_by_group
 
 ENERGIES = np.linspace(-1.0, 1.0, 5)
 PAIR = [Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]]), Atoms("SiC", positions=[[0, 0, 0], [0, 0, 1.9]])]
@@ -510,7 +510,7 @@ class TestShipped:
     def test_by_name(self, make_dataset, tmp_path, monkeypatch):
         shipped = importlib.import_module("ldosml._shipped")
         monkeypatch.setattr(shipped, "_folders", lambda: [tmp_path])
-        make_dataset().write(tmp_path / "toy.h5")
+        make_dataset().save(tmp_path / "toy.h5")
         assert load_dataset("toy").names == make_dataset().names
         assert load_dataset("toy", smearing_width=0.5).smearing_width == 0.5
         with pytest.raises(ValueError, match=r"No dataset 'gold'.*available: toy"):

@@ -11,12 +11,13 @@ import pytest
 from ase import Atoms
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import LDOSDataset, append, read, stored, write
+from ldosml.datasets import LDOSDataset
+from ldosml.stored_ldos import file_stamp
 
 
 @pytest.fixture
 def path(make_dataset, tmp_path):
-    return make_dataset().write(tmp_path / "set.h5")
+    return make_dataset().save(tmp_path / "set.h5")
 
 
 def same(one, other):
@@ -41,7 +42,7 @@ class TestRoundTrip:
             energy_max=[np.inf, 4, 4, 4, 4, 4],
             provenance={"functional": "PBE", "Ångström": [1, {"a": None}]},
         )
-        back = LDOSDataset.read(data.write(tmp_path / "set.h5"))
+        back = LDOSDataset.load(data.save(tmp_path / "set.h5"))
         same(back, data)
         assert back.stored_dos is None
         assert back.ldos.values.dtype == np.float64
@@ -50,51 +51,51 @@ class TestRoundTrip:
 
     def test_dos_beside_ldos(self, make_dataset, tmp_path):
         data = make_dataset((1, 2), dos=np.full((2, 241), 0.25), projected_dos=np.full((2, 241), 0.5))
-        back = read(write(data, tmp_path / "set.h5"))
+        back = LDOSDataset.load(data.save(tmp_path / "set.h5"))
         assert_array_equal(back.dos.values, 0.25)
         assert_array_equal(back.projected_dos.values, 0.5)
         assert_array_equal(back.dos.n_atoms, [1, 2])
 
     def test_dos_only_and_unknown_smearing(self, make_dataset, tmp_path):
         data = make_dataset(total=True, smearing_width=None)
-        back = read(write(data, tmp_path / "set.h5"))
+        back = LDOSDataset.load(data.save(tmp_path / "set.h5"))
         same(back, data)
         assert back.ldos is None
 
     def test_tilted_cells(self, tmp_path):
         cells = [[[4, 0, 0], [1, 5, 0], [2, 3, 6.5]], [[0, 2.7, 2.7], [2.7, 0, 2.9], [2.5, 2.7, 0]]]
         data = LDOSDataset.from_arrays([Atoms("Si", cell=c, pbc=True) for c in cells], [0, 1], dos=np.ones((2, 2)))
-        back = read(data.write(tmp_path / "set.h5"))
+        back = LDOSDataset.load(data.save(tmp_path / "set.h5"))
         same(back, data)
         assert_array_equal([atoms.cell for atoms in back.structures], cells)
 
     def test_same_bytes_each_time(self, make_dataset, tmp_path):
-        first, second = (make_dataset().write(tmp_path / name).read_bytes() for name in ("a.h5", "b.h5"))
+        first, second = (make_dataset().save(tmp_path / name).read_bytes() for name in ("a.h5", "b.h5"))
         assert first == second
 
     def test_compressed(self, make_dataset, tmp_path):
         data = make_dataset((3,) * 60)
-        zeros = data.write(tmp_path / "set.h5").stat().st_size
+        zeros = data.save(tmp_path / "set.h5").stat().st_size
         assert zeros < 0.6 * data.ldos.values.size * 4
 
     def test_existing_file_is_kept_unless_asked(self, make_dataset, path):
         before = path.read_bytes()
         with pytest.raises(FileExistsError, match="exists already"):
-            make_dataset((1,)).write(path)
+            make_dataset((1,)).save(path)
         assert path.read_bytes() == before
-        make_dataset((1,)).write(path, overwrite=True)
-        assert len(read(path)) == 1
+        make_dataset((1,)).save(path, overwrite=True)
+        assert len(LDOSDataset.load(path)) == 1
 
     def test_file_that_appears_meanwhile_is_kept(self, make_dataset, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "fsync", lambda _: (tmp_path / "set.h5").write_text("another's"))
         with pytest.raises(FileExistsError, match="exists already"):
-            make_dataset((1,)).write(tmp_path / "set.h5")
+            make_dataset((1,)).save(tmp_path / "set.h5")
         assert [path.read_text() for path in tmp_path.iterdir()] == ["another's"]
 
     def test_onto_itself(self, path):
-        data = read(path)
-        data.select([2, 0]).write(path, overwrite=True)
-        assert read(path).names == ["s2", "s0"]
+        data = LDOSDataset.load(path)
+        data.select([2, 0]).save(path, overwrite=True)
+        assert LDOSDataset.load(path).names == ["s2", "s0"]
 
 
 class TestLazyReading:
@@ -113,7 +114,7 @@ class TestLazyReading:
         return slices
 
     def test_nothing_is_loaded_before_it_is_used(self, path, loaded):
-        data = read(path)
+        data = LDOSDataset.load(path)
         train, test = data.split(random_state=0)
         assert len(data.summary()) > 5
         assert repr(train)
@@ -121,7 +122,7 @@ class TestLazyReading:
         assert loaded == []
 
     def test_only_the_chosen_rows_once(self, make_dataset, path, loaded):
-        part = read(path).select([5, 2, 3])  # atoms: 2, 3, 1, 2, 2, 3
+        part = LDOSDataset.load(path).select([5, 2, 3])  # atoms: 2, 3, 1, 2, 2, 3
         exact = make_dataset().select([5, 2, 3])
         for _ in range(2):
             assert_allclose(part.ldos.values, exact.ldos.values, rtol=1e-6, atol=1e-30)
@@ -129,27 +130,27 @@ class TestLazyReading:
         assert loaded == [(10, 13), (5, 8)]
 
     def test_selections_of_selections(self, make_dataset, path, loaded):
-        part = read(path).select([5, 2, 3]).select([2, 0])
+        part = LDOSDataset.load(path).select([5, 2, 3]).select([2, 0])
         assert part.names == ["s3", "s5"]
         assert_allclose(part.ldos.values, make_dataset().select([3, 5]).ldos.values, rtol=1e-6, atol=1e-30)
         assert loaded == [(6, 8), (10, 13)]
 
     def test_loaded_rows_are_not_read_again(self, path, loaded):
-        data = read(path)
+        data = LDOSDataset.load(path)
         total = data.dos.values
         assert len(loaded) == 1
         assert_allclose(data.select([1]).dos.values[0], total[1])
         assert len(loaded) == 1
 
     def test_file_that_changed_is_refused(self, make_dataset, path):
-        data = read(path)
-        make_dataset((2, 3)).write(path, overwrite=True)
+        data = LDOSDataset.load(path)
+        make_dataset((2, 3)).save(path, overwrite=True)
         with pytest.raises(ValueError, match="changed after it was opened"):
             _ = data.ldos
 
     def test_found_after_a_change_of_folder(self, path, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        data = read(path.name)
+        data = LDOSDataset.load(path.name)
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
         assert len(data.ldos) == 13
@@ -158,7 +159,7 @@ class TestLazyReading:
         with h5py.File(path, "r+") as file:
             file["ldos"][3, 7] = np.nan
         with pytest.raises(ValueError, match=r"The field 'ldos' of .*set.h5 must be finite.*\[3, 7\]"):
-            _ = read(path).ldos
+            _ = LDOSDataset.load(path).ldos
 
     def test_damaged_rows(self, path):
         with h5py.File(path) as file:
@@ -167,36 +168,36 @@ class TestLazyReading:
         content[where.byte_offset + where.size // 2] ^= 0xFF
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"field 'ldos' of .* is damaged"):
-            _ = read(path).ldos
+            _ = LDOSDataset.load(path).ldos
 
 
 class TestRefusals:
     def test_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"no dataset file .*none.h5"):
-            read(tmp_path / "none.h5")
+            LDOSDataset.load(tmp_path / "none.h5")
         with pytest.raises(FileNotFoundError):
-            read(tmp_path)
+            LDOSDataset.load(tmp_path)
 
     @pytest.mark.parametrize("kept", [0, 4, 100, 0.5, 0.99])
     def test_truncated(self, path, kept):
         content = path.read_bytes()
         path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
         with pytest.raises(ValueError, match=r"set.h5 cannot be read.*truncated or not HDF5"):
-            read(path)
+            LDOSDataset.load(path)
 
     def test_text(self, tmp_path):
         (tmp_path / "set.h5").write_text("energies\n1 2 3\n")
         with pytest.raises(ValueError, match="truncated or not HDF5"):
-            read(tmp_path / "set.h5")
+            LDOSDataset.load(tmp_path / "set.h5")
 
     def test_foreign_hdf5(self, tmp_path):
         with h5py.File(tmp_path / "set.h5", "w") as file:
             file["ldos"] = np.ones((3, 4))
         with pytest.raises(ValueError, match=r"attribute 'format' must be 'ldosml dataset'; got None.*other HDF5"):
-            read(tmp_path / "set.h5")
+            LDOSDataset.load(tmp_path / "set.h5")
 
     def test_every_missing_field(self, make_dataset, tmp_path):
-        path = make_dataset().write(tmp_path / "set.h5")
+        path = make_dataset().save(tmp_path / "set.h5")
         content = path.read_bytes()
         with h5py.File(path) as file:
             attributes, fields = sorted(file.attrs), sorted(file)
@@ -208,7 +209,7 @@ class TestRefusals:
                 del (file.attrs if name in attributes else file)[name]
             expected = "needs ldos, dos, or both" if name == "ldos" else f"'{name}'"
             with pytest.raises(ValueError, match=rf"set.h5 cannot be read.*{expected}"):
-                read(path)
+                LDOSDataset.load(path)
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),
@@ -236,7 +237,7 @@ class TestRefusals:
         with h5py.File(path, "r+") as file:
             file.attrs[name] = value
         with pytest.raises(ValueError, match=message):
-            read(path)
+            LDOSDataset.load(path)
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),
@@ -275,18 +276,18 @@ class TestRefusals:
                 del file[name]
             file[name] = value
         with pytest.raises(ValueError, match=rf"set.h5 cannot be read as an ldosml dataset: .*{message}"):
-            read(path)
+            LDOSDataset.load(path)
 
     @pytest.mark.parametrize("name", ["ldos", "names", "offsets", "projected_dos"])
     def test_fields_that_are_links(self, make_dataset, path, tmp_path, name):
-        make_dataset().write(tmp_path / "other.h5")
+        make_dataset().save(tmp_path / "other.h5")
         for link in (h5py.ExternalLink("other.h5", name), h5py.SoftLink("/numbers"), h5py.SoftLink("/none")):
             with h5py.File(path, "r+") as file:
                 if file.get(name, getlink=True, default=None):
                     del file[name]
                 file[name] = link
             with pytest.raises(ValueError, match=rf"set.h5 cannot be read .*'{name}' must be in the file itself"):
-                read(path)
+                LDOSDataset.load(path)
 
     def test_fields_stored_in_other_files(self, path, tmp_path):
         (tmp_path / "raw").write_bytes(bytes(6 * 8))
@@ -301,7 +302,7 @@ class TestRefusals:
                 del file["n_electrons"]
                 make(file)
             with pytest.raises(ValueError, match="'n_electrons' must be in the file itself"):
-                read(path)
+                LDOSDataset.load(path)
 
     def test_more_than_memory_holds(self, path):
         with h5py.File(path, "r+") as file:
@@ -309,7 +310,7 @@ class TestRefusals:
             file["offsets"] = [0, 2**50]
             file.create_dataset("numbers", (2**50,), "i2", chunks=(1024,))
         with pytest.raises(ValueError, match=r"set.h5 cannot be read .*'numbers' is damaged \(Unable to allocate"):
-            read(path)
+            LDOSDataset.load(path)
 
     def test_more_energies_than_memory_holds(self, path):
         with h5py.File(path, "r+") as file:
@@ -317,14 +318,14 @@ class TestRefusals:
             file.attrs["grid_size"] = 2**50
             file.create_dataset("ldos", (13, 2**50), "f4", chunks=(1, 1024))
         with pytest.raises(ValueError, match=r"set.h5 cannot be read .*Unable to allocate"):
-            read(path)
+            LDOSDataset.load(path)
 
     def test_group_in_place_of_a_field(self, path):
         with h5py.File(path, "r+") as file:
             del file["ldos"]
             file.create_group("ldos")
         with pytest.raises(ValueError, match="'ldos' is missing"):
-            read(path)
+            LDOSDataset.load(path)
 
 
 class TestDiskTrouble:
@@ -352,14 +353,14 @@ class TestDiskTrouble:
     def test_nothing_half_written(self, make_dataset, tmp_path):
         dataset = make_dataset()
         with self.tiny_disk(), pytest.raises(OSError, match=r"was not written.*new.h5") as raised:
-            dataset.write(tmp_path / "new.h5")
+            dataset.save(tmp_path / "new.h5")
         assert raised.value.filename == str(tmp_path / "new.h5")
         assert list(tmp_path.iterdir()) == []
 
     def test_old_file_stays(self, make_dataset, path, full_disk):
         before = path.read_bytes()
         with pytest.raises(OSError, match="No space left on device; it was not written") as raised:
-            make_dataset((1,)).write(path, overwrite=True)
+            make_dataset((1,)).save(path, overwrite=True)
         assert raised.value.errno == errno.ENOSPC
         assert path.read_bytes() == before
         assert list(path.parent.iterdir()) == [path]
@@ -367,7 +368,7 @@ class TestDiskTrouble:
     def test_failed_append_leaves_the_file(self, make_dataset, path, full_disk):
         before = path.read_bytes()
         with pytest.raises(OSError, match="No space left"):
-            append(path, make_dataset((2,), start=6))
+            LDOSDataset.load(path).append(make_dataset((2,), start=6)).save(path, overwrite=True)
         assert path.read_bytes() == before
         assert list(path.parent.iterdir()) == [path]
 
@@ -377,33 +378,25 @@ class TestDiskTrouble:
 
         monkeypatch.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            make_dataset((1,)).write(path, overwrite=True)
+            make_dataset((1,)).save(path, overwrite=True)
         assert list(path.parent.iterdir()) == [path]
-        assert len(read(path)) == 6
+        assert len(LDOSDataset.load(path)) == 6
 
     def test_no_such_folder(self, make_dataset, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"was not written.*nowhere/set.h5"):
-            make_dataset().write(tmp_path / "nowhere" / "set.h5")
+            make_dataset().save(tmp_path / "nowhere" / "set.h5")
 
 
 class TestAppend:
     def test_structures_are_added(self, make_dataset, path):
         more = make_dataset((2, 1), start=6)
-        append(path, more)
-        back = read(path)
+        LDOSDataset.load(path).append(more).save(path, overwrite=True)
+        back = LDOSDataset.load(path)
         same(back, make_dataset().append(more))
         assert len(back) == 8
 
-    def test_refused_as_a_whole(self, make_dataset, path):
-        before = path.read_bytes()
-        with pytest.raises(ValueError, match="names must be unique"):
-            append(path, make_dataset((2,)))
-        with pytest.raises(ValueError, match="grid differs"):
-            append(path, make_dataset((2,), start=6, stop=4.0))
-        assert path.read_bytes() == before
-
 
 def test_stamp_tells_files_apart(path):
-    before = stored.file_stamp(path)
+    before = file_stamp(path)
     os.utime(path, ns=(0, 0))
-    assert stored.file_stamp(path) != before
+    assert file_stamp(path) != before

@@ -256,7 +256,7 @@ def test_a_device_too_small_gets_the_panels(monkeypatch, alpha):
             module, "factorize_streamed", lambda *a: asked.append(a[2]) or panels.factorize_streamed(*a)
         )
     arrays = [torch.asarray(array) for array in (features, targets, index)]
-    model = LDOSKernelRidge(**options).fit(*arrays)
+    model = LDOSKernelRidge(**options).fit(*arrays[:2], structure_index=arrays[2])
     assert asked
     assert 128 <= min(asked) <= max(asked) < n
     np.testing.assert_allclose(to_numpy(model.dual_coef_), expected.dual_coef_, atol=1e-10)

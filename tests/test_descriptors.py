@@ -13,8 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ldosml import descriptors
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, power_spectra
 from ldosml.fragments import complete_radius, cut_fragments
 
 few = settings(deadline=None, max_examples=10)
@@ -179,7 +178,7 @@ def test_rows_are_left_as_they_are_without_normalize():
 
 
 def test_a_zero_row_stays_zero():
-    np.testing.assert_array_equal(descriptors._unit_rows(np.array([[0.0, 0.0], [3.0, 4.0]])), [[0, 0], [0.6, 0.8]])
+    np.testing.assert_array_equal(power_spectra.unit_rows(np.array([[0.0, 0.0], [3.0, 4.0]])), [[0, 0], [0.6, 0.8]])
 
 
 def test_features_do_not_depend_on_the_order_of_species():
@@ -251,20 +250,20 @@ def test_processes_change_nothing_and_share_the_disk_cache(tmp_path, monkeypatch
     np.testing.assert_array_equal(clone(soap).set_params(n_jobs=2).fit(structures).transform(structures), serial)
     cached = small_soap(species=["C", "Si"], n_jobs=2, memory=tmp_path).fit(structures)
     np.testing.assert_array_equal(cached.transform(structures), serial)
-    monkeypatch.setattr(descriptors, "_power_spectrum", None)
+    monkeypatch.setattr(power_spectra, "_power_spectrum", None)
     np.testing.assert_array_equal(cached.set_params(n_jobs=1).transform(structures), serial)
 
 
 @pytest.mark.parametrize("make", [str, Path, lambda path: Memory(path, verbose=0)], ids=["str", "Path", "Memory"])
 def test_the_disk_cache_is_used(make, tmp_path, monkeypatch):
     computed = []
-    original = descriptors._power_spectrum
+    original = power_spectra._power_spectrum
 
     def counting(basis):
         computed.append(basis)
         return original(basis)
 
-    monkeypatch.setattr(descriptors, "_power_spectrum", counting)
+    monkeypatch.setattr(power_spectra, "_power_spectrum", counting)
     structures = [silicon(seed=1), silicon(seed=2)]
     soap = small_soap(memory=make(tmp_path)).fit(structures)
     X = soap.transform(structures)

@@ -9,6 +9,7 @@ from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, JoinedSOAP, LDOSKernelRidge, Whitened, cut_fragments, persistence
 
@@ -146,6 +147,50 @@ def test_impossible_powers_are_refused(power):
 def test_whitening_twice_is_refused():
     with pytest.raises(TypeError, match="white already"):
         Whitened(Whitened(FAR)).fit(STRUCTURES)
+
+
+class TestRowsComputedBefore:
+    """Cross-validation computes the descriptor once, and whitens its rows in each fold by the training part alone."""
+
+    @pytest.mark.parametrize("inner", [FAR, JoinedSOAP([NEAR, FAR])], ids=["soap", "joined"])
+    def test_they_give_what_the_structures_give(self, inner):
+        train, test = STRUCTURES[:4], STRUCTURES[4:]
+        rows = clone(inner).fit_transform(STRUCTURES)
+        before = rows.copy()
+        whitened = Whitened(inner, power=0.8).fit_rows(rows[:16], NUMBERS[:16])
+        direct = Whitened(inner, power=0.8).fit(train)
+        np.testing.assert_allclose(whitened.transform_rows(rows[16:], NUMBERS[16:]), direct.transform(test), atol=1e-12)
+        np.testing.assert_array_equal(rows, before)
+        for name in ("species_", "means_", "maps_", "n_features_out_"):
+            np.testing.assert_allclose(getattr(whitened, name), getattr(direct, name), atol=1e-12)
+
+    def test_structures_need_a_fit_on_structures(self):
+        rows = clone(FAR).fit_transform(STRUCTURES)
+        whitened = Whitened(FAR).fit(STRUCTURES)
+        whitened.fit_rows(rows, NUMBERS)  # the descriptor of the former fit may not serve any longer
+        with pytest.raises(NotFittedError):
+            whitened.transform(STRUCTURES)
+        with pytest.raises(NotFittedError):
+            Whitened(FAR).transform_rows(rows, NUMBERS)
+        assert whitened.fit(STRUCTURES).transform(STRUCTURES).shape == rows.shape
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda X, z: (X, z[1:]), r"numbers of Whitened must have shape \(24\)"),
+            (lambda X, z: (X[0], z), r"rows of Whitened must have shape \(any, any\)"),
+            (lambda X, z: (X[:0], z[:0]), "at least one environment"),
+            (lambda X, z: (np.full_like(X, np.nan), z), "must be finite"),
+        ],
+    )
+    def test_impossible_rows_are_refused(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            Whitened(FAR).fit_rows(*change(clone(FAR).fit_transform(STRUCTURES), NUMBERS))
+
+    def test_rows_of_other_settings_are_refused(self):
+        rows = clone(FAR).fit_transform(STRUCTURES)
+        with pytest.raises(ValueError, match=f"shape .any, {rows.shape[1]}."):
+            Whitened(FAR).fit_rows(rows, NUMBERS).transform_rows(rows[:, 1:], NUMBERS)
 
 
 def test_centres_of_other_elements_are_refused():

@@ -1,14 +1,11 @@
 """Results line by line on disk: what was whole before a kill is there after it, and other work is refused."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldosml._journal import Journal, as_csv, write_csv
+from ldosml._journal import Journal
 
 HEADER = {"data": "abc", "seed": 0, "window": (-1.0, None)}
 RECORDS = [{"name": name, "size": size, "loss": [size / 7]} for name in ("a", "b") for size in (10, 20)]
@@ -145,13 +142,3 @@ def test_places_that_cannot_be_written(tmp_path):
         opened(tmp_path / "absent" / "log.jsonl")
     with pytest.raises(OSError, match="directory"):
         opened(tmp_path)
-
-
-def test_tables(tmp_path):
-    assert as_csv(RECORDS[:2]) == "name,size,loss\na,10,[1.4285714285714286]\na,20,[2.857142857142857]\n"
-    path = write_csv(RECORDS, tmp_path / "t.csv", overwrite=False)
-    assert isinstance(path, Path)
-    with pytest.raises(FileExistsError):
-        write_csv(RECORDS[:1], path, overwrite=False)
-    assert write_csv(RECORDS[:1], str(path), overwrite=True).read_text() == as_csv(RECORDS[:1])
-    assert json.loads(path.read_text().splitlines()[1].split(",")[2]) == RECORDS[0]["loss"]

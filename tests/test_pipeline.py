@@ -186,7 +186,7 @@ def test_refusals(model, make_dataset):
     holed.positions[0, 0] = np.nan
     with pytest.raises(ValueError, match="finite"):
         model.predict(holed)
-    with pytest.raises(ValueError, match=r"needs the LDOS, one row per atom\. Structural learning does without"):
+    with pytest.raises(ValueError, match=r"needs the LDOS of every atom. A regressor with learn='dos'"):
         DOSModel(SMALL).fit(make_dataset(total=True))
     with pytest.raises(ValueError, match="zero at 'fermi', the model at 'vacuum'"):
         DOSModel(SMALL, zero="vacuum").fit(structures, invented_ldos(structures))
@@ -231,7 +231,7 @@ def test_a_joint_fit_learns_the_shares_too(regressor):
     model = DOSModel(SMALL, regressor)
     predicted = model.fit(structures, invented_ldos(structures)).predict(new)
     np.testing.assert_allclose(predicted.values, invented_ldos(new).values, atol=0.02)
-    with pytest.raises(ValueError, match="a joint fit needs the LDOS"):
+    with pytest.raises(ValueError, match="needs the LDOS of every atom"):
         model.fit(structures, totals(structures))
 
 
@@ -241,7 +241,7 @@ def test_inducing_points_may_be_counted_by_element(targets, represented):
     structures = crystals()
 
     def fitted(**options):
-        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", targets=targets, **options)
+        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", learn=targets, gamma=1.0, **options)
         regressor = RepresentedRegressor(sparse) if represented else sparse
         model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
         return model, {z: getattr(part, "regressor_", part) for z, part in model.regressors_.items()}
@@ -263,11 +263,11 @@ SPARSE = SparseLDOSKernelRidge(n_inducing="all", **CHOSEN)
 @pytest.mark.parametrize(
     ("regressor", "ldos_weight"),
     [
-        (LDOSKernelRidge(learn="dos", **CHOSEN), 0.0),
+        (LDOSKernelRidge(learn="dos", **CHOSEN), None),
         (LDOSKernelRidge(learn="both", ldos_weight=0.3, **CHOSEN), 0.3),
-        (clone(SPARSE).set_params(learn="dos"), 0.0),
-        (clone(SPARSE).set_params(learn="both"), 1.0),
-        (RepresentedRegressor(clone(SPARSE).set_params(learn="both")), 1.0),
+        (clone(SPARSE).set_params(learn="dos"), None),
+        (clone(SPARSE).set_params(learn="both"), 10.0),
+        (RepresentedRegressor(clone(SPARSE).set_params(learn="both")), 10.0),
     ],
     ids=["dos", "joint", "sparse dos", "sparse joint", "represented"],
 )
@@ -278,9 +278,13 @@ def test_groups_are_left_out_together_in_structural_learning(make_dataset, regre
     model = DOSModel(SMALL, regressor, low=-4, high=2).fit(data)
     aligned = data.refer_to("fermi", -4, 2)
     X, groups = model.descriptor_.transform(aligned.structures), np.unique(data.groups, return_inverse=True)[1]
-    ldos = {"ldos": aligned.ldos.values} if ldos_weight else {}
-    expected = LDOSKernelRidge(learn="both", ldos_weight=ldos_weight, **CHOSEN)
-    expected.fit(X, aligned.dos.values, data.structure_index, species=data.numbers, groups=groups, **ldos)
+    index = data.structure_index
+    known = {"structure_index": index, "species": data.numbers}
+    if ldos_weight is None:
+        expected = LDOSKernelRidge(learn="dos", **CHOSEN).fit(X, aligned.dos.values, groups=groups, **known)
+    else:
+        expected = LDOSKernelRidge(learn="both", ldos_weight=ldos_weight, **CHOSEN)
+        expected.fit(X, aligned.ldos.values, dos=aligned.dos.values, groups=groups[index], **known)
     fitted = getattr(model.regressors_[14], "regressor_", model.regressors_[14])
     np.testing.assert_allclose(fitted.cv_errors_, expected.cv_errors_, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(fitted.alpha_, expected.alpha_, rtol=1e-3)
@@ -359,7 +363,7 @@ def test_a_range_upside_down_is_refused(make_dataset):
 
 def test_an_element_in_one_group_only_is_named():
     structures = [bulk("Si"), bulk("Si", a=5.5), bulk("SiC", "zincblende", a=4.35)]
-    with pytest.raises(ValueError, match=r"C \(1 environments in 1 groups of structures\): .*at least 2 structures"):
+    with pytest.raises(ValueError, match=r"C \(1 environments in 1 groups of structures\): .*at least 2 groups"):
         DOSModel(SMALL).fit(structures, invented_ldos(structures))
 
 

@@ -11,7 +11,6 @@ from ase import Atoms
 from ase.build import bulk
 from sklearn.base import clone
 
-import ldosml
 from ldosml import (
     LDOS,
     SOAP,
@@ -203,9 +202,3 @@ def test_other_descriptors_make_another_dataset():
     prints = [fingerprint(replace(plain, structures=each)) for each in (STRUCTURES, DESCRIBED, scaled, renamed)]
     assert len(set(prints)) == 4
     assert fingerprint(whole) == fingerprint(replace(plain, structures=described(STRUCTURES)))
-
-
-def test_every_public_name_is_there_and_listed():
-    assert ldosml.Precomputed is Precomputed
-    assert sorted(set(ldosml.__all__)) == sorted(ldosml.__all__)
-    assert all(hasattr(ldosml, name) for name in ldosml.__all__)

@@ -155,7 +155,7 @@ def test_alpha_is_smoothed_over_energies_and_not_over_components():
 
 def test_any_regressor_will_do_and_parameters_are_reached():
     model = RepresentedRegressor(Ridge(0.3), PrincipalComponents(3)).set_params(representation__n_components=2)
-    model.fit(X, Y, structure_index=INDEX, sample_weight=np.full(N, 2.0))  # Ridge knows no structures, but weights
+    model.fit(X, Y, sample_weight=np.full(N, 2.0))
     plain = Ridge(0.3).fit(X, model.representation_.transform(Y), sample_weight=np.full(N, 2.0))
     np.testing.assert_allclose(model.predict(NEW), model.representation_.inverse_transform(plain.predict(NEW)))
     assert plain.coef_.shape == (2, 6)
@@ -209,21 +209,22 @@ def test_bad_input(xp):
             fitted.transform(xp.asarray(holed))
         with pytest.raises(ValueError, match="infin"):
             RepresentedRegressor(LDOSRidge(alpha=1e-3), representation).fit(xp.asarray(X), xp.asarray(holed))
-    with pytest.raises(ValueError, match="needs structure_index"):
-        RepresentedRegressor(CHOSEN, Cumulative()).fit(xp.asarray(X), spectra)
+    with pytest.raises(ValueError, match="at least 2 groups"):
+        RepresentedRegressor(CHOSEN, Cumulative()).fit(xp.asarray(X), spectra, groups=np.zeros(len(X)))
     with pytest.raises(ValueError, match=r"alpha must have shape \(2\)"):
         RepresentedRegressor(LDOSRidge(np.ones(25)), PrincipalComponents(2)).fit(xp.asarray(X), spectra)
 
 
 @pytest.mark.parametrize("representation", [Cumulative(STEP), PrincipalComponents(subtract_mean=False)], ids=name)
-@pytest.mark.parametrize("weight", [0.0, 0.7], ids=["total DOS", "joint"])
-def test_learning_from_the_total_dos_commutes_too(representation, weight):
+@pytest.mark.parametrize("learn", ["dos", "both"])
+def test_learning_from_the_total_dos_commutes_too(representation, learn):
     index, species = np.repeat(np.arange(10), 4), np.tile([6, 14], 20)
-    totals, known = np.add.reduceat(Y, np.arange(0, N, 4)), {"ldos": Y} if weight else {}
-    alone = LDOSKernelRidge(1e-2, learn="both", kernel="gaussian", ldos_weight=weight, gamma=1.0)
+    totals = np.add.reduceat(Y, np.arange(0, N, 4))
+    known = {"dos": totals} if learn == "both" else {}
+    alone = LDOSKernelRidge(1e-2, learn=learn, kernel="gaussian", ldos_weight=0.7, gamma=1.0)
     model = RepresentedRegressor(alone, representation)
     for estimator in (alone, model):
-        estimator.fit(X, totals, index, species=species, **known)
+        estimator.fit(X, totals if learn == "dos" else Y, structure_index=index, species=species, **known)
     expected = alone.predict(NEW, species=species[: len(NEW)])
     np.testing.assert_allclose(model.predict(NEW, species=species[: len(NEW)]), expected, atol=1e-10)
     np.testing.assert_allclose(model.of_species(14).predict(NEW), alone.of_species(14).predict(NEW), atol=1e-10)
@@ -234,14 +235,14 @@ def test_learning_from_the_total_dos_commutes_too(representation, weight):
 def test_inducing_points_commute_too(representation, targets):
     index, totals = np.repeat(np.arange(10), 4), 1.1 * np.add.reduceat(Y, np.arange(0, N, 4))
     known = {"dos": totals} if targets == "both" else {}
-    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", targets=targets, gamma=1.0)
+    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", learn=targets, gamma=1.0)
     model = RepresentedRegressor(alone, representation)
     for estimator in (alone, model):
-        estimator.fit(X, totals if targets == "dos" else Y, index, **known)
+        estimator.fit(X, totals if targets == "dos" else Y, structure_index=index, **known)
     np.testing.assert_allclose(model.predict(NEW), alone.predict(NEW), atol=1e-9)
     if known:
         with pytest.raises(ValueError, match="must be linear"):
-            RepresentedRegressor(alone, PrincipalComponents()).fit(X, Y, index, **known)
+            RepresentedRegressor(alone, PrincipalComponents()).fit(X, Y, structure_index=index, **known)
 
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
@@ -279,11 +280,11 @@ def test_models_come_back_from_disk(structures, ldos, representation, tmp_path):
     assert "arrays" not in part["parts"]["regressor_"]
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_models_of_the_total_dos_in_another_representation(structures, ldos, weight, tmp_path):
+@pytest.mark.parametrize("learn", ["dos", "both"])
+def test_models_of_the_total_dos_in_another_representation(structures, ldos, learn, tmp_path):
     soap, alone = (
         SOAP(r_cut=3.5, n_max=4, l_max=3),
-        LDOSKernelRidge(1e-2, learn="both", ldos_weight=weight, kernel="polynomial", gamma=1.0),
+        LDOSKernelRidge(1e-2, learn=learn, kernel="polynomial", gamma=1.0),
     )
     expected = DOSModel(soap, alone).fit(structures, ldos).predict(structures).values
     model = DOSModel(soap, RepresentedRegressor(alone, Cumulative(0.1))).fit(structures, ldos)
@@ -305,7 +306,7 @@ def test_models_of_the_total_dos_in_another_representation(structures, ldos, wei
     ],
 )
 def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
-    path = fitted_model(structures.save(ldos, PrincipalComponents(3)), tmp_path / "m.ldosml")
+    path = fitted_model(structures, ldos, PrincipalComponents(3)).save(tmp_path / "m.ldosml")
     with zipfile.ZipFile(path) as archive:
         content = {member: archive.read(member) for member in archive.namelist()}
     spec = json.loads(content["spec.json"])
@@ -319,5 +320,5 @@ def test_damaged_parts_are_refused(structures, ldos, change, message, tmp_path):
 
 def test_a_regressor_of_another_package_within_cannot_be_saved(structures, ldos, tmp_path):
     model = DOSModel(SOAP(r_cut=3.5, n_max=4, l_max=3), RepresentedRegressor(Ridge(), Cumulative(0.1)))
-    with pytest.raises(TypeError, match="A Ridge cannot be saved"):
-        model.fit(structures.save(ldos), tmp_path / "m.ldosml")
+    with pytest.raises(TypeError, match="takes a regressor of ldosml; got Ridge"):
+        model.fit(structures, ldos)

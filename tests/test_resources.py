@@ -176,7 +176,7 @@ def test_memory_without_control_groups(tmp_path):
 
 
 def test_the_command_line_tells_the_plan_first_and_refuses_what_does_not_fit(capsys, tmp_path, make_dataset, memory):
-    make_dataset((2, 3, 2, 2, 2, 3)).write(tmp_path / "d.h5")
+    make_dataset((2, 3, 2, 2, 2, 3)).save(tmp_path / "d.h5")
     command = ["fit", str(tmp_path / "d.h5"), "-o", str(tmp_path / "m.ldosml"), "--r-cut", "3.5", "--n-max", "2"]
     assert main([*command, "--test-size", "0", "--low", "-4"]) == 0
     said = " ".join(capsys.readouterr().err.split())
@@ -189,7 +189,7 @@ def test_the_command_line_tells_the_plan_first_and_refuses_what_does_not_fit(cap
 
 @pytest.mark.parametrize(("learn", "rows"), [("dos", 6), ("both", 20)])
 def test_the_plan_of_structural_learning_counts_structures(capsys, tmp_path, make_dataset, learn, rows):
-    make_dataset((2, 3, 2, 2, 2, 3)).write(tmp_path / "d.h5")
+    make_dataset((2, 3, 2, 2, 2, 3)).save(tmp_path / "d.h5")
     command = ["fit", str(tmp_path / "d.h5"), "-o", str(tmp_path / "m.ldosml"), "--r-cut", "3.5", "--n-max", "2"]
     assert main([*command, "--test-size", "0", "--low", "-4", "--learn", learn]) == 0
     assert f"All elements: Kernel of {rows} rows" in " ".join(capsys.readouterr().err.split())

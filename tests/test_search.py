@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from ase.build import bulk
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -12,8 +13,9 @@ import ldosml
 from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.cli import main
 from ldosml.datasets import LDOSDataset
-from ldosml.search import default_candidates, search_settings, searching
-from ldosml.search.spelling import spelled
+from ldosml.search import default_candidates, search_settings
+from ldosml.search.repr import expression
+from ldosml.search.scores import LeaveOutScores, leave_out_residuals
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)
 MATERN, RIDGE = (
@@ -54,40 +56,41 @@ def found(data):
 
 
 def refitted(data, descriptor, regressor):
-    """L/sigma of LDOS and DOS by fitting again for every trajectory, species, energy and alpha."""
-    X, Y, numbers, index = (
-        descriptor.fit_transform(data.structures),
-        data.ldos.values,
-        data.numbers,
-        data.structure_index,
-    )
-    group = np.array(data.groups)[index]
-    residuals = np.zeros_like(Y)
-    for number in np.unique(numbers):
-        rows = np.flatnonzero(numbers == number)
+    """L/sigma of LDOS and DOS by fitting again without each trajectory, at the alpha that a fit of all chooses."""
+    X, Y, index = descriptor.fit_transform(data.structures), data.ldos.values, data.structure_index
+    group, residuals = np.array(data.groups)[index], np.zeros_like(Y)
+    for number in np.unique(data.numbers):
+        rows = np.flatnonzero(data.numbers == number)
         T = Y[rows] - Y[rows].mean(axis=0)
-        least = np.full(Y.shape[1], np.inf)
-        for alpha in regressor.alphas:
-            missed = np.zeros_like(T)
-            for one in np.unique(group[rows]):
-                out = group[rows] == one
-                model = type(regressor)(**regressor.get_params() | {"alpha": float(alpha), "subtract_mean": False})
-                missed[out] = T[out] - model.fit(X[rows[~out]], T[~out]).predict(X[rows[out]])
-            better = np.mean(missed**2, axis=0) < least
-            least[better] = np.mean(missed**2, axis=0)[better]
-            residuals[np.ix_(rows, better)] = missed[:, better]
+        chosen = clone(regressor).set_params(alpha="leave-one-group-out")
+        alpha = chosen.fit(X[rows], Y[rows], groups=group[rows]).alpha_
+        for one in np.unique(group[rows]):
+            out = group[rows] == one
+            model = clone(regressor).set_params(alpha=alpha, subtract_mean=False)
+            residuals[rows[out]] = T[out] - model.fit(X[rows[~out]], T[~out]).predict(X[rows[out]])
     means = [np.array([part[index == s].mean(axis=0) for s in range(len(data))]) for part in (residuals, Y)]
     return np.sqrt(np.mean(residuals**2)) / Y.std(), np.sqrt(np.mean(means[0] ** 2)) / means[1].std()
 
 
-def test_scores_are_those_of_refitting_without_each_trajectory(data, found):
-    assert len(found.records) == 6
-    for descriptor, regressor in ((FAR, MATERN), (Whitened(FAR), RIDGE)):
-        (record,) = [
-            r for r in found.records if (r["descriptor"], r["regressor"]) == (repr(descriptor), repr(regressor))
-        ]
-        expected = refitted(data, descriptor, regressor)
-        assert (record["ldos_loss"], record["dos_loss"]) == pytest.approx(expected, rel=1e-7)
+@pytest.mark.parametrize("smoothing", [0.0, 2.0])
+@pytest.mark.parametrize(("descriptor", "regressor"), [(FAR, MATERN), (Whitened(FAR), RIDGE)])
+def test_scores_are_those_of_refitting_without_each_trajectory(data, descriptor, regressor, smoothing):
+    regressor = clone(regressor).set_params(alpha_smoothing=smoothing)
+    candidates = {"descriptor": [descriptor], "regressor": [regressor]}
+    (record,) = search_settings(data, candidates, factor=1).records
+    expected = refitted(data, descriptor, regressor)
+    assert (record["ldos_loss"], record["dos_loss"]) == pytest.approx(expected, rel=1e-7)
+
+
+def test_smoothing_counts_steps_of_the_grid_when_energies_are_left_out(data):
+    """Every second energy with a smoothing of 4 steps is scored as a grid twice as wide with a smoothing of 2."""
+    Y, group = data.ldos.values, np.unique(np.array(data.groups)[data.structure_index], return_inverse=True)[1]
+    X = clone(FAR).fit_transform(data.structures)
+    thinned = leave_out_residuals(clone(MATERN).set_params(alpha_smoothing=4.0), X, Y[:, ::2], group, step=2)
+    coarse = leave_out_residuals(clone(MATERN).set_params(alpha_smoothing=2.0), X, Y[:, ::2], group)
+    np.testing.assert_array_equal(thinned[0], coarse[0])
+    other = leave_out_residuals(clone(MATERN).set_params(alpha_smoothing=4.0), X, Y[:, ::2], group)
+    assert not np.allclose(other[0], coarse[0])
 
 
 def test_the_best_is_first_and_its_model_is_ready_to_fit(data, found):
@@ -116,6 +119,12 @@ def test_halving_judges_the_best_part_on_all(data):
     assert {record["n_structures"] for record in first} == {8}
 
 
+def test_few_candidates_are_scored_once_on_all(data):
+    """Fewer than ``factor``: there is nothing to choose for a second round."""
+    records = search_settings(data, {"descriptor": [NEAR, FAR], "regressor": [MATERN]}, factor=3).records
+    assert [record["n_structures"] for record in records] == [len(data)] * 2
+
+
 def without_time(records):
     return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
@@ -140,7 +149,7 @@ def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
     assert len(log.read_text().splitlines()) == 1 + 4
     log.write_bytes(log.read_bytes()[:-20])  # killed while it wrote the fourth
     judged = []
-    scores = searching.LeaveOutScores
+    scores = LeaveOutScores
     original = scores.__call__
     monkeypatch.setattr(scores, "__call__", lambda *arguments: judged.append(1) or original(*arguments))
     resumed = search_settings(data, GRIDS, factor=3, log=log)
@@ -167,6 +176,7 @@ def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
         ({"candidates": {"descriptor": [NEAR]}}, ValueError, "got one with descriptor"),
         ({"candidates": []}, ValueError, "at least one candidate"),
         ({"candidates": {"descriptor": [NEAR], "regressor": [DOSModel()]}}, TypeError, "not known in closed form"),
+        ({"candidates": {"descriptor": [NEAR], "regressor": [LDOSRidge(learn="dos")]}}, TypeError, "learn='dos'"),
         ({"candidates": {"descriptor": [SOAP(r_cut=0.5)], "regressor": [RIDGE]}}, ValueError, "r_cut above 1 angstrom"),
         ({"factor": 7}, ValueError, "12 groups of structures are too few.*factor=1 to"),
         ({"factor": 0}, ValueError, "factor must be a positive number"),
@@ -198,12 +208,12 @@ def test_total_dos_alone_is_refused(make_dataset):
 
 
 def test_the_table_is_written_whole(found, tmp_path):
-    path = found.write_csv(tmp_path / "t.csv")
+    path = found.save(tmp_path / "t.csv")
     rows = path.read_text().splitlines()
     assert rows[0] == "descriptor,regressor,n_structures,ldos_loss,dos_loss,alpha,n_features,seconds"
     assert len(rows) == 1 + len(found.records)
     with pytest.raises(FileExistsError):
-        found.write_csv(path)
+        found.save(path)
 
 
 def test_default_candidates_name_closed_form_regressors():
@@ -220,20 +230,20 @@ def test_default_candidates_name_closed_form_regressors():
     ],
 )
 def test_estimators_are_spelled_as_scikit_learn_prints_them(estimator):
-    assert spelled(estimator) == " ".join(estimator.__repr__(N_CHAR_MAX=10**6).split())
+    assert expression(estimator) == " ".join(estimator.__repr__(N_CHAR_MAX=10**6).split())
 
 
 @pytest.mark.parametrize("kind", [list, np.array])
 def test_long_parameters_are_spelled_whole(kind):
     alphas = np.logspace(-6, 2, 2000)
-    again = eval(spelled(LDOSKernelRidge(alphas=kind(alphas.tolist()), alpha=1e-3, kernel="polynomial", gamma=1.0)))
+    again = eval(expression(LDOSKernelRidge(alphas=kind(alphas.tolist()), alpha=1e-3, kernel="polynomial", gamma=1.0)))
     np.testing.assert_array_equal(again.alphas, alphas)
 
 
 def test_the_command(capsys, tmp_path, monkeypatch):
     data, output = invented(12), tmp_path / "t.csv"
-    data.write(tmp_path / "d.h5")
-    monkeypatch.setattr("ldosml.search.searching.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
+    data.save(tmp_path / "d.h5")
+    monkeypatch.setattr("ldosml.search.search.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
     arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

@@ -62,7 +62,7 @@ def test_refer_to_moves_each_structure_by_its_own_zero(ldos, xp):
 def test_nothing_is_extrapolated(ldos, xp):
     with pytest.raises(ValueError, match=r"known from -10\.000 to 10\.000 eV only"):
         ldos.refer_to(xp.asarray([8.0, 0.0]), EnergyGrid.from_range(-4, 4, 0.05, zero="fermi"))
-    with pytest.raises(ValueError, match="use refer_to"):
+    with pytest.raises(ValueError, match="Use refer_to"):
         ldos.resample(EnergyGrid.from_range(-4, 4, 0.05, zero="fermi"))
 
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import ldosml
 from ldosml import SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
 from ldosml.cli import main
-from ldosml.streaming import _part, open_prediction, predict_to, predicting
+from ldosml.streaming import Prediction, _part, predict_to, prediction_run
 from ldosml.streaming._fingerprint import fingerprint
 
 GRID = EnergyGrid.from_range(-3, 3, 0.1, zero="fermi")
@@ -88,7 +88,7 @@ def test_the_file_holds_what_predict_gives(model, large, tmp_path, batch_size):
 
 def test_the_file_is_a_dataset_with_the_fields_that_the_docstring_names(model, large, tmp_path):
     predict_to(model, large, tmp_path / "p.h5", provenance={"purpose": "test"})
-    data = LDOSDataset.read(tmp_path / "p.h5")
+    data = LDOSDataset.load(tmp_path / "p.h5")
     assert data.provenance["code"] == "ldosml (predicted)"
     assert data.provenance["purpose"] == "test"
     assert data.provenance["training"] == model.training_
@@ -103,8 +103,8 @@ def test_the_file_is_a_dataset_with_the_fields_that_the_docstring_names(model, l
 
 def test_chosen_atoms_are_read_without_the_others(model, large, tmp_path, monkeypatch):
     predict_to(model, large, tmp_path / "p.h5")
-    prediction = open_prediction(tmp_path / "p.h5")
-    monkeypatch.setattr("ldosml.datasets.stored.StoredLDOS.load", None)
+    prediction = Prediction.load(tmp_path / "p.h5")
+    monkeypatch.setattr("ldosml.stored_ldos.StoredLDOS.load", None)
     expected = model.predict(large)
     ldos = prediction.ldos([95, 3, 3, 4], structure=2)
     np.testing.assert_allclose(ldos.values, expected.of_structure(2)[[95, 3, 3, 4]], atol=2e-7)
@@ -129,11 +129,11 @@ def test_it_goes_on_after_an_error_with_the_same_bytes(model, large, tmp_path, m
     assert (tmp_path / "p.h5.part").exists()
     assert not (tmp_path / "p.h5").exists()
     with pytest.raises(FileNotFoundError, match=r"not complete yet: .*p\.h5\.part is there"):
-        open_prediction(tmp_path / "p.h5")
+        Prediction.load(tmp_path / "p.h5")
     with pytest.raises(ValueError, match="not complete yet"):
-        open_prediction(tmp_path / "p.h5.part")
+        Prediction.load(tmp_path / "p.h5.part")
     with pytest.raises(ValueError, match="dos"):
-        LDOSDataset.read(tmp_path / "p.h5.part")
+        LDOSDataset.load(tmp_path / "p.h5.part")
     seen = []
     predict_to(model, large, tmp_path / "p.h5", batch_size=20, progress=lambda *a: seen.append(a))
     assert 40 < seen[0][0] < 200
@@ -175,7 +175,7 @@ def test_it_goes_on_after_a_kill_by_another_batch_size_and_the_command_line(mode
         assert 96 / 3 < file["done"][()].sum() < 96
     assert main(["predict", *arguments[:2], "-o", arguments[2], "--stream", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n_environments"] == 96
-    resumed = open_prediction(arguments[2])
+    resumed = Prediction.load(arguments[2])
     # Positions as the file of structures has them, rounded.
     from ase.io import read
 
@@ -236,12 +236,12 @@ def test_a_damaged_part_is_refused(model, large, tmp_path):
 
 
 def test_a_dataset_in_the_place_of_the_part_is_refused(model, large, tmp_path, make_dataset):
-    make_dataset().write(tmp_path / "p.h5.part")
+    make_dataset().save(tmp_path / "p.h5.part")
     with pytest.raises(ValueError, match="is not an unfinished prediction"):
         predict_to(model, large, tmp_path / "p.h5")
-    make_dataset().write(tmp_path / "d.h5")
+    make_dataset().save(tmp_path / "d.h5")
     with pytest.raises(ValueError, match="a dataset that predict_to has not written"):
-        open_prediction(tmp_path / "d.h5")
+        Prediction.load(tmp_path / "d.h5")
 
 
 def test_nothing_is_overwritten_unasked(model, large, tmp_path):
@@ -367,14 +367,14 @@ def test_the_command_line_streams(model, large, tmp_path, capsys):
     assert "wrote" in capsys.readouterr().out
     assert main([*command, str(tmp_path / "p.h5")]) == 1
     assert "--overwrite" in " ".join(capsys.readouterr().err.split())
-    assert open_prediction(tmp_path / "p.h5").provenance["model"] == str(tmp_path / "m.ldosml")
+    assert Prediction.load(tmp_path / "p.h5").provenance["model"] == str(tmp_path / "m.ldosml")
 
 
 def test_tasks_start_no_processes_of_their_own():
     descriptor = FeatureUnion([("soap", SOAP(r_cut=2.5, n_max=2, l_max=1, n_jobs=1))], n_jobs=1)
     model = fitted(descriptor)
     model.descriptor_.set_params(n_jobs=3, soap__n_jobs=2)
-    serial = predicting._serial(model).descriptor_.get_params()
+    serial = prediction_run._serial(model).descriptor_.get_params()
     assert (serial["n_jobs"], serial["soap__n_jobs"]) == (1, 1)
     assert model.descriptor_.get_params()["soap__n_jobs"] == 2
 

@@ -9,7 +9,7 @@ from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented
 
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
-from ldosml.datasets.splitting import group_folds
+from ldosml.datasets.splits import group_folds
 from ldosml.studies import Errors, Setup, common_energies, error_table, predict_left_out, smearing_study, transfer
 from ldosml.studies import setup as studies_setup
 from ldosml.studies.errors import PROPERTIES
@@ -135,7 +135,7 @@ class TestErrorTable:
         assert record["label_noise"] == pytest.approx(0.2)  # of the only element
         assert record["loss"] == pytest.approx(found.errors["groups"].loss("ldos"))
         assert [record["label_noise"] for record in table.records()] == [None] * 6
-        path = table.write_csv(tmp_path / "t.csv")
+        path = table.save(tmp_path / "t.csv")
         assert path.read_text().startswith(
             "split,element,n_environments,min,max,mean,loss,low,high,mean_spectrum_loss,"
         )

@@ -135,7 +135,7 @@ class TestParts:
     @pytest.mark.parametrize(
         ("sizes", "strategies", "message"),
         [
-            ([], RIDGES, "at least one size and one strategy; got 0 and 2"),
+            ([], RIDGES, "at least one size and one regressor; got 0 and 2"),
             ([30], {}, "got 1 and 0"),
             ([0, 30], RIDGES, "size must be a positive number of environments"),
             ([30, 1000], RIDGES, r"A size of 1000 environments is more than a training part holds: \d+\. Ask for less"),
@@ -244,7 +244,7 @@ class TestCurve:
             assert record["n_environments"] == np.mean(np.array(curve.n_environments[size])[at])
             assert record["n_structures"] == np.mean(np.array(curve.n_structures[size])[at])
             assert record["loss"] == errors.pooled_and_by_fold(record["quantity"])[record["fold"]]
-        assert len(curve.write_csv(tmp_path / "t.csv").read_text().splitlines()) == 1 + len(records)
+        assert len(curve.save(tmp_path / "t.csv").read_text().splitlines()) == 1 + len(records)
 
     def test_more_data_help(self, data):
         curve = learning_curve(data, [14, 48], MODEL, {"a": RIDGES["kernel"]}, setup=THREE)
@@ -426,7 +426,7 @@ class TestComparison:
         assert comparison.quantities == ["dos", "dos_derivative"]
 
     def test_no_strategy_and_unknown_electrons_are_refused(self):
-        with pytest.raises(ValueError, match="at least one strategy; got none"):
+        with pytest.raises(ValueError, match="at least one regressor; got none"):
             compare_regressors(invented(), MODEL, {})
         setup = Setup(n_splits=3, temperature=300.0)
         with pytest.raises(ValueError, match="Properties need the number of valence electrons"):

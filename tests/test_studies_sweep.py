@@ -107,7 +107,7 @@ class TestRadii:
     )
     def test_complete_fragments_are_the_model_with_that_radius(self, crystals, model):
         found = sweep_cutoffs(crystals, [2.5], model, modes=["complete"], setup=THREE)
-        descriptor = SOAP() if model.descriptor is None else clone(model.descriptor)
+        descriptor = Whitened(SOAP()) if model.descriptor is None else clone(model.descriptor)
         inner = descriptor.descriptor if isinstance(descriptor, Whitened) else descriptor
         inner.set_params(r_cut=2.5)
         folds = THREE.folds(crystals)
@@ -178,10 +178,10 @@ class TestRadii:
             assert record["mean_spectrum_loss"] == errors.mean_loss[name]
             assert record["setting"] == ""
             assert record["label_noise"] is None
-        path = swept.write_csv(tmp_path / "t.csv")
+        path = swept.save(tmp_path / "t.csv")
         assert len(path.read_text().splitlines()) == 1 + len(records)
         with pytest.raises(FileExistsError):
-            swept.write_csv(path)
+            swept.save(path)
 
     def test_saturation_is_bootstrapped_over_groups(self, data, swept):
         draws = group_draws(data.groups, 60, 5)

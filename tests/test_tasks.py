@@ -186,7 +186,7 @@ def test_normal_equations_are_summed_there(cluster, monkeypatch, alpha):
 
 
 def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
-    make_dataset((3, 3, 2, 3)).write(tmp_path / "d.h5")
+    make_dataset((3, 3, 2, 3)).save(tmp_path / "d.h5")
     options = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--low", "-4", "--test-size", "0"]
     address = ["--scheduler", cluster.scheduler_address]
     fitting = ["fit", str(tmp_path / "d.h5"), *options, "-o"]
@@ -199,7 +199,7 @@ def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
         assert (
             main(["predict", str(tmp_path / f"{where}.ldosml"), str(tmp_path / "s.xyz"), "-o", str(output), *more]) == 0
         )
-        predicted.append(LDOSDataset.read(output).ldos.values)
+        predicted.append(LDOSDataset.load(output).ldos.values)
     np.testing.assert_allclose(predicted[0], predicted[2], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(predicted[1], predicted[2], rtol=1e-6, atol=1e-7)
     capsys.readouterr()

@@ -139,13 +139,13 @@ def main() -> None:
     folder, output = arguments.records or one.records, arguments.output or one.packed
     paths = sorted(folder.glob("*.npz"), key=lambda path: path.stem)
     if arguments.as_in:
-        wanted = set(LDOSDataset.read(arguments.as_in).names)
+        wanted = set(LDOSDataset.load(arguments.as_in).names)
         paths = [path for path in paths if path.stem in wanted]
     if not paths:
         raise SystemExit(f"There are no records (*.npz) in {folder}.")
     records = [read_record(path) for path in paths]
     dataset = pack(records, one, read_noise(folder.parent / "noise" / "label_noise.json"))
-    dataset.write(output, overwrite=True)
+    dataset.save(output, overwrite=True)
     size = output.stat().st_size
     print(dataset)
     print("median seconds by number of atoms:", median_seconds(records))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -141,7 +140,7 @@ def import_(
         group_key=group_key,
         n_electrons=None if electrons is None else valence(electrons),
     )
-    data.write(output, overwrite=overwrite)
+    data.save(output, overwrite=overwrite)
     if group_key is None and len(data) > 1:
         messages.print("Each frame counts as independent: give --group-key if some are snapshots of one trajectory.")
     emit({"file": str(output), **data.summary()}, as_json, lambda: results.print(f"wrote {output}: {data!r}"))
@@ -214,7 +213,9 @@ def predict(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model that fit has written, .ldosml.")],
     structures: Annotated[Path, typer.Argument(help="Structures, any format that ASE reads.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .h5 (a dataset) or .npz.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .h5 (a dataset), .npz or .xyz (extended XYZ).")
+    ],
     stream: Annotated[
         bool, typer.Option("--stream", help="Write the .h5 as it is computed: any size, resumed after a kill.")
     ] = False,
@@ -231,11 +232,11 @@ def predict(
     --stream: memory does not depend on the number of atoms. Until it is complete the file is called OUTPUT.part; the
     same command goes on with it.
     """
-    from ldosml import DOSModel
-    from ldosml.datasets.importing import read_structures
+    from ldosml import DOSModel, predict_to
+    from ldosml.structure_files import read_structures
 
     refuse_existing(output, overwrite)
-    writer = _prediction_writer(output, stream)
+    _check_prediction_file(output, stream)
     stages = Stages()
     loaded = DOSModel.load(model)
     atoms = read_structures(structures)
@@ -244,61 +245,28 @@ def predict(
     counts = {"n_structures": len(atoms), "n_environments": sum(map(len, atoms))}
     if stream:
         with stages.counted(f"Predicting {len(atoms)} structures") as progress:
-            writer(loaded, atoms, output, n_jobs=n_jobs, overwrite=overwrite, provenance=provenance, progress=progress)
+            predict_to(
+                loaded, atoms, output, n_jobs=n_jobs, overwrite=overwrite, provenance=provenance, progress=progress
+            )
     else:
         loaded.descriptor_.set_params(n_jobs=n_jobs)
         with stages(f"Predicting {len(atoms)} structures"):
             ldos = loaded.predict(atoms)
         electrons = loaded.n_electrons(atoms) if loaded.training_.get("valence_electrons") else None
-        writer(output, atoms, ldos, electrons, provenance, overwrite)
+        ldos.save(
+            output,
+            structures=atoms,
+            n_electrons=electrons,
+            provenance={"code": "ldosml (predicted)", **provenance},
+            overwrite=overwrite,
+        )
     result = {"file": str(output), **counts, "seconds": stages.seconds}
     emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {len(atoms)} structures"))
 
 
-def _prediction_writer(output: Path, stream: bool) -> Callable[..., Any]:
-    if stream:
-        from ldosml import predict_to
-
-        if output.suffix != ".h5":
-            raise typer.BadParameter(f"predict --stream writes .h5 (a dataset); got {output.name!r}.")
-        return predict_to
-    if output.suffix not in (".h5", ".npz"):
-        raise typer.BadParameter(f"predict writes .h5 (a dataset) or .npz (arrays); got {output.name!r}.")
-    return _write_h5 if output.suffix == ".h5" else _write_npz
-
-
-def _write_h5(
-    path: Path, atoms: Any, ldos: Any, electrons: Any, provenance: Mapping[str, str], overwrite: bool
-) -> None:
-    from ldosml.datasets import LDOSDataset
-
-    LDOSDataset.from_arrays(
-        atoms,
-        ldos.energies,
-        ldos=ldos.values,
-        zero=ldos.grid.zero,
-        smearing_width=ldos.smearing_width,
-        n_electrons=electrons,
-        provenance={"code": "ldosml (predicted)", **provenance},
-    ).write(path, overwrite=overwrite)
-
-
-def _write_npz(
-    path: Path, atoms: Any, ldos: Any, electrons: Any, provenance: Mapping[str, str], overwrite: bool
-) -> None:
-    import numpy as np
-
-    from ldosml._files import replacing
-
-    with replacing(path, overwrite) as file:
-        np.savez_compressed(
-            file,
-            energies=ldos.energies,
-            zero=ldos.grid.zero,
-            smearing_width=np.nan if ldos.smearing_width is None else ldos.smearing_width,
-            ldos=ldos.values,
-            dos=ldos.total().values,
-            n_atoms=ldos.n_atoms,
-            numbers=ldos.numbers,
-            **({} if electrons is None else {"n_electrons": electrons}),
-        )
+def _check_prediction_file(output: Path, stream: bool) -> None:
+    """Refuse an ending that no prediction is written with, before anything is computed."""
+    endings = [".h5"] if stream else [".h5", ".npz", ".xyz"]
+    if output.suffix not in endings:
+        what = "predict --stream writes .h5 (a dataset)" if stream else "predict writes .h5 (a dataset), .npz or .xyz"
+        raise typer.BadParameter(f"{what}; got {output.name!r}.")

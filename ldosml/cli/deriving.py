@@ -139,7 +139,7 @@ class _Found:
 
 
 def _found(source: str, structures: Path | None, smearing: float | None, jobs: int, stages: Stages) -> _Found:
-    from ldosml.datasets.importing import read_spectra
+    from ldosml.datasets import read_spectra
 
     if structures is not None:
         if smearing is not None:
@@ -165,7 +165,7 @@ def _found(source: str, structures: Path | None, smearing: float | None, jobs: i
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
     from ldosml import DOSModel
-    from ldosml.datasets.importing import read_structures
+    from ldosml.structure_files import read_structures
 
     loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
@@ -174,7 +174,7 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
         ldos = loaded.predict(frames)
     names = [str(atoms.info.get("name", f"{structures.stem}-{place}")) for place, atoms in enumerate(frames)]
     known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
-    return _Found(ldos.total(), ldos, names, ldos.numbers, known)
+    return _Found(ldos.total(), ldos, names, np.concatenate([atoms.numbers for atoms in frames]), known)
 
 
 def _electron_numbers(
@@ -211,8 +211,10 @@ def _from_valence(found: _Found, each: dict[str, float]) -> NDArray[np.float64]:
     missing = sorted({int(z) for z in found.numbers} - set(table))
     if missing:
         raise ValueError(f"--electrons says nothing of the elements of atomic number {missing}.")
+    from ldosml._array import to_numpy
+
     counts = np.array([table[int(z)] for z in found.numbers])
-    return np.add.reduceat(counts, np.concatenate([[0], np.cumsum(n_atoms)[:-1]]).astype(int))
+    return np.add.reduceat(counts, np.concatenate([[0], np.cumsum(to_numpy(n_atoms))[:-1]]).astype(int))
 
 
 def _show(derived: PropertyTable, output: Path | None) -> None:

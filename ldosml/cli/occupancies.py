@@ -226,7 +226,7 @@ def _asked(
 
 
 def _one_structure(path: Path) -> Atoms:
-    from ldosml.datasets.importing import read_structures
+    from ldosml.structure_files import read_structures
 
     frames = read_structures(path)
     if len(frames) != 1:

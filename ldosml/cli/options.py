@@ -176,7 +176,7 @@ def open_dataset(name: str) -> LDOSDataset:
 
     if name in available_datasets():
         return load_dataset(name)
-    return LDOSDataset.read(name)
+    return LDOSDataset.load(name)
 
 
 def check_torch_device(device: str) -> None:

@@ -42,7 +42,7 @@ class TargetName(StrEnum):
 @app.command()
 def search(
     dataset: Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped dataset.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, .csv: every candidate.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, .csv or .json: every candidate.")],
     target: Annotated[TargetName, typer.Option(help="Whose error decides.")] = TargetName.ldos,
     log: Annotated[
         Path | None, typer.Option(help="Log to continue after a kill. Default: beside the table, .log.jsonl.")
@@ -66,8 +66,10 @@ def search(
 ) -> None:
     """Search descriptor, kernel and their parameters by leaving out trajectories; print the model to copy."""
     from ldosml.search import search_settings
+    from ldosml.tables import check_ending
 
     check_range(low, high)
+    check_ending(output)
     refuse_existing(output, overwrite)
     stages = Stages()
     with stages(f"Reading {dataset}"):
@@ -89,7 +91,7 @@ def search(
                 done, total, f"LDOS {record['ldos_loss']:.3f}, DOS {record['dos_loss']:.3f}"
             ),
         )
-    found.write_csv(output, overwrite=overwrite)
+    found.save(output, overwrite=overwrite)
     result = {"best": found.best, "model": found.expression, "file": str(output), "records": found.records}
     emit(result, as_json, lambda: _show(found, output))
 

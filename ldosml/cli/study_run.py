@@ -20,7 +20,6 @@ from ldosml.cli.model_options import check_leave_out
 from ldosml.cli.options import check_folder, check_range, check_soap, open_dataset
 from ldosml.cli.planning import print_study_plans
 from ldosml.cli.studying import StudyOptions
-from ldosml.smearing import same_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,6 +131,8 @@ class StudyRun:
 
     def tell(self, names: Sequence[str], stored: Sequence[LDOSDataset], used: Sequence[LDOSDataset]) -> None:
         """Say what was changed in each dataset."""
+        from ldosml.smearing import same_width
+
         for name, before, after in zip(names, stored, used, strict=True):
             if not same_width(before.smearing_width, after.smearing_width):
                 self._say(f"{name}: broadened from {before.smearing_width:g} to {after.smearing_width:g} eV.")
@@ -238,7 +239,7 @@ class StudyRun:
         from ldosml import __version__, plotting
 
         self._caution(found.cautions())
-        files = [found.write_csv(self._folder / _RECORDS, overwrite=True)]
+        files = [found.save(self._folder / _RECORDS, overwrite=True)]
         for name, figure in figures.items():
             files += plotting.write_figure(figure, self._folder / name, overwrite=True)
         files += [self._folder / _SUMMARY, self._folder / _LOG]

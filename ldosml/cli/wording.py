@@ -10,7 +10,6 @@ OPTIONS = {
     "(random_state)": "(--seed)",
     "pass groups=... if": "import them without --group-key if",
     "Pass groups=... if": "Import them without --group-key if",
-    "pass other groups=...": "import one anew with other names of groups",
     "pass other names=...": "import one anew from a file of another name.",
     "factor=1": "--factor 1",
     # energies
@@ -46,7 +45,6 @@ OPTIONS = {
     # files
     "ass overwrite=True": "ass --overwrite",
     "Ask for overwrite": "Pass --overwrite",
-    ", or append to it": "",
 }
 """What the library says, and what to say instead. Phrases, since a bare name may be that of a field of a file."""
 

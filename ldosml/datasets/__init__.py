@@ -1,13 +1,11 @@
 """Datasets: structures with their densities of states, in memory and on disk."""
 
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
+from ldosml.datasets.common_ground import join_alike, make_alike
 from ldosml.datasets.crystal_splits import split_crystals
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, open_crystals, read_crystals
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.datasets.hdf5 import append, read, write
-from ldosml.datasets.importing import import_dataset
-from ldosml.datasets.joining import join_alike
-from ldosml.datasets.matching import make_alike
+from ldosml.datasets.foreign_files import Spectra, import_dataset, read_spectra
 from ldosml.datasets.shipped import available_datasets, load_dataset
 
 __all__ = [
@@ -16,7 +14,7 @@ __all__ = [
     "HDF5Chunks",
     "LDOSDataset",
     "Material",
-    "append",
+    "Spectra",
     "available_datasets",
     "import_dataset",
     "join_alike",
@@ -24,8 +22,7 @@ __all__ = [
     "load_dataset",
     "make_alike",
     "open_crystals",
-    "read",
     "read_crystals",
+    "read_spectra",
     "split_crystals",
-    "write",
 ]

@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._array import as_float64, to_numpy
 from ldosml._validation import check_finite, check_shape
+from ldosml.array_files import real_numbers
 from ldosml.datasets._checks import check_numbers, check_rows
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
@@ -27,12 +27,6 @@ def for_each(values: ArrayLike, count: int) -> NDArray[np.float64]:
     """One number for each structure; a single one stands for all."""
     numbers = np.asarray(values, dtype=float)
     return np.full(count, numbers) if numbers.ndim == 0 else numbers
-
-
-def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Give real numbers in float64; TypeError naming the field for complex ones, dates, truth values and objects."""
-    array: NDArray[np.float64] = as_float64(name, to_numpy(values))
-    return array
 
 
 def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str]) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 """Training data that do not fit in memory: a folder of HDF5 files, one for each chunk of whole structures.
 
-``chunk-00000.h5`` and so on hold ``X`` (n, n_features), ``targets``, ``structure_index`` (n,) and, where given,
-``species`` (n,), ``dos`` and ``groups`` (n_structures,); tables are float32 unless asked for otherwise, with a checksum
-on every piece. Each knows its number, so that one that was copied over another is noticed. A file appears under its
-name only when it is complete, and ``complete.json`` only when the last one is there, so that a folder that is not
-finished is recognised, and can be finished.
+The files ``chunk-00000.h5`` and so on hold what ``fit`` of a regressor takes, under the same names: ``X``
+(n_environments, n_features), ``Y``, ``structure_index`` (n_environments,) and, where given, ``species``
+(n_environments,), ``dos`` (n_structures, n_energies) and ``groups`` (n_structures,). ``X``, ``Y`` and ``dos`` are
+float32 by default, with a checksum on every piece. Each file holds its number, so a copy of another chunk is noticed.
+A file appears under its name when it is complete, and ``complete.json`` appears when the last chunk is there. So an
+unfinished folder is recognised, and can be finished.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from ldosml._files import replacing
 from ldosml._validation import check_finite, check_shape
 
 FORMAT = "ldosml chunk"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _END = "complete.json"
 _PIECE = 2**20
 """Bytes of a table that are stored, and checked, together."""
 
-Row = dict[str, NDArray[Any]]
+_TABLES = ("X", "Y", "dos")
+
+Chunk = dict[str, NDArray[Any]]
+"""The arrays of a chunk by the names that ``fit`` gives them."""
 
 
 class HDF5ChunkWriter:
@@ -42,7 +46,19 @@ class HDF5ChunkWriter:
     path : path
         A folder, made if missing.
     dtype : {"float32", "float64"}
-        Precision of X and of the targets in the files.
+        Precision of ``X``, ``Y`` and ``dos`` in the files.
+
+    Attributes
+    ----------
+    n_chunks : int
+        Number of chunks that are complete.
+
+    Raises
+    ------
+    ValueError
+        When ``dtype`` is another one, or a chunk is missing between others.
+    FileExistsError
+        When the folder is complete already.
 
     Examples
     --------
@@ -50,7 +66,7 @@ class HDF5ChunkWriter:
     >>> folder = tempfile.mkdtemp()
     >>> with HDF5ChunkWriter(folder) as writer:
     ...     for start in range(writer.n_chunks, 3):  # from 0, or where it was interrupted
-    ...         writer.append(np.ones((4, 2)), np.zeros((4, 5)), np.full(4, start))
+    ...         writer.append(np.ones((4, 2)), np.zeros((4, 5)), structure_index=np.full(4, start))
     >>> [chunk["X"].shape for chunk in HDF5Chunks(folder)]
     [(4, 2), (4, 2), (4, 2)]
     """
@@ -67,29 +83,44 @@ class HDF5ChunkWriter:
     def append(
         self,
         X: ArrayLike,
-        targets: ArrayLike,
+        Y: ArrayLike,
+        *,
         structure_index: ArrayLike,
         species: ArrayLike | None = None,
         dos: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> None:
-        """Add a chunk of whole structures, as ``SparseLDOSKernelRidge.fit_chunks`` takes them.
+        """Add a chunk of whole structures.
 
-        ``targets`` (n, n_energies) are LDOS, or (n_structures, n_energies) the DOS of the structures in the order of
-        their labels, which is that of ``dos``, too. Groups, of environments (of structures where the DOS is learned), are
-        whole numbers here, and each must be in one chunk.
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Descriptors.
+        Y : array (n_environments, n_energies) or (n_structures, n_energies)
+            LDOS of the environments, states/eV/atom, or DOS of the structures, states/eV.
+        structure_index : array (n_environments,)
+            The structure that each environment belongs to, by any label. Each structure must be in one chunk.
+        species : array (n_environments,) of int, optional
+            Atomic numbers.
+        dos : array (n_structures, n_energies), optional
+            DOS beside an LDOS ``Y``, states/eV. Its rows follow the structures in ascending order of their labels, as
+            do those of a DOS ``Y`` and of ``groups``.
+        groups : array (n_structures,) of int, optional
+            Structures of one group are left out together. Each group must be in one chunk.
 
         Raises
         ------
         ValueError
-            When shapes do not fit, groups are no whole numbers, or numbers are not finite in the precision of the file.
+            When shapes do not fit, groups are not integers, or numbers are not finite in the precision of the file.
         OSError
             When writing fails, for instance on a full disk: the folder stays as it was.
         """
-        tables = {"X": X, "targets": targets, "dos": dos}
-        content = {name: np.asarray(v, self._dtype) for name, v in tables.items() if v is not None}
-        labels = {"structure_index": structure_index, "species": species, "groups": groups}
-        content |= {name: np.asarray(v) for name, v in labels.items() if v is not None}
+        given = {"X": X, "Y": Y, "structure_index": structure_index, "species": species, "dos": dos, "groups": groups}
+        content = {
+            name: np.asarray(values, self._dtype if name in _TABLES else None)
+            for name, values in given.items()
+            if values is not None
+        }
         _check(content)
         buffer = io.BytesIO()  # HDF5 cannot close a file cleanly on a full disk
         with h5py.File(buffer, "w") as file:
@@ -103,7 +134,15 @@ class HDF5ChunkWriter:
         self.n_chunks += 1
 
     def finish(self) -> None:
-        """Say that the last chunk was added. Raises ValueError when there is none."""
+        """Mark the folder as complete.
+
+        Raises
+        ------
+        ValueError
+            When there is no chunk.
+        OSError
+            When writing fails.
+        """
         if self.n_chunks == 0:
             raise ValueError(f"No chunk was written to {self.path}.")
         with replacing(self.path / _END, overwrite=False) as file:
@@ -121,16 +160,21 @@ class HDF5ChunkWriter:
 class HDF5Chunks:
     """Chunks of a folder that ``HDF5ChunkWriter`` wrote: each iteration reads them one by one from the start.
 
-    Gives the arguments of ``SparseLDOSKernelRidge.fit`` by their names: X, Y, structure_index, and species, dos and
-    groups where they were written, for ``fit_chunks``.
+    A chunk is a dict of arrays with the names that ``fit`` of a regressor gives them: ``X``, ``Y``, ``structure_index``
+    and, where the file holds them, ``species``, ``dos`` and ``groups``.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such folder; or, with the file's name, when one is gone by the time it is read.
+        When there is no such folder. While reading: when a file is gone; the message names it.
     ValueError
-        When the folder is not finished; or, with the file's name, when one is truncated, damaged, another chunk of
-        such a folder or something else.
+        When the folder is not complete. While reading: when a file is truncated, damaged, a copy of another chunk or
+        something else; the message names it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -153,7 +197,7 @@ class HDF5Chunks:
         """Count the chunks."""
         return self._count
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Chunk]:
         for number in range(self._count):
             yield _read(_present(self.path, number), number)
 
@@ -180,41 +224,40 @@ def _present(folder: Path, number: int) -> Path:
     return file
 
 
-def _read(path: Path, number: int) -> Row:
+def _read(path: Path, number: int) -> Chunk:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
                 raise ValueError(f"it is no {FORMAT} of version {FORMAT_VERSION}")
             if file.attrs.get("number", number) != number:
                 raise ValueError(f"it was written as chunk {file.attrs['number']}, and stands here for another")
-            content = {name: file[name][...] for name in file}
+            content = {name: field[...] for name, field in file.items()}
         _check(content)
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"The chunk {path} is truncated, damaged or misplaced: {error}. Copy it again, or write it anew; a fit "
             "with a checkpoint goes on from there."
         ) from error
-    content["Y"] = content.pop("targets")
     return content
 
 
-def _check(content: dict[str, NDArray[Any]]) -> None:
-    """Shapes that fit each other, and finite numbers."""
-    X, targets, index = content["X"], content["targets"], content["structure_index"]
-    check_shape("X", X, (None, None), "n, n_features")
-    check_shape("structure_index", index, (len(X),), "n")
+def _check(content: Chunk) -> None:
+    """Raise ValueError unless shapes fit each other and numbers are finite."""
+    X, Y, index = content["X"], content["Y"], content["structure_index"]
+    check_shape("X", X, (None, None), "n_environments, n_features")
+    check_shape("structure_index", index, (len(X),), "n_environments")
     if "species" in content:
-        check_shape("species", content["species"], (len(X),), "n")
+        check_shape("species", content["species"], (len(X),), "n_environments")
     n_structures = len(np.unique(index))
-    rows = len(X) if len(targets) == len(X) else n_structures
-    check_shape("targets", targets, (rows, None), "n (LDOS) or n_structures (DOS), n_energies")
+    rows = len(X) if len(Y) == len(X) else n_structures
+    check_shape("Y", Y, (rows, None), "n_environments (LDOS) or n_structures (DOS), n_energies")
     if "dos" in content:
-        check_shape("dos", content["dos"], (n_structures, targets.shape[1]), "n_structures, n_energies")
+        check_shape("dos", content["dos"], (n_structures, Y.shape[1]), "n_structures, n_energies")
     if "groups" in content:
-        if len(content["groups"]) != len(X):  # with learn="dos" they are those of structures
+        if len(content["groups"]) != len(X):  # where the DOS is learned they are of structures
             check_shape("groups", content["groups"], (n_structures,), "n_structures")
         if not np.issubdtype(content["groups"].dtype, np.integer):
-            raise ValueError(f"groups of a chunk must be whole numbers; got {content['groups'].dtype}. Number them.")
-    for name in ("X", "targets", "dos"):
+            raise ValueError(f"groups of a chunk must be integers; got {content['groups'].dtype}. Number them.")
+    for name in _TABLES:
         if name in content:
             check_finite(name, content[name])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
 from ldosml.datasets.crystals import CrystalSet, Material, reduced_formula
-from ldosml.datasets.splitting import split_by_group
+from ldosml.datasets.splits import split_by_group
 
 SplitBy = Literal["composition", "prototype", "element"]
 

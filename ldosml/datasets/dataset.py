@@ -15,7 +15,10 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_choice, check_finite, check_shape
-from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, real_numbers, valence_electrons
+from ldosml.array_files import real_numbers
+from ldosml.dataset_file import read_fields, refusing, write_fields
+from ldosml.datasets import export
+from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, valence_electrons
 from ldosml.datasets._checks import (
     check_indices,
     check_json,
@@ -28,10 +31,12 @@ from ldosml.datasets._checks import (
     check_width,
 )
 from ldosml.datasets.alignment import broadened_range, common_grid
-from ldosml.datasets.splitting import Seed, group_folds, split_by_group
-from ldosml.datasets.stored import StoredLDOS
+from ldosml.datasets.concatenation import concatenate
+from ldosml.datasets.fields import arguments_from, fields_of
+from ldosml.datasets.splits import Seed, group_folds, split_by_group
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
+from ldosml.stored_ldos import StoredLDOS
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -43,37 +48,37 @@ if TYPE_CHECKING:
 class LDOSDataset:
     """Structures, the LDOS of their atoms or their DOS (or both), and where it all came from.
 
-    Immutable: every method that changes something gives a new dataset. Usually made by ``from_arrays`` or ``read``.
+    Immutable: every method that changes something gives a new dataset. Usually made by ``from_arrays`` or ``load``.
 
     Parameters
     ----------
     structures : list of ase.Atoms
     stored_ldos : LDOS, StoredLDOS or None
-        Use the property ``ldos``. None where only the total DOS is known.
+        What the property ``ldos`` gives, loaded or not. None where only the total DOS is known.
     stored_dos : DOS or None
-        Use the property ``dos``. None where the DOS is the sum of the LDOS.
+        What the property ``dos`` gives, where the DOS is not the sum of the LDOS; otherwise None.
     n_electrons : array (n_structures,)
         Valence electrons; NaN where not known.
     fermi_energy : array (n_structures,)
         As the DFT code gave it, eV in the grid's zero; NaN where not known.
     energy_max : array (n_structures,)
-        eV in the grid's zero. Above it the number of bands cuts the DOS off: nothing is trained or judged there.
+        eV in the grid's zero. Above it the number of bands cuts the DOS off: nothing is trained or evaluated there.
         It lies three smearing widths below the lowest top band. Infinite where not known.
     names, kinds, groups : list of str
-        Unique name of each structure; its kind (phase, material), which splits hold in proportion; and its
-        trajectory: structures of one group are kin, and splits keep them together.
+        The name of each structure, used once; its kind (phase, material), which splits hold in proportion; and its
+        group, such as its trajectory, which splits keep together.
     provenance : dict
         Code, functional, cutoff, k-density, script, date ...: anything that JSON can hold.
     label_noise : dict, optional
-        {"smearing_width": [...], "ldos": [...], "dos": [...]}: error of the labels at several smearing widths (eV) as
-        fractions of their standard deviation. Other entries may stand beside these.
+        {"smearing_width": [...], "ldos": [...], "dos": [...]}: RMSE of the labels at several smearing widths (eV) as
+        fractions of their standard deviation. It may hold other entries.
     projected_dos : DOS, optional
         Sum of the atoms' projections before they were scaled to add up to the DOS.
 
     Raises
     ------
     ValueError, TypeError
-        Naming the field at fault.
+        When a field has the wrong type, length or values; the message names it.
 
     Examples
     --------
@@ -149,7 +154,7 @@ class LDOSDataset:
         provenance: Mapping[str, Any] | None = None,
         label_noise: Mapping[str, Any] | None = None,
     ) -> LDOSDataset:
-        """Make a dataset of arrays from any program.
+        """Make a dataset from arrays of any program.
 
         Parameters
         ----------
@@ -172,6 +177,12 @@ class LDOSDataset:
             Defaults: "structure-0" and so on; all of one kind; each structure its own group.
         smearing_width : float, optional
             Standard deviation of the Gaussian that smeared the spectra, eV.
+        provenance, label_noise : dict, optional
+            As in the class.
+
+        Returns
+        -------
+        LDOSDataset
 
         Raises
         ------
@@ -207,23 +218,61 @@ class LDOSDataset:
         )
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> LDOSDataset:
-        """Read a dataset file, see :func:`ldosml.datasets.hdf5.read`."""
-        from ldosml.datasets import hdf5  # which imports this module
+    def load(cls, path: str | os.PathLike[str]) -> LDOSDataset:
+        """Open a dataset file.
 
-        return hdf5.read(path)
+        The rows of its LDOS are loaded on first use, and only those of the structures that are selected by then.
 
-    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write a dataset file, see :func:`ldosml.datasets.hdf5.write`."""
-        from ldosml.datasets import hdf5  # which imports this module
+        Parameters
+        ----------
+        path : path
+            A file that ``save``, ``LDOS.save`` or ``predict_to`` wrote, .h5.
 
-        return hdf5.write(self, path, overwrite=overwrite)
+        Returns
+        -------
+        LDOSDataset
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it is not a dataset of this format, or damaged; the message names the field at fault.
+        """
+        fields = read_fields(path)
+        with refusing(path):
+            return cls(**arguments_from(fields))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write a dataset file: either the whole file appears, or nothing changes.
+
+        Parameters
+        ----------
+        path : path
+            The file, .h5. Spectra are stored in float32.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written (disk full, no permission).
+        """
+        return write_fields(path, fields_of(self), overwrite=overwrite)
 
     @cached_property
     def ldos(self) -> LDOS | None:
         """The atoms' shares of the DOS, loaded on first use; None where only the total DOS is known."""
         if isinstance(self.stored_ldos, StoredLDOS):
-            return self.stored_ldos.load(self.numbers)
+            values, width = self.stored_ldos.load(), self.stored_ldos.smearing_width
+            return LDOS(self.grid, values, width, self.structure_index, self.numbers)
         return self.stored_ldos
 
     @cached_property
@@ -271,6 +320,10 @@ class LDOSDataset:
         indices : sequence of int, mask (n_structures,) of bool, or slice
             Each structure once at most.
 
+        Returns
+        -------
+        LDOSDataset
+
         Raises
         ------
         TypeError, ValueError, IndexError
@@ -296,7 +349,21 @@ class LDOSDataset:
     def split(self, test_size: float = 0.2, random_state: Seed = 0) -> tuple[LDOSDataset, LDOSDataset]:
         """Split into a training and a test set by whole groups, each kind in about the same proportion.
 
-        ``test_size`` is the fraction of the structures to hold out, met as nearly as whole groups allow.
+        Parameters
+        ----------
+        test_size : float
+            Fraction of the structures to hold out, met as nearly as whole groups allow.
+        random_state : int, numpy.random.Generator or None
+            Seed of the draw.
+
+        Returns
+        -------
+        train, test : LDOSDataset
+
+        Raises
+        ------
+        ValueError
+            When ``test_size`` is not between 0 and 1, or there is one group only.
         """
         train, test = split_by_group(self.kinds, self.groups, test_size, random_state)
         return self.select(train), self.select(test)
@@ -304,7 +371,25 @@ class LDOSDataset:
     def folds(
         self, n_splits: int = 5, random_state: int | None = 0
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Give (train, test) indices of structures for cross-validation by whole groups, stratified by kind."""
+        """Give the folds of a cross-validation by whole groups, stratified by kind.
+
+        Parameters
+        ----------
+        n_splits : int
+            Number of folds.
+        random_state : int or None
+            Seed of the draw.
+
+        Returns
+        -------
+        list of (train, test)
+            Indices of structures, (n_train,) and (n_test,). Every structure is in one test part.
+
+        Raises
+        ------
+        ValueError
+            When there are fewer groups than folds.
+        """
         return group_folds(self.kinds, self.groups, n_splits, random_state)
 
     def _change_spectra(self, change: Any, **fields: Any) -> LDOSDataset:
@@ -317,14 +402,27 @@ class LDOSDataset:
         )
 
     def broaden_to(self, width: float) -> LDOSDataset:
-        """Broaden all spectra so that their whole smearing is ``width`` (eV); ``energy_max`` sinks accordingly.
+        """Broaden all spectra to a smearing width; ``energy_max`` sinks accordingly.
 
-        Beyond the stored energies a spectrum counts as zero. At each end where some DOS is above 1e-4 of its maximum,
-        the grid of the whole dataset therefore loses the ``3 * sqrt(width**2 - present**2)`` in which spectra would
-        come out too low. (States beyond a gap at an end are not noticed: store such energies, too.)
+        Beyond the stored energies a spectrum counts as zero. So at each end of the grid where some DOS is above 1e-4
+        of its maximum, the spectra would come out too low within ``3 * sqrt(width**2 - present**2)`` of the end. The
+        grid of the whole dataset loses these energies. States beyond a gap at an end are not noticed: store such
+        energies, too.
 
-        Raises TypeError or ValueError when ``width`` is no positive number, when the present width is not known or
-        larger, and when no energies would be left.
+        Parameters
+        ----------
+        width : float
+            Standard deviation of the whole smearing, eV.
+
+        Returns
+        -------
+        LDOSDataset
+
+        Raises
+        ------
+        TypeError, ValueError
+            When ``width`` is no positive number, when the present width is not known or is larger, or when no energies
+            would be left.
         """
         width = check_width("width", width)
         present = self.smearing_width
@@ -346,7 +444,7 @@ class LDOSDataset:
         Parameters
         ----------
         zero : {"fermi", "average_potential", "vacuum", "code"}
-            The new zero. Where it is the present one already, the energies are cut only.
+            The new zero. If it is the present one, the energies are only cut.
         low, high : float, optional
             eV against the new zero. Default: from three smearing widths below the lowest energy at which a DOS
             exceeds 1e-4 of its maximum, to the lowest ``energy_max``, both on multiples of the step.
@@ -355,14 +453,15 @@ class LDOSDataset:
 
         Returns
         -------
-        LDOSDataset, with ``fermi_energy`` and ``energy_max`` against the new zero.
+        LDOSDataset
+            With ``fermi_energy`` and ``energy_max`` against the new zero.
 
         Raises
         ------
         ValueError
-            When a zero is not known; when ``low`` is not below ``high``, or ``high`` is above some structure's
-            ``energy_max``: the DOS is not complete there, and judging it is refused. The message names the structure
-            and the largest ``high``.
+            When a zero is not known, when ``low`` is not below ``high``, or when ``high`` is above the ``energy_max``
+            of a structure, above which its DOS is not complete. The message names the structure and the largest
+            ``high``.
         """
         shift = self._zeros(zero, zeros)
         grid = common_grid(self.dos, shift, self.energy_max, self.names, zero, low, high)
@@ -374,9 +473,22 @@ class LDOSDataset:
         )
 
     def complete_range(self, zero: Zero = "fermi", *, zeros: ArrayLike | None = None) -> tuple[float, float]:
-        """Lowest and highest energy (eV against that zero) at which every structure's spectrum is stored and complete.
+        """The energies at which the spectra of all structures are stored and complete.
 
-        ``refer_to`` accepts ``low`` and ``high`` between them, and has the same arguments.
+        Parameters
+        ----------
+        zero, zeros
+            As for ``refer_to``.
+
+        Returns
+        -------
+        low, high : float
+            eV against that zero: the range that ``refer_to`` accepts.
+
+        Raises
+        ------
+        ValueError
+            When a zero is not known.
         """
         shift = self._zeros(zero, zeros)
         ends = np.minimum(self.grid.stop, self.energy_max)
@@ -405,37 +517,48 @@ class LDOSDataset:
     def concatenate(cls, datasets: Sequence[LDOSDataset]) -> LDOSDataset:
         """Join datasets of the same energies, zero and smearing.
 
-        The provenance of several origins becomes ``{"parts": [...]}``. ``label_noise`` is kept where all agree,
-        ``projected_dos`` where all have it. Raises ValueError naming the field that differs.
-        """
-        from ldosml.datasets.joining import join  # which imports this module
+        Parameters
+        ----------
+        datasets : sequence of LDOSDataset
 
-        return join(datasets)
+        Returns
+        -------
+        LDOSDataset
+            The provenance of several origins becomes ``{"parts": [...]}``. ``label_noise`` is kept where all agree,
+            ``projected_dos`` where all have it.
+
+        Raises
+        ------
+        ValueError
+            When the datasets differ; the message names the field. ``join_alike`` joins datasets that differ in their
+            energies.
+        """
+        return concatenate(datasets)
 
     def append(self, other: LDOSDataset) -> LDOSDataset:
-        """Give this dataset with the structures of another after its own."""
+        """Give this dataset with the structures of another one after its own; see ``concatenate``."""
         return self.concatenate([self, other])
 
     def to_ase(self) -> list[Atoms]:
         """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_ase(self)
 
     def to_xarray(self) -> Dataset:
         """Everything as one labelled ``xarray.Dataset``, see :func:`ldosml.datasets.export.to_xarray`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_xarray(self)
 
     def to_pymatgen(self) -> list[tuple[Structure, Dos]]:
         """Give pymatgen's structures and DOS, see :func:`ldosml.datasets.export.to_pymatgen`."""
-        from ldosml.datasets import export  # which imports this module
-
         return export.to_pymatgen(self)
 
     def summary(self) -> dict[str, Any]:
-        """Counts and sizes, as numbers and texts that JSON can hold."""
+        """Counts and sizes.
+
+        Returns
+        -------
+        dict
+            Numbers and texts that JSON can hold.
+        """
         n_atoms = self.n_atoms
         elements = Counter(symbol for atoms in self.structures for symbol in atoms.symbols)
         return {

@@ -8,20 +8,24 @@ import numpy as np
 from ase import Atoms
 
 from ldosml._array import to_numpy
-from ldosml.datasets.dataset import LDOSDataset
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
     from pymatgen.electronic_structure.dos import Dos
     from xarray import Dataset
 
+    from ldosml.datasets.dataset import LDOSDataset
+
 
 def to_ase(dataset: LDOSDataset) -> list[Atoms]:
     """Give copies of the structures that carry their spectra.
 
-    ``atoms.arrays["ldos"]`` (n_atoms, n_energies), states/eV/atom, where known; in ``atoms.info``: ``energies`` (eV)
-    and ``zero``, ``dos`` (n_energies,) in states/eV, ``n_electrons``, ``fermi_energy``, ``energy_max``,
-    ``name``, ``kind`` and ``group``.
+    Returns
+    -------
+    list of ase.Atoms
+        ``atoms.arrays["ldos"]`` (n_atoms, n_energies), states/eV/atom, where known. ``atoms.info`` holds ``energies``
+        (n_energies,), eV, ``zero``, ``smearing_width`` (eV) where known, ``dos`` (n_energies,), states/eV,
+        ``n_electrons``, ``fermi_energy`` and ``energy_max`` (eV), ``name``, ``kind`` and ``group``.
     """
     result = []
     for index, original in enumerate(dataset.structures):
@@ -44,13 +48,21 @@ def _facts(dataset: LDOSDataset, index: int) -> dict[str, Any]:
         "zero": dataset.grid.zero,
         "energies": dataset.grid.energies,
         "dos": np.array(to_numpy(dataset.dos.values[index])),
-    }
+    } | ({} if dataset.smearing_width is None else {"smearing_width": dataset.smearing_width})
 
 
 def to_xarray(dataset: LDOSDataset) -> Dataset:
-    """Give one ``xarray.Dataset`` with the dimensions structure, environment, energy (and axis for x, y, z).
+    """Give everything as one labelled table of arrays.
 
-    Units are in the attributes. Raises ImportError, naming the extra to install, where xarray is missing.
+    Returns
+    -------
+    xarray.Dataset
+        With the dimensions structure, environment, energy, and axis for x, y, z. Units are in the attributes.
+
+    Raises
+    ------
+    ImportError
+        When xarray is missing; the message names the extra to install.
     """
     try:
         import xarray
@@ -92,12 +104,20 @@ def _positions(dataset: LDOSDataset) -> np.ndarray:
 
 
 def to_pymatgen(dataset: LDOSDataset) -> list[tuple[Structure, Dos]]:
-    """Give pymatgen's ``Structure`` and ``Dos`` of each structure.
+    """Give pymatgen's structure and DOS of each structure.
 
-    Both spins are in ``Spin.up``, as pymatgen has it for calculations without spin; energies and ``efermi`` are in
-    the grid's zero. The structure's ``site_properties["ldos"]`` are the atoms' shares, where known. Raises
-    ImportError, naming the extra to install, where pymatgen is missing, and ValueError for structures that are not
-    periodic in three directions, or whose Fermi level is not known.
+    Returns
+    -------
+    list of (pymatgen.core.structure.Structure, pymatgen.electronic_structure.dos.Dos)
+        Both spins are in ``Spin.up``, as pymatgen has it for calculations without spin. Energies and ``efermi`` are in
+        the grid's zero. ``site_properties["ldos"]`` of a structure are its atoms' shares, where known.
+
+    Raises
+    ------
+    ImportError
+        When pymatgen is missing; the message names the extra to install.
+    ValueError
+        When a structure is not periodic in three directions, or its Fermi level is not known.
     """
     try:
         from pymatgen.core.lattice import Lattice

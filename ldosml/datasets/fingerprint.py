@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ldosml._array import to_numpy
-from ldosml.datasets.dataset import LDOSDataset
+
+if TYPE_CHECKING:
+    from ldosml.datasets.dataset import LDOSDataset
 
 
 def fingerprint(data: LDOSDataset) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ldosml._shipped import shipped_file, shipped_files
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.datasets.hdf5 import read
 
 
 def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> LDOSDataset:
@@ -17,15 +16,19 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
     smearing_width : float, optional
         Broaden to this standard deviation, eV. Default: as stored.
 
+    Returns
+    -------
+    LDOSDataset
+
     Raises
     ------
     ValueError
         For a name that does not exist, or a width below the stored one.
     """
-    dataset = read(shipped_file(name, ".h5", "dataset"))
+    dataset = LDOSDataset.load(shipped_file(name, ".h5", "dataset"))
     return dataset if smearing_width is None else dataset.broaden_to(smearing_width)
 
 
 def available_datasets() -> list[str]:
-    """Give the names that ``load_dataset`` knows."""
+    """Give the names that ``load_dataset`` knows, sorted."""
     return sorted(shipped_files(".h5"))

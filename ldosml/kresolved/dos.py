@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LinearRegression
 
+from ldosml._array import to_numpy
 from ldosml._validation import check_positive
 from ldosml.kresolved.gap import OccupancyGap
 from ldosml.kresolved.occupancy import KResolvedOccupancy
@@ -73,7 +74,7 @@ def without_gap_states(dos: DOS, gap: OccupancyGap) -> DOS:
         return dos
     energies = dos.energies
     empty = (energies > gap.valence_edge) & (energies < gap.conduction_edge)
-    return replace(dos, values=np.where(empty, 0.0, dos.values))
+    return replace(dos, values=np.where(empty, 0.0, to_numpy(dos.values)))
 
 
 def _summed(occupancy: KResolvedOccupancy, values: Floats, n_atoms: int) -> DOS:
@@ -126,7 +127,7 @@ class DOSScale:
 
 
 def _integral(dos: DOS) -> float:
-    return float(dos.values.sum() * dos.grid.step)
+    return float(to_numpy(dos.values).sum() * dos.grid.step)
 
 
 def _features(raw: DOS, n_electrons: float) -> list[float]:

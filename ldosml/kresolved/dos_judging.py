@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._array import to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos
 from ldosml.kresolved.estimates import Estimate, estimate, mean_of, pearson_of
@@ -112,10 +113,10 @@ def _compared(crystals: Crystals, predicted: Sequence[DOS], width: float) -> lis
         if not known.any():
             raise ValueError(f"No bin of {crystal.name} is complete below its energy_max: it cannot be judged.")
         both = (reference_dos(crystal, dos.grid), _complete(dos, crystal))
-        there, here = (one.broaden(width).values[0, known] for one in both)
+        there, here = (to_numpy(one.broaden(width).values)[0, known] for one in both)
         pairs.append((there, here))
     return pairs
 
 
 def _complete(dos: DOS, crystal: KnownCrystal) -> DOS:
-    return replace(dos, values=np.where(crystal.mesh.known_bins(dos.grid), dos.values, 0.0))
+    return replace(dos, values=np.where(crystal.mesh.known_bins(dos.grid), to_numpy(dos.values), 0.0))

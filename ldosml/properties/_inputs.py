@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, to_numpy
+from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, to_numpy
 from ldosml._validation import check_finite, check_shape
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOLTZMANN
@@ -21,7 +21,7 @@ class Temperatures:
     single: bool
 
     @classmethod
-    def of(cls, temperature: Array) -> Temperatures:
+    def of(cls, temperature: Numbers) -> Temperatures:
         """Check a number, or an array (n_temperatures,), in kelvin.
 
         Raises ValueError unless all are finite and above zero, TypeError unless they are numbers.
@@ -72,7 +72,7 @@ def potentials(spectra: DOS | LDOS, mu: Array, temperatures: Temperatures) -> Ar
     return namespace(array).reshape(array, (n_structures(spectra), -1))
 
 
-def per_structure(name: str, values: Array, spectra: DOS | LDOS, expected: tuple[int, ...], axes: str) -> Array:
+def per_structure(name: str, values: Numbers, spectra: DOS | LDOS, expected: tuple[int, ...], axes: str) -> Array:
     """``values`` in float64 where the spectra are, of shape ``expected``; a number stands for all."""
     array = as_float64(name, values)
     if array.ndim == 0:
@@ -82,7 +82,7 @@ def per_structure(name: str, values: Array, spectra: DOS | LDOS, expected: tuple
     return like(spectra.values, array)
 
 
-def electrons(spectra: DOS | LDOS, n_electrons: Array) -> Array:
+def electrons(spectra: DOS | LDOS, n_electrons: Numbers) -> Array:
     """Check numbers of valence electrons: (n_structures,), above zero, where the spectra are."""
     array = per_structure("n_electrons", n_electrons, spectra, (n_structures(spectra),), "n_structures")
     host = to_numpy(array)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
@@ -72,7 +73,7 @@ class Block:
     @cached_property
     def rows(self) -> Interpolant:
         """Of the rows: structures, or atoms."""
-        if self.shares is None:
+        if self.shares is None or self.index is None:
             return self.interpolant
         return Interpolant.shares(self.grid, self.shares, smooth=self.smooth, whole=self.whole, index=self.index)
 
@@ -87,7 +88,7 @@ class Block:
     def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Block]]:
         """Parts of consecutive structures, small enough for arrays over rows and energies, or rows and temperatures."""
         n_structures = int(self.whole.shape[0])
-        atoms = np.arange(n_structures + 1) if self.index is None else self._bounds(n_structures)
+        atoms = np.arange(n_structures + 1) if self.index is None else self._bounds(self.index, n_structures)
         rows = max(1, _BLOCK // max(self.grid.size, _NODES * n_temperatures))
         start = 0
         while start < n_structures:
@@ -102,5 +103,5 @@ class Block:
         """Results of function(part, block) for all ``blocks``, in order."""
         return [function(part, block) for part, block in self.blocks(n_temperatures)]
 
-    def _bounds(self, n_structures: int) -> Array:
-        return np.searchsorted(to_numpy(self.index), np.arange(n_structures + 1))
+    def _bounds(self, index: Array, n_structures: int) -> NDArray[np.int64]:
+        return np.searchsorted(to_numpy(index), np.arange(n_structures + 1))

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace, to_numpy
+from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import log_occupation
 from ldosml.properties.repair import nonnegative
@@ -21,7 +21,7 @@ MISSING_ABOVE = 1e-4
 """Fraction of the electrons that may be excited beyond the grid without a warning: they weigh more, being far away."""
 
 
-def holds_electrons(dos: DOS, n_electrons: Array, tolerance: float) -> NDArray[np.bool_]:
+def holds_electrons(dos: DOS, n_electrons: Numbers, tolerance: float) -> NDArray[np.bool_]:
     """Whether the grid of each DOS holds the electrons and states above them, (n_structures,).
 
     Without these there is no Fermi level, and ``derive_properties`` raises an error.

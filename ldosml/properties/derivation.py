@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, spread, to_numpy
+from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
@@ -30,11 +30,11 @@ from ldosml.units import BOHR_MAGNETON, BOLTZMANN
 
 def derive_properties(
     spectra: DOS | LDOS,
-    n_electrons: Array,
-    temperatures: Array,
+    n_electrons: Numbers,
+    temperatures: Numbers,
     *,
     names: Sequence[str] | None = None,
-    photon_energies: Array | None = None,
+    photon_energies: Numbers | None = None,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:

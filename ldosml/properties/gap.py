@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
 from ldosml.properties.block import Block
@@ -158,7 +158,7 @@ class Carriers:
 def carrier_densities(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     *,
     volumes: Array | None = None,
     division: Array | None = None,

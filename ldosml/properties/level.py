@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldosml._array import Array, index_like, namespace, spread, to_numpy
+from ldosml._array import Array, Numbers, index_like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import electrons
 from ldosml.properties.bands import Bands
@@ -47,7 +47,7 @@ class FermiLevel:
     conduction_edge: Array
 
 
-def fermi_level(spectra: DOS | LDOS, n_electrons: Array, *, tolerance: float = TOLERANCE) -> FermiLevel:
+def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float = TOLERANCE) -> FermiLevel:
     """The energy up to which the DOS holds ``n_electrons``: the limit T -> 0 of equation A1 of the LDOS paper.
 
     In a gap it is the limit of the chemical potential of the pure crystal: the middle of the gap, or for a smeared DOS

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from scipy.interpolate import CubicSpline
 
-from ldosml._array import Array, as_float64, like, namespace, to_numpy
+from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, potentials
@@ -75,7 +75,7 @@ def photon_axis(grid: EnergyGrid, *, per_squared_frequency: bool = False) -> NDA
 def absorption_spectrum(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     *,
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
@@ -127,7 +127,7 @@ def absorption_spectrum(
 def emission_spectrum(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     *,
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
@@ -176,7 +176,7 @@ def emission_spectrum(
 def _spectrum(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     photon_energies: Array | None,
     per_squared_frequency: bool,
     emission: bool,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, Numbers, like, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
@@ -23,8 +23,8 @@ from ldosml.spectra import DOS, LDOS
 
 def chemical_potential(
     spectra: DOS | LDOS,
-    n_electrons: Array,
-    temperature: Array,
+    n_electrons: Numbers,
+    temperature: Numbers,
     *,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,

@@ -27,12 +27,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, index_like, like, namespace
+from ldosml._array import Array, index_like, like, namespace, to_numpy
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.properties.fermi_dirac import polylogarithms, thermal_weight
@@ -166,8 +166,8 @@ def _weights(x: Array, kT: Array, wanted: Sequence[Moment]) -> Iterator[tuple[Mo
     y = xp.exp(-a)
     upper = 1 / (1 + y)  # the larger one of f and 1 - f
     lower = y * upper
-    f = None if {"count", "energy"}.isdisjoint(wanted) else xp.where(x > 0, lower, upper)
-    slope = None if {"j0", "j1", "j2"}.isdisjoint(wanted) else lower * upper
+    f: Any = None if {"count", "energy"}.isdisjoint(wanted) else xp.where(x > 0, lower, upper)
+    slope: Any = None if {"j0", "j1", "j2"}.isdisjoint(wanted) else lower * upper
     for name in wanted:
         if name == "count":
             yield name, f
@@ -204,7 +204,7 @@ def _average(
     return moments
 
 
-def _needed(interpolant: Interpolant, at: Array, wanted: Sequence[Moment]) -> list[Array]:
+def _needed(interpolant: Interpolant, at: Array, wanted: Sequence[Moment]) -> list[Any]:
     """D, N_0 and N_1 at the nodes; what no moment needs is not computed, and None."""
     users: dict[Quantity, tuple[Moment, ...]] = {
         "density": ("j0", "j1", "j2"),
@@ -232,7 +232,7 @@ def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _equal_nodes(step: float, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nodes up to x = ``reach``: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
     nodes = np.linspace(-reach, reach, 2 * round(reach / step) + 1)
-    weights: NDArray[np.float64] = thermal_weight(nodes)
+    weights = to_numpy(thermal_weight(nodes))
     return nodes, weights / weights.sum()
 
 

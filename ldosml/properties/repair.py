@@ -10,6 +10,9 @@ states in the dips is :func:`negative_weight`. An LDOS is repaired so that its s
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, namespace, running_maximum, sum_by_index, to_numpy
 from ldosml.properties.spectrum_warnings import NegativeDOSWarning, caution
@@ -113,7 +116,7 @@ def structure_values(spectra: DOS | LDOS) -> Array:
     return spectra.values
 
 
-def _check_states(before: Array, after: Array) -> None:
+def _check_states(before: NDArray[Any], after: NDArray[Any]) -> None:
     empty = (before <= 0).nonzero()[0]
     if len(empty):
         raise ValueError(

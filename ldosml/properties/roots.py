@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ldosml._array import Array, namespace
+from ldosml._array import Array, Numbers, namespace
 
 _ROUNDS = 200
 
@@ -14,7 +14,7 @@ def increasing_root(
     low: Array,
     high: Array,
     start: Array,
-    noise: Array | float,
+    noise: Numbers,
     *,
     small: float = 1e-10,
 ) -> Array:

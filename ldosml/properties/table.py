@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._files import replacing
+from ldosml.tables import save_json, save_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -284,23 +283,16 @@ class PropertyTable:
                 yield {**first, "temperature": float(temperature), **cells}
 
     def to_pandas(self) -> DataFrame:
-        """A tidy ``pandas.DataFrame``, one line for each row and temperature.
+        """A tidy table, one line a row and temperature.
 
         Returns
         -------
         pandas.DataFrame
-            Its ``attrs["units"]`` are the units of the columns.
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing. The message says what to install.
+            With the units of the columns in ``.attrs["units"]``.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError('to_pandas needs pandas: pip install "ldosml[dft]", or pip install pandas.') from error
-        frame = pandas.DataFrame.from_records(list(self.records()))
+        from pandas import DataFrame
+
+        frame = DataFrame.from_records(list(self.records()))
         frame.attrs["units"] = {name: self.unit(name) for name in self.columns}
         return frame
 
@@ -326,18 +318,16 @@ class PropertyTable:
         }
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write .csv, .json or .h5.
-
-        CSV holds the tidy rows, with the unit of each column in square brackets behind its name, but no spectra. JSON
-        is one object, with arrays as nested lists and null instead of NaN. HDF5 has one dataset for each column with
-        its ``unit``, and ``facts`` as JSON in an attribute.
+        """Write the table; either the whole file appears, or nothing changes.
 
         Parameters
         ----------
-        path : path-like
-            Its ending decides the format.
-        overwrite : bool, default=False
-            Whether a file that exists may be replaced.
+        path : path
+            .csv: the tidy rows, with the unit in square brackets behind the name of a column, and without spectra.
+            .json: all of ``to_dict``, with null for NaN.
+            .h5: everything, an array a column with its ``unit``, and ``facts`` as JSON in an attribute.
+        overwrite : bool
+            Replace the file where it exists.
 
         Returns
         -------
@@ -347,43 +337,39 @@ class PropertyTable:
         Raises
         ------
         ValueError
-            If the ending is unknown, or the table has no rows.
+            When ``path`` has another ending, or a table without rows is written as CSV.
         FileExistsError
-            If ``path`` exists and ``overwrite`` is not set.
+            When the file exists and ``overwrite`` is false.
         OSError
-            If the file cannot be written.
+            When it cannot be written.
         """
+        path = Path(path)
         check_ending(path)
-        writers = {".csv": self._write_csv, ".json": self._write_json, ".h5": self._write_hdf5}
-        with replacing(Path(path), overwrite) as stream:
-            writers[Path(path).suffix](stream)
-        return Path(path)
+        if path.suffix == ".csv":
+            return save_table(path, self._rows_with_units(), overwrite=overwrite)
+        if path.suffix == ".json":
+            return save_json(path, self.to_dict(), overwrite=overwrite)
+        with replacing(path, overwrite) as stream, h5py.File(stream, "w") as file:
+            self._fill(file)
+        return path
 
-    def _write_csv(self, stream: BinaryIO) -> None:
-        records = list(self.records())
-        if not records:
-            raise ValueError("The table has no rows to write.")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+    def _rows_with_units(self) -> list[dict[str, Any]]:
         units = {"temperature": "K", **{name: self.unit(name) for name in self.columns}}
-        writer.writerow([f"{key} [{units[key]}]" if units.get(key) else key for key in records[0]])
-        writer.writerows([["" if v is None else v for v in record.values()] for record in records])
-        stream.write(text.getvalue().encode())
+        return [
+            {f"{name} [{units[name]}]" if units.get(name) else name: value for name, value in record.items()}
+            for record in self.records()
+        ]
 
-    def _write_json(self, stream: BinaryIO) -> None:
-        stream.write(json.dumps(self.to_dict(), indent=1).encode())
-
-    def _write_hdf5(self, stream: BinaryIO) -> None:
-        with h5py.File(stream, "w") as file:
-            file.attrs["format"] = "ldosml property table"
-            file.attrs["facts"] = json.dumps(self.facts)
-            file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
-            for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
-                if getattr(self, name) is not None:
-                    file[name] = getattr(self, name)
-            for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
-                for name, values in arrays.items():
-                    file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
+    def _fill(self, file: h5py.File) -> None:
+        file.attrs["format"] = "ldosml property table"
+        file.attrs["facts"] = json.dumps(self.facts)
+        file.create_dataset("names", data=[str(name) for name in self.names], dtype=h5py.string_dtype())
+        for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
+            if getattr(self, name) is not None:
+                file[name] = getattr(self, name)
+        for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
+            for name, values in arrays.items():
+                file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)
 
 
 def check_ending(path: str | os.PathLike[str]) -> None:

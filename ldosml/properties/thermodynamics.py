@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from ldosml._array import Array, like, namespace
+from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml._validation import check_choice
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
 from ldosml.properties.block import Block
@@ -30,7 +30,7 @@ Zero = Literal["grid", "mu"]
 """The energy that counts as zero: the zero of the grid, or the chemical potential."""
 
 
-def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature: Quadrature = "auto") -> Array:
     """Number of electrons, N = integral of D f de (equation A1 of the LDOS paper).
 
     Parameters
@@ -67,7 +67,7 @@ def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadra
 def band_energy(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     *,
     relative_to: Zero = "grid",
     quadrature: Quadrature = "auto",
@@ -114,7 +114,7 @@ def band_energy(
     return energy + thermal.row_mu * count
 
 
-def entropy(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+def entropy(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature: Quadrature = "auto") -> Array:
     """Electronic entropy, S = -k_B integral of D (f ln f + (1-f) ln(1-f)) de.
 
     Parameters
@@ -151,7 +151,7 @@ def entropy(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Q
 def free_energy(
     spectra: DOS | LDOS,
     mu: Array,
-    temperature: Array,
+    temperature: Numbers,
     *,
     relative_to: Zero = "grid",
     quadrature: Quadrature = "auto",
@@ -197,7 +197,7 @@ def free_energy(
     return grand if relative_to == "mu" else grand + thermal.row_mu * count
 
 
-def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto") -> Array:
+def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature: Quadrature = "auto") -> Array:
     """Electronic heat capacity at fixed number of electrons, C = dU/dT = (J_2 - J_1^2/J_0)/T.
 
     J_n = integral of (e - mu)^n D (-df/de) de. Equation A4 of the LDOS paper does not say how mu depends on T. Here mu
@@ -238,7 +238,7 @@ def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrat
 
 
 def pauli_susceptibility(
-    spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
+    spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature: Quadrature = "auto"
 ) -> Array:
     """Pauli susceptibility of a cell, chi = mu_B^2 J_0 (equation A9 of the LDOS paper).
 
@@ -277,7 +277,7 @@ def pauli_susceptibility(
 
 
 def volume_susceptibility(
-    spectra: DOS | LDOS, mu: Array, temperature: Array, volumes: Array, *, quadrature: Quadrature = "auto"
+    spectra: DOS | LDOS, mu: Array, temperature: Numbers, volumes: Array, *, quadrature: Quadrature = "auto"
 ) -> Array:
     """Pauli susceptibility in SI units, mu_0 mu_B^2 J_0/V.
 
@@ -323,7 +323,7 @@ def volume_susceptibility(
 
 
 def molar_susceptibility(
-    spectra: DOS | LDOS, mu: Array, temperature: Array, *, quadrature: Quadrature = "auto"
+    spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature: Quadrature = "auto"
 ) -> Array:
     """Pauli susceptibility in cgs units, N_A mu_B^2 J_0.
 
@@ -407,7 +407,7 @@ SOMMERFELD = math.pi**2 / 3 * BOLTZMANN**2 * MILLIJOULES_PER_MOLE
 class _Thermal:
     """Spectra, chemical potentials and temperatures of one question, and the moments that answer it."""
 
-    def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Array, quadrature: Quadrature) -> None:
+    def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Numbers, quadrature: Quadrature) -> None:
         self.temperatures = Temperatures.of(temperature)
         self.mu = potentials(spectra, mu, self.temperatures)
         self.prepared = Block.of(spectra)
@@ -451,9 +451,9 @@ def moments_of(
     """Moments of the rows of a block, (n_rows, n_temperatures), each temperature by its rule; ``mu`` of each row."""
     xp, columns = namespace(mu), []
     parts = []
-    for rule, places in rules(quadrature, kT, block.grid.step, block.width).items():
+    for rule, places in rules(quadrature, to_numpy(kT), block.grid.step, block.width).items():
         some = xp.stack([mu[:, place] for place in places], axis=1)
-        parts.append(integrate(rule, block.rows, some, kT[places], wanted))
+        parts.append(integrate(rule, block.rows, some, to_numpy(kT)[places], wanted))
         columns += places
     return {name: in_order(columns, xp.concat([part[name] for part in parts], axis=1)) for name in wanted}
 

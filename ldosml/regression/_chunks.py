@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_label
+from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index
 from ldosml._tasks import ordered
 from ldosml._validation import check_shape
 from ldosml.regression._training_rows import (
@@ -66,7 +66,9 @@ class Chunk:
     @property
     def targets(self) -> Array:
         """Whichever targets there are."""
-        return self.dos if self.ldos is None else self.ldos
+        targets = self.dos if self.ldos is None else self.ldos
+        assert targets is not None  # one of them is there
+        return targets
 
     @property
     def n_atoms(self) -> NDArray[np.int64]:
@@ -230,7 +232,7 @@ class Streamed:
         Y = _checked("Y", Y, (rows, energies), "n_structures, n_energies" if self.learn == "dos" else "n, n_energies")
         if self.learn == "both":
             place = np.unique(index, return_inverse=True)[1]
-            dos = sum_by_label(Y, place) if dos is None else dos
+            dos = sum_by_index(Y, place, n_structures) if dos is None else dos
             dos = _checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
         ldos, total = (None, Y) if self.learn == "dos" else (Y, dos)
         species = raw.get("species")
@@ -257,7 +259,8 @@ class Streamed:
 
 
 def _energies(arrays: Arrays) -> int:
-    targets: Array = arrays.dos if arrays.ldos is None else arrays.ldos
+    targets = arrays.dos if arrays.ldos is None else arrays.ldos
+    assert targets is not None  # one of them is there
     return int(targets.shape[1])
 
 

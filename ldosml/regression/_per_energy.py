@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, solvers
-from ldosml._array import Array, index_like, like, namespace, sum_by_label, to_numpy
+from ldosml._array import Array, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_shape, validate_predict
 from ldosml.regression._training_rows import Learn, TrainingRows, labels, training_rows
 
@@ -173,7 +173,11 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         """
         predicted = self.predict(X, species=species)
         if structure_index is not None:
-            predicted = sum_by_label(predicted, labels("structure_index", structure_index, int(X.shape[0])))
+            index = labels("structure_index", structure_index, int(X.shape[0]))
+            rows = predicted[:, None] if predicted.ndim == 1 else predicted
+            predicted = namespace(rows).reshape(
+                sum_by_index(rows, index, int(index.max()) + 1), (-1, *predicted.shape[1:])
+            )
         return metrics.variance_weighted_r2(y, predicted, sample_weight)
 
     def of_species(self, species: int) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from ldosml._array import Array, as_float64, namespace, sum_by_label, to_numpy
+from ldosml._array import Array, as_float64, namespace, sum_by_index, to_numpy
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape, is_foreign, validate_fit
 
 Learn = Literal["ldos", "dos", "both"]
@@ -49,7 +50,9 @@ class TrainingRows:
     @property
     def targets(self) -> Array:
         """LDOS where they are learned, otherwise DOS."""
-        return self.dos if self.ldos is None else self.ldos
+        targets = self.dos if self.ldos is None else self.ldos
+        assert targets is not None  # one of them is there
+        return targets
 
 
 def check_parameters(estimator: Any) -> None:
@@ -94,8 +97,8 @@ def training_rows(
     check_parameters(estimator)
     if dos is not None and estimator.learn != "both":
         raise ValueError(f"dos goes with learn='both'; this estimator has learn={estimator.learn!r}.")
-    check = {"ldos": _ldos_rows, "dos": _dos_rows, "both": _joint_rows}[estimator.learn]
-    rows = check(estimator, X, Y, dos, structure_index, species, groups)
+    checks: dict[str, Callable[..., TrainingRows]] = {"ldos": _ldos_rows, "dos": _dos_rows, "both": _joint_rows}
+    rows = checks[estimator.learn](estimator, X, Y, dos, structure_index, species, groups)
     if leaves_out_groups(estimator):
         _require_two_groups(rows)
     return rows
@@ -165,7 +168,9 @@ def _joint_rows(
         )
     n_structures = int(to_numpy(structure_index).max()) + 1 if dos is None else int(dos.shape[0])
     index = _structures(structure_index, count, n_structures)
-    total = sum_by_label(ldos, index) if dos is None else checked_table("dos", _table(as_float64("dos", dos)))
+    total = (
+        sum_by_index(ldos, index, n_structures) if dos is None else checked_table("dos", _table(as_float64("dos", dos)))
+    )
     check_shape("dos", total, (n_structures, ldos.shape[1]), "n_structures, n_energies")
     together = None if groups is None else groups_of_structures(labels("groups", groups, count), index)
     return TrainingRows(X, ldos, total, _species(species, count), index, together, Y.ndim == 1)
@@ -255,7 +260,7 @@ def _n_rows(values: Array) -> int:
     shape = getattr(values, "shape", None)
     if shape is not None:
         return int(shape[0]) if len(shape) else 0
-    return len(values) if hasattr(values, "__len__") else 0
+    return len(values) if isinstance(values, Sized) else 0
 
 
 def _structures(structure_index: Array, count: int, n_structures: int) -> NDArray[np.int64]:

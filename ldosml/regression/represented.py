@@ -85,7 +85,8 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         targets = targets[:, None] if self._flat else targets
         self.representation_ = clone(Pointwise() if self.representation is None else self.representation).fit(targets)
         self.regressor_ = self._new_regressor()
-        if getattr(self.regressor_, "learn", "ldos") != "ldos":
+        summed = getattr(X, "shape", targets.shape)[0] != targets.shape[0]
+        if summed or getattr(self.regressor_, "learn", "ldos") != "ldos":
             self._require_linear(targets)
         if dos is not None:
             fit_params["dos"] = self.representation_.transform(dos)
@@ -116,7 +117,7 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         represented = self.regressor_.predict(X, **predict_params)
         if represented.ndim == 1:  # other packages predict a single column so
             represented = represented[:, None]
-        predicted = self.representation_.inverse_transform(represented)
+        predicted: Array = self.representation_.inverse_transform(represented)
         return predicted[:, 0] if self._flat else predicted
 
     def of_species(self, species: int) -> Self:

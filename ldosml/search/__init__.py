@@ -1,16 +1,16 @@
-r"""Which descriptor, kernel and parameters suit a dataset: every candidate judged without fitting it twice.
+r"""Search for the descriptor, the kernel and their parameters that suit a dataset.
 
-The score of a candidate is what fits without a trajectory miss in that trajectory, in closed form from one
-factorisation (``solvers.LeaveOut``), with alpha chosen per energy. Successive halving (Jamieson and Talwalkar, Proc.
-AISTATS 2016; scikit-learn's HalvingGridSearchCV) judges all candidates on part of the trajectories, and the best of
-them on all.
+A candidate's score is its leave-out error: each trajectory is predicted by a fit without it, in closed form from one
+factorisation (``solvers.LeaveOut``). Alpha is chosen and smoothed for each energy as the fit does it. All candidates
+are scored on part of the trajectories first, and the best of them on all (two rounds of successive halving: Jamieson
+and Talwalkar, Proc. AISTATS 2016).
 
-A setting chosen by this score on a whole dataset looks slightly better on that dataset than it is. To state an error,
-search within the training part only and judge on the test part.
+A setting chosen on a whole dataset has a slightly smaller error on that dataset than on new structures. To state an
+error, search in the training part only, and evaluate on the test part (``SearchedModel``).
 """
 
-from ldosml.search.candidates import default_candidates
-from ldosml.search.searched import SearchedModel
-from ldosml.search.searching import Search, search_settings
+from ldosml.search.nested import SearchedModel
+from ldosml.search.presets import default_candidates
+from ldosml.search.search import Search, search_settings
 
 __all__ = ["Search", "SearchedModel", "default_candidates", "search_settings"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ldosml import kernels, solvers
-from ldosml._array import to_numpy
+from ldosml._array import Array, to_numpy
 from ldosml.datasets import LDOSDataset
+from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.regression._per_energy import DEFAULT_ALPHAS
-from ldosml.search.spelling import spelled
+from ldosml.search.repr import expression
 
 _KEPT = 2**30
 """Bytes of descriptors that are kept for the next candidates."""
@@ -23,6 +26,7 @@ _GATHERED = 2**22
 """Numbers of eigenvectors that are gathered at a time (32 MB)."""
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 class Losses(NamedTuple):
@@ -36,14 +40,14 @@ class Losses(NamedTuple):
 
 
 class LeaveOutScores:
-    """Judges candidates on one dataset, whose trajectories are left out one at a time.
+    """Scores candidates on one dataset, whose trajectories are left out one at a time.
 
     Parameters
     ----------
     data : LDOSDataset
         With LDOS, moved to the zero of energy and cut to the energies of interest.
     n_energies : int
-        At most so many, evenly spaced, are judged: spectra vary little from one to the next.
+        At most so many energies, evenly spaced, are scored: spectra vary little from one to the next.
     n_jobs : int, optional
         Number of processes for descriptors.
     """
@@ -51,17 +55,32 @@ class LeaveOutScores:
     def __init__(self, data: LDOSDataset, n_energies: int, n_jobs: int | None) -> None:
         assert data.ldos is not None  # the caller has checked it
         self._structures, self._n_jobs = data.structures, n_jobs
-        step = max(1, data.grid.size // n_energies)
-        self._Y: Floats = np.asarray(data.ldos.values[:, ::step], dtype=np.float64)
+        self._step = max(1, data.grid.size // n_energies)
+        self._Y: Floats = np.asarray(data.ldos.values[:, :: self._step], dtype=np.float64)
         self._numbers, self._structure = data.numbers, data.structure_index
         self._group = np.unique(data.groups, return_inverse=True)[1]
         self._rows: dict[str, Floats] = {}
 
-    def __call__(self, descriptor: Any, regressor: Any, structures: NDArray[np.int64]) -> Losses:
-        """Judge on some of the structures.
+    def __call__(self, descriptor: Any, regressor: LDOSKernelRidge | LDOSRidge, structures: Integers) -> Losses:
+        """Score a candidate on some of the structures.
 
-        Raises ValueError when the descriptor or the kernel refuses its parameters, or an element is in one trajectory
-        only.
+        Parameters
+        ----------
+        descriptor : SOAP, JoinedSOAP, Whitened or the like
+            Cloned and fitted on all structures, or taken from a former candidate.
+        regressor : LDOSKernelRidge or LDOSRidge
+            Cloned. Its alpha is chosen by leaving out trajectories.
+        structures : array (n_structures,) of int
+            The structures that count.
+
+        Returns
+        -------
+        Losses
+
+        Raises
+        ------
+        ValueError
+            When the descriptor or the kernel refuses its parameters, or an element is in one trajectory only.
         """
         X = self._described(descriptor)
         chosen = np.isin(self._structure, structures)
@@ -72,16 +91,16 @@ class LeaveOutScores:
             if len(set(groups)) < 2:
                 raise ValueError(
                     f"{chemical_symbols[number]} is in one trajectory only of the {len(structures)} structures "
-                    "judged; leaving that out leaves nothing to learn from. Judge all at once: factor=1."
+                    "scored; leaving that out leaves nothing to learn from. Score all at once: factor=1."
                 )
-            residuals[rows], alpha = _left_out(regressor, X[rows], self._Y[rows], groups)
+            residuals[rows], alpha = leave_out_residuals(regressor, X[rows], self._Y[rows], groups, self._step)
             alphas.append(alpha)
         ldos = _loss(residuals[chosen], self._Y[chosen])
         dos = _loss(self._per_atom(residuals, chosen), self._per_atom(self._Y, chosen))
         return Losses(ldos, dos, alphas[0], int(X.shape[1]))
 
     def _described(self, descriptor: Any) -> Floats:
-        name = spelled(descriptor)
+        name = expression(descriptor)
         if name not in self._rows:
             X: Floats = clone(descriptor).set_params(n_jobs=self._n_jobs).fit_transform(self._structures)
             while self._rows and sum(kept.nbytes for kept in self._rows.values()) + X.nbytes > _KEPT:
@@ -97,40 +116,88 @@ class LeaveOutScores:
         return sums / counts[:, None]
 
 
-def _left_out(regressor: Any, X: Floats, Y: Floats, groups: NDArray[np.int64]) -> tuple[Floats, float]:
-    """Residuals (n, n_energies) with the alpha that is best at each energy, and the median of that."""
-    targets = Y - Y.mean(axis=0) if regressor.subtract_mean else Y
-    factors = _factors(regressor, X)
-    scale = float(factors.eigenvalues.sum()) / len(X) or 1.0
-    alphas = np.asarray(DEFAULT_ALPHAS) * scale if regressor.alphas is None else np.ravel(to_numpy(regressor.alphas))
-    left_out = solvers.LeaveOut(factors, targets)
-    stacks = solvers.stack_blocks(solvers.blocks_of(groups, targets), _GATHERED // factors.basis.shape[1])
-    least, chosen = np.full(Y.shape[1], np.inf), np.full(Y.shape[1], np.nan)
-    best, residuals = np.full_like(Y, np.inf), np.empty_like(Y)
-    for alpha in alphas:
-        for rows, missed in zip(stacks, left_out.residuals(float(alpha), stacks), strict=True):
-            residuals[rows] = missed
-        # Where alpha is too small for double precision the error is not a number, which is not less.
-        errors = np.mean(residuals * residuals, axis=0)
-        better = errors < least
-        least[better], chosen[better], best[:, better] = errors[better], alpha, residuals[:, better]
-    return best, float(np.median(chosen)) / scale
-
-
 def check_closed_form(regressor: Any) -> None:
-    """Raise TypeError unless the leave-out error of such a regressor is known in closed form."""
+    """Refuse regressors whose leave-out error of the LDOS is not known in closed form.
+
+    Parameters
+    ----------
+    regressor : object
+
+    Raises
+    ------
+    TypeError
+        Unless it is an LDOSKernelRidge or LDOSRidge that learns LDOS.
+    """
     if not isinstance(regressor, LDOSKernelRidge | LDOSRidge):
         raise TypeError(
             f"The leave-out error of {type(regressor).__name__} is not known in closed form; search among "
             "LDOSKernelRidge and LDOSRidge."
         )
+    if regressor.learn != "ldos":
+        raise TypeError(f"A search scores the LDOS; got a regressor with learn={regressor.learn!r}. Give learn='ldos'.")
+
+
+def leave_out_residuals(
+    regressor: LDOSKernelRidge | LDOSRidge, X: Floats, Y: Floats, groups: Integers, step: int = 1
+) -> tuple[Floats, float]:
+    """What a regressor misses of the LDOS of each group when it is fitted without that group.
+
+    Alpha is chosen and smoothed for each energy as ``fit`` does it with ``alpha="leave-one-group-out"``, and the mean
+    of the targets is taken as known.
+
+    Parameters
+    ----------
+    regressor : LDOSKernelRidge or LDOSRidge
+        Its kernel, ``alphas``, ``alpha_smoothing`` and ``subtract_mean`` count; its ``alpha`` does not.
+    X : array (n_environments, n_features)
+        Environments of one centre species.
+    Y : array (n_environments, n_energies)
+        Their LDOS, states/eV/atom.
+    groups : array (n_environments,)
+        What is left out together.
+    step : int
+        Number of steps of the energy grid from one column of Y to the next: ``alpha_smoothing`` counts grid steps.
+
+    Returns
+    -------
+    residuals : array (n_environments, n_energies)
+        In the unit of Y.
+    alpha : float
+        Median over the energies, as a fraction of the kernel's mean diagonal.
+    """
+    targets = Y - Y.mean(axis=0) if regressor.subtract_mean else Y
+    factors = _factors(regressor, X)
+    scale = float(np.sum(to_numpy(factors.eigenvalues))) / len(X) or 1.0
+    alphas = [a * scale for a in DEFAULT_ALPHAS] if regressor.alphas is None else _numbers(regressor.alphas)
+    blocks = solvers.blocks_of(groups, targets)
+    errors = solvers.errors_by_alpha(factors, targets, alphas, blocks)
+    variance = np.mean(targets * targets, axis=0)
+    chosen = to_numpy(solvers.choose_alpha(errors, alphas, variance, regressor.alpha_smoothing / step))
+    return _residuals(factors, targets, chosen, blocks), float(np.median(chosen)) / scale
+
+
+def _residuals(factors: solvers.Factorization, targets: Floats, alphas: Floats, blocks: Sequence[Array]) -> Floats:
+    """Leave-out residuals (n, n_energies) with an alpha for each energy, (n_energies,)."""
+    stacks = solvers.stack_blocks(blocks, _GATHERED // factors.basis.shape[1])
+    residuals = np.empty_like(targets)
+    for alpha in np.unique(alphas):
+        energies = np.flatnonzero(alphas == alpha)
+        left_out = solvers.LeaveOut(factors, targets[:, energies])
+        for rows, missed in zip(stacks, left_out.residuals(float(alpha), stacks), strict=True):
+            residuals[to_numpy(rows)[..., None], energies] = to_numpy(missed)
+    return residuals
 
 
 def _factors(regressor: LDOSKernelRidge | LDOSRidge, X: Floats) -> solvers.Factorization:
     if isinstance(regressor, LDOSRidge):
         return solvers.factorize_features(X)
     r = regressor
-    return solvers.factorize_kernel(kernels.evaluate(r.kernel, X, X, degree=r.degree, gamma=r.gamma, coef0=r.coef0))
+    function = partial(kernels.evaluate, r.kernel, degree=r.degree, gamma=r.gamma, coef0=r.coef0)
+    return solvers.diagonalize(EnvironmentKernel(function, X))
+
+
+def _numbers(alphas: Any) -> list[float]:
+    return [float(alpha) for alpha in np.ravel(to_numpy(alphas))]
 
 
 def _loss(residuals: Floats, values: Floats) -> float:

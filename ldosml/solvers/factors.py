@@ -139,6 +139,7 @@ def primal_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array
     -------
     array (n_features, n_energies)
     """
+    assert factors.right is not None  # factors of features have it
     xp = namespace(Y)
     s = factors.eigenvalues[:, None]
     return factors.right @ (xp.sqrt(s) / (s + alpha[None, :]) * (factors.basis.T @ Y))

@@ -14,7 +14,7 @@ enters by its square root.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -96,8 +96,9 @@ class InducedFeatures:
         -------
         array (n, rank)
         """
-        if self.lower is None:
+        if self.whitening is not None:
             return K_nm @ self.whitening
+        assert self.lower is not None  # one of them is there
         return solve_triangular(self.lower, K_nm.T, overwrite=True).T
 
     def coefficients(self, weights: Array) -> Array:
@@ -111,8 +112,9 @@ class InducedFeatures:
         -------
         array (m, n_energies)
         """
-        if self.lower is None:
+        if self.whitening is not None:
             return self.whitening @ weights
+        assert self.lower is not None  # one of them is there
         return solve_triangular(self.lower, weights, transposed=True)
 
 
@@ -156,15 +158,16 @@ class NormalEquations:
         -------
         NormalEquations
         """
-        shapes = [
-            (n_features, n_features),
-            (n_features, n_energies),
-            (n_plain, n_plain),
-            (n_features, n_plain),
-            (n_plain, n_energies),
-            (n_energies,),
-        ]
-        return cls(*(like(like_array, np.zeros(shape)) for shape in shapes))
+        shapes = {
+            "gram": (n_features, n_features),
+            "cross": (n_features, n_energies),
+            "plain_gram": (n_plain, n_plain),
+            "mixed": (n_features, n_plain),
+            "plain_cross": (n_plain, n_energies),
+            "squares": (n_energies,),
+        }
+        zeros: dict[str, Any] = {name: like(like_array, np.zeros(shape)) for name, shape in shapes.items()}
+        return cls(**zeros)
 
     def arrays(self) -> dict[str, Array]:
         """The sums by name.

@@ -1,6 +1,6 @@
 """Predictions of any size: computed in chunks, written to a file as they come, read back in parts."""
 
-from ldosml.streaming.predicting import predict_to
-from ldosml.streaming.reading import Prediction, open_prediction
+from ldosml.streaming.prediction import Prediction
+from ldosml.streaming.prediction_run import predict_to
 
-__all__ = ["Prediction", "open_prediction", "predict_to"]
+__all__ = ["Prediction", "predict_to"]

@@ -17,6 +17,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
 from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS
@@ -149,7 +150,7 @@ def create(
     data = LDOSDataset.from_arrays(
         structures,
         grid.energies,
-        dos=nothing.values,
+        dos=to_numpy(nothing.values),
         zero=grid.zero,
         n_electrons=n_electrons,
         smearing_width=smearing_width,
@@ -157,7 +158,7 @@ def create(
     )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        replace(data, stored_dos=nothing).write(temporary)
+        replace(data, stored_dos=nothing).save(temporary)
         with h5py.File(temporary, "r+") as file:
             del file["dos"]
             _lay_out(file, "ldos", (int(n_atoms.sum()), grid.size), "<f4")

@@ -6,7 +6,8 @@ import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from ldosml._journal import Record, write_csv
+from ldosml._journal import Record
+from ldosml.tables import save_table
 
 
 class Tabulated(ABC):
@@ -20,9 +21,28 @@ class Tabulated(ABC):
         """What must be known of the numbers besides themselves, in words; empty where there is nothing."""
         return []
 
-    def write_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the records as a table.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the records as a table, .csv or .json, see :func:`ldosml.tables.save_table`.
 
-        Raises FileExistsError when the file exists and ``overwrite`` is false, and OSError when writing fails.
+        Parameters
+        ----------
+        path : path
+            .csv or .json.
+        overwrite : bool
+            Replace the file where it exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When ``path`` has another ending.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When it cannot be written.
         """
-        return write_csv(self.records(), path, overwrite)
+        return save_table(path, self.records(), overwrite=overwrite)

@@ -20,7 +20,7 @@ from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.properties.spectrum_warnings import SpectrumWarning
 from ldosml.search import SearchedModel
-from ldosml.search.spelling import spelled
+from ldosml.search.repr import expression
 from ldosml.studies.errors import Errors
 from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
 
@@ -68,7 +68,7 @@ class CrossValidation:
         for fitted, part in evaluated_folds(data, model, self.folds, rows):
             parts.append(part)
             if isinstance(fitted, SearchedModel):
-                found.append(spelled(fitted.search_.model))
+                found.append(expression(fitted.search_.model))
         evaluation, fold = pooled(parts, self.folds), fold_of_each(self.folds)
         said: list[str] = []
         with _collecting(said):
@@ -94,7 +94,7 @@ def known_as(estimator: Any) -> str:
     """By what a log knows an estimator: as it is spelled, but for where and in how many processes it works."""
     plain = clone(estimator)
     incidental = {name: None for name in plain.get_params() if name.rpartition("__")[2] in _INCIDENTAL}
-    return spelled(plain.set_params(**incidental))
+    return expression(plain.set_params(**incidental))
 
 
 def run_all(

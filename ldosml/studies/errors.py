@@ -118,6 +118,7 @@ class Errors:
         mean_loss: dict[str, float] = {}
         units = {"dos": "states/eV/atom", "dos_derivative": "states/eV^2/atom"}
         judged = evaluation.cut(low, high)
+        assert judged.predicted.numbers is not None  # a model predicts atoms whose elements it knows
         numbers = np.asarray(to_numpy(judged.predicted.numbers), dtype=np.int64)
         index = np.asarray(to_numpy(judged.predicted.structure_index), dtype=np.int64)
         if judged.true is not None:

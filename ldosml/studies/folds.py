@@ -14,14 +14,12 @@ from sklearn.base import clone
 
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
 from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
-from ldosml.joined import JoinedSOAP
 from ldosml.pipeline import DOSModel
 from ldosml.spectra import DOS, LDOS
-from ldosml.whitening import Whitened
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Structures to train on, and to test on."""
@@ -264,6 +262,6 @@ def _joined_ldos(parts: Sequence[LDOS], order: NDArray[np.int64]) -> LDOS:
 
 
 def _joined_dos(parts: Sequence[DOS], order: NDArray[np.int64]) -> DOS:
-    counts = np.concatenate([to_numpy(part.n_atoms) for part in parts])
+    counts = np.concatenate([to_numpy(part.n_atoms) for part in parts if part.n_atoms is not None])
     values = np.concatenate([to_numpy(part.values) for part in parts])
     return DOS(parts[0].grid, values[order], parts[0].smearing_width, n_atoms=counts[order])

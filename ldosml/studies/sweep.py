@@ -18,21 +18,19 @@ from ldosml._journal import Record
 from ldosml._validation import check_choice, check_shape
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP
+from ldosml.descriptors import SOAP, Precomputed, Whitened
 from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
-from ldosml.precomputed import Precomputed
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
+from ldosml.search.repr import expression
 from ldosml.search.scores import check_closed_form
-from ldosml.search.spelling import spelled
 from ldosml.studies._table import Tabulated
 from ldosml.studies.cross_validation import known_as
 from ldosml.studies.errors import Errors
 from ldosml.studies.folds import DescriptorRows, Learner, cropped_rows
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
-from ldosml.whitening import Whitened
 
 TUNABLE = ("n_max", "l_max", "atom_sigma")
 """Parameters of SOAP that a sweep may choose anew at each radius."""
@@ -297,7 +295,7 @@ def _prepare(
     structures, candidates = [atoms.copy() for atoms in data.structures], []  # type: ignore[no-untyped-call]
     for of_soap, of_regressor in choices:
         soap = clone(template).set_params(**of_soap)
-        name = spelled(soap)
+        name = expression(soap)
         if name not in structures[0].arrays:
             bounds = np.cumsum([len(atoms) for atoms in structures[:-1]])
             for atoms, rows in zip(structures, np.split(cropped_rows(structures, soap, mode), bounds), strict=True):

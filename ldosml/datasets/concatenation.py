@@ -1,31 +1,34 @@
-"""Several datasets made one."""
+"""Datasets one after another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ldosml._array import to_numpy
-from ldosml.datasets.dataset import LDOSDataset
-from ldosml.datasets.matching import make_alike
-from ldosml.energy import Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
 
+if TYPE_CHECKING:
+    from ldosml.datasets.dataset import LDOSDataset
 
-def join(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
+
+def concatenate(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
     """Put the structures of several datasets one after another, see ``LDOSDataset.concatenate``."""
     if not datasets:
         raise ValueError("datasets is empty; pass at least one.")
     first = datasets[0]
     for other in datasets[1:]:
         _require_like(first, other)
-    return LDOSDataset(
-        [atoms for data in datasets for atoms in data.structures],
-        _join_ldos(datasets),
-        _join_dos([data.dos for data in datasets]) if any(data.stored_dos is not None for data in datasets) else None,
+    total = any(data.stored_dos is not None for data in datasets)
+    return replace(
+        first,
+        structures=[atoms for data in datasets for atoms in data.structures],
+        stored_ldos=_join_ldos(datasets),
+        stored_dos=_join_dos([data.dos for data in datasets]) if total else None,
         n_electrons=np.concatenate([data.n_electrons for data in datasets]),
         fermi_energy=np.concatenate([data.fermi_energy for data in datasets]),
         energy_max=np.concatenate([data.energy_max for data in datasets]),
@@ -36,29 +39,6 @@ def join(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
         label_noise=first.label_noise if all(data.label_noise == first.label_noise for data in datasets) else None,
         projected_dos=_join_dos([data.projected_dos for data in datasets]),
     )
-
-
-def join_alike(
-    datasets: Sequence[LDOSDataset],
-    smearing_width: float | None = None,
-    zero: Zero | None = None,
-    labels: Sequence[str] | None = None,
-) -> LDOSDataset:
-    """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
-
-    Parameters and errors are those of ``make_alike``; ``label_noise`` is kept where all agree.
-
-    Examples
-    --------
-    >>> from ase import Atoms
-    >>> one, other = (
-    ...     LDOSDataset.from_arrays([Atoms("H")], [-1, 0, 1, 2], dos=[[0, 1, 0, 0]], names=[name], smearing_width=0.1)
-    ...     for name in ("a", "b")
-    ... )
-    >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
-    0.5
-    """
-    return join(make_alike(datasets, smearing_width, zero, labels))
 
 
 def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
@@ -91,12 +71,12 @@ def _join_dos(parts: Sequence[DOS | None]) -> DOS | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    n_atoms = [part.n_atoms for part in known]
+    n_atoms = [part.n_atoms for part in known if part.n_atoms is not None]
     return DOS(
         known[0].grid,
         np.concatenate([to_numpy(part.values) for part in known]),
         known[0].smearing_width,
-        None if any(count is None for count in n_atoms) else np.concatenate([to_numpy(count) for count in n_atoms]),
+        None if len(n_atoms) < len(known) else np.concatenate([to_numpy(count) for count in n_atoms]),
     )
 
 

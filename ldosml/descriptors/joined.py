@@ -1,23 +1,22 @@
-"""Several SOAPs side by side: what an atom sees near by, finely, and what it sees further out, coarsely."""
+"""Several SOAPs side by side: a fine one of the near surroundings, a coarse one of what lies further out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
-from ldosml.descriptors import SOAP, Environments
-from ldosml.fragments import Fragment
-from ldosml.regions import Region
+from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
+from ldosml.descriptors.power_spectra import unit_rows
+from ldosml.descriptors.soap import SOAP
 
 
-class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class JoinedSOAP(EnvironmentTransformer):
     r"""SOAPs of several radii, widths or sizes as one descriptor.
 
     .. math::
@@ -57,7 +56,19 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.n_jobs = n_jobs
 
     def fit(self, structures: Environments, y: object = None) -> Self:
-        """Fit every part; ``y`` is not used.
+        """Fit every part.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What ``SOAP.fit`` takes.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        JoinedSOAP
+            This object, fitted.
 
         Raises
         ------
@@ -68,39 +79,52 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """
         soaps = self._checked_parts()
         self._roots()
-        listed = _listed(structures)
-        self.soaps_ = [clone(soap).fit(listed) for soap in soaps]
+        items = listed(structures)
+        self.soaps_ = [clone(soap).fit(items) for soap in soaps]
         self.n_features_out_ = sum(soap.n_features_out_ for soap in self.soaps_)
         return self
 
     def transform(self, structures: Environments) -> NDArray[np.float64]:
-        """Compute the rows of every part and join them, (n_environments, n_features_out_), each row of length 1.
+        """Compute the rows of every part and join them.
 
-        Takes what ``SOAP.transform`` takes, and raises what it raises.
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What ``SOAP.transform`` takes.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            Atom by atom, structure by structure; each row has length 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``SOAP.transform`` raises.
         """
         check_is_fitted(self)
-        listed, parts = _listed(structures), []
+        items, parts = listed(structures), []
         for soap, root in zip(self.soaps_, self._roots(), strict=True):
             if self.n_jobs is not None:
                 soap.set_params(n_jobs=self.n_jobs)
-            parts.append(root * soap.transform(listed))
-        X: NDArray[np.float64] = np.concatenate(parts, axis=1)
-        norms = np.linalg.norm(X, axis=1, keepdims=True)
-        X /= np.where(norms > 0, norms, 1.0)
-        return X
+            parts.append(root * soap.transform(items))
+        return unit_rows(np.concatenate(parts, axis=1))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the features, (n_features_out_,): "1-Si0-C3-l2" is Si0-C3-l2 of the second part."""
+        """Name the features: "1-Si0-C3-l2" is Si0-C3-l2 of the second part.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
         check_is_fitted(self)
         names = [f"{place}-{name}" for place, soap in enumerate(self.soaps_) for name in soap.get_feature_names_out()]
         return np.asarray(names, dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
     def _checked_parts(self) -> list[SOAP]:
         soaps = [self.soaps] if isinstance(self.soaps, SOAP) else list(self.soaps)
@@ -112,7 +136,7 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         return soaps
 
     def _roots(self) -> NDArray[np.float64]:
-        """Factors of the parts' rows, (n_soaps,)."""
+        """Give the factors of the parts' rows, (n_soaps,)."""
         count = len(self._checked_parts())
         weights = np.ones(count) if self.weights is None else np.asarray(self.weights, dtype=float)
         check_shape("weights of JoinedSOAP", weights, (count,), "n_soaps")
@@ -121,8 +145,3 @@ class JoinedSOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
             raise ValueError(f"weights of JoinedSOAP must be positive; got {weights.tolist()}. Leave that part out.")
         factors: NDArray[np.float64] = np.sqrt(weights / weights.sum())
         return factors
-
-
-def _listed(structures: Environments) -> Environments:
-    """Give an iterator as a list, since every part goes through it."""
-    return structures if isinstance(structures, Atoms | Fragment | Region) else list(structures)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml.datasets.alignment import onsets
-from ldosml.datasets.dataset import LDOSDataset
+from ldosml.datasets.concatenation import concatenate
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
+
+if TYPE_CHECKING:
+    from ldosml.datasets.dataset import LDOSDataset
 
 _STEPS_A_WIDTH = 2
 """A spectrum smeared by w has next to nothing (exp(-2 pi^2)) beyond the frequencies that steps of w/2 tell apart."""
@@ -27,7 +30,7 @@ def make_alike(
     zero: Zero | None = None,
     labels: Sequence[str] | None = None,
 ) -> list[LDOSDataset]:
-    """Give the datasets with one smearing, one zero of energy and one grid, where nothing is lost by that.
+    """Bring datasets to one smearing, one zero of energy and one grid, if no information is lost.
 
     Spectra are broadened to the widest smearing, moved to the Fermi level where their zeros differ, cut to the energies
     that all have, and interpolated to the coarsest step where that tells all of them apart. Datasets that are alike
@@ -42,6 +45,10 @@ def make_alike(
         The zero. Default: theirs where they share one, otherwise "fermi".
     labels : sequence of str, optional
         What to call them in messages. Default: "dataset 1" and so on.
+
+    Returns
+    -------
+    list of LDOSDataset
 
     Raises
     ------
@@ -65,6 +72,34 @@ def make_alike(
     return [_moved(data, own, grid) for data, own in zip(smeared, zeros, strict=True)]
 
 
+def join_alike(
+    datasets: Sequence[LDOSDataset],
+    smearing_width: float | None = None,
+    zero: Zero | None = None,
+    labels: Sequence[str] | None = None,
+) -> LDOSDataset:
+    """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
+
+    Parameters and errors are those of ``make_alike``. ``label_noise`` is kept where all agree.
+
+    Returns
+    -------
+    LDOSDataset
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> from ldosml import LDOSDataset
+    >>> one, other = (
+    ...     LDOSDataset.from_arrays([Atoms("H")], [-1, 0, 1, 2], dos=[[0, 1, 0, 0]], names=[name], smearing_width=0.1)
+    ...     for name in ("a", "b")
+    ... )
+    >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
+    0.5
+    """
+    return concatenate(make_alike(datasets, smearing_width, zero, labels))
+
+
 def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: Sequence[str]) -> list[LDOSDataset]:
     known = [data.smearing_width for data in datasets if data.smearing_width is not None]
     if asked is None and len(known) < len(datasets):
@@ -72,8 +107,8 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
             return list(datasets)
         unknown = names[[data.smearing_width for data in datasets].index(None)]
         raise ValueError(
-            f"smearing_width differs: that of {unknown} is not known, others are up to {max(known):g} eV wide. Import "
-            "it anew with its smearing_width, or leave it out."
+            f"smearing_width differs: {unknown} does not state it, others are up to {max(known):g} eV wide. Import "
+            "that dataset again with its smearing_width, or leave it out."
         )
     width = max(known) if asked is None else asked
     smeared = []

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import import_dataset, read
+from ldosml.datasets import LDOSDataset, import_dataset
 
 ENERGIES = np.linspace(-2.0, 2.0, 9)
 LDOS = np.arange(27.0).reshape(3, 9)
@@ -183,7 +183,7 @@ class TestReal:
         dos = cut.dos
         held = dos.values[:, cut.grid.window(high=0.0)].sum(axis=1) * cut.grid.step / data.n_electrons
         assert 0.9 < held.min() < held.max() < 1.1
-        back = read(data.write(tmp_path / "vasp.h5"))
+        back = LDOSDataset.load(data.save(tmp_path / "vasp.h5"))
         assert_allclose(back.select([7]).ldos.values, data.ldos.of_structure(7), atol=1e-6)
 
     def test_total_dos(self, real_data, tmp_path):

@@ -26,7 +26,7 @@ from ldosml.pipeline import DOSModel
 from ldosml.regions import Region, region_batches
 from ldosml.streaming import _part
 from ldosml.streaming._fingerprint import fingerprint
-from ldosml.streaming.reading import Prediction, open_prediction
+from ldosml.streaming.prediction import Prediction
 
 
 def predict_to(
@@ -42,11 +42,11 @@ def predict_to(
 ) -> Prediction:
     """Predict LDOS and DOS of structures of any size, chunk by chunk, into an HDF5 file.
 
-    Until it is complete the file is called ``path + ".part"``. After a kill, the same call goes on where it stopped, a
-    second of work aside, and ends with the same numbers. Memory does not grow with the structure, but for about 200
-    bytes an atom for the structure itself.
+    Until it is complete the file is called ``path + ".part"``. After a kill, the same call continues where it stopped
+    and ends with the same numbers; at most a second of work is lost. Memory does not grow with the structure, except
+    for about 200 bytes an atom for the structure itself.
 
-    The file is a dataset file (``LDOSDataset.read`` and ``ldosml properties`` take it; see ``ldosml.datasets.hdf5``):
+    The file is a dataset file (``LDOSDataset.load`` and ``ldosml properties`` take it; see ``ldosml.dataset_file``):
     ``numbers``, ``positions``, ``cell``, ``pbc``, ``offsets`` and ``n_electrons`` of the structures, the grid with its
     zero, ``smearing_width`` and ``provenance`` as attributes, and in one piece each, uncompressed, ``ldos`` (float32,
     n_environments, n_energies, states/eV/atom), ``dos`` (float64, n_structures, n_energies, states/eV: the sums of the
@@ -55,7 +55,7 @@ def predict_to(
     Parameters
     ----------
     model : DOSModel
-        Fitted, with any regressors. A descriptor without ``reach``, that of another library say, is computed for a
+        Fitted, with any regressor. A descriptor without ``reach``, such as one of another library, is computed for a
         whole structure at a time.
     structures : ase.Atoms or iterable of ase.Atoms
     path : path-like
@@ -69,7 +69,7 @@ def predict_to(
     provenance : dict, optional
         Entries to be added to the provenance of the file.
     progress : callable, optional
-        Called with the number of atoms that are done and that of all, after each chunk.
+        Called after each chunk with the number of atoms that are done and the number of all atoms.
 
     Returns
     -------
@@ -82,9 +82,9 @@ def predict_to(
         When ``path`` exists and ``overwrite`` is false.
     ValueError
         When a structure is not valid, an element was not in the training set, a prediction is not finite, or the
-        unfinished file is of another model or of other structures, or damaged; the message says what differs.
+        unfinished file belongs to another model or to other structures, or is damaged; the message says what differs.
     OSError
-        When writing fails. What is there can be continued.
+        When writing fails. The same call continues with what was written.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def predict_to(
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} has appeared meanwhile; {part.path} is complete but for the name.")
         part.finish(path)
-    return open_prediction(path)
+    return Prediction.load(path)
 
 
 def _open_part(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -22,17 +22,49 @@ from ldosml.spectra import DOS, LDOS
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """LDOS and DOS of structures, in the file that ``predict_to`` has written; made by ``open_prediction``.
+    """LDOS and DOS of structures, in the file that ``predict_to`` has written; made by ``load``.
 
     Parameters
     ----------
     path : Path
     data : LDOSDataset
-        The file as a dataset, whose LDOS is not loaded until it is asked for: ``data.ldos`` is that of all atoms.
+        The file as a dataset. ``data.ldos`` is the LDOS of all atoms, loaded when it is asked for.
     """
 
     path: Path
     data: LDOSDataset
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a file that ``predict_to`` has written, without reading the LDOS.
+
+        Parameters
+        ----------
+        path : path
+            The file, .h5.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file; the message says so if it is there unfinished.
+        ValueError
+            When it is unfinished, damaged, or not a prediction.
+        """
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        if not path.exists() and part.exists():
+            raise FileNotFoundError(f"{path} is not complete yet: {part} is there. Call predict_to again to finish it.")
+        if path.suffix == ".part":
+            raise ValueError(f"{path} is not complete yet. Call predict_to again to finish it.")
+        data = LDOSDataset.load(path)
+        with h5py.File(path, "r") as file:
+            if "prediction" not in file.attrs:
+                raise ValueError(f"{path} is a dataset that predict_to has not written. Open it with LDOSDataset.load.")
+        return cls(path, data)
 
     @property
     def grid(self) -> EnergyGrid:
@@ -60,9 +92,26 @@ class Prediction:
         return self.data.dos
 
     def ldos(self, atoms: Sequence[int] | NDArray[np.int64], structure: int = 0) -> LDOS:
-        """Read the LDOS of some atoms of one structure, in the order given.
+        """Read the LDOS of some atoms of one structure.
 
-        Raises IndexError when there is no such structure or atom, ValueError when the file is damaged.
+        Parameters
+        ----------
+        atoms : sequence of int
+            Indices of the atoms in the structure, in the order wanted.
+        structure : int
+            Index of the structure.
+
+        Returns
+        -------
+        LDOS
+            (n_chosen, n_energies), states/eV/atom.
+
+        Raises
+        ------
+        IndexError
+            When there is no such structure or atom.
+        ValueError
+            When the file is damaged.
         """
         if not 0 <= structure < len(self.data):
             raise IndexError(f"structure must lie in 0..{len(self.data) - 1}; got {structure}.")
@@ -86,26 +135,3 @@ class Prediction:
                 values[start : start + len(run)] = file["ldos"][run[0] : run[-1] + 1] if len(run) else 0.0
                 start += len(run)
         return values[places]
-
-
-def open_prediction(path: str | os.PathLike[str]) -> Prediction:
-    """Open what ``predict_to`` has written, without reading the LDOS.
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file; the message says so if it is there unfinished.
-    ValueError
-        When it is unfinished, damaged, or not a prediction.
-    """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    if not path.exists() and part.exists():
-        raise FileNotFoundError(f"{path} is not complete yet: {part} is there. Call predict_to again to finish it.")
-    if path.suffix == ".part":
-        raise ValueError(f"{path} is not complete yet. Call predict_to again to finish it.")
-    data = LDOSDataset.read(path)
-    with h5py.File(path, "r") as file:
-        if "prediction" not in file.attrs:
-            raise ValueError(f"{path} is a dataset that predict_to has not written. Open it with LDOSDataset.read.")
-    return Prediction(path, data)

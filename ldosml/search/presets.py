@@ -1,20 +1,23 @@
-"""Settings worth trying where nothing is known of a dataset."""
+"""Candidates to try where nothing is known of a dataset."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ldosml.descriptors import SOAP
-from ldosml.joined import JoinedSOAP
+from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
 from ldosml.regression import LDOSKernelRidge
-from ldosml.whitening import Whitened
 
 
 def default_candidates() -> list[dict[str, list[Any]]]:
-    """Give 38 candidates as grids of descriptors and regressors, as ``search_settings`` takes them.
+    """Give 38 candidates as grids of descriptors and regressors.
 
-    SOAP as it is, with kernels of its scalar product and of distances; and whitened SOAP of several radii, widths and
+    Plain SOAP, with kernels of its scalar product and of distances; and whitened SOAP of several radii, widths and
     sizes, alone and joined, with kernels of distances.
+
+    Returns
+    -------
+    list of dict
+        As ``search_settings`` takes them.
     """
     near = [SOAP(r_cut=3.0, n_max=8, l_max=6, atom_sigma=0.3), SOAP(r_cut=4.0, n_max=10, l_max=8, atom_sigma=0.3)]
     far = [SOAP(r_cut=6.0, n_max=12, l_max=9, atom_sigma=0.3), SOAP(r_cut=8.0, n_max=12, l_max=9, atom_sigma=0.4)]

@@ -1,4 +1,4 @@
-"""Estimators as the Python that makes them: by it candidates are known in tables and logs."""
+"""Estimators as the Python expressions that make them, which name candidates in tables and logs."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ from inspect import Parameter, signature
 from typing import Any
 
 
-def spelled(value: Any) -> str:
+def expression(value: Any) -> str:
     """Give the Python expression that makes an estimator, on one line, without parameters at their defaults.
 
-    As scikit-learn prints it, but whole, however many numbers a parameter has; arrays stand as lists. Other values are
-    spelled as Python does.
+    As scikit-learn prints it, but whole, however many numbers a parameter has; arrays become lists.
+
+    Parameters
+    ----------
+    value : object
+        An estimator, a list or tuple of estimators, or anything with a ``repr``.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
     >>> from ldosml import SOAP, LDOSKernelRidge
-    >>> spelled(SOAP(r_cut=4.0))
+    >>> expression(SOAP(r_cut=4.0))
     'SOAP(r_cut=4.0)'
-    >>> len(spelled(LDOSKernelRidge(alphas=list(range(40)))).split(","))
+    >>> len(expression(LDOSKernelRidge(alphas=list(range(40)))).split(","))
     40
     """
     if hasattr(value, "get_params") and not isinstance(value, type):
-        changed = (f"{name}={spelled(given)}" for name, given in sorted(_changed(value).items()))
+        changed = (f"{name}={expression(given)}" for name, given in sorted(_changed(value).items()))
         return f"{type(value).__name__}({', '.join(changed)})"
     if isinstance(value, list):
-        return f"[{', '.join(map(spelled, value))}]"
+        return f"[{', '.join(map(expression, value))}]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(spelled, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(expression, value))}{',' * (len(value) == 1)})"
     return " ".join(repr(value.tolist() if hasattr(value, "tolist") else value).split())
 
 

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite
+from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 
 
-class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Precomputed(EnvironmentTransformer):
     """Rows that the structures bring along in ``atoms.arrays[key]``, (n_atoms, n_features).
 
-    Stands wherever SOAP does, alone or within ``Whitened``: for descriptors of another program, and for those that many
-    fits share. A row must follow from the atom's own structure alone: where it was learned from other structures
-    (principal components of a whole set, say), errors of those left out look too small. Dataset files do not keep the
-    arrays.
+    Use it wherever SOAP can stand, alone or within ``Whitened``, for descriptors of another program and for descriptors
+    that many fits share. A row must follow from the atom's own structure alone. If it was learned from other structures
+    (principal components of a whole set, say), the errors of left-out structures look too small. Dataset files do not
+    keep the arrays.
 
     Parameters
     ----------
     key : str
         Name of the array.
     n_jobs : int, optional
-        Not used, since nothing is computed; other descriptors have it.
+        Not used, since nothing is computed. Other descriptors have this parameter.
 
     Attributes
     ----------
@@ -47,12 +47,40 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.n_jobs = n_jobs
 
     def fit(self, structures: Atoms | Iterable[Atoms], y: object = None) -> Self:
-        """Learn how many features there are; ``y`` is not used. Raises as ``transform``."""
+        """Learn how many features there are.
+
+        Parameters
+        ----------
+        structures : ase.Atoms or iterable of ase.Atoms
+            With their rows in ``atoms.arrays[key]``, (n_atoms, n_features).
+        y : object
+            Not used.
+
+        Returns
+        -------
+        Precomputed
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As ``transform``.
+        """
         self.n_features_out_ = int(self._rows(structures).shape[1])
         return self
 
     def transform(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
-        """Give the rows, (n_environments, n_features_out_), atom by atom, structure by structure.
+        """Give the rows that the structures bring along.
+
+        Parameters
+        ----------
+        structures : ase.Atoms or iterable of ase.Atoms
+            With their rows in ``atoms.arrays[key]``, (n_atoms, n_features).
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            Atom by atom, structure by structure.
 
         Raises
         ------
@@ -72,16 +100,19 @@ class Precomputed(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the features by the key and a number, (n_features_out_,)."""
+        """Name the features by the key and a number.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
         check_is_fitted(self)
         return np.asarray([f"{self.key}-{i}" for i in range(self.n_features_out_)], dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
     def _rows(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
         blocks = [self._block(s, atoms) for s, atoms in enumerate(check_structures(structures))]

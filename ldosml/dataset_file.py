@@ -1,4 +1,4 @@
-"""A dataset on disk: one HDF5 file, checked field by field when read.
+"""A dataset file: HDF5, arrays in and arrays out, each field checked when it is read.
 
 The flat fields ``numbers`` and ``positions`` hold the atoms of all structures one after another; structure s has
 rows ``offsets[s]`` to ``offsets[s + 1]`` of them and of ``ldos``. Energies are eV in the zero that the attribute
@@ -12,21 +12,18 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from ase import Atoms
 from numpy.typing import NDArray
 
-from ldosml._array import to_numpy
 from ldosml._files import replacing
-from ldosml._validation import check_finite, check_positive
-from ldosml.datasets.dataset import LDOSDataset
-from ldosml.datasets.stored import StoredLDOS, file_stamp
+from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
-from ldosml.spectra import DOS
+from ldosml.stored_ldos import StoredLDOS, file_stamp
 
 FORMAT = "ldosml dataset"
 FORMAT_VERSION = 2
@@ -35,11 +32,76 @@ SPIN = "both spins"
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
 _PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
 
+Floats = NDArray[np.float64]
 
-def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Write a dataset: either the whole file appears under ``path``, or nothing changes.
 
-    Spectra are stored in float32. Returns the path.
+@dataclass(frozen=True, eq=False)
+class DatasetFields:
+    """The arrays and attributes of a dataset file.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+        The energies, eV, with their zero.
+    smearing_width : float or None
+        Standard deviation of the Gaussian that smeared the spectra, eV; None where not known.
+    offsets : array (n_structures + 1,) of int
+        Where the atoms of each structure begin.
+    numbers : array (n_environments,) of int
+        Atomic numbers.
+    positions : array (n_environments, 3)
+        angstrom.
+    cell : array (n_structures, 3, 3)
+        Rows are the vectors of the cells, angstrom.
+    pbc : array (n_structures, 3) of bool
+        Along which vectors a structure is periodic.
+    n_electrons, fermi_energy, energy_max : array (n_structures,)
+        As in ``LDOSDataset``; energies in eV.
+    names, kinds, groups : list of str
+        One for each structure.
+    ldos : array (n_environments, n_energies), StoredLDOS or None
+        states/eV/atom. Reading a file gives a ``StoredLDOS``, whose rows are not loaded yet.
+    dos, projected_dos : array (n_structures, n_energies) or None
+        states/eV.
+    provenance, label_noise : dict or None
+        What JSON can hold.
+    """
+
+    grid: EnergyGrid
+    smearing_width: float | None
+    offsets: NDArray[np.int64]
+    numbers: NDArray[Any]
+    positions: Floats
+    cell: Floats
+    pbc: NDArray[np.bool_]
+    n_electrons: Floats
+    fermi_energy: Floats
+    energy_max: Floats
+    names: list[str]
+    kinds: list[str]
+    groups: list[str]
+    ldos: Floats | StoredLDOS | None = None
+    dos: Floats | None = None
+    projected_dos: Floats | None = None
+    provenance: Any = None
+    label_noise: Any = None
+
+
+def write_fields(path: str | os.PathLike[str], fields: DatasetFields, *, overwrite: bool = False) -> Path:
+    """Write a dataset file: either the whole file appears under ``path``, or nothing changes.
+
+    Parameters
+    ----------
+    path : path
+    fields : DatasetFields
+        Spectra are stored in float32.
+    overwrite : bool
+        Replace the file where it exists.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
@@ -50,23 +112,15 @@ def write(dataset: LDOSDataset, path: str | os.PathLike[str], overwrite: bool = 
     """
     path = Path(path)
     if path.exists() and not overwrite:  # before the work is done, not after
-        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or append to it.")
-    content = _serialise(dataset)
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it.")
+    content = _serialise(fields)
     with replacing(path, overwrite) as file:
         file.write(content)
     return path
 
 
-def append(path: str | os.PathLike[str], dataset: LDOSDataset) -> Path:
-    """Add the structures of ``dataset`` to a file; on failure the file stays as it was.
-
-    Raises ValueError when energies, zero, smearing or kind of target differ, or a name is there already.
-    """
-    return write(read(path).append(dataset), path, overwrite=True)
-
-
-def read(path: str | os.PathLike[str]) -> LDOSDataset:
-    """Read a dataset; the rows of its LDOS are loaded on first use, and only those of the structures selected.
+def read_fields(path: str | os.PathLike[str]) -> DatasetFields:
+    """Read a dataset file, but for the rows of its LDOS.
 
     Raises
     ------
@@ -78,14 +132,20 @@ def read(path: str | os.PathLike[str]) -> LDOSDataset:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no dataset file {path}. Was the path typed right, and from this folder?")
+    with refusing(path), _open(path) as file:
+        return _parse(file, path)
+
+
+@contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors about the content of a file into a ValueError that names the file."""
     try:
-        with _open(path) as file:
-            return _parse(file, path)
+        yield
     except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
-        raise ValueError(f"{path} cannot be read as an ldosml dataset: {error}") from error
+        raise ValueError(f"{os.fspath(path)} cannot be read as an ldosml dataset: {error}") from error
 
 
-def _serialise(dataset: LDOSDataset) -> memoryview:
+def _serialise(fields: DatasetFields) -> memoryview:
     """The bytes of the file.
 
     Made in memory (compressed, they are smaller than the spectra that are there already), since HDF5 cannot close a
@@ -93,14 +153,14 @@ def _serialise(dataset: LDOSDataset) -> memoryview:
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        _write_attributes(file, dataset)
-        _write_structures(file, dataset)
-        _write_spectra(file, dataset)
+        _write_attributes(file, fields)
+        _write_structures(file, fields)
+        _write_spectra(file, fields)
     return buffer.getbuffer()
 
 
-def _write_attributes(file: h5py.File, dataset: LDOSDataset) -> None:
-    grid = dataset.grid
+def _write_attributes(file: h5py.File, fields: DatasetFields) -> None:
+    grid = fields.grid
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = FORMAT_VERSION
     file.attrs["spin"] = SPIN
@@ -108,32 +168,29 @@ def _write_attributes(file: h5py.File, dataset: LDOSDataset) -> None:
     file.attrs["grid_step"] = grid.step
     file.attrs["grid_size"] = grid.size
     file.attrs["grid_zero"] = grid.zero
-    file.attrs["smearing_width"] = np.nan if dataset.smearing_width is None else dataset.smearing_width
-    file.attrs["provenance"] = json.dumps(dataset.provenance)
-    file.attrs["label_noise"] = json.dumps(dataset.label_noise)
+    file.attrs["smearing_width"] = np.nan if fields.smearing_width is None else fields.smearing_width
+    file.attrs["provenance"] = json.dumps(fields.provenance)
+    file.attrs["label_noise"] = json.dumps(fields.label_noise)
 
 
-def _write_structures(file: h5py.File, dataset: LDOSDataset) -> None:
-    structures = dataset.structures
-    file["offsets"] = np.concatenate([[0], np.cumsum(dataset.n_atoms)])
-    file["cell"] = np.array([np.array(atoms.cell) for atoms in structures])
-    file["pbc"] = np.array([atoms.pbc for atoms in structures])
-    file.create_dataset("numbers", data=dataset.numbers.astype(np.int16), **_PACKED)
-    positions = np.concatenate([atoms.positions for atoms in structures])
-    file.create_dataset("positions", data=positions, **_PACKED)
+def _write_structures(file: h5py.File, fields: DatasetFields) -> None:
+    for name in ("offsets", "cell", "pbc"):
+        file[name] = getattr(fields, name)
+    file.create_dataset("numbers", data=fields.numbers.astype(np.int16), **_PACKED)
+    file.create_dataset("positions", data=fields.positions, **_PACKED)
     for name in ("n_electrons", "fermi_energy", "energy_max"):
-        file[name] = getattr(dataset, name)
+        file[name] = getattr(fields, name)
     for name in ("names", "kinds", "groups"):
-        file.create_dataset(name, data=getattr(dataset, name), dtype=h5py.string_dtype())
+        file.create_dataset(name, data=getattr(fields, name), dtype=h5py.string_dtype())
 
 
-def _write_spectra(file: h5py.File, dataset: LDOSDataset) -> None:
-    spectra = {"ldos": dataset.ldos, "dos": dataset.stored_dos, "projected_dos": dataset.projected_dos}
-    for name, spectrum in spectra.items():
-        if spectrum is not None:
-            values = to_numpy(spectrum.values).astype(np.float32)
+def _write_spectra(file: h5py.File, fields: DatasetFields) -> None:
+    ldos = fields.ldos.load() if isinstance(fields.ldos, StoredLDOS) else fields.ldos
+    for name, values in (("ldos", ldos), ("dos", fields.dos), ("projected_dos", fields.projected_dos)):
+        if values is not None:
             rows = max(1, min(len(values), _CHUNK_BYTES // (4 * values.shape[1])))
-            file.create_dataset(name, data=values, chunks=(rows, values.shape[1]), **_PACKED)
+            chunks = (rows, values.shape[1])
+            file.create_dataset(name, data=values.astype(np.float32), chunks=chunks, **_PACKED)
 
 
 @contextmanager
@@ -148,28 +205,35 @@ def _open(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _parse(file: h5py.File, path: Path) -> LDOSDataset:
+def _parse(file: h5py.File, path: Path) -> DatasetFields:
     _check_format(file)
     _check_links(file)
     grid = EnergyGrid(*(_attribute(file, f"grid_{name}", cast) for name, cast in _GRID))
     offsets = _read_offsets(file)
-    structures = _read_structures(file, offsets)
-    n_atoms = np.diff(offsets)
+    count, total = len(offsets) - 1, int(offsets[-1])
+    numbers = _field(file, "numbers", "iu", (total,))
+    if numbers.min() < 1 or numbers.max() > 118:
+        raise ValueError("the field 'numbers' must hold atomic numbers from 1 to 118.")
     width = _read_width(file)
-    counts = (len(n_atoms),)
-    return LDOSDataset(
-        structures,
-        _stored_ldos(file, path, grid, width, offsets),
-        _read_dos(file, "dos", grid, width, n_atoms),
-        n_electrons=_field(file, "n_electrons", "fiu", counts),
-        fermi_energy=_field(file, "fermi_energy", "fiu", counts),
-        energy_max=_field(file, "energy_max", "fiu", counts),
-        names=_read_labels(file, "names", counts),
-        kinds=_read_labels(file, "kinds", counts),
-        groups=_read_labels(file, "groups", counts),
+    return DatasetFields(
+        grid,
+        width,
+        offsets,
+        numbers,
+        positions=_field(file, "positions", "f", (total, 3)),
+        cell=_field(file, "cell", "f", (count, 3, 3)),
+        pbc=_field(file, "pbc", "b", (count, 3)),
+        ldos=_stored_ldos(file, path, grid, width, offsets),
+        dos=_read_dos(file, "dos", grid, count),
+        projected_dos=_read_dos(file, "projected_dos", grid, count),
+        n_electrons=_field(file, "n_electrons", "fiu", (count,)),
+        fermi_energy=_field(file, "fermi_energy", "fiu", (count,)),
+        energy_max=_field(file, "energy_max", "fiu", (count,)),
+        names=_read_labels(file, "names", (count,)),
+        kinds=_read_labels(file, "kinds", (count,)),
+        groups=_read_labels(file, "groups", (count,)),
         provenance=_attribute(file, "provenance", json.loads),
         label_noise=_attribute(file, "label_noise", json.loads),
-        projected_dos=_read_dos(file, "projected_dos", grid, width, n_atoms),
     )
 
 
@@ -262,25 +326,12 @@ def _read_offsets(file: h5py.File) -> NDArray[np.int64]:
     return offsets
 
 
-def _read_structures(file: h5py.File, offsets: NDArray[np.int64]) -> list[Atoms]:
-    count, total = len(offsets) - 1, int(offsets[-1])
-    numbers = _field(file, "numbers", "iu", (total,))
-    if numbers.min() < 1 or numbers.max() > 118:
-        raise ValueError("the field 'numbers' must hold atomic numbers from 1 to 118.")
-    positions = _field(file, "positions", "f", (total, 3))
-    cell = _field(file, "cell", "f", (count, 3, 3))
-    pbc = _field(file, "pbc", "b", (count, 3))
-    rows = [slice(offsets[s], offsets[s + 1]) for s in range(count)]
-    return [
-        Atoms(numbers[r], positions=positions[r], cell=cell[s], pbc=pbc[s]) for s, r in enumerate(rows)
-    ]  # the dataset checks that positions and cells are finite, and names the structure
-
-
 def _read_width(file: h5py.File) -> float | None:
     width: float = _attribute(file, "smearing_width", float)
     if np.isnan(width):
         return None
-    check_positive("the attribute 'smearing_width'", width, "eV")
+    if not 0 <= width < np.inf:
+        raise ValueError(f"the attribute 'smearing_width' must be a positive number of eV, or 0; got {width:g}.")
     return width
 
 
@@ -294,11 +345,9 @@ def _stored_ldos(
     return StoredLDOS(path.absolute(), grid, width, offsets, np.arange(len(offsets) - 1), file_stamp(path))
 
 
-def _read_dos(
-    file: h5py.File, name: str, grid: EnergyGrid, width: float | None, n_atoms: NDArray[np.int64]
-) -> DOS | None:
+def _read_dos(file: h5py.File, name: str, grid: EnergyGrid, count: int) -> Floats | None:
     if name not in file:
         return None
-    values = _field(file, name, "f", (len(n_atoms), grid.size)).astype(np.float64)
+    values = _field(file, name, "f", (count, grid.size)).astype(np.float64)
     check_finite(f"the field {name!r}", values)
-    return DOS(grid, values, width, n_atoms)
+    return values

@@ -1,41 +1,44 @@
 """SOAP: what an atom sees of its surroundings, as a row of numbers.
 
-DScribe computes the power spectra; here they become a scikit-learn transformer that splits the work by centres. DScribe
-itself runs in parallel over whole structures only, and looks at a whole structure for every batch of centres.
+DScribe computes the power spectra (``power_spectra``); here they become a scikit-learn transformer that splits the
+work by centres. DScribe itself runs in parallel over whole structures only, and looks at a whole structure for every
+batch of centres.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations_with_replacement, product
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
-from ase.geometry import wrap_positions
-from dscribe.descriptors import SOAP as PowerSpectrum
 from joblib import Memory
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
 from ldosml._validation import check_positive
-from ldosml.fragments import Fragment, check_structures, complete_radius
+from ldosml.descriptors.environments import (
+    Environments,
+    EnvironmentTransformer,
+    atoms_of,
+    check_environments,
+    n_centers,
+)
+from ldosml.descriptors.power_spectra import Basis, Batch, as_centers, power_spectra, spectra_of_batch
+from ldosml.fragments import Fragment, complete_radius
 from ldosml.regions import Region, region_batches
 
 _FARTHEST = 40.0
-"""Angstrom; time and memory grow with the atoms in a sphere of what SOAP reaches: 47,000 of diamond here, per centre.
-What a DOS depends on lies within about 10, so that more is a slip, and would fill the memory before it failed."""
-
-Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] | Iterable[Region]
-"""Structures, each of whose atoms is a centre, fragments, each with the one centre, or regions with some."""
+"""Angstrom. Time and memory grow with the number of atoms within reach of a centre: 47,000 in diamond at this radius.
+A DOS depends on the atoms within about 10 angstrom. A larger radius is a slip, and would fill the memory."""
 
 
-class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SOAP(EnvironmentTransformer):
     r"""Smooth overlap of atomic positions: the power spectrum of the atoms around each centre.
 
     .. math::
@@ -107,15 +110,31 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.memory = memory
 
     def fit(self, structures: Environments, y: object = None) -> Self:
-        """Learn the species, unless ``species`` gives them; ``y`` is not used.
+        """Learn the species, unless ``species`` gives them.
 
-        Raises ValueError when there is nothing to fit, positions are not finite or a parameter is out of its range,
-        and TypeError for anything but ase.Atoms, Fragment or Region.
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            All elements that will ever come, unless ``species`` gives them.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        SOAP
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError
+            When there is nothing to fit, positions are not finite or a parameter is out of its range.
+        TypeError
+            For anything but ase.Atoms, Fragment or Region.
         """
         self.check_parameters()
-        listed = _check_environments(structures)
+        listed = check_environments(structures)
         if self.species is None:
-            self.species_ = np.unique(np.concatenate([_atoms(item).numbers for item in listed])).astype(np.int64)
+            self.species_ = np.unique(np.concatenate([atoms_of(item).numbers for item in listed])).astype(np.int64)
         else:
             self.species_ = _species_numbers(self.species)
         n_channels = len(self.species_) * self.n_max
@@ -146,7 +165,7 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             For anything but ase.Atoms, Fragment or Region.
         """
         check_is_fitted(self)
-        listed = _check_environments(structures)
+        listed = check_environments(structures)
         self._check_species(listed)
         for item in listed:
             if isinstance(item, Fragment):
@@ -156,15 +175,25 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                     f"SOAP of this r_cut and atom_sigma reaches {self.reach:g} angstrom; the region was cut at "
                     f"{item.radius:g}. Cut it again with radius=soap.reach."
                 )
-        return self._compute(self._batches(listed), sum(map(_n_centers, listed)))
+        return self._compute(self._batches(listed), sum(map(n_centers, listed)))
 
     @property
     def reach(self) -> float:
-        """Within this distance of a centre atoms contribute, angstrom: ``complete_radius(r_cut, atom_sigma)``."""
+        """Distance from a centre up to which atoms contribute, angstrom: ``complete_radius(r_cut, atom_sigma)``."""
         return complete_radius(self.r_cut, self.atom_sigma)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the features, (n_features_out_,): "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2."""
+        """Name the features: "Si0-C3-l2" joins radial functions 0 of Si and 3 of C at l = 2.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
         check_is_fitted(self)
         names = []
         for first, second in combinations_with_replacement([chemical_symbols[number] for number in self.species_], 2):
@@ -174,15 +203,14 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                     names.append(f"{first}{n}-{second}{m}-l{degree}")
         return np.asarray(names, dtype=object)
 
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the input is structures, not a matrix."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
-
     def check_parameters(self) -> None:
-        """Raise ValueError when a parameter is out of its range, as ``fit`` does."""
+        """Check the parameters, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError
+            When a parameter is out of its range.
+        """
         check_positive("r_cut of SOAP", self.r_cut, "angstrom")
         check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
         check_positive("batch_size of SOAP", self.batch_size, "environments")
@@ -199,147 +227,48 @@ class SOAP(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     def _check_species(self, listed: list[Any]) -> None:
         for position, item in enumerate(listed):
-            unknown = np.setdiff1d(_atoms(item).numbers, self.species_)
+            unknown = np.setdiff1d(atoms_of(item).numbers, self.species_)
             if unknown.size:
                 raise ValueError(
                     f"SOAP knows the species {_symbols(self.species_)}; item {position} contains {_symbols(unknown)}. "
                     "Fit on structures that hold every element, or pass species=[...] with all of them."
                 )
 
-    def _batches(self, listed: list[Any]) -> Iterator[_Batch]:
-        """Share the environments out; the batches do not depend on the number of processes."""
+    def _batches(self, listed: list[Any]) -> Iterator[Batch]:
+        """Divide the environments; the batches do not depend on the number of processes."""
         if isinstance(listed[0], Atoms):
             # With a disk cache each structure is a batch of its own, to be found again in any company.
             together = self.memory is None
             for regions in region_batches(listed, self.reach, int(self.batch_size), together=together):
                 rows = np.concatenate([region.rows for region in regions])
-                yield _Batch([_as_arrays(region.atoms, len(region)) for region in regions], rows)
+                yield Batch([as_centers(region.atoms, len(region)) for region in regions], rows)
             return
         start = 0
         for items in _groups(listed, int(self.batch_size)):
-            stop = start + sum(map(_n_centers, items))
-            yield _Batch([_as_arrays(item.atoms, _n_centers(item)) for item in items], np.arange(start, stop))
+            stop = start + sum(map(n_centers, items))
+            yield Batch([as_centers(item.atoms, n_centers(item)) for item in items], np.arange(start, stop))
             start = stop
 
-    def _compute(self, batches: Iterator[_Batch], n_environments: int) -> NDArray[np.float64]:
+    def _compute(self, batches: Iterator[Batch], n_environments: int) -> NDArray[np.float64]:
         """Compute the rows of all batches, (n_environments, n_features_out_), a few batches at a time."""
-        basis = _Basis(self.r_cut, self.n_max, self.l_max, self.atom_sigma, tuple(self.species_.tolist()))
+        basis = Basis(self.r_cut, self.n_max, self.l_max, self.atom_sigma, tuple(self.species_.tolist()))
         memory = self.memory if isinstance(self.memory, Memory) else Memory(self.memory, verbose=0)
-        task = partial(_descriptors, memory.cache(_power_spectra), basis, bool(self.normalize))
+        task = partial(spectra_of_batch, memory.cache(power_spectra), basis, bool(self.normalize))
         X = np.empty((n_environments, self.n_features_out_))
         for rows, values in _tasks.ordered(task, batches, n_jobs=self.n_jobs):
             X[rows] = values
         return X
 
 
-class _Basis(NamedTuple):
-    """What fixes the power spectrum of an environment."""
-
-    r_cut: float
-    n_max: int
-    l_max: int
-    atom_sigma: float
-    species: tuple[int, ...]
-
-
-class _Centers(NamedTuple):
-    """Atoms as plain arrays, of which the first ``n_centers`` are the centres.
-
-    Plain arrays, because two ase.Atoms of the same atoms may differ in what else they carry, and the disk cache
-    must not notice.
-    """
-
-    numbers: NDArray[np.int64]
-    positions: NDArray[np.float64]
-    cell: NDArray[np.float64]
-    pbc: NDArray[np.bool_]
-    n_centers: int
-
-
-class _Batch(NamedTuple):
-    """What one task computes, and which rows of the result these are."""
-
-    pieces: list[_Centers]
-    rows: NDArray[np.int64]
-
-
-@lru_cache(maxsize=16)
-def _power_spectrum(basis: _Basis) -> PowerSpectrum:
-    # Periodic: along which directions is up to the pbc of each structure, which may be none.
-    return PowerSpectrum(
-        r_cut=basis.r_cut,
-        n_max=basis.n_max,
-        l_max=basis.l_max,
-        sigma=basis.atom_sigma,
-        species=basis.species,
-        periodic=True,
-    )
-
-
-def _power_spectra(pieces: list[_Centers], basis: _Basis) -> NDArray[np.float64]:
-    """Compute the power spectra of one batch, (n_centers, n_features)."""
-    spectrum = _power_spectrum(basis)
-    blocks = []
-    for numbers, positions, cell, pbc, n_centers in pieces:
-        atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
-        # Given as points: for atom indices DScribe copies all positions once per centre.
-        blocks.append(spectrum.create_single(atoms, centers=list(positions[:n_centers])))
-    return np.concatenate(blocks)
-
-
-def _descriptors(
-    spectra: Callable[[list[_Centers], _Basis], NDArray[np.float64]], basis: _Basis, normalize: bool, batch: _Batch
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    # joblib maps large arrays into memory; these would have other cache keys than the same arrays in one process.
-    pieces = [
-        _Centers(np.asarray(p.numbers), np.asarray(p.positions), np.asarray(p.cell), np.asarray(p.pbc), p.n_centers)
-        for p in batch.pieces
-    ]
-    rows = spectra(pieces, basis)
-    return batch.rows, _unit_rows(rows) if normalize else rows
-
-
 def _groups(listed: list[Any], size: int) -> Iterator[list[Any]]:
     """Put fragments or regions together until they have ``size`` centres."""
     group: list[Any] = []
     for item in listed:
-        if group and sum(map(_n_centers, group)) + _n_centers(item) > size:
+        if group and sum(map(n_centers, group)) + n_centers(item) > size:
             yield group
             group = []
         group.append(item)
     yield group
-
-
-def _n_centers(item: Atoms | Fragment | Region) -> int:
-    return 1 if isinstance(item, Fragment) else len(item)
-
-
-def _as_arrays(atoms: Atoms, n_centers: int) -> _Centers:
-    # DScribe repeats the cell with its atoms where they are, so that they must lie inside along periodic directions,
-    # and its cell must have a volume, along the other directions too.
-    cell: NDArray[np.float64] = atoms.cell.complete().array
-    positions: NDArray[np.float64] = atoms.positions
-    if atoms.pbc.any():
-        positions = wrap_positions(positions, cell, atoms.pbc)  # type: ignore[no-untyped-call]
-    return _Centers(atoms.numbers, positions, cell, atoms.pbc, n_centers)
-
-
-def _check_environments(structures: Environments) -> list[Any]:
-    """Give structures, fragments or regions as a list, after the checks of ``check_structures``."""
-    listed: list[Any] = [structures] if isinstance(structures, Atoms | Fragment | Region) else list(structures)
-    for kind in (Fragment, Region):
-        if listed and all(isinstance(item, kind) for item in listed):
-            return listed
-    if any(isinstance(item, Fragment | Region) for item in listed):
-        raise TypeError(
-            "Expected structures only, fragments only or regions only; got several in one list. Transform them "
-            "separately."
-        )
-    return [*check_structures(listed)]
-
-
-def _atoms(item: Atoms | Fragment | Region) -> Atoms:
-    return item if isinstance(item, Atoms) else item.atoms
 
 
 def _species_numbers(species: Sequence[str | int]) -> NDArray[np.int64]:
@@ -355,8 +284,3 @@ def _species_numbers(species: Sequence[str | int]) -> NDArray[np.int64]:
 
 def _symbols(numbers: NDArray[np.int64]) -> str:
     return ", ".join(chemical_symbols[number] for number in numbers)
-
-
-def _unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)

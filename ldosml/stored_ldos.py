@@ -1,4 +1,4 @@
-"""The LDOS of a dataset that is still in its file: which rows, and how to load them."""
+"""Rows of LDOS that are still in a dataset file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
-from ldosml.spectra import LDOS
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,31 +49,39 @@ class StoredLDOS:
         return int(self.n_atoms.sum())
 
     def select(self, structures: NDArray[np.int64]) -> StoredLDOS:
-        """Keep the given ones of the chosen structures, still without loading them."""
+        """Keep some of the chosen structures, without loading their rows.
+
+        Parameters
+        ----------
+        structures : array (n_selected,) of int
+            Places among the chosen structures.
+        """
         return replace(self, chosen=self.chosen[structures])
 
-    def load(self, numbers: NDArray[np.int64]) -> LDOS:
-        """Read the chosen structures' rows; ``numbers`` (n_environments,) are the atomic numbers of the centres.
+    def load(self) -> NDArray[np.float64]:
+        """Read the rows of the chosen structures.
 
-        float32 in the file, float64 in memory, as every calculation needs them.
+        Returns
+        -------
+        array (n_environments, n_energies)
+            states/eV/atom; float32 in the file, float64 in memory, as every calculation needs them.
 
         Raises
         ------
         ValueError
             When the file changed after it was checked, is damaged, or holds values that are not finite.
         OSError
-            When it is not there any more.
+            When the file is gone.
         """
         if file_stamp(self.path) != self.stamp:
-            raise ValueError(f"{self.path} changed after it was opened, and its rows may have moved. Read it again.")
+            raise ValueError(f"{self.path} changed after it was opened, and its rows may have moved. Load it again.")
         try:
             with h5py.File(self.path, "r") as file:
                 values = self._read_rows(file["ldos"])
         except (OSError, KeyError, RuntimeError) as error:
             raise ValueError(f"The field 'ldos' of {self.path} is damaged: {error}. Copy the file again.") from error
         check_finite(f"The field 'ldos' of {self.path}", values)
-        index = np.repeat(np.arange(len(self.chosen)), self.n_atoms)
-        return LDOS(self.grid, values, self.smearing_width, index, numbers)
+        return values
 
     def _read_rows(self, field: h5py.Dataset) -> NDArray[np.float64]:
         values = np.empty((len(self), self.grid.size))

@@ -77,7 +77,7 @@ def test_the_coarser_step_where_it_tells_all(make_dataset):
     ("options", "message"),
     [
         ({"step": 0.2}, "interpolated to steps of 0.2 eV, which loses nothing only where the smearing is 0.4 eV"),
-        ({"step": 0.1, "smearing_width": None}, "smearing_width differs: that of b is not known"),
+        ({"step": 0.1, "smearing_width": None}, "smearing_width differs: b does not state it"),
         ({"total": True}, "ldos differs"),
         ({"names": ["s0", "s9"]}, "names must be unique"),
         ({"energy_max": -6.95, "stop": 4.0}, "share no energies .*: a, -7 to .*; b, -7 to -6.95"),

@@ -1,4 +1,4 @@
-"""A model that searches its setting within whatever it is fitted on, so that its error may be judged outside."""
+"""A model that searches its setting in its training part, so that its error on the test part is honest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml.datasets import LDOSDataset
 from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
-from ldosml.search.searching import Candidates, search_settings
+from ldosml.search.search import Candidates, search_settings
 
 
 class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A search for the setting of a DOSModel, then a fit of the best: both on the training part alone.
+    """A search for the setting of a DOSModel, then a fit of the best, both on the training part alone.
 
-    Cross-validation of it is nested: its errors are those of the whole procedure, without the optimism of a search that
-    saw the test part.
+    Its cross-validation is nested: the search never sees the test part, so the errors are not too small.
 
     Parameters
     ----------
@@ -52,7 +51,23 @@ class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.n_energies = n_energies
 
     def fit(self, data: LDOSDataset) -> Self:
-        """Search and fit; raises what ``search_settings`` and ``DOSModel.fit`` raise."""
+        """Search, and fit the best model.
+
+        Parameters
+        ----------
+        data : LDOSDataset
+            The training part, with LDOS.
+
+        Returns
+        -------
+        SearchedModel
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``search_settings`` and ``DOSModel.fit`` raise.
+        """
         self.search_ = search_settings(
             data,
             self.candidates,
@@ -66,11 +81,31 @@ class SearchedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         return self
 
     def predict(self, structures: Any) -> Any:
-        """What ``DOSModel.predict`` of the best gives."""
+        """Predict the LDOS of every atom by the best model.
+
+        Parameters
+        ----------
+        structures : ase.Atoms or iterable of ase.Atoms
+            As ``DOSModel.predict`` takes them.
+
+        Returns
+        -------
+        LDOS
+        """
         check_is_fitted(self)
         return self.model_.predict(structures)
 
     def evaluate(self, data: LDOSDataset) -> Evaluation:
-        """What ``DOSModel.evaluate`` of the best gives."""
+        """Compare predictions of the best model with the spectra of a dataset.
+
+        Parameters
+        ----------
+        data : LDOSDataset
+            As ``DOSModel.evaluate`` takes it.
+
+        Returns
+        -------
+        Evaluation
+        """
         check_is_fitted(self)
         return self.model_.evaluate(data)

@@ -1,0 +1,154 @@
+"""Structures and spectra that other programs wrote, to a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import ArrayLike, NDArray
+
+from ldosml.array_files import listed, read_arrays
+from ldosml.datasets.dataset import LDOSDataset
+from ldosml.energy import Zero
+from ldosml.spectra import DOS, LDOS
+from ldosml.spectrum_files import load_spectra
+from ldosml.structure_files import read_structures
+
+PathLike = str | os.PathLike[str]
+
+
+def import_dataset(
+    structures: PathLike,
+    arrays: PathLike | Mapping[str, PathLike],
+    *,
+    zero: Zero = "fermi",
+    n_electrons: ArrayLike | Mapping[str, float] | None = None,
+    fermi_energy: ArrayLike | None = None,
+    energy_max: ArrayLike | None = None,
+    smearing_width: float | None = None,
+    kind_key: str | None = None,
+    group_key: str | None = None,
+    names: Sequence[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> LDOSDataset:
+    """Make a dataset from a structure file and arrays in .npz, .npy, .txt or .csv files.
+
+    Parameters
+    ----------
+    structures : path
+        Any file that ASE reads; all its frames are taken, in order.
+    arrays : path or dict of paths
+        An .npz file with ``energies`` (n_energies,) and ``ldos`` (n_environments, n_energies) or ``dos``
+        (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``; or one
+        file for each such name. Units as in ``LDOSDataset.from_arrays``.
+    zero, n_electrons, fermi_energy, energy_max, smearing_width, provenance
+        As for ``LDOSDataset.from_arrays``; where given, they take the place of what the files hold.
+    kind_key, group_key : str, optional
+        Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
+    names : sequence of str, optional
+        Default: ``atoms.info["name"]`` where all frames have it, otherwise the file's name and a running number.
+
+    Returns
+    -------
+    LDOSDataset
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file is not there.
+    ValueError
+        When a file cannot be read, or does not fit the others; the message names the file or field.
+    """
+    frames = read_structures(structures)
+    fields: dict[str, Any] = dict(read_arrays(arrays))
+    given = {"n_electrons": n_electrons, "fermi_energy": fermi_energy, "energy_max": energy_max}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    for name in ("n_electrons", "fermi_energy", "energy_max"):
+        if isinstance(fields.get(name), np.ndarray):
+            fields[name] = fields[name].squeeze()  # text files give one column
+    return LDOSDataset.from_arrays(
+        frames,
+        fields.pop("energies"),
+        **fields,
+        zero=zero,
+        smearing_width=smearing_width,
+        names=_names(frames, Path(structures)) if names is None else names,
+        kinds=None if kind_key is None else _labels(frames, kind_key),
+        groups=None if group_key is None else _labels(frames, group_key),
+        provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """What ``read_spectra`` finds.
+
+    Parameters
+    ----------
+    dos : DOS
+    ldos : LDOS or None
+    numbers : array (n_environments,) of int, or None
+        Atomic numbers.
+    n_electrons : array (n_structures,) or None
+        Valence electrons.
+    """
+
+    dos: DOS
+    ldos: LDOS | None
+    numbers: NDArray[np.int64] | None
+    n_electrons: NDArray[np.float64] | None
+
+
+def read_spectra(path: PathLike) -> Spectra:
+    """Read the spectra of a file, with or without structures.
+
+    Parameters
+    ----------
+    path : path
+        A file that ``LDOS.save`` or ``DOS.save`` wrote, or an .npz file of another program. It holds ``energies``
+        (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms`` (n_structures,), or ``dos``
+        (n_structures, n_energies) or (n_energies,), or both; perhaps ``zero`` (default: "code"), ``smearing_width``
+        (eV), ``n_atoms``, ``numbers``, ``n_electrons`` and ``energy_max``. All spectra are cut at the lowest
+        ``energy_max``.
+
+    Returns
+    -------
+    Spectra
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When something is missing or does not fit; the message names it.
+    """
+    found = load_spectra(path)
+    dos = DOS(found.grid, found.dos, found.smearing_width, found.n_atoms)
+    ldos = None
+    if found.ldos is not None and found.n_atoms is not None:
+        index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
+        ldos = LDOS(found.grid, found.ldos, found.smearing_width, structure_index=index, numbers=found.numbers)
+    return Spectra(dos, ldos, found.numbers, found.n_electrons)
+
+
+def _names(frames: Sequence[Atoms], path: Path) -> list[str]:
+    if all("name" in atoms.info for atoms in frames):
+        return [str(atoms.info["name"]) for atoms in frames]
+    return [f"{path.stem}-{index}" for index in range(len(frames))]
+
+
+def _labels(frames: Sequence[Atoms], key: str) -> list[str]:
+    for index, atoms in enumerate(frames):
+        if key not in atoms.info:
+            raise ValueError(f"Frame {index} has no entry {key!r}; it has {listed(atoms.info)}.")
+    return [str(atoms.info[key]) for atoms in frames]
+
+
+def _files(structures: PathLike, arrays: PathLike | Mapping[str, PathLike]) -> list[str]:
+    paths = list(arrays.values()) if isinstance(arrays, Mapping) else [arrays]
+    return [Path(path).name for path in [structures, *paths]]

@@ -1,0 +1,13 @@
+"""Descriptors: what an atom sees of its surroundings, as a row of numbers.
+
+Each is a scikit-learn transformer from structures, fragments or regions to rows (n_environments, n_features), atom by
+atom, structure by structure.
+"""
+
+from ldosml.descriptors.environments import Environments
+from ldosml.descriptors.joined import JoinedSOAP
+from ldosml.descriptors.precomputed import Precomputed
+from ldosml.descriptors.soap import SOAP
+from ldosml.descriptors.whitened import Whitened
+
+__all__ = ["SOAP", "Environments", "JoinedSOAP", "Precomputed", "Whitened"]

@@ -1,0 +1,65 @@
+"""What descriptors are computed for: structures, fragments or regions, and the atoms in them that are centres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from ldosml.fragments import Fragment, check_structures
+from ldosml.regions import Region
+
+Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] | Iterable[Region]
+"""Structures, each of whose atoms is a centre, fragments, each with the one centre, or regions with some."""
+
+
+class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A scikit-learn transformer of structures: the input is not a matrix, and scikit-learn does not check it."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that the input is structures, not a matrix."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+
+def listed(structures: Environments) -> list[Any]:
+    """Give environments as a list, so that they can be gone through more than once."""
+    return [structures] if isinstance(structures, Atoms | Fragment | Region) else list(structures)
+
+
+def check_environments(structures: Environments) -> list[Any]:
+    """Give structures, fragments or regions as a list, after the checks of ``check_structures``.
+
+    Raises TypeError when fragments, regions and structures stand in one list, and what ``check_structures`` raises.
+    """
+    items = listed(structures)
+    for kind in (Fragment, Region):
+        if items and all(isinstance(item, kind) for item in items):
+            return items
+    if any(isinstance(item, Fragment | Region) for item in items):
+        raise TypeError(
+            "Expected structures only, fragments only or regions only; got several in one list. Transform them "
+            "separately."
+        )
+    return [*check_structures(items)]
+
+
+def atoms_of(item: Atoms | Fragment | Region) -> Atoms:
+    """Give the atoms of a structure, fragment or region."""
+    return item if isinstance(item, Atoms) else item.atoms
+
+
+def n_centers(item: Atoms | Fragment | Region) -> int:
+    """Count the centres of a structure, fragment or region."""
+    return 1 if isinstance(item, Fragment) else len(item)
+
+
+def center_numbers(items: Sequence[Any]) -> NDArray[np.int64]:
+    """Give the atomic number of the centre of each environment, (n_environments,)."""
+    return np.concatenate([[item.number] if isinstance(item, Fragment) else item.numbers for item in items])

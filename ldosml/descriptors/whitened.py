@@ -1,0 +1,274 @@
+"""Whitened descriptors: SOAP varies far more along a few directions than along the others, which this evens out."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml._validation import check_finite, check_shape
+from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
+from ldosml.descriptors.soap import SOAP
+
+_SMALLEST = 1e-12
+"""Variance, as a fraction of the largest, below which a direction is left out: there it may be rounding."""
+
+_ROUNDING = 1e-20
+"""The same as a fraction of the mean squared length of the rows, for environments that are all alike."""
+
+
+class Whitened(EnvironmentTransformer):
+    r"""A descriptor with the variances along its principal directions drawn together.
+
+    For each centre species, the rows x of its training environments have the mean m and the covariance
+    :math:`C = V \Lambda V^T`. They become
+
+    .. math::
+        x' = (x - m)\, V \Lambda^{-p/2} V^T \big/ \sqrt{\operatorname{tr} \Lambda^{1-p}}
+
+    so that the rows of each species have mean zero and mean squared length 1. ``power`` p = 0 only moves and scales; at
+    1 all directions have the same variance (whitening: Kessy, Lewin and Strimmer, Am. Stat. 72, 309 (2018), ZCA).
+    Distances after it are between the Euclidean and the Mahalanobis distance of the descriptors. Kernels of distances
+    ("gaussian", "matern") go with it; x.z is no longer the kernel of SOAP.
+
+    Parameters
+    ----------
+    descriptor : SOAP, JoinedSOAP or Precomputed, optional
+        Cloned, not fitted itself. Default: ``SOAP()``.
+    power : float
+        p, from 0 up to 1.
+    n_jobs : int, optional
+        Number of processes; None leaves the descriptor its own.
+
+    Attributes
+    ----------
+    descriptor_ : transformer
+        Fitted; not there after ``fit_rows``.
+    species_ : ndarray (n_species,) of int
+        Atomic numbers of the centres, ascending.
+    means_ : ndarray (n_species, n_features)
+    maps_ : ndarray (n_species, n_features, n_features)
+        Symmetric.
+    n_features_out_ : int
+        As many as the descriptor has.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> structures = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+    >>> X = Whitened(SOAP(r_cut=4.0, n_max=4, l_max=3)).fit_transform(structures)
+    >>> round(float((X**2).sum(axis=1).mean()), 6)
+    1.0
+    """
+
+    def __init__(self, descriptor: Any = None, power: float = 0.5, n_jobs: int | None = None) -> None:
+        self.descriptor = descriptor
+        self.power = power
+        self.n_jobs = n_jobs
+
+    def fit(self, structures: Environments, y: object = None) -> Self:
+        """Learn means and maps from the environments of some structures.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What the descriptor takes.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        Whitened
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError
+            When ``power`` is not in 0..1 or the descriptor refuses the structures.
+        TypeError
+            When the descriptor is itself a Whitened.
+        """
+        self.fit_transform(structures)
+        return self
+
+    def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
+        """Fit, and give the rows of the same structures without computing them twice.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What the descriptor takes.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            Atom by atom, structure by structure.
+        """
+        self._check_parameters()
+        items = listed(structures)
+        descriptor = SOAP() if self.descriptor is None else clone(self.descriptor)
+        X, numbers = self._described(items, descriptor.fit(items)), center_numbers(items)
+        self.fit_rows(X, numbers)
+        self.descriptor_ = descriptor
+        return self.transform_rows(X, numbers)
+
+    def fit_rows(self, X: ArrayLike, numbers: ArrayLike) -> Self:
+        """Learn means and maps from rows that the descriptor gave before.
+
+        In cross-validation the descriptor is computed once for all structures, and its rows are whitened in each fold
+        by the training environments alone. Only ``transform_rows`` works after it: there is no fitted descriptor.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Rows of the descriptor that is to be whitened.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        Whitened
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError
+            When ``power`` is not in 0..1, there are no rows, rows are not finite, or shapes do not match.
+        TypeError
+            When the descriptor is itself a Whitened.
+
+        Examples
+        --------
+        >>> from ase.build import bulk
+        >>> structures = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+        >>> rows, numbers = SOAP(r_cut=4.0, n_max=4, l_max=3).fit_transform(structures), np.full(6, 14)
+        >>> whitened = Whitened().fit_rows(rows[:4], numbers[:4])
+        >>> whitened.transform_rows(rows[4:], numbers[4:]).shape
+        (2, 40)
+        """
+        self._check_parameters()
+        X, numbers = _check_rows(X, numbers, None)
+        check_finite("rows of Whitened.fit_rows", X)
+        if hasattr(self, "descriptor_"):
+            del self.descriptor_
+        self.species_ = np.unique(numbers)
+        self.n_features_out_ = int(X.shape[1])
+        fitted = [_moments(X[numbers == number], self.power) for number in self.species_]
+        self.means_ = np.array([mean for mean, _ in fitted])
+        self.maps_ = np.array([map_ for _, map_ in fitted])
+        return self
+
+    def transform(self, structures: Environments) -> NDArray[np.float64]:
+        """Compute the rows of structures, fragments or regions.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What the descriptor takes.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            Atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError
+            For a centre of an element that was not among the centres of ``fit``; and what the descriptor refuses.
+        sklearn.exceptions.NotFittedError
+            Before ``fit``, and after ``fit_rows``, which fits no descriptor.
+        """
+        check_is_fitted(self, "descriptor_")
+        items = listed(structures)
+        return self.transform_rows(self._described(items, self.descriptor_), center_numbers(items))
+
+    def transform_rows(self, X: ArrayLike, numbers: ArrayLike) -> NDArray[np.float64]:
+        """Whiten rows that the descriptor gave before; they are not changed.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Rows of the descriptor that is whitened.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out_)
+            A row for each row of X.
+
+        Raises
+        ------
+        ValueError
+            For a centre of an element that was not among the centres of the fit, and when shapes do not match.
+        """
+        check_is_fitted(self, "maps_")
+        X, numbers = _check_rows(X, numbers, self.n_features_out_)
+        unknown = np.setdiff1d(numbers, self.species_)
+        if unknown.size:
+            raise ValueError(
+                f"Whitened was fitted on centres of atomic numbers {self.species_.tolist()}; it has no map for "
+                f"{unknown.tolist()}. Fit on structures that hold every element."
+            )
+        whitened = np.empty_like(X)
+        for number, mean, map_ in zip(self.species_, self.means_, self.maps_, strict=True):
+            rows = numbers == number
+            whitened[rows] = (X[rows] - mean) @ map_
+        return whitened
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Give the names of the descriptor's features: each whitened feature stays closest to its own.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out_,) of str
+        """
+        check_is_fitted(self, "descriptor_")
+        names: NDArray[np.object_] = self.descriptor_.get_feature_names_out()
+        return names
+
+    def _check_parameters(self) -> None:
+        if not 0 <= self.power <= 1:
+            raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
+        if isinstance(self.descriptor, Whitened):
+            raise TypeError("Whitened whitens SOAP or JoinedSOAP; got Whitened, whose rows are white already.")
+
+    def _described(self, items: list[Any], descriptor: Any) -> NDArray[np.float64]:
+        if self.n_jobs is not None:
+            descriptor.set_params(n_jobs=self.n_jobs)
+        X: NDArray[np.float64] = descriptor.transform(items)
+        return X
+
+
+def _check_rows(
+    X: ArrayLike, numbers: ArrayLike, n_features: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Give rows (n_environments, n_features) and the atomic numbers of their centres (n_environments,) as arrays."""
+    rows, centers = np.asarray(X, dtype=np.float64), np.asarray(numbers)
+    check_shape("rows of Whitened", rows, (None, n_features), "n_environments, n_features")
+    check_shape("numbers of Whitened", centers, (len(rows),), "n_environments")
+    if not len(rows):
+        raise ValueError("Whitened needs at least one environment; got none.")
+    return rows, centers
+
+
+def _moments(X: NDArray[np.float64], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (n_features,) and map (n_features, n_features) of rows (n_environments, n_features)."""
+    mean = X.mean(axis=0)
+    deviations = X - mean
+    variances, directions = np.linalg.eigh(deviations.T @ deviations / len(X))
+    kept = variances > max(_SMALLEST * variances[-1], _ROUNDING * np.mean(X * X) * X.shape[1])
+    variances, directions = variances[kept], directions[:, kept]
+    # Where all environments are alike, as in one perfect crystal, nothing is kept, and the map is zero.
+    length = np.sqrt(np.sum(variances ** (1 - power))) or 1.0
+    return mean, (directions * variances ** (-power / 2)) @ directions.T / length

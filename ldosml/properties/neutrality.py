@@ -45,27 +45,37 @@ def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel)
     if not rows.size:
         return start, start != start
     chosen = index_like(start, rows)
-    bands = Bands.of(block, chosen, xp.take(level.valence_edge, chosen), xp.take(level.conduction_edge, chosen))
-    mu, settled = _dilute(bands, kT)
-    smeared = np.flatnonzero(to_numpy(bands.smeared & ~xp.all(settled, axis=1)))
-    if smeared.size:
-        some = index_like(start, smeared)
-        solved = _solved(bands.rows(some), kT, xp.take(mu, some, axis=0), xp.take(settled, some, axis=0))
-        found = spread(solved, smeared, rows.size, axis=0)
-        mu = xp.where(bands.smeared[:, None] & ~settled, found, mu)
+    low, high = xp.take(level.valence_edge, chosen), xp.take(level.conduction_edge, chosen)
+    bands = Bands.of(block, chosen, low, high)
+    mu, settled = _dilute(bands, kT, float(xp.max(high - low)))
+    left = bands.smeared[:, None] & ~settled
+    some, columns = (np.flatnonzero(to_numpy(xp.any(left, axis=axis))) for axis in (1, 0))
+    if some.size:
+        first, then = index_like(start, some), index_like(start, columns)
+        guess, done = (xp.take(xp.take(array, first, axis=0), then, axis=1) for array in (mu, settled))
+        solved = _solved(bands.rows(first), kT[columns], guess, done)
+        found = spread(spread(solved, some, rows.size, axis=0), columns, len(kT), axis=1)
+        mu = xp.where(left, found, mu)
     settled = settled | bands.smeared[:, None]
     everywhere = spread(xp.astype(settled, xp.float64), rows, n_rows, axis=0) > 0
     return xp.where(everywhere, spread(mu, rows, n_rows, axis=0), start), everywhere
 
 
-def _dilute(bands: Bands, kT: NDArray[np.float64]) -> tuple[Array, Array]:
-    """Chemical potentials with f as an exponential, and where all carriers are far enough for that."""
+def _dilute(bands: Bands, kT: NDArray[np.float64], gap: float) -> tuple[Array, Array]:
+    """Chemical potentials with f as an exponential, and where all carriers are far enough for that.
+
+    Temperatures that are too high for the widest ``gap``, eV, are left out.
+    """
     xp, middle = namespace(bands.level), bands.level
     energies = like(middle, bands.grid.energies)[None, :] - middle[:, None]
     turned = -xp.flip(energies, axis=1), xp.flip(bands.valence, axis=1)
     found, settled = [], []
     # A temperature at a time, for the sake of the cache.
     for thermal in map(float, kT):
+        if 2 * _CLEAR * thermal > gap:
+            found.append(middle)
+            settled.append(middle != middle)
+            continue
         electrons, above = _carriers(energies, bands.conduction, bands.grid.step, thermal)
         holes, below = _carriers(*turned, bands.grid.step, thermal)
         shift = thermal / 2 * (holes - electrons)

@@ -43,7 +43,7 @@ Quadrature = Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"]
 
 Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse", "far"]
 """The rule at one temperature. "equidistant" nodes replace those of "gauss" at higher temperatures. "coarse", few
-equidistant nodes, serves first guesses only; "far", equidistant nodes up to 128 kT, counts carriers across a gap."""
+equidistant nodes, serves first guesses only. "far", with nodes up to 128 kT above mu, counts electrons across a gap."""
 
 Moment = Literal["count", "energy", "entropy", "j0", "j1", "j2"]
 ALL_MOMENTS: tuple[Moment, ...] = get_args(Moment)
@@ -56,7 +56,11 @@ HOT = 1.5
 
 _GAUSS_NODES = 16
 _GAUSS_REACH = 0.2  # in smearing widths: above this kT Gauss's nodes are replaced by equally spaced ones
-_SPACING: dict[Rule, tuple[float, float]] = {"equidistant": (0.64, 32.0), "coarse": (2.0, 32.0), "far": (0.64, 128.0)}
+_SPACING: dict[Rule, tuple[float, float, float]] = {
+    "equidistant": (0.64, -32.0, 32.0),
+    "coarse": (2.0, -32.0, 32.0),
+    "far": (1.0, -32.0, 128.0),
+}
 _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
 
 
@@ -229,9 +233,9 @@ def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @lru_cache(maxsize=3)
-def _equal_nodes(step: float, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Nodes up to x = ``reach``: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
-    nodes = np.linspace(-reach, reach, 2 * round(reach / step) + 1)
+def _equal_nodes(step: float, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes in x: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
+    nodes = np.linspace(low, high, round((high - low) / step) + 1)
     weights = to_numpy(thermal_weight(nodes))
     return nodes, weights / weights.sum()
 

@@ -12,9 +12,21 @@ Floats = NDArray[np.float64]
 
 
 def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Floats:
-    """How often each structure counts when whole groups are drawn with replacement, (n_draws, n_structures).
+    """How often each structure counts when whole groups are drawn with replacement.
 
-    One group alone has no spread to draw from: NaN, and so is what follows.
+    Parameters
+    ----------
+    groups : sequence of str (n_structures,)
+        The group of each structure.
+    n_draws : int
+        Number of bootstrap samples.
+    random_state : int
+        Seed of the draws.
+
+    Returns
+    -------
+    array (n_draws, n_structures)
+        Number of times that each structure is drawn. NaN if there is only one group, because its spread is unknown.
     """
     rng = np.random.default_rng(random_state)
     labels, members = np.unique(groups, return_inverse=True)
@@ -27,7 +39,20 @@ def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Float
 
 
 def interval(values: Any, level: float = 0.95) -> tuple[float, float]:
-    """Central interval that holds ``level`` of the draws that are numbers; NaN where none is."""
+    """Central interval of bootstrap samples.
+
+    Parameters
+    ----------
+    values : array
+        Samples; those that are not finite are left out.
+    level : float, default=0.95
+        Fraction of the samples inside the interval.
+
+    Returns
+    -------
+    tuple of two floats
+        Lower and upper end; NaN if no sample is finite.
+    """
     known = np.asarray(values)[np.isfinite(values)]
     if not known.size:
         return float("nan"), float("nan")

@@ -50,9 +50,23 @@ class EnergyGrid:
 
     @classmethod
     def from_array(cls, energies: ArrayLike, zero: Zero) -> EnergyGrid:
-        """Make a grid of the energies that a file or another program gives, eV.
+        """Make a grid from the energies that a file or another program gives.
 
-        Raises ValueError unless they are finite, ascending and uniform to a thousandth of the step.
+        Parameters
+        ----------
+        energies : array (n_energies,)
+            Ascending, eV.
+        zero : {"fermi", "average_potential", "vacuum", "code"}
+            The meaning of zero.
+
+        Returns
+        -------
+        EnergyGrid
+
+        Raises
+        ------
+        ValueError
+            If the energies are not finite, ascending and uniform to a thousandth of the step.
         """
         values = np.asarray(energies, dtype=float)
         if values.ndim != 1 or values.size < 2:
@@ -69,7 +83,26 @@ class EnergyGrid:
 
     @classmethod
     def from_range(cls, low: float, high: float, step: float, zero: Zero) -> EnergyGrid:
-        """Make the grid low, low + step, ... up to ``high`` (which is kept where it falls on the grid), eV."""
+        """Make the grid low, low + step, ... up to ``high``.
+
+        Parameters
+        ----------
+        low, high : float
+            First and last energy, eV. ``high`` is included if it falls on the grid.
+        step : float
+            eV.
+        zero : {"fermi", "average_potential", "vacuum", "code"}
+            The meaning of zero.
+
+        Returns
+        -------
+        EnergyGrid
+
+        Raises
+        ------
+        ValueError
+            If the step is not positive, or there are fewer than two energies.
+        """
         check_positive("step of an EnergyGrid", step, "eV")
         return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, zero)
 
@@ -101,9 +134,22 @@ class EnergyGrid:
         return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.zero}"
 
     def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
-        """Give the slice of the energies between ``low`` and ``high`` (eV, both included).
+        """Find the energies between two limits.
 
-        Raises ValueError when fewer than two are left.
+        Parameters
+        ----------
+        low, high : float
+            Limits, eV; both are included.
+
+        Returns
+        -------
+        slice
+            Of ``energies``.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two energies are left.
         """
         inside = np.flatnonzero((self.energies >= low - 1e-9) & (self.energies <= high + 1e-9))
         if inside.size < 2:
@@ -111,12 +157,52 @@ class EnergyGrid:
         return slice(int(inside[0]), int(inside[-1]) + 1)
 
     def cut(self, low: float = -np.inf, high: float = np.inf) -> EnergyGrid:
-        """Give the part of the grid between ``low`` and ``high``, eV."""
+        """Keep the part of the grid between two limits.
+
+        Parameters
+        ----------
+        low, high : float
+            Limits, eV; both are included.
+
+        Returns
+        -------
+        EnergyGrid
+
+        Raises
+        ------
+        ValueError
+            If fewer than two energies are left.
+        """
         part = self.window(low, high)
         return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.zero)
 
+    def finer(self, ratio: int) -> EnergyGrid:
+        """Divide every step into equal parts.
+
+        Parameters
+        ----------
+        ratio : int
+            Number of parts.
+
+        Returns
+        -------
+        EnergyGrid
+            From the same first to the same last energy.
+        """
+        return EnergyGrid(self.start, self.step / ratio, (self.size - 1) * ratio + 1, self.zero)
+
     def matches(self, other: EnergyGrid) -> bool:
-        """Tell whether two grids have the same energies (to a thousandth of a step) and the same zero."""
+        """Tell whether two grids are the same.
+
+        Parameters
+        ----------
+        other : EnergyGrid
+
+        Returns
+        -------
+        bool
+            True if the energies agree to a thousandth of a step, and the zeros agree.
+        """
         return (
             self.zero == other.zero
             and self.size == other.size
@@ -125,6 +211,18 @@ class EnergyGrid:
         )
 
     def require_match(self, other: EnergyGrid, what: str) -> None:
-        """Raise ValueError, naming both grids, unless they match."""
+        """Raise an error unless two grids match.
+
+        Parameters
+        ----------
+        other : EnergyGrid
+        what : str
+            What has these grids, for the message.
+
+        Raises
+        ------
+        ValueError
+            If they do not match. The message names both grids.
+        """
         if not self.matches(other):
             raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")

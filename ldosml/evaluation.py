@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ldosml import metrics
 from ldosml._array import Array, Numbers, namespace, to_numpy
 from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
-from ldosml.properties.cautions import caution
 from ldosml.properties.completeness import holds_electrons
 from ldosml.properties.level import TOLERANCE
+from ldosml.properties.spectrum_warnings import caution
 from ldosml.spectra import DOS, LDOS
 
 Spectrum = Literal["ldos", "dos"]

@@ -35,30 +35,36 @@ Rows = NDArray[np.int64]
 def farthest_points(
     X: Array, n: int, *, start: int | Literal["outermost", "random"] = "outermost", random_state: Seed = None
 ) -> Rows:
-    """Choose ``n`` rows of X (n_rows, n_features), each as far as possible from those before it: row numbers (n,).
+    """Choose ``n`` rows of X, each as far as possible from those chosen before it.
 
-    n_rows n n_features operations; beside X it needs three numbers a row, in the precision of X. Ties go to the first
-    row.
+    This takes n_rows n n_features operations, and three numbers a row of memory in the precision of X. Of rows at the
+    same distance the first is chosen.
 
     Parameters
     ----------
     X : array (n_rows, n_features), float32 or float64
     n : int
+        Number of points.
     start : int, "outermost" or "random"
-        The first point: a row, the row farthest from the mean of all (so that the order of the rows does not matter),
-        or any.
+        The first point: the number of a row, the row farthest from the mean (which does not depend on the order of the
+        rows), or a random row.
     random_state : int or numpy.random.Generator, optional
         For ``start="random"``.
+
+    Returns
+    -------
+    array (n,) of int
+        Numbers of the chosen rows; fewer if all other rows are duplicates.
 
     Warns
     -----
     UserWarning
-        When fewer than ``n`` rows differ by more than rounding: it stops where only duplicates remain.
+        If fewer than ``n`` rows differ by more than rounding.
 
     Raises
     ------
     ValueError
-        When X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+        If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
     X = _checked(X, n)
     rows = _farthest(X, n, _first(X, start, random_state))
@@ -113,20 +119,31 @@ def _farthest(X: Array, n: int, first: int) -> Rows:
 
 
 def cur_points(X: Array, n: int) -> Rows:
-    r"""Choose ``n`` rows of X (n_rows, n_features) by CUR decomposition: row numbers (n,).
+    """Choose ``n`` rows of X by CUR decomposition.
 
-    With v the leading right singular vector of X the next point is the row with the largest leverage (x_i . v)^2;
-    then all rows are made orthogonal to it. That is the deterministic CUR of Imbalzano et al. (2018) for samples, with
-    k = 1 and a new decomposition after every point, as in scikit-matter.
+    With v the leading right singular vector of X, the next point is the row with the largest leverage (x_i . v)^2; then
+    all rows are made orthogonal to it. This is the deterministic CUR of Imbalzano et al. (2018) for samples, with k = 1
+    and a new decomposition after every point, as in scikit-matter.
 
-    After as many points as the rank of X nothing remains, but a kernel that is not linear has use for more: then the
-    remaining rows start anew, as if those chosen had never been there (a rule of our own). X^T X takes the place of X,
-    so that a point costs n_rows n_features + n_features^3 operations.
+    After as many points as the rank of X nothing remains, although a nonlinear kernel can use more points. Then the
+    remaining rows are treated as a new table (our own rule). X^T X is decomposed instead of X, so that a point costs
+    n_rows n_features + n_features^3 operations.
+
+    Parameters
+    ----------
+    X : array (n_rows, n_features)
+    n : int
+        Number of points.
+
+    Returns
+    -------
+    array (n,) of int
+        Numbers of the chosen rows.
 
     Raises
     ------
     ValueError
-        When X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+        If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
     X = _checked(X, n)
     xp = namespace(X)
@@ -181,19 +198,52 @@ def _without(outside: Array, gram: Array, point: Array) -> tuple[Array, Array]:
 
 
 def random_points(X: Array, n: int, *, random_state: Seed = None) -> Rows:
-    """Choose ``n`` different rows of X (n_rows, n_features) at random, each as likely: row numbers (n,).
+    """Choose ``n`` different rows of X at random.
 
-    Raises ValueError when X is no finite table of numbers, or ``n`` is not between 1 and its number of rows.
+    Parameters
+    ----------
+    X : array (n_rows, n_features)
+    n : int
+        Number of points.
+    random_state : int or numpy.random.Generator, optional
+        Seed of the choice.
+
+    Returns
+    -------
+    array (n,) of int
+        Numbers of the chosen rows.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
     X = _checked(X, n)
     return np.random.default_rng(random_state).choice(X.shape[0], size=int(n), replace=False).astype(np.int64)
 
 
 def select_points(X: Array, n: int, method: Selection = "farthest-point", *, random_state: Seed = None) -> Rows:
-    """Choose at most ``n`` rows of X (n_rows, n_features) by one of the methods: row numbers.
+    """Choose at most ``n`` rows of X by one of the methods.
 
-    Farthest points are fewer where only duplicates remain, without a warning. Raises ValueError when X is no finite
-    table of numbers, or ``n`` is not between 1 and its number of rows.
+    Parameters
+    ----------
+    X : array (n_rows, n_features)
+    n : int
+        Number of points.
+    method : {"farthest-point", "cur", "random"}
+    random_state : int or numpy.random.Generator, optional
+        For ``method="random"``.
+
+    Returns
+    -------
+    array (n,) of int
+        Numbers of the chosen rows. ``"farthest-point"`` gives fewer, without a warning, if the other rows are
+        duplicates.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
     check_choice("selection", method, get_args(Selection))
     if method == "cur":
@@ -212,15 +262,28 @@ def select_per_species(
     *,
     random_state: Seed = None,
 ) -> dict[int, Rows]:
-    """Choose rows of X (n_rows, n_features) for every centre species: a dictionary of row numbers.
+    """Choose rows of X for every centre species.
 
-    ``n`` is the number for each species, or one for all together, which is shared out as ``share_points`` does.
+    Parameters
+    ----------
+    X : array (n_rows, n_features)
+    species : array (n_rows,) of int
+        Atomic number of the centre of each row.
+    n : int or dict of int to int
+        Number of points of each species by atomic number, or of all together: see ``share_points``.
+    method : {"farthest-point", "cur", "random"}
+    random_state : int or numpy.random.Generator, optional
+        For ``method="random"``.
+
+    Returns
+    -------
+    dict of int to array of int
+        Numbers of the chosen rows by atomic number.
 
     Raises
     ------
     ValueError
-        When species (n_rows,) does not fit X, a species of ``n`` is missing or unknown, or there are fewer rows than
-        points.
+        If ``species`` does not fit X, a species is missing in ``n`` or unknown, or there are fewer rows than points.
     """
     species = to_numpy(species)
     check_shape("species", species, (X.shape[0],), "n_rows")
@@ -239,13 +302,30 @@ def select_per_species(
 
 
 def share_points(n: int, available: Mapping[int, int]) -> dict[int, int]:
-    """Split ``n`` points over species: equal shares, and what a rare species cannot use goes to the others.
+    """Divide ``n`` points between species: equal shares, as far as there are rows.
 
-    Equal, not in proportion: a kernel model of a dopant needs as many points as that of its host. What does not divide
-    goes to the species with the most rows. ``available`` are the rows of each species.
+    The shares are equal and not proportional to the rows, because a kernel model of a dopant needs as many points as
+    the model of its host. Points that a rare species cannot use go to the others.
 
-    Raises ValueError when there are fewer rows than points, or fewer points than species.
+    Parameters
+    ----------
+    n : int
+        Number of points.
+    available : dict of int to int
+        Number of rows of each species by atomic number.
 
+    Returns
+    -------
+    dict of int to int
+        Number of points of each species by atomic number.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than points, or fewer points than species.
+
+    Examples
+    --------
     >>> share_points(10, {6: 2, 14: 100, 32: 100})
     {6: 2, 14: 4, 32: 4}
     """

@@ -1,6 +1,6 @@
-"""Kernel matrices that are evaluated block by block, so that none has to be held to be used.
+"""Kernel matrices that are evaluated block by block, so that the whole matrix need not be stored.
 
-Rows are what is observed: the LDOS of an environment, or the DOS of a structure, which is the sum over its atoms.
+A row is one observation: the LDOS of an environment, or the DOS of a structure, which is the sum over its atoms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ KernelFunction = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class EnvironmentKernel:
-    """k(x_i, x_j) between environments X (n, f)."""
+    """Kernel matrix of environments, K_ij = k(x_i, x_j).
+
+    Parameters
+    ----------
+    function : callable
+        The kernel k: arrays (n, n_features) and (m, n_features) give (n, m).
+    X : array (n, n_features)
+        Features of the environments.
+    """
 
     function: KernelFunction
     X: Array
@@ -35,7 +43,17 @@ class EnvironmentKernel:
         return self.X
 
     def block(self, rows: slice, columns: slice) -> Array:
-        """Give part of the matrix, both slices with a start and a stop."""
+        """Evaluate part of the matrix.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Both with a start and a stop.
+
+        Returns
+        -------
+        array (n_rows, n_columns)
+        """
         return self.function(self.X[rows, :], self.X[columns, :])
 
 
@@ -45,20 +63,37 @@ _TILE = 2048
 
 @dataclass(frozen=True)
 class Sums:
-    """Which environments each row is the sum of.
+    """The environments of one centre species that each row sums over.
 
-    Row r sums the environments ``members[bounds[r]:bounds[r + 1]]``, all of one centre
-    species; it may have none.
+    Parameters
+    ----------
+    members : array (n_members,) of int
+        Environments, row after row.
+    bounds : array (n_rows + 1,) of int
+        Row r sums the environments ``members[bounds[r]:bounds[r + 1]]``; it may have none.
     """
 
     members: NDArray[np.int64]
     bounds: NDArray[np.int64]
 
     def tiles(self, rows: slice) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.int64]]]:
-        """Cut the sums of some rows into few environments at a time.
+        """Divide the sums of some rows into tiles of few environments.
 
-        Gives the rows that a tile adds to (counted from the first of ``rows``), its environments, and where among them
-        each row begins and ends. A large sum spans several tiles.
+        A row of many environments spans several tiles.
+
+        Parameters
+        ----------
+        rows : slice
+            With a start and a stop.
+
+        Yields
+        ------
+        slice
+            The rows that the tile adds to, counted from the first of ``rows``.
+        array of int
+            The environments of the tile.
+        array of int
+            Where the environments of each of these rows begin, and where the last ones end.
         """
         edges = self.bounds[rows.start : rows.stop + 1]
         for start in range(int(edges[0]), int(edges[-1]), _TILE):
@@ -68,11 +103,30 @@ class Sums:
             yield slice(first, last), self.members[start:stop], np.clip(edges[first : last + 1], start, stop) - start
 
     def of(self, values: Array) -> Array:
-        """Sum rows of ``values`` (n_environments, m): (n_rows, m)."""
+        """Sum values of environments for each row.
+
+        Parameters
+        ----------
+        values : array (n_environments, m)
+
+        Returns
+        -------
+        array (n_rows, m)
+        """
         return sum_segments(namespace(values).take(values, index_like(values, self.members), axis=0), self.bounds)
 
     def spread(self, values: Array, n_environments: int) -> Array:
-        """Transpose of ``of``: give every environment the sum of the rows (n_rows, m) that it is in."""
+        """Give every environment the sum of the rows that contain it: the transpose of ``of``.
+
+        Parameters
+        ----------
+        values : array (n_rows, m)
+        n_environments : int
+
+        Returns
+        -------
+        array (n_environments, m)
+        """
         xp = namespace(values)
         row = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         order = np.argsort(self.members, kind="stable")
@@ -115,7 +169,17 @@ class SummedKernel:
         return self.X
 
     def block(self, rows: slice, columns: slice) -> Array:
-        """Give part of the matrix, both slices with a start and a stop."""
+        """Evaluate part of the matrix.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Both with a start and a stop.
+
+        Returns
+        -------
+        array (n_rows, n_columns)
+        """
         shape = (rows.stop - rows.start, columns.stop - columns.start)
         total = like(self.X, np.zeros(shape))
         for sums in self.sums:

@@ -12,15 +12,45 @@ from ldosml._array import Array, namespace
 from ldosml._validation import check_choice, check_positive
 
 Kernel = Literal["linear", "polynomial", "gaussian", "rbf", "matern"]
+"""Name of a kernel; "rbf" is scikit-learn's name of "gaussian"."""
 
 
 def linear(X: Array, Z: Array) -> Array:
-    """k(x, z) = x.z; shapes (n, f), (m, f) give (n, m)."""
+    """Linear kernel, k(x, z) = x.z.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    Z : array (m, n_features)
+
+    Returns
+    -------
+    array (n, m)
+    """
     return X @ Z.T
 
 
 def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0: float = 0.0) -> Array:
-    """k(x, z) = (gamma x.z + coef0)^degree; shapes (n, f), (m, f) give (n, m)."""
+    """Polynomial kernel, k(x, z) = (gamma x.z + coef0)^degree.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    Z : array (m, n_features)
+    degree : int
+    gamma : float
+    coef0 : float
+        At least zero: with a negative offset the kernel is not positive semidefinite.
+
+    Returns
+    -------
+    array (n, m)
+
+    Raises
+    ------
+    ValueError
+        If ``degree`` is not a positive integer, ``gamma`` is not positive, or ``coef0`` is negative.
+    """
     if degree < 1 or int(degree) != degree:
         raise ValueError(f"degree of a polynomial kernel must be a positive integer; got {degree!r}.")
     check_positive("gamma of a polynomial kernel", gamma)
@@ -45,7 +75,23 @@ def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0
 
 
 def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
-    """k(x, z) = exp(-gamma |x-z|^2); shapes (n, f), (m, f) give (n, m)."""
+    """Gaussian kernel, k(x, z) = exp(-gamma |x-z|^2).
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    Z : array (m, n_features)
+    gamma : float
+
+    Returns
+    -------
+    array (n, m)
+
+    Raises
+    ------
+    ValueError
+        If ``gamma`` is not positive.
+    """
     check_positive("gamma of a gaussian kernel", gamma)
     distances = _squared_distances(X, Z)
     distances *= -gamma
@@ -53,10 +99,25 @@ def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
 
 
 def matern(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
-    """k(x, z) = (1 + d) exp(-d) with d^2 = 3 gamma |x-z|^2; shapes (n, f), (m, f) give (n, m).
+    """Matern kernel, k(x, z) = (1 + d) exp(-d) with d^2 = 3 gamma |x-z|^2.
 
-    The Matern kernel of smoothness 3/2 and length gamma^(-1/2) (Rasmussen and Williams, Gaussian Processes for Machine
-    Learning (2006), eq. 4.17). Functions that it fits have one derivative, not all as those of a gaussian.
+    Its smoothness is 3/2 and its length gamma^(-1/2) (Rasmussen and Williams, Gaussian Processes for Machine Learning
+    (2006), eq. 4.17). The functions that it fits have one derivative; those of a Gaussian have all.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    Z : array (m, n_features)
+    gamma : float
+
+    Returns
+    -------
+    array (n, m)
+
+    Raises
+    ------
+    ValueError
+        If ``gamma`` is not positive.
     """
     check_positive("gamma of a matern kernel", gamma)
     xp = namespace(X, Z)
@@ -75,7 +136,29 @@ def _squared_distances(X: Array, Z: Array) -> Array:
 
 
 def evaluate(kernel: Kernel, X: Array, Z: Array, *, degree: int, gamma: float, coef0: float) -> Array:
-    """Evaluate the kernel of that name, (n, f) and (m, f) give (n, m), with the parameters that it has."""
+    """Evaluate a kernel by its name.
+
+    Parameters
+    ----------
+    kernel : {"linear", "polynomial", "gaussian", "rbf", "matern"}
+    X : array (n, n_features)
+    Z : array (m, n_features)
+    degree : int
+        Of the polynomial kernel.
+    gamma : float
+        Of all kernels but the linear one.
+    coef0 : float
+        Of the polynomial kernel.
+
+    Returns
+    -------
+    array (n, m)
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or a parameter of the kernel is not allowed.
+    """
     check_choice("kernel", kernel, get_args(Kernel))
     if kernel == "linear":
         return linear(X, Z)

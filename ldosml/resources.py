@@ -1,4 +1,4 @@
-"""What a kernel fit will need of memory and time, and what there is: known before it starts."""
+"""Memory and time of a kernel fit, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -35,11 +35,22 @@ _BLOCKS = {True: 2**27, False: 2**29}
 
 @dataclass(frozen=True)
 class FitPlan:
-    """How a kernel matrix of n rows will be fitted, and what that needs.
+    """How a kernel matrix will be fitted, and what that needs.
 
-    ``bytes`` is the peak beside the inputs, ``available`` what there is; ``operations`` count those of matrix products
-    and of Cholesky factorisations, and n^3 for eigenvectors; ``panel`` is the number of columns that a factor streamed
-    from the host moves at a time, 0 for the others.
+    Parameters
+    ----------
+    n, n_energies, n_alphas : int
+        Rows of the kernel matrix, columns of the targets, candidates for alpha.
+    route : str
+        The algorithm.
+    bytes : int
+        Peak memory, without the inputs.
+    available : int
+        Free memory, bytes.
+    operations : tuple of three floats
+        Operations in matrix products, operations in Cholesky factorisations, and n^3 for eigenvectors.
+    panel : int, default=0
+        Columns that a factor streamed from the host moves at a time; 0 for other algorithms.
     """
 
     n: int
@@ -102,30 +113,35 @@ def plan_kernel_fit(
     device_memory: int | None = None,
     n_environments: int | None = None,
 ) -> FitPlan:
-    """Choose the fastest way to fit a kernel matrix that fits the memory.
+    """Choose the fastest way to fit a kernel matrix that fits into memory.
 
     Parameters
     ----------
     n, n_features, n_energies : int
         Rows of the kernel matrix, features of an environment, columns of the targets.
     n_alphas : int
-        Candidates for alpha, or distinct values of it; 1 where one number serves all energies.
+        Number of candidates for alpha, or of its distinct values; 1 if one number serves all energies.
     precision : {"float64", "float32"}
+        Of the factorisation.
     solver : {"auto", "eigh", "cholesky"}
-        For several alphas: eigenvectors once, or a factorisation for each.
+        For several alphas: one eigendecomposition, or a Cholesky factorisation for each.
     in_place : bool
-        Whether arrays are NumPy's, which LAPACK overwrites; other namespaces hold a second matrix.
+        Whether arrays are NumPy's, which LAPACK overwrites. Other namespaces hold a second matrix.
     device_memory : int, optional
-        Free bytes of the accelerator where arrays live; None where they live on the host.
+        Free bytes of the accelerator that holds the arrays; None if the host holds them.
     n_environments : int, optional
-        Environments behind the rows, where a row is a structure. Default: n.
+        Number of environments if a row is a structure. Default: n.
+
+    Returns
+    -------
+    FitPlan
 
     Raises
     ------
     MemoryError
-        When nothing fits. The message says what is needed, what there is, and what would fit.
+        If nothing fits. The message says what is needed, what is free, and what would fit.
     ValueError
-        When solver or precision is not one of those, or eigenvectors are asked for beyond 32,766 rows.
+        If solver or precision is unknown, or eigenvectors are asked for beyond 32,766 rows.
     """
     _check_options(n, n_alphas, precision, solver)
     host = available_memory()
@@ -221,7 +237,18 @@ def _refusal(least: FitPlan, others: list[str]) -> str:
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Bytes that this process can still take: what is free, or what its control groups leave, whichever is less."""
+    """Memory that this process can still take.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the file system, where ``/proc`` and ``/sys`` are.
+
+    Returns
+    -------
+    int
+        Bytes: the free memory, or what the control groups of the process allow if that is less.
+    """
     return min([int(psutil.virtual_memory().available), *_left_in_groups(root)])
 
 
@@ -283,7 +310,17 @@ def _fastest(function: Callable[[], object]) -> float:
 
 
 def in_words(size: float) -> str:
-    """Give bytes as "4.5 GB"."""
+    """Write a number of bytes for people, as in "4.5 GB".
+
+    Parameters
+    ----------
+    size : float
+        Bytes.
+
+    Returns
+    -------
+    str
+    """
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 

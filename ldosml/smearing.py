@@ -19,7 +19,18 @@ worst, and the errors of many states cancel."""
 
 
 def same_width(one: float | None, other: float | None) -> bool:
-    """Tell whether two smearing widths (eV) are one up to rounding, or both are not known."""
+    """Tell whether two smearing widths are the same.
+
+    Parameters
+    ----------
+    one, other : float or None
+        eV; None if not known.
+
+    Returns
+    -------
+    bool
+        True if they agree up to rounding, or both are not known.
+    """
     if one is None or other is None:
         return one is other
     return math.isclose(one, other, rel_tol=1e-6)
@@ -31,14 +42,15 @@ def broaden(values: Array, step: float, width: float) -> Array:
     Parameters
     ----------
     values : array (..., n_energies)
-        Spectra on a uniform grid. They count as zero beyond it: near an edge where a spectrum has not died out, the
-        result within three widths of that edge is too low.
+        Spectra on a uniform grid; zero outside it. If a spectrum does not end within the grid, the result within three
+        widths of that edge is too low.
     step, width : float
-        Grid step and standard deviation of the Gaussian, eV. Widths of repeated broadening add in quadrature.
+        Step of the grid and standard deviation of the Gaussian, eV. Widths of repeated broadening add in quadrature.
 
     Returns
     -------
-    array of the same shape. The area is kept, up to what leaves the grid.
+    array (..., n_energies)
+        With the same area, except for what leaves the grid.
     """
     check_positive("step", step, "eV")
     if width == 0:

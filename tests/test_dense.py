@@ -12,7 +12,7 @@ from ldosml import LDOSKernelRidge, solvers
 from ldosml._array import cholesky, cholesky_inverse, cholesky_solve, eigenvectors, solve_triangular, to_numpy
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.kernels import evaluate as kernel_of
-from ldosml.solvers import building, indefinite, out_of_core, per_alpha
+from ldosml.solvers import alphas, definiteness, matrix, panels
 
 RNG = np.random.default_rng(11)
 N, N_ENERGIES = 90, 7
@@ -37,8 +37,8 @@ def xp(request):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Matrices of these tests in many blocks, with ragged ends."""
-    monkeypatch.setattr(building, "_TILE_HOST", (16, 24))
-    monkeypatch.setattr(building, "_TILE_DEVICE", (32, 32))
+    monkeypatch.setattr(matrix, "_TILE_HOST", (16, 24))
+    monkeypatch.setattr(matrix, "_TILE_DEVICE", (32, 32))
 
 
 def matrix_of(features, kernel="gaussian"):
@@ -53,7 +53,7 @@ def whole(kernel="gaussian", features=X):
 @settings(max_examples=40, deadline=None)
 def test_blocks_cover_the_lower_triangle_once(size, rows, columns):
     covered = np.zeros((size, size), dtype=int)
-    for block in building.tiles(size, rows, columns):
+    for block in matrix.tiles(size, rows, columns):
         covered[block] += 1
     assert (covered[np.tril_indices(size)] == 1).all()
     assert covered.max() == 1
@@ -194,24 +194,22 @@ def test_float32_at_the_edge_of_its_condition_and_beyond():
     difference = np.linalg.norm(found - expected, axis=0)
     assert (difference <= 1e-10 * np.linalg.norm(expected, axis=0)).all()
     for smaller in (alpha / 2, alpha / 10, 1e-12):
-        with pytest.raises(
-            np.linalg.LinAlgError, match=r"needs a condition number of at most 1e\+06; that of the kernel"
-        ):
+        with pytest.raises(np.linalg.LinAlgError, match=r"needs a condition number of at most 1e\+06; the kernel plus"):
             solvers.solve_in_float32(K, targets, smaller)
 
 
 @pytest.mark.parametrize("alpha", [1e-1, 1e-3, 1e-5])
 def test_the_condition_number_is_estimated(xp, alpha):
     K = whole("polynomial") + alpha * np.eye(N)
-    largest = indefinite.largest_eigenvalue(xp.asarray(K), block=20)
-    smallest = indefinite.smallest_eigenvalue(cholesky(xp.asarray(K.copy())))
+    largest = definiteness.largest_eigenvalue(xp.asarray(K), block=20)
+    smallest = definiteness.smallest_eigenvalue(cholesky(xp.asarray(K.copy())))
     assert 0.8 * np.linalg.cond(K) <= largest / smallest <= 1.001 * np.linalg.cond(K)
 
 
 def test_refinement_that_stalls_is_refused(monkeypatch):
     wrong = matrix_of(X * 1.3)  # residuals of another kernel than the one factorised
     monkeypatch.setattr(
-        "ldosml.solvers.refinement.evaluate", lambda *_, **options: building.evaluate(wrong, 1e-3, **options)
+        "ldosml.solvers.refinement.evaluate", lambda *_, **options: matrix.evaluate(wrong, 1e-3, **options)
     )
     with pytest.raises(np.linalg.LinAlgError, match="Refinement of precision='float32' stalls"):
         solvers.solve_in_float32(matrix_of(X), Y, 1e-3)
@@ -253,9 +251,9 @@ def test_a_device_too_small_gets_the_panels(monkeypatch, alpha):
     options = {"alpha": alpha, "kernel": "gaussian", "alphas": [0.03, 0.3, 3.0]}
     expected = LDOSKernelRidge(**options).fit(features, targets, structure_index=index)
     monkeypatch.setattr("ldosml.regression._kernel.free_device_memory", lambda _: 2_500_000)
-    for module in (solvers, per_alpha):
+    for module in (solvers, alphas):
         monkeypatch.setattr(
-            module, "factorize_streamed", lambda *a: asked.append(a[2]) or out_of_core.factorize_streamed(*a)
+            module, "factorize_streamed", lambda *a: asked.append(a[2]) or panels.factorize_streamed(*a)
         )
     arrays = [torch.asarray(array) for array in (features, targets, index)]
     model = LDOSKernelRidge(**options).fit(*arrays[:2], structure_index=arrays[2])

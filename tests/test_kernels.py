@@ -31,7 +31,7 @@ def test_equals_scikit_learn(xp, mine, theirs):
     np.testing.assert_allclose(to_numpy(mine(xp.asarray(X), xp.asarray(Z))), theirs(X, Z), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("kernel", ["linear", "polynomial", "gaussian", "matern"])
+@pytest.mark.parametrize("kernel", ["linear", "polynomial", "gaussian", "rbf", "matern"])
 def test_is_positive_semidefinite_and_keeps_its_input(kernel):
     kept = X.copy()
     K = kernels.evaluate(kernel, X, X, degree=3, gamma=0.5, coef0=0.1)
@@ -44,6 +44,11 @@ def test_distance_kernels_are_one_on_the_diagonal():
     # The square root of rounding: |x-x| comes out as 1e-8 at worst.
     for kernel in (kernels.gaussian, kernels.matern):
         np.testing.assert_allclose(np.diag(kernel(X, X)), 1.0, atol=1e-12)
+
+
+def test_rbf_is_the_gaussian_kernel():
+    options = {"degree": 2, "gamma": 0.7, "coef0": 0.0}
+    np.testing.assert_array_equal(kernels.evaluate("rbf", X, Z, **options), kernels.gaussian(X, Z, gamma=0.7))
 
 
 def test_bad_parameters():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, log_ndtr, logsumexp
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
@@ -19,6 +19,7 @@ from ldosml.properties import (
     electron_count,
     fermi_level,
 )
+from ldosml.smearing import smear_eigenvalues
 from ldosml.units import BOLTZMANN
 
 TEMPERATURES = np.array([1.0, 10.0, 100.0, 300.0, 3000.0, 30000.0])
@@ -288,7 +289,135 @@ class TestBadInput:
             chemical_potential(DOS(grid, factor * values, 0.6), 8.0, 300.0)
 
 
+def log_density(energies, levels, width):
+    """ln D of Gaussian levels {energy: states}, without their common norm."""
+    return logsumexp([np.log(w) - 0.5 * ((energies - c) / width) ** 2 for c, w in levels.items()], axis=0)
+
+
+def neutral(full, empty, width, temperature):
+    """mu of ln n = ln p for Gaussian levels that are full and empty at T = 0: sums in the logarithm, on a fine grid."""
+    kT = BOLTZMANN * temperature
+    energies = np.arange(-12, 12, min(kT / 6, width / 8))
+    electrons, holes = (log_density(energies, levels, width) for levels in (empty, full))
+
+    def excess(mu):
+        x = (energies - mu) / kT
+        return logsumexp(electrons - np.logaddexp(0, x)) - logsumexp(holes - np.logaddexp(0, -x))
+
+    return brentq(excess, -3, 3, xtol=1e-10)
+
+
+def meeting(full, empty, width):
+    """Energy at which the tails of full and empty Gaussian levels hold as many electrons."""
+
+    def excess(energy):
+        electrons = logsumexp([np.log(w) + log_ndtr((energy - c) / width) for c, w in empty.items()])
+        return electrons - logsumexp([np.log(w) + log_ndtr((c - energy) / width) for c, w in full.items()])
+
+    return brentq(excess, -3, 3, xtol=1e-12)
+
+
+SMEARED = [  # half of the gap, width, step
+    (0.7, 0.08, 0.02),
+    (1.0, 0.1, 0.05),
+    (1.0, 0.1, 0.0125),
+    (1.5, 0.1, 0.05),
+    (1.5, 0.2, 0.05),
+    (1.5, 0.2, 0.1),
+    (2.0, 0.05, 0.025),
+]
+COLD = np.array([2.0, 5.0, 20.0, 50.0, 100.0, 200.0, 300.0, 600.0])
+
+
+class TestTheLimitOfLowTemperature:
+    """In a smeared gap mu goes to the energy where the tails meet, which is the Fermi level."""
+
+    @pytest.mark.parametrize(("half_gap", "width", "step"), SMEARED)
+    @pytest.mark.parametrize("ratio", [0.2, 1.0, 10.0])
+    def test_of_a_smeared_insulator(self, half_gap, width, step, ratio):
+        full, empty = {-half_gap: 2.0, -half_gap - 1.1: 4.0}, {half_gap: 2.0 * ratio, half_gap + 0.7: 6.0}
+        grid = EnergyGrid.from_range(-7.01, 7.0, step, zero="code")
+        dos = DOS(grid, np.exp(log_density(grid.energies, full | empty, width))[None, :], width)
+        n = 6.0 * width * np.sqrt(2 * np.pi)
+        level = fermi_level(dos, n)
+        assert level.in_gap[0]
+        assert level.energy[0] == pytest.approx(meeting(full, empty, width), abs=1e-4)
+        exact = [neutral(full, empty, width, temperature) for temperature in COLD]
+        np.testing.assert_allclose(chemical_potential(dos, n, COLD)[0], exact, atol=2e-4)
+        assert chemical_potential(dos, n, 0.5)[0] == pytest.approx(level.energy[0], abs=1e-4)
+
+    def test_on_other_arrays(self, xp):
+        full, empty = {-1.0: 2.0}, {1.0: 20.0}
+        grid = EnergyGrid.from_range(-7.0, 7.0, 0.05, zero="code")
+        values = np.exp(log_density(grid.energies, full | empty, 0.1))
+        dos = DOS(grid, xp.asarray(np.stack([values, 3 * values])), 0.1)
+        n = 2.0 * 0.1 * np.sqrt(2 * np.pi)
+        mu = to_numpy(chemical_potential(dos, xp.asarray([n, 3 * n]), xp.asarray(COLD)))
+        exact = [neutral(full, empty, 0.1, temperature) for temperature in COLD]
+        np.testing.assert_allclose(mu, [exact, exact], atol=2e-4)
+
+    @pytest.mark.parametrize("off", [0.0, 1e-8, -3e-7])
+    def test_rounding_moves_nothing(self, off):
+        """What a Fourier transform leaves in the gap, and a count that is not exact."""
+        full, empty = {-1.3: 2.0, -2.4: 4.0}, {1.3: 12.0, 2.0: 6.0}
+        grid = EnergyGrid.from_range(-7.0, 7.0, 0.05, zero="code")
+        levels = full | empty
+        energies, weights = np.array(list(levels)), np.array([list(levels.values())])
+        dos = DOS(grid, np.clip(smear_eigenvalues(energies, weights, grid.energies, 0.15), 0, None), 0.15)
+        mu = chemical_potential(dos, 6.0 * (1 + off), COLD)[0]
+        exact = [neutral(full, empty, 0.15, temperature) for temperature in COLD]
+        np.testing.assert_allclose(mu, exact, atol=5e-4)
+        assert fermi_level(dos, 6.0 * (1 + off)).energy[0] == pytest.approx(meeting(full, empty, 0.15), abs=5e-4)
+
+    def test_where_a_smaller_gap_is_no_gap_any_more(self):
+        """The level moves little where the tails begin to hold more electrons than the tolerance."""
+        grid = EnergyGrid.from_range(-7.0, 7.0, 0.02, zero="code")
+        found, off = set(), []
+        for half_gap in np.arange(0.55, 0.75, 0.01):
+            full, empty = {-half_gap: 2.0}, {half_gap: 20.0}
+            dos = DOS(grid, np.exp(log_density(grid.energies, full | empty, 0.12))[None, :], 0.12)
+            level = fermi_level(dos, 2.0 * 0.12 * np.sqrt(2 * np.pi))
+            found.add(bool(level.in_gap[0]))
+            off.append(level.energy[0] - meeting(full, empty, 0.12))
+        assert found == {True, False}
+        np.testing.assert_allclose(off, 0, atol=5e-4)
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_of_a_true_gap(self, step):
+        """Zero between unequal bands: the middle of the gap, and kT/2 ln(D_v/D_c) from it."""
+        dos, n = two_bands(step, below=0.5, above=8.0)
+        level, kelvin = fermi_level(dos, n), np.array([1.0, 3.0, 10.0])
+        assert level.energy[0] == pytest.approx(0.0, abs=1e-9)
+        mu = chemical_potential(dos, n, kelvin)[0]
+        np.testing.assert_allclose(mu, BOLTZMANN * kelvin / 2 * np.log(0.5 / 8.0), atol=2e-6)
+
+    def test_of_metals_and_semimetals(self):
+        grid = EnergyGrid.from_range(-6.0, 6.0, 0.02, zero="code")
+        metal = 1.0 + 0.2 * np.tanh(grid.energies)
+        semimetal = np.where(grid.energies < 0, 0.5, 1.5) * grid.energies**2
+        overlap = np.clip(-grid.energies + 0.1, 0, None) + 3 * np.clip(grid.energies + 0.1, 0, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedDOSWarning)
+            for values, n in ((metal, 5.3), (semimetal, 0.5 * 6**3 / 3), (overlap, 18.0)):
+                dos = DOS(grid, values[None, :])
+                level = fermi_level(dos, n)
+                assert not level.in_gap[0]
+                mu = chemical_potential(dos, n, [0.5, 2.0, 8.0])[0]
+                # At most in proportion to the temperature.
+                assert (abs(mu - level.energy[0]) <= 1.5 * BOLTZMANN * np.array([0.5, 2.0, 8.0])).all()
+
+
 class TestWhatOnceWentWrong:
+    @pytest.mark.parametrize("n", [1e-2, 1e-4, 1e-9])
+    def test_few_electrons_in_a_hot_band(self, n):
+        """D = 1 from 0 to 1 eV: mu lies many kT below the grid, where N = e^(mu/kT) kT (1 - e^(-1/kT))."""
+        grid = EnergyGrid.from_range(-0.1, 3.1, 0.001, zero="code")
+        dos = DOS(grid, np.where((grid.energies > 1e-9) & (grid.energies < 1 - 1e-9), 1.0, 0.0)[None, :])
+        for temperature in (3000.0, 11604.0):
+            kT = BOLTZMANN * temperature
+            exact = kT * np.log(np.expm1(n / kT) / (1 - np.exp((n - 1) / kT)))
+            assert chemical_potential(dos, n, temperature)[0] == pytest.approx(exact, abs=3e-3 * kT)
+
     def test_mu_far_below_the_grid(self):
         """A band on a short grid, hot: by straight lines whose window must hold all of it."""
         grid = EnergyGrid.from_range(-0.5, 1.5, 0.01, zero="code")

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ldosml.properties.cautions import Caution
+from ldosml.properties.spectrum_warnings import Caution
 
 # Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
 messages = Console(stderr=True, markup=False, highlight=False)

@@ -29,7 +29,7 @@ from ldosml.cli.options import (
     check_torch_device,
     refuse_existing,
 )
-from ldosml.properties.cautions import TruncatedDOSWarning
+from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
 
 if TYPE_CHECKING:
     from ase import Atoms

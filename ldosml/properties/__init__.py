@@ -1,7 +1,7 @@
-"""Everything that follows from a density of states.
+"""Properties of a density of states.
 
-Functions of a ``DOS``, with a row a structure, or of an ``LDOS``, with a row an atom; for one temperature or for an
-array of them. ``derive_properties`` does all at once.
+Functions of a ``DOS``, with one row for each structure, or of an ``LDOS``, with one row for each atom, at one
+temperature or at an array of them. ``derive_properties`` computes all of them at once.
 """
 
 import lazy_loader

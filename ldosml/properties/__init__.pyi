@@ -1,15 +1,15 @@
-from .cautions import (
+from .spectrum_warnings import (
     NegativeDOSWarning as NegativeDOSWarning,
     SpectrumWarning as SpectrumWarning,
     SpinConventionWarning as SpinConventionWarning,
     TruncatedDOSWarning as TruncatedDOSWarning,
 )
 from .comparison import Comparison as Comparison, compare_properties as compare_properties
-from .deriving import derive_properties as derive_properties
+from .derivation import derive_properties as derive_properties
 from .gap import BandGap as BandGap, Carriers as Carriers, band_gap as band_gap, carrier_densities as carrier_densities
 from .level import FermiLevel as FermiLevel, fermi_level as fermi_level
-from .nonnegative import negative_weight as negative_weight, nonnegative as nonnegative
-from .optical import (
+from .repair import negative_weight as negative_weight, nonnegative as nonnegative
+from .optics import (
     absorption_spectrum as absorption_spectrum,
     emission_spectrum as emission_spectrum,
     photon_axis as photon_axis,
@@ -24,7 +24,7 @@ from .shape import (
     moments as moments,
 )
 from .table import PropertyTable as PropertyTable
-from .thermal import (
+from .thermodynamics import (
     band_energy as band_energy,
     dos_at_fermi_level as dos_at_fermi_level,
     electron_count as electron_count,

@@ -1,4 +1,4 @@
-"""Properties derived from predicted spectra beside those from the true spectra (figures 2 and 4 of the LDOS paper)."""
+"""Errors of properties from predicted spectra (figures 2 and 4 of the LDOS paper)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ldosml.properties.table import PropertyTable
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far the properties from predicted spectra are from those of the true ones.
+    """One property from true and from predicted spectra.
 
     Parameters
     ----------
     name, unit : str
     temperature : float or None
-        K, where the property depends on it.
+        K, if the property depends on it.
     true, predicted : array (n_rows,)
-        What was compared; for spectra (n_rows, n_photon_energies).
+        The values; for spectra (n_rows, n_photon_energies).
     """
 
     name: str
@@ -32,14 +32,14 @@ class Comparison:
 
     @property
     def sigma(self) -> float:
-        """Standard deviation of the true spectra, in ``unit``: the error of its mean."""
+        """Standard deviation of the true values, in ``unit``: the error of their mean."""
         return float(np.std(self.true))
 
     @property
     def normalized_loss(self) -> float:
-        """L/sigma of equation 15 of the LDOS paper: 0 is perfect, 1 is what the mean of the true values achieves.
+        """L/sigma, equation 15 of the LDOS paper: 0 is perfect, 1 is the error of always predicting the mean.
 
-        NaN where the true value is the same for all.
+        NaN if all true values are equal.
         """
         return self.rmse / self.sigma if self.sigma > 0 else float("nan")
 
@@ -57,22 +57,27 @@ class Comparison:
 def compare_properties(
     true: PropertyTable, predicted: PropertyTable, names: Sequence[str], temperature: float
 ) -> list[Comparison]:
-    """Set properties of the same structures beside each other (figures 2 and 4 of the LDOS paper).
+    """Compare properties of the same structures (figures 2 and 4 of the LDOS paper).
 
     Parameters
     ----------
     true, predicted : PropertyTable
-        Rows in the same order. Use ``per_atom()`` of both, so that sizes do not count as knowledge.
+        Rows in the same order. Use ``per_atom()`` of both; otherwise the sizes of the structures count as learned.
     names : sequence of str
-        Columns or spectra. Rows where either table has no such thing (NaN) are left out; a property that no row has in
-        both is left out altogether.
+        Columns or spectra. Rows where either table has NaN are left out. A property that no row has in both tables is
+        left out.
     temperature : float
-        K, one of both tables'.
+        K; both tables must have it.
+
+    Returns
+    -------
+    list of Comparison
+        One for each name.
 
     Raises
     ------
     ValueError
-        When rows, photon energies or temperatures differ, or a property is in neither.
+        If rows, photon energies or temperatures differ, or a property is in neither table.
     """
     if true.names != predicted.names:
         raise ValueError("The two tables must have the same structures in the same order.")

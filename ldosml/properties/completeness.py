@@ -1,4 +1,4 @@
-"""Whether the grid of a DOS holds what matters: its electrons, the states above them, and both spins."""
+"""Whether the grid of a DOS is wide enough for its electrons, and counts both spins."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, like, namespace, to_numpy
-from ldosml.properties.cautions import NegativeDOSWarning, SpinConventionWarning, TruncatedDOSWarning, caution
+from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import log_occupation
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.repair import nonnegative
+from ldosml.properties.spectrum_warnings import NegativeDOSWarning, SpinConventionWarning, TruncatedDOSWarning, caution
 from ldosml.spectra import DOS
 
 MISSING_BELOW = 1e-3
@@ -22,9 +22,9 @@ MISSING_ABOVE = 1e-4
 
 
 def holds_electrons(dos: DOS, n_electrons: Numbers, tolerance: float) -> NDArray[np.bool_]:
-    """Tell of every DOS whether its grid holds the electrons and states above them, (n_structures,).
+    """Whether the grid of each DOS holds the electrons and states above them, (n_structures,).
 
-    Without, there is no Fermi level, and ``derive_properties`` refuses the DOS.
+    Without these there is no Fermi level, and ``derive_properties`` raises an error.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NegativeDOSWarning)
@@ -39,8 +39,8 @@ def _states(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return result
 
 
-def check_counts(prepared: Prepared, number: Array, tolerance: float) -> None:
-    """Raise unless every DOS holds its electrons, and has states above them; warn of what looks wrong."""
+def check_counts(prepared: Block, number: Array, tolerance: float) -> None:
+    """Raise an error unless every DOS holds its electrons and states above them; warn if the grid or spins look odd."""
     step, values = prepared.grid.step, to_numpy(prepared.whole)
     total = _states(values, step)
     needed = to_numpy(number)
@@ -68,7 +68,7 @@ def check_counts(prepared: Prepared, number: Array, tolerance: float) -> None:
     _check_spins(prepared, needed)
 
 
-def _check_spins(prepared: Prepared, needed: NDArray[np.float64]) -> None:
+def _check_spins(prepared: Block, needed: NDArray[np.float64]) -> None:
     grid = prepared.grid
     if grid.zero != "fermi" or not grid.start < 0 < grid.stop:
         return
@@ -83,7 +83,7 @@ def _check_spins(prepared: Prepared, needed: NDArray[np.float64]) -> None:
             )
 
 
-def check_top(prepared: Prepared, mu: Array, kT: NDArray[np.float64], number: Array) -> None:
+def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array) -> None:
     """Warn, with how many electrons, where states beyond the top of the grid would be occupied.
 
     ``mu`` (n_structures, n_temperatures), ``number`` of electrons (n_structures,). The density above is taken as the

@@ -1,4 +1,4 @@
-r"""The gap around the Fermi level, and the electrons and holes beside it."""
+"""The gap around the Fermi level, and its electrons and holes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
+from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import polylogarithms
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.repair import nonnegative
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import PER_CUBIC_CENTIMETRE
 
@@ -41,28 +41,29 @@ class BandGap:
 def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Array = TOLERANCE) -> BandGap:
     """The energies around ``fermi_energy`` between which the DOS stays below a threshold.
 
-    The values are joined by straight lines, and edges are where these cross the threshold; the convention of
-    ``Dos.get_interpolated_gap`` of pymatgen, whose ``tol`` is the same fraction of the same mean.
+    The values are joined by straight lines, and the edges are where these cross the threshold, as in
+    ``Dos.get_interpolated_gap`` of pymatgen: its ``tol`` is the same fraction of the same mean.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Of an LDOS, each atom has a gap of its own.
+        states/eV, both spins. For an LDOS each atom has its own gap.
     fermi_energy : float or array (n_structures,)
         Any energy in the gap, or the Fermi level, eV in the zero of the grid.
     tolerance : float or array (n_tolerances,), default=0.01
-        The threshold as a fraction of the mean of the row's values over the grid, zeros included. A level smeared by
-        the width s reaches into the gap by some 3 s at 0.01, 4 s at 1e-4, which the gap is too small by on each side.
+        Threshold as a fraction of the mean DOS of the row over the grid, including zeros. The tail of a level smeared
+        by the width s reaches about 3 s into the gap at 0.01, and 4 s at 1e-4. Each edge is too far into the gap by
+        this.
 
     Returns
     -------
     BandGap
-        Where the DOS at ``fermi_energy`` exceeds the threshold, a metal: a gap of 0.
+        The gap is 0 if the DOS at ``fermi_energy`` exceeds the threshold: a metal.
 
     Raises
     ------
     ValueError
-        When a gap goes on to an end of the grid, ``fermi_energy`` is not on the grid, or shapes do not match.
+        If a gap reaches an end of the grid, ``fermi_energy`` is not on the grid, or shapes do not match.
 
     Examples
     --------
@@ -142,9 +143,12 @@ def _check_closed(spectra: DOS | LDOS, low: Array, high: Array) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Carriers:
-    """Electrons above and holes below the division of every row, (n_rows,) or (n_rows, n_temperatures).
+    """Electrons above and holes below an energy in the gap.
 
-    A number a cell, or in cm^-3 where volumes were given; NaN where there is no gap and no division was given.
+    Parameters
+    ----------
+    electrons, holes : array (n_rows,), or (n_rows, n_temperatures) for an array of temperatures
+        Number in a cell, or in cm^-3 if volumes were given; NaN if there is no gap and no division was given.
     """
 
     electrons: Array
@@ -159,22 +163,22 @@ def carrier_densities(
     volumes: Array | None = None,
     division: Array | None = None,
 ) -> Carriers:
-    """Electrons n = integral above the division of D f de, and holes p = integral below it of D (1 - f) de.
+    """Electrons n = integral of D f de above the division, and holes p = integral of D (1 - f) de below it.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins; of an LDOS, each atom's share. Smeared spectra reach into the gap, where f is large:
-        below kT of about the smearing width the tails, not the bands, are counted. Use unsmeared ones.
+        states/eV, both spins; for an LDOS, the share of each atom. Use spectra without smearing: below kT of about the
+        smearing width, the tails in the gap give more carriers than the bands.
     mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
         Chemical potential, eV in the zero of the grid.
     temperature : float or array (n_temperatures,)
         K, above zero.
     volumes : float or array (n_structures,), optional
-        Of the cells, angstrom^3: gives cm^-3.
+        Volumes of the cells, angstrom^3. With them the result is in cm^-3.
     division : float or array (n_structures,), optional
-        Energy between valence and conduction states, eV. By default the middle of ``band_gap`` at its default
-        tolerance around the mu of the lowest temperature; both densities are NaN where that finds a metal.
+        Energy between valence and conduction states, eV. Default: the middle of ``band_gap`` with its default tolerance
+        around mu of the lowest temperature. Both densities are NaN if that finds a metal.
 
     Returns
     -------
@@ -183,16 +187,16 @@ def carrier_densities(
     Raises
     ------
     ValueError
-        When shapes do not match, a temperature or volume is not above zero, ``division`` is beyond the grid, or it is
-        not given and a gap goes on to an end of the grid.
+        If shapes do not match, a temperature or volume is not above zero, ``division`` is outside the grid, or it is
+        not given and a gap reaches an end of the grid.
 
     Notes
     -----
-    Exact for the straight lines between the values, to a relative 1e-11 however few carriers there are; below
-    exp(-745) of a state they are 0.
+    Exact for the straight lines between the values, to a relative 1e-11 for any number of carriers down to exp(-745) of
+    a state; below this they are 0.
     """
     temperatures = Temperatures.of(temperature)
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     chemical = potentials(spectra, mu, temperatures)
     unit = _unit(spectra, chemical, volumes)
     if division is None:
@@ -224,7 +228,7 @@ def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
     return PER_CUBIC_CENTIMETRE / checked
 
 
-def _carriers(block: Prepared, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
+def _carriers(block: Block, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
     """Electrons and holes of a block of structures, (n_rows, n_temperatures); holes by turning energies around."""
     mu, division, unit = (block.of_rows(values) for values in (mu, division, unit))
     xp = namespace(mu)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldosml._array import Array, Numbers, namespace
+import numpy as np
+
+from ldosml._array import Array, Numbers, index_like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import electrons
+from ldosml.properties.bands import Bands
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts
 from ldosml.properties.interpolation import Interpolant, gather
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
 
@@ -30,7 +33,7 @@ class FermiLevel:
     Parameters
     ----------
     energy : array (n_structures,)
-        eV; in a gap its middle.
+        eV. In a gap: the middle between its edges, or where the tails of both bands meet, if the DOS is smeared.
     in_gap : array (n_structures,) of bool
         Whether it lies in a gap.
     valence_edge, conduction_edge : array (n_structures,)
@@ -47,17 +50,19 @@ class FermiLevel:
 def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float = TOLERANCE) -> FermiLevel:
     """The energy up to which the DOS holds ``n_electrons``: the limit T -> 0 of equation A1 of the LDOS paper.
 
+    In a gap it is the limit of the chemical potential of the pure crystal: the middle of the gap, or for a smeared DOS
+    the energy at which the tails of both bands hold the same number of electrons.
+
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins; of an LDOS, its sums.
+        states/eV, both spins; for an LDOS, its sums.
     n_electrons : float or array (n_structures,)
-        Valence electrons that the DOS holds up to the Fermi level.
+        Valence electrons in the DOS.
     tolerance : float
-        Fraction of ``n_electrons``. Where the DOS holds no more than twice this many electrons over more than two steps
-        of the grid around the level, and hardly any of them in the middle, that is a gap; so does a small error of the
-        count not push the level of an insulator to the edge of a band. A smeared gap holds the tails of its edges: see
-        also ``band_gap``.
+        Fraction of ``n_electrons``. If the DOS holds less than twice this number over more than two steps of the grid
+        around the level, and hardly any of it in the middle, this is treated as a gap. A small error of the count then
+        does not move the level to a band edge. See also ``band_gap``.
 
     Returns
     -------
@@ -66,14 +71,14 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     Warns
     -----
     TruncatedDOSWarning
-        When a DOS does not begin within the grid.
+        If a DOS does not begin within the grid.
     SpinConventionWarning
-        When the zero is the Fermi level and up to it the DOS holds half, or twice, the electrons.
+        If the zero is the Fermi level, and the DOS up to it holds half or twice the electrons.
 
     Raises
     ------
     ValueError
-        When ``n_electrons`` is not positive, a DOS holds fewer, or its next states above a gap are beyond the grid.
+        If ``n_electrons`` is not positive, a DOS holds fewer, or the next states above a gap are outside the grid.
 
     Examples
     --------
@@ -85,12 +90,12 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     """
     number = electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     check_counts(prepared, number, tolerance)
     return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance), 4))
 
 
-def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
+def level_of(block: Block, number: Array, tolerance: float) -> FermiLevel:
     """``fermi_level`` of a block of structures."""
     xp = namespace(number)
     counts = xp.stack([number * (1 - tolerance), number, number * (1 + tolerance)], axis=1)
@@ -101,8 +106,18 @@ def level_of(block: Prepared, number: Array, tolerance: float) -> FermiLevel:
     inner = block.interpolant.count(xp.stack([low + quarter, high - quarter], axis=1))
     hollow = inner[:, 1] - inner[:, 0] < _HOLLOW * 2 * tolerance * number
     in_gap = hollow & (high - low > 2 * block.grid.step)
-    energy = xp.where(in_gap, (low + high) / 2, found[:, 1])
+    energy = xp.where(in_gap, _neutral_level(block, in_gap, low, high), found[:, 1])
     return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy))
+
+
+def _neutral_level(block: Block, in_gap: Array, low: Array, high: Array) -> Array:
+    """The level of the pure crystal, (n_structures,), for those ``in_gap``."""
+    rows = np.flatnonzero(to_numpy(in_gap))
+    if not rows.size:
+        return low
+    xp, chosen = namespace(low), index_like(low, rows)
+    level = Bands.of(block, chosen, xp.take(low, chosen), xp.take(high, chosen)).level
+    return spread(level[:, None], rows, int(low.shape[0]), axis=0)[:, 0]
 
 
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:

@@ -1,7 +1,7 @@
 """The chemical potential above T = 0.
 
 N(mu) = integral of D f de = N_e (equation A1 of the LDOS paper) is solved by Newton's method within bounds, for all
-structures and temperatures at once; in wide gaps by ``balance``.
+structures and temperatures at once; in gaps see ``neutrality``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Numbers, like, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
-from ldosml.properties.balance import weigh_carriers
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.neutrality import neutral_potentials
 from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
@@ -31,39 +31,43 @@ def chemical_potential(
 ) -> Array:
     """The chemical potential mu at which the DOS holds ``n_electrons`` (equation A1 of the LDOS paper).
 
+    For T -> 0 it goes to ``fermi_level``.
+
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins; of an LDOS, its sums: atoms of one structure share mu.
+        states/eV, both spins; for an LDOS, its sums, because the atoms of a structure share mu.
     n_electrons : float or array (n_structures,)
+        Valence electrons of each structure.
     temperature : float or array (n_temperatures,)
-        K, above zero; for T -> 0 see ``fermi_level``.
+        K, above zero.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
-        See ``ldosml.properties.quadrature``; "auto" chooses for each temperature.
+        See ``ldosml.properties.quadrature``; "auto" chooses for each temperature. In smeared gaps, "auto" always.
     tolerance : float
-        See ``fermi_level``: within it, a count that ends in a gap is taken as exact, so that mu is that of the pure
+        As for ``fermi_level``. A count that ends in a gap to this tolerance is treated as exact: mu is that of the pure
         crystal.
 
     Returns
     -------
-    array (n_structures,) for one temperature, otherwise (n_structures, n_temperatures); eV in the zero of the grid.
+    array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        eV in the zero of the grid.
 
     Warns
     -----
     TruncatedDOSWarning, SpinConventionWarning
-        As ``fermi_level``; also when states above the grid would hold more than 1e-4 of the electrons, with how many.
+        As ``fermi_level``; also if states above the grid would hold more than 1e-4 of the electrons.
 
     Raises
     ------
     ValueError
-        As ``fermi_level``; for a temperature that is not above zero; for the trapezoid where kT is below one step.
+        As ``fermi_level``; if a temperature is not above zero; for the trapezoid if kT is below one step.
     """
     temperatures, number = Temperatures.of(temperature), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
-    prepared = Prepared.of(spectra)
+    prepared = Block.of(spectra)
     check_counts(prepared, number, tolerance)
 
-    def solved(part: slice, block: Prepared) -> Array:
+    def solved(part: slice, block: Block) -> Array:
         level = level_of(block, number[part], tolerance)
         return potential_of(block, number[part], temperatures.kT, quadrature, level)
 
@@ -73,11 +77,11 @@ def chemical_potential(
 
 
 def potential_of(
-    block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel
+    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel
 ) -> Array:
     """Chemical potentials of a block of structures, (n_structures, n_temperatures), eV."""
     xp = namespace(number)
-    start, settled = weigh_carriers(block, kT, level)
+    start, settled = neutral_potentials(block, kT, level)
     columns: list[int] = []
     results = []
     for rule, places in rules(quadrature, kT, block.grid.step, block.width).items():
@@ -90,10 +94,10 @@ def potential_of(
     return in_order(columns, xp.concat(results, axis=1))
 
 
-def _neutral(block: Prepared, number: Array, level: FermiLevel, rule: Rule) -> Array:
-    """Numbers of electrons, (n_structures,); in a gap, what the rule counts below its middle.
+def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Array:
+    """Numbers of electrons, (n_structures,); in a gap, the number that the rule counts below the level.
 
-    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping that outdoes the carriers.
+    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping larger than the carriers.
     """
     xp = namespace(number)
     if rule == "trapezoid":
@@ -105,7 +109,7 @@ def _neutral(block: Prepared, number: Array, level: FermiLevel, rule: Rule) -> A
     return xp.where(level.in_gap, counted, number)
 
 
-def _newton(block: Prepared, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:
+def _newton(block: Block, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:
     """Root of N(mu) - N_e, (n_structures, n_temperatures), from ``start``, which stays where it is ``settled``."""
     xp = namespace(number)
 

@@ -41,21 +41,26 @@ from ldosml.properties.interpolation import Interpolant, Quantity, gather
 Quadrature = Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"]
 """How to integrate; "forced-trapezoid" is the trapezoid where it is wrong, too (kT below one step)."""
 
-Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse"]
-"""What "auto" comes to at one temperature; "equidistant" is what "gauss" turns into beyond its reach. "coarse", few
-equidistant nodes, serves first guesses only."""
+Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse", "far"]
+"""The rule at one temperature. "equidistant" nodes replace those of "gauss" at higher temperatures. "coarse", few
+equidistant nodes, serves first guesses only. "far", with nodes up to 128 kT above mu, counts electrons across a gap."""
 
 Moment = Literal["count", "energy", "entropy", "j0", "j1", "j2"]
 ALL_MOMENTS: tuple[Moment, ...] = get_args(Moment)
 
 SMOOTH = 1.5
-"""A DOS smeared by at least so many steps counts as smooth."""
+"""Least smearing, in steps, of a smooth DOS."""
 
 HOT = 1.5
-"""From so many steps of kT on the trapezoid is exact to rounding on a smooth DOS."""
+"""Least kT, in steps, at which the trapezoid is exact to rounding on a smooth DOS."""
 
 _GAUSS_NODES = 16
 _GAUSS_REACH = 0.2  # in smearing widths: above this kT Gauss's nodes are replaced by equally spaced ones
+_SPACING: dict[Rule, tuple[float, float, float]] = {
+    "equidistant": (0.64, -32.0, 32.0),
+    "coarse": (2.0, -32.0, 32.0),
+    "far": (1.0, -32.0, 128.0),
+}
 _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
 
 
@@ -131,7 +136,7 @@ def integrate(
         sums = _trapezoid if rule == "trapezoid" else _linear
         parts = [sums(interpolant, mu[:, t : t + 1], kT[t : t + 1], wanted) for t in range(len(kT))]
         return {name: namespace(mu).concat([part[name] for part in parts], axis=1) for name in wanted}
-    nodes = _gauss_nodes() if rule == "gauss" else _equal_nodes(2.0 if rule == "coarse" else 0.64)
+    nodes = _gauss_nodes() if rule == "gauss" else _equal_nodes(*_SPACING[rule])
     return _average(interpolant, mu, kT, wanted, *nodes)
 
 
@@ -227,10 +232,10 @@ def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return nodes, (weights + weights[::-1]) / (2 * weights.sum())
 
 
-@lru_cache(maxsize=2)
-def _equal_nodes(step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Nodes up to x = 32: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
-    nodes = np.linspace(-32.0, 32.0, 2 * round(32 / step) + 1)
+@lru_cache(maxsize=3)
+def _equal_nodes(step: float, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes in x: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
+    nodes = np.linspace(low, high, round((high - low) / step) + 1)
     weights = to_numpy(thermal_weight(nodes))
     return nodes, weights / weights.sum()
 

@@ -1,6 +1,6 @@
-"""What a spectrum looks like, whatever fills it: its integral, its slope, and where its weight lies.
+"""The shape of a spectrum, independent of its electrons: integral, slope and moments.
 
-Like every property, these are those of ``nonnegative(spectra)``.
+Like every property, they use ``nonnegative(spectra)``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, like, namespace, to_numpy
 from ldosml._validation import check_order
+from ldosml.properties.block import Block
 from ldosml.properties.interpolation import slopes
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.prepared import Prepared
+from ldosml.properties.repair import nonnegative
 from ldosml.spectra import DOS, LDOS
 
 
 def integrated_dos(spectra: DOS | LDOS) -> Array:
-    """States below each energy, the integral of D from the first energy on.
+    """Number of states below each energy: the integral of D from the first energy on.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
 
     Returns
     -------
-    array (n_rows, n_energies), electrons where all states are filled; 0 at the first energy, what lies below the grid
-    not being known. Exact for the cubics, or straight lines, that join the values: see ``Interpolant``.
+    array (n_rows, n_energies)
+        States; 0 at the first energy, because states below the grid are not known. Exact for the cubics, or straight
+        lines, that join the values: see ``ldosml.properties.interpolation``.
 
     Examples
     --------
@@ -38,22 +39,23 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
     >>> integrated_dos(DOS(grid, [[2.0, 2.0, 2.0, 4.0]]))
     array([[0. , 1. , 2. , 3.5]])
     """
-    return Prepared.of(spectra).rows.counts
+    return Block.of(spectra).rows.counts
 
 
 def dos_derivative(spectra: DOS | LDOS) -> Array:
-    """dD/de (figure 5 of the LDOS paper), states/eV^2, by central differences of eighth order.
+    """Slope of the DOS, dD/de (figure 5 of the LDOS paper), by central differences of eighth order.
 
-    Where spectra are a sum of Gaussians g(u), u = (e - e_n)/width, this is the sum of -u/width * g(u).
+    For a sum of Gaussians g(u), u = (e - e_n)/width, it is the sum of -u/width * g(u).
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Differences of neighbours enlarge noise: at a step of 0.05 eV twentyfold.
+        states/eV, both spins. Differences of neighbours amplify noise, by a factor of 20 at a step of 0.05 eV.
 
     Returns
     -------
     array (n_rows, n_energies)
+        states/eV^2.
     """
     repaired = nonnegative(spectra)
     return slopes(repaired.values, repaired.grid.step)
@@ -61,7 +63,7 @@ def dos_derivative(spectra: DOS | LDOS) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Where the weight of each spectrum lies, and how it spreads; every field is an array (n_rows,).
+    """Moments of each spectrum; every field is an array (n_rows,).
 
     Parameters
     ----------
@@ -72,9 +74,9 @@ class Moments:
     width : array
         Square root of the second central moment, eV.
     skewness : array
-        Third central moment over width^3: above zero with a tail upward. NaN where the width is zero.
+        Third central moment over width^3: positive for a tail upward. NaN if the width is zero.
     kurtosis : array
-        Fourth central moment over width^4: 3 for a Gaussian (not the excess over that). NaN where the width is zero.
+        Fourth central moment over width^4: 3 for a Gaussian (not the excess over 3). NaN if the width is zero.
     """
 
     weight: Array
@@ -133,30 +135,50 @@ def moments_of_some(repaired: DOS | LDOS, low: float = -np.inf, high: float = np
 
 
 def band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Array:
-    """Mean energy of the states between ``low`` and ``high`` (eV, the whole grid if not given), (n_rows,), eV.
+    """Mean energy of the states between two energies.
 
-    The ``center`` of ``moments``, with its errors.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    low, high : float
+        Limits, eV in the zero of the grid; the whole grid by default.
+
+    Returns
+    -------
+    array (n_rows,)
+        eV: the ``center`` of ``moments``.
+
+    Raises
+    ------
+    ValueError
+        As ``moments``.
     """
     return moments(spectra, low=low, high=high).center
 
 
 def d_band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Array:
-    """Mean energy of d states against the Fermi level, (n_rows,), eV.
+    """Mean energy of the d states relative to the Fermi level.
 
-    It follows how strongly a metal's surface binds what it adsorbs (Hammer and Norskov, Surf. Sci. 343, 211 (1995)).
+    It follows how strongly the surface of a metal binds adsorbates (Hammer and Norskov, Surf. Sci. 343, 211 (1995)).
 
     Parameters
     ----------
     spectra : DOS or LDOS
         Projected on d orbitals, on a grid whose zero is the Fermi level.
     low, high : float
-        Limits of the integrals, eV against the Fermi level. The whole grid by default, filled and empty states; others
-        stop at the Fermi level (``high=0``), or 2 eV above. Compare only centers of the same limits.
+        Limits of the integrals, eV relative to the Fermi level. By default the whole grid, filled and empty states;
+        other authors stop at the Fermi level (``high=0``), or 2 eV above. Compare only centers with the same limits.
+
+    Returns
+    -------
+    array (n_rows,)
+        eV.
 
     Raises
     ------
     ValueError
-        When the zero of the grid is not the Fermi level; otherwise as ``moments``.
+        If the zero of the grid is not the Fermi level; otherwise as ``moments``.
     """
     if spectra.grid.zero != "fermi":
         raise ValueError(

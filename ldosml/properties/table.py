@@ -1,4 +1,4 @@
-"""Derived properties of many structures at many temperatures, and their way out to files and other programs."""
+"""Table of derived properties of many structures at many temperatures, and its files."""
 
 from __future__ import annotations
 
@@ -67,27 +67,27 @@ EXTENSIVE = frozenset(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PropertyTable:
-    """What ``derive_properties`` gives: one row a structure, or an atom where it was given an LDOS.
+    """Properties of many structures or atoms at many temperatures, as ``derive_properties`` gives them.
 
     Parameters
     ----------
     temperatures : array (n_temperatures,)
         K.
     columns : dict of str to array
-        (n_rows,) for what does not depend on temperature, (n_rows, n_temperatures) for what does; units in ``UNITS``.
-        NaN where a row has no such thing (edges and carriers of a metal).
+        (n_rows,) for properties that do not depend on temperature, (n_rows, n_temperatures) for the others. Units are
+        in ``UNITS``. NaN if a row does not have the property: the edges and carriers of a metal.
     names : list of str
-        Of the structures, or of the structures and the atoms' places in them.
+        Names of the structures; for atoms, with their place in the structure.
     n_atoms : array (n_rows,), optional
         Atoms of each structure.
     structure_index : array (n_rows,), optional
-        To which structure each row belongs, where the rows are atoms.
+        Structure of each row, if the rows are atoms.
     photon_energies : array (n_photon_energies,), optional
         eV, of ``spectra``.
     spectra : dict of str to array (n_rows, n_temperatures, n_photon_energies)
-        Absorption, where it was asked for.
+        Absorption, if it was asked for.
     facts : dict
-        How it was computed: energies, smearing, quadrature of every temperature. JSON can hold it.
+        How it was computed: energies, smearing, quadrature of every temperature; as JSON can hold it.
 
     Examples
     --------
@@ -110,16 +110,30 @@ class PropertyTable:
         return len(self.names)
 
     def __repr__(self) -> str:
-        """Tell in one line what is in it."""
+        """Describe the table in one line."""
         rows = "structures" if self.structure_index is None else "atoms"
         kelvin = ", ".join(f"{t:g}" for t in self.temperatures)
         return f"PropertyTable({len(self)} {rows}; {kelvin} K; {', '.join([*self.columns, *self.spectra])})"
 
     def column(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
-        """One property of all rows, (n_rows,), at one of the temperatures (K; only one that is in the table).
+        """One property of all rows.
 
-        ``temperature`` may be left out for what does not depend on it, and where the table has but one. Raises
-        ValueError for a name or a temperature that is not there.
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        temperature : float, optional
+            K, one of the table. Not needed if the property does not depend on it, or the table has only one
+            temperature.
+
+        Returns
+        -------
+        array (n_rows,)
+
+        Raises
+        ------
+        ValueError
+            If the table has no such column or temperature.
         """
         if name not in self.columns:
             raise ValueError(f"The table has no {name!r}; it has {', '.join(self.columns)}.")
@@ -127,7 +141,17 @@ class PropertyTable:
         return values if values.ndim == 1 else values[:, self._place(temperature)]
 
     def unit(self, name: str) -> str:
-        """The unit of a column or of spectra; with "/atom" where the values are an atom's."""
+        """Unit of a column or of spectra; with "/atom" if the values belong to atoms.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column, or of the spectra.
+
+        Returns
+        -------
+        str
+        """
         unit = UNITS[name]
         if self.structure_index is None and not self.facts.get("per_atom"):
             return unit
@@ -139,7 +163,24 @@ class PropertyTable:
         return f"{unit}/atom" if unit else "1/atom"
 
     def spectrum(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
-        """One kind of spectra at one temperature, (n_rows, n_photon_energies)."""
+        """One kind of spectra at one temperature.
+
+        Parameters
+        ----------
+        name : str
+            Name of the spectra.
+        temperature : float, optional
+            K, one of the table. Not needed if the table has only one.
+
+        Returns
+        -------
+        array (n_rows, n_photon_energies)
+
+        Raises
+        ------
+        ValueError
+            If the table has no such spectra or temperature.
+        """
         if name not in self.spectra:
             raise ValueError(f"The table has no spectra {name!r}; ask derive_properties for photon_energies.")
         return self.spectra[name][:, self._place(temperature), :]
@@ -155,9 +196,17 @@ class PropertyTable:
         return int(found[0])
 
     def per_atom(self) -> PropertyTable:
-        """The same with what grows with the number of atoms divided by it; a table of atoms is so already.
+        """Divide what grows with the number of atoms by that number.
 
-        Raises ValueError where the numbers of atoms are not known.
+        Returns
+        -------
+        PropertyTable
+            The table itself if its rows are atoms, or it is per atom already.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of atoms are not known.
         """
         if self.structure_index is not None or self.facts.get("per_atom"):
             return self
@@ -180,9 +229,26 @@ class PropertyTable:
         )
 
     def spread(self, rows: NDArray[np.bool_], names: list[str], n_atoms: NDArray[np.int64] | None) -> PropertyTable:
-        """The rows of this table at their places among more structures (``rows``, true where), NaN at the others.
+        """Put the rows of this table at their places among more structures.
 
-        ``names`` and ``n_atoms`` are of all of them. Raises ValueError for a table of atoms.
+        Parameters
+        ----------
+        rows : array (n_structures,) of bool
+            True at the places of this table's rows.
+        names : list of str (n_structures,)
+            Names of all structures.
+        n_atoms : array (n_structures,) of int, or None
+            Atoms of all structures.
+
+        Returns
+        -------
+        PropertyTable
+            NaN for all other structures.
+
+        Raises
+        ------
+        ValueError
+            If the rows of this table are atoms.
         """
         if self.structure_index is not None:
             raise ValueError("Only a table of structures can be spread over more structures; this one is of atoms.")
@@ -198,7 +264,13 @@ class PropertyTable:
         return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Tidy rows: one dict a row and temperature, of numbers and texts; None where there is no such thing."""
+        """Tidy rows, one for each row and temperature.
+
+        Yields
+        ------
+        dict
+            Numbers and texts by name; None instead of NaN.
+        """
         for row, name in enumerate(self.names):
             first: dict[str, Any] = {"structure": name}
             if self.n_atoms is not None:
@@ -225,7 +297,13 @@ class PropertyTable:
         return frame
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """Everything in the table, in types that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Arrays as nested lists, None instead of NaN.
+        """
         return {
             "names": list(self.names),
             **{

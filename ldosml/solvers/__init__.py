@@ -1,7 +1,7 @@
 """Solves of many energies at once: arrays in, arrays out."""
 
-from ldosml.solvers.building import KernelMatrix, mean_diagonal
-from ldosml.solvers.dense import diagonalize, solve
+from ldosml.solvers.alphas import coefficients_by_cholesky, errors_by_cholesky, share
+from ldosml.solvers.cholesky import diagonalize, solve
 from ldosml.solvers.factors import (
     Factorization,
     dual_coefficients,
@@ -11,6 +11,7 @@ from ldosml.solvers.factors import (
     solve_kernel,
 )
 from ldosml.solvers.leave_out import LeaveOut, blocks_of, choose_alpha, errors_by_alpha, stack_blocks
+from ldosml.solvers.matrix import KernelMatrix, mean_diagonal
 from ldosml.solvers.normal_equations import (
     InducedFeatures,
     NormalEquations,
@@ -18,8 +19,7 @@ from ldosml.solvers.normal_equations import (
     ridge_weights,
     smallest_alpha,
 )
-from ldosml.solvers.out_of_core import StreamedFactor, factorize_streamed
-from ldosml.solvers.per_alpha import coefficients_by_cholesky, errors_by_cholesky, share
+from ldosml.solvers.panels import StreamedFactor, factorize_streamed
 from ldosml.solvers.refinement import solve_in_float32
 
 __all__ = [

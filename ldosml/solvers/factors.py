@@ -13,9 +13,16 @@ from ldosml._array import Array, add_to_diagonal, eigenvectors, is_numpy, namesp
 
 @dataclass(frozen=True)
 class Factorization:
-    """Eigenvectors U (n, r) and eigenvalues s (r,) >= 0 of K or of X X^T.
+    """Eigenvectors and eigenvalues of a kernel K, or of X X^T for features X.
 
-    ``right`` (n_features, r) are the right singular vectors of X; None for a kernel, whose U is square.
+    Parameters
+    ----------
+    basis : array (n, r)
+        Eigenvectors U; square for a kernel.
+    eigenvalues : array (r,)
+        s, at least zero.
+    right : array (n_features, r), optional
+        Right singular vectors of X; None for a kernel.
     """
 
     basis: Array
@@ -24,11 +31,25 @@ class Factorization:
 
 
 def factorize_kernel(K: Array, *, roomy: bool = True, overwrite: bool = False) -> Factorization:
-    """Diagonalise a kernel matrix (n, n); eigenvalues that rounding makes negative are set to zero.
+    """Diagonalise a kernel matrix.
 
-    The lower triangle counts, which is lost where ``overwrite`` spares a copy. It takes 3 n^2 numbers with NumPy, where
-    not ``roomy`` 2 n^2 and more time. Raises ValueError when an eigenvalue is more negative than rounding explains:
-    such a matrix is no kernel.
+    Parameters
+    ----------
+    K : array (n, n)
+        Only its lower triangle is used. Eigenvalues that rounding makes negative are set to zero.
+    roomy : bool, default=True
+        True takes 3 n^2 numbers of memory with NumPy; False takes 2 n^2, and more time.
+    overwrite : bool, default=False
+        Whether K may be overwritten, which saves a copy.
+
+    Returns
+    -------
+    Factorization
+
+    Raises
+    ------
+    ValueError
+        If an eigenvalue is more negative than rounding explains: the matrix is not a kernel.
     """
     xp = namespace(K)
     eigenvalues, basis = eigenvectors(K if overwrite or not is_numpy(xp) else xp.asarray(K, copy=True), roomy=roomy)
@@ -42,28 +63,82 @@ def factorize_kernel(K: Array, *, roomy: bool = True, overwrite: bool = False) -
 
 
 def factorize_features(X: Array) -> Factorization:
-    """Decompose features (n, n_features) by a thin singular value decomposition."""
+    """Decompose features by a thin singular value decomposition.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+
+    Returns
+    -------
+    Factorization
+        Of X X^T.
+    """
     xp = namespace(X)
     basis, singular, right = xp.linalg.svd(X, full_matrices=False)
     return Factorization(basis, singular * singular, right.T)
 
 
 def solve_kernel(K: Array, Y: Array, alpha: float) -> Array:
-    """Coefficients (K + alpha)^-1 Y, (n, n_energies), by Cholesky factorisation. K is overwritten.
+    """Coefficients (K + alpha)^-1 Y by Cholesky factorisation.
 
-    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in floating point.
+    Parameters
+    ----------
+    K : array (n, n)
+        Overwritten.
+    Y : array (n, n_energies)
+        Targets.
+    alpha : float
+        Regularisation.
+
+    Returns
+    -------
+    array (n, n_energies)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K + alpha is not positive definite in double precision.
     """
     return solve_positive_definite(add_to_diagonal(K, alpha), Y)
 
 
 def dual_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
-    """Coefficients (K + alpha_e)^-1 y_e of a kernel fit, (n, n_energies), one alpha per energy (n_energies,)."""
+    """Coefficients (K + alpha_e)^-1 y_e of a kernel fit, one alpha for each energy.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of K.
+    Y : array (n, n_energies)
+        Targets.
+    alpha : array (n_energies,)
+        Regularisation.
+
+    Returns
+    -------
+    array (n, n_energies)
+    """
     projected = factors.basis.T @ Y
     return factors.basis @ (projected / (factors.eigenvalues[:, None] + alpha[None, :]))
 
 
 def primal_coefficients(factors: Factorization, Y: Array, alpha: Array) -> Array:
-    """Weights (X^T X + alpha_e)^-1 X^T y_e, (n_features, n_energies), one alpha per energy (n_energies,)."""
+    """Weights (X^T X + alpha_e)^-1 X^T y_e, one alpha for each energy.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of X X^T.
+    Y : array (n, n_energies)
+        Targets.
+    alpha : array (n_energies,)
+        Regularisation.
+
+    Returns
+    -------
+    array (n_features, n_energies)
+    """
     assert factors.right is not None  # factors of features have it
     xp = namespace(Y)
     s = factors.eigenvalues[:, None]

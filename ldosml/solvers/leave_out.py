@@ -61,7 +61,19 @@ def residuals(missed: Missed, stacks: Iterable[Array]) -> Iterator[Array]:
 
 
 def stack_blocks(blocks: Sequence[Array], most: int) -> list[Array]:
-    """Rows of structures of the same size together, (n_structures, n_rows): about ``most`` rows at a time."""
+    """Put the rows of structures of the same size together.
+
+    Parameters
+    ----------
+    blocks : sequence of arrays (n_rows,) of int
+        Rows of each structure.
+    most : int
+        Number of rows in a stack, at most; a structure with more rows has a stack of its own.
+
+    Returns
+    -------
+    list of arrays (n_structures, n_rows) of int
+    """
     xp = namespace(blocks[0])
     sizes = np.array([block.shape[0] for block in blocks])
     stacks = []
@@ -74,11 +86,19 @@ def stack_blocks(blocks: Sequence[Array], most: int) -> list[Array]:
 
 
 class LeaveOut:
-    """What fits without some of their rows miss in those rows, for every alpha, from one factorisation.
+    """Errors of fits in the rows that they leave out, for every alpha, from one factorisation.
 
     Up to a factor that cancels, 1 - H is U diag(1/(s+alpha)) U^T for a kernel, whose U is square, and
-    1 - U diag(s/(s+alpha)) U^T for features. Where ``factors`` and ``Y`` are some rows of many, ``projected`` is U^T Y
-    (r, n_energies) over all.
+    1 - U diag(s/(s+alpha)) U^T for features.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of the kernel or the features; their rows are those of ``Y``, all or some.
+    Y : array (n, n_energies)
+        Targets.
+    projected : array (r, n_energies), optional
+        U^T Y over all rows, if ``factors`` and ``Y`` have only some.
     """
 
     def __init__(self, factors: Factorization, Y: Array, projected: Array | None = None) -> None:
@@ -86,11 +106,36 @@ class LeaveOut:
         self._projected = factors.basis.T @ Y if projected is None else projected
 
     def squared_errors(self, alpha: float, stacks: Sequence[Array] | None) -> Array:
-        """Mean squared residual of each energy, (n_energies,); ``stacks`` as for ``mean_squares``."""
+        """Mean squared residual of each energy.
+
+        Parameters
+        ----------
+        alpha : float
+            Regularisation.
+        stacks : list of arrays (n_structures, n_rows) of int, or None
+            Rows of the structures, those of one size together; None leaves out single rows.
+
+        Returns
+        -------
+        array (n_energies,)
+        """
         return mean_squares(_Spectral(self._factors, self._Y, self._projected, alpha), stacks)
 
     def residuals(self, alpha: float, stacks: Sequence[Array]) -> Iterator[Array]:
-        """Residuals of each of ``stacks``, (n_structures, n_rows, n_energies), when their structure is left out."""
+        """Residuals of every structure when it is left out.
+
+        Parameters
+        ----------
+        alpha : float
+            Regularisation.
+        stacks : list of arrays (n_structures, n_rows) of int
+            Rows of the structures, those of one size together.
+
+        Returns
+        -------
+        iterator of arrays (n_structures, n_rows, n_energies)
+            One for each stack.
+        """
         return residuals(_Spectral(self._factors, self._Y, self._projected, alpha), stacks)
 
 
@@ -115,10 +160,25 @@ class _Spectral:
 
 
 def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None) -> Array:
-    """Root mean square leave-out error of every alpha and energy, (n_alphas, n_energies), in the unit of Y.
+    """Root mean square leave-out error of every alpha and energy.
 
-    ``blocks`` are the rows of each structure; None leaves out one row at a time. Needs n^2 n_energies operations per
-    alpha after the factorisation, and n n_energies numbers.
+    After the factorisation it needs n^2 n_energies operations for each alpha, and n n_energies numbers of memory.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of the kernel or the features.
+    Y : array (n, n_energies)
+        Targets.
+    alphas : sequence of float (n_alphas,)
+        Candidates.
+    blocks : sequence of arrays of int, or None
+        Rows of each structure, which are left out together; None leaves out one row at a time.
+
+    Returns
+    -------
+    array (n_alphas, n_energies)
+        In the unit of Y.
     """
     xp = namespace(Y)
     leave_out = LeaveOut(factors, Y)
@@ -128,9 +188,24 @@ def errors_by_alpha(factors: Factorization, Y: Array, alphas: Sequence[float], b
 
 
 def blocks_of(index: Array, like_array: Array) -> list[Array]:
-    """Rows of each distinct value of ``index`` (n,), as index arrays beside ``like_array``.
+    """Find the rows of each group.
 
-    Raises ValueError when there are fewer than two, since nothing would be left to fit.
+    Parameters
+    ----------
+    index : array (n,)
+        Group of each row: numbers or strings.
+    like_array : array
+        Array whose namespace and device the result takes.
+
+    Returns
+    -------
+    list of arrays of int
+        Rows of each distinct value of ``index``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups: nothing would be left to fit.
     """
     _, label = np.unique(to_numpy(index), return_inverse=True)  # labels may be strings
     order = np.argsort(label, kind="stable")
@@ -143,13 +218,26 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
 
 
 def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array, width: float) -> Array:
-    """Choose alpha per energy from leave-out errors, and smooth its logarithm over the energies.
+    """Choose alpha for each energy from leave-out errors, and smooth its logarithm over the energies.
 
-    The choice of one energy is noisy, and a spectrum of independent choices jagged. So log alpha is averaged with a
-    Gaussian of standard deviation ``width`` (in energies; 0 switches it off) times ``weights`` (n_energies,), the
-    variance of the target: where nothing is to be learned alpha is arbitrary and must not spread.
+    The choice of one energy is noisy, and independent choices give a jagged spectrum. Therefore log alpha is averaged
+    with a Gaussian in energy times ``weights``: where the target hardly varies alpha is arbitrary, and must not spread.
 
-    errors (n_alphas, n_energies) and alphas (n_alphas,) give (n_energies,).
+    Parameters
+    ----------
+    errors : array (n_alphas, n_energies)
+        Leave-out errors; NaN and infinity are never the best choice.
+    alphas : array (n_alphas,)
+        Candidates.
+    weights : array (n_energies,)
+        Variance of the target.
+    width : float
+        Standard deviation of the Gaussian, in energies; 0 does not smooth.
+
+    Returns
+    -------
+    array (n_energies,)
+        alpha of each energy.
     """
     xp = namespace(errors)
     # Where alpha is too small for double precision the error is not a number: never the best choice.

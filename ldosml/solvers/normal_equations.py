@@ -27,15 +27,19 @@ CUTOFF = 1e-12
 
 @dataclass(frozen=True)
 class InducedFeatures:
-    """A with K_MM = A^-T A^-1 on what is left of K_MM without its smallest eigenvalues.
+    """The matrix A with K_MM = A^-T A^-1, without the smallest eigenvalues of K_MM.
 
-    Either ``lower``, the Cholesky factor L (m, m) with A = L^-T, where none had to be left out: solving with a triangle
-    takes half the operations of multiplying by a square; or ``whitening`` V s^-1/2 (m, rank) itself.
+    A has one of two forms: L^-T with the Cholesky factor L if no eigenvalue is left out (solving with a triangle takes
+    half the operations of a product), or V s^-1/2.
 
     Parameters
     ----------
     eigenvalues : array (rank,)
-        Those of K_MM that were kept, ascending.
+        The eigenvalues of K_MM that are kept, ascending.
+    lower : array (m, m), optional
+        L.
+    whitening : array (m, rank), optional
+        V s^-1/2.
     """
 
     eigenvalues: Array
@@ -44,9 +48,22 @@ class InducedFeatures:
 
     @classmethod
     def of(cls, K_mm: Array, cutoff: float = CUTOFF) -> Self:
-        """Factorise the kernel (m, m) between inducing points.
+        """Factorise the kernel between inducing points.
 
-        Raises ValueError when an eigenvalue is more negative than rounding explains, and when all are zero.
+        Parameters
+        ----------
+        K_mm : array (m, m)
+        cutoff : float
+            Eigenvalues below this fraction of the largest are left out.
+
+        Returns
+        -------
+        InducedFeatures
+
+        Raises
+        ------
+        ValueError
+            If an eigenvalue is more negative than rounding explains, or all are zero.
         """
         xp = namespace(K_mm)
         factors = factorize_kernel(K_mm)
@@ -68,14 +85,33 @@ class InducedFeatures:
         return int(self.eigenvalues.shape[0])
 
     def features(self, K_nm: Array) -> Array:
-        """Phi = K_nM A, (n, m) gives (n, rank). ``K_nm`` is overwritten where the namespace can."""
+        """Features of rows, Phi = K_nM A.
+
+        Parameters
+        ----------
+        K_nm : array (n, m)
+            Kernel between the rows and the inducing points; overwritten if the namespace can.
+
+        Returns
+        -------
+        array (n, rank)
+        """
         if self.whitening is not None:
             return K_nm @ self.whitening
         assert self.lower is not None  # one of them is there
         return solve_triangular(self.lower, K_nm.T, overwrite=True).T
 
     def coefficients(self, weights: Array) -> Array:
-        """Coefficients of the points c = A w, (rank, n_energies) give (m, n_energies)."""
+        """Coefficients of the inducing points, c = A w.
+
+        Parameters
+        ----------
+        weights : array (rank, n_energies)
+
+        Returns
+        -------
+        array (m, n_energies)
+        """
         if self.whitening is not None:
             return self.whitening @ weights
         assert self.lower is not None  # one of them is there
@@ -109,7 +145,19 @@ class NormalEquations:
 
     @classmethod
     def zeros(cls, n_features: int, n_plain: int, n_energies: int, like_array: Array) -> Self:
-        """No rows yet."""
+        """Start with no rows.
+
+        Parameters
+        ----------
+        n_features, n_plain, n_energies : int
+            Columns of Phi, N and Y.
+        like_array : array
+            Array whose namespace and device the sums take.
+
+        Returns
+        -------
+        NormalEquations
+        """
         shapes = {
             "gram": (n_features, n_features),
             "cross": (n_features, n_energies),
@@ -122,11 +170,28 @@ class NormalEquations:
         return cls(**zeros)
 
     def arrays(self) -> dict[str, Array]:
-        """Give the sums by name."""
+        """The sums by name.
+
+        Returns
+        -------
+        dict of str to array
+        """
         return {name: value for name, value in vars(self).items() if name != "n_rows"}
 
     def add(self, features: Array, plain: Array, Y: Array, columns: slice) -> None:
-        """Add rows whose features are zero outside of ``columns``."""
+        """Add rows.
+
+        Parameters
+        ----------
+        features : array (n, n_columns)
+            Part of Phi; its other columns are zero.
+        plain : array (n, a)
+            N.
+        Y : array (n, n_energies)
+            Targets.
+        columns : slice
+            Columns of Phi.
+        """
         xp = namespace(Y)
         self.gram[columns, columns] += features.T @ features
         self.cross[columns, :] += features.T @ Y
@@ -137,47 +202,111 @@ class NormalEquations:
         self.n_rows += int(Y.shape[0])
 
     def merge(self, other: Self) -> None:
-        """Add the rows of ``other``."""
+        """Add the rows of another set of sums.
+
+        Parameters
+        ----------
+        other : NormalEquations
+        """
         for name, value in other.arrays().items():
             mine = getattr(self, name)
             mine += value
         self.n_rows += other.n_rows
 
     def plain_coefficients(self) -> Array:
-        """Coefficients m of N alone that minimise |Y - N m|^2, the smallest where N does not fix them: (a, n_energies).
+        """Coefficients m of N alone that minimise |Y - N m|^2.
 
-        The mean of each species for LDOS, shares by least squares for DOS.
+        For LDOS they are the mean of each species, for DOS shares by least squares. If N does not determine them, the
+        smallest ones are given.
+
+        Returns
+        -------
+        array (a, n_energies)
         """
         # N^T N has the squared condition number of N, a table of small whole numbers.
         return namespace(self.gram).linalg.pinv(self.plain_gram, rtol=1e-10) @ self.plain_cross
 
     def without(self, plain: Array) -> tuple[Array, Array]:
-        """Phi^T (Y - N m) (r, n_energies), and the mean of (Y - N m)^2 (n_energies,), for m (a, n_energies)."""
+        """Subtract N m from the targets.
+
+        Parameters
+        ----------
+        plain : array (a, n_energies)
+            m.
+
+        Returns
+        -------
+        array (r, n_energies)
+            Phi^T (Y - N m).
+        array (n_energies,)
+            Mean of (Y - N m)^2.
+        """
         xp = namespace(self.gram)
         squares = self.squares + xp.sum(plain * (self.plain_gram @ plain - 2 * self.plain_cross), axis=0)
         mean = squares / self.n_rows
         return self.cross - self.mixed @ plain, xp.where(mean > 0, mean, xp.zeros_like(mean))
 
     def factorize(self) -> Factorization:
-        """Diagonalise Phi^T Phi = U g U^T, once for every alpha and energy."""
+        """Diagonalise Phi^T Phi = U g U^T, once for every alpha and energy.
+
+        Returns
+        -------
+        Factorization
+        """
         return factorize_kernel(self.gram)
 
 
 def ridge_weights(factors: Factorization, cross: Array, alpha: Array) -> Array:
-    """Weights (Phi^T Phi + alpha_e)^-1 Phi^T y_e, (r, n_energies), one alpha per energy (n_energies,)."""
+    """Weights (Phi^T Phi + alpha_e)^-1 Phi^T y_e, one alpha for each energy.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of Phi^T Phi.
+    cross : array (r, n_energies)
+        Phi^T Y.
+    alpha : array (n_energies,)
+        Regularisation.
+
+    Returns
+    -------
+    array (r, n_energies)
+    """
     return factors.basis @ ((factors.basis.T @ cross) / (factors.eigenvalues[:, None] + alpha[None, :]))
 
 
 def smallest_alpha(factors: Factorization) -> float:
-    """Below this regularisation the fit is rounding: Phi^T Phi is known to eps times its largest eigenvalue."""
+    """The smallest regularisation that rounding allows: eps times the largest eigenvalue of Phi^T Phi.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of Phi^T Phi.
+
+    Returns
+    -------
+    float
+    """
     xp = namespace(factors.eigenvalues)
     return float(factors.eigenvalues[-1]) * float(xp.finfo(factors.eigenvalues.dtype).eps)
 
 
 def leave_out_basis(factors: Factorization) -> tuple[Array, Array]:
-    r"""Turn Phi into the basis of a leave-out: (r, q) and the eigenvalues (q,), by Phi U g^-1/2.
+    """The basis of a leave-out, B = Phi U g^-1/2.
 
     Its columns are orthonormal over all rows, so that the smoother is H = B diag(g/(g+alpha)) B^T.
+
+    Parameters
+    ----------
+    factors : Factorization
+        Of Phi^T Phi = U g U^T.
+
+    Returns
+    -------
+    array (r, q)
+        U g^-1/2, without eigenvalues that are rounding errors.
+    array (q,)
+        g.
     """
     xp = namespace(factors.eigenvalues)
     g = factors.eigenvalues

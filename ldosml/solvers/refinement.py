@@ -15,8 +15,8 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, cholesky, cholesky_solve, namespace
-from ldosml.solvers.building import KernelMatrix, evaluate, tile_shape, tiles
-from ldosml.solvers.indefinite import largest_eigenvalue, smallest_eigenvalue
+from ldosml.solvers.definiteness import largest_eigenvalue, smallest_eigenvalue
+from ldosml.solvers.matrix import KernelMatrix, evaluate, tile_shape, tiles
 
 MAX_CONDITION = 1e6
 _TOLERANCE = 1e-11
@@ -25,9 +25,25 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def solve_in_float32(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
-    """Coefficients (K + alpha)^-1 Y in float64, (n, n_energies), from a factor in float32: n^2 / 2 float64 numbers.
+    """Coefficients (K + alpha)^-1 Y in float64 from a factor in float32, in n^2 / 2 float64 numbers of memory.
 
-    Raises numpy.linalg.LinAlgError when the condition number of K + alpha exceeds 1e6, or the refinement stalls.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    Y : array (n, n_energies)
+        Targets.
+    alpha : float
+        Regularisation.
+
+    Returns
+    -------
+    array (n, n_energies)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the condition number of K + alpha exceeds 1e6, or the refinement does not converge.
     """
     xp = namespace(kernel.like)
     matrix = evaluate(kernel, alpha, dtype=xp.float32)
@@ -44,8 +60,8 @@ def solve_in_float32(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
 
 def _refusal(condition: str, alpha: float) -> str:
     return (
-        f"precision='float32' needs a condition number of at most {MAX_CONDITION:.0e}; that of the kernel plus alpha = "
-        f"{alpha:g} is {condition}. Raise alpha, or use precision='float64'."
+        f"precision='float32' needs a condition number of at most {MAX_CONDITION:.0e}; the kernel plus "
+        f"alpha = {alpha:g} has {condition}. Raise alpha, or use precision='float64'."
     )
 
 
@@ -86,7 +102,7 @@ def _relative(correction: Array, coefficients: Array) -> float:
 
 
 def residual(kernel: KernelMatrix, coefficients: Array, Y: Array, alpha: float) -> Array:
-    """Y - (K + alpha) c, (n, n_energies), K evaluated block by block, of which each serves on both sides."""
+    """Y - (K + alpha) c, (n, n_energies). K is evaluated block by block, and each block is used for both triangles."""
     xp = namespace(Y)
     result = Y - alpha * coefficients
     for rows, columns in tiles(kernel.size, *tile_shape(xp)):

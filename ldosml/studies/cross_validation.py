@@ -18,7 +18,7 @@ from ldosml import _tasks
 from ldosml._journal import Journal, Record
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
-from ldosml.properties.cautions import SpectrumWarning
+from ldosml.properties.spectrum_warnings import SpectrumWarning
 from ldosml.search import SearchedModel
 from ldosml.search.repr import expression
 from ldosml.studies.errors import Errors

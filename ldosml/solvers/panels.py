@@ -1,12 +1,12 @@
-r"""Kernel solves on a device whose memory does not hold the matrix: its factor stays on the host, in panels.
+"""Kernel solves on a device that is too small for the matrix: its factor stays on the host, in panels.
 
 Left-looking blocked Cholesky factorisation (Golub and Van Loan, Matrix Computations, 4th ed. (2013), section 4.2): for
 each panel P of columns, on the device,
 
-    A_P = (K + alpha)_P - sum_Q L_Q (L_Q)_P^T over the panels Q before,    L_PP = chol(A_PP),    L_P = A_P L_PP^-T,
+    A_P = (K + alpha)_P - sum_Q L_Q (L_Q)_P^T over the panels Q before,    L_PP = chol(A_PP),    L_P = A_P L_PP^-T.
 
-with L_Q brought from the host one after another. K is evaluated on the device, a panel at a time, and never stored.
-The host holds n^2 / 2 numbers, the device the targets and five arrays of the size of a panel.
+The panels L_Q are copied from the host one after another. K is evaluated on the device, one panel at a time, and never
+stored. The host holds n^2 / 2 numbers, the device the targets and five arrays of the size of a panel.
 """
 
 from __future__ import annotations
@@ -19,18 +19,35 @@ from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
 from ldosml._array import Array, add_to_diagonal, cholesky, like, namespace, solve_triangular, to_numpy
-from ldosml.solvers.building import KernelMatrix
+from ldosml.solvers.matrix import KernelMatrix
 
 
 @dataclass(frozen=True)
 class StreamedFactor:
-    """Cholesky factor L in panels of columns on the host: ``panels[k]`` holds rows ``starts[k]`` to n of it."""
+    """Cholesky factor L in panels of columns, on the host.
+
+    Parameters
+    ----------
+    starts : list of int
+        First column of each panel.
+    panels : list of arrays
+        Panel k holds the rows ``starts[k]`` to n of its columns of L.
+    """
 
     starts: list[int]
     panels: list[NDArray[np.float64]]
 
     def solve(self, rhs: Array) -> Array:
-        """(L L^T)^-1 rhs, (n, n_energies), on the device of ``rhs``; every panel travels twice."""
+        """Solve L L^T x = rhs on the device of ``rhs``; every panel is copied to it twice.
+
+        Parameters
+        ----------
+        rhs : array (n, n_energies)
+
+        Returns
+        -------
+        array (n, n_energies)
+        """
         solution = namespace(rhs).asarray(rhs, copy=True)
         for start, stop, panel in self._on_device(rhs, range(len(self.panels))):
             width = stop - start
@@ -49,9 +66,25 @@ class StreamedFactor:
 
 
 def factorize_streamed(kernel: KernelMatrix, alpha: float, columns: int) -> StreamedFactor:
-    """Factorise K + alpha in panels of so many columns.
+    """Factorise K + alpha in panels of columns.
 
-    Raises numpy.linalg.LinAlgError when K + alpha is not positive definite in double precision.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    alpha : float
+        Regularisation.
+    columns : int
+        Columns of a panel.
+
+    Returns
+    -------
+    StreamedFactor
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K + alpha is not positive definite in double precision.
     """
     factor = StreamedFactor([], [])
     n = kernel.size

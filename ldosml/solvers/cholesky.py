@@ -9,9 +9,9 @@ from __future__ import annotations
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, cholesky, cholesky_solve
-from ldosml.solvers.building import KernelMatrix, evaluate
+from ldosml.solvers.definiteness import explain
 from ldosml.solvers.factors import Factorization, factorize_kernel
-from ldosml.solvers.indefinite import explain
+from ldosml.solvers.matrix import KernelMatrix, evaluate
 
 
 def factorize(kernel: KernelMatrix, alpha: float, *, out: Array | None = None) -> Array:
@@ -27,13 +27,46 @@ def factorize(kernel: KernelMatrix, alpha: float, *, out: Array | None = None) -
 
 
 def solve(kernel: KernelMatrix, Y: Array, alpha: float) -> Array:
-    """Coefficients (K + alpha)^-1 Y, (n, n_energies), in n^2 + n n_energies numbers. Raises what ``factorize`` does."""
+    """Coefficients (K + alpha)^-1 Y, in n^2 + n n_energies numbers of memory.
+
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    Y : array (n, n_energies)
+        Targets.
+    alpha : float
+        Regularisation.
+
+    Returns
+    -------
+    array (n, n_energies)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K + alpha is not positive definite in double precision. The message says why, and by how much.
+    """
     return cholesky_solve(factorize(kernel, alpha), Y)
 
 
 def diagonalize(kernel: KernelMatrix, *, roomy: bool = True) -> Factorization:
-    """Eigenvectors and eigenvalues of a kernel matrix, in 3 n^2 numbers, or where not ``roomy`` in 2 n^2 and more time.
+    """Eigenvectors and eigenvalues of a kernel matrix.
 
-    Raises ValueError when the matrix is not positive semidefinite.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        (n, n).
+    roomy : bool, default=True
+        True takes 3 n^2 numbers of memory; False takes 2 n^2, and more time.
+
+    Returns
+    -------
+    Factorization
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not positive semidefinite.
     """
     return factorize_kernel(evaluate(kernel), roomy=roomy, overwrite=True)

@@ -1,10 +1,10 @@
-"""Spectra without negative values: what a regression predicts dips below zero where states are few.
+"""Spectra without negative values.
 
-With D < 0 the number of electrons is no monotone function of the chemical potential, which is then not unique. So
-every property is that of a DOS whose cumulative was made monotone: the mean of its running maximum from below and of
-its running minimum from above. A dip is set to zero, and as many states are taken from beside it, half from each side,
-so that levels far from it stay where they are. The weight of what was cut off is :func:`negative_weight`. An LDOS is
-repaired so that its sum is the repaired DOS.
+A predicted DOS dips below zero at energies with few states. With D < 0 the number of electrons does not always grow
+with the chemical potential, so that this is not unique. Every property therefore uses a DOS with a monotone cumulative:
+the mean of its running maximum from below and its running minimum from above. This sets a dip to zero and takes the
+same number of states from the values beside it, half from each side. Levels far from the dip do not move. The number of
+states in the dips is :func:`negative_weight`. An LDOS is repaired so that its sum is the repaired DOS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, namespace, running_maximum, sum_by_index, to_numpy
-from ldosml.properties.cautions import NegativeDOSWarning, caution
+from ldosml.properties.spectrum_warnings import NegativeDOSWarning, caution
 from ldosml.spectra import DOS, LDOS
 
 WORTH_A_WARNING = 0.01
@@ -23,9 +23,17 @@ WORTH_A_WARNING = 0.01
 
 
 def negative_weight(spectra: DOS | LDOS) -> Array:
-    """States that the negative values of each DOS add up to, (n_structures,): step * sum of max(-D, 0).
+    """Number of states in the negative values of each DOS, step * sum of max(-D, 0).
 
-    Of an LDOS, the negative values of its sums count.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV. For an LDOS, the negative values of its sums count.
+
+    Returns
+    -------
+    array (n_structures,)
+        States.
     """
     values = structure_values(spectra)
     xp = namespace(values)
@@ -33,20 +41,28 @@ def negative_weight(spectra: DOS | LDOS) -> Array:
 
 
 def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
-    """The spectra as every property uses them: nowhere negative, with the same number of states (see the module).
+    """Remove negative values and keep the number of states, as every property does: see the module.
 
-    Atoms' shares are scaled by the same factor at each energy as the DOS of their structure, so that they add up to
-    it; single shares may stay negative. Spectra without negative values are given back as they are.
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV.
+
+    Returns
+    -------
+    DOS or LDOS
+        The same spectra if none is negative. The atoms' shares in an LDOS are scaled at each energy like the DOS of
+        their structure, so that they add up to it; single shares may stay negative.
 
     Warns
     -----
     NegativeDOSWarning
-        When more than a hundredth of some DOS is negative.
+        If more than a hundredth of a DOS is negative.
 
     Raises
     ------
     ValueError
-        When a DOS has no states at all: it is zero everywhere, or more negative than positive.
+        If a DOS has no states: it is zero everywhere, or more negative than positive.
 
     Examples
     --------
@@ -56,7 +72,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     array([[0., 2., 2., 0.]])
     """
     if not isinstance(spectra, DOS | LDOS):
-        raise TypeError(f"Properties are those of a DOS or an LDOS; got {type(spectra).__name__}: DOS(grid, values).")
+        raise TypeError(f"Properties need a DOS or an LDOS; got {type(spectra).__name__}. Use DOS(grid, values).")
     if not len(spectra):
         raise ValueError("There are no spectra to derive properties from: the set is empty.")
     whole = structure_values(spectra)
@@ -111,7 +127,7 @@ def _check_states(before: NDArray[Any], after: NDArray[Any]) -> None:
     lost = float(1 - before[worst] / after[worst])
     if lost > WORTH_A_WARNING:
         caution(
-            f"{lost:.1%} of the DOS of structure {worst} is negative; it was set to zero, at the expense of what "
-            "is beside it. A model that predicts so much below zero was asked about surroundings that it has not seen.",
+            f"{lost:.1%} of the DOS of structure {worst} is negative; it was set to zero, and states beside "
+            "it were removed to keep their number. The model probably has not seen such environments in its training.",
             NegativeDOSWarning,
         )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ldosml._array import Array, index_like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties.interpolation import Interpolant
-from ldosml.properties.nonnegative import nonnegative, structure_values
 from ldosml.properties.quadrature import is_smooth
+from ldosml.properties.repair import nonnegative, structure_values
 from ldosml.spectra import DOS, LDOS
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ _NODES = 32  # about what a quadrature needs for a temperature
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Block:
     """Some structures' spectra.
 
     Parameters
@@ -52,7 +52,7 @@ class Prepared:
     first: int = 0
 
     @classmethod
-    def of(cls, spectra: DOS | LDOS) -> Prepared:
+    def of(cls, spectra: DOS | LDOS) -> Block:
         """Repair and sum spectra, see ``nonnegative``."""
         repaired = nonnegative(spectra)
         width = repaired.smearing_width or 0.0
@@ -77,15 +77,15 @@ class Prepared:
             return self.interpolant
         return Interpolant.shares(self.grid, self.shares, smooth=self.smooth, whole=self.whole, index=self.index)
 
-    def without_shares(self) -> Prepared:
+    def without_shares(self) -> Block:
         """The same structures, a row each."""
-        return Prepared(self.grid, self.whole, None, None, self.width, self.first)
+        return Block(self.grid, self.whole, None, None, self.width, self.first)
 
     def of_rows(self, values: Array) -> Array:
         """What is known of each structure (n_structures, ...), for each row."""
         return values if self.index is None else namespace(values).take(values, index_like(values, self.index), axis=0)
 
-    def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Prepared]]:
+    def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Block]]:
         """Parts of consecutive structures, small enough for arrays over rows and energies, or rows and temperatures."""
         n_structures = int(self.whole.shape[0])
         atoms = np.arange(n_structures + 1) if self.index is None else self._bounds(self.index, n_structures)
@@ -96,10 +96,10 @@ class Prepared:
             part, own = slice(start, stop), slice(int(atoms[start]), int(atoms[stop]))
             shares = None if self.shares is None else self.shares[own, :]
             index = None if self.index is None else self.index[own] - start
-            yield part, Prepared(self.grid, self.whole[part, :], shares, index, self.width, self.first + start)
+            yield part, Block(self.grid, self.whole[part, :], shares, index, self.width, self.first + start)
             start = stop
 
-    def map(self, function: Callable[[slice, Prepared], Result], n_temperatures: int) -> list[Result]:
+    def map(self, function: Callable[[slice, Block], Result], n_temperatures: int) -> list[Result]:
         """Results of function(part, block) for all ``blocks``, in order."""
         return [function(part, block) for part, block in self.blocks(n_temperatures)]
 

@@ -1,12 +1,12 @@
-r"""Several alphas by Cholesky factorisations, where eigenvectors fit neither the memory nor LAPACK's integers.
+"""Several alphas by Cholesky factorisations, for matrices too large for eigenvectors.
 
-With G = (K + alpha)^-1 in place of K, which is evaluated again for each alpha, leave-out residuals are
-(G_BB)^-1 (G y)_B. Coefficients for an alpha_e near one that was factorised come from conjugate gradients on
+With G = (K + alpha)^-1 in place of K, leave-out residuals are (G_BB)^-1 (G y)_B; K is evaluated again for each alpha.
+For an alpha_e near one that was factorised, the coefficients come from conjugate gradients on
 
-    (1 + (alpha_e - alpha) G) c_e = G y_e,
+    (1 + (alpha_e - alpha) G) c_e = G y_e.
 
-whose condition number is alpha_e/alpha or its inverse: some 12 steps where that is 1.8. One (n, n) matrix is held, and
-a few of (n, n_energies).
+Its condition number is alpha_e/alpha or the inverse; a condition number of 1.8 takes about 12 steps. The memory is one
+(n, n) matrix and a few of (n, n_energies).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ldosml._array import (
     namespace,
     to_numpy,
 )
-from ldosml.solvers.building import KernelMatrix, evaluate
-from ldosml.solvers.dense import factorize
+from ldosml.solvers.cholesky import factorize
 from ldosml.solvers.leave_out import Missed, mean_squares, stack_blocks
-from ldosml.solvers.out_of_core import factorize_streamed
+from ldosml.solvers.matrix import KernelMatrix, evaluate
+from ldosml.solvers.panels import factorize_streamed
 
 Solve = Callable[[Array], Array]
 
@@ -87,10 +87,27 @@ def _blocks_at(matrix: Array, rows: Array, columns: Array) -> Array:
 def errors_by_cholesky(
     kernel: KernelMatrix, Y: Array, alphas: Sequence[float], blocks: Sequence[Array] | None, panel: int = 0
 ) -> Array:
-    """Root mean square leave-out error of every alpha and energy, (n_alphas, n_energies), in the unit of Y.
+    """Root mean square leave-out error of every alpha and energy, by Cholesky factorisations.
 
-    What ``errors_by_alpha`` gives, in n^3 operations per alpha; infinite where K + alpha has no factor in double
-    precision. With ``panel`` the factors stay on the host, streamed in panels of so many columns.
+    The same as ``errors_by_alpha``, in n^3 operations for each alpha.
+
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    Y : array (n, n_energies)
+        Targets.
+    alphas : sequence of float (n_alphas,)
+        Candidates.
+    blocks : sequence of arrays of int, or None
+        Rows of each structure, which are left out together; None leaves out one row at a time.
+    panel : int, default=0
+        Columns of a panel, if the factors stay on the host; 0 if they fit on the device.
+
+    Returns
+    -------
+    array (n_alphas, n_energies)
+        In the unit of Y; infinite if K + alpha has no factor in double precision.
     """
     xp = namespace(Y)
     most = max(int(Y.shape[1]), panel) if panel else 4096  # rows whose blocks are solved together
@@ -112,10 +129,27 @@ def errors_by_cholesky(
 
 
 def coefficients_by_cholesky(kernel: KernelMatrix, Y: Array, alpha: Array, panel: int = 0) -> Array:
-    """Coefficients (K + alpha_e)^-1 y_e, (n, n_energies), one alpha per energy (n_energies,).
+    """Coefficients (K + alpha_e)^-1 y_e, one alpha for each energy, by Cholesky factorisations.
 
-    With ``panel`` the factors stay on the host. Raises numpy.linalg.LinAlgError when K + alpha is not positive definite
-    in double precision.
+    Parameters
+    ----------
+    kernel : KernelMatrix
+        K, (n, n).
+    Y : array (n, n_energies)
+        Targets.
+    alpha : array (n_energies,)
+        Regularisation.
+    panel : int, default=0
+        Columns of a panel, if the factors stay on the host; 0 if they fit on the device.
+
+    Returns
+    -------
+    array (n, n_energies)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K + alpha is not positive definite in double precision.
     """
     xp = namespace(Y)
     factor, parts, order = None, [], []
@@ -132,7 +166,19 @@ def coefficients_by_cholesky(kernel: KernelMatrix, Y: Array, alpha: Array, panel
 
 
 def share(alpha: NDArray[np.float64]) -> Iterator[tuple[float, NDArray[np.int64]]]:
-    """Group values so that each lies within a factor of 10^(1/4) of its group's centre; gives centres and members."""
+    """Group alphas so that each group can share one factorisation.
+
+    Parameters
+    ----------
+    alpha : array (n_energies,)
+
+    Yields
+    ------
+    float
+        Centre of a group. Its members lie within a factor of 10^(1/4) of it.
+    array of int
+        Members of the group.
+    """
     order = np.argsort(alpha, kind="stable")
     while order.size:
         lowest = alpha[order[0]]

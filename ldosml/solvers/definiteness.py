@@ -1,4 +1,4 @@
-"""How well a kernel matrix is conditioned; and why one is not positive definite, by how much, and what would help."""
+"""Condition of a kernel matrix; and the reason why one is not positive definite, with the alpha that would help."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ldosml._array import Array, array_device, cholesky, cholesky_solve, like, namespace
-from ldosml.solvers.building import KernelMatrix, diagonal, evaluate, tiles
+from ldosml.solvers.matrix import KernelMatrix, diagonal, evaluate, tiles
 
 _EPS = float(np.finfo(np.float64).eps)
 _STEPS = 12
@@ -51,9 +51,9 @@ def _largest(times: Callable[[Array], Array], matrix: Array) -> float:
 
 
 def explain(kernel: KernelMatrix, alpha: float) -> str:
-    """Say why K + alpha has no Cholesky factor in double precision, by how much it misses, and what alpha would do.
+    """Explain why K + alpha has no Cholesky factor, by how much it fails, and which alpha would help.
 
-    Costs as much as the factorisation that failed, or a few times that.
+    This takes up to a few times as long as the factorisation that failed.
     """
     values = diagonal(kernel)
     xp = namespace(values)

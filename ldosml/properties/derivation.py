@@ -1,4 +1,4 @@
-"""Everything at once: one pass over the spectra for all scalar properties."""
+"""All scalar properties in one pass over the spectra."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
+from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
 from ldosml.properties.gap import carrier_densities, gap_edges
 from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
-from ldosml.properties.nonnegative import negative_weight, nonnegative
-from ldosml.properties.optical import absorption_spectrum
+from ldosml.properties.optics import absorption_spectrum
 from ldosml.properties.potential import potential_of
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
+from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
 from ldosml.properties.table import PropertyTable
-from ldosml.properties.thermal import SOMMERFELD, drift_of, moments_of
+from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOHR_MAGNETON, BOLTZMANN
 
@@ -38,35 +38,37 @@ def derive_properties(
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:
-    """All properties of every structure, or of an LDOS every atom's share of them, at every temperature.
+    """All properties of every structure, or of every atom, at every temperature.
 
-    Intermediate results are shared: this is faster than one function after another, and gives the same numbers.
+    This is faster than one function after another, because intermediate results are shared. The numbers are the same.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins.
+        states/eV, both spins. For an LDOS, the rows of the table are the atoms and their shares of each property.
     n_electrons : float or array (n_structures,)
         Valence electrons of each structure.
     temperatures : float or array (n_temperatures,)
         K, above zero.
     names : sequence of str (n_structures,), optional
-        Default: their places, from 0.
+        Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
-        eV; where given, the absorption at these and all temperatures is computed, too.
-    quadrature, tolerance
+        eV. If given, the absorption at these energies is computed for all temperatures.
+    quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
+        See ``ldosml.properties.quadrature``.
+    tolerance : float
         As for ``chemical_potential``.
 
     Returns
     -------
     PropertyTable
-        On the host. What depends on the zero of energy is in the zero of the grid. A table of atoms has no numbers of
-        electrons, gaps and carriers, which are those of structures.
+        On the host. Energies are in the zero of the grid. A table of atoms has no numbers of electrons, no gaps and no
+        carriers, which belong to structures.
 
     Warns
     -----
     TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
-        See ``ldosml.properties.cautions``.
+        See ``ldosml.properties.spectrum_warnings``.
 
     Raises
     ------
@@ -85,10 +87,10 @@ def derive_properties(
     kelvin, number = Temperatures.of(temperatures), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     repaired = nonnegative(spectra)
-    prepared = Prepared.of(repaired)
+    prepared = Block.of(repaired)
     check_counts(prepared, number, tolerance)
     blocks = prepared.map(
-        lambda part, block: _block(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
+        lambda part, block: _derived(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
     )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
@@ -116,14 +118,16 @@ def derive_properties(
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _Columns:
     """Columns of the rows of some structures, and the chemical potentials of these structures."""
 
     columns: dict[str, Array]
     mu: Array
 
 
-def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float) -> _Block:
+def _derived(
+    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
+) -> _Columns:
     level = level_of(block, number, tolerance)
     mu = potential_of(block, number, kT, quadrature, level)
     row_mu = block.of_rows(mu)
@@ -142,7 +146,7 @@ def _block(block: Prepared, number: Array, kT: NDArray[np.float64], quadrature: 
         "heat_capacity": heat,
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
-    return _Block(columns, mu)
+    return _Columns(columns, mu)
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
@@ -152,7 +156,7 @@ def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
     return {"negative_weight": negative_weight(DOS(spectra.grid, spectra.values))}
 
 
-def _levels(block: Prepared, level: FermiLevel) -> dict[str, Array]:
+def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
     """The Fermi level of each row, the edges of the gap that it is in, and the DOS at it."""
     xp = namespace(level.energy)
     nothing = xp.nan * xp.ones_like(level.energy)
@@ -173,7 +177,7 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
 
 
 def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
-    """The gap, and the carriers beside it: NaN in a metal, and both where a gap goes on to the end of the grid."""
+    """The gap and its carriers: NaN carriers in a metal, all NaN if the gap reaches the end of the grid."""
     xp = namespace(mu)
     low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
     gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)

@@ -37,9 +37,9 @@ from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, potentials
+from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import occupation, polylogarithms
 from ldosml.properties.interpolation import gather
-from ldosml.properties.prepared import Prepared
 from ldosml.properties.quadrature import HOT
 from ldosml.spectra import DOS, LDOS
 
@@ -50,9 +50,19 @@ _ROWS = 512  # atoms of one structure at a time
 
 
 def photon_axis(grid: EnergyGrid, *, per_squared_frequency: bool = False) -> NDArray[np.float64]:
-    """The photon energies of a spectrum where none are given: 0, h, 2h, ... up to the length of the grid, eV.
+    """The default photon energies of a spectrum: 0, h, 2h, ... up to the length of the grid.
 
-    (n_energies,); with ``per_squared_frequency`` they begin at h, (n_energies - 1,).
+    Parameters
+    ----------
+    grid : EnergyGrid
+        Energies of the DOS; h is its step.
+    per_squared_frequency : bool, default=False
+        Whether the spectrum is divided by w^2; the energies then begin at h.
+
+    Returns
+    -------
+    array (n_photon_energies,)
+        eV.
 
     Examples
     --------
@@ -70,44 +80,46 @@ def absorption_spectrum(
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
 ) -> Array:
-    """Pairs of a filled state and an empty one above it by the energy of a photon, A(w) (see the module).
+    """Joint density of filled states and empty states above them, A(w): see the module.
 
-    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements count as one.
+    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one.
 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Of an LDOS an atom gets half of the pairs that begin at it and half of those that end
-        there, A_i = (D_i f * D (1 - f) + D f * D_i (1 - f))/2, so that atoms add up to their structure.
+        states/eV, both spins.
     mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
         Chemical potential, eV in the zero of the grid.
     temperature : float or array (n_temperatures,)
         K, above zero.
     photon_energies : array (n_photon_energies,), optional
-        eV, from 0 to the length of the grid; interpolated. Without them, those of ``photon_axis``.
+        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
     per_squared_frequency : bool, default=False
-        Divide by w^2, as the imaginary part of a dielectric function with constant matrix elements has it. There is no
-        value at w = 0: the default energies then begin at one step, and a given 0 is refused.
+        Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
+        value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
 
     Returns
     -------
-    array (n_rows, n_photon_energies) for one temperature, otherwise (n_rows, n_temperatures, n_photon_energies);
-    states^2/eV a structure (states^2/eV^3 if divided by w^2).
+    array (n_rows, n_photon_energies), or (n_rows, n_temperatures, n_photon_energies) for an array of temperatures
+        states^2/eV for a structure, or states^2/eV^3 if divided by w^2.
 
     Warns
     -----
     NegativeDOSWarning
-        When more than a hundredth of a DOS is negative.
+        If more than a hundredth of a DOS is negative.
 
     Raises
     ------
     ValueError
-        When shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
+        If shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
         grid.
 
     Notes
     -----
-    Transitions to states above the grid are missing: with the grid's end at E, from w = E - mu on.
+    In an LDOS an atom gets half of the pairs that begin at it and half of those that end there,
+    A_i = (D_i f * D (1 - f) + D f * D_i (1 - f))/2, so that the atoms add up to their structure.
+
+    Transitions to states above the end E of the grid are missing, that is from w = E - mu on.
     """
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=False)
 
@@ -120,9 +132,43 @@ def emission_spectrum(
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
 ) -> Array:
-    """Pairs of a filled state and an empty one below it, E(w) = exp(-w/kT) A(w): equation A10 of the LDOS paper.
+    """Joint density of filled states and empty states below them, E(w) = exp(-w/kT) A(w).
 
-    Parameters, shapes, units, warnings and errors as for ``absorption_spectrum``.
+    Equation A10 of the LDOS paper; all matrix elements are one.
+
+    Parameters
+    ----------
+    spectra : DOS or LDOS
+        states/eV, both spins.
+    mu : float or array (n_structures,), or (n_structures, n_temperatures) for an array of temperatures
+        Chemical potential, eV in the zero of the grid.
+    temperature : float or array (n_temperatures,)
+        K, above zero.
+    photon_energies : array (n_photon_energies,), optional
+        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
+    per_squared_frequency : bool, default=False
+        Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
+        value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
+
+    Returns
+    -------
+    array (n_rows, n_photon_energies), or (n_rows, n_temperatures, n_photon_energies) for an array of temperatures
+        states^2/eV for a structure, or states^2/eV^3 if divided by w^2.
+
+    Warns
+    -----
+    NegativeDOSWarning
+        If more than a hundredth of a DOS is negative.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, a temperature is not above zero, or photon energies are negative or longer than the
+        grid.
+
+    Notes
+    -----
+    It is computed from ``absorption_spectrum``, whose notes apply.
     """
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=True)
 
@@ -140,7 +186,7 @@ def _spectrum(
     chemical = potentials(spectra, mu, temperatures)
     xp = namespace(chemical)
     pieces = []
-    for part, block in _pieces(Prepared.of(spectra)):
+    for part, block in _pieces(Block.of(spectra)):
         columns = []
         for column, kT in enumerate(temperatures.kT):
             values = photons.pick(_absorption(block, chemical[part, column], float(kT)), float(kT))
@@ -203,7 +249,7 @@ def _relative_gain(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(u > 0, -np.expm1(-positive) / positive, 1.0)
 
 
-def _pieces(prepared: Prepared) -> Iterator[tuple[slice, Prepared]]:
+def _pieces(prepared: Block) -> Iterator[tuple[slice, Block]]:
     """Parts of consecutive structures, or of the atoms of one structure, that keep all arrays at some megabytes."""
     for part, block in prepared.blocks(1):
         if block.shares is None or block.index is None:
@@ -215,7 +261,7 @@ def _pieces(prepared: Prepared) -> Iterator[tuple[slice, Prepared]]:
             yield part, replace(block, shares=block.shares[own, :], index=block.index[own])
 
 
-def _without_noise(values: Array, block: Prepared) -> Array:
+def _without_noise(values: Array, block: Block) -> Array:
     """Cut off what rounding leaves below zero, but not of atoms whose own LDOS goes below zero."""
     xp = namespace(values)
     clipped = xp.clip(values, 0.0, None)
@@ -224,7 +270,7 @@ def _without_noise(values: Array, block: Prepared) -> Array:
     return xp.where((xp.min(block.shares, axis=1) < 0)[:, None], values, clipped)
 
 
-def _absorption(block: Prepared, mu: Array, kT: float) -> Array:
+def _absorption(block: Block, mu: Array, kT: float) -> Array:
     """A(w) of every row of a block on the axis, (n_rows, n_energies); ``mu`` (n_structures,)."""
     xp, grid = namespace(mu), block.grid
     if kT >= HOT * grid.step:
@@ -243,14 +289,12 @@ def _absorption(block: Prepared, mu: Array, kT: float) -> Array:
     return xp.concat([first[:, None], rest[:, every - 1 :: every]], axis=1)
 
 
-def _finer(block: Prepared, ratio: int) -> Prepared:
+def _finer(block: Block, ratio: int) -> Block:
     """The same curves at ``ratio`` times as many energies."""
     if ratio == 1:
         return block
-    grid = block.grid
-    grid = EnergyGrid(grid.start, grid.step / ratio, (grid.size - 1) * ratio + 1, grid.zero)
     shares = None if block.shares is None else block.rows.finer(ratio)
-    return replace(block, grid=grid, whole=block.interpolant.finer(ratio), shares=shares)
+    return replace(block, grid=block.grid.finer(ratio), whole=block.interpolant.finer(ratio), shares=shares)
 
 
 def _averaged_occupation(grid: EnergyGrid, mu: Array, kT: float) -> Array:
@@ -284,7 +328,7 @@ _Pair = tuple[Array, Array]
 _Product = Callable[[Array, Array], Array]
 
 
-def _pairs(block: Prepared, filled: Array, empty: Array, direction: Callable[[_Product], _Product]) -> Array:
+def _pairs(block: Block, filled: Array, empty: Array, direction: Callable[[_Product], _Product]) -> Array:
     """Trapezoid sums over pairs of energies at every distance, (n_rows, n_energies), states^2/eV^2.
 
     ``filled`` and ``empty`` (n_structures, n_energies) weigh the lower and the upper state; ``direction`` makes of the
@@ -308,7 +352,7 @@ def _pairs(block: Prepared, filled: Array, empty: Array, direction: Callable[[_P
     return sums[:, : block.grid.size] - ends / 2
 
 
-def _halves(block: Prepared, whole: _Pair, own: _Pair | None, product: _Product) -> Array:
+def _halves(block: Block, whole: _Pair, own: _Pair | None, product: _Product) -> Array:
     """The product of structures; of atoms, half as the lower and half as the upper state of their structure's pairs."""
     if own is None:
         return product(*whole)

@@ -1,4 +1,4 @@
-"""Kernel matrices in blocks: what solvers ask of them, and their lower triangle in memory."""
+"""Kernel matrices that are evaluated in blocks, and their lower triangle in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,17 @@ class KernelMatrix(Protocol):
         """An array where the matrix is to live."""
 
     def block(self, rows: slice, columns: slice) -> Array:
-        """Give part of the matrix, as a new array; both slices with a start and a stop."""
+        """Evaluate part of the matrix, as a new array.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Both with a start and a stop.
+
+        Returns
+        -------
+        array (n_rows, n_columns)
+        """
 
 
 def tile_shape(xp: Namespace) -> tuple[int, int]:
@@ -44,8 +54,8 @@ def tiles(size: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
 def evaluate(kernel: KernelMatrix, shift: float = 0.0, *, dtype: object = None, out: Array | None = None) -> Array:
     """Evaluate the lower triangle of a kernel matrix + ``shift`` on its diagonal, (n, n), into ``out`` if given.
 
-    With NumPy what stands above the diagonal is left as it was; other namespaces get both triangles. Nothing of the
-    size of the matrix is held besides.
+    With NumPy the values above the diagonal are not touched; other namespaces get both triangles. No second array of
+    this size is made.
     """
     xp = namespace(kernel.like)
     n = kernel.size
@@ -70,6 +80,15 @@ def diagonal(kernel: KernelMatrix, block: int = 128) -> Array:
 
 
 def mean_diagonal(kernel: KernelMatrix) -> float:
-    """Trace over size: the scale of a kernel matrix."""
+    """Trace over size: the scale of a kernel matrix.
+
+    Parameters
+    ----------
+    kernel : KernelMatrix
+
+    Returns
+    -------
+    float
+    """
     values = diagonal(kernel)
     return float(namespace(values).mean(values))

@@ -6,8 +6,8 @@ from scipy.integrate import quad
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
-from ldosml.properties.nonnegative import nonnegative
-from ldosml.properties.optical import absorption_spectrum, emission_spectrum, photon_axis
+from ldosml.properties.optics import absorption_spectrum, emission_spectrum, photon_axis
+from ldosml.properties.repair import nonnegative
 from ldosml.units import BOLTZMANN
 
 GRID = EnergyGrid.from_range(-8.0, 8.0, 0.05, zero="code")

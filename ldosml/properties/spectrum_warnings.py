@@ -1,4 +1,4 @@
-"""Warnings of this package: what must be known of a result besides its numbers."""
+"""Warnings about the DOS that a property was computed from."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import warnings
 
 
 class Caution(UserWarning):
-    """What all of them are; the command line shows them with the result, and writes them into summaries."""
+    """Base class of the warnings that the command line shows with a result, and writes into summaries."""
 
 
 class SpectrumWarning(Caution):
-    """The number that was returned is right for the DOS given, and the DOS may not be.
+    """The number is right for the DOS given, but the DOS may be wrong.
 
-    ``warnings.simplefilter("error", SpectrumWarning)`` makes errors of them.
+    ``warnings.simplefilter("error", SpectrumWarning)`` turns these warnings into errors.
     """
 
 
 class TruncatedDOSWarning(SpectrumWarning):
-    """States that matter lie beyond the grid: occupied ones at this temperature above it, or any below it."""
+    """The grid ends too early: below it there are states, or above it states that are occupied at this temperature."""
 
 
 class NegativeDOSWarning(SpectrumWarning):
-    """More than a hundredth of a spectrum is negative; what was used instead is ``nonnegative(dos)``."""
+    """More than a hundredth of a spectrum is negative; ``nonnegative(dos)`` was used instead."""
 
 
 class SpinConventionWarning(SpectrumWarning):
-    """Up to the Fermi level the DOS holds half or twice the electrons: it may count one spin only, or each twice."""
+    """The DOS below the Fermi level holds half or twice the electrons: it may count one spin only, or each twice."""
 
 
 def caution(message: str, category: type[SpectrumWarning]) -> None:

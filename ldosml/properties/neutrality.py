@@ -1,0 +1,128 @@
+r"""Chemical potentials in a gap: as many electrons above it as holes below it.
+
+In a gap N(mu) is flat to rounding, and a root of N(mu) - N_e is arbitrary. With the states of the valence and of the
+conduction band apart (see ``Bands``), the pure crystal has
+
+    n = integral of D_c f de  =  p = integral of D_v (1 - f) de,
+
+two sums of positive terms. Far from both edges f is an exponential, and with m the level of the bands
+
+    mu = m + kT/2 ln(p/n at m),
+
+from logarithms, which no temperature underflows. Where carriers are within 15 kT of mu, as they are in the tails of a
+smeared gap at low temperature, ln n - ln p = 0 is solved by Newton's method with the whole f.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml._array import Array, index_like, like, namespace, spread, to_numpy
+from ldosml.energy import EnergyGrid
+from ldosml.properties.bands import Bands
+from ldosml.properties.block import Block
+from ldosml.properties.interpolation import Interpolant, gather
+from ldosml.properties.level import FermiLevel
+from ldosml.properties.quadrature import integrate
+from ldosml.properties.roots import increasing_root
+
+_CLEAR = 15.0  # at so many kT e^-x and 1/(1 + e^x) differ by 3e-7, and mu by that part of kT at most
+_FEW = 1e-4  # part of the carriers that may be nearer
+_NEVER = 1e-300  # carriers that a float hardly holds
+
+
+def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel) -> tuple[Array, Array]:
+    """Chemical potentials (n_structures, n_temperatures), eV, and where they hold.
+
+    They hold in smeared gaps, and in others where all carriers are 15 kT or more away. Elsewhere N(mu) - N_e is well
+    conditioned, and the Fermi level is given as a first guess.
+    """
+    xp = namespace(level.energy)
+    n_rows = int(level.energy.shape[0])
+    rows = np.flatnonzero(to_numpy(level.in_gap))
+    start = level.energy[:, None] + 0 * like(level.energy, kT)[None, :]
+    if not rows.size:
+        return start, start != start
+    chosen = index_like(start, rows)
+    low, high = xp.take(level.valence_edge, chosen), xp.take(level.conduction_edge, chosen)
+    bands = Bands.of(block, chosen, low, high)
+    mu, settled = _dilute(bands, kT, float(xp.max(high - low)))
+    left = bands.smeared[:, None] & ~settled
+    some, columns = (np.flatnonzero(to_numpy(xp.any(left, axis=axis))) for axis in (1, 0))
+    if some.size:
+        first, then = index_like(start, some), index_like(start, columns)
+        guess, done = (xp.take(xp.take(array, first, axis=0), then, axis=1) for array in (mu, settled))
+        solved = _solved(bands.rows(first), kT[columns], guess, done)
+        found = spread(spread(solved, some, rows.size, axis=0), columns, len(kT), axis=1)
+        mu = xp.where(left, found, mu)
+    settled = settled | bands.smeared[:, None]
+    everywhere = spread(xp.astype(settled, xp.float64), rows, n_rows, axis=0) > 0
+    return xp.where(everywhere, spread(mu, rows, n_rows, axis=0), start), everywhere
+
+
+def _dilute(bands: Bands, kT: NDArray[np.float64], gap: float) -> tuple[Array, Array]:
+    """Chemical potentials with f as an exponential, and where all carriers are far enough for that.
+
+    Temperatures that are too high for the widest ``gap``, eV, are left out.
+    """
+    xp, middle = namespace(bands.level), bands.level
+    energies = like(middle, bands.grid.energies)[None, :] - middle[:, None]
+    turned = -xp.flip(energies, axis=1), xp.flip(bands.valence, axis=1)
+    found, settled = [], []
+    # A temperature at a time, for the sake of the cache.
+    for thermal in map(float, kT):
+        if 2 * _CLEAR * thermal > gap:
+            found.append(middle)
+            settled.append(middle != middle)
+            continue
+        electrons, above = _carriers(energies, bands.conduction, bands.grid.step, thermal)
+        holes, below = _carriers(*turned, bands.grid.step, thermal)
+        shift = thermal / 2 * (holes - electrons)
+        settled.append((shift <= above - _CLEAR * thermal) & (shift >= _CLEAR * thermal - below))
+        found.append(xp.where(settled[-1], middle + shift, middle))
+    return xp.stack(found, axis=1), xp.stack(settled, axis=1)
+
+
+def _carriers(energies: Array, density: Array, step: float, kT: float) -> tuple[Array, Array]:
+    """Ln of the integral of D e^(-e/kT) above zero, and the energy above which all but 1e-4 of it lie, (n_rows,).
+
+    With D straight within a cell, the cell contributes what its lower end counts, times the weights
+
+        A = kT (1 - (1 - e^-q)/q) of D at that end, B = kT ((1 - e^-q)/q - e^-q) of D at the other, q = step/kT.
+    """
+    xp = namespace(density)
+    q = step / kT
+    mean = -np.expm1(-q) / q
+    cells = float(kT * (1 - mean)) * density[:, :-1] + float(kT * (mean - np.exp(-q))) * density[:, 1:]
+    lower = energies[:, :-1]
+    some = (cells > 0) & (lower + step / 2 > 0)
+    logs = xp.where(some, xp.log(xp.where(some, cells, xp.ones_like(cells))) - lower / kT, xp.full_like(cells, -xp.inf))
+    largest = xp.max(logs, axis=1)
+    sums = xp.cumulative_sum(xp.exp(logs - largest[:, None]), axis=1)
+    nearest = xp.argmax(xp.astype(sums >= _FEW * sums[:, -1:], xp.int64), axis=1)
+    at, held = (gather(array, nearest[:, None])[:, 0] for array in (lower, cells))
+    # Where the tail goes on below what a float holds, carriers are nearer.
+    return largest + xp.log(sums[:, -1]), xp.where(held > _NEVER, at, 0 * at)
+
+
+def _solved(bands: Bands, kT: NDArray[np.float64], start: Array, settled: Array) -> Array:
+    """Roots of ln n - ln p, (n_rows, n_temperatures), from ``start``, which stays where it is ``settled``."""
+    xp, grid = namespace(start), bands.grid
+    turned = EnergyGrid(-grid.stop, grid.step, grid.size, grid.zero)
+    empty = Interpolant.of(grid, bands.conduction, smooth=True)
+    full = Interpolant.of(turned, xp.flip(bands.valence, axis=1), smooth=True)
+
+    def excess(mu: Array) -> tuple[Array, Array]:
+        (n, dn), (p, dp) = (
+            (xp.clip(found["count"], _NEVER, None), found["j0"])
+            for found in (
+                integrate("far", empty, mu, kT, ("count", "j0")),
+                integrate("far", full, -mu, kT, ("count", "j0")),
+            )
+        )
+        return xp.log(n / p), dn / n + dp / p
+
+    reach = 40 * like(start, kT)[None, :] + 0 * start
+    noise = xp.where(settled, xp.inf * xp.ones_like(start), 1e-12)
+    return increasing_root(excess, grid.start - reach, grid.stop + reach, start, noise)

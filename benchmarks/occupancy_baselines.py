@@ -1,12 +1,10 @@
-"""What a model of occupancies has to beat: the frequency of each bin, the nearest crystal, a kernel on averages.
+"""Baselines for models of occupancies: bin frequencies, the nearest crystal, a kernel on averages, tight binding.
 
-And the fitted tight binding that it begins from.
-
-Crystals are compared by one row each: the SOAP of their atoms, averaged. With 50 elements its length, which grows with
-their square, would be 90,000 already for 4 radial functions and l up to 3, and crystals without a common element would
-have nothing in common. So elements are replaced by a few features, of which similar ones share most (an alchemical
-kernel: Willatt, Musil and Ceriotti, Phys. Chem. Chem. Phys. 20, 29661, 2018; here of group and period). SOAP is
-bilinear in the elements, so that this contracts the SOAP of each crystal's own elements, and nothing long is made.
+Crystals are compared by the average SOAP of their atoms. With 50 elements the usual SOAP is too long (90,000 numbers
+for 4 radial functions and l up to 3), and crystals without a common element would have nothing in common. So elements
+are replaced by a few features of their group and period, which similar elements share (an alchemical kernel: Willatt,
+Musil and Ceriotti, Phys. Chem. Chem. Phys. 20, 29661, 2018). SOAP is bilinear in the elements, so the features contract
+the SOAP of the elements of each crystal, and no long vector is needed.
 """
 
 from __future__ import annotations
@@ -19,7 +17,8 @@ from ase import Atoms
 from scipy.special import ndtr
 
 from ldosml import SOAP, LDOSKernelRidge
-from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins, label_bins
+from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins
+from ldosml.kresolved.occupancy import label_bins
 from ldosml.neural import primitive_kpoints, standardized
 from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
 from ldosml.spectra import DOS
@@ -45,7 +44,7 @@ def group_and_period(number: int) -> tuple[float, float]:
 
 
 def element_features(n_features: int, group_width: float = 3.0, period_width: float = 1.5) -> np.ndarray:
-    """Rows (N_ELEMENTS, n_features), whose products fall off as Gaussians of the distances in group and in period."""
+    """Rows (N_ELEMENTS, n_features); their products are Gaussians of the distances in group and in period."""
     places = np.array([group_and_period(number) for number in range(1, N_ELEMENTS + 1)])
     scaled = places / [group_width, period_width]
     kernel = np.exp(-0.5 * ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1))
@@ -88,16 +87,16 @@ class AveragedSOAP:
 
 
 class ClassPrior:
-    """The same for every crystal and k-point: the share of k-points of the training crystals with a state in the bin.
+    """The same for every crystal and k-point: the mean presence and number of states in the training crystals.
 
-    Each crystal counts the same; its k-points as their weights say, or the same. Counts: the mean number of states.
+    Crystals have equal weights; k-points have their weights on a mesh, or else equal weights.
     """
 
     def __init__(self, grid=None):
         self.grid = energy_bins() if grid is None else grid
 
     def fit(self, crystals: Sequence[Atoms], bands: Sequence[CrystalBands]):
-        """Count; the crystals themselves do not matter."""
+        """Average the labels; the crystals do not matter."""
         self.presence_ = np.mean([mean_labels(one, self.grid, "presence") for one in bands], axis=0)
         self.counts_ = np.mean([mean_labels(one, self.grid, "counts") for one in bands], axis=0)
         return self
@@ -112,12 +111,11 @@ class ClassPrior:
 
 
 class NearestCrystal:
-    """What the most similar training crystal has, by the product of rows of ``AveragedSOAP``.
+    """Labels of the most similar training crystal, by the scalar product of rows of ``AveragedSOAP``.
 
-    Where all k-points that are asked for are among those of that crystal, as fractions and up to reciprocal lattice
-    vectors (two crystals of one prototype on one mesh), its labels at each; otherwise, at every k-point the mean of its
-    labels bin by bin, k-points weighted as on its mesh. ``fit`` needs bands on meshes for that. Presence is softened by
-    a ``width`` (eV), as a neighbour's eigenvalues are not the crystal's own; counts are not.
+    If that crystal has all the k-points, as fractions up to reciprocal lattice vectors (two crystals of one prototype
+    on one mesh), its labels at each k-point are used; otherwise their weighted mean over its mesh, at every k-point.
+    Presence is broadened by ``width`` (eV), because the eigenvalues are of another crystal; counts are not broadened.
     """
 
     def __init__(self, width=0.2, grid=None, descriptor=None):
@@ -126,7 +124,7 @@ class NearestCrystal:
         self.descriptor = AveragedSOAP() if descriptor is None else descriptor
 
     def fit(self, crystals: Sequence[Atoms], bands: Sequence[CrystalBands], gaps: Sequence[float]):
-        """Keep the crystals' rows, their bands, and their gaps (n_crystals,), eV, which a path may tell better."""
+        """Store the rows of the crystals, their bands on meshes, and their gaps (n_crystals,), eV."""
         self.rows_, self.bands_ = self.descriptor.transform(crystals), list(bands)
         self.gaps_ = np.asarray(gaps, dtype=np.float64)
         return self
@@ -136,7 +134,7 @@ class NearestCrystal:
         return self.gaps_[self.neighbors(crystals)]
 
     def neighbors(self, crystals: Sequence[Atoms]) -> np.ndarray:
-        """Place of the nearest training crystal of each."""
+        """Index of the nearest training crystal of each."""
         return (self.descriptor.transform(crystals) @ self.rows_.T).argmax(axis=1)
 
     def predict(self, crystals, kpoints, *, weights=None) -> list[KResolvedOccupancy]:
@@ -158,10 +156,10 @@ class NearestCrystal:
 
 
 class TightBindingAlone:
-    """Bands of fitted tight binding, each as uncertain as ``width`` (eV) says; its gap is that of mesh and path.
+    """Bands of fitted tight binding with an uncertainty of ``width`` (eV); the gap is over mesh and path.
 
     States are counted as Gaussians of ``COUNT_WIDTH``, which gives the best DOS of validation crystals among 0.05 to
-    1.6 eV; log loss wants wider ones.
+    1.6 eV; the best log loss needs wider ones.
     """
 
     COUNT_WIDTH = 0.4
@@ -185,7 +183,7 @@ class TightBindingAlone:
 
     @staticmethod
     def _is_gapped(bands: np.ndarray) -> bool:
-        """Whether as many bands lie below the Fermi level at every k-point."""
+        """Whether the number of bands below the Fermi level is the same at every k-point."""
         return len(np.unique((bands <= 0).sum(axis=1))) == 1 and bool((bands > 0).any())
 
     def _bands(self, atoms: Atoms, kpoints: np.ndarray) -> np.ndarray:
@@ -201,10 +199,10 @@ class TightBindingAlone:
 
 
 class AveragedKernel:
-    """DOS and gap by kernel ridge regression on ``AveragedSOAP``: no k-points, a number for each crystal and energy.
+    """DOS and gap by kernel ridge regression on ``AveragedSOAP``, without k-points.
 
-    The DOS is learned per atom. The width of the kernel is the one that errs least on validation crystals, of the DOS
-    and of the gap each; alpha is chosen by leaving training crystals out, one at a time, for each energy.
+    The DOS is learned per atom. The width of the kernel is chosen on validation crystals, separately for DOS and gap;
+    alpha is chosen for each energy by leaving out one training crystal at a time.
     """
 
     gammas = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -213,7 +211,7 @@ class AveragedKernel:
         self.descriptor = AveragedSOAP() if descriptor is None else descriptor
 
     def fit(self, crystals: Sequence[Atoms], dos: Sequence[DOS], gaps: np.ndarray, validation):
-        """Learn DOS (one each, of the cell) and gaps (n_crystals,), eV; ``validation`` are the same three of others."""
+        """Learn DOS (one each, of the cell) and gaps (n_crystals,), eV; ``validation`` has the same for others."""
         X, X_val = (self.descriptor.transform(one) for one in (crystals, validation[0]))
         self.grid_ = dos[0].grid
         self.dos_ = self._best(X, per_atom(dos), X_val, per_atom(validation[1]))
@@ -230,7 +228,7 @@ class AveragedKernel:
         return [DOS(self.grid_, n * row[None], n_atoms=np.array([n])) for n, row in zip(sizes, values, strict=True)]
 
     def predict_gaps(self, crystals: Sequence[Atoms]) -> np.ndarray:
-        """Gaps (n_crystals,), eV; 0 where they come out below a least value chosen on validation crystals."""
+        """Gaps (n_crystals,), eV; 0 below a smallest value that is chosen on validation crystals."""
         found = self._gaps(self.descriptor.transform(crystals))
         return np.where(found < self.metal_below_, 0.0, found)
 
@@ -247,19 +245,19 @@ def per_atom(dos: Sequence[DOS]) -> np.ndarray:
 
 
 def mean_labels(bands: CrystalBands, grid, kind: str, width: float = 0.0) -> np.ndarray:
-    """Labels of each bin, averaged over k-points by their weights where there are, (n_bins,)."""
+    """Labels of each bin, averaged over k-points, weighted on a mesh, (n_bins,)."""
     weights = np.full(len(bands), 1 / len(bands)) if bands.weights is None else bands.weights
     return weights @ bands.labels(grid, kind, width)
 
 
 def repeated(grid, kpoints, presence, counts, atoms, weights) -> KResolvedOccupancy:
-    """The same at every k-point."""
+    """The same occupancy at every k-point."""
     rows = [np.tile(values, (len(kpoints), 1)) for values in (np.clip(presence, 0, 1), counts)]
     return KResolvedOccupancy(grid, kpoints, rows[0], atoms.cell.array, weights, rows[1])
 
 
 def same_kpoints(asked: np.ndarray, known: np.ndarray, tolerance: float = 1e-4) -> np.ndarray | None:
-    """Place of each k-point that is asked for among those known, (n_asked,), or None where one is not there."""
+    """Index of each k-point among those known, (n_asked,), or None if one is missing."""
     apart = asked[:, None] - known[None]
     distances = np.abs(apart - np.round(apart)).max(axis=-1)
     return distances.argmin(axis=1) if (distances.min(axis=1) < tolerance).all() else None

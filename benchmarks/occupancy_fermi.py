@@ -1,17 +1,18 @@
-"""Where the Fermi level is: the zero of the bins, as it was learned, or where counted states hold the electrons.
+"""The Fermi level of predictions: at the zero of the bins, or where the counted states hold the electrons.
 
     python benchmarks/occupancy_fermi.py [MODEL] [--crystals crystals]
 
-Of the test part of the crystals that a model was trained on. In bands by DFT the Fermi level is at zero, so that what
-is counted errs by its distance from there, in a gap by what it lies beyond the edges. Gaps are found with the threshold
-of the model, from k-points of a path and a mesh. "Electrons": those that tight binding leaves within the bins, against
-those of DFT's bands there; "states": those that the network expects up to zero, against the same.
+All results are for the test part of the crystals of a model. The DFT Fermi level is at zero, so the error of a counted
+Fermi level is its distance from zero; in a gap, its distance beyond the nearest edge. Gaps are found with the threshold
+of the model, at the k-points of a path and a mesh. "Electrons" is the error of the number of electrons within the bins
+from tight binding, against the DFT bands. "States" is the error of the number of states below zero from the network.
 
-What Fermi surfaces are made of is the number of states below the Fermi level at each k-point of DFT's mesh: that of the
-network, of tight binding, and of both, which is drawn (``with_deep_states``), in whole states, against DFT's; whole
-bands at all k-points apart, which no surface shows. Beside them the best constant.
+The second table compares the number of states below the Fermi level at each k-point of the DFT mesh, from which Fermi
+surfaces follow: from the network, from tight binding, from both as drawn (``with_deep_states``), and a constant.
+Numbers are rounded. A difference that is the same at all k-points does not change a surface, and is subtracted.
 
-Of crystals with a gap: how far DFT's bands at the k-points where the model has the edges are from DFT's own edges.
+The last lines are for crystals with a gap: the distance of the DFT bands from their edges, at the predicted k-points of
+the edges.
 """
 
 import argparse
@@ -22,29 +23,23 @@ import numpy as np
 from occupancy_table import parts_of
 
 from ldosml.datasets.crystals import Material
-from ldosml.kresolved import (
-    composition_draws,
-    counted_dos,
-    edge_bands,
-    estimates_table,
-    filling,
-    judge_gaps,
-    quietest,
-)
-from ldosml.kresolved.estimates import estimate, mean_of
-from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model, standardized
-from ldosml.neural.filling import with_deep_states
+from ldosml.kresolved import counted_dos, edge_bands
+from ldosml.kresolved.evaluation import composition_draws, estimates_table, score_gaps
+from ldosml.kresolved.evaluation.estimates import estimate, mean_of
+from ldosml.kresolved.states import emptiest_energy, filling
+from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
+from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import TightBinding
 
 
 def electrons_in_bins(material: Material, low: float) -> float:
-    """By DFT, in states of the mesh that are not deeper than ``low``, eV."""
+    """DFT electrons in states of the mesh above ``low``, eV."""
     mesh = material.mesh
     return float(mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < low).sum(axis=1))
 
 
 def states_apart(material: Material, found: np.ndarray, low: float) -> float:
-    """Mean error of the number of states from ``low`` (eV) to zero at a k-point, but for whole bands."""
+    """Mean error of the number of states from ``low`` (eV) to zero at a k-point, up to a constant."""
     mesh = material.mesh
     off = np.rint(found) - ((mesh.relative > low) & (mesh.relative < 0)).sum(axis=1)
     return min(float(mesh.weights @ np.abs(off - bands)) for bands in range(-9, 10))
@@ -57,17 +52,17 @@ def fillings(model: KOccupancyRegressor, material: Material) -> dict[str, float]
     both = with_deep_states(network, crystal, parameters)
     bound = TightBinding(crystal, parameters)
     bands = bound.eigenvalues(both.kpoints) - bound.fermi_energy(*bound.on_mesh())
-    low = quietest(both)
+    low = emptiest_energy(both)
     return {
-        "network": states_apart(material, filling(network, quietest(network)), quietest(network)),
+        "network": states_apart(material, filling(network, emptiest_energy(network)), emptiest_energy(network)),
         "tight binding": states_apart(material, ((bands > low) & (bands < 0)).sum(axis=1), low),
         "both": states_apart(material, filling(both, low), low),
         "constant": states_apart(material, np.zeros(len(bands)), low),
     }
 
 
-def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
-    """Gaps, and errors of what is counted, of one crystal."""
+def counts_and_gaps(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
+    """Gaps of one crystal, and errors of counted electrons and states."""
     known, counted = (
         electronic_structure(model, material.atoms, fermi=which, allow_unknown=True) for which in ("known", "counted")
     )
@@ -86,7 +81,7 @@ def asked(model: KOccupancyRegressor, material: Material) -> dict[str, float]:
 
 
 def edges_apart(model: KOccupancyRegressor, material: Material) -> tuple[float, float]:
-    """What DFT's valence and conduction band lack of their edges at the k-points that the model tells, eV."""
+    """Distance of the DFT valence and conduction band from their edges, at the predicted k-points of the edges, eV."""
     bands = material.bands
     valence, conduction = edge_bands(bands.eigenvalues, bands.n_electrons)
     gap = model.gap(model.predict([material.atoms], bands.kpoints, allow_unknown=True)[0])
@@ -100,14 +95,14 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     given = parser.parse_args()
-    model = open_occupancy_model(given.model)
+    model = load_occupancy_model(given.model)
     test = parts_of(model, given.crystals)[2]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of elements that are left out on purpose
-        found = [asked(model, material) for material in test]
+        warnings.simplefilter("ignore", UserWarning)  # unknown elements are intended
+        found = [counts_and_gaps(model, material) for material in test]
     values = {name: np.array([one[name] for one in found]) for name in found[0]}
     draws = composition_draws(test, 1000)
-    columns = {which: judge_gaps(test.gaps, values[which], draws) for which in ("known", "counted")}
+    columns = {which: score_gaps(test.gaps, values[which], draws) for which in ("known", "counted")}
     columns["counted"] |= {
         "Fermi level: MAE (eV)": estimate(mean_of(values["level"]), draws),
         "Fermi level of metals: MAE (eV)": estimate(mean_of(values["level"], test.gaps == 0), draws),
@@ -125,10 +120,10 @@ def main() -> None:
     print("", estimates_table(columns), sep="\n")
     others = test[test.gaps > 0]
     apart = np.array([edges_apart(model, material) for material in others])
-    told = np.isfinite(apart[:, 0])
-    for name, values in zip(("valence", "conduction"), apart[told].T, strict=True):
+    found_edges = np.isfinite(apart[:, 0])
+    for name, values in zip(("valence", "conduction"), apart[found_edges].T, strict=True):
         mean, median = values.mean(), np.median(values)
-        print(f"k-points of {name} edges, {told.sum()} crystals: mean {mean:.2f} eV, median {median:.2f} eV off")
+        print(f"k-points of {name} edges, {found_edges.sum()} crystals: mean {mean:.2f} eV, median {median:.2f} eV off")
 
 
 if __name__ == "__main__":

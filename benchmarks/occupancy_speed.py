@@ -1,11 +1,11 @@
-"""How long the neural model takes, and how that grows with atoms and k-points.
+"""Time and memory of the neural model, by numbers of atoms and k-points.
 
     python benchmarks/occupancy_speed.py [MODEL] [--epoch]
 
-MODEL is a file or the name of a shipped model; default: crystals. Targets, on two cores: bands of a 2-atom crystal at
-200 k-points within 1 s, its DOS on an 8x8x8 mesh within 3 s; medians of several calls, from structure to result. Larger
-cells are diamond silicon repeated, with an atom moved, so that no smaller cell is found. ``--epoch`` also times a pass
-over the training crystals of the shipped set. Memory is the largest resident size of a process that does only this.
+MODEL is a file or the name of a shipped model; default: crystals. Times are medians of several calls, from structure to
+result. Targets on two cores: bands of a 2-atom crystal at 200 k-points in 1 s, its DOS on an 8x8x8 mesh in 3 s. Larger
+cells are repeated diamond silicon with one displaced atom, so that the cell stays primitive. ``--epoch`` also times a
+pass over the training crystals of the shipped set. Memory is the peak resident size of a process that does only this.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from ase.build import bulk
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import KPath, gamma_mesh
-from ldosml.neural import KOccupancyRegressor, electronic_structure, open_occupancy_model, standardized
+from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
 
 
 def seconds(work, n: int = 5) -> float:
-    """Median time of several calls, after one that does not count."""
+    """Median time of several calls, after a first one to warm up."""
     work()
     times = []
     for _ in range(n):
@@ -45,16 +45,16 @@ def two_atoms(model: KOccupancyRegressor) -> None:
 
 
 def growth(name: str, repeats: int, n_kpoints: int, pipe) -> None:
-    """Time and memory of one crystal of 8 repeats^3 atoms, in a process of its own."""
+    """Send time and memory of one crystal of 8 repeats^3 atoms."""
     import torch
 
     torch.set_num_threads(2)
-    model = open_occupancy_model(name)
+    model = load_occupancy_model(name)
     atoms = bulk("Si", a=5.47, cubic=True) * ((repeats,) * 3) if repeats else bulk("Si", a=5.47)
     if repeats:
         atoms.positions[0] += [0.11, 0.07, 0.03]
     kpoints = np.random.default_rng(0).uniform(-0.5, 0.5, (n_kpoints, 3))
-    model.predict([bulk("Si", a=5.47)], kpoints[:2])  # what comes once is not counted
+    model.predict([bulk("Si", a=5.47)], kpoints[:2])  # warm up
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     found = model.predict([atoms], kpoints)[0]
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--epoch", action="store_true", help="also time training")
     given = parser.parse_args()
     print(machine.describe())
-    two_atoms(open_occupancy_model(given.model))
+    two_atoms(load_occupancy_model(given.model))
     print("atoms  k-points  seconds  MB more  MB in all")
     for repeats, n_kpoints in ((0, 100), (0, 1000), (1, 100), (2, 100), (3, 100), (4, 100)):
         n_atoms, taken, more, most = in_a_process(given.model, repeats, n_kpoints)

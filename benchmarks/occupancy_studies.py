@@ -1,13 +1,13 @@
-"""What each part of the neural model is worth, and what more crystals are: ablations and a learning curve, with seeds.
+"""Ablations of the neural model, and its learning curve, with several seeds.
 
     python benchmarks/occupancy_studies.py ablation [--seeds 0 1] [--epochs 40] [--only mixing bloch]
     python benchmarks/occupancy_studies.py learning-curve [--sizes 100 200 400] [--seeds 0 1]
     ... [--crystals crystals] [--folder occupancy_studies]
 
-Crystals are divided by composition with random state 0, the same for all; a seed is that of the network and its
-training. A learning curve trains on the first of a random order of the training crystals, so that larger parts hold the
-smaller ones, with as many steps each (smaller ones for more epochs); validation and test parts stay. What is judged is
-the test part, with the gap's threshold chosen on validation crystals. Every finished training is a line of
+All trainings use the same split by composition, with random state 0; the seed is for the network and its training. The
+learning curve trains on the first crystals of one random order, so that larger parts contain the smaller ones, with the
+same number of steps (more epochs for fewer crystals), and the same validation and test parts. Scores are for the
+test part, with the threshold of gaps chosen on validation crystals. Every finished training is a line of
 FOLDER/trainings.jsonl, and is not run again.
 """
 
@@ -22,21 +22,21 @@ import machine
 import numpy as np
 from occupancy_table import along_path, on_mesh
 
-from ldosml.datasets import CrystalSet, open_crystals, split_crystals
-from ldosml.kresolved import choose_threshold, judge_occupancies
+from ldosml.datasets import CrystalSet, load_crystals, split_crystals
+from ldosml.kresolved import choose_threshold, evaluate_occupancies
 from ldosml.neural import KOccupancyRegressor, OccupancyConfig, best_epoch
 from ldosml.neural import regressor as regressor_module
 from ldosml.neural.tight_binding import TightBindingParameters
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 SMALL = OccupancyConfig.preset("small")
-# Options of the regressor, and changes of its network.
+# Options of the regressor, and changes of its configuration.
 ABLATIONS: dict[str, tuple[dict, dict]] = {
     "all": ({}, {}),
     "presence": ({"labels": "presence"}, {}),  # instead of soft labels
     "width 0.1": ({"width": 0.1}, {}),  # eV, of soft labels, for 0.05
     "no counts": ({"counts": False}, {}),
-    # Bloch sums are symmetric by themselves, and go with it; tight binding stays, and is symmetric, too.
+    # Bloch sums are symmetric by construction, so they are left out, too. Tight binding is also symmetric, and stays.
     "no bloch, no point group": ({"point_group": False}, {"n_bloch": 0}),
     "no bloch, no symmetry": ({"point_group": False, "time_reversal": False}, {"n_bloch": 0}),
     "no bloch": ({}, {"n_bloch": 0}),
@@ -64,7 +64,7 @@ SHOWN = (
     "DOS counted: MAE (states/eV/atom)",
     "DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)",
 )
-OF_GAPS = ("gap: MAE (eV)", "metal or not: accuracy")  # by each statistic, with a threshold of its own
+OF_GAPS = ("gap: MAE (eV)", "metal or not: accuracy")  # for each statistic, with its own threshold
 STATISTICS = ("anywhere", "max", "sum")
 Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
 
@@ -76,7 +76,7 @@ def regressor(seed: int, epochs: int, options: dict, changes: dict) -> KOccupanc
 
 
 def digest(parts: Parts) -> str:
-    """Tells which crystals there are, with which bands, and in which part."""
+    """Hash of the crystals, their bands, and their parts."""
     found = hashlib.sha256(repr([part.names for part in parts]).encode())
     for bands in (bands for part in parts for bands in part.bands):
         found.update(bands.relative.tobytes())
@@ -84,11 +84,11 @@ def digest(parts: Parts) -> str:
 
 
 class FitsOnce:
-    """``fit_tight_binding``, once for all trainings that begin with the same fit; ``seconds`` are those of each."""
+    """``fit_tight_binding``, once for all trainings with the same fit; ``seconds`` is the time of one fit."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[TightBindingParameters, float]] = {}
-        self.seconds, self.spent = 0.0, 0.0  # of the last fit that was asked for; in this process, for it
+        self.seconds, self.spent = 0.0, 0.0  # time of the last fit; time actually spent on it
 
     def __call__(self, crystals, bands, seed=0) -> TightBindingParameters:
         """As ``fit_tight_binding``."""
@@ -103,8 +103,8 @@ class FitsOnce:
         return found
 
 
-def train_and_judge(model: KOccupancyRegressor, parts: Parts) -> dict:
-    """Figures of merit on the test part, and what the training took."""
+def train_and_evaluate(model: KOccupancyRegressor, parts: Parts) -> dict:
+    """Scores on the test part, and the time of the training."""
     training, validation, test = parts
     start = time.process_time()
     FITS.seconds = FITS.spent = 0.0
@@ -118,13 +118,13 @@ def train_and_judge(model: KOccupancyRegressor, parts: Parts) -> dict:
         aside = on_mesh(model, validation, **known), along_path(model, validation, **known)
         threshold = choose_threshold(validation, *aside, statistic=statistic)
         predicted = on_mesh(model, test, **known), along_path(model, test, **known)
-        judged = judge_occupancies(test, *predicted, threshold=threshold, n_draws=1)
-        found[statistic] = {name: one.value for name, one in judged.estimates.items()}
+        scores = evaluate_occupancies(test, *predicted, threshold=threshold, n_draws=1)
+        found[statistic] = {name: one.value for name, one in scores.estimates.items()}
     return {**found, "best_epoch": best_epoch(model.history_).number, "core_seconds": round(seconds)}
 
 
 def cached(path: Path, label: str, key: dict, work) -> dict:
-    """The line of ``path`` with this key, made by ``work`` where there is none."""
+    """The result with this key in ``path``; made by ``work`` if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
     for line in map(json.loads, lines):
@@ -133,8 +133,8 @@ def cached(path: Path, label: str, key: dict, work) -> dict:
     found = work()
     with open(path, "a") as file:
         file.write(json.dumps({"key": key, "found": found}) + "\n")
-    told = {name: round(found["max"][name], 4) for name in (*SHOWN, *OF_GAPS) if found["max"].get(name) is not None}
-    print(label, told, flush=True)
+    shown = {name: round(found["max"][name], 4) for name in (*SHOWN, *OF_GAPS) if found["max"].get(name) is not None}
+    print(label, shown, flush=True)
     return found
 
 
@@ -142,7 +142,7 @@ FITS = FitsOnce()
 
 
 def table(rows: dict[str, list[dict]]) -> str:
-    """Mean and spread over seeds of each row, as Markdown."""
+    """Markdown table of the mean and standard deviation over seeds, for each row."""
     of_gaps = [(name, statistic) for name in OF_GAPS for statistic in STATISTICS]
     names = [*SHOWN, *(f"{name}, {statistic}" for name, statistic in of_gaps), "core minutes"]
     lines = ["| | " + " | ".join(names) + " |", "| --- " * (len(names) + 1) + "|"]
@@ -166,13 +166,15 @@ def main() -> None:
     parser.add_argument("study", choices=("ablation", "learning-curve"))
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--epochs", type=int, default=40, help="of all training crystals")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 200, 400], help="of training parts, beside all")
+    parser.add_argument("--epochs", type=int, default=40, help="for all training crystals")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[100, 200, 400], help="numbers of training crystals, in addition to all"
+    )
     parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS))
     parser.add_argument("--folder", type=Path, default=Path("occupancy_studies"))
     given = parser.parse_args()
     regressor_module.fit_tight_binding = FITS
-    training, validation, test = split_crystals(open_crystals(given.crystals))
+    training, validation, test = split_crystals(load_crystals(given.crystals))
     print(machine.describe(), f"{len(training)} training, {len(validation)} validation, {len(test)} test", sep="\n")
     order = np.random.default_rng(0).permutation(len(training))
     if given.study == "ablation":
@@ -181,17 +183,19 @@ def main() -> None:
         sizes = [*(size for size in given.sizes if size < len(training)), len(training)]
         tasks = {str(size): (size, {}, {}) for size in sizes}
     rows: dict[str, list[dict]] = {name: [] for name in tasks}
-    for seed in given.seeds:  # every row once before any comes twice
+    for seed in given.seeds:  # every row once before any is repeated
         for name, (size, options, changes) in tasks.items():
             parts = (training[np.sort(order[:size])], validation, test)
-            model = regressor(seed, round(given.epochs * len(training) / size), options, changes)  # as many steps
+            model = regressor(
+                seed, round(given.epochs * len(training) / size), options, changes
+            )  # the same number of steps
             key = model.get_params(deep=False) | {"preset": asdict(model.preset), "crystals": digest(parts)}
             rows[name].append(
                 cached(
                     given.folder / "trainings.jsonl",
                     f"{name}, seed {seed}:",
                     json.loads(json.dumps(key)),
-                    lambda model=model, parts=parts: train_and_judge(model, parts),
+                    lambda model=model, parts=parts: train_and_evaluate(model, parts),
                 )
             )
     text = table(rows)

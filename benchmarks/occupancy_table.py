@@ -1,16 +1,15 @@
-"""Table 1 of Park et al. (kRESForge) beside a model of ours, and beside what any model has to beat.
+"""Table 1 of Park et al. (kRESForge) for our model and for baselines.
 
-    python benchmarks/occupancy_table.py MODEL [--crystals crystals] [--output table.json] [--write-worst 5]
+    python benchmarks/occupancy_table.py [MODEL] [--crystals crystals] [--folder FOLDER] [--write-worst 5]
 
-The model must be one that ``ldosml train-occupancy`` wrote, which says how it divided the crystals. Thresholds of the
-gap are chosen on validation crystals; the factors of the calibrated DOS are learned on training and validation
-crystals. What the baselines have to choose, they choose on validation crystals too (see occupancy_baselines.py). The
-paper's column is of other crystals, and says only what is usual. Intervals are a bootstrap over compositions of the
-test part. Beside the JSON file the tables as Markdown and a figure of reliability are written.
+MODEL is a shipped model (default: crystals), or a file of ``ldosml train-occupancy``, which contains the split of the
+crystals. Thresholds of the gap are chosen on validation crystals, and so are the parameters of the baselines (see
+occupancy_baselines.py). The factors of the scaled DOS are fitted on training and validation crystals. The values of
+Park et al. are for other crystals, so they only show the usual size. Intervals are from a bootstrap over compositions
+of the test part. The results are written to FOLDER as JSON, as Markdown tables and as a figure of the calibration.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -18,23 +17,13 @@ import machine
 import numpy as np
 from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal, TightBindingAlone
 
-from ldosml.datasets import CrystalSet, open_crystals, split_crystals
+from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved import (
-    Estimate,
-    Judgement,
-    KResolvedOccupancy,
-    choose_threshold,
-    composition_draws,
-    estimates_table,
-    fit_dos_scale,
-    judge_dos,
-    judge_gaps,
-    judge_occupancies,
-    reference_dos,
-)
-from ldosml.neural import KOccupancyRegressor, open_occupancy_model
+from ldosml.kresolved import KResolvedOccupancy, OccupancyScores, choose_threshold, evaluate_occupancies, fit_dos_scale
+from ldosml.kresolved.evaluation import Estimate, composition_draws, estimates_table, score_dos, score_gaps, true_dos
+from ldosml.neural import KOccupancyRegressor, load_occupancy_model
 from ldosml.plotting import reliability_figure, save_figure
+from ldosml.tables import save_json
 
 PAPER = {
     "gap: MAE (eV)": 0.39,
@@ -69,111 +58,113 @@ def along_path(model, crystals: CrystalSet, **options) -> Occupancies:
     return model.predict(crystals.crystals, [m.path.kpoints for m in crystals], **options)
 
 
-def judge(model, parts: Parts, **options) -> dict[str, Judgement]:
-    """Judge the test part with each way to choose the threshold, by its name."""
+def evaluate(model, parts: Parts, **options) -> dict[str, OccupancyScores]:
+    """Scores of the test part for each way to choose the threshold, by its name."""
     training, validation, test = parts
     before, aside, found = (on_mesh(model, part, **options) for part in parts)
     aside_path, found_path = (along_path(model, part, **options) for part in (validation, test))
     scale = fit_dos_scale([*training, *validation], [*before, *aside])
-    judgements = {}
+    scores = {}
     statistics = ("max", "sum", "anywhere") if found[0].anywhere is not None else ("max", "sum")
     for statistic in statistics:
         for criterion in ("mae", "accuracy"):
             threshold = choose_threshold(validation, aside, aside_path, statistic=statistic, criterion=criterion)
-            judgements[f"{statistic}, {criterion}"] = judge_occupancies(
+            scores[f"{statistic}, {criterion}"] = evaluate_occupancies(
                 test, found, found_path, threshold=threshold, scale=scale, smearing_widths=WIDTHS, n_draws=N_DRAWS
             )
-    return judgements
+    return scores
 
 
 def fit_prior(parts: Parts, grid: EnergyGrid) -> ClassPrior:
-    """Class prior of mesh and path together, as a model is trained."""
+    """Class prior over mesh and path together, as in the training of a model."""
     training = parts[0]
     return ClassPrior(grid).fit(training.crystals, training.bands)
 
 
 def fit_nearest(parts: Parts, grid: EnergyGrid) -> NearestCrystal:
-    """Nearest crystal, with the width of labels that gives the least log loss on validation crystals."""
+    """Nearest crystal, with the width of labels that gives the smallest log loss on validation crystals."""
     training = parts[0]
     model = NearestCrystal(grid=grid).fit(training.crystals, [m.mesh for m in training], training.gaps)
     return with_best_width(model, parts[1])
 
 
 def with_best_width(model, validation: CrystalSet):
-    """The model with the ``width`` that gives the least log loss on validation crystals."""
+    """The model with the ``width`` that gives the smallest log loss on validation crystals."""
     losses = []
     for width in WIDTHS_OF_LABELS:
         model.width = width
         found = on_mesh(model, validation), along_path(model, validation)
-        judged = judge_occupancies(validation, *found, smearing_widths=(), n_draws=1)
-        losses.append(judged.estimates["log loss of a bin"].value)
+        scores = evaluate_occupancies(validation, *found, smearing_widths=(), n_draws=1)
+        losses.append(scores.estimates["log loss of a bin"].value)
     model.width = WIDTHS_OF_LABELS[int(np.argmin(losses))]
     return model
 
 
-def judge_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate], dict]:
-    """Errors of the kernel on averaged SOAP, and what it chose."""
-    (*known, test), dos = parts, [[reference_dos(m, grid) for m in part] for part in parts[:2]]
+def evaluate_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate], dict]:
+    """Errors of the kernel on averaged SOAP, and its chosen parameters."""
+    (*known, test), dos = parts, [[true_dos(m, grid) for m in part] for part in parts[:2]]
     training, validation = ((part.crystals, one, part.gaps) for part, one in zip(known, dos, strict=True))
     model = AveragedKernel().fit(*training, validation)
     draws = composition_draws(test, N_DRAWS)
-    estimates = judge_gaps(test.gaps, model.predict_gaps(test.crystals), draws)
+    estimates = score_gaps(test.gaps, model.predict_gaps(test.crystals), draws)
     for width in WIDTHS:
-        estimates |= judge_dos(test, model.predict_dos(test.crystals), draws, width, "counted")
+        estimates |= score_dos(test, model.predict_dos(test.crystals), draws, width, "counted")
     chosen = {"gamma_dos": model.dos_.gamma, "gamma_gap": model.gap_.gamma, "metal_below": float(model.metal_below_)}
     return estimates, chosen
 
 
 def parts_of(model: KOccupancyRegressor, crystals: str) -> Parts:
-    """The parts that the model was trained on, had its epoch chosen on, and has never seen."""
-    parts = split_crystals(open_crystals(crystals), **model.training_["split"])
+    """Training, validation and test part of a model."""
+    parts = split_crystals(load_crystals(crystals), **model.training_["split"])
     if parts[0].names != model.training_["names"]:
         raise SystemExit(f"{crystals} are not the crystals that the model was trained on.")
     return parts
 
 
-def worst(judged: Judgement, n: int) -> dict[str, list[str]]:
-    """Names of the ``n`` crystals whose DOS is best, in the middle, and worst."""
-    names = judged.ranked()
+def worst(scores: OccupancyScores, n: int) -> dict[str, list[str]]:
+    """Names of the ``n`` crystals with the best, median and worst DOS."""
+    names = scores.ranked()
     middle = max(0, (len(names) - n) // 2)
     return {"best": names[:n], "median": names[middle : middle + n], "worst": names[-n:]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="file, or name of a shipped model")
+    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
-    parser.add_argument("--output", type=Path, default=Path("occupancy_table.json"))
-    parser.add_argument("--write-worst", type=int, default=0, metavar="N", help="name N best, middle, worst crystals")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parent / "results")
+    parser.add_argument(
+        "--write-worst", type=int, default=0, metavar="N", help="print the N best, median and worst crystals"
+    )
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    model = open_occupancy_model(given.model, device=given.device)
+    model = load_occupancy_model(given.model, device=given.device)
     parts = parts_of(model, given.crystals)
     print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
     start = time.perf_counter()
-    ours = judge(model, parts, allow_unknown=True)
+    ours = evaluate(model, parts, allow_unknown=True)
     seconds = time.perf_counter() - start
     nearest = fit_nearest(parts, model.grid_)
     bound = with_best_width(TightBindingAlone(model.network_.tight_binding, grid=model.grid_), parts[1])
     baselines = {
-        "class prior": judge(fit_prior(parts, model.grid_), parts),
-        "nearest crystal": judge(nearest, parts),
-        "tight binding alone": judge(bound, parts),
+        "class prior": evaluate(fit_prior(parts, model.grid_), parts),
+        "nearest crystal": evaluate(nearest, parts),
+        "tight binding alone": evaluate(bound, parts),
     }
-    kernel, chosen = judge_kernel(parts, model.grid_)
+    kernel, chosen = evaluate_kernel(parts, model.grid_)
     main_ones = {"ours": ours["anywhere, mae" if "anywhere, mae" in ours else "max, mae"]} | {
         name: one["max, mae"] for name, one in baselines.items()
     }
-    # Wide labels, best for log loss, would close gaps: these have their own.
+    # The width of labels that is best for log loss would close gaps, so these models predict gaps separately.
     draws = composition_draws(parts[2], N_DRAWS)
     for name, gaps in (
         ("nearest crystal", nearest.predict_gaps(parts[2].crystals)),
         ("tight binding alone", bound.predict_gaps(parts[2])),
     ):
-        main_ones[name].estimates.update(judge_gaps(parts[2].gaps, gaps, draws))
+        main_ones[name].estimates.update(score_gaps(parts[2].gaps, gaps, draws))
     columns = {"Park et al.": {name: Estimate(value) for name, value in PAPER.items()}}
-    columns |= {name: without_true(one) for name, one in main_ones.items()} | {"averaged kernel": kernel}
-    columns["true occupancies"] = of_true_occupancies(main_ones["ours"])
+    columns |= {name: without_true_occupancies(one) for name, one in main_ones.items()} | {"averaged kernel": kernel}
+    columns["true occupancies"] = from_true_occupancies(main_ones["ours"])
     tables = (
         f"{estimates_table(columns)}\n\nThresholds of ours, chosen on validation crystals:\n\n{thresholds_table(ours)}"
     )
@@ -181,7 +172,8 @@ def main() -> None:
     named = worst(ours["max, mae"], given.write_worst) if given.write_worst else {}
     for which, names in named.items():
         print(f"{which} by the error of the DOS: {', '.join(names)}")
-    print(f"{seconds:.0f} s for the predictions of ours and their judgement")
+    print(f"{seconds:.0f} s for the predictions of our model and their evaluation")
+    given.folder.mkdir(parents=True, exist_ok=True)
     report = {
         "machine": machine.describe(),
         "model": Path(given.model).stem,
@@ -193,27 +185,26 @@ def main() -> None:
         "averaged kernel": {name: one.to_dict() for name, one in kernel.items()} | chosen,
         "by DOS error": named,
     }
-    given.output.write_text(json.dumps(report, allow_nan=False, indent=1))
-    written = given.output.with_suffix(".md")
-    written.write_text(f"{given.model}; {machine.describe()}\n\n{tables}\n")
+    save_json(given.folder / "occupancy_table.json", report, overwrite=True)
+    (given.folder / "occupancy_table.md").write_text(f"{given.model}; {machine.describe()}\n\n{tables}\n")
     figure = reliability_figure(main_ones)
-    files = save_figure(figure, given.output.with_name(f"{given.output.stem}_reliability"), overwrite=True)
-    print("Written:", given.output, written, *files)
+    save_figure(figure, given.folder / "occupancy_table_reliability", overwrite=True)
+    print("Written to", given.folder)
 
 
-def without_true(judged: Judgement) -> dict[str, Estimate]:
-    return {name: one for name, one in judged.estimates.items() if not name.startswith(TRUE)}
+def without_true_occupancies(scores: OccupancyScores) -> dict[str, Estimate]:
+    return {name: one for name, one in scores.estimates.items() if not name.startswith(TRUE)}
 
 
-def of_true_occupancies(judged: Judgement) -> dict[str, Estimate]:
-    """Errors that are left where the occupancies are the true ones."""
-    return {name.removeprefix(TRUE): one for name, one in judged.estimates.items() if name.startswith(TRUE)}
+def from_true_occupancies(scores: OccupancyScores) -> dict[str, Estimate]:
+    """Errors of gaps from the true occupancies."""
+    return {name.removeprefix(TRUE): one for name, one in scores.estimates.items() if name.startswith(TRUE)}
 
 
-def thresholds_table(judgements: dict[str, Judgement]) -> str:
+def thresholds_table(scores: dict[str, OccupancyScores]) -> str:
     """Gap errors by statistic and criterion of the threshold."""
     columns = {}
-    for name, one in judgements.items():
+    for name, one in scores.items():
         gaps = {row: value for row, value in one.estimates.items() if row.startswith(("gap", "metal"))}
         columns[name] = {"threshold": Estimate(one.threshold.threshold), **gaps}
     return estimates_table(columns)

@@ -1,9 +1,9 @@
-"""How far bands of tight binding are from DFT, by energy, for crystals that it was not fitted to.
+"""Errors of the bands of tight binding against DFT, by energy, for crystals outside the fit.
 
     python benchmarks/tight_binding_errors.py [--crystals crystals]
 
-Universal parameters, and those fitted to the training part by composition; judged on validation and test part, ten
-k-points of each crystal, each against its own Fermi level.
+Universal parameters, and parameters fitted to the training part of the split by composition. Errors are for ten
+k-points of each crystal of the validation and test part, with energies relative to the respective Fermi level.
 """
 
 import argparse
@@ -13,19 +13,19 @@ from dataclasses import replace
 import machine
 import numpy as np
 
-from ldosml.datasets import CrystalSet, open_crystals, split_crystals
+from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands
 from ldosml.neural import Crystal, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 N_KPOINTS = 10
-AWAY = 20.0  # eV: further up are shells that universal tight binding does without
+AWAY = 20.0  # eV; universal tight binding puts unbound shells above
 WINDOWS = ((-10.0, 10.0), (-10.0, -2.0), (-2.0, 2.0), (2.0, 5.0), (5.0, 10.0))  # eV against the Fermi level
 
 
 def placed(part: CrystalSet) -> list[tuple[Crystal, CrystalBands]]:
-    """Standardised crystals, and their bands with k-points in these."""
+    """Standardised crystals, and their bands with k-points in the same cell."""
     return [
         (standardized(atoms), replace(bands, kpoints=primitive_kpoints(atoms, bands.kpoints)))
         for atoms, bands in zip(part.crystals, part.bands, strict=True)
@@ -33,15 +33,15 @@ def placed(part: CrystalSet) -> list[tuple[Crystal, CrystalBands]]:
 
 
 def errors(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParameters) -> list[float]:
-    """Mean absolute error in each of ``WINDOWS``, eV, of bands that are matched by the electrons below them."""
+    """Mean absolute error in each of ``WINDOWS``, eV; bands are matched by the number of electrons below them."""
     model = TightBinding(crystal, parameters)
     chosen = np.random.default_rng(0).permutation(len(bands))[:N_KPOINTS]
     beyond = round((bands.n_electrons - model.n_electrons) / 2)
-    there = np.sort(bands.relative[chosen], axis=1)[:, max(0, beyond) :]
-    here = model.eigenvalues(bands.kpoints[chosen])[:, max(0, -beyond) :] - model.fermi_energy(*model.on_mesh())
-    n = min(there.shape[1], here.shape[1])
-    off, known = np.abs(here[:, :n] - there[:, :n]), there[:, :n]
-    has = here[:, :n] < AWAY
+    true = np.sort(bands.relative[chosen], axis=1)[:, max(0, beyond) :]
+    predicted = model.eigenvalues(bands.kpoints[chosen])[:, max(0, -beyond) :] - model.fermi_energy(*model.on_mesh())
+    n = min(true.shape[1], predicted.shape[1])
+    off, known = np.abs(predicted[:, :n] - true[:, :n]), true[:, :n]
+    has = predicted[:, :n] < AWAY
     parts = [off[has & (known > low) & (known < high)] for low, high in WINDOWS]
     return [float(part.mean()) if part.size else float("nan") for part in parts]
 
@@ -50,18 +50,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     given = parser.parse_args()
-    training, *others = (placed(part) for part in split_crystals(open_crystals(given.crystals)))
+    training, *others = (placed(part) for part in split_crystals(load_crystals(given.crystals)))
     start = time.perf_counter()
     fitted = fit_tight_binding(*zip(*training, strict=True))
     print(machine.describe(), f"fitted to {len(training)} crystals in {time.perf_counter() - start:.0f} s", sep="\n")
     print("mean over crystals, median, eV:", *(f"{low:g} to {high:g} eV" for low, high in WINDOWS), sep="  ")
     for name, parameters in (("universal", TightBindingParameters.universal()), ("fitted", fitted)):
         found = np.array([errors(*pair, parameters) for part in others for pair in part])
-        told = (
+        columns = (
             f"{mean:.2f}, {median:.2f}"
             for mean, median in zip(np.nanmean(found, 0), np.nanmedian(found, 0), strict=True)
         )
-        print(f"{name}, {len(found)} crystals:", *told, sep="  ")
+        print(f"{name}, {len(found)} crystals:", *columns, sep="  ")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Bands of silicon that another code computed, against those of our data and of a model.
+"""Bands of silicon from another code, compared with the shipped crystals and with a model.
 
     python crystal_figures/outside_silicon.py FOLDER [MODEL] [--folder crystal_figures/output]
 
-FOLDER holds kpath.0.npz (eigenvalues (1, n_kpoints, n_bands), eV; kpoints (n_kpoints, 3), fractions) and kpath.0.xyz of
-two atoms, as DeePTB's example of silicon has them. Our eigenvalues are compared where a k-point of theirs is, by
-symmetry, one of ours; both have their valence edge at zero. The model is asked along their path for their crystal.
+FOLDER contains kpath.0.npz (eigenvalues (1, n_kpoints, n_bands), eV; kpoints (n_kpoints, 3), fractions) and kpath.0.xyz
+of two atoms, as in DeePTB's example of silicon. Eigenvalues are compared at common k-points, up to symmetry, with the
+valence edges at zero. The model predicts their crystal along their path.
 """
 
 import argparse
@@ -14,9 +14,10 @@ import numpy as np
 from ase.io import read
 
 from ldosml.datasets import load_crystals, split_crystals
-from ldosml.kresolved import CrystalBands, KPath, irreducible
-from ldosml.kresolved.reliability import log_losses
-from ldosml.neural import KOccupancyRegressor, open_occupancy_model, primitive_kpoints, standardized
+from ldosml.kresolved import CrystalBands, KPath
+from ldosml.kresolved.evaluation.reliability import log_losses
+from ldosml.kresolved.meshes import irreducible
+from ldosml.neural import KOccupancyRegressor, load_occupancy_model, primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, save_figure
 
@@ -40,7 +41,7 @@ def read_theirs(folder: Path):
 
 
 def compare(atoms, theirs: CrystalBands, ours) -> None:
-    """Print how far eigenvalues are apart where k-points agree."""
+    """Print the difference of eigenvalues at common k-points."""
     there, here = primitive_kpoints(atoms, theirs.kpoints), primitive_kpoints(ours.atoms, ours.bands.kpoints)
     both = np.concatenate([there, here]).round(4)
     _, _, inverse = irreducible(both, point_group(standardized(ours.atoms)))
@@ -58,20 +59,20 @@ def compare(atoms, theirs: CrystalBands, ours) -> None:
     first, second = (v[:, :n] for v in values)
     known = (first < HIGHEST) & (second < HIGHEST)
     apart = np.abs(first - second)[known]
-    print(f"{len(i)} k-points of theirs are ours: mean {apart.mean():.3f} eV apart, at most {apart.max():.3f} eV")
+    print(f"{len(i)} common k-points: mean difference {apart.mean():.3f} eV, at most {apart.max():.3f} eV")
     print(f"gap: theirs {theirs.gap:.3f} eV, ours {ours.gap:.3f} eV (PBE; ours at its own lattice constant)")
 
 
 def ask(model: KOccupancyRegressor, atoms, theirs: CrystalBands):
-    """Print how well the model knows their bands, and draw it."""
+    """Print the errors of the model for their bands, and draw both."""
     found = model.predict([atoms], theirs.kpoints)[0]
     known = theirs.known_bins(found.grid)
     presence = theirs.labels(found.grid)
     losses = log_losses(presence, found.probabilities)[:, known]
     flat = log_losses(presence, np.broadcast_to(presence.mean(axis=0), presence.shape))[:, known]
     print(
-        f"model: gap {model.gap(found).gap:.2f} eV; log loss of a bin {losses.mean():.3f}, of their own mean over "
-        f"k-points {flat.mean():.3f}"
+        f"model: gap {model.gap(found).gap:.2f} eV; log loss of a bin {losses.mean():.3f}, of the mean over k-points "
+        f"{flat.mean():.3f}"
     )
     turns = np.flatnonzero(np.abs(np.diff(theirs.kpoints, 2, axis=0)).max(axis=1) > 1e-3) + 1
     places = [0, *turns.tolist(), len(theirs) - 1]
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
     atoms, theirs = read_theirs(given.data)
-    crystals, model = load_crystals(), open_occupancy_model(given.model)
+    crystals, model = load_crystals(), load_occupancy_model(given.model)
     parts = split_crystals(crystals, **model.training_["split"])
     part = next(n for n, p in zip(("training", "validation", "test"), parts, strict=True) if "diamond-Si" in p.names)
     compare(atoms, theirs, crystals["diamond-Si"])

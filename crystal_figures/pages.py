@@ -1,59 +1,59 @@
-"""Bands, DOS and isosurfaces of six crystals that a model has never seen: best, median and worst, metals and others.
+"""Bands, DOS and isosurfaces of six test crystals of a model: best, median and worst, with and without a gap.
 
     python crystal_figures/pages.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
 
-MODEL is a file or the name of a shipped model; default: crystals. Crystals are ranked by the error of their DOS among
-the metals, and among those with a gap, of the test part. Dots are eigenvalues of DFT; surfaces of DFT are from its
-8x8x8 mesh, predicted ones from 21x21x21 k-points, both interpolated.
+MODEL is a file or the name of a shipped model; default: crystals. Metals, and crystals with a gap, of the test part are
+ranked by the error of their DOS. Dots are DFT eigenvalues. DFT surfaces are from the 8x8x8 mesh of the set, predicted
+surfaces from 21x21x21 k-points; both are interpolated.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material, open_crystals, split_crystals
+from ldosml.datasets import CrystalSet, Material, load_crystals, split_crystals
 from ldosml.kresolved import (
     Isosurface,
     KPath,
     band_edge_surfaces,
     band_surfaces,
     counted_dos,
+    evaluate_occupancies,
     gamma_mesh,
-    judge_occupancies,
-    reference_dos,
-    unfolded,
 )
+from ldosml.kresolved.evaluation import true_dos
+from ldosml.kresolved.meshes import unfolded
 from ldosml.neural import (
     KOccupancyRegressor,
     electronic_structure,
     isosurfaces,
-    open_occupancy_model,
+    load_occupancy_model,
     primitive_kpoints,
 )
 from ldosml.neural.crystals import point_group
 from ldosml.neural.tight_binding import TightBinding
 from ldosml.plotting import band_figure, isosurface_figure, save_figure
+from ldosml.tables import save_table
 
 HERE = Path(__file__).resolve().parent
-SMEARING_WIDTH = 0.2  # eV, of the DOS: a mesh of 8x8x8 shows every k-point otherwise
+SMEARING_WIDTH = 0.2  # eV; without it the DOS shows single k-points of the 8x8x8 mesh
 RANKS = ("best", "median", "worst")
 
 
 def ranked(model: KOccupancyRegressor, crystals: CrystalSet) -> list[tuple[Material, float]]:
-    """Materials and the errors of their DOS, states/eV per atom, from the best to the worst."""
+    """Materials and the errors of their DOS, states/eV/atom, best first."""
     meshes = [m.mesh for m in crystals]
     mesh = model.predict(
         crystals.crystals, [b.kpoints for b in meshes], weights=[b.weights for b in meshes], allow_unknown=True
     )
     path = model.predict(crystals.crystals, [m.path.kpoints for m in crystals], allow_unknown=True)
-    judged = judge_occupancies(crystals, mesh, path, threshold=model.gap_threshold_, n_draws=1)
-    return [(crystals[int(i)], float(judged.dos_errors[i])) for i in np.argsort(judged.dos_errors)]
+    scores = evaluate_occupancies(crystals, mesh, path, threshold=model.gap_threshold_, n_draws=1)
+    return [(crystals[int(i)], float(scores.dos_errors[i])) for i in np.argsort(scores.dos_errors)]
 
 
 def chosen(model: KOccupancyRegressor, test: CrystalSet) -> list[tuple[str, Material, float]]:
-    """What each is an example of, six materials, and their errors."""
+    """Names of six pages, their materials, and the errors of their DOS."""
     found = []
     for kind, part in (("metal", test[test.gaps == 0]), ("gap", test[test.gaps > 0])):
         order = ranked(model, part)
@@ -67,27 +67,27 @@ def draw_bands(model: KOccupancyRegressor, material: Material):
     path = KPath(material.path.kpoints, cell, material.corners)
     along = model.predict([material.atoms], path.kpoints, allow_unknown=True)[0]
     mesh = model.predict([material.atoms], material.mesh.kpoints, weights=material.mesh.weights, allow_unknown=True)[0]
-    both = counted_dos(mesh, len(material.atoms)), reference_dos(material, mesh.grid)
-    dos, reference = (one.broaden(SMEARING_WIDTH) for one in both)
-    return band_figure(along, path, bands=material.path.relative, dos=dos, reference_dos=reference)
+    both = counted_dos(mesh, len(material.atoms)), true_dos(material, mesh.grid)
+    dos, from_dft = (one.broaden(SMEARING_WIDTH) for one in both)
+    return band_figure(along, path, bands=material.path.relative, dos=dos, true_dos=from_dft)
 
 
 def draw_surfaces(model: KOccupancyRegressor, material: Material):
-    """Fermi surfaces, or those a tenth of the bands' widths within both edges, as DFT and the model say it is."""
+    """Fermi surfaces, or surfaces a tenth of the band widths within both edges of a gap, from DFT and predicted."""
     found = electronic_structure(model, material.atoms, allow_unknown=True)
     cell, given = found.crystal.cell, primitive_kpoints(material.atoms, material.mesh.kpoints)
-    n = round(material.mesh.weights.min() ** (-1 / 3))  # Gamma has the least weight
+    n = round(material.mesh.weights.min() ** (-1 / 3))  # Gamma has the smallest weight
     full = unfolded(given, material.mesh.relative, point_group(found.crystal), n).reshape(n**3, -1)
     kpoints = gamma_mesh(n)[0]
     predicted = isosurfaces(model, found.crystal, metal=found.gap.is_metal, allow_unknown=True)
-    reference: tuple[Isosurface, ...]
+    true: tuple[Isosurface, ...]
     if material.gap:
-        reference = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)
+        true = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)
     else:
-        # Numbered from the valence shells on, as the predicted ones are.
+        # Bands are numbered from the valence shells on, as in the prediction.
         deeper = round(0.5 * (material.mesh.n_electrons - TightBinding(found.crystal).n_electrons))
-        reference = band_surfaces(np.sort(full, axis=1)[:, deeper:], kpoints, cell)
-    return isosurface_figure({"DFT": reference, "predicted": predicted}, cell)
+        true = band_surfaces(np.sort(full, axis=1)[:, deeper:], kpoints, cell)
+    return isosurface_figure({"DFT": true, "predicted": predicted}, cell)
 
 
 def main() -> None:
@@ -96,17 +96,23 @@ def main() -> None:
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
-    model = open_occupancy_model(given.model)
-    test = split_crystals(open_crystals(given.crystals), **model.training_["split"])[2]
+    model = load_occupancy_model(given.model)
+    test = split_crystals(load_crystals(given.crystals), **model.training_["split"])[2]
     given.folder.mkdir(parents=True, exist_ok=True)
-    with open(given.folder / "pages.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["page", "material", "gap (eV)", "error of the DOS (states/eV/atom)"])
-        for page, material, error in chosen(model, test):
-            writer.writerow([page, material.name, f"{material.gap:.3f}", f"{error:.3f}"])
-            print(f"{page}: {material.name}, {error:.3f} states/eV/atom", flush=True)
-            save_figure(draw_bands(model, material), given.folder / f"{page}-bands", overwrite=True)
-            save_figure(draw_surfaces(model, material), given.folder / f"{page}-surfaces", overwrite=True)
+    rows = []
+    for page, material, error in chosen(model, test):
+        rows.append(
+            {
+                "page": page,
+                "material": material.name,
+                "gap (eV)": round(material.gap, 3),
+                "error of the DOS (states/eV/atom)": round(error, 3),
+            }
+        )
+        print(f"{page}: {material.name}, {error:.3f} states/eV/atom", flush=True)
+        save_figure(draw_bands(model, material), given.folder / f"{page}-bands", overwrite=True)
+        save_figure(draw_surfaces(model, material), given.folder / f"{page}-surfaces", overwrite=True)
+    save_table(given.folder / "pages.csv", rows, overwrite=True)
 
 
 if __name__ == "__main__":

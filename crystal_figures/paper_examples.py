@@ -1,9 +1,9 @@
-"""Bands, DOS and isosurfaces of the two crystals that Park et al. show, TiAlCu2 and SrZrO3, as their figures 2 to 4.
+"""Bands, DOS and isosurfaces of TiAlCu2 and SrZrO3, as figures 2 to 4 of Park et al.
 
     python crystal_figures/paper_examples.py MODEL [--folder crystal_figures/output]
 
-Both are in the training part of the model that ships; MODEL is a file, trained without them (``--held-out``, see
-crystal_figures/README.md). Surfaces, of DFT and predicted, are from 21x21x21 k-points.
+MODEL is a file of a model that was trained without them (``--held-out``, see crystal_figures/README.md); the shipped
+model was trained with both. Surfaces, from DFT and predicted, are from 21x21x21 k-points.
 """
 
 import argparse
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pages import HERE, draw_bands, draw_surfaces
 
-from ldosml.datasets import read_crystals
-from ldosml.neural import load_occupancy_model
+from ldosml.datasets import CrystalSet
+from ldosml.neural import KOccupancyRegressor
 from ldosml.plotting import save_figure
 
 DENSE = HERE.parent / "data" / "crystals" / "dense.npz"
@@ -23,10 +23,10 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
-    model, shown = load_occupancy_model(given.model), read_crystals(DENSE)
+    model, shown = KOccupancyRegressor.load(given.model), CrystalSet.load(DENSE)
     learned = sorted(set(shown.names) & set(model.training_["names"]))
     if learned:
-        parser.error(f"{given.model} was trained on {', '.join(learned)}; train another one with these held out.")
+        parser.error(f"{given.model} was trained on {', '.join(learned)}; train a model with these held out.")
     given.folder.mkdir(parents=True, exist_ok=True)
     for material in shown:
         name = f"paper-{material.formula}"

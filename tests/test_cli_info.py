@@ -11,9 +11,8 @@ import pytest
 from ldosml import load_dataset
 from ldosml._shipped import shipped_file
 from ldosml.cli import main
-from ldosml.datasets import load_crystals, read_crystals
-from ldosml.kresolved import describe_occupancy_model
-from ldosml.kresolved.model_files import FORMAT_VERSION
+from ldosml.datasets import CrystalSet, load_crystals
+from ldosml.kresolved.model_files import FORMAT_VERSION, describe_occupancy_model
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "crystals" / "examples" / "rocksalt-BaO.cif"
 SPEC = {
@@ -76,8 +75,8 @@ def test_one_name_for_a_set_and_its_weights(capsys):
 def test_a_set_in_a_file(capsys, tmp_path):
     few = load_crystals()[:3]
     for name in ("few.npz", "few"):  # by what it holds, too
-        facts = told(capsys, (few.write(tmp_path / "few.npz", overwrite=True)).rename(tmp_path / name))
-        assert facts == read_crystals(tmp_path / name).summary() | {"provenance": few.provenance}
+        facts = told(capsys, (few.save(tmp_path / "few.npz", overwrite=True)).rename(tmp_path / name))
+        assert facts == CrystalSet.load(tmp_path / name).summary() | {"provenance": few.provenance}
     code, out, _ = run(capsys, tmp_path / "few")
     assert (code, "prototypes: " in out, "GPAW 22.8" in out) == (0, True, True)
 
@@ -127,15 +126,15 @@ WHOLE = content(SPEC)
     [
         ("a.safetensors", b"", "or is damaged"),
         ("a.safetensors", b"no tensors", "its header ends beyond its 10 bytes"),
-        ("a.safetensors", WHOLE[:-3], f"damaged: ValueError: it has {len(WHOLE) - 3} bytes of {len(WHOLE)}"),
+        ("a.safetensors", WHOLE[:-3], f"damaged: ValueError: it has {len(WHOLE) - 3} bytes instead of {len(WHOLE)}"),
         ("a.safetensors", WHOLE[:100], "its header ends beyond its 100 bytes"),
         ("a.safetensors", WHOLE[:40] + b"\xff" + WHOLE[41:], "or is damaged: UnicodeDecodeError"),
         ("a.safetensors", (6).to_bytes(8, "little") + b"[1, 2]", "or is damaged"),
         ("a.safetensors", content({"parameters": {}}), "or is damaged: KeyError: 'training'"),
         ("a.safetensors", content(SPEC | {"elements": [900]}), "or is damaged: IndexError"),
         ("a.safetensors", content(SPEC | {"history": []}), "or is damaged: IndexError"),
-        ("a.safetensors", content(SPEC, {"format": "pt"}), "is not a ldosml neural model; it calls itself 'pt'"),
-        ("a.safetensors", content(SPEC, {}), "it calls itself 'nothing'"),
+        ("a.safetensors", content(SPEC, {"format": "pt"}), "is not a ldosml neural model; its format is 'pt'"),
+        ("a.safetensors", content(SPEC, {}), "its format is 'unknown'"),
         ("a.safetensors", None, "There is no file"),
         ("a.npz", b"PK no archive", "cannot be read as ldosml crystals: it is damaged"),
         ("a.npz", None, "There is no file of crystals"),

@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.formula import Formula
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import CrystalSet, Material, load_crystals, read_crystals, split_crystals
+from ldosml.datasets import CrystalSet, Material, load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands
 
 SYMBOLS = ("Na", "K", "Cs", "Cu", "Ag", "Al")
@@ -50,7 +50,7 @@ def crystals():
 
 class TestFile:
     def test_it_reads_what_was_written(self, crystals, tmp_path):
-        read = read_crystals(crystals.write(tmp_path / "set.npz"))
+        read = CrystalSet.load(crystals.save(tmp_path / "set.npz"))
         assert read.names == crystals.names
         assert read.provenance == {"code": "none"}
         assert_array_equal(read.gaps, crystals.gaps)
@@ -70,29 +70,29 @@ class TestFile:
             assert found.path.weights is None
 
     def test_it_replaces_nothing_unasked(self, crystals, tmp_path):
-        crystals[:2].write(tmp_path / "set.npz")
+        crystals[:2].save(tmp_path / "set.npz")
         with pytest.raises(FileExistsError, match="overwrite"):
-            crystals.write(tmp_path / "set.npz")
-        assert len(read_crystals(tmp_path / "set.npz")) == 2
-        crystals.write(tmp_path / "set.npz", overwrite=True)
-        assert len(read_crystals(tmp_path / "set.npz")) == len(crystals)
+            crystals.save(tmp_path / "set.npz")
+        assert len(CrystalSet.load(tmp_path / "set.npz")) == 2
+        crystals.save(tmp_path / "set.npz", overwrite=True)
+        assert len(CrystalSet.load(tmp_path / "set.npz")) == len(crystals)
 
     def test_damage_is_told(self, crystals, tmp_path):
-        path = crystals.write(tmp_path / "set.npz")
+        path = crystals.save(tmp_path / "set.npz")
         whole = path.read_bytes()
         for broken in (whole[: len(whole) // 2], b"", b"no archive"):
             path.write_bytes(broken)
             with pytest.raises(ValueError, match="cannot be read as ldosml crystals: it is damaged"):
-                read_crystals(path)
+                CrystalSet.load(path)
         for broken in (whole[:2000] + bytes(200) + whole[2200:], whole[:60] + bytes(9) + whole[69:]):
             path.write_bytes(broken)
             with pytest.raises(ValueError, match="cannot be read as ldosml crystals"):
-                read_crystals(path)
-        with pytest.raises(FileNotFoundError, match="typed right"):
-            read_crystals(tmp_path / "none.npz")
+                CrystalSet.load(path)
+        with pytest.raises(FileNotFoundError, match="Is the path correct"):
+            CrystalSet.load(tmp_path / "none.npz")
 
     def test_missing_numbers_are_told(self, crystals, tmp_path):
-        path = crystals.write(tmp_path / "set.npz")
+        path = crystals.save(tmp_path / "set.npz")
         with np.load(path) as file:
             arrays = dict(file)
         for name, change in (
@@ -102,21 +102,23 @@ class TestFile:
         ):
             np.savez(path, **arrays | {name: change(arrays[name])})
             with pytest.raises(ValueError, match="cannot be read as ldosml crystals"):
-                read_crystals(path)
+                CrystalSet.load(path)
 
     def test_other_arrays_are_told(self, tmp_path):
         np.savez(tmp_path / "dos.npz", energies=[0.0], dos=[[1.0]])
         with pytest.raises(ValueError, match="has no header; its arrays are energies, dos"):
-            read_crystals(tmp_path / "dos.npz")
+            CrystalSet.load(tmp_path / "dos.npz")
 
     def test_a_mesh_needs_weights(self, crystals, tmp_path):
         first = crystals[0]
-        with pytest.raises(ValueError, match=r"rocksalt-NaF on the mesh have no weights. Give those of its k-points"):
-            CrystalSet((replace(first, mesh=replace(first.mesh, weights=None)),)).write(tmp_path / "set.npz")
+        with pytest.raises(
+            ValueError, match=r"The mesh of rocksalt-NaF has no weights. Give the weights of its k-points"
+        ):
+            CrystalSet((replace(first, mesh=replace(first.mesh, weights=None)),)).save(tmp_path / "set.npz")
         assert not list(tmp_path.iterdir())
 
     def test_an_empty_set_is_one(self, tmp_path):
-        assert len(read_crystals(CrystalSet(()).write(tmp_path / "none.npz"))) == 0
+        assert len(CrystalSet.load(CrystalSet(()).save(tmp_path / "none.npz"))) == 0
 
 
 class TestSet:
@@ -125,7 +127,7 @@ class TestSet:
         assert crystals[[3, 1]].names == [crystals.names[3], crystals.names[1]]
         assert crystals[["cscl-AgI", crystals.names[1]]].names == ["cscl-AgI", crystals.names[1]]
         assert [len(crystals[nothing]) for nothing in ([], slice(0), np.zeros(len(crystals), dtype=bool))] == [0, 0, 0]
-        with pytest.raises(TypeError, match="chosen by place or name"):
+        with pytest.raises(TypeError, match="Select materials by index or name"):
             crystals[[1.5]]
         assert crystals[crystals.gaps == 0].elements == ["Al", "Br", "Cl", "Cu", "F", "I"]
         assert crystals[-1] is crystals.materials[-1]
@@ -133,7 +135,7 @@ class TestSet:
             crystals["gold"]
 
     def test_a_name_comes_once(self, crystals):
-        with pytest.raises(ValueError, match="come twice"):
+        with pytest.raises(ValueError, match="are repeated: rocksalt-NaF"):
             CrystalSet((crystals[0], crystals[0]))
 
     def test_summary(self, crystals):
@@ -173,7 +175,7 @@ class TestMaterial:
     def test_both_are_needed_of_one_calculation(self, one):
         with pytest.raises(TypeError, match="The path of rocksalt-NaF must be CrystalBands; got NoneType"):
             replace(one, path=None)
-        with pytest.raises(ValueError, match=r"they have 2.25 and 2.5 eV.*centred\(\) moves them together"):
+        with pytest.raises(ValueError, match=r"they have 2.25 and 2.5 eV.*centred\(\) moves both"):
             replace(one, mesh=one.mesh.centred(), path=one.path.centred())
         with pytest.raises(ValueError, match="2 and 4"):
             replace(one, path=replace(one.path, n_electrons=4.0))
@@ -181,9 +183,9 @@ class TestMaterial:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"formula": "Au2"}, "formula of rocksalt-NaF must be that of its atoms, FNa; got 'Au2'"),
+            ({"formula": "Au2"}, "formula of rocksalt-NaF must match its atoms, FNa; got 'Au2'"),
             ({"formula": "Xyz"}, "must be one like TiAlCu2; got 'Xyz'"),
-            ({"corners": ((0, "G"), (9, "X"))}, "corners of rocksalt-NaF must be pairs .* in order"),
+            ({"corners": ((0, "G"), (9, "X"))}, "corners of rocksalt-NaF must be pairs .* increasing indices"),
             ({"corners": ("GX",)}, "corners of rocksalt-NaF must be pairs"),
         ],
     )
@@ -200,18 +202,18 @@ class TestMaterial:
 
     def test_mesh_and_path_share_one_zero(self, one):
         moved = replace(one.path, eigenvalues=one.path.eigenvalues + 0.5)
-        with pytest.raises(ValueError, match=r"must share one zero of energy: .* are 0.5 eV apart"):
+        with pytest.raises(ValueError, match=r"must have the same energy zero: .* differ by 0.5 eV"):
             replace(one, path=moved)
 
     def test_electrons_are_in_the_bands(self, one):
         mesh, path = (replace(bands, fermi_energy=-50.0) for bands in (one.mesh, one.path))
-        with pytest.raises(ValueError, match="hold 0 electrons; n_electrons is 2"):
+        with pytest.raises(ValueError, match="hold 0 electrons, but n_electrons is 2"):
             replace(one, mesh=mesh, path=path)
 
     def test_numbers_of_numpy_are_written(self, one, tmp_path):
         corners = tuple((index, np.str_(name)) for index, name in zip(np.arange(2), ("G", "X"), strict=True))
-        path = CrystalSet((replace(one, corners=corners),)).write(tmp_path / "one.npz")
-        assert read_crystals(path)[0].corners == ((0, "G"), (1, "X"))
+        path = CrystalSet((replace(one, corners=corners),)).save(tmp_path / "one.npz")
+        assert CrystalSet.load(path)[0].corners == ((0, "G"), (1, "X"))
 
 
 class TestSplit:
@@ -248,7 +250,7 @@ class TestSplit:
     def test_three_formulas_are_the_least(self, crystals):
         assert [len(part) for part in split_crystals(crystals[[0, 3, 6]])] == [1, 1, 1]
         for places in ([0, 3], [0, 1, 2]):
-            with pytest.raises(ValueError, match="1 cannot be divided into two"):
+            with pytest.raises(ValueError, match="1 formula cannot be split into two parts"):
                 split_crystals(crystals[places])
 
     def test_sizes_and_names_that_cannot_be(self, crystals):
@@ -261,10 +263,10 @@ class TestSplit:
     @pytest.mark.parametrize(
         ("by", "held_out", "message"),
         [
-            ("composition", ["KrF"], "of which KrF are not there"),
+            ("composition", ["KrF"], "Not in the set: KrF"),
             ("composition", ["no formula"], "must be like TiAlCu2; got 'no formula'"),
-            ("element", [], "held_out names the elements of the test part; got none"),
-            ("element", ["Xe"], "Xe are not there. There are: Ag, Al, Br"),
+            ("element", [], "held_out must name the elements of the test part; got none"),
+            ("element", ["Xe"], "Not in the set: Xe. The set has: Ag, Al, Br"),
             ("prototype", ["cscl", "rocksalt", "zincblende"], "not all"),
             ("species", ["F"], "by must be one of"),
         ],

@@ -11,17 +11,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import (
     CrystalBands,
-    DOSScale,
     KResolvedOccupancy,
     OccupancyGap,
     counted_dos,
     energy_bins,
-    label_bins,
     occupancy_gap,
     raw_dos,
-    without_gap_states,
 )
-from ldosml.kresolved.thresholds import gaps_of_bins
+from ldosml.kresolved.dos import DOSScale, without_gap_states
+from ldosml.kresolved.evaluation.gaps import gaps_of_bins
+from ldosml.kresolved.gap import fermi_bins
+from ldosml.kresolved.occupancy import label_bins
 from ldosml.spectra import DOS
 
 GRID = energy_bins()
@@ -93,7 +93,7 @@ class TestOccupancy:
             ({"probabilities": np.full((1, 256), 1.5)}, "probabilities must be from 0 to 1; got 1.5"),
             ({"probabilities": np.zeros((1, 255))}, "n_kpoints, n_bins"),
             ({"kpoints": np.zeros((1, 2))}, "n_kpoints, 3"),
-            ({"weights": np.array([0.5])}, "add up to 1; they add up to 0.5"),
+            ({"weights": np.array([0.5])}, "must sum to 1; their sum is 0.5"),
             ({"counts": np.full((1, 256), -1.0)}, "counts must not be negative"),
             ({"cell": np.eye(2)}, "cell"),
         ],
@@ -133,6 +133,19 @@ class TestGap:
             (found.conduction_edge, 1, found.conduction_kpoint),
         ):
             assert bands[kpoint, band] == pytest.approx(edge, abs=0.51 * GRID.step)
+
+    def test_counts_inside_the_gap_do_not_move_the_kpoints_of_the_edges(self):
+        """A network expects a few hundredths of a state in every bin of a gap, and more at some k-points."""
+        bands = two_bands(50)
+        bands[:, 1] = np.roll(bands[:, 1], 20)
+        clean = occupancy(bands)
+        expected = occupancy_gap(clean)
+        wrong = 30
+        assert wrong not in (expected.valence_kpoint, expected.conduction_kpoint)
+        inside = (GRID.energies > expected.valence_edge) & (GRID.energies < expected.conduction_edge)
+        counts = clean.counts.copy()
+        counts[wrong, inside] = 0.1  # 0.6 of a state on either side of the Fermi level
+        assert occupancy_gap(replace(clean, counts=counts)) == expected
 
     def test_bands_across_the_fermi_level_are_a_metal(self):
         metal = occupancy_gap(occupancy(two_bands() + 1.2))
@@ -215,6 +228,33 @@ class TestBinAroundZero:
         found = occupancy_gap(KResolvedOccupancy(self.GRID, np.zeros((1, 3)), values, np.eye(3)))
         assert (found.gap, found.valence_edge, found.conduction_edge) == (gap, *edges)
         assert gaps_of_bins(values[0], self.GRID, np.array([0.5])).tolist() == [gap]
+
+
+class TestFermiBins:
+    """The bins that touch the Fermi level, where an edge of a bin is at zero but for rounding."""
+
+    @pytest.mark.parametrize("rounding", [-1e-12, 0.0, 1e-12])
+    @pytest.mark.parametrize(("n_bins", "expected"), [(4, (1, 2)), (5, (2, 2)), (256, (127, 128))])
+    def test_rounding_does_not_matter(self, n_bins, expected, rounding):
+        grid = energy_bins(n_bins, 2.0)
+        moved = replace(grid, start=grid.start + rounding * grid.step)
+        assert fermi_bins(moved) == expected
+
+    @pytest.mark.parametrize(("shift", "expected"), [(1e-6, (2, 2)), (-1e-6, (1, 1))])
+    def test_a_fermi_level_next_to_an_edge_is_inside_a_bin(self, shift, expected):
+        grid = energy_bins(4, 2.0)
+        assert fermi_bins(replace(grid, start=grid.start - shift)) == expected
+
+    @pytest.mark.parametrize("rounding", [-1e-12, 0.0, 1e-12])
+    @pytest.mark.parametrize(("states", "gap", "edges"), [([1, 3], 2.0, (-0.5, 1.5)), ([0, 2], 2.0, (-1.5, 0.5))])
+    def test_a_band_that_touches_it_is_on_one_side_only(self, states, gap, edges, rounding):
+        grid = energy_bins(4, 2.0)  # centres -1.5, -0.5, 0.5, 1.5
+        values = np.zeros((1, 4))
+        values[0, states] = 1.0
+        moved = replace(grid, start=grid.start + rounding)
+        found = occupancy_gap(KResolvedOccupancy(moved, np.zeros((1, 3)), values, np.eye(3)))
+        assert found.gap == pytest.approx(gap)
+        assert (found.valence_edge, found.conduction_edge) == pytest.approx(edges)
 
 
 class TestAnywhere:
@@ -308,5 +348,7 @@ class TestCentred:
         assert self.bands(0.0).centred().fermi_energy == 0.9
 
     def test_a_gap_that_is_not_there(self):
-        with pytest.raises(ValueError, match="said to have a gap of 1 eV; the 2 k-points have none above 1 bands"):
+        with pytest.raises(
+            ValueError, match="gap is 1 eV, but the eigenvalues at the 2 k-points have no gap above 1 bands"
+        ):
             replace(self.bands(1.0), eigenvalues=np.array([[-3.0, 1.0, 12.0], [2.0, 3.0, 12.0]])).centred()

@@ -16,24 +16,26 @@ from ldosml.kresolved import (
     band_edge_surfaces,
     band_surfaces,
     brillouin_zone,
-    counted_bands,
-    counted_edges,
     edge_bands,
     edge_surfaces,
     energy_bins,
     fermi_surface,
-    filling,
     gamma_mesh,
-    highest_state,
-    isosurface,
-    label_bins,
-    lowest_state,
-    near_fermi,
-    on_mesh,
-    quietest,
-    reciprocal_lattice,
 )
-from ldosml.kresolved.clipping import in_zone, welded
+from ldosml.kresolved.brillouin import reciprocal_lattice
+from ldosml.kresolved.isosurfaces import isosurface
+from ldosml.kresolved.meshes import on_mesh
+from ldosml.kresolved.occupancy import label_bins
+from ldosml.kresolved.states import (
+    counted_bands,
+    counted_edges,
+    emptiest_energy,
+    fermi_probability,
+    filling,
+    highest_state,
+    lowest_state,
+)
+from ldosml.kresolved.triangles import clipped_to_zone, welded
 
 pytest.importorskip("skimage", reason="scikit-image is not installed")
 
@@ -136,7 +138,7 @@ class TestIsosurface:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"level": 7.0}, "The field is from 0 to 1: it has no surface at 7"),
+            ({"level": 7.0}, "The field is from 0 to 1, so it has no surface at 7"),
             ({"level": 1.0}, "no surface at 1"),
             ({"field": np.zeros((2, 2))}, "field must have shape"),
             ({"field": np.full((2, 2, 2), np.nan)}, "field must be finite"),
@@ -177,7 +179,7 @@ class TestClipping:
         zone = brillouin_zone(cell)
         # Beyond 0 and 1 by 0.1: copies in two more cells each are looked for, as those of a larger zone.
         wide = SimpleNamespace(vertices=1.5 * zone.vertices, normals=zone.normals, distances=zone.distances)
-        cut = in_zone(triangles, reciprocal, wide)
+        cut = clipped_to_zone(triangles, reciprocal, wide)
         assert area(cut) == pytest.approx(area(triangles @ reciprocal))
         assert (cut @ zone.normals.T - zone.distances).max() <= 1e-9
 
@@ -289,7 +291,7 @@ class TestFermiSurface:
         with pytest.raises(ValueError, match="method must be one of 'filling', 'shell'"):
             fermi_surface(given, method="guess")
         with pytest.raises(ValueError, match=r"No bin is within 0\.01 eV"):
-            near_fermi(given, 0.01)
+            fermi_probability(given, 0.01)
 
 
 def insulator(cell):
@@ -364,9 +366,9 @@ class TestEdges:
         cell = CELLS["sc"]
         with pytest.raises(ValueError, match="even number of electrons; got 3"):
             edge_bands(np.zeros((1, 4)), 3)
-        with pytest.raises(ValueError, match="2 filled bands and one empty are needed; eigenvalues are of 2"):
+        with pytest.raises(ValueError, match="2 filled bands and one empty band are needed; eigenvalues has 2"):
             edge_bands(np.zeros((1, 2)), 4)
-        with pytest.raises(ValueError, match="no surface lies 5 eV within it"):
+        with pytest.raises(ValueError, match=r"depth must be between 0 and .*; got 5 eV"):
             edge_surfaces(occupancy(insulator(cell), cell), depth=5.0)
         with pytest.raises(ValueError, match="no bin below -20 eV"):
             highest_state(occupancy(insulator(cell), cell), -20.0)
@@ -381,6 +383,6 @@ def test_counting_begins_where_no_band_passes():
     counts = label_bins(bands, grid, "counts")
     kpoints = np.column_stack([k, 0 * k, 0 * k])
     known = KResolvedOccupancy(grid, kpoints, np.minimum(counts, 1), np.eye(3), counts=counts)
-    low = quietest(known)
+    low = emptiest_energy(known)
     assert -7.4 < low < -2.9  # between the band that leaves the bins and the next
     assert_allclose(filling(known, low), 1.0)

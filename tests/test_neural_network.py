@@ -6,10 +6,10 @@ from neural_cases import CRYSTALS, TINY, conventional, disguised, torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml.kresolved import energy_bins
-from ldosml.neural import OccupancyConfig, OccupancyNetwork, primitive_kpoints, standardized
+from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
 from ldosml.neural.examples import guessed, with_zone
 from ldosml.neural.graph import batched, crystal_graph
-from ldosml.neural.network import kpoint_images, operations
+from ldosml.neural.network import OccupancyNetwork, kpoint_images, operations
 
 KPOINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 3))
 NETWORKS = {

@@ -19,14 +19,12 @@ from ldosml.neural import (
     Epoch,
     KOccupancyRegressor,
     OccupancyConfig,
-    load_occupancy_model,
-    save_occupancy_model,
     standardized,
 )
 from ldosml.neural.examples import make_example
-from ldosml.neural.inputs import place_bands, set_aside
+from ldosml.neural.inputs import hold_out, place_bands
+from ldosml.neural.optimization import TrainingSettings, learning_rate, validation_loss
 from ldosml.neural.tight_binding import TightBindingParameters
-from ldosml.neural.training import TrainingSettings, learning_rate, validation_loss
 
 TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
 BANDS = [cosine_bands(level=level, seed=i) for i, level in enumerate((-3.0, -1.0, 1.0, 2.5))]
@@ -122,16 +120,16 @@ class TestLearning:
     def test_fermi_levels_that_are_not_in_the_middle_of_a_gap_are_told(self):
         gapped = replace(BANDS[0], fermi_energy=6.5, gap=2.0)
         gapped = replace(gapped, eigenvalues=np.where(gapped.eigenvalues < 3.5, -1.0, 11.0), energy_max=11.0)
-        with pytest.warns(UserWarning, match=r"Of 1 training crystals .*of crystal 0, .*bands\.centred\(\)"):
+        with pytest.warns(UserWarning, match=r"of 1 training crystals .*in crystal 0 .*bands\.centred\(\)"):
             tiny(n_epochs=1, validation_fraction=0).fit(TABLES, [gapped, *BANDS[1:]])
-        with pytest.warns(UserWarning, match=r"Of 1 validation crystals .*of crystal 1, "):
+        with pytest.warns(UserWarning, match=r"of 1 validation crystals .*in crystal 1 "):
             tiny(n_epochs=1).fit(TABLES[2:], BANDS[2:], validation=(TABLES[:2], [BANDS[0], gapped]))
 
     def test_one_formula_is_not_on_both_sides(self):
         repeated = [TABLES[0]] * 6 + TABLES[1:]
         seen = {}
         for seed in range(4):
-            parts = set_aside(place_bands(repeated, [BANDS[0]] * 6 + BANDS[1:]), 0.25, seed)
+            parts = hold_out(place_bands(repeated, [BANDS[0]] * 6 + BANDS[1:]), 0.25, seed)
             formulas = [{crystal.formula for crystal, _ in part} for part in parts]
             assert not formulas[0] & formulas[1]
             assert sum(map(len, parts)) == 9
@@ -198,7 +196,7 @@ def test_numbers_may_be_those_of_numpy(tmp_path):
     config = OccupancyConfig(**TINY | {"d": np.int64(16), "dropout": np.float64(0.1)})
     options = {"n_epochs": np.int64(1), "random_state": np.int64(3), "width": np.float32(0.1)}
     model = tiny(checkpoint=tmp_path / "run", **options).set_params(preset=config).fit(TABLES, BANDS)
-    loaded = load_occupancy_model(save_occupancy_model(model, tmp_path / "model.safetensors"))
+    loaded = KOccupancyRegressor.load(model.save(tmp_path / "model.safetensors"))
     assert_same_weights(loaded, model)
     tiny(checkpoint=tmp_path / "run", **options).set_params(preset=config).fit(TABLES, BANDS)  # goes on from there
 
@@ -244,7 +242,7 @@ class TestEstimator:
         [
             ([0, 0, 0], r"kpoints must be one array \(n_kpoints, 3\) for all crystals, or a sequence of 4"),
             ([[0, 0]], r"kpoints must have shape \(any, 3\)"),
-            ([[[0, 0, 0]]] * 3, "a sequence of 4 of them, one for each"),
+            ([[[0, 0, 0]]] * 3, "a sequence of 4 arrays, one for each"),
             ([[0, 0, np.nan]], "kpoints must be finite"),
         ],
     )
@@ -268,8 +266,8 @@ class TestEstimator:
             ({"learning_rate": -1.0}, "learning_rate must be a positive number"),
             ({"optimizer": "sgd"}, "optimizer must be one of"),
             ({"schedule": "linear"}, "schedule must be one of"),
-            ({"validation_fraction": 1.0}, "validation_fraction must be from 0 to below 1"),
-            ({"validation_fraction": 0.9}, "leave none to train on"),
+            ({"validation_fraction": 1.0}, "validation_fraction must be at least 0 and below 1"),
+            ({"validation_fraction": 0.9}, "leaves none for training"),
             ({"patience": 0}, "patience"),
             ({"count_weight": -1.0}, "count_weight must be"),
             ({"preset": "large"}, "preset must be one of"),
@@ -282,7 +280,7 @@ class TestEstimator:
             )
 
     def test_bad_input(self):
-        with pytest.raises(ValueError, match="crystals and as many bands; got 4 and 3"):
+        with pytest.raises(ValueError, match="one CrystalBands for each crystal; got 4 crystals and 3 bands"):
             tiny().fit(TABLES, BANDS[:3])
         with pytest.raises(ValueError, match="Crystal 1 has 8 atoms, its primitive cell 1"):
             tiny().fit([TABLES[0], TABLES[1] * (2, 2, 2)], BANDS[:2])
@@ -290,29 +288,29 @@ class TestEstimator:
             tiny().fit([TABLES[0], Atoms()], BANDS[:2])
         with pytest.raises(TypeError, match="Bands of crystal 0 must be CrystalBands; got ndarray"):
             tiny().fit(TABLES[:1], [np.zeros((3, 3))])
-        with pytest.raises(TypeError, match="sequence, a single one as"):
+        with pytest.raises(TypeError, match="sequence; a single one as"):
             tiny().fit(TABLES[0], BANDS[:1])
 
 
 class TestFiles:
     def test_round_trip(self, fitted, tmp_path):
-        path = save_occupancy_model(fitted, tmp_path / "model")
-        loaded = load_occupancy_model(path)
+        path = fitted.save(tmp_path / "model")
+        loaded = KOccupancyRegressor.load(path)
         assert_same_weights(fitted, loaded)
         assert loaded.get_params() == fitted.get_params()
         assert (loaded.elements_, loaded.history_, loaded.grid_) == (fitted.elements_, fitted.history_, fitted.grid_)
         first, second = (model.predict(TABLES[:1], [[0.1, 0.2, 0.3]])[0] for model in (fitted, loaded))
         assert_array_equal(first.probabilities, second.probabilities)
         with pytest.raises(FileExistsError, match="exists already"):
-            save_occupancy_model(fitted, path)
-        assert save_occupancy_model(fitted, path, overwrite=True) == path
+            fitted.save(path)
+        assert fitted.save(path, overwrite=True) == path
 
     def test_unfitted(self, tmp_path):
         with pytest.raises(NotFittedError):
-            save_occupancy_model(tiny(), tmp_path / "model")
+            tiny().save(tmp_path / "model")
 
     def test_the_description_is_readable(self, fitted, tmp_path):
-        content = save_occupancy_model(fitted, tmp_path / "model").read_bytes()
+        content = fitted.save(tmp_path / "model").read_bytes()
         header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])["__metadata__"]
         assert header["format"] == "ldosml neural model"
         assert json.loads(header["spec"])["config"]["d"] == 16
@@ -324,27 +322,30 @@ class TestFiles:
             (lambda content: b"nothing", "is not a complete ldosml neural model, or is damaged"),
             (
                 lambda content: content.replace(b'format_version":"%d"' % FORMAT_VERSION, b'format_version":"9"'),
-                "has format '9'",
+                "has format version '9'",
             ),
             (
                 lambda content: content.replace(b"neural model", b"neural thing"),
-                "is not a ldosml neural model; it calls",
+                "is not a ldosml neural model; its format is 'ldosml neural thing'",
             ),
-            (lambda content: content.replace(b'n_layers\\": 2', b'n_layers\\": 1'), "does not hold the tensors of its"),
+            (
+                lambda content: content.replace(b'n_layers\\": 2', b'n_layers\\": 1'),
+                "does not contain the tensors of its",
+            ),
             (lambda content: content.replace(b'\\"d\\": 16, ', b'\\"d\\": 32, '), "is damaged: .* must be"),
             (lambda content: content.replace(b'\\"start\\"', b'\\"begin\\"'), "damaged ldosml neural model: TypeError"),
             (lambda content: content[:-4] + b"\xff\xff\xff\xff", "must hold finite numbers"),
         ],
     )
     def test_damaged_files(self, fitted, tmp_path, damage, message):
-        path = save_occupancy_model(fitted, tmp_path / "model")
+        path = fitted.save(tmp_path / "model")
         path.write_bytes(damage(path.read_bytes()))
         with pytest.raises(ValueError, match=message):
-            load_occupancy_model(path)
+            KOccupancyRegressor.load(path)
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="There is no ldosml neural model"):
-            load_occupancy_model(tmp_path / "none")
+            KOccupancyRegressor.load(tmp_path / "none")
 
 
 class TestBands:
@@ -353,15 +354,15 @@ class TestBands:
         [
             ({"kpoints": [[0, 0]]}, "kpoints must have shape"),
             ({"kpoints": np.zeros((0, 3)), "eigenvalues": np.zeros((0, 2))}, "at least one k-point"),
-            ({"eigenvalues": [[np.nan]]}, "eigenvalues hold NaN"),
-            ({"eigenvalues": [[-np.inf]]}, "eigenvalues hold -inf"),
-            ({"eigenvalues": np.zeros((1, 0))}, "eigenvalues hold no band"),
+            ({"eigenvalues": [[np.nan]]}, "eigenvalues contain NaN"),
+            ({"eigenvalues": [[-np.inf]]}, "eigenvalues contain -inf"),
+            ({"eigenvalues": np.zeros((1, 0))}, "eigenvalues contain no band"),
             ({"eigenvalues": [[1j]]}, "eigenvalues must be real"),
             ({"energy_max": 8.5}, "8.5 eV is above the highest band of some k-points, at 8 eV"),
             ({"eigenvalues": [[0.0], [1.0]]}, "eigenvalues must have shape"),
-            ({"weights": [0.5]}, "add up to 1"),
+            ({"weights": [0.5]}, "must sum to 1"),
             ({"fermi_energy": np.inf}, "fermi_energy"),
-            ({"energy_max": -1.0}, "energy_max must lie above"),
+            ({"energy_max": -1.0}, "energy_max must be above"),
             ({"n_electrons": 0.0}, "n_electrons"),
             ({"gap": -0.1}, "gap must be"),
         ],

@@ -6,14 +6,14 @@ from ase.build import bulk
 from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401  skips where torch is missing
 
 from ldosml.datasets import load_crystals, split_crystals
-from ldosml.kresolved import judge_occupancies
-from ldosml.neural import electronic_structure, open_occupancy_model, primitive_kpoints, standardized
+from ldosml.kresolved import evaluate_occupancies
+from ldosml.neural import electronic_structure, load_occupancy_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import TightBinding
 
 
 @pytest.fixture(scope="module")
 def model():
-    return open_occupancy_model("crystals")
+    return load_occupancy_model("crystals")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_crystals_that_were_not_trained_on(model, parts):
     some = parts[2][::4]
     mesh = model.predict(some.crystals, [m.mesh.kpoints for m in some], weights=[m.mesh.weights for m in some])
     path = model.predict(some.crystals, [m.path.kpoints for m in some])
-    found = judge_occupancies(some, mesh, path, threshold=model.gap_threshold_, n_draws=10).estimates
+    found = evaluate_occupancies(some, mesh, path, threshold=model.gap_threshold_, n_draws=10).estimates
     assert found["gap: MAE (eV)"].value < 0.4
     assert found["metal or not: accuracy"].value >= 0.85
     assert found["log loss of a bin"].value < 0.16

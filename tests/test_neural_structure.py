@@ -11,22 +11,17 @@ from neural_cases import CRYSTALS, TINY, conventional, cosine_bands, disguised, 
 from numpy.testing import assert_allclose
 
 from ldosml import _shipped
-from ldosml.kresolved import (
-    counted_dos,
-    gamma_mesh,
-    occupancy_gap,
-    raw_dos,
-    without_gap_states,
-)
+from ldosml.kresolved import counted_dos, gamma_mesh, occupancy_gap, raw_dos
+from ldosml.kresolved.dos import without_gap_states
+from ldosml.kresolved.meshes import from_irreducible
 from ldosml.neural import (
     KOccupancyRegressor,
     OccupancyConfig,
     electronic_structure,
-    full_mesh,
-    open_occupancy_model,
-    save_occupancy_model,
+    load_occupancy_model,
     standardized,
 )
+from ldosml.neural.surfaces import irreducible_mesh
 from ldosml.neural.tight_binding import TightBinding
 from ldosml.properties import integrated_dos
 
@@ -38,6 +33,12 @@ def fitted(counts=True):
     crystals, bands = [CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(4)]
     model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=3, counts=counts)
     return model.fit(crystals, bands, validation=(crystals[:1], bands[:1]))
+
+
+def full_mesh(model, crystal, n):
+    """Occupancies at all k-points of a mesh, from those at the irreducible ones."""
+    kpoints, _, inverse = irreducible_mesh(model, crystal, n)
+    return from_irreducible(model.predict([crystal], kpoints)[0], gamma_mesh(n)[0], inverse)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +56,9 @@ def test_the_mesh_is_the_full_one_thinned_out(model, name):
     n_atoms = len(found.crystal)
     expected = without_gap_states(counted_dos(everywhere, n_atoms), found.gap)
     assert_allclose(found.dos.values, expected.values, atol=1e-5)
-    spread_out = full_mesh(model, found.crystal, 4)
-    assert_allclose(spread_out.kpoints, kpoints)
-    assert_allclose(spread_out.probabilities, everywhere.probabilities, atol=1e-5)
+    expanded = full_mesh(model, found.crystal, 4)
+    assert_allclose(expanded.kpoints, kpoints)
+    assert_allclose(expanded.probabilities, everywhere.probabilities, atol=1e-5)
 
 
 def test_the_gap_is_that_of_path_and_mesh_with_the_fitted_threshold(model):
@@ -127,7 +128,7 @@ class TestFermiLevel:
             electronic_structure(fitted(counts=False), CRYSTALS["bcc"], n_path=100, mesh=2, fermi="counted")
         large = CRYSTALS["bcc"] * (5, 5, 3)
         large.positions[0] += 0.2
-        with pytest.raises(ValueError, match="75 atoms"), pytest.warns(UserWarning, match="left out"):
+        with pytest.raises(ValueError, match="75 atoms"), pytest.warns(UserWarning, match="no tight binding"):
             electronic_structure(model, large, n_path=20, mesh=1, fermi="counted")
 
 
@@ -177,18 +178,18 @@ def test_a_network_without_symmetry_is_asked_at_every_kpoint_that_is_another_for
 def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
     monkeypatch.setattr(_shipped, "_folders", lambda: [tmp_path])
     model.training_ = {"crystals": "toy", "split": {"by": "composition"}}
-    path = save_occupancy_model(model, tmp_path / "toy.safetensors")
+    path = model.save(tmp_path / "toy.safetensors")
     kpoints = np.zeros((1, 3))
     expected = model.predict([standardized(CRYSTALS["bcc"])], kpoints)[0].probabilities
     for name in (str(path), "toy"):
-        opened = open_occupancy_model(name)
+        opened = load_occupancy_model(name)
         assert_allclose(opened.predict([CRYSTALS["bcc"]], kpoints)[0].probabilities, expected)
         assert opened.gap_threshold_ == model.gap_threshold_
         assert opened.training_ == model.training_
     with pytest.raises(ValueError, match=r"No occupancy model 'gold' ships.*available: toy"):
-        open_occupancy_model("gold")
+        load_occupancy_model("gold")
     with pytest.raises(FileNotFoundError):
-        open_occupancy_model("gold.safetensors")
+        load_occupancy_model("gold.safetensors")
 
 
 def test_a_crystal_too_large_for_the_first_guess_is_told():
@@ -197,5 +198,5 @@ def test_a_crystal_too_large_for_the_first_guess_is_told():
     model.fit([CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(2)])
     large = CRYSTALS["bcc"] * (5, 5, 3)
     large.positions[0] += 0.2  # or its primitive cell would be small
-    with pytest.warns(UserWarning, match="left out for this crystal of 75 atoms"):
+    with pytest.warns(UserWarning, match="no tight binding for this crystal: it has 75 atoms"):
         model.predict([large], [[0, 0, 0]])

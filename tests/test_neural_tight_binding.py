@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from ldosml.datasets import load_crystals
 from ldosml.kresolved import CrystalBands, energy_bins, gamma_mesh
 from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
-from ldosml.neural.atomic import N_ELEMENTS, atomic_shells
 from ldosml.neural.network import operations
+from ldosml.neural.shells import N_ELEMENTS, atomic_shells
 from ldosml.neural.tight_binding import (
     ETAS,
     HBAR2_M,

@@ -9,11 +9,12 @@ from numpy.testing import assert_allclose
 from scipy.special import kl_div
 
 from ldosml.kresolved import energy_bins
-from ldosml.neural import OccupancyConfig, OccupancyNetwork, standardized
+from ldosml.neural import OccupancyConfig, standardized
 from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, make_batch, make_example, mean_labels
+from ldosml.neural.losses import WINDOWS, count_loss, cross_entropy, occupancy_loss
+from ldosml.neural.network import OccupancyNetwork
 from ldosml.neural.tight_binding import TightBindingParameters
-from ldosml.neural.training import WINDOWS, count_loss, cross_entropy, occupancy_loss
 
 GRID = energy_bins(32, 10.0)
 UNIVERSAL = TightBindingParameters.universal()

@@ -8,16 +8,8 @@ from numpy.testing import assert_allclose
 from tight_binding import CELLS, s_band
 
 from ldosml import DOS, plotting
-from ldosml.kresolved import (
-    Isosurface,
-    KPath,
-    KResolvedOccupancy,
-    brillouin_zone,
-    counted_dos,
-    energy_bins,
-    gamma_mesh,
-    label_bins,
-)
+from ldosml.kresolved import Isosurface, KPath, KResolvedOccupancy, brillouin_zone, counted_dos, energy_bins, gamma_mesh
+from ldosml.kresolved.occupancy import label_bins
 
 CELL = CELLS["fcc"]
 GRID = energy_bins(64, 5.0)
@@ -83,7 +75,7 @@ class TestBands:
 
     def test_the_dos_stands_beside_its_bands(self):
         dos = mesh_dos()
-        figure = plotting.band_figure(occupied(), PATH, bands=BANDS, dos=dos, reference_dos=dos, low=-4.0, high=3.0)
+        figure = plotting.band_figure(occupied(), PATH, bands=BANDS, dos=dos, true_dos=dos, low=-4.0, high=3.0)
         bands, beside = figure.axes[:2]
         assert bands.get_ylim() == beside.get_ylim() == (-4.0, 3.0)
         styles = {line.get_label(): line.get_linestyle() for line in beside.lines[:2]}
@@ -142,7 +134,7 @@ class TestIsosurfaces:
     def test_nothing_to_draw_is_said(self):
         figure = plotting.isosurface_figure({"an insulator": ()}, CELL)
         assert [text.get_text() for text in figure.axes[0].texts] == ["no surface"]
-        with pytest.raises(ValueError, match="nothing to draw"):
+        with pytest.raises(ValueError, match="surfaces must have at least one panel"):
             plotting.isosurface_figure({}, CELL)
 
     def test_more_than_four_take_another_row(self):

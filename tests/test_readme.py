@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 
 from ldosml.cli import main
-from ldosml.datasets import read_crystals
+from ldosml.datasets import CrystalSet
 from ldosml.kresolved import KPath, gamma_mesh
 
 README = Path(__file__).parents[1] / "README.md"
@@ -69,7 +69,7 @@ def own_crystals(tmp_path, monkeypatch):
     odd = [computed("fcc-Al", "fcc", bulk("Al"), 2.0, n_electrons=3)]
     (block,) = re.findall(r"```python\n(.*?)```", OWN_BANDS, flags=re.DOTALL)
     exec(block, {"runs": metals + gapped + odd})
-    return read_crystals("mine.npz")
+    return CrystalSet.load("mine.npz")
 
 
 def test_bands_of_ones_own_become_a_set(own_crystals):

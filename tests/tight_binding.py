@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ldosml.kresolved import reciprocal_lattice
+from ldosml.kresolved.brillouin import reciprocal_lattice
 
 CELLS = {
     "sc": 3.0 * np.eye(3),

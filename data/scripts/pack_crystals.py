@@ -21,7 +21,7 @@ from crystal_structures import RESERVED, composition
 
 from ldosml.datasets import CrystalSet, Material, split_crystals
 from ldosml.kresolved import CrystalBands
-from ldosml.kresolved.thresholds import SMALLEST_GAP
+from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 
 DATA = Path(__file__).resolve().parents[1]
 N_EXAMPLES = 30
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, help="folder to write examples to, e.g. data/crystals/examples")
     arguments = parser.parse_args()
     crystals = pack(arguments.records)
-    crystals.write(arguments.output, overwrite=True)
+    crystals.save(arguments.output, overwrite=True)
     print(crystals)
     print(f"{arguments.output.stat().st_size / 1e6:.2f} MB, {crystals.provenance['core_hours']} core-hours")
     if arguments.examples:

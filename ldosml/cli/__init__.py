@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldosml.cli import commands, contests, curves, deriving, occupancies, occupancy_training, searching  # noqa: F401  each adds its commands
+from ldosml.cli import bands, commands, contests, curves, deriving, dos, fermi_surface, searching, train_occupancy  # noqa: F401  each adds its commands
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
 from ldosml.cli.wording import in_options

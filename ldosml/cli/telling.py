@@ -55,15 +55,14 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[list[str]]:
 def _of_file(path: Path) -> Facts:
     """By what the file begins with or holds; by its name where that tells nothing."""
     from ldosml import persistence
-    from ldosml.datasets import read_crystals
-    from ldosml.kresolved import describe_occupancy_model
-    from ldosml.kresolved.model_files import is_safetensors
+    from ldosml.datasets import CrystalSet
+    from ldosml.kresolved.model_files import describe_occupancy_model, is_safetensors
 
     if path.suffix == ".safetensors" or (path.is_file() and is_safetensors(path)):
         return describe_occupancy_model(path)
     members = _members(path)
     if "spec.json" not in members and (path.suffix == ".npz" or "header.npy" in members):
-        return _crystals(read_crystals(path))
+        return _crystals(CrystalSet.load(path))
     if members or path.suffix == ".ldosml":
         return persistence.describe(path)
     return _dataset(str(path))
@@ -80,7 +79,7 @@ def _members(path: Path) -> list[str]:
 
 def _shipped(name: str) -> Facts:
     from ldosml.datasets import load_crystals
-    from ldosml.kresolved import describe_occupancy_model
+    from ldosml.kresolved.model_files import describe_occupancy_model
 
     found: Facts = {}
     if name in shipped_files(_SHIPPED["crystals"]):

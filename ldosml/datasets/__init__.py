@@ -3,7 +3,7 @@
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
 from ldosml.datasets.common_ground import join_alike, make_alike
 from ldosml.datasets.crystal_splits import split_crystals
-from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, open_crystals, read_crystals
+from ldosml.datasets.crystals import CrystalSet, Material, load_crystals
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.foreign_files import Spectra, import_dataset, read_spectra
 from ldosml.datasets.shipped import available_datasets, load_dataset
@@ -21,8 +21,6 @@ __all__ = [
     "load_crystals",
     "load_dataset",
     "make_alike",
-    "open_crystals",
-    "read_crystals",
     "read_spectra",
     "split_crystals",
 ]

@@ -1,4 +1,4 @@
-"""Training, validation and test parts of a set of crystals, as hard as one asks for."""
+"""Training, validation and test parts of a set of crystals, by composition, prototype or element."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldosml.datasets.splits import split_by_group
 
 SplitBy = Literal["composition", "prototype", "element"]
 
-_SHOWN = 120  # names in a message, at most
+_SHOWN = 120  # largest number of names in a message
 
 Parts = tuple[CrystalSet, CrystalSet, CrystalSet]
 
@@ -28,46 +28,54 @@ def split_crystals(
     validation_size: float = 0.1,
     random_state: int = 0,
 ) -> Parts:
-    """Divide crystals into a training, a validation and a test part.
+    """Split crystals into a training, a validation and a test part.
 
     Parameters
     ----------
     crystals : CrystalSet
+        All crystals.
     by : {"composition", "prototype", "element"}
-        What the test part differs in: no formula in two parts (those with a gap, those without, and prototypes in
-        proportion); or only the prototypes of ``held_out``; or only crystals with an element of ``held_out``. The
-        validation part is always divided from training by composition.
+        What distinguishes the test part: "composition" puts no formula into two parts, and keeps the proportions of
+        prototypes, metals and non-metals; "prototype" tests on the prototypes ``held_out``; "element" tests on all
+        crystals with an element of ``held_out``. The validation part always differs from training by composition.
     held_out : sequence of str
-        Formulas, prototypes or chemical symbols; without any, "composition" draws formulas at random.
+        Formulas, prototypes or chemical symbols of the test part. Without them, "composition" draws formulas at random.
     test_size, validation_size : float
-        Parts of all crystals, the former of formulas that are drawn only.
+        Fractions of all crystals; ``test_size`` is used only where formulas are drawn.
     random_state : int
+        Seed of the draws.
+
+    Returns
+    -------
+    training, validation, test : CrystalSet
 
     Raises
     ------
+    TypeError
+        When ``held_out`` is a single string.
     ValueError
-        When a part would be empty, or ``held_out`` names what is not there.
+        When a part would be empty, or ``held_out`` names something that is not in the set.
     """
     check_choice("by", by, get_args(SplitBy))
     if isinstance(held_out, str):
-        raise TypeError(f"held_out must be a sequence of names, one alone as [{held_out!r}].")
+        raise TypeError(f"held_out must be a sequence of names; give a single name as [{held_out!r}].")
     for name, size in (("test_size", test_size), ("validation_size", validation_size)):
         if not 0 < size < 1:
             raise ValueError(f"{name} must be above 0 and below 1; got {size!r}.")
     if not held_out and by != "composition":
-        raise ValueError(f"held_out names the {by}s of the test part; got none.")
+        raise ValueError(f"held_out must name the {by}s of the test part; got none.")
     if not held_out:
         rest, test = _composition_parts(crystals, test_size, random_state)
     else:
-        wanted = {_asked(name) if by == "composition" else name: name for name in held_out}
+        wanted = {_formula(name) if by == "composition" else name: name for name in held_out}
         belongs = np.array([bool(_values(m, by) & set(wanted)) for m in crystals])
         known = {value for m in crystals for value in _values(m, by)}
         unknown = [name for value, name in wanted.items() if value not in known]
         if unknown or belongs.all():
             raise ValueError(
-                f"held_out must name some {by}s of the crystals, not all; got {list(held_out)!r}"
-                + (f", of which {', '.join(sorted(unknown))} are not there. " if unknown else ". ")
-                + (f"There are: {', '.join(sorted(known))}." if len(known) <= _SHOWN else "")
+                f"held_out must name some {by}s of the crystals, but not all; got {list(held_out)!r}. "
+                + (f"Not in the set: {', '.join(sorted(unknown))}. " if unknown else "")
+                + (f"The set has: {', '.join(sorted(known))}." if len(known) <= _SHOWN else "")
             )
         rest, test = np.flatnonzero(~belongs), np.flatnonzero(belongs)
     training, validation = _composition_parts(
@@ -82,11 +90,11 @@ def _values(material: Material, by: SplitBy) -> set[str]:
     return {material.prototype} if by == "prototype" else set(material.atoms.symbols)
 
 
-def _asked(formula: str) -> str:
+def _formula(formula: str) -> str:
     try:
         return reduced_formula(formula)
     except ValueError as error:
-        raise ValueError(f"A formula to hold out must be like TiAlCu2; got {formula!r}.") from error
+        raise ValueError(f"A formula in held_out must be like TiAlCu2; got {formula!r}.") from error
 
 
 def _composition_parts(
@@ -96,7 +104,7 @@ def _composition_parts(
     formulas = [reduced_formula(m.formula) for m in crystals]
     if len(set(formulas)) < 2:
         raise ValueError(
-            f"Parts share no formula, and {len(set(formulas))} cannot be divided into two. Give crystals of three "
-            "formulas at least, two of them beside those that are held out."
+            f"Parts share no formula, so {len(set(formulas))} formula cannot be split into two parts. Give crystals of "
+            "at least three formulas, at least two of which are not held out."
         )
     return split_by_group(kinds, formulas, size, random_state)

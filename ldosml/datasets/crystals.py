@@ -1,4 +1,4 @@
-"""Crystals with their bands: what a model of occupancies is trained on and judged by, in memory and in one file."""
+"""Crystals with their bands, for training and evaluating models of occupancies; and the file format of a set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARTS = ("mesh", "path")
 _ARRAYS = {"header", "n_atoms", "numbers", "positions", "cells", "mesh_weights"} | {
     f"{part}_{name}" for part in _PARTS for name in ("shapes", "kpoints", "eigenvalues", "facts")
 }
-_SAME = 0.1  # eV, within which a band of one calculation is the same in another
+_SAME = 0.1  # eV; largest difference of a band between two calculations with one energy zero
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,22 +39,27 @@ class Material:
 
     Parameters
     ----------
-    name, prototype, formula : str
+    name : str
+        Unique name.
+    prototype : str
+        Name of the crystal structure, such as "rocksalt".
+    formula : str
+        Chemical formula.
     atoms : ase.Atoms
-        Primitive cell, the one that the k-points below are fractions of.
+        Primitive cell, to which the k-points refer.
     mesh : CrystalBands
-        On the irreducible part of a mesh, with weights.
+        Bands on the irreducible part of a mesh, with weights.
     path : CrystalBands
-        Along lines of high symmetry.
+        Bands along lines of high symmetry.
     corners : tuple of (int, str)
-        Index of a k-point of the path, and its label; corners at neighbouring indices end one line and begin another.
+        Index of a k-point of the path, and its label; see ``KPath``.
 
     Raises
     ------
     TypeError, ValueError
-        When mesh or path is missing, or they differ in their Fermi level or number of electrons, or in the bands of a
-        k-point of both; when the bands below the Fermi level do not hold the electrons; when atoms, formula or corners
-        do not belong to the rest.
+        When mesh or path is missing, or they have different Fermi levels, numbers of electrons, or bands at a common
+        k-point; when the bands below the Fermi level do not hold the electrons; when atoms, formula or corners do not
+        match.
     """
 
     name: str
@@ -66,39 +71,45 @@ class Material:
     corners: tuple[tuple[int, str], ...]
 
     def __post_init__(self) -> None:
-        """Refuse what is not both mesh and path of one calculation."""
+        """Check that mesh and path are from one calculation."""
         if not isinstance(self.atoms, Atoms) or not self.atoms.pbc.all():
             raise TypeError(f"The crystal of {self.name} must be ase.Atoms, periodic in three directions.")
         if _composition(self.formula, self.name) != (made_of := reduced_formula(str(self.atoms.symbols))):
-            raise ValueError(f"The formula of {self.name} must be that of its atoms, {made_of}; got {self.formula!r}.")
+            raise ValueError(f"The formula of {self.name} must match its atoms, {made_of}; got {self.formula!r}.")
         for part in _PARTS:
             if not isinstance(found := getattr(self, part), CrystalBands):
                 raise TypeError(
                     f"The {part} of {self.name} must be CrystalBands; got {type(found).__name__}. A material needs "
-                    "bands on a mesh, with the weights of its k-points, and along a path."
+                    "bands on a mesh, with weights, and along a path."
                 )
         mesh, path = self.mesh, self.path
         if (mesh.fermi_energy, mesh.n_electrons) != (path.fermi_energy, path.n_electrons):
             raise ValueError(
-                f"Mesh and path of {self.name} must have one Fermi level and one number of electrons; they have "
-                f"{mesh.fermi_energy:g} and {path.fermi_energy:g} eV, {mesh.n_electrons:g} and {path.n_electrons:g}. "
-                "Give both the Fermi level of the mesh; Material.centred() moves them together."
+                f"Mesh and path of {self.name} must have the same Fermi level and number of electrons; they have "
+                f"{mesh.fermi_energy:g} and {path.fermi_energy:g} eV, {mesh.n_electrons:g} and {path.n_electrons:g} "
+                "electrons. Use the Fermi level of the mesh for both; Material.centred() moves both."
             )
         try:
             corners = KPath(path.kpoints, np.asarray(self.atoms.cell), tuple((int(i), str(n)) for i, n in self.corners))
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"corners of {self.name} must be pairs of a k-point's index on the path and its label: {error}"
+                f"corners of {self.name} must be pairs of the index of a k-point on the path and its label: {error}"
             ) from error
         object.__setattr__(self, "corners", corners.corners)
         _check_zero(self)
         _check_electrons(self)
 
     def centred(self) -> Self:
-        """The same with the Fermi level in the middle of the gap over mesh and path, where there is one.
+        """Put the Fermi level into the middle of the gap over mesh and path, if there is one.
 
-        Raises ValueError where the eigenvalues do not have the gap that they are said to have; see
-        ``CrystalBands.centred``.
+        Returns
+        -------
+        Material
+
+        Raises
+        ------
+        ValueError
+            When the eigenvalues do not have the gap that is given; see ``CrystalBands.centred``.
         """
         fermi_energy = self.bands.centred().fermi_energy
         mesh, path = (replace(bands, fermi_energy=fermi_energy) for bands in (self.mesh, self.path))
@@ -106,45 +117,55 @@ class Material:
 
     @property
     def bands(self) -> CrystalBands:
-        """Bands of mesh and path together, without weights: what to train on."""
+        """Bands of mesh and path together, without weights, for training."""
         return self.mesh.joined(self.path)
 
     @property
     def gap(self) -> float:
-        """Of mesh and path together, eV; 0 for a metal."""
+        """Gap over mesh and path, eV; 0 for a metal."""
         return self.bands.gap
 
     def __repr__(self) -> str:
-        """Tell what it holds."""
+        """Name, number of atoms and gap."""
         return f"Material({self.name!r}, {len(self.atoms)} atoms, gap {self.gap:.2f} eV)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrystalSet(Sequence[Material]):
-    """Materials in order, and how they were computed.
+    """A sequence of materials, and how they were computed.
 
-    Raises ValueError when a name comes twice.
+    Parameters
+    ----------
+    materials : tuple of Material
+        Their names must differ.
+    provenance : dict
+        How the materials were computed; saved with them.
+
+    Raises
+    ------
+    ValueError
+        When two materials have the same name.
     """
 
     materials: tuple[Material, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a name that comes twice."""
+        """Check that names differ."""
         names, counts = np.unique([m.name for m in self.materials], return_counts=True)
         if (counts > 1).any():
-            raise ValueError(f"Names of materials must differ; {', '.join(names[counts > 1][:5])} come twice.")
+            raise ValueError(f"Names of materials must differ; these are repeated: {', '.join(names[counts > 1][:5])}.")
 
     def __len__(self) -> int:
-        """Count the materials."""
+        """Number of materials."""
         return len(self.materials)
 
     def __iter__(self) -> Iterator[Material]:
-        """Go through the materials."""
+        """Iterate over the materials."""
         return iter(self.materials)
 
     def __getitem__(self, index: Any) -> Any:
-        """One material by its place or its name, or a set of those that a slice or an array of either selects."""
+        """One material by index or name, or a set of materials by a slice or an array of indices, names or bool."""
         if isinstance(index, str):
             return self._named(index)
         if isinstance(index, int | np.integer):
@@ -155,7 +176,9 @@ class CrystalSet(Sequence[Material]):
         if chosen.dtype.kind == "U":
             return type(self)(tuple(self._named(str(name)) for name in chosen), self.provenance)
         if chosen.size and chosen.dtype.kind not in "iub":
-            raise TypeError(f"Materials are chosen by place or name, or by arrays of these or of bool; got {index!r}.")
+            raise TypeError(
+                f"Select materials by index or name, or by arrays of indices, names or bool; got {index!r}."
+            )
         places = np.arange(len(self))[chosen if chosen.size else np.zeros(0, dtype=np.int64)]
         return type(self)(tuple(self.materials[i] for i in places), self.provenance)
 
@@ -163,10 +186,10 @@ class CrystalSet(Sequence[Material]):
         for material in self.materials:
             if material.name == name:
                 return material
-        raise KeyError(f"There is no material {name!r} among these {len(self)}.")
+        raise KeyError(f"There is no material {name!r} in this set of {len(self)}.")
 
     def __repr__(self) -> str:
-        """Tell what it holds."""
+        """Numbers of materials, gaps and elements."""
         gapped = int((self.gaps > 0).sum())
         return f"CrystalSet({len(self)} materials, {gapped} with a gap, {len(self.elements)} elements)"
 
@@ -182,7 +205,7 @@ class CrystalSet(Sequence[Material]):
 
     @property
     def elements(self) -> list[str]:
-        """Chemical symbols that occur, sorted."""
+        """Chemical symbols of all materials, sorted."""
         return sorted({symbol for m in self.materials for symbol in m.atoms.symbols})
 
     @property
@@ -196,7 +219,13 @@ class CrystalSet(Sequence[Material]):
         return [m.bands for m in self.materials]
 
     def summary(self) -> dict[str, Any]:
-        """Counts, as numbers and texts that JSON can hold."""
+        """Numbers of materials, elements, prototypes and k-points.
+
+        Returns
+        -------
+        dict
+            Serializable as JSON.
+        """
         n_atoms = [len(m.atoms) for m in self.materials]
         return {
             "materials": len(self),
@@ -208,11 +237,28 @@ class CrystalSet(Sequence[Material]):
             "kpoints": {part: sum(len(getattr(m, part)) for m in self.materials) for part in _PARTS},
         }
 
-    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write everything to one .npz file, which appears under its name only when complete; eigenvalues as float32.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save everything to one .npz file, eigenvalues in single precision.
 
-        Raises ValueError when a mesh has no weights, FileExistsError when the file exists and ``overwrite`` is false,
-        OSError when writing fails.
+        Parameters
+        ----------
+        path : path
+            An incomplete file never appears under this name.
+        overwrite : bool
+            Replace an existing file.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        ValueError
+            When a mesh has no weights.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When writing fails.
         """
         content = io.BytesIO()
         np.savez_compressed(content, **_arrays(self))
@@ -220,47 +266,79 @@ class CrystalSet(Sequence[Material]):
             file.write(content.getbuffer())
         return Path(path)
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a file of ``save``; no code of the file is run.
 
-def read_crystals(path: str | os.PathLike[str]) -> CrystalSet:
-    """Read a file that ``CrystalSet.write`` wrote; runs no code of the file.
+        Parameters
+        ----------
+        path : path
+            The file.
 
-    Raises
-    ------
-    FileNotFoundError
-    ValueError
-        When it is something else, damaged, or was written by a version that this one cannot read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of crystals {path}. Was the path typed right, and from this folder?")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} cannot be read as {FORMAT}: it is damaged, or no .npz file. Make or copy it again.")
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return _parsed({name: file[name] for name in file.files})
-    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as {FORMAT}: {error}") from error
+        Returns
+        -------
+        CrystalSet
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When the file is not a set of crystals, is damaged, or has another format version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"There is no file of crystals {path}. Is the path correct, relative to the current folder?"
+            )
+        if not zipfile.is_zipfile(path):
+            raise ValueError(
+                f"{path} cannot be read as {FORMAT}: it is damaged, or not an .npz file. Make or copy it again."
+            )
+        try:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+                return cls(*_parsed({name: file[name] for name in file.files}))
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise ValueError(f"{path} cannot be read as {FORMAT}: {error}") from error
 
 
 def load_crystals(name: str = "crystals") -> CrystalSet:
-    """Load a set of crystals that ships with the project, or raise ValueError, which tells which there are.
+    """Load a set of crystals that ships with the project, or the set in a file.
+
+    Parameters
+    ----------
+    name : str
+        Name of a shipped set, or a file.
+
+    Returns
+    -------
+    CrystalSet
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``CrystalSet.load``; ValueError when the name is neither a file nor a shipped set.
 
     Examples
     --------
     >>> load_crystals()["diamond-Si"]
     Material('diamond-Si', 2 atoms, gap 0.6... eV)
     """
-    return read_crystals(shipped_file(name, ".npz", "set of crystals"))
-
-
-def open_crystals(name: str) -> CrystalSet:
-    """Read the crystals in a file, or load the set of this name that ships with the project."""
     path = Path(name)
-    return read_crystals(path) if path.suffix or path.is_file() else load_crystals(name)
+    return CrystalSet.load(path if path.suffix or path.is_file() else shipped_file(name, ".npz", "set of crystals"))
 
 
 def _arrays(crystals: CrystalSet) -> dict[str, Any]:
-    """All numbers as flat arrays with the counts that divide them, everything else as JSON."""
+    """All numbers as flat arrays with the sizes of their parts, everything else as JSON."""
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -282,7 +360,7 @@ def _arrays(crystals: CrystalSet) -> dict[str, Any]:
         arrays |= {
             f"{part}_shapes": [b.eigenvalues.shape for b in bands],
             f"{part}_kpoints": _flat([b.kpoints for b in bands]),
-            # band by band: neighbours in memory are neighbours in energy, and compress
+            # band by band: neighbouring numbers are then similar, and compress better
             f"{part}_eigenvalues": _flat([b.eigenvalues.T for b in bands]).astype(np.float32),
             f"{part}_facts": facts,
         }
@@ -297,13 +375,13 @@ def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 def _weights(material: Material) -> NDArray[np.float64]:
     if material.mesh.weights is None:
         raise ValueError(
-            f"Bands of {material.name} on the mesh have no weights. Give those of its k-points, adding up to 1; on a "
-            "full mesh, each is one over the number of k-points."
+            f"The mesh of {material.name} has no weights. Give the weights of its k-points, which sum to 1; on a full "
+            "mesh, each is 1 / number of k-points."
         )
     return material.mesh.weights
 
 
-def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
+def _parsed(arrays: dict[str, NDArray[Any]]) -> tuple[tuple[Material, ...], dict[str, Any]]:
     if "header" not in arrays:
         raise ValueError(f"it has no header; its arrays are {', '.join(arrays) or 'none'}.")
     lacking = _ARRAYS - set(arrays)
@@ -317,29 +395,29 @@ def _parsed(arrays: dict[str, NDArray[Any]]) -> CrystalSet:
             f"it is {header['format']!r}, version {header['format_version']}; this version of ldosml reads "
             f"{FORMAT!r}, version {FORMAT_VERSION}."
         )
-    told = header["materials"]
+    named = header["materials"]
     n_atoms = arrays["n_atoms"]
     numbers = _divided(arrays["numbers"], n_atoms)
     positions = _divided(arrays["positions"], 3 * n_atoms)
-    cells = arrays["cells"].reshape(len(told), 3, 3)
+    cells = arrays["cells"].reshape(len(named), 3, 3)
     mesh, path = (_bands(arrays, part) for part in _PARTS)
     materials = [
         Material(
-            said["name"],
-            said["prototype"],
-            said["formula"],
+            facts["name"],
+            facts["prototype"],
+            facts["formula"],
             Atoms(numbers[i], positions[i].reshape(-1, 3), cell=cells[i], pbc=True),
             mesh[i],
             path[i],
-            tuple((int(index), str(label)) for index, label in said["corners"]),
+            tuple((int(index), str(label)) for index, label in facts["corners"]),
         )
-        for i, said in enumerate(told)
+        for i, facts in enumerate(named)
     ]
-    return CrystalSet(tuple(materials), header["provenance"])
+    return tuple(materials), header["provenance"]
 
 
 def reduced_formula(formula: str) -> str:
-    """One text for a composition, however it is written, or a ValueError."""
+    """Unique formula of a composition, in lowest terms and Hill order; ValueError for an invalid formula."""
     return str(Formula(formula).reduce()[0].format("hill"))
 
 
@@ -351,7 +429,7 @@ def _composition(formula: str, name: str) -> str:
 
 
 def _check_zero(material: Material) -> None:
-    """Raise ValueError where a k-point of mesh and path has other bands in one than in the other."""
+    """Raise ValueError when mesh and path have different bands at a common k-point."""
     mesh, path = material.mesh, material.path
     apart = path.kpoints[:, None] - mesh.kpoints
     there, here = np.nonzero(np.abs(apart - np.round(apart)).max(axis=2) < 1e-5)
@@ -362,21 +440,22 @@ def _check_zero(material: Material) -> None:
     off = float(np.abs(one - other).max(initial=0.0))
     if off > _SAME:
         raise ValueError(
-            f"Mesh and path of {material.name} must share one zero of energy: at a k-point of both, filled bands are "
-            f"{off:.3g} eV apart."
+            f"Mesh and path of {material.name} must have the same energy zero: at a common k-point, filled bands "
+            f"differ by {off:.3g} eV."
         )
 
 
 def _check_electrons(material: Material) -> None:
-    """Raise ValueError where the bands below the Fermi level of a mesh do not hold the electrons."""
+    """Raise ValueError when the bands below the Fermi level of the mesh do not hold the electrons."""
     mesh = material.mesh
     if mesh.weights is None:
         return
     held = 2 * float(mesh.weights @ (mesh.relative < 0).sum(axis=1))
-    if abs(held - mesh.n_electrons) > max(1.5, 0.25 * mesh.n_electrons):  # few k-points of a metal are off by some
+    if abs(held - mesh.n_electrons) > max(1.5, 0.25 * mesh.n_electrons):  # a coarse mesh of a metal is not exact
         raise ValueError(
             f"Below the Fermi level of {material.name}, {mesh.fermi_energy:g} eV, the bands of the mesh hold "
-            f"{held:.3g} electrons; n_electrons is {mesh.n_electrons:g}. Have all one zero, and are they in eV?"
+            f"{held:.3g} electrons, but n_electrons is {mesh.n_electrons:g}. Do all energies have the same zero, and "
+            "are they in eV?"
         )
 
 

@@ -1,4 +1,4 @@
-"""Eigenvalues of one crystal at k-points: what occupancies are learned from."""
+"""Eigenvalues of one crystal at k-points, from which occupancies are learned."""
 
 from __future__ import annotations
 
@@ -6,45 +6,43 @@ from dataclasses import dataclass, replace
 from typing import Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved.fields import edge_bands
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
-_ROUNDING = 1e-3  # eV, of eigenvalues in single precision, and of gaps that others printed
+_ROUNDING = 1e-3  # eV; eigenvalues may be in single precision, and gaps may come from printed tables
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrystalBands:
-    """Eigenvalues of one crystal at k-points, and what says how far they can be trusted.
+    """Eigenvalues of one crystal at k-points, and the energy up to which they are complete.
 
     Parameters
     ----------
     kpoints : array (n_kpoints, 3)
-        Fractions of the reciprocal lattice vectors of the cell that was computed.
+        Fractions of the reciprocal lattice vectors of the cell in the calculation.
     eigenvalues : array (n_kpoints, n_bands)
-        eV in the code's own zero, of one spin, in any order. Where k-points have different numbers of bands, fill up
-        with infinity.
+        eV, with the energy zero of the code, for one spin, in any order. Where k-points have different numbers of
+        bands, fill up with infinity.
     weights : array (n_kpoints,) or None
-        Of a mesh, adding up to 1. Along a path there are none.
+        Weights of a mesh, which sum to 1; None along a path.
     fermi_energy : float
-        eV in the code's own zero. Of a crystal with a gap, its middle is expected: see ``centred``.
+        eV, with the energy zero of the code. With a gap, it should be in the middle of the gap: see ``centred``.
     energy_max : float
-        eV in the code's own zero: up to here every k-point has all its bands, so at most the lowest of their highest
-        ones. Nothing is learned above it.
+        eV, with the energy zero of the code. Up to here every k-point has all its bands, so it is at most the minimum
+        over k-points of the highest eigenvalue. Training uses no energies above it.
     n_electrons : float
-        Of the cell, valence.
+        Valence electrons in the cell.
     gap : float
         eV; 0 for a metal.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, eigenvalues are no numbers, weights do not add up to 1, or a number is not what it must
-        be.
+        When shapes do not fit, eigenvalues are NaN, weights do not sum to 1, or a number is out of its range.
 
     Examples
     --------
@@ -66,12 +64,12 @@ class CrystalBands:
         self._set("kpoints", (None, 3), "n_kpoints, 3")
         check_finite("kpoints", self.kpoints)
         if not len(self.kpoints):
-            raise ValueError("Bands need at least one k-point; got none.")
+            raise ValueError("CrystalBands needs at least one k-point; got none.")
         self._set("eigenvalues", (len(self.kpoints), None), "n_kpoints, n_bands")
         wrong = "NaN" if np.isnan(self.eigenvalues).any() else "-inf" if np.isneginf(self.eigenvalues).any() else ""
         if wrong or not self.eigenvalues.size:
             raise ValueError(
-                f"eigenvalues hold {wrong or 'no band'}; where a k-point has fewer bands than others, fill up with "
+                f"eigenvalues contain {wrong or 'no band'}. Where a k-point has fewer bands than others, fill up with "
                 "infinity."
             )
         if self.weights is not None:
@@ -92,26 +90,26 @@ class CrystalBands:
             raise ValueError(f"fermi_energy must be a finite number of eV; got {self.fermi_energy!r}.")
         if not self.energy_max > self.fermi_energy:
             raise ValueError(
-                f"energy_max must lie above the Fermi level, both in the code's zero; got {self.energy_max!r} and "
-                f"{self.fermi_energy!r} eV."
+                f"energy_max must be above the Fermi level, both with the energy zero of the code; got "
+                f"{self.energy_max!r} and {self.fermi_energy!r} eV."
             )
         top = float(self.eigenvalues.max(axis=1).min())
         if self.energy_max > top + _ROUNDING:
             raise ValueError(
-                f"energy_max must be where bands are complete: {self.energy_max:g} eV is above the highest band of "
-                f"some k-points, at {top:g} eV. Give at most that, or more bands; where a k-point has all its bands up "
-                "to there and others have more, fill up with infinity."
+                f"energy_max must be an energy up to which the bands are complete: {self.energy_max:g} eV is above "
+                f"the highest band of some k-points, at {top:g} eV. Give at most {top:g} eV, or more bands. Where a "
+                "k-point has all its bands up to energy_max and others have more, fill up with infinity."
             )
         check_positive("n_electrons", self.n_electrons)
         if not 0 <= self.gap < np.inf:
-            raise ValueError(f"gap must be a finite number of eV, not below 0; got {self.gap!r}.")
+            raise ValueError(f"gap must be a finite number of eV, at least 0; got {self.gap!r}.")
 
     def __len__(self) -> int:
-        """Count the k-points."""
+        """Number of k-points."""
         return len(self.kpoints)
 
     def __repr__(self) -> str:
-        """Tell what it holds."""
+        """Numbers of k-points and bands, and the gap."""
         mesh = "with weights" if self.weights is not None else "no weights"
         return f"CrystalBands({len(self)} k-points, {mesh}; {self.eigenvalues.shape[1]} bands; gap {self.gap:.2f} eV)"
 
@@ -121,25 +119,57 @@ class CrystalBands:
         return self.eigenvalues - self.fermi_energy
 
     def labels(self, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
-        """Labels of every bin at every k-point, (n_kpoints, n_bins); see ``label_bins``.
+        """Label every bin at every k-point; see ``label_bins``.
 
-        Raises ValueError unless the zero of ``grid`` is the Fermi level.
+        Parameters
+        ----------
+        grid : EnergyGrid
+            Centres of the bins; zero is the Fermi level.
+        kind : {"presence", "soft", "counts"}
+            What the label is.
+        width : float
+            eV; for "soft".
+
+        Returns
+        -------
+        array (n_kpoints, n_bins)
+
+        Raises
+        ------
+        ValueError
+            Unless the zero of ``grid`` is the Fermi level.
         """
         _check_bins(grid)
         return label_bins(self.relative, grid, kind, width)
 
     def anywhere(self, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
-        """Label every bin by what states there are at any k-point, between those that are known, too, (n_bins,).
+        """Label every bin by the presence of a state at any k-point of the zone.
 
-        Bands are continuous in k: from the lowest to the highest energy of the n-th one, every bin holds a state. Few
-        k-points leave bins of steep bands out, and would show gaps in metals. "soft": the probability that some band
-        reaches into the bin, when both ends of each are uncertain by ``width`` (eV); "presence": whether one does.
+        Bands are continuous in k, so every bin between the minimum and the maximum of band n holds a state, also where
+        the k-points of a coarse mesh miss it. With the k-points alone, metals with steep bands would have gaps.
 
-        Raises ValueError unless the zero of ``grid`` is the Fermi level, and for "counts".
+        Parameters
+        ----------
+        grid : EnergyGrid
+            Centres of the bins; zero is the Fermi level.
+        kind : {"presence", "soft"}
+            Whether a band reaches into the bin; or the probability that one does, if minimum and maximum of each band
+            are uncertain by ``width``.
+        width : float
+            eV, standard deviation; for "soft".
+
+        Returns
+        -------
+        array (n_bins,)
+
+        Raises
+        ------
+        ValueError
+            Unless the zero of ``grid`` is the Fermi level, and for "counts".
         """
         check_choice("kind of labels", kind, get_args(Labels))
         if kind == "counts":
-            raise ValueError("States anywhere in the zone are not counted; take soft labels, or presence.")
+            raise ValueError("States anywhere in the zone are not counted; use kind 'soft' or 'presence'.")
         _check_bins(grid)
         ordered = np.sort(self.relative, axis=1)
         bottoms, tops = ordered.min(axis=0), ordered.max(axis=0)
@@ -151,18 +181,35 @@ class CrystalBands:
         return np.asarray(1 - np.prod(1 - reached, axis=1), dtype=np.float64)
 
     def known_bins(self, grid: EnergyGrid, width: float = 0.0) -> NDArray[np.bool_]:
-        """Tell for which bins every state is known, (n_bins,): those that end below ``energy_max``.
+        """Find the bins in which every state is known: those that end below ``energy_max``.
 
-        States above it reach ``width`` (eV) below themselves where labels are soft: give the reach then.
+        Parameters
+        ----------
+        grid : EnergyGrid
+            Centres of the bins; zero is the Fermi level.
+        width : float
+            eV; how far below themselves states contribute to a bin, with soft labels or smearing.
+
+        Returns
+        -------
+        array (n_bins,) of bool
         """
         known: NDArray[np.bool_] = grid.edges[1:] + width <= self.energy_max - self.fermi_energy + 1e-9
         return known
 
     def centred(self) -> Self:
-        """The same with the Fermi level in the middle of the gap, where there is one.
+        """Put the Fermi level into the middle of the gap, if there is one.
 
-        A code leaves it anywhere in the gap, and a model would have to learn where. Raises ValueError where the
-        eigenvalues have no gap above n_electrons / 2 bands.
+        Codes put it anywhere in the gap, and a model would have to learn where.
+
+        Returns
+        -------
+        CrystalBands
+
+        Raises
+        ------
+        ValueError
+            When the eigenvalues do not have the gap that is given, above n_electrons / 2 bands.
         """
         if self.gap == 0:
             return self
@@ -170,34 +217,46 @@ class CrystalBands:
         top, bottom = float(valence.max()), float(conduction.min())
         if not top < bottom:
             raise ValueError(
-                f"These bands are said to have a gap of {self.gap:g} eV; the {len(valence)} k-points have none above "
+                f"gap is {self.gap:g} eV, but the eigenvalues at the {len(valence)} k-points have no gap above "
                 f"{self.n_electrons / 2:g} bands."
             )
         if self.gap > bottom - top + _ROUNDING:
             raise ValueError(
-                f"These bands are said to have a gap of {self.gap:g} eV; at the {len(valence)} k-points it is only "
+                f"gap is {self.gap:g} eV, but the eigenvalues at the {len(valence)} k-points have a gap of only "
                 f"{bottom - top:g} eV. Is everything in eV?"
             )
         return replace(self, fermi_energy=0.5 * (top + bottom))
 
     def joined(self, other: Self) -> Self:
-        """Put the k-points of the same crystal together, for instance those of its mesh and of its path.
+        """Join the bands of one crystal at two sets of k-points, for instance its mesh and its path.
 
-        Weights are dropped, energies are known up to the lower ``energy_max``, the gap is that of all k-points.
+        The result has no weights, the lower ``energy_max``, and the gap over all k-points.
 
-        Raises ValueError when the Fermi levels or the numbers of electrons differ: these are not one calculation.
+        Parameters
+        ----------
+        other : CrystalBands
+            Bands of the same calculation.
+
+        Returns
+        -------
+        CrystalBands
+
+        Raises
+        ------
+        ValueError
+            When the Fermi levels or the numbers of electrons differ: the bands are not from one calculation.
         """
         if self.fermi_energy != other.fermi_energy or self.n_electrons != other.n_electrons:
             raise ValueError(
-                "Bands to join must come from one calculation; their Fermi levels are "
-                f"{self.fermi_energy:g} and {other.fermi_energy:g} eV, their electrons {self.n_electrons:g} and "
-                f"{other.n_electrons:g}."
+                "Bands to join must come from one calculation, but their Fermi levels are "
+                f"{self.fermi_energy:g} and {other.fermi_energy:g} eV, their numbers of electrons "
+                f"{self.n_electrons:g} and {other.n_electrons:g}."
             )
         n_bands = max(self.eigenvalues.shape[1], other.eigenvalues.shape[1])
         eigenvalues = np.concatenate([_filled(self.eigenvalues, n_bands), _filled(other.eigenvalues, n_bands)])
         gap = min(self.gap, other.gap)
         filled = self.n_electrons / 2
-        if gap and abs(filled - round(filled)) < 1e-4 and n_bands > filled:  # each may have an edge of both
+        if gap and abs(filled - round(filled)) < 1e-4 and n_bands > filled:  # the edges may be in different parts
             valence, conduction = edge_bands(eigenvalues, self.n_electrons)
             gap = min(gap, max(0.0, float(conduction.min() - valence.max())))
         return type(self)(
@@ -209,6 +268,39 @@ class CrystalBands:
             self.n_electrons,
             gap,
         )
+
+
+def edge_bands(eigenvalues: ArrayLike, n_electrons: float) -> tuple[Floats, Floats]:
+    """Find the highest occupied and the lowest empty eigenvalue of an insulator at every k-point.
+
+    Parameters
+    ----------
+    eigenvalues : array (n_kpoints, n_bands)
+        eV, for one spin, in any order.
+    n_electrons : float
+        Valence electrons in the cell: two in each band.
+
+    Returns
+    -------
+    valence, conduction : arrays (n_kpoints,)
+        eV.
+
+    Raises
+    ------
+    ValueError
+        When the number of electrons is not even, or there are too few bands.
+    """
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
+    filled = round(n_electrons / 2)
+    if abs(n_electrons / 2 - filled) > 1e-4 or filled < 1:
+        raise ValueError(f"An insulator without magnetism has an even number of electrons; got {n_electrons!r}.")
+    if values.shape[1] <= filled:
+        raise ValueError(
+            f"{filled} filled bands and one empty band are needed; eigenvalues has {values.shape[1]} bands."
+        )
+    ordered = np.sort(values, axis=1)
+    return ordered[:, filled - 1], ordered[:, filled]
 
 
 def _check_bins(grid: EnergyGrid) -> None:

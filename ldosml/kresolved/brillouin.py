@@ -1,4 +1,4 @@
-"""The first Brillouin zone: all points that are closer to the origin than to any other reciprocal lattice point."""
+"""The first Brillouin zone: the points closer to the origin than to any other reciprocal lattice point."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ldosml._validation import check_finite, check_shape
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Of the zone's radius. Lattices are symmetric up to rounding errors, which split corners into several: those closer
-# than the first are one, and lie on all planes that one of them is as close to as the second.
+# In units of the radius of the zone. Rounding errors split one corner into several. Corners closer than the first are
+# merged, and lie on all planes that one of them touches within the second.
 _SAME, _ON_PLANE = 1e-5, 1e-7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BrillouinZone:
-    """A convex polyhedron around the origin; made by ``brillouin_zone``.
+    """The first Brillouin zone, a convex polyhedron; made by ``brillouin_zone``.
 
     Parameters
     ----------
     vertices : array (n_vertices, 3)
         1/angstrom, 2 pi included.
     faces : tuple of tuple of int
-        Vertices of each face, one after the other around it, counterclockwise when seen from outside.
+        Indices of the vertices of each face, counterclockwise as seen from outside.
     edges : array (n_edges, 2)
-        Vertices at both ends of each edge.
+        Indices of the vertices at both ends of each edge.
     normals : array (n_faces, 3)
-        Unit vectors, outwards.
+        Unit vectors that point outwards.
     distances : array (n_faces,)
-        Of the planes of the faces from the origin, 1/angstrom.
+        Distances of the faces from the origin, 1/angstrom, 2 pi included.
     """
 
     vertices: Floats
@@ -45,20 +45,20 @@ class BrillouinZone:
     distances: Floats
 
     def __repr__(self) -> str:
-        """Tell what it is."""
+        """Numbers of faces, edges and vertices."""
         return f"BrillouinZone({len(self.faces)} faces, {len(self.edges)} edges, {len(self.vertices)} vertices)"
 
     @property
     def volume(self) -> float:
-        """1/angstrom^3: a pyramid over each face, its tip in the origin."""
+        """Volume, 1/angstrom^3: the sum of the pyramids from the origin to each face."""
         areas = [_area(self.vertices[list(face)]) for face in self.faces]
         return float(np.dot(areas, self.distances)) / 3
 
 
 def reciprocal_lattice(cell: ArrayLike) -> Floats:
-    """Reciprocal lattice vectors (3, 3) of lattice vectors (3, 3): rows, 1/angstrom and angstrom, a_i . b_j = 2 pi.
+    """Reciprocal lattice vectors (3, 3) of lattice vectors (3, 3), rows, with a_i . b_j = 2 pi delta_ij, 1/angstrom.
 
-    Raises ValueError when the shape is another one, numbers are not finite, or the vectors span no volume.
+    Raises ValueError when the shape is wrong, numbers are not finite, or the vectors span no volume.
     """
     vectors = np.asarray(cell, dtype=np.float64)
     check_shape("cell", vectors, (3, 3), "3 lattice vectors, 3")
@@ -77,6 +77,10 @@ def brillouin_zone(cell: ArrayLike) -> BrillouinZone:
     ----------
     cell : array (3, 3)
         Lattice vectors of the primitive cell, rows, angstrom.
+
+    Returns
+    -------
+    BrillouinZone
 
     Raises
     ------
@@ -97,7 +101,7 @@ def brillouin_zone(cell: ArrayLike) -> BrillouinZone:
     corners, which = _merged(found, _SAME * radius)
     on_plane = np.zeros((len(corners), len(normals)), dtype=bool)
     np.logical_or.at(on_plane, which, np.abs(found @ normals.T - distances) < _ON_PLANE * radius)
-    planes = np.flatnonzero(on_plane.sum(axis=0) > 2)  # others touch an edge or a corner only, or nothing
+    planes = np.flatnonzero(on_plane.sum(axis=0) > 2)  # other planes touch at most an edge
     faces = tuple(_around(corners, np.flatnonzero(on_plane[:, plane]), normals[plane]) for plane in planes)
     pairs = [pair for face in faces for pair in zip(face, (*face[1:], face[0]), strict=True)]
     edges = np.unique(np.sort(np.array(pairs, dtype=np.int64), axis=1), axis=0)
@@ -105,7 +109,7 @@ def brillouin_zone(cell: ArrayLike) -> BrillouinZone:
 
 
 def _neighbours(reciprocal: Floats) -> Floats:
-    """The origin and the 26 points around it, (27, 3), by the shortest lattice vectors: no others cut the zone."""
+    """The origin and its 26 neighbours in a reduced lattice, (27, 3): no other points bound the zone."""
     reduced, _ = minkowski_reduce(reciprocal)  # type: ignore[no-untyped-call]
     steps = np.indices((3, 3, 3)).reshape(3, -1).T - 1
     order = np.argsort(np.abs(steps).sum(axis=1), kind="stable")
@@ -113,7 +117,7 @@ def _neighbours(reciprocal: Floats) -> Floats:
 
 
 def _merged(points: Floats, tolerance: float) -> tuple[Floats, Integers]:
-    """Points with those that are close to each other as one, their mean, and which of these each has become."""
+    """Replace points closer than ``tolerance`` by their mean; also return the new index of each point."""
     close = np.linalg.norm(points[:, None] - points, axis=2) < tolerance
     count, which = connected_components(close, directed=False)
     means = np.array([points[which == one].mean(axis=0) for one in range(count)])
@@ -121,12 +125,12 @@ def _merged(points: Floats, tolerance: float) -> tuple[Floats, Integers]:
 
 
 def _around(corners: Floats, members: Integers, normal: Floats) -> tuple[int, ...]:
-    """Corners of one face in order of their angle around its normal."""
+    """Corners of one face, sorted by angle around its normal."""
     arms = corners[members] - corners[members].mean(axis=0)
     across = np.cross(normal, arms[0])
     return tuple(int(i) for i in members[np.argsort(np.arctan2(arms @ across, arms @ arms[0]))])
 
 
 def _area(loop: Floats) -> float:
-    """Area of a plane polygon."""
+    """Area of a planar polygon."""
     return float(np.linalg.norm(np.cross(loop, np.roll(loop, -1, axis=0)).sum(axis=0))) / 2

@@ -1,4 +1,4 @@
-"""The DOS from occupancies on a mesh: by the squashing of Park et al., or by expected counts."""
+"""The DOS from occupancies on a mesh: from probabilities as in Park et al., or from expected numbers of states."""
 
 from __future__ import annotations
 
@@ -20,27 +20,32 @@ from ldosml.spectra import DOS
 Floats = NDArray[np.float64]
 
 TAU = 0.2
-"""Of the squashing, as Park et al. chose it."""
+"""Width of the sigmoid in ``raw_dos``, as in Park et al."""
 
 _SPINS = 2.0
 
 
 def raw_dos(occupancy: KResolvedOccupancy, n_atoms: int, *, tau: float | None = TAU) -> DOS:
-    r"""DOS of the occupancies on a mesh, as if every occupied bin held one state.
+    r"""Compute the DOS from the probabilities on a mesh, as if every occupied bin held one state.
 
     D(E_l) = 2 / step * sum_k w_k p~_l(k), states/eV, with p~ = 1 / (1 + exp((0.5 - p) / tau)): equations 2 and 3 of
-    Park et al. (who leave out 2 / step and the weights, which the scale of equation 4 makes up for). It underestimates
-    where bands share a bin; see ``DOSScale`` and ``counted_dos``.
+    Park et al. They leave out 2 / step and the weights; the scale of equation 4 (``DOSScale``) includes these. The DOS
+    is too small where bands share a bin; ``counted_dos`` is better.
 
     Parameters
     ----------
     occupancy : KResolvedOccupancy
-        With weights.
+        On a mesh, with weights.
     n_atoms : int
-        Of the primitive cell.
+        Number of atoms in the primitive cell.
     tau : float or None
-        Width of the squashing, which takes down improbable bins, but leaves 0.076 of the empty ones at 0.2; None:
-        probabilities as they are.
+        Width of the sigmoid, which suppresses improbable bins. With 0.2, an empty bin still counts 0.076. None: use the
+        probabilities without the sigmoid.
+
+    Returns
+    -------
+    DOS
+        One row, states/eV of the cell, both spins.
 
     Raises
     ------
@@ -49,15 +54,32 @@ def raw_dos(occupancy: KResolvedOccupancy, n_atoms: int, *, tau: float | None = 
     """
     values = occupancy.probabilities
     if tau is not None:
-        check_positive("tau of the squashing", tau)
+        check_positive("tau", tau)
         values = expit((values - 0.5) / tau)
     return _summed(occupancy, values, n_atoms)
 
 
 def counted_dos(occupancy: KResolvedOccupancy, n_atoms: int) -> DOS:
-    """DOS of the expected numbers of states on a mesh, states/eV.
+    """Compute the DOS from the expected numbers of states on a mesh.
 
-    Raises ValueError when the occupancies have no counts, or no weights.
+    D(E_l) = 2 / step * sum_k w_k n_l(k), with n_l(k) the expected number of states of one spin.
+
+    Parameters
+    ----------
+    occupancy : KResolvedOccupancy
+        On a mesh, with weights and counts.
+    n_atoms : int
+        Number of atoms in the primitive cell.
+
+    Returns
+    -------
+    DOS
+        One row, states/eV of the cell, both spins.
+
+    Raises
+    ------
+    ValueError
+        When the occupancies have no counts, or no weights.
     """
     if occupancy.counts is None:
         raise ValueError("These occupancies have no counts: the model was trained on presence only. Use raw_dos.")
@@ -65,10 +87,10 @@ def counted_dos(occupancy: KResolvedOccupancy, n_atoms: int) -> DOS:
 
 
 def without_gap_states(dos: DOS, gap: OccupancyGap) -> DOS:
-    """The DOS with none between the edges of a gap that was found with more certainty than it.
+    """The DOS with zeros between the edges of the gap, which is known more accurately.
 
-    A probability of one in a hundred at every k-point would otherwise make a poor metal of an insulator. Where an edge
-    was not found, the DOS stays as it is.
+    Without this, a probability of 1 % at every k-point would make an insulator a poor metal. The DOS is not changed
+    where an edge was not found.
     """
     if not np.isfinite(gap.gap):
         return dos
@@ -79,46 +101,61 @@ def without_gap_states(dos: DOS, gap: OccupancyGap) -> DOS:
 
 def _summed(occupancy: KResolvedOccupancy, values: Floats, n_atoms: int) -> DOS:
     if occupancy.weights is None:
-        raise ValueError("A DOS needs the weights of a mesh; these occupancies are along a path, or were made without.")
+        raise ValueError("A DOS needs the weights of a mesh; these occupancies have none. Are they along a path?")
     rows = (_SPINS / occupancy.grid.step) * (occupancy.weights @ values)[None, :]
     return DOS(occupancy.grid, rows, n_atoms=np.array([n_atoms]))
 
 
 @dataclass(frozen=True)
 class DOSScale:
-    """Factor of a crystal's raw DOS: a linear function of its integral, its electrons and its atoms (equation 4).
+    """Scale factor for the raw DOS of a crystal (equation 4 of Park et al.).
+
+    It is a linear function of the integral of the raw DOS, the number of electrons and the number of atoms.
 
     Parameters
     ----------
     coefficients : tuple of 3 floats
-        Of the integral of the raw DOS, the number of electrons, and that of atoms.
+        For the integral of the raw DOS, the number of electrons, and the number of atoms.
     intercept : float
+        Constant term.
     """
 
     coefficients: tuple[float, float, float]
     intercept: float
 
     @classmethod
-    def fit(cls, raw: Sequence[DOS], reference: Sequence[DOS], n_electrons: Sequence[float]) -> Self:
-        """Learn the factors from crystals whose DOS is known, one raw and one reference DOS each, on one grid.
+    def fit(cls, raw: Sequence[DOS], true: Sequence[DOS], n_electrons: Sequence[float]) -> Self:
+        """Fit the factors to crystals with known DOS; the factor of a crystal is the ratio of the two integrals.
 
-        The factor of a crystal is the ratio of the integrals of both.
+        Parameters
+        ----------
+        raw, true : sequences of DOS
+            One raw and one true DOS for each crystal, all on one grid.
+        n_electrons : sequence of float
+            Electrons in the cell of each crystal.
 
-        Raises ValueError when there are fewer than four crystals, which four numbers need, or numbers differ.
+        Returns
+        -------
+        DOSScale
+
+        Raises
+        ------
+        ValueError
+            When there are fewer than four crystals, or the numbers of DOS and electrons differ.
         """
-        if not len(raw) == len(reference) == len(n_electrons) >= 4:
+        if not len(raw) == len(true) == len(n_electrons) >= 4:
             raise ValueError(
-                "A scale needs raw and reference DOS and numbers of electrons of as many crystals, at least 4; got "
-                f"{len(raw)}, {len(reference)} and {len(n_electrons)}."
+                "A scale needs raw DOS, true DOS and numbers of electrons of the same crystals, at least 4; got "
+                f"{len(raw)}, {len(true)} and {len(n_electrons)}."
             )
-        factors = [_integral(there) / _integral(here) for here, there in zip(raw, reference, strict=True)]
-        features = [_features(here, electrons) for here, electrons in zip(raw, n_electrons, strict=True)]
+        factors = [_integral(one) / _integral(other) for one, other in zip(true, raw, strict=True)]
+        features = [_features(one, electrons) for one, electrons in zip(raw, n_electrons, strict=True)]
         found = LinearRegression().fit(features, factors)
         first, second, third = (float(value) for value in found.coef_)
         return cls((first, second, third), float(found.intercept_))
 
     def factor(self, raw: DOS, n_electrons: float) -> float:
-        """Factor of one crystal; not below zero."""
+        """Factor of one crystal, at least zero."""
         return max(0.0, float(np.dot(_features(raw, n_electrons), self.coefficients)) + self.intercept)
 
     def apply(self, raw: DOS, n_electrons: float) -> DOS:
@@ -132,5 +169,5 @@ def _integral(dos: DOS) -> float:
 
 def _features(raw: DOS, n_electrons: float) -> list[float]:
     if raw.n_atoms is None:
-        raise ValueError("This DOS does not know its number of atoms; make it by raw_dos.")
+        raise ValueError("This DOS has no number of atoms; make it with raw_dos.")
     return [_integral(raw), float(n_electrons), float(raw.n_atoms[0])]

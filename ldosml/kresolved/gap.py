@@ -1,4 +1,4 @@
-"""The gap from occupancies: between the highest bin below the Fermi level that holds states and the lowest above."""
+"""The gap from occupancies: between the highest occupied bin below the Fermi level and the lowest above it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved.fields import counted_edges
 from ldosml.kresolved.occupancy import KResolvedOccupancy
+from ldosml.kresolved.states import counted_edges
 
 Floats = NDArray[np.float64]
 
-_SHARE = 0.25  # of a state: blurred bands have a tail before their edge
+_SHARE = 0.25  # of a state, at which a band begins: predicted bands are blurred, and have a tail before their edge
 
 Statistic = Literal["max", "sum", "anywhere"]
-"""What of a bin tells whether it holds states: the largest of its probabilities over k-points, which does not depend on
-how many there are; their sum, as Park et al. do, whose threshold depends on the length of the path; or the probability
-that there are states at any k-point, where the model was asked for it."""
+"""What decides whether a bin holds states: the largest of its probabilities over k-points, which does not depend on the
+number of k-points; their sum, as in Park et al., whose threshold depends on the length of the path; or the probability
+of a state at any k-point of the zone, if the model predicts it."""
 
 
 @dataclass(frozen=True)
 class OccupancyGap:
-    """The gap of one crystal.
+    """The gap of one crystal; made by ``occupancy_gap``.
 
     Parameters
     ----------
     gap : float
-        eV, between centres of bins, so that its resolution is that of the bins; 0 for a metal.
+        eV, between centres of bins, so its resolution is one bin; 0 for a metal.
     valence_edge, conduction_edge : float
-        Centres of the bins, eV against the Fermi level; 0 for a metal. Infinite where none on that side holds states.
+        Centres of the bins, eV against the Fermi level; 0 for a metal. Infinite where no bin on that side holds states.
     valence_kpoint, conduction_kpoint : int or None
-        The k-point where, counted from the edge into the band, a quarter of a state is expected first
-        (``counted_edges``); without counts, at which the bin of the edge is most probable. None for a metal, or without
-        the edge.
+        Index of the k-point of each edge. With counts: where a quarter of a state is reached first, counted from the
+        edge into the band (``counted_edges``). Without counts: where the bin of the edge has its largest probability.
+        None for a metal, and where there is no edge.
     """
 
     gap: float
@@ -52,14 +52,14 @@ class OccupancyGap:
 
 
 def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -> Floats:
-    """Largest probability of each bin over the k-points, their sum, or that of states anywhere, (n_bins,).
+    """Statistic of each bin, (n_bins,): see ``Statistic``.
 
-    Raises ValueError for "anywhere" where the occupancies do not tell.
+    Raises ValueError for "anywhere" where the model does not predict it.
     """
     check_choice("statistic", statistic, get_args(Statistic))
     if statistic == "anywhere":
         if occupancy.anywhere is None:
-            raise ValueError('These occupancies do not tell what is anywhere in the zone: take statistic="max".')
+            raise ValueError('These occupancies have no probabilities anywhere in the zone: use statistic="max".')
         return occupancy.anywhere
     combined = np.max if statistic == "max" else np.sum
     result: Floats = combined(occupancy.probabilities, axis=0)
@@ -69,30 +69,32 @@ def bin_statistic(occupancy: KResolvedOccupancy, statistic: Statistic = "max") -
 def empty_bins(
     values: Floats, grid: EnergyGrid, thresholds: Floats | float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """How many bins in a row hold no states, from the Fermi level down and from it up, at each threshold.
+    """Number of consecutive empty bins at each threshold: from the Fermi level down, and from it up.
 
-    ``values`` (n_bins,): their statistic. Raises ValueError when the bins do not reach to both sides of zero.
+    ``values`` (n_bins,) is the statistic of each bin. Raises ValueError unless there are bins on both sides of zero.
     """
-    below, above = outward(values, grid)
+    below, above = running_maxima(values, grid)
     return np.searchsorted(below, thresholds, side="right"), np.searchsorted(above, thresholds, side="right")
 
 
-def outward(values: Floats, grid: EnergyGrid) -> tuple[Floats, Floats]:
-    """Largest value up to each bin, going down from the Fermi level, and going up from it.
+def running_maxima(values: Floats, grid: EnergyGrid) -> tuple[Floats, Floats]:
+    """Largest value between the Fermi level and each bin: going down, and going up.
 
-    Raises ValueError when the bins do not reach to both sides of zero.
+    Raises ValueError unless there are bins on both sides of zero.
     """
     highest, lowest = fermi_bins(grid)
     return np.maximum.accumulate(values[: highest + 1][::-1]), np.maximum.accumulate(values[lowest:])
 
 
 def fermi_bins(grid: EnergyGrid) -> tuple[int, int]:
-    """The highest bin that reaches below the Fermi level, and the lowest that reaches above; the same around it.
+    """Index of the highest bin that reaches below the Fermi level, and of the lowest that reaches above it.
 
-    Raises ValueError when there are none.
+    They are the same bin where the Fermi level lies inside a bin. Edges closer to zero than 1e-9 of a bin are at zero.
+    Raises ValueError unless both exist.
     """
-    lowest = int(np.searchsorted(grid.edges[1:], 1e-9 * grid.step, side="right"))
-    highest = int(np.searchsorted(grid.edges[:-1], -1e-9 * grid.step, side="left")) - 1
+    tolerance = 1e-9 * grid.step
+    lowest = int(np.searchsorted(grid.edges[1:], tolerance, side="right"))
+    highest = int(np.searchsorted(grid.edges[:-1], -tolerance, side="left")) - 1
     if not (highest >= 0 and lowest < grid.size):
         raise ValueError(f"A gap needs bins on both sides of the Fermi level at zero; got {grid}.")
     return highest, lowest
@@ -101,21 +103,26 @@ def fermi_bins(grid: EnergyGrid) -> tuple[int, int]:
 def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statistic: Statistic = "max") -> OccupancyGap:
     """Find the gap around the Fermi level.
 
-    A bin holds states where its statistic exceeds ``threshold``, which is to be chosen on validation materials. Where
-    both bins that touch the Fermi level do, or the one around it, the crystal is a metal.
+    A bin holds states where its statistic exceeds ``threshold``. The crystal is a metal where both bins that touch the
+    Fermi level hold states, or the one around it does.
 
     Parameters
     ----------
     occupancy : KResolvedOccupancy
         Along a path, or on a mesh, with the Fermi level at zero.
     threshold : float
-        Above 0.
+        Above 0; choose it on validation crystals (``choose_threshold``).
     statistic : {"max", "sum", "anywhere"}
+        See ``Statistic``.
+
+    Returns
+    -------
+    OccupancyGap
 
     Raises
     ------
     ValueError
-        When there are no k-points, or the bins do not reach to both sides of zero.
+        When there are no k-points, or no bins on one side of zero.
     """
     if not len(occupancy):
         raise ValueError("A gap needs k-points; these occupancies have none.")
@@ -126,15 +133,14 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
     highest_bin, lowest_bin = fermi_bins(occupancy.grid)
     valence = highest_bin - below if below <= highest_bin else None
     conduction = lowest_bin + above if above < len(energies) - lowest_bin else None
-    edges = [
-        (-np.inf if which == "valence" else np.inf) if bin_ is None else float(energies[bin_])
-        for which, bin_ in (("valence", valence), ("conduction", conduction))
-    ]
+    valence_edge = -np.inf if valence is None else float(energies[valence])
+    conduction_edge = np.inf if conduction is None else float(energies[conduction])
     if occupancy.counts is None:
-        most = [occupancy.probabilities[:, b or 0].argmax() for b in (valence, conduction)]
-    else:
-        beyond = (energies <= edges[0]) | (energies >= edges[1])  # what is expected in the gap is haze
-        highest, lowest = counted_edges(replace(occupancy, counts=np.where(beyond, occupancy.counts, 0.0)), _SHARE)
-        most = [highest.argmax(), lowest.argmin()]
-    places = [None if b is None else int(k) for b, k in zip((valence, conduction), most, strict=True)]
-    return OccupancyGap(edges[1] - edges[0], edges[0], edges[1], places[0], places[1])
+        kpoints = [occupancy.probabilities[:, place or 0].argmax() for place in (valence, conduction)]
+    else:  # small counts inside the gap are errors, and would move the edges
+        bands = (energies <= valence_edge) | (energies >= conduction_edge)
+        masked = replace(occupancy, counts=np.where(bands, occupancy.counts, 0.0))
+        highest, lowest = counted_edges(masked, _SHARE)
+        kpoints = [highest.argmax(), lowest.argmin()]
+    at = [None if place is None else int(k) for place, k in zip((valence, conduction), kpoints, strict=True)]
+    return OccupancyGap(conduction_edge - valence_edge, valence_edge, conduction_edge, at[0], at[1])

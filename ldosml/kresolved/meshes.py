@@ -1,4 +1,4 @@
-"""Meshes of k-points: the full mesh around Gamma, the part of it that symmetry leaves, and back."""
+"""Meshes of k-points: the full mesh around Gamma, its irreducible part, and back."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from ldosml.kresolved.occupancy import KResolvedOccupancy
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_TOLERANCE = 1e-4  # of fractions: files round them
-_CELLS = 100_000  # that fractions are told apart by; their corners lie where no fraction of small integers does
+_TOLERANCE = 1e-4  # of fractions, which files round
+_CELLS = 100_000  # resolution of fractions; the offset keeps boundaries away from fractions of small integers
 _OFFSET = 0.31830988618
 
 
 def gamma_mesh(n: int | tuple[int, int, int]) -> tuple[Floats, Floats]:
-    """All k-points of a mesh around Gamma, and their weights.
+    """Make all k-points of a mesh around Gamma, and their weights.
 
     Parameters
     ----------
-    n : int or 3 of them
-        k-points along each reciprocal lattice vector.
+    n : int or tuple of 3 int
+        Number of k-points along each reciprocal lattice vector.
 
     Returns
     -------
     kpoints : array (n_kpoints, 3)
-        Fractions of the reciprocal lattice vectors, above -1/2 up to 1/2, in the order of ``on_mesh``.
+        Fractions of the reciprocal lattice vectors, from above -1/2 up to 1/2, in the order of ``on_mesh``.
     weights : array (n_kpoints,)
-        Equal, adding up to 1.
+        All equal; their sum is 1.
 
     Raises
     ------
     ValueError
-        When a number is not whole, or below 1.
+        When a number is not an integer, or below 1.
 
     Examples
     --------
@@ -50,23 +50,24 @@ def gamma_mesh(n: int | tuple[int, int, int]) -> tuple[Floats, Floats]:
 
 
 def on_mesh(kpoints: ArrayLike, values: ArrayLike) -> Floats:
-    """Put what is known at the k-points of a full mesh around Gamma where it belongs.
+    """Sort values at the k-points of a full mesh around Gamma into an array with three axes.
 
     Parameters
     ----------
     kpoints : array (n_kpoints, 3)
-        Fractions of the reciprocal lattice vectors, in any order, equivalent ones alike.
+        Fractions of the reciprocal lattice vectors, in any order and in any period.
     values : array (n_kpoints, ...)
+        Values at the k-points.
 
     Returns
     -------
     array (n1, n2, n3, ...)
-        Element i, j, k is that of the k-point i / n1, j / n2, k / n3, so that the field goes on periodically.
+        Element i, j, k belongs to the k-point (i / n1, j / n2, k / n3).
 
     Raises
     ------
     ValueError
-        When shapes do not fit, or the k-points are no such mesh: some are missing, or Gamma is not among them.
+        When shapes do not fit, or the k-points are not such a mesh: some are missing, or Gamma is.
 
     Examples
     --------
@@ -79,28 +80,28 @@ def on_mesh(kpoints: ArrayLike, values: ArrayLike) -> Floats:
 
 
 def unfolded(kpoints: ArrayLike, values: ArrayLike, operations: ArrayLike, n: int | tuple[int, int, int]) -> Floats:
-    """Fill a full mesh around Gamma with what is known at its irreducible k-points.
+    """Fill a full mesh around Gamma with values at its irreducible k-points.
 
     Parameters
     ----------
     kpoints : array (n_kpoints, 3)
         Fractions of the reciprocal lattice vectors.
     values : array (n_kpoints, ...)
-        The same at k, R k and -k.
+        Values that are the same at k, R k and -k.
     operations : array (n_operations, 3, 3)
         Integer matrices R that act on fractions as columns.
-    n : int or 3 of them
-        k-points along each reciprocal lattice vector.
+    n : int or tuple of 3 int
+        Number of k-points along each reciprocal lattice vector.
 
     Returns
     -------
     array (n1, n2, n3, ...)
-        As ``on_mesh`` gives it.
+        As from ``on_mesh``.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, a k-point is not on the mesh, or some of the mesh are not reached.
+        When shapes do not fit, a k-point is not on the mesh, or k-points of the mesh are missing.
     """
     fractions, array = _given(kpoints, values)
     shape = np.array(_shape(n))
@@ -115,24 +116,25 @@ def unfolded(kpoints: ArrayLike, values: ArrayLike, operations: ArrayLike, n: in
 
 
 def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floats, Integers]:
-    """Keep one of all k-points that symmetry, or time reversal, makes equal.
+    """Find the irreducible k-points: one of each set that symmetry or time reversal makes equivalent.
 
-    Whatever was found at the k-points that are kept is known at all of them: ``found[inverse]``.
+    Values at the irreducible k-points become values at all k-points by ``values[inverse]``.
 
     Parameters
     ----------
     kpoints : array (n_kpoints, 3)
         Fractions of the reciprocal lattice vectors.
     operations : array (n_operations, 3, 3)
-        Integer matrices R that act on fractions as columns; -R is added to each. Of a group.
+        Integer matrices R of a group, which act on fractions as columns. Time reversal (-R) is added.
 
     Returns
     -------
     representatives : array (n_irreducible, 3)
+        The irreducible k-points.
     weights : array (n_irreducible,)
-        The share of all k-points that each stands for.
+        The fraction of all k-points that each represents.
     inverse : array (n_kpoints,)
-        Which of them stands for each.
+        Index of the representative of each k-point.
 
     Raises
     ------
@@ -156,9 +158,9 @@ def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floa
 
 
 def from_irreducible(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse: ArrayLike) -> KResolvedOccupancy:
-    """Occupancies at all ``kpoints`` (n_kpoints, 3), with equal weights, from those at the irreducible ones.
+    """Expand occupancies at irreducible k-points to all ``kpoints`` (n_kpoints, 3), with equal weights.
 
-    ``inverse`` (n_kpoints,) is that of ``irreducible``.
+    ``inverse`` (n_kpoints,) comes from ``irreducible``.
     """
     index, places = np.asarray(inverse), _checked(kpoints)
     return replace(
@@ -171,10 +173,10 @@ def from_irreducible(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse:
 
 
 def _shape(n: int | tuple[int, int, int]) -> tuple[int, int, int]:
-    """Three whole numbers, at least 1 each."""
+    """Three integers, at least 1 each."""
     numbers = np.broadcast_to(np.asarray(n), (3,)) if np.ndim(n) == 0 else np.asarray(n)
     if numbers.shape != (3,) or not np.all((numbers >= 1) & (numbers == np.rint(numbers))):
-        raise ValueError(f"n must be a whole number of k-points along each vector, at least 1, or three; got {n!r}.")
+        raise ValueError(f"n must be one or three integers, the number of k-points along each vector; got {n!r}.")
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
 
 
@@ -194,18 +196,18 @@ def _given(kpoints: ArrayLike, values: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _divisions(fractions: Floats) -> int:
-    """The smallest n for which all fractions are i / n."""
+    """The smallest n such that all fractions are i / n."""
     for n in range(1, len(fractions) + 1):
         if np.all(np.abs(fractions * n - np.rint(fractions * n)) < _TOLERANCE * n):
             return n
     raise ValueError(
-        "k-points must be a full mesh around Gamma, i / n along each reciprocal lattice vector; these are not. Is the "
-        "mesh shifted, or a path?"
+        "k-points must be a full mesh around Gamma, with fractions i / n along each reciprocal lattice vector. Is the "
+        "mesh shifted, or are they a path?"
     )
 
 
 def _images(fractions: Floats, operations: ArrayLike) -> Floats:
-    """k-points under each operation, and under each with time reversal, (2 n_operations, n_kpoints, 3)."""
+    """Images of k-points under each operation without and with time reversal, (2 n_operations, n_kpoints, 3)."""
     turns = np.asarray(operations)
     check_shape("operations", turns, (None, 3, 3), "n_operations, 3, 3")
     turned = np.einsum("oij,kj->oki", turns, fractions)
@@ -213,7 +215,7 @@ def _images(fractions: Floats, operations: ArrayLike) -> Floats:
 
 
 def _filled(places: Integers, values: Floats, shape: Integers) -> Floats:
-    """Values (n, ...) at integer places (n, 3), which repeat with ``shape``."""
+    """Array of values (n, ...) at integer places (n, 3), periodic with ``shape``."""
     flat = np.ravel_multi_index(tuple((places % shape).T), tuple(shape))
     reached, rows = np.unique(flat, return_index=True)
     total = int(np.prod(shape))
@@ -222,7 +224,7 @@ def _filled(places: Integers, values: Floats, shape: Integers) -> Floats:
         fractions = np.array(np.unravel_index(first, tuple(shape))) / shape
         raise ValueError(
             f"{total - len(reached)} of the {total} k-points of the mesh of {_times(shape)} are missing, the first at "
-            f"{fractions.round(4).tolist()}. An irreducible mesh is to be unfolded, by all operations of its symmetry."
+            f"{fractions.round(4).tolist()}. Unfold an irreducible mesh with all operations of its symmetry."
         )
     return np.asarray(values[rows].reshape(*shape, *values.shape[1:]), dtype=np.float64)
 

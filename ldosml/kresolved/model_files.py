@@ -1,4 +1,4 @@
-"""Files of neural models: what they say of themselves. PyTorch is not needed for that, nor safetensors."""
+"""Headers of the files of neural models. Reading them needs neither PyTorch nor safetensors."""
 
 from __future__ import annotations
 
@@ -14,31 +14,37 @@ from ldosml.energy import EnergyGrid
 
 FORMAT = "ldosml neural model"
 FORMAT_VERSION = 5
-"""Of checkpoints, too."""
+"""Version of model files and of checkpoints."""
 
-# What reading a damaged header or specification may raise.
+# Errors from reading a damaged header or specification.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
 def describe_occupancy_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Say what a file of a neural model holds, without its weights.
+    """Read the description of a neural model, without its weights.
+
+    Parameters
+    ----------
+    path : path
+        A file written by ``KOccupancyRegressor.save``.
 
     Returns
     -------
     dict
-        Numbers and texts that JSON can hold. ``parameters`` of the regressor, ``network``, ``bins``, ``elements`` that
-        were trained on, ``gap_threshold`` (with its score in eV, where it was chosen) and ``training``: what the file
-        says of it, with the number of crystals instead of their names, and the losses of the best epoch.
+        Serializable as JSON: ``parameters`` of the regressor, ``network``, ``bins``, ``elements`` in the training
+        crystals, ``gap_threshold`` (with its score in eV) and ``training``, with the number of crystals and the losses
+        of the best epoch.
 
     Raises
     ------
     FileNotFoundError
+        When there is no such file.
     ValueError
-        When the file is something else, is damaged, or was written by a version that this one cannot read.
+        When the file is not a neural model, is damaged, or has another format version.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}. Was the path typed right, and from this folder?")
+        raise FileNotFoundError(f"There is no file {path}. Is the path correct, relative to the current folder?")
     try:
         header = _read_header(path)
     except _DAMAGE as error:
@@ -51,27 +57,27 @@ def describe_occupancy_model(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file begins as one of safetensors does: the length of a JSON object, then its brace."""
+    """Whether a file begins like a safetensors file: with the length of a JSON object, then its opening brace."""
     with open(path, "rb") as file:
         start = file.read(9)
     return start[8:] == b"{" and _length(start) < os.path.getsize(path)
 
 
 def check_header(path: Path, what: str, header: Mapping[str, str]) -> None:
-    """Raise ValueError unless the metadata of a safetensors file say that it is ``what``, in the version read here."""
+    """Raise ValueError unless the metadata of a safetensors file have the format ``what`` and the current version."""
     if header.get("format") != what:
-        raise ValueError(f"{path} is not a {what}; it calls itself {header.get('format', 'nothing')!r}.")
+        raise ValueError(f"{path} is not a {what}; its format is {header.get('format', 'unknown')!r}.")
     if header.get("format_version") != str(FORMAT_VERSION):
         raise ValueError(
-            f"{path} has format {header.get('format_version')!r}; this version of ldosml reads {FORMAT_VERSION}. Train "
-            "and save it again."
+            f"{path} has format version {header.get('format_version')!r}; this version of ldosml reads "
+            f"{FORMAT_VERSION}. Train the model again."
         )
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(
         f"{path} is not a complete {FORMAT}, or is damaged: {type(error).__name__}: {str(error).rstrip('.')}. Copy or "
-        "download it again."
+        "download the file again."
     )
 
 
@@ -88,28 +94,28 @@ def _read_header(path: Path) -> dict[str, str]:
             raise ValueError(f"its header ends beyond its {size} bytes")
         header = json.loads(file.read(length))
     metadata: dict[str, str] = dict(header.pop("__metadata__", {}))
-    told = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
-    if told != size:
-        raise ValueError(f"it has {size} bytes of {told}")
+    expected = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+    if expected != size:
+        raise ValueError(f"it has {size} bytes instead of {expected}")
     return metadata
 
 
 def _facts(spec: Mapping[str, Any]) -> dict[str, Any]:
-    told = dict(spec["training"])
-    if "names" in told:
-        told["n_crystals"] = len(told.pop("names"))
+    training = dict(spec["training"])
+    if "names" in training:
+        training["n_crystals"] = len(training.pop("names"))
     return {
         "parameters": dict(spec["parameters"]),
         "network": dict(spec["config"]),
         "bins": str(EnergyGrid(**spec["grid"])),
         "elements": [chemical_symbols[number] for number in spec["elements"]],
         "gap_threshold": dict(spec["gap_threshold"]),
-        "training": {**told, **_best(spec["history"])},
+        "training": {**training, **_best(spec["history"])},
     }
 
 
 def _best(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The epoch whose weights were kept: that of the least validation loss; the last where nothing was set aside."""
+    """The epoch whose weights were kept: the one with the smallest validation loss, or the last without validation."""
     validated = [epoch for epoch in history if epoch["validation_loss"] is not None]
     best = min(validated, key=lambda epoch: epoch["validation_loss"]) if validated else history[-1]
     return {

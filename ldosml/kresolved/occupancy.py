@@ -1,8 +1,8 @@
-"""Which energies hold states at a k-point: probabilities by energy bin, and the labels that they are learned from.
+"""Occupancy of energy bins at k-points: the probability that a bin holds a state, and the labels for training.
 
-After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge), whose
-bins are 256 over E_F - 10 to E_F + 10 eV. Bins are given by their centres, an ``EnergyGrid``; each reaches half a step
-to either side.
+After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge), who use
+256 bins from E_F - 10 to E_F + 10 eV. Bins are given by their centres, an ``EnergyGrid``; each extends half a step to
+either side.
 """
 
 from __future__ import annotations
@@ -19,15 +19,34 @@ from ldosml.energy import EnergyGrid, Zero
 
 Floats = NDArray[np.float64]
 
-N_BINS, HALF_WIDTH = 256, 10.0  # those of the paper; eV
+N_BINS, HALF_WIDTH = 256, 10.0  # as in the paper; eV
 
 Labels = Literal["presence", "soft", "counts"]
-"""What a bin is labelled by: whether a state lies in it; the probability of that, where the states' energies are known
-to within a width; how many lie in it."""
+"""Label of a bin: whether a state lies in it; the probability that one does, if energies are uncertain by a width; or
+the number of states in it."""
 
 
 def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, zero: Zero = "fermi") -> EnergyGrid:
-    """Centres of ``n_bins`` equal bins over zero +- ``half_width`` (eV).
+    """Make equal bins around the energy zero.
+
+    Parameters
+    ----------
+    n_bins : int
+        Number of bins, at least 2.
+    half_width : float
+        The bins cover -half_width to half_width, eV.
+    zero : {"fermi", ...}
+        Energy zero; see ``EnergyGrid``.
+
+    Returns
+    -------
+    EnergyGrid
+        Centres of the bins.
+
+    Raises
+    ------
+    ValueError
+        When a number is out of its range.
 
     Examples
     --------
@@ -42,20 +61,20 @@ def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, zero: Zero
 
 
 def label_bins(eigenvalues: ArrayLike, grid: EnergyGrid, kind: Labels = "presence", width: float = 0.0) -> Floats:
-    """Labels of every bin at every k-point.
+    """Label every bin at every k-point.
 
     Parameters
     ----------
     eigenvalues : array (n_kpoints, n_bands)
-        eV in the zero of ``grid``, in any order; those beyond it are in no bin. Where k-points have different numbers
-        of bands, fill up with infinity.
+        eV, with the energy zero of ``grid``, in any order; eigenvalues beyond the bins are in no bin. Where k-points
+        have different numbers of bands, fill up with infinity.
     grid : EnergyGrid
         Centres of the bins.
     kind : {"presence", "soft", "counts"}
-        1 where a state lies in the bin; the probability that one does, if every eigenvalue is uncertain by ``width``
-        independently of the others; the number of states (of one spin) in it.
+        1 where a state lies in the bin; the probability that one does, if every eigenvalue has an independent error of
+        ``width``; the number of states (of one spin) in the bin.
     width : float
-        eV, standard deviation; of "soft" only.
+        eV, standard deviation; for "soft" only.
 
     Returns
     -------
@@ -64,7 +83,7 @@ def label_bins(eigenvalues: ArrayLike, grid: EnergyGrid, kind: Labels = "presenc
     Raises
     ------
     ValueError
-        When an eigenvalue is NaN, or soft labels have no width.
+        When an eigenvalue is NaN, or "soft" has no width.
 
     Examples
     --------
@@ -97,15 +116,15 @@ def _soft(values: Floats, edges: Floats, width: float) -> Floats:
 
 
 def check_weights(weights: Floats) -> None:
-    """Raise ValueError unless weights of k-points (n_kpoints,) are finite, not negative, and add up to 1."""
+    """Raise ValueError unless weights of k-points (n_kpoints,) are finite, not negative, and sum to 1."""
     check_finite("weights", weights)
     if not (weights.min(initial=0) >= 0 and abs(weights.sum() - 1) < 1e-6):
-        raise ValueError(f"weights must not be negative, and add up to 1; they add up to {weights.sum():g}.")
+        raise ValueError(f"weights must not be negative, and must sum to 1; their sum is {weights.sum():g}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KResolvedOccupancy:
-    """Probability that a state lies in an energy bin, for every bin and k-point of one crystal.
+    """Probability that an energy bin holds a state, for every bin and k-point of one crystal.
 
     Parameters
     ----------
@@ -116,18 +135,18 @@ class KResolvedOccupancy:
     probabilities : array (n_kpoints, n_bins)
         From 0 to 1.
     cell : array (3, 3)
-        Lattice vectors of the primitive cell that ``kpoints`` belong to, rows, angstrom.
+        Lattice vectors of the primitive cell to which ``kpoints`` refer, rows, angstrom.
     weights : array (n_kpoints,), optional
-        Of a mesh, adding up to 1. Along a path there are none.
+        Weights of a mesh, which sum to 1; None along a path.
     counts : array (n_kpoints, n_bins), optional
-        Expected number of states (of one spin), where the model knows it.
+        Expected number of states (of one spin), if the model predicts it.
     anywhere : array (n_bins,), optional
-        Probability that a band reaches into a bin at any k-point of the zone, where the model was asked.
+        Probability that the bin holds a state at any k-point of the zone, if the model predicts it.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, probabilities leave [0, 1], or weights do not add up to 1.
+        When shapes do not fit, probabilities are not in [0, 1], or weights do not sum to 1.
     """
 
     grid: EnergyGrid
@@ -166,11 +185,11 @@ class KResolvedOccupancy:
             check_weights(self.weights)
 
     def __len__(self) -> int:
-        """Count the k-points."""
+        """Number of k-points."""
         return len(self.kpoints)
 
     def __repr__(self) -> str:
-        """Tell what it holds."""
+        """Number of k-points, and the bins."""
         mesh = "with weights" if self.weights is not None else "no weights"
         return f"KResolvedOccupancy({len(self)} k-points, {mesh}; {self.grid})"
 
@@ -179,11 +198,22 @@ class KResolvedOccupancy:
         """Centres of the bins, (n_bins,), eV."""
         return self.grid.energies
 
-    def referred_to(self, energy: float) -> Self:
-        """The same with its zero at ``energy``, eV.
+    def with_zero_at(self, energy: float) -> Self:
+        """Move the energy zero.
 
+        Parameters
+        ----------
+        energy : float
+            The new zero, eV.
+
+        Returns
+        -------
+        KResolvedOccupancy
+
+        Examples
+        --------
         >>> one = KResolvedOccupancy(energy_bins(4, 2.0), [[0, 0, 0]], [[1, 1, 0, 0]], np.eye(3))
-        >>> one.referred_to(-0.5).energies.tolist()
+        >>> one.with_zero_at(-0.5).energies.tolist()
         [-1.0, 0.0, 1.0, 2.0]
         """
         return replace(self, grid=replace(self.grid, start=self.grid.start - energy))

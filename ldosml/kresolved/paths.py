@@ -1,4 +1,4 @@
-"""Paths between corners of the Brillouin zone, along which bands are drawn."""
+"""Paths between points of high symmetry in the Brillouin zone, for band structures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ldosml.kresolved.brillouin import reciprocal_lattice
 Floats = NDArray[np.float64]
 
 PathKind = Literal["setyawan-curtarolo", "latimer-munro"]
-"""Which corners a path joins: the lattice's (``KPath.from_cell``), or the crystal's (``KPath.latimer_munro``)."""
+"""Which points a path joins: see ``KPath.from_cell``, and ``KPath.latimer_munro``."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_PLAIN = str.maketrans("", "", "_{}")  # of pymatgen's subscripts
+_PLAIN = str.maketrans("", "", "_{}")  # removes pymatgen's subscripts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KPath:
-    """k-points along straight lines between named corners.
+    """k-points along straight lines between named points.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class KPath:
     cell : array (3, 3)
         Lattice vectors, rows, angstrom.
     corners : tuple of (int, str)
-        k-point and name of each corner, in order. Where two that follow each other are neighbouring but different
-        k-points, the path jumps.
+        Index of the k-point and name of each corner of the path, in order. The path is interrupted where two
+        consecutive corners have consecutive indices but different k-points.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, or corners are not k-points in order.
+        When shapes do not fit, or the indices of corners are not increasing indices of k-points.
     """
 
     kpoints: Floats
@@ -58,26 +58,32 @@ class KPath:
             object.__setattr__(self, name, values)
         places = [index for index, _ in self.corners]
         if sorted(set(places)) != places or not set(places) <= set(range(len(self))):
-            raise ValueError(f"corners must be k-points of the {len(self)} on the path, in order; got {places}.")
+            raise ValueError(
+                f"corners must have increasing indices of the {len(self)} k-points of the path; got {places}."
+            )
 
     @classmethod
     def from_cell(cls, cell: ArrayLike, n_kpoints: int) -> Self:
-        """Make the path of Setyawan and Curtarolo for the lattice of a primitive cell.
+        """Make the path of Setyawan and Curtarolo for a lattice.
 
-        Comput. Mater. Sci. 49, 299 (2010), as ASE has it. It depends on the lattice only, not on atoms.
+        Comput. Mater. Sci. 49, 299 (2010), as in ASE. It depends on the lattice only, not on the atoms.
 
         Parameters
         ----------
         cell : array (3, 3)
-            Lattice vectors of the primitive cell, rows, angstrom. A conventional cell has a zone of its own, and so
-            another path.
+            Lattice vectors of the primitive cell, rows, angstrom. A conventional cell has another Brillouin zone, and
+            so another path.
         n_kpoints : int
-            In all, up to rounding; more where a line of the path would have none.
+            Total number, up to rounding; more if a line of the path would have none.
+
+        Returns
+        -------
+        KPath
 
         Raises
         ------
         ValueError
-            When the lattice vectors span no volume, or no k-points are asked for.
+            When the lattice vectors span no volume, or ``n_kpoints`` is not positive.
 
         Examples
         --------
@@ -89,30 +95,34 @@ class KPath:
 
     @classmethod
     def latimer_munro(cls, atoms: Atoms, n_kpoints: int) -> Self:
-        """Make the path that the Materials Project takes, and with it Park et al. (see ``occupancy``).
+        """Make the path of Latimer and Munro, which the Materials Project and Park et al. (see ``occupancy``) use.
 
-        J. M. Munro et al., npj Comput. Mater. 6, 112 (2020), as pymatgen has it (``pip install 'ldosml[dft]'``): it
-        joins the points, and follows the lines, that are special by the symmetry of the whole crystal. Names of corners
-        are theirs, lower-case letters but for Gamma.
+        J. M. Munro et al., npj Comput. Mater. 6, 112 (2020), as in pymatgen (``pip install 'ldosml[dft]'``). It follows
+        points and lines that are special by the symmetry of the crystal, not of the lattice only. Names of corners are
+        lower-case letters, except Gamma.
 
         Parameters
         ----------
         atoms : Atoms
             A primitive cell; k-points are fractions of its reciprocal lattice vectors.
         n_kpoints : int
-            In all, up to rounding; more where a line of the path would have none.
+            Total number, up to rounding; more if a line of the path would have none.
+
+        Returns
+        -------
+        KPath
 
         Raises
         ------
         ValueError
-            When the lattice vectors span no volume, or no k-points are asked for.
+            When the lattice vectors span no volume, or ``n_kpoints`` is not positive.
         ImportError
             When pymatgen is missing.
         """
         vectors = np.asarray(atoms.cell, dtype=np.float64)
-        reciprocal_lattice(vectors)  # before pymatgen says so in its words
+        reciprocal_lattice(vectors)  # raises a clear error before pymatgen does
         points, lines = _latimer_munro(atoms)
-        # ASE reads names of one capital letter with digits only.
+        # ASE reads only names of one capital letter with digits.
         plain = {name: f"P{number}" for number, name in enumerate(points)}
         path = cls._drawn(
             vectors,
@@ -125,8 +135,8 @@ class KPath:
 
     @classmethod
     def _drawn(cls, vectors: Floats, n_kpoints: int, **given: Any) -> Self:
-        """Along what ASE makes of a cell and what is ``given``."""
-        reciprocal_lattice(vectors)  # or the error says what is wrong
+        """The path that ASE makes of a cell, with its options ``given``."""
+        reciprocal_lattice(vectors)  # raises a clear error
         check_positive("n_kpoints", n_kpoints)
         n = int(np.ceil(n_kpoints))
         while (corners := _corners(found := Cell(vectors).bandpath(npoints=n, **given))) is None:  # type: ignore[no-untyped-call]
@@ -134,23 +144,23 @@ class KPath:
         return cls(found.kpts, vectors, corners)
 
     def __len__(self) -> int:
-        """Count the k-points."""
+        """Number of k-points."""
         return len(self.kpoints)
 
     def __repr__(self) -> str:
-        """Tell what it holds."""
+        """Number of k-points, and names of the corners."""
         return f"KPath({len(self)} k-points; {' '.join(self.ticks[1])})"
 
     @property
     def distances(self) -> Floats:
-        """How far each k-point is along the path, (n_kpoints,), 1/angstrom, 2 pi included; jumps are left out."""
+        """Distance of each k-point along the path, (n_kpoints,), 1/angstrom, 2 pi included; jumps have no length."""
         steps = np.linalg.norm(np.diff(self.kpoints, axis=0) @ reciprocal_lattice(self.cell), axis=1)
         steps[[index for index, _ in self._jumps()]] = 0.0
         return np.concatenate([[0.0], np.cumsum(steps)]) if len(self) else np.zeros(0)
 
     @property
     def ticks(self) -> tuple[Floats, tuple[str, ...]]:
-        """Distances (n_ticks,) and names to write there; a jump has one tick with both names, "K|U"."""
+        """Distances (n_ticks,) and labels of the corners; a jump has one tick with both names, "K|U"."""
         jumps = {index + 1 for index, _ in self._jumps()}
         places: list[int] = []
         names: list[str] = []
@@ -164,7 +174,7 @@ class KPath:
         return self.distances[places], tuple(names)
 
     def _jumps(self) -> list[tuple[int, int]]:
-        """Pairs of neighbouring k-points that no line connects."""
+        """Pairs of consecutive k-points without a line between them."""
         places = [index for index, _ in self.corners]
         return [(a, b) for a, b in pairwise(places) if b == a + 1 and not np.allclose(self.kpoints[a], self.kpoints[b])]
 
@@ -172,7 +182,7 @@ class KPath:
 def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
     """Names and fractions of the corners, and the lines between them.
 
-    pymatgen finds the right zone only for reduced lattice vectors, so it is asked with these.
+    pymatgen finds the right zone only for reduced lattice vectors, so it gets these.
     """
     try:
         from pymatgen.io.ase import AseAtomsAdaptor
@@ -185,7 +195,7 @@ def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
     reduced = atoms.copy()  # type: ignore[no-untyped-call]
     reduced.set_cell(cell)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of spglib, which pymatgen calls
+        warnings.simplefilter("ignore", DeprecationWarning)  # from spglib, which pymatgen calls
         crystal = AseAtomsAdaptor.get_structure(reduced)
         found = HighSymmKpath(crystal, path_type="latimer_munro").kpath  # type: ignore[no-untyped-call]
     points = {name: np.linalg.solve(operation, point) for name, point in found["kpoints"].items()}
@@ -193,7 +203,7 @@ def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
 
 
 def _corners(found: BandPath) -> tuple[tuple[int, str], ...] | None:
-    """k-point and name of each corner, or None where a line is too short to have both of its ends."""
+    """Index and name of each corner, or None if a line is too short to contain both of its ends."""
     corners: list[tuple[int, str]] = []
     for line in parse_path_string(found.path):  # type: ignore[no-untyped-call]
         for position, name in enumerate(line):

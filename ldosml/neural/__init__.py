@@ -1,4 +1,4 @@
-"""Neural networks for the electronic structure resolved by k-point, after kRESForge (Park et al.). Needs PyTorch."""
+"""Neural networks for the electronic structure by k-point, after kRESForge (Park et al.). Needs PyTorch."""
 
 try:
     import safetensors  # noqa: F401
@@ -11,28 +11,24 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-from ldosml.neural.checkpoint import Epoch, best_epoch
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
-from ldosml.neural.network import OccupancyConfig, OccupancyNetwork
-from ldosml.neural.regressor import AS_IN_THE_PAPER, KOccupancyRegressor
-from ldosml.neural.structure import ElectronicStructure, electronic_structure, full_mesh, isosurfaces
-from ldosml.neural.weights import load_occupancy_model, open_occupancy_model, save_occupancy_model
+from ldosml.neural.epochs import Epoch, best_epoch
+from ldosml.neural.network import OccupancyConfig
+from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor, load_occupancy_model
+from ldosml.neural.structure import ElectronicStructure, electronic_structure
+from ldosml.neural.surfaces import isosurfaces
 
 __all__ = [
-    "AS_IN_THE_PAPER",
+    "PAPER_PARAMETERS",
     "Crystal",
     "ElectronicStructure",
     "Epoch",
     "KOccupancyRegressor",
     "OccupancyConfig",
-    "OccupancyNetwork",
     "best_epoch",
     "electronic_structure",
-    "full_mesh",
     "isosurfaces",
     "load_occupancy_model",
-    "open_occupancy_model",
     "primitive_kpoints",
-    "save_occupancy_model",
     "standardized",
 ]

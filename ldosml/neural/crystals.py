@@ -1,9 +1,9 @@
-"""One crystal, one description: the standardised primitive cell, and k-points in it.
+"""The standardised primitive cell of a crystal, and k-points in it: one description for each crystal.
 
-k-points are fractions of reciprocal lattice vectors, so a network that reads them must always see the same lattice
-vectors for the same crystal. spglib's standardisation gives them up to rotations and reflections that leave the lattice
-(but not the atoms) as it is, and up to the origin; here these are fixed too, by the order of the atoms' coordinates.
-A crystal and its mirror image become the same, which is right: their bands are.
+k-points are fractions of reciprocal lattice vectors, so a network must always see the same lattice vectors for the same
+crystal. spglib's standardisation leaves two things open: operations that map the lattice (but not the atoms) onto
+itself, and the origin. Here both are fixed by sorting the coordinates of the atoms. A crystal and its mirror image get
+the same description; their bands are the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 SYMMETRY_TOLERANCE = 1e-3  # angstrom
 CLOSEST = 0.5  # angstrom
 
-# Columns: primitive lattice vectors in conventional ones, by the letter of the lattice, as spglib documents them.
+# Columns: primitive lattice vectors in terms of conventional ones, by the letter of the lattice, as in spglib.
 _CENTRING: dict[str, list[list[float]]] = {
     "P": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "A": [[1, 0, 0], [0, 1 / 2, -1 / 2], [0, 1 / 2, 1 / 2]],
@@ -56,31 +56,47 @@ class Crystal:
     cell: Floats
 
     def __len__(self) -> int:
-        """Count the atoms."""
+        """Number of atoms."""
         return len(self.numbers)
 
     @property
     def fractions(self) -> Floats:
-        """Positions in lattice vectors, (n_atoms, 3)."""
+        """Positions as fractions of the lattice vectors, (n_atoms, 3)."""
         return np.asarray(np.linalg.solve(self.cell.T, self.positions.T).T, dtype=np.float64)
 
     @property
     def formula(self) -> str:
-        """Composition in lowest terms: the same for all structures of it."""
+        """Chemical formula in lowest terms and Hill order."""
         return str(self.atoms().symbols.formula.reduce()[0].format("hill"))
 
     def atoms(self) -> Atoms:
-        """The crystal as ASE has it."""
+        """Convert to ASE.
+
+        Returns
+        -------
+        ase.Atoms
+        """
         return Atoms(self.numbers, self.positions, cell=self.cell, pbc=True)
 
 
 def standardized(atoms: Atoms) -> Crystal:
-    """Describe a crystal by its standardised primitive cell (spglib's, idealised), whatever cell it is given in.
+    """Find the standardised primitive cell of a crystal (spglib's, idealised).
 
-    Rotating, shifting, repeating or mirroring the crystal, or its atoms in another order, give the same.
+    The result is the same for rotated, shifted, repeated or mirrored crystals, and for any order of the atoms.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        The crystal, in any cell.
+
+    Returns
+    -------
+    Crystal
 
     Raises
     ------
+    TypeError
+        When ``atoms`` is not ase.Atoms.
     ValueError
         When there are no atoms, the structure is not periodic in three directions, atoms are closer than 0.5 angstrom,
         or spglib finds no symmetry.
@@ -88,7 +104,7 @@ def standardized(atoms: Atoms) -> Crystal:
     Warns
     -----
     UserWarning
-        That magnetic moments are left out, where the atoms have them.
+        When the atoms have magnetic moments, which are ignored.
 
     Examples
     --------
@@ -100,18 +116,33 @@ def standardized(atoms: Atoms) -> Crystal:
 
 
 def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike) -> Floats:
-    """k-points (n_kpoints, 3) of the cell of ``atoms``, as fractions, in the cell of ``standardized(atoms)``.
+    """Transform k-points from the cell of ``atoms`` to the cell of ``standardized(atoms)``.
 
-    They are the same vectors (k = sum_j k_j b_j, turned as the crystal is). Where ``atoms`` is a repeated cell, its
-    states at one k-point are those of several k-points of the primitive cell, of which this is one.
+    The vectors k = sum_j k_j b_j stay the same, up to the rotation of the crystal. If ``atoms`` is a repeated cell, its
+    states at one k-point come from several k-points of the primitive cell; the result is one of them.
 
-    Raises ValueError as ``standardized`` does, or when the shape is another one.
+    Parameters
+    ----------
+    atoms : Atoms
+        The crystal, in any cell.
+    kpoints : array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors of ``atoms``.
+
+    Returns
+    -------
+    array (n_kpoints, 3)
+        Fractions of the reciprocal lattice vectors of the standardised primitive cell.
+
+    Raises
+    ------
+    ValueError
+        As ``standardized``, and when ``kpoints`` has another shape.
     """
     return check_kpoints(kpoints) @ standardize(atoms)[1].T
 
 
 def check_kpoints(kpoints: ArrayLike) -> Floats:
-    """Give k-points as an array (n_kpoints, 3); raise ValueError unless they are one, finite."""
+    """k-points as an array (n_kpoints, 3); raises ValueError for another shape, and unless they are finite."""
     values = np.asarray(kpoints, dtype=np.float64)
     check_shape("kpoints", values, (None, 3), "n_kpoints, 3 fractions of reciprocal lattice vectors")
     check_finite("kpoints", values)
@@ -121,33 +152,33 @@ def check_kpoints(kpoints: ArrayLike) -> Floats:
 
 
 def point_group(crystal: Crystal) -> Integers:
-    """Operations that leave the bands as they are, (n_operations, 3, 3): E(R k) = E(k), k in fractions as a column.
+    """Operations R of the point group, (n_operations, 3, 3), with E(R k) = E(k) for fractions k as a column.
 
-    Without time reversal, which adds -R.
+    Time reversal, which adds -R, is not included.
     """
     return _rotations(crystal.cell, crystal.fractions, crystal.numbers).transpose(0, 2, 1)
 
 
 def standardize(atoms: Atoms) -> tuple[Crystal, Floats]:
-    """The crystal of ``standardized``, and the matrix M of k_primitive = M k_given."""
+    """The crystal of ``standardized``, and the matrix M with k_primitive = M k_given."""
     _check(atoms)
     cell, fractions, numbers, to_primitive = _spglib_primitive(atoms)
     turns = _rotations(cell, np.zeros((1, 3)), np.ones(1, dtype=np.int64))
     order, origin, turn = _canonical(fractions, numbers, turns)
     placed = _wrapped((fractions - fractions[origin]) @ turn.T)[order]
-    # k.x stays: x -> W x goes with k -> W^-T k
+    # k.x is invariant: x -> W x implies k -> W^-T k
     return Crystal(numbers[order], placed @ cell, cell), np.linalg.inv(turn).T @ to_primitive
 
 
 def _check(atoms: Atoms) -> None:
     if not isinstance(atoms, Atoms):
-        raise TypeError(f"A crystal must be given as ase.Atoms; got {type(atoms).__name__}.")
+        raise TypeError(f"A crystal must be ase.Atoms; got {type(atoms).__name__}.")
     if not len(atoms):
         raise ValueError("A crystal needs atoms; got none.")
     if not atoms.pbc.all():
         raise ValueError(
-            f"A crystal must be periodic in three directions; got pbc {atoms.pbc.tolist()}. A molecule or a slab has "
-            "no k-points in three directions; set pbc=True where only the flag is missing."
+            f"A crystal must be periodic in three directions; got pbc {atoms.pbc.tolist()}. Molecules and slabs are "
+            "not supported; if only the flag is missing, set pbc=True."
         )
     check_finite("positions and cell", np.concatenate([atoms.positions, atoms.cell.array]))
     cell = atoms.cell.array
@@ -157,25 +188,25 @@ def _check(atoms: Atoms) -> None:
     if len(distances):
         worst = distances.argmin()
         i, j = first[worst], second[worst]
-        who = f"Atoms {i} and {j} are" if i != j else f"Atom {i} and its image in the next cell are"
+        pair = f"Atoms {i} and {j} are" if i != j else f"Atom {i} and its image in the next cell are"
         raise ValueError(
-            f"{who} {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. Is an atom listed twice, or the unit "
+            f"{pair} {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. Is an atom listed twice, or the unit "
             "not angstrom?"
         )
     if not atoms.numbers.all():
         raise ValueError(
-            f"A crystal needs chemical elements; atom {int(np.argmin(atoms.numbers))} is X, which is none."
+            f"A crystal needs chemical elements; atom {int(np.argmin(atoms.numbers))} is X, which is not an element."
         )
     if np.any(atoms.get_initial_magnetic_moments()):  # type: ignore[no-untyped-call]
         warnings.warn(
-            "The magnetic moments of this crystal are left out: its bands are described without spin.",
+            "The magnetic moments of this crystal are ignored: its bands are predicted without spin.",
             UserWarning,
             stacklevel=4,
         )
 
 
 def _spglib_primitive(atoms: Atoms) -> tuple[Floats, Floats, Integers, Floats]:
-    """Idealised primitive cell, fractions, numbers, and the matrix that takes k-points there."""
+    """Idealised primitive cell, fractions, numbers, and the matrix that transforms k-points to it."""
     places = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T
     given = (atoms.cell.array, places, atoms.numbers)
     found = _asked(spglib.get_symmetry_dataset, given)
@@ -189,32 +220,36 @@ def _spglib_primitive(atoms: Atoms) -> tuple[Floats, Floats, Integers, Floats]:
 
 
 def _rotations(cell: Floats, fractions: Floats, numbers: Integers) -> Integers:
-    """Rotations W of the symmetry operations x -> W x + t, without repetition, (n, 3, 3)."""
+    """Unique rotations W of the symmetry operations x -> W x + t, (n, 3, 3)."""
     found = _asked(spglib.get_symmetry, (cell, fractions, numbers))
     return np.unique(np.asarray(found["rotations"], dtype=np.int64), axis=0)
 
 
 def _asked(function: Any, cell: tuple[Any, ...]) -> Any:
-    """Symmetry by a function of spglib, which gives nothing or raises an error where it fails, by its version."""
+    """Call a function of spglib; where it fails, it returns None or raises an error, depending on its version."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)  # for every call, by 2.7
+            warnings.filterwarnings(
+                "ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning
+            )  # spglib 2.7 warns at every call
             found = function(cell, symprec=SYMMETRY_TOLERANCE)
     except spglib.SpglibError:
         found = None
     if found is None:
-        raise ValueError(f"spglib finds no symmetry of this cell of {len(cell[2])} atoms. Is it reasonable?")
+        raise ValueError(
+            f"spglib finds no symmetry of this cell of {len(cell[2])} atoms. Are cell and positions reasonable?"
+        )
     return found
 
 
 def _canonical(fractions: Floats, numbers: Integers, turns: Integers) -> tuple[Integers, int, Integers]:
-    """Order of the atoms, atom at the origin, and turn for which the sorted coordinates are smallest."""
+    """Order of the atoms, atom at the origin, and rotation, for which the sorted coordinates are smallest."""
     species, counts = np.unique(numbers, return_counts=True)
     best: tuple[bytes, Integers, int, Integers] | None = None
     for origin in np.flatnonzero(numbers == species[counts.argmin()]):
         for turn in turns:
             places = _wrapped((fractions - fractions[origin]) @ turn.T)
-            # Steps of 1e-4 that do not end at simple fractions, where rounding errors would decide.
+            # Rounded to 1e-4, with an offset so that simple fractions are not at the boundary of a step.
             rows = np.column_stack([numbers, np.floor(places * 1e4 + 0.318)]).astype(">i8")
             order = np.lexsort(rows.T[::-1])
             key = rows[order].tobytes()
@@ -225,6 +260,6 @@ def _canonical(fractions: Floats, numbers: Integers, turns: Integers) -> tuple[I
 
 
 def _wrapped(fractions: Floats) -> Floats:
-    """Fractions from 0 to 1, those just below 1 (rounding) as just below 0."""
+    """Fractions from 0 to 1; those just below 1, from rounding, become just below 0."""
     wrapped: Floats = (fractions + 1e-5) % 1.0 - 1e-5
     return wrapped

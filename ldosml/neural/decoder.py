@@ -1,4 +1,4 @@
-"""Occupancy of energy bins at k-points, from features of atoms: equation 1 of Park et al. and the text after it."""
+"""Decoder: from features of atoms and k-points to energy bins; equation 1 of Park et al. and the text after it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _START = 4.0
-_LEAST = 0.01  # probability and count that a network may begin with
-_SMALL = 0.3  # of the weights of the last layer, against those that torch starts with
-_BESIDE = 3  # patches of the guess that a token sees: its own and those beside it, since guesses are half an eV off
+_LEAST = 0.01  # smallest initial probability and count
+_SMALL = 0.3  # initial weights of the last layer, relative to torch's
+_BESIDE = 3  # patches of the guess for each token: its own and its neighbours, as guesses are half an eV off
 
 
 class KPointEmbedding(nn.Module):
     """h_k = MLP([sin 2 pi k_j, cos 2 pi k_j]), 6 -> 64 -> d (equation 1), averaged over the images of k.
 
-    Images are the k-points at which the bands are the same, by symmetry. With k and -k the embedding, and so all that
-    follows, is even in k exactly; with all operations of the crystal it has the crystal's symmetry.
+    Images are the k-points that symmetry makes equivalent. With k and -k, the embedding and all that follows are
+    exactly even in k; with all operations of the point group, they have the symmetry of the crystal.
     """
 
     def __init__(self, d: int, hidden: int = 64) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(6, hidden), nn.Linear(hidden, d)
         with torch.no_grad():
-            # As torch starts them, the first layer is nearly linear, of which an average over images leaves little,
-            # and h_k nothing beside the sum over atoms: bands stay flat for hundreds of steps.
+            # With torch's initial weights the first layer is nearly linear, and the average over images nearly zero,
+            # so that h_k is small beside the sum over atoms: bands would stay flat for hundreds of steps.
             self.first.weight.mul_(_START)
             self.second.weight.mul_(_START)
 
@@ -34,13 +34,13 @@ class KPointEmbedding(nn.Module):
         """Embeddings (..., d) of images (..., n_images, 3), fractions of reciprocal lattice vectors."""
         turns = 2 * torch.pi * images
         waves = torch.cat([turns.sin(), turns.cos()], dim=-1)  # (..., n_images, 6)
-        # The second layer is linear: averaging before it gives the same, for less.
+        # The second layer is linear, so averaging before it gives the same and is faster.
         embedding: Tensor = self.second(functional.silu(self.first(waves)).mean(dim=-2))
         return embedding
 
 
 class Attention(nn.Module):
-    """Attention with several heads of queries (..., n, d) to features (..., m, d)."""
+    """Multi-head attention of queries (..., n, d) to features (..., m, d)."""
 
     def __init__(self, d: int, n_heads: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Attention(nn.Module):
         self._heads = n_heads
 
     def forward(self, queries: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the queries find, (..., n, d); ``mask`` (..., m) tells which features exist."""
+        """Output of the attention, (..., n, d); ``mask`` (..., m) is true where a feature exists."""
         query, key, value = (
             part.unflatten(-1, (self._heads, -1)).transpose(-3, -2)  # (..., heads, n or m, d / heads)
             for part in (self.query(queries), *self.key_value(features).chunk(2, dim=-1))
@@ -60,7 +60,7 @@ class Attention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Attention among the tokens of one k-point, attention to the atoms, feed-forward; each normalised before."""
+    """Attention among the tokens of one k-point, attention to the atoms, feed-forward; with normalisation first."""
 
     def __init__(self, d: int, n_heads: int, multiplier: int, dropout: float) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DecoderBlock(nn.Module):
         """Tokens (n_crystals, n_kpoints, T, d), atoms (n_crystals, n_most, d), mask (n_crystals, n_most)."""
         normed = self.norms[0](tokens)
         tokens = tokens + self.among(normed, normed)
-        # Atoms are the same for every k-point: all tokens of a crystal ask at once.
+        # Atoms are the same for every k-point, so all tokens of a crystal attend at once.
         asked = self.norms[1](tokens).flatten(1, 2)
         tokens = tokens + self.to_atoms(asked, atoms, mask).unflatten(1, tokens.shape[1:3])
         result: Tensor = tokens + self.feed_forward(self.norms[2](tokens))
@@ -80,15 +80,15 @@ class DecoderBlock(nn.Module):
 
 
 def feed_forward(d: int, multiplier: int, dropout: float) -> nn.Sequential:
-    """Two layers, ``multiplier`` d wide between them, of which ``dropout`` is left out at random in training."""
+    """Two layers with ``multiplier`` d features between them, and dropout."""
     return nn.Sequential(nn.Linear(d, multiplier * d), nn.GELU(), nn.Dropout(dropout), nn.Linear(multiplier * d, d))
 
 
 class Mixing(nn.Module):
-    """What is known of crystal and k-point, mixed by two residual layers and turned for each token: (..., T, d).
+    """Two residual layers on the features of crystal and k-point, then a linear layer for each token: (..., T, d).
 
-    Summed as it is and given to all tokens alike, as in the paper, crystals and k-points are told apart only after many
-    epochs. The layers run once for a k-point, not once for each of its tokens, and cost little.
+    In the paper, all tokens get the same sum of features, and training needs many epochs to distinguish crystals and
+    k-points. The layers here run once for a k-point, not for each of its tokens, so they cost little.
     """
 
     def __init__(self, d: int, multiplier: int, n_tokens: int, dropout: float) -> None:
@@ -100,7 +100,7 @@ class Mixing(nn.Module):
         self._n_tokens = n_tokens
 
     def forward(self, known: Tensor) -> Tensor:
-        """What each token begins with, (..., T, d), of ``known`` (..., d)."""
+        """Initial tokens (..., T, d) from features ``known`` (..., d)."""
         for layer in self.layers:
             known = known + layer(known)
         turned: Tensor = self.turn(self.norm(known))
@@ -108,7 +108,7 @@ class Mixing(nn.Module):
 
 
 class MeanLabels(NamedTuple):
-    """Means of labels over crystals, by bin (n_bins,): what a network begins with."""
+    """Means of labels over crystals, by bin (n_bins,), at which the outputs of a network start."""
 
     presence: Tensor
     counts: Tensor | None
@@ -116,10 +116,10 @@ class MeanLabels(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the network gives.
+    """Outputs of the network.
 
-    logits (n_crystals, n_kpoints, n_bins): of states in bins; counts: the expected numbers of them, where they are
-    learned; anywhere (n_crystals, n_bins): logits of states in bins at any k-point, where that is asked.
+    logits (n_crystals, n_kpoints, n_bins): of the presence of states; counts: expected numbers of states, or None;
+    anywhere (n_crystals, n_bins): logits of presence at any k-point of the zone, or None.
     """
 
     logits: Tensor
@@ -128,10 +128,10 @@ class Outputs(NamedTuple):
 
 
 class OccupancyDecoder(nn.Module):
-    """Tokens q_t = sum_i h_i + e_t + h_k, one for ``patch`` energy bins each, through blocks, to logits.
+    """Tokens q_t = sum_i h_i + e_t + h_k, each for ``patch`` energy bins, pass through blocks and become logits.
 
-    With ``mixing``, what of the sum belongs to crystal and k-point goes through ``Mixing`` first. With ``anywhere``,
-    one more query, whose h_k is learned and not of a k-point, asks whether a bin holds a state anywhere in the zone.
+    With ``mixing``, sum_i h_i + h_k goes through ``Mixing`` first. With ``anywhere``, there is one more query, with a
+    learned vector instead of h_k, for the presence of states anywhere in the zone.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class OccupancyDecoder(nn.Module):
         self.anywhere = nn.Parameter(torch.randn(d)) if anywhere else None
         self.guess = nn.Linear(n_guesses * _BESIDE * patch, d, bias=False) if n_guesses else None
         self._patch = patch
-        self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as what it is added to
+        self.positions = nn.Parameter(torch.randn(n_bins // patch, d))  # as large as the features to which it is added
         self.blocks = nn.ModuleList(DecoderBlock(d, n_heads, multiplier, dropout) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, patch * (2 if counts else 1))
@@ -163,7 +163,7 @@ class OccupancyDecoder(nn.Module):
 
     @torch.no_grad()
     def start_at(self, labels: MeanLabels) -> None:
-        """Begin with the mean labels of all crystals, which else take the first hundreds of steps."""
+        """Set the initial outputs to the mean labels, which saves hundreds of steps of training."""
         self.bias[0] = torch.logit(labels.presence, eps=_LEAST)
         if labels.counts is not None:
             self.bias[1] = torch.log(torch.expm1(labels.counts.clamp(min=_LEAST)))  # the inverse of softplus
@@ -175,11 +175,11 @@ class OccupancyDecoder(nn.Module):
     def forward(
         self, atoms: Tensor, mask: Tensor, images: Tensor, guess: Tensor, bloch: Tensor | None = None
     ) -> Outputs:
-        """Logits and counts from features of atoms (n_crystals, n_most, d), and of k-points.
+        """Outputs from features of atoms (n_crystals, n_most, d), and of k-points.
 
-        Atoms are zero where ``mask`` (n_crystals, n_most) is false; images are of k-points (n_crystals, n_kpoints,
-        n_images, 3), ``guess`` (n_crystals, n_kpoints + 1, n_guesses, n_bins) is what each bin may hold, that of the
-        whole zone last, and ``bloch`` what else is known of k-points (n_crystals, n_kpoints, d).
+        Atoms are zero where ``mask`` (n_crystals, n_most) is false. ``images`` of k-points: (n_crystals, n_kpoints,
+        n_images, 3). ``guess``: (n_crystals, n_kpoints + 1, n_guesses, n_bins), the guess for the whole zone last.
+        ``bloch``: more features of k-points (n_crystals, n_kpoints, d).
         """
         known = self.kpoint(images) if bloch is None else self.kpoint(images) + bloch
         if self.anywhere is not None:
@@ -201,7 +201,7 @@ class OccupancyDecoder(nn.Module):
         )
 
     def _by_token(self, guess: Tensor) -> Tensor:
-        """Of a guess (n_crystals, n_queries, n_guesses, n_bins) what each token sees, (n_crystals, n_queries, T, n)."""
+        """Parts of a guess (n_crystals, n_queries, n_guesses, n_bins) for each token, (n_crystals, n_queries, T, n)."""
         beside = _BESIDE // 2 * self._patch
         windows = functional.pad(guess, (beside, beside)).unfold(-1, _BESIDE * self._patch, self._patch)
         return windows.transpose(2, 3).flatten(3)

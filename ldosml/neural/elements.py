@@ -1,4 +1,4 @@
-"""Where an element stands in the periodic table, and its atomic levels, so that elements learn from similar ones."""
+"""Embedding of elements by their place in the periodic table and their atomic levels: similar elements are close."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor, nn
 
-from ldosml.neural.atomic import N_ELEMENTS, atomic_shells
+from ldosml.neural.shells import N_ELEMENTS, atomic_shells
 
 _NOBLE = np.array([0, 2, 10, 18, 36, 54, 86, 118])
-_LONG = 32  # places of the longest rows
+_LONG = 32  # length of the longest rows
 
 
 def periodic_table() -> Tensor:
     """Features (119, 45) of elements by atomic number: column of the long table, row, electrons, radius.
 
-    Electrons in s, p, d, f, and (last) s + p are those beyond the noble gas before, as subshells fill in order, in
-    parts of what a full one holds; the covalent radius is in angstrom, less 1.3.
+    Electrons in s, p, d, f, and (last) s + p are those beyond the previous noble gas, in the regular order of filling,
+    as fractions of a full subshell; the covalent radius is in angstrom, minus 1.3.
     """
     rows = np.zeros((N_ELEMENTS, _LONG + 7 + 4 + 2))
     for number in range(1, N_ELEMENTS):
@@ -35,9 +35,9 @@ def periodic_table() -> Tensor:
 
 
 def atomic_levels() -> Tensor:
-    """Features (119, 9) of elements by atomic number: of s, p and d, the energy, in 10 eV, whether it is, and radius.
+    """Features (119, 9) of elements by atomic number: for s, p and d the energy in 10 eV, 1 if bound, and the radius.
 
-    Of ``atomic_shells``: where bands lie follows from where the levels of the atoms do. Zero where there is no shell.
+    They are from ``atomic_shells``; zero where the shell is not bound.
     """
     rows = np.zeros((N_ELEMENTS, 9))
     for number, shells in atomic_shells().items():
@@ -50,10 +50,10 @@ def atomic_levels() -> Tensor:
 
 
 class ElementEmbedding(nn.Module):
-    """Features (n, d) of atomic numbers (n,): linear in those of table and levels, plus what each element adds.
+    """Features (n, d) of atomic numbers (n,): a linear map of table and levels, plus a vector for each element.
 
-    The latter starts at zero, so that an element that was not trained on is what its place in the table makes it.
-    Without the table, every element begins at random, knowing of no other.
+    The vectors start at zero, so that an element without training data is described by its place in the table. Without
+    the table, the vectors start at random.
     """
 
     table: Tensor
@@ -66,7 +66,7 @@ class ElementEmbedding(nn.Module):
             self.register_buffer("table", torch.cat([periodic_table(), atomic_levels()], dim=1), persistent=False)
             self.linear = nn.Linear(self.table.shape[1], d)
             nn.init.zeros_(self.own.weight)
-            nn.init.normal_(self.linear.weight, std=0.3)  # some ten features are not zero: as large as at random
+            nn.init.normal_(self.linear.weight, std=0.3)  # about ten features are not zero
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Features of each atom."""

@@ -1,10 +1,10 @@
-"""Features of atoms from their crystal: attention along the edges of its graph.
+"""Features of atoms from the graph of their crystal, by attention along its edges.
 
 After iComFormer (Yan, Fu, Qian, Qian and Ji, *Complete and efficient graph transformers for crystal material property
-prediction*, ICLR 2024), as Park et al. use it. Only distances and angles enter, so that features do not change when the
-crystal is turned, shifted, or its atoms are permuted. Two things differ: layer normalisation in place of batch
-normalisation, so that a crystal's features do not depend on what else is in the batch; and the three lattice vectors
-are those that k-points refer to, not the three shortest, so that features can tell how k lies in the crystal.
+prediction*, ICLR 2024), as used by Park et al. Only distances and angles enter, so features do not change under
+rotations, translations and permutations of the atoms. Two things differ from the paper: layer normalisation instead of
+batch normalisation, so that the features of a crystal do not depend on the batch; and the three lattice vectors are
+those to which k-points refer, not the three shortest, so that features contain the direction of k in the crystal.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch.nn import functional
 from ldosml.neural.elements import ElementEmbedding
 from ldosml.neural.graph import GraphBatch
 
-LARGEST_INVERSE = 1.5  # 1/angstrom; atoms closer than 1/1.5 angstrom are rare
+LARGEST_INVERSE = 1.5  # 1/angstrom; shorter distances are rare
 
 
 class GaussianBasis(nn.Module):
-    """Gaussians at ``n`` equal steps from ``low`` to ``high``, each as wide as a step, then a layer: (..., d)."""
+    """Gaussians at ``n`` equal steps from ``low`` to ``high``, as wide as a step, then a linear layer: (..., d)."""
 
     centres: Tensor
 
@@ -43,7 +43,7 @@ def _two_layers(d_in: int, d: int) -> nn.Sequential:
 
 
 class GatedMessage(nn.Module):
-    """Message v' * sigmoid(norm(q * k' / sqrt(d))), where k' and v' also see the receiver and the edge; one head."""
+    """Message v' * sigmoid(norm(q * k' / sqrt(d))); k' and v' depend on receiver, sender and edge; one head."""
 
     def __init__(self, d: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class AtomLayer(nn.Module):
         self.message, self.norm = GatedMessage(d), nn.LayerNorm(d)
 
     def forward(self, atoms: Tensor, edges: Tensor, graph: GraphBatch) -> Tensor:
-        """Features of atoms (n_atoms, d) from those, and of edges (n_edges, d)."""
+        """New features of atoms from the features of atoms (n_atoms, d) and edges (n_edges, d)."""
         key, value = self.key(atoms), self.value(atoms)
         sources, targets = graph.sources, graph.targets
         messages = self.message(
@@ -78,7 +78,7 @@ class AtomLayer(nn.Module):
 
 
 class EdgeLayer(nn.Module):
-    """Edges receive messages from the lattice vectors, through their angles, which tell apart what distances do not."""
+    """Edges receive messages from the lattice vectors, which depend on the angles between both."""
 
     def __init__(self, d: int, n_radial: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class EdgeLayer(nn.Module):
         self.message, self.norm = GatedMessage(d), nn.LayerNorm(d)
 
     def forward(self, edges: Tensor, lattice: Tensor, graph: GraphBatch) -> Tensor:
-        """Features of edges (n_edges, d) from those, and of lattice vectors (n_crystals, 3, d)."""
+        """New features of edges from the features of edges (n_edges, d) and lattice vectors (n_crystals, 3, d)."""
         crystal = graph.crystal[graph.targets]  # (n_edges,)
 
         def three(features: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class EdgeLayer(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Features of atoms (n_atoms, d), of their elements alone, (n_atoms, d), and of distances alone, (n_edges, d)."""
+    """Features of atoms (n_atoms, d), of their elements alone (n_atoms, d), and of distances alone (n_edges, d)."""
 
     atoms: Tensor
     elements: Tensor
@@ -118,9 +118,9 @@ class Encoded:
 
 
 class CrystalEncoder(nn.Module):
-    """Features of atoms: ``n_layers`` layers on atoms, one on edges after the first of them.
+    """Features of atoms: ``n_layers`` layers on atoms, and one on edges after the first of them.
 
-    Distances and lengths enter as Gaussians of their inverses, as in iComFormer: no length is beyond the last one.
+    Distances and lengths enter as Gaussians of their inverses, as in iComFormer, so any length is covered.
     """
 
     def __init__(self, d: int, n_layers: int, n_radial: int, periodic_table: bool) -> None:

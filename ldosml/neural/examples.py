@@ -1,4 +1,4 @@
-"""What a network is trained on, the graph of a crystal, its k-points and the labels of its bins; and batches of it."""
+"""Training examples (the graph of a crystal, its k-points and the labels of its bins), and batches of them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ldosml.neural.tight_binding import TightBindingParameters, first_guess
 Halves = NDArray[np.float16]
 
 REACH = 3.0
-"""Soft labels reach this many widths below the states that they come from."""
+"""How far soft labels extend below their states, in widths."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One crystal to learn from.
+    """One crystal of the training or validation part.
 
-    guess (n_kpoints, n_widths, n_bins), zone_guess (n_widths, n_bins): those of ``first_guess``; presence, counts
-    (n_kpoints, n_bins): labels, in half precision, which holds them to 0.0005; anywhere
-    (n_bins,): ``CrystalBands.anywhere``; known (n_bins,): bins that bands are complete in; gap: eV.
+    guess (n_kpoints, n_widths, n_bins), zone_guess (n_widths, n_bins): from ``first_guess``; presence, counts
+    (n_kpoints, n_bins): labels, in half precision, with errors of 0.0005; anywhere (n_bins,):
+    ``CrystalBands.anywhere``; known (n_bins,): bins in which the bands are complete; gap: eV.
     """
 
     graph: CrystalGraph
@@ -56,7 +56,7 @@ def make_example(
     width: float,
     parameters: TightBindingParameters,
 ) -> Example:
-    """Label the bins of one crystal; the k-points of ``bands`` are those of ``crystal``."""
+    """Make the example of one crystal; the k-points of ``bands`` refer to the cell of ``crystal``."""
     presence = bands.labels(grid, kind, width).astype(np.float16)
     return Example(
         crystal_graph(crystal, config.n_neighbors),
@@ -78,7 +78,7 @@ def guessed(
     config: OccupancyConfig,
     parameters: TightBindingParameters,
 ) -> tuple[Halves, Halves]:
-    """The first guess as the network takes it; without any width where it takes none."""
+    """The first guess in half precision; empty for a network without tight binding."""
     if config.tight_binding == "none":
         none = np.zeros((len(kpoints), 0, grid.size), dtype=np.float16)
         return none, none[0]
@@ -87,15 +87,16 @@ def guessed(
 
 
 def with_zone(guess: Halves, zone: Halves) -> Halves:
-    """The guess at k-points, and last that of the whole zone, (n_kpoints + 1, n_widths, n_bins)."""
+    """The guess at k-points followed by the guess for the whole zone, (n_kpoints + 1, n_widths, n_bins)."""
     return np.concatenate([guess, zone[None]])
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Several crystals, as many k-points of each: images (n_crystals, n_kpoints, n_operations, 3), labels by bin.
+    """Several crystals with the same number of k-points each.
 
-    guess (n_crystals, n_kpoints + 1, n_widths, n_bins), with that of the whole zone last.
+    images (n_crystals, n_kpoints, n_operations, 3); guess (n_crystals, n_kpoints + 1, n_widths, n_bins), with the guess
+    for the whole zone last; labels by bin.
     """
 
     graph: GraphBatch
@@ -110,7 +111,7 @@ class Batch:
 def make_batch(
     examples: Sequence[Example], chosen: Sequence[Integers], device: str, blind: NDArray[np.bool_] | None = None
 ) -> Batch:
-    """Put examples together, each with the k-points chosen of it (as many of each); ``blind`` ones without a guess."""
+    """Join examples at their chosen k-points, the same number of each; the guess of ``blind`` ones is set to zero."""
     pairs = list(zip(examples, chosen, strict=True))
     images = torch.stack([kpoint_images(e.kpoints[k], e.operations) for e, k in pairs])
     presence = np.stack([e.presence[k] for e, k in pairs])
@@ -134,7 +135,7 @@ def make_batch(
 
 
 def mean_labels(examples: Sequence[Example]) -> MeanLabels:
-    """Means over the crystals that know each bin."""
+    """Mean labels of each bin over the crystals in which it is complete."""
     known = np.stack([e.known for e in examples]).astype(np.float64)
     weights = known / np.maximum(1.0, known.sum(axis=0))
 
@@ -148,25 +149,25 @@ def mean_labels(examples: Sequence[Example]) -> MeanLabels:
     )
 
 
-def drawn(example: Example, n: int, random: np.random.Generator) -> Integers:
-    """Indices of ``n`` k-points at random, none twice unless there are fewer."""
+def random_subset(example: Example, n: int, random: np.random.Generator) -> Integers:
+    """Indices of ``n`` random k-points, without repetition if there are enough."""
     return np.resize(random.permutation(len(example.kpoints)), n)
 
 
-def spread(example: Example, n: int) -> Integers:
-    """Indices of ``n`` k-points at equal steps, the same every time."""
+def evenly_spaced(example: Example, n: int) -> Integers:
+    """Indices of ``n`` k-points at equal steps."""
     return np.arange(n) * len(example.kpoints) // n
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """Text that differs where anything that is learned from differs, but for the first guess, which goes with a run."""
+    """Hash of graphs, k-points and labels. The first guess is left out: it is stored in the checkpoint."""
     digest = hashlib.sha256()
     for example in examples:
         graph = example.graph
         counts = () if example.counts is None else (example.counts,)
         labels = (example.kpoints, example.presence, *counts, example.anywhere, example.known)
-        drawn_from = (getattr(graph, field.name) for field in fields(graph))
-        for array in (*drawn_from, *labels):
+        parts = (getattr(graph, field.name) for field in fields(graph))
+        for array in (*parts, *labels):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Periodic multigraphs of crystals, and batches of them as plain tensors."""
+"""Periodic graphs of crystals, and batches of them as tensors."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from torch import Tensor
 from ldosml.neural.crystals import Crystal
 
 TIE = 1e-3
-"""Neighbours no further than this (angstrom) beyond the last one are as near as it is."""
+"""Tolerance of equal distances of neighbours, angstrom."""
 
 
 @dataclass(frozen=True, eq=False)
 class CrystalGraph:
-    """Atoms and the edges from their neighbours; an atom may be another's neighbour many times, and its own.
+    """Atoms and edges from their neighbours; two atoms may share many edges, and an atom may be its own neighbour.
 
     Parameters
     ----------
     numbers : array (n_atoms,)
+        Atomic numbers.
     sources, targets : arrays (n_edges,)
-        Atoms that each edge comes from and leads to.
+        Atoms at the start and at the end of each edge.
     distances : array (n_edges,)
         Angstrom.
     cosines : array (n_edges, 3)
-        Of the angles between the edge, from target to source, and the three lattice vectors.
+        Cosines of the angles between the edge, from target to source, and the three lattice vectors.
     directions : array (n_edges, 3)
         Unit vectors from target to source.
     shifts : array (n_edges, 3)
-        The cell that the source lies in, seen from that of the target; whole lattice vectors.
+        Lattice vector from the cell of the target to the cell of the source, integers.
     lengths : array (3,)
-        Of the lattice vectors, angstrom.
+        Lengths of the lattice vectors, angstrom.
     """
 
     numbers: NDArray[np.int64]
@@ -50,13 +51,13 @@ class CrystalGraph:
 
 
 def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
-    """Join every atom to its ``n_neighbors`` nearest neighbours, and to all as near as the last one.
+    """Join every atom to its ``n_neighbors`` nearest neighbours, and to all others at the distance of the last one.
 
-    With ties cut instead, the graph would depend on the order of the atoms.
+    Without the others, the graph would depend on the order of the atoms.
     """
     atoms = crystal.atoms()
     volume = abs(np.linalg.det(crystal.cell)) / len(crystal)
-    radius = (1.5 * n_neighbors * volume / np.pi) ** (1 / 3)  # holds 2 n_neighbors, on average
+    radius = (1.5 * n_neighbors * volume / np.pi) ** (1 / 3)  # contains 2 n_neighbors on average
     while True:
         i, j, d, D, S = neighbor_list("ijdDS", atoms, radius)  # type: ignore[no-untyped-call]
         if np.bincount(i, minlength=len(atoms)).min() >= n_neighbors:
@@ -64,7 +65,7 @@ def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
         radius *= 1.25
     order = np.lexsort((d, i))
     i, j, d, D, S = i[order], j[order], d[order], D[order], S[order]
-    last = d[np.searchsorted(i, np.arange(len(atoms))) + n_neighbors - 1]  # distance of the n-th one, atom by atom
+    last = d[np.searchsorted(i, np.arange(len(atoms))) + n_neighbors - 1]  # distance of neighbour n of each atom
     kept = d <= last[i] + TIE
     lengths = np.linalg.norm(crystal.cell, axis=1)
     cosines = (D @ crystal.cell.T) / (d[:, None] * lengths)
@@ -74,12 +75,12 @@ def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
 
 @dataclass(frozen=True, eq=False)
 class GraphBatch:
-    """Several graphs as one, and how their atoms lie in a table with a row for each crystal.
+    """Several graphs joined into one; atoms also have a place in a table with one row for each crystal.
 
-    numbers, crystal, place (n_atoms,): atomic number, crystal and place in its row; sources, targets, distances
-    (n_edges,); cosines, directions, shifts (n_edges, 3); pairs (n_edges,): which pair of target and source, of those
-    that pair_targets and pair_sources (n_pairs,) list; lengths (n_crystals, 3); mask (n_crystals, n_most): which places
-    hold an atom.
+    numbers, crystal, place (n_atoms,): atomic number, and row and column in the table; sources, targets, distances
+    (n_edges,); cosines, directions, shifts (n_edges, 3); pairs (n_edges,): index of the pair of target and source;
+    pair_targets, pair_sources (n_pairs,): the pairs; lengths (n_crystals, 3); mask (n_crystals, n_most): places of the
+    table with an atom.
     """
 
     numbers: Tensor
@@ -98,13 +99,13 @@ class GraphBatch:
     mask: Tensor
 
     def to_rows(self, features: Tensor) -> Tensor:
-        """Features of atoms (n_atoms, d), as a table (n_crystals, n_most, d) with zeros where there is no atom."""
+        """Features of atoms (n_atoms, d) as a table (n_crystals, n_most, d), zero where there is no atom."""
         rows = features.new_zeros(*self.mask.shape, features.shape[1])
         return rows.index_put((self.crystal, self.place), features)
 
 
 def batched(graphs: Sequence[CrystalGraph], device: str | torch.device = "cpu") -> GraphBatch:
-    """Put graphs together on a device."""
+    """Join graphs, on a device."""
     counts = np.array([len(graph.numbers) for graph in graphs])
     starts = np.cumsum(counts) - counts
     edges = np.array([len(graph.sources) for graph in graphs])

@@ -1,4 +1,4 @@
-"""What ``KOccupancyRegressor`` is given, checked: crystals, their bands, k-points and weights of each."""
+"""Checks of the input of ``KOccupancyRegressor``: crystals, their bands, k-points and weights."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from ldosml.neural.crystals import Crystal, Floats, standardize
 GivenCrystal = Atoms | Crystal
 Placed = tuple[Crystal, CrystalBands]
 
-_OFF_CENTRE = 0.1  # of a gap; k-points drawn of a mesh may miss its edges
+_OFF_CENTRE = 0.1  # fraction of a gap; k-points of a mesh may miss its edges
 
 
 def place_bands(crystals: Sequence[GivenCrystal], bands: Sequence[CrystalBands]) -> list[Placed]:
-    """Standardised crystals, and their bands with k-points in these.
+    """Standardised crystals, and their bands with k-points that refer to these.
 
-    Raises TypeError or ValueError when there are not as many bands, or a crystal is refused or in no primitive cell.
+    Raises TypeError or ValueError when the numbers of crystals and bands differ, or a crystal is invalid or not in a
+    primitive cell.
     """
     crystals = check_sequence(crystals)
     if not len(crystals) == len(bands) > 0:
-        raise ValueError(f"A fit needs crystals and as many bands; got {len(crystals)} and {len(bands)}.")
+        raise ValueError(
+            f"A fit needs one CrystalBands for each crystal; got {len(crystals)} crystals and {len(bands)} bands."
+        )
     return [_placed_one(i, *pair) for i, pair in enumerate(zip(crystals, bands, strict=True))]
 
 
@@ -40,38 +43,35 @@ def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed
         raise ValueError(f"Crystal {number}: {error}") from error
     if len(crystal) != len(given):
         raise ValueError(
-            f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}: at one k-point of a "
-            "repeated cell lie the states of several. Compute its bands in the primitive cell."
+            f"Crystal {number} has {len(given)} atoms, its primitive cell {len(crystal)}. One k-point of a repeated "
+            "cell has the states of several k-points of the primitive cell. Compute the bands in the primitive cell."
         )
     return crystal, replace(bands, kpoints=bands.kpoints @ to_primitive.T)
 
 
-def set_aside(placed: Sequence[Placed], fraction: float, seed: int) -> tuple[list[Placed], list[Placed]]:
-    """Training and validation crystals, the latter about a ``fraction``, at random, those of one formula together.
+def hold_out(placed: Sequence[Placed], fraction: float, seed: int) -> tuple[list[Placed], list[Placed]]:
+    """Split into training and validation crystals at random, about a ``fraction`` for validation, by formula.
 
-    Raises ValueError when none would be left to train on.
+    Raises ValueError when no training crystals would be left.
     """
     if fraction == 0:
         return list(placed), []
     names, formula_of = np.unique([crystal.formula for crystal, _ in placed], return_inverse=True)
     order = np.random.default_rng([seed]).permutation(len(names))
-    held = np.cumsum(np.bincount(formula_of)[order])  # crystals of so many formulas
-    n = int(np.searchsorted(held, max(1, round(fraction * len(placed))))) + 1
+    total = np.cumsum(np.bincount(formula_of)[order])  # crystals of the first formulas
+    n = int(np.searchsorted(total, max(1, round(fraction * len(placed))))) + 1
     if n >= len(names):
         raise ValueError(
-            f"Of {len(placed)} crystals of {len(names)} formulas, those set aside by validation_fraction={fraction:g} "
-            "leave none to train on. Give more, or validation_fraction=0."
+            f"validation_fraction={fraction:g} of {len(placed)} crystals of {len(names)} formulas leaves none for "
+            "training. Give more crystals, or validation_fraction=0."
         )
-    aside: NDArray[np.bool_] = np.isin(formula_of, order[:n])
-    parts = [[placed[int(i)] for i in np.flatnonzero(chosen)] for chosen in (~aside, aside)]
+    held_out: NDArray[np.bool_] = np.isin(formula_of, order[:n])
+    parts = [[placed[int(i)] for i in np.flatnonzero(chosen)] for chosen in (~held_out, held_out)]
     return parts[0], parts[1]
 
 
 def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
-    """Warn where the Fermi level is not in the middle of a gap; as far as the k-points show it.
-
-    ``part``: of the crystals, "training" or "validation".
-    """
+    """Warn where the Fermi level is not in the middle of a gap; ``part`` is "training" or "validation"."""
     off = np.zeros(len(bands))
     for i, one in enumerate(bands):
         below, above = one.relative[one.relative <= 0], one.relative[one.relative > 0]
@@ -81,8 +81,8 @@ def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
     if len(wrong):
         worst = int(np.abs(off).argmax())
         warnings.warn(
-            f"Of {len(wrong)} {part} crystals with a gap the Fermi level is not its middle; of crystal {worst}, "
-            f"{abs(off[worst]):.0%} of the gap away. The model would have to learn where the code leaves it: give "
+            f"The Fermi level of {len(wrong)} {part} crystals is not in the middle of their gap; in crystal {worst} it "
+            f"is off by {abs(off[worst]):.0%} of the gap. The model would have to learn where the code puts it: use "
             "bands.centred().",
             UserWarning,
             stacklevel=3,
@@ -90,29 +90,29 @@ def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raise ValueError when PyTorch has no such device."""
+    """Raise ValueError when PyTorch cannot use a device."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"PyTorch has no device {device!r} here: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"PyTorch cannot use the device {device!r}: {str(error).splitlines()[0]}") from error
 
 
 def describe(given: GivenCrystal) -> tuple[Crystal, Floats]:
-    """The standardised crystal, and the matrix that takes k-points of the one given there."""
+    """The standardised crystal, and the matrix that transforms k-points of the given cell to it."""
     return (given, np.eye(3)) if isinstance(given, Crystal) else standardize(given)
 
 
 def check_sequence(crystals: Sequence[GivenCrystal]) -> Sequence[GivenCrystal]:
-    """The crystals; raises TypeError when one alone is given."""
+    """Return the crystals; raise TypeError for a single crystal."""
     if isinstance(crystals, Atoms | Crystal):
-        raise TypeError("Crystals must be given as a sequence, a single one as [crystal].")
+        raise TypeError("Give crystals as a sequence; a single one as [crystal].")
     return crystals
 
 
 def one_each(
     name: str, values: ArrayLike | Sequence[ArrayLike], n: int, ndim: int
 ) -> list[ArrayLike] | Sequence[ArrayLike]:
-    """Values for each of ``n`` crystals: those given, or the same for all; raises ValueError for another number."""
+    """Values for each of ``n`` crystals, given for each or once for all; ValueError for another number."""
     try:
         if np.ndim(values) == ndim:  # type: ignore[arg-type]
             return [values] * n  # type: ignore[list-item]
@@ -122,6 +122,6 @@ def one_each(
     if np.ndim(given[0] if n and len(given) else 0) != ndim or len(given) != n:
         shape = "(n_kpoints, 3)" if ndim == 2 else "(n_kpoints,)"
         raise ValueError(
-            f"{name} must be one array {shape} for all crystals, or a sequence of {n} of them, one for each."
+            f"{name} must be one array {shape} for all crystals, or a sequence of {n} arrays, one for each."
         )
     return given

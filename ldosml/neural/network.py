@@ -1,4 +1,4 @@
-"""The whole network: crystals and k-points in, occupancy of energy bins out."""
+"""The network: from crystals and k-points to the occupancy of energy bins."""
 
 from __future__ import annotations
 
@@ -20,56 +20,55 @@ from ldosml.neural.tight_binding import WIDTHS, TightBindingParameters
 Preset = Literal["small", "paper"]
 FirstGuess = Literal["fitted", "universal", "none"]
 
-_MOST_OPERATIONS = 48  # of a crystal, as the order of every point group divides
+_MOST_OPERATIONS = 48  # the order of every point group divides this
 
 
 @dataclass(frozen=True)
 class OccupancyConfig:
-    """Everything that makes a network but its weights.
+    """Architecture of a network.
 
     Parameters
     ----------
     n_bins : int
-        Energy bins, a multiple of ``patch``.
+        Number of energy bins, a multiple of ``patch``.
     d : int
         Length of features, a multiple of ``n_heads``.
     n_layers : int
-        Of the encoder, on atoms; one on edges comes on top.
+        Layers of the encoder on atoms; there is one more layer on edges.
     n_radial : int
-        Gaussians that distances and angles are expanded in.
+        Number of Gaussians in which distances and angles are expanded.
     n_neighbors : int
-        At least as many edges lead to each atom.
+        Smallest number of neighbours of each atom in the graph.
     n_blocks, n_heads, multiplier : int
-        Of the decoder: blocks, heads of attention, width of the feed-forward layer in ``d``.
+        Decoder: number of blocks, heads of attention, and width of the feed-forward layer in units of ``d``.
     patch : int
-        Neighbouring bins that share one token.
+        Number of neighbouring bins that share one token.
     counts : bool
-        Also give the expected number of states in each bin.
+        Also predict the expected number of states in each bin.
     time_reversal : bool
-        Be even in k exactly, as bands without magnetism are.
+        Be exactly even in k, as bands without magnetism are.
     point_group : bool
-        Have the symmetry of each crystal in k exactly; also at k-points outside the irreducible part that was learned.
+        Have exactly the point group of each crystal in k.
     periodic_table : bool
-        Begin with elements as their places in the periodic table and their atomic levels make them, not at random.
+        Initialise elements by their places in the periodic table and their atomic levels instead of at random.
     n_bloch : int
-        Functions of distance for each l in the sums over neighbours with Bloch's phases (``BlochEmbedding``), which
-        have all these symmetries by themselves. 0: as in the paper, the network knows of k by the embedding of its
-        fractions alone.
+        Number of functions of distance for each l in the sums over neighbours with Bloch phases (``BlochEmbedding``),
+        which have these symmetries by construction. 0: as in the paper, k enters only by its fractions.
     mixing : bool
-        Mix what is known of crystal and k-point before the tokens of energy get it, each in its own way (``Mixing``);
-        otherwise, as in the paper, they all get its sum.
+        Process the features of crystal and k-point by a few layers, separately for each token (``Mixing``); otherwise,
+        as in the paper, every token gets their sum.
     dropout : float
-        Part of the inner features of the decoder's layers that is left out at random in training.
+        Fraction of the inner features of the decoder that is left out at random in training.
     anywhere : bool
-        Also tell for each bin, once for a crystal, whether it holds a state at any k-point: what a gap is read from.
+        Also predict for each bin whether it holds a state at any k-point of the zone; gaps are read from this.
     tight_binding : {"fitted", "universal", "none"}
-        Begin from what tight binding says of each k-point (``first_guess``): fitted to the training crystals before the
-        network is trained (``fit_tight_binding``), or Harrison's without a fit.
+        First guess at each k-point (``first_guess``): tight binding fitted to the training crystals
+        (``fit_tight_binding``), Harrison's universal tight binding, or none.
 
     Raises
     ------
     ValueError
-        When a number is not a whole one above zero, or does not divide as it must.
+        When a number is not a positive integer, or is not a multiple where it must be.
     """
 
     n_bins: int = 256
@@ -109,9 +108,9 @@ class OccupancyConfig:
                 least = "above one" if name == "n_radial" else "above zero"
                 raise ValueError(f"{name} of a network must be a whole number {least}; got {value!r}.")
         if isinstance(self.n_bloch, bool) or not isinstance(self.n_bloch, int | np.integer) or self.n_bloch < 0:
-            raise ValueError(f"n_bloch of a network must be a whole number, 0 or above; got {self.n_bloch!r}.")
+            raise ValueError(f"n_bloch of a network must be a whole number, at least 0; got {self.n_bloch!r}.")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout of a network must be from 0 to below 1; got {self.dropout!r}.")
+            raise ValueError(f"dropout of a network must be at least 0 and below 1; got {self.dropout!r}.")
         check_choice("tight_binding of a network", self.tight_binding, get_args(FirstGuess))
         for whole, part in (("n_bins", "patch"), ("d", "n_heads")):
             if getattr(self, whole) % getattr(self, part):
@@ -122,16 +121,26 @@ class OccupancyConfig:
 
     @classmethod
     def preset(cls, name: Preset) -> OccupancyConfig:
-        """A network by name.
+        """Make a configuration by name.
 
-        "paper" is that of Park et al., appendix A.1, with 25 neighbours as iComFormer has them, and without what we
-        add: tight binding, Bloch sums, mixing, periodic table, dropout, the query of anywhere. It wants a GPU. Labels,
-        symmetry and training are the regressor's (``AS_IN_THE_PAPER``). What makes any network train sooner stays: it
-        begins at the mean labels, with a wider embedding of k, and gradients are clipped.
-        "small" is for a CPU: 40 epochs of 484 crystals of 1 to 5 atoms took seven minutes on a core of an AMD EPYC by
-        ``ldosml train-occupancy``, the fit of tight binding included.
+        Parameters
+        ----------
+        name : {"small", "paper"}
+            "small" is for a CPU: with ``ldosml train-occupancy``, 40 epochs of 484 crystals of 1 to 5 atoms took seven
+            minutes on one core of an AMD EPYC, including the fit of tight binding.
+            "paper" is the network of Park et al., appendix A.1, with 25 neighbours as in iComFormer, and without tight
+            binding, Bloch sums, mixing, periodic table, dropout and ``anywhere``. It needs a GPU. Labels, symmetry and
+            training are in ``PAPER_PARAMETERS``. Three changes that speed up training remain: the outputs start at the
+            mean labels, the embedding of k is wider, and gradients are clipped.
 
-        Raises ValueError when there is no such preset.
+        Returns
+        -------
+        OccupancyConfig
+
+        Raises
+        ------
+        ValueError
+            When there is no such preset.
         """
         check_choice("preset", name, get_args(Preset))
         if name == "small":
@@ -154,13 +163,14 @@ class OccupancyConfig:
 
 
 class OccupancyNetwork(nn.Module):
-    """Encoder and decoder. The encoder runs once for a crystal, the decoder for each of its k-points.
+    """Encoder, which runs once for a crystal, and decoder, which runs for each of its k-points.
 
     Parameters
     ----------
     config : OccupancyConfig
+        The architecture.
     seed : int
-        Of the weights.
+        Seed of the initial weights.
     """
 
     def __init__(self, config: OccupancyConfig, seed: int = 0) -> None:
@@ -184,13 +194,13 @@ class OccupancyNetwork(nn.Module):
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 
-        for field in fields(TightBindingParameters):  # not trained with the rest, but kept with it
+        for field in fields(TightBindingParameters):  # not trained with the weights, but saved with them
             start = getattr(TightBindingParameters.universal(), field.name)
             self.register_buffer(f"tight_binding_{field.name}", torch.from_numpy(start))
 
     @property
     def tight_binding(self) -> TightBindingParameters:
-        """What the first guess is made with."""
+        """Parameters of the first guess."""
         values = {f.name: getattr(self, f"tight_binding_{f.name}") for f in fields(TightBindingParameters)}
         return TightBindingParameters(**{name: value.cpu().numpy() for name, value in values.items()})
 
@@ -201,17 +211,17 @@ class OccupancyNetwork(nn.Module):
             getattr(self, f"tight_binding_{field.name}").copy_(value)
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
-        """Logits and counts at k-points, of which ``images`` (n_crystals, n_kpoints, n_images, 3) are given.
+        """Logits and counts at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3).
 
-        guess (n_crystals, n_kpoints + 1, n_widths, n_bins): by tight binding, that of the whole zone last.
+        guess (n_crystals, n_kpoints + 1, n_widths, n_bins): from tight binding, the guess for the whole zone last.
         """
         return self.decode(self.encoder(graph), graph, images, guess)
 
     def decode(self, encoded: Encoded, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
-        """As ``forward``, from what ``encoder`` made of the crystals."""
+        """As ``forward``, from the output of ``encoder``."""
         atoms = graph.to_rows(encoded.atoms)
         bloch = None
-        if self.bloch is not None:  # every image gives the same
+        if self.bloch is not None:  # the sums are the same at every image
             kpoints = images[:, :, 0]
             bloch = self.bloch(kpoints, encoded.elements, encoded.distances, atoms.sum(dim=1), graph)
         decoded: Outputs = self.decoder(atoms, graph.mask, images, guess, bloch)
@@ -219,7 +229,7 @@ class OccupancyNetwork(nn.Module):
 
 
 def operations(crystal: Crystal, config: OccupancyConfig) -> Floats:
-    """Operations on k-points that the network averages over, (n, 3, 3), as many for every crystal."""
+    """Operations on k-points over which the network averages, (n, 3, 3); their number is the same for all crystals."""
     found = point_group(crystal).astype(np.float64) if config.point_group else np.eye(3)[None]
     if config.time_reversal:
         found = np.unique(np.concatenate([found, -found]), axis=0)
@@ -228,9 +238,9 @@ def operations(crystal: Crystal, config: OccupancyConfig) -> Floats:
 
 
 def kpoint_images(kpoints: Floats, operations: Floats) -> Tensor:
-    """Images of k-points (n_kpoints, 3), from -1/2 to 1/2, (n_kpoints, n_operations, 3), in single precision.
+    """Images of k-points (n_kpoints, 3), between -1/2 and 1/2, (n_kpoints, n_operations, 3), in single precision.
 
-    Whole reciprocal lattice vectors are taken off before anything is rounded.
+    Reciprocal lattice vectors are subtracted in double precision.
     """
     images = np.einsum("oij,kj->koi", operations, kpoints)
     return torch.from_numpy((images - np.round(images)).astype(np.float32))

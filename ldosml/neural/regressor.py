@@ -1,58 +1,54 @@
-"""Occupancy of energy bins at any k-point of any crystal, in the manner of scikit-learn."""
+"""The estimator: occupancy of energy bins at any k-point of any crystal."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
-from ldosml._validation import check_choice, check_positive
-from ldosml.kresolved import (
-    CrystalBands,
-    GapThreshold,
-    KResolvedOccupancy,
-    OccupancyGap,
-    energy_bins,
-    occupancy_gap,
-)
-from ldosml.kresolved.thresholds import best_threshold
-from ldosml.neural.checkpoint import read_first_guess
+from ldosml._shipped import shipped_file
+from ldosml._validation import check_choice
+from ldosml.energy import EnergyGrid
+from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, energy_bins, occupancy_gap
+from ldosml.kresolved.evaluation.gaps import GapThreshold, best_threshold
+from ldosml.kresolved.gap import Statistic
+from ldosml.kresolved.model_files import FORMAT
+from ldosml.neural.checkpoint import load_tight_binding
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints
-from ldosml.neural.examples import Example, Halves, guessed, make_example, mean_labels, with_zone
-from ldosml.neural.graph import CrystalGraph, batched, crystal_graph
+from ldosml.neural.epochs import Epoch
+from ldosml.neural.examples import Example, guessed, make_example, mean_labels
+from ldosml.neural.graph import crystal_graph
 from ldosml.neural.inputs import (
     GivenCrystal,
     check_device,
     check_fermi_levels,
     check_sequence,
     describe,
+    hold_out,
     one_each,
     place_bands,
-    set_aside,
 )
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
+from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
+from ldosml.neural.prediction import predict_bins
+from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
 from ldosml.neural.tight_binding import LARGEST, known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
-from ldosml.neural.training import Optimizer, Progress, Schedule, TrainingSettings, train
 
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
 
-_AT_ONCE = 128  # k-points
-_EDGES_AT_ONCE = 60_000  # edges times k-points, which the sums over neighbours go through: some 0.2 GB
+_NOT_SAVED = ("checkpoint", "device")  # they depend on the machine
 
-
-AS_IN_THE_PAPER: dict[str, Any] = {
+PAPER_PARAMETERS: dict[str, Any] = {
     "preset": "paper",
     "labels": "presence",
     "counts": False,
@@ -62,71 +58,77 @@ AS_IN_THE_PAPER: dict[str, Any] = {
     "weight_decay": 0.0,
     "schedule": "constant",
 }
-"""Parameters of ``KOccupancyRegressor`` as Park et al. have them. They train for 600 epochs in batches of 64, and take
-the epoch with the best gaps in validation; here it is the one with the least loss. What else is ours in every network:
+"""Parameters of ``KOccupancyRegressor`` as in Park et al. They train for 600 epochs in batches of 64, and choose the
+epoch with the best gaps in validation; here the epoch with the smallest loss is chosen. For other differences see
 ``OccupancyConfig.preset``."""
 
 
 class KOccupancyRegressor(BaseEstimator):
-    """Learn which energies hold states at which k-points, from bands of many crystals.
+    """Learn the occupancy of energy bins at k-points from the bands of many crystals.
 
     After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge): for
-    a crystal and a k-point, the probability that a state lies in each of 256 energy bins over E_F +- 10 eV. Beyond the
-    paper: soft labels, expected numbers of states, and symmetry in k by construction.
+    a crystal and a k-point, the probability that each of 256 energy bins over E_F +- 10 eV holds a state. Added here:
+    tight binding as a first guess, soft labels, expected numbers of states, and exact symmetry in k.
 
     Parameters
     ----------
     preset : {"small", "paper"} or OccupancyConfig
-        Size of the network; see ``OccupancyConfig.preset``. Of a configuration, ``n_bins``, ``counts``,
-        ``time_reversal`` and ``point_group`` are replaced by those given here.
+        The network; see ``OccupancyConfig.preset``. ``n_bins``, ``counts``, ``time_reversal`` and ``point_group`` of a
+        configuration are replaced by the values given here.
     labels : {"soft", "presence"}
-        See ``label_bins``: "presence" is the paper's.
+        See ``label_bins``; the paper uses "presence".
     width : float
-        eV, of soft labels.
+        Width of soft labels, eV.
     counts : bool
         Also learn the expected number of states in each bin, by Poisson losses (``count_loss``).
     time_reversal, point_group : bool
-        Be symmetric in k, exactly, under k -> -k, and under the operations of each crystal. Without the latter the
-        network must see k-points of the whole Brillouin zone, not of its irreducible part only.
-    n_bins, half_width : int, float
-        Energy bins over E_F +- ``half_width`` eV.
+        Be exactly symmetric under k -> -k, and under the point group of each crystal. Without the point group, train on
+        k-points of the whole Brillouin zone, not only of its irreducible part.
+    n_bins : int
+        Number of energy bins.
+    half_width : float
+        The bins cover E_F +- ``half_width``, eV.
     n_epochs : int
-        Passes over the crystals, at most.
+        Largest number of passes over the crystals.
     batch_size, kpoints_per_crystal : int
-        Crystals in a step, and k-points drawn of each.
+        Crystals in one step, and k-points drawn for each of them.
     learning_rate, weight_decay : float
-        The paper: 1e-3, 0.
-    optimizer, schedule : {"adamw", "adam"}, {"cosine", "plateau", "constant"}
-        The paper: "adam".
+        Parameters of the optimizer; the paper uses 1e-3 and 0.
+    optimizer : {"adamw", "adam"}
+        The paper uses "adam".
+    schedule : {"cosine", "plateau", "constant"}
+        Schedule of the learning rate.
     patience : int or None
-        Stop when the validation loss has not improved for so many epochs.
+        Stop when the validation loss has not improved for this number of epochs.
     validation_fraction : float
-        Of the crystals, set aside to choose the best epoch, unless ``fit`` gets others; those of one formula together.
-        0: the last epoch is kept.
+        Fraction of the crystals that is held out to choose the best epoch, unless ``fit`` gets validation crystals.
+        Crystals of one formula stay together. 0: keep the last epoch.
     validation_kpoints : int
-        k-points of each of them, at equal steps.
+        Number of k-points of each validation crystal, evenly spaced in their list.
     count_weight : float
-        Of each Poisson loss against the cross-entropy.
+        Weight of each Poisson loss of counts relative to the cross-entropy.
     random_state : int
-        Of weights, draws and the crystals set aside. Fits with the same one are the same on one machine with as many
-        threads; on a GPU nearly.
+        Seed of weights, draws and held-out crystals. Fits with the same seed are identical on one machine with the
+        same number of threads, and nearly identical on a GPU.
     checkpoint : path or None
-        File that is written after every epoch. If it exists, the fit goes on from there.
+        File that is saved after every epoch. If it exists, the fit continues from it.
     device : str
-        "cpu", "cuda", or another of PyTorch's.
+        "cpu", "cuda", or another device of PyTorch.
 
     Attributes
     ----------
     network_ : OccupancyNetwork
+        The trained network.
     grid_ : EnergyGrid
         Centres of the bins.
     elements_ : tuple of int
-        Atomic numbers that were trained on.
+        Atomic numbers in the training crystals.
     history_ : list of Epoch
+        Losses of every epoch.
     gap_threshold_ : GapThreshold
-        For the least error of the gaps of the validation crystals; without any, of the training crystals.
+        Threshold with the smallest error of the gaps of the validation crystals, or else of the training crystals.
     training_ : dict
-        What it was trained on, for whoever gets the file: empty, or what ``ldosml train-occupancy`` says of it.
+        Description of the training data, saved with the model; ``ldosml train-occupancy`` fills it.
 
     Examples
     --------
@@ -200,70 +202,79 @@ class KOccupancyRegressor(BaseEstimator):
         Parameters
         ----------
         crystals : sequence of Atoms or Crystal
-            In a primitive cell, the one that the k-points of their bands are fractions of.
+            In the primitive cell to which the k-points of their bands refer.
         bands : sequence of CrystalBands
-            One for each crystal; join those of its mesh and its path.
+            One for each crystal. Join the bands on the mesh and along the path (``CrystalBands.joined``).
         validation : (crystals, bands), optional
-            To choose the best epoch by, instead of a part of the crystals.
+            Crystals that choose the best epoch. Default: a part of the crystals, see ``validation_fraction``.
         progress : callable, optional
-            Called with each ``Epoch``, when its checkpoint is written.
+            Called with each ``Epoch``, after its checkpoint is saved.
+
+        Returns
+        -------
+        KOccupancyRegressor
+            The fitted model itself.
 
         Raises
         ------
         TypeError, ValueError
-            When parameters or bands are not what they must be, a crystal is refused (see ``standardized``) or not given
-            in a primitive cell, or the checkpoint is of another fit.
+            When parameters or bands are invalid, a crystal is invalid (see ``standardized``) or not in a primitive
+            cell, or the checkpoint belongs to another fit.
         FloatingPointError
-            When the loss is no longer a number.
+            When the loss becomes NaN or infinite.
 
         Warns
         -----
         UserWarning
             When Fermi levels are not in the middle of gaps.
         """
-        settings = self._settings()
-        config = self._config()
+        settings, config = self._settings(), self._config()
         grid = energy_bins(config.n_bins, self.half_width)
         check_device(self.device)
         placed = place_bands(crystals, bands)
-        given, aside = (
-            set_aside(placed, self.validation_fraction, self.random_state)
-            if validation is None
-            else (placed, place_bands(*validation))
-        )
-        for part, name in ((given, "training"), (aside, "validation")):
+        if validation is None:
+            given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
+        else:
+            given, held_out = placed, place_bands(*validation)
+        for part, name in ((given, "training"), (held_out, "validation")):
             check_fermi_levels([b for _, b in part], name)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         network = OccupancyNetwork(config, self.random_state)
         if path is not None and path.exists():
-            read_first_guess(path, network)
+            load_tight_binding(path, network)
         elif config.tight_binding == "fitted":
             network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
         parameters = network.tight_binding
-        training, judged = (
+        training, validated = (
             [make_example(c, b, config, grid, self.labels, self.width, parameters) for c, b in part]
-            for part in (given, aside)
+            for part in (given, held_out)
         )
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
-        history = train(network, training, judged, settings, device=self.device, checkpoint=path, progress=progress)
+        history = train(network, training, validated, settings, device=self.device, checkpoint=path, progress=progress)
         self.grid_, self.history_ = grid, history
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
         self.network_ = network.eval()
-        self.gap_threshold_ = self._threshold(judged or training)
+        self.gap_threshold_ = self._threshold(validated or training)
         return self
 
     def gap(self, occupancy: KResolvedOccupancy) -> OccupancyGap:
-        """Find the gap of one crystal, with the threshold of ``gap_threshold_``; see ``occupancy_gap``.
+        """Find the gap of one crystal with the threshold ``gap_threshold_``; see ``occupancy_gap``.
 
-        Its k-points are best looked for on mesh and path together. So is the gap of a network without the query of
-        anywhere (``OccupancyConfig.anywhere``); with it, which k-points there are does not matter.
+        Parameters
+        ----------
+        occupancy : KResolvedOccupancy
+            From ``predict``, best at the k-points of a mesh and a path together: then the k-points of the edges are
+            found, and without ``OccupancyConfig.anywhere`` also the gap.
+
+        Returns
+        -------
+        OccupancyGap
         """
         check_is_fitted(self)
         return occupancy_gap(occupancy, self.gap_threshold_.threshold, self.gap_threshold_.statistic)
 
-    @torch.no_grad()
     def predict(
         self,
         crystals: Sequence[GivenCrystal],
@@ -272,25 +283,32 @@ class KOccupancyRegressor(BaseEstimator):
         weights: ArrayLike | Sequence[ArrayLike] | None = None,
         allow_unknown: bool = False,
     ) -> list[KResolvedOccupancy]:
-        """Predict occupancies, one for each crystal.
+        """Predict the occupancies of crystals.
 
         Parameters
         ----------
         crystals : sequence of Atoms or Crystal
+            In any cell.
         kpoints : array (n_kpoints, 3), or a sequence of them, one for each crystal
-            Fractions of the reciprocal lattice vectors of the cell that each crystal is given in. The occupancies have
-            them in the standardised primitive cell, in the same order.
+            Fractions of the reciprocal lattice vectors of the cell in which each crystal is given. In the result they
+            refer to the standardised primitive cell, in the same order.
         weights : array (n_kpoints,), or a sequence of them, optional
-            Of a mesh, for ``counted_dos`` and ``raw_dos``.
+            Weights of a mesh, for ``counted_dos`` and ``raw_dos``.
         allow_unknown : bool
-            Only warn of elements that were not trained on, of which the model knows no more than their atomic levels
-            and places in the periodic table, if its network begins with these.
+            Predict, with a warning, also for elements that are not in the training crystals. The model then only uses
+            their atomic levels and their places in the periodic table, if its network includes these.
+
+        Returns
+        -------
+        list of KResolvedOccupancy
+            One for each crystal.
 
         Raises
         ------
         NotFittedError
+            Before ``fit``.
         ValueError
-            When k-points have the wrong shape, a crystal is refused (see ``standardized``), or has unknown elements.
+            When k-points have the wrong shape, a crystal is invalid (see ``standardized``), or has unknown elements.
         """
         check_is_fitted(self)
         described = [describe(crystal) for crystal in check_sequence(crystals)]
@@ -306,55 +324,34 @@ class KOccupancyRegressor(BaseEstimator):
         config = self.network_.config
         if config.tight_binding != "none" and not known_shells(crystal):
             why = (
-                f"of {len(crystal)} atoms: it is done for up to {LARGEST}"
+                f"it has {len(crystal)} atoms, more than {LARGEST}"
                 if len(crystal) > LARGEST
-                else "with an element whose atomic levels are not known"
+                else "the atomic levels of an element are not known"
             )
             warnings.warn(
-                f"The model begins from tight binding, left out for this crystal {why}. Expect larger errors.",
+                f"The model has no tight binding for this crystal: {why}. Expect larger errors.",
                 UserWarning,
                 stacklevel=3,
             )
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
         guess = guessed(crystal, kpoints, self.grid_, config, self.network_.tight_binding)
-        placed = None if weights is None else np.asarray(weights, dtype=np.float64)
-        probabilities, counts, anywhere = self._outputs(graph, images, *guess)
-        return KResolvedOccupancy(self.grid_, kpoints, probabilities, crystal.cell, placed, counts, anywhere)
-
-    def _outputs(
-        self, one: CrystalGraph, images: Tensor, guess: Halves, zone_guess: Halves
-    ) -> tuple[Floats, Floats | None, Floats | None]:
-        """Probabilities and counts (n_kpoints, n_bins) of images (n_kpoints, n_images, 3); and those of anywhere."""
-        graph = batched([one], self.device)
-        encoded = self.network_.encoder(graph)
-        at_once = max(1, min(_AT_ONCE, _EDGES_AT_ONCE // len(graph.sources)))
-        parts = []
-        for start in range(0, len(images), at_once):
-            chosen = slice(start, start + at_once)
-            given = torch.from_numpy(with_zone(guess[chosen], zone_guess).astype(np.float32))
-            arrays = (part[None].to(self.device) for part in (images[chosen], given))
-            parts.append(self.network_.decode(encoded, graph, *arrays))
-
-        def joined(rows: list[Tensor]) -> Floats:
-            return np.asarray(torch.cat(rows).double().cpu().numpy(), dtype=np.float64)
-
-        anywhere = parts[0].anywhere
-        return (
-            joined([part.logits[0].sigmoid() for part in parts]),
-            joined([part.counts[0] for part in parts]) if self.network_.config.counts else None,
-            None if anywhere is None else joined([anywhere[0].sigmoid()]),
+        weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        found = predict_bins(self.network_, graph, images, *guess)
+        return KResolvedOccupancy(
+            self.grid_, kpoints, found.probabilities, crystal.cell, weights, found.counts, found.anywhere
         )
 
-    @torch.no_grad()
     def _threshold(self, examples: list[Example]) -> GapThreshold:
-        """The best one for crystals: of probabilities anywhere, or else of the largest over all k-points."""
-        found = [
-            self._outputs(e.graph, kpoint_images(e.kpoints, e.operations), e.guess, e.zone_guess) for e in examples
-        ]
-        values = np.array([p.max(axis=0) if anywhere is None else anywhere for p, _, anywhere in found])
+        """The best threshold: for probabilities anywhere in the zone, or else for the largest over all k-points."""
+        values = []
+        for e in examples:
+            images = kpoint_images(e.kpoints, e.operations)
+            found = predict_bins(self.network_, e.graph, images, e.guess, e.zone_guess)
+            values.append(found.probabilities.max(axis=0) if found.anywhere is None else found.anywhere)
         gaps = np.array([e.gap for e in examples])
-        return best_threshold(values, gaps, self.grid_, "anywhere" if self.network_.config.anywhere else "max")
+        statistic: Statistic = "anywhere" if self.network_.config.anywhere else "max"
+        return best_threshold(np.array(values), gaps, self.grid_, statistic)
 
     def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
         present = {int(number) for crystal in crystals for number in crystal.numbers}
@@ -363,49 +360,136 @@ class KOccupancyRegressor(BaseEstimator):
             return
         message = f"The model was not trained on {', '.join(unknown)}"
         if not allow_unknown:
-            raise ValueError(f"{message}. Train on crystals with them, or pass allow_unknown=True for a mere guess.")
+            raise ValueError(f"{message}. Train on crystals with them, or pass allow_unknown=True for a rough guess.")
         warnings.warn(f"{message}: occupancies of crystals with them are guesses.", UserWarning, stacklevel=3)
 
     def _config(self) -> OccupancyConfig:
         config = self.preset if isinstance(self.preset, OccupancyConfig) else OccupancyConfig.preset(self.preset)
-        return replace(
-            config,
-            n_bins=self.n_bins,
-            counts=self.counts,
-            time_reversal=self.time_reversal,
-            point_group=self.point_group,
-        )
+        own = ("n_bins", "counts", "time_reversal", "point_group")
+        return replace(config, **{name: getattr(self, name) for name in own})
 
     def _settings(self) -> TrainingSettings:
         check_choice("labels", self.labels, ("soft", "presence"))
-        check_choice("optimizer", self.optimizer, get_args(Optimizer))
-        check_choice("schedule", self.schedule, get_args(Schedule))
-        for name in ("n_epochs", "batch_size", "kpoints_per_crystal", "validation_kpoints"):
-            _check_whole(name, getattr(self, name), 1)
-        _check_whole("random_state", self.random_state, 0)  # None would forbid to go on from a checkpoint
-        if self.patience is not None:
-            _check_whole("patience", self.patience, 1)
-        check_positive("learning_rate", self.learning_rate)
-        for name in ("weight_decay", "count_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be a finite number, not below 0; got {getattr(self, name)!r}.")
         if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be from 0 to below 1; got {self.validation_fraction!r}.")
-        return TrainingSettings(
-            self.n_epochs,
-            self.batch_size,
-            self.kpoints_per_crystal,
-            self.learning_rate,
-            self.optimizer,
-            self.weight_decay,
-            self.schedule,
-            self.patience,
-            self.count_weight,
-            self.validation_kpoints,
-            self.random_state,
-        )
+            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
+        return TrainingSettings(**{field.name: getattr(self, field.name) for field in fields(TrainingSettings)})
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save the fitted model to one safetensors file, with its description as JSON; without pickle.
+
+        Parameters
+        ----------
+        path : path
+            An incomplete file never appears under this name.
+        overwrite : bool
+            Replace an existing file.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When writing fails; nothing is left behind.
+        """
+        check_is_fitted(self)
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
+        if isinstance(self.preset, OccupancyConfig):
+            parameters["preset"] = asdict(self.preset)
+        spec = {
+            "parameters": parameters,
+            "config": asdict(self.network_.config),
+            "grid": asdict(self.grid_),
+            "elements": [int(number) for number in self.elements_],
+            "gap_threshold": {name: value for name, value in asdict(self.gap_threshold_).items() if value == value},
+            "training": self.training_,
+            "history": [asdict(epoch) for epoch in self.history_],
+        }
+        save_tensors(Path(path), FORMAT, self.network_.state_dict(), spec, overwrite)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
+        """Load a model from a file of ``save``.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        device : str
+            Where the model predicts: "cpu", "cuda", or another device of PyTorch.
+
+        Returns
+        -------
+        KOccupancyRegressor
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When the file is not such a model, is damaged, or has another format version.
+        """
+        check_device(device)
+        path = Path(path)
+        tensors, spec = load_tensors(path, FORMAT)
+        try:
+            model = cls._from_spec(spec)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise ValueError(f"{path} is a damaged {FORMAT}: {what}.") from error
+        check_tensors(path, tensors, model.network_.state_dict())
+        model.network_.load_state_dict(tensors)
+        model.network_.to(device).eval()
+        model.device = device
+        return model
+
+    @classmethod
+    def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
+        """The model without its weights."""
+        parameters = dict(spec["parameters"])
+        if isinstance(parameters["preset"], dict):
+            parameters["preset"] = OccupancyConfig(**parameters["preset"])
+        model = cls(**parameters)
+        model.network_ = OccupancyNetwork(OccupancyConfig(**spec["config"]))
+        model.grid_ = EnergyGrid(**spec["grid"])
+        if model.grid_.size != model.network_.config.n_bins:
+            raise ValueError(f"its grid has {model.grid_.size} bins, its network {model.network_.config.n_bins}")
+        model.elements_ = tuple(int(number) for number in spec["elements"])
+        model.gap_threshold_ = GapThreshold(**spec["gap_threshold"])
+        model.training_ = dict(spec["training"])
+        model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
+        return model
 
 
-def _check_whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
+def load_occupancy_model(name: str = "crystals", *, device: str = "cpu") -> KOccupancyRegressor:
+    """Load a model that ships with the project, or the model in a file.
+
+    Parameters
+    ----------
+    name : str
+        Name of a shipped model, or a file.
+    device : str
+        See ``KOccupancyRegressor.load``.
+
+    Returns
+    -------
+    KOccupancyRegressor
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``KOccupancyRegressor.load``; ValueError when the name is neither a file nor a shipped model.
+    """
+    path = Path(name)
+    if not (path.suffix or path.is_file()):
+        try:
+            path = shipped_file(name, ".safetensors", "occupancy model")
+        except ValueError as error:
+            raise ValueError(f"{error} Train a model with ldosml train-occupancy, and give its file.") from error
+    return KOccupancyRegressor.load(path, device=device)

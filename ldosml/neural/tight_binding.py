@@ -1,18 +1,18 @@
-"""Bands of any crystal without any training: Harrison's universal tight binding, on atomic levels.
+"""Tight binding for any crystal: Harrison's universal matrix elements on atomic levels, or fitted parameters.
 
 W. A. Harrison, *Electronic Structure and the Properties of Solids* (1980) and *Elementary Electronic Structure* (1999):
 matrix elements between shells at a distance d are V_llm = eta_llm hbar^2 / (m d^2) among s and p, eta hbar^2 r_d^(3/2)
 / (m d^(7/2)) of d with these, and eta hbar^2 (r_d r_d')^(3/2) / (m d^5) among d, with the same eta for all elements;
-their directions are those of Slater and Koster, Phys. Rev. 94, 1498 (1954). Three things differ. Levels, and the radii
-r_d of d shells (their root mean square radii, within 10 % of Harrison's), are those of PBE atoms (``atomic_shells``).
-Every atom has s, p and d, and one more s and p, whether the free atom binds them or not (``basis_shells``). And V falls
-off beyond nearest neighbours, to make all crystals alike: by exp(-(d / 1.5 d0)^6), d0 the sum of the covalent radii.
+the dependence on direction is from Slater and Koster, Phys. Rev. 94, 1498 (1954). Three things differ. Levels, and the
+radii r_d of d shells (root-mean-square radii, within 10 % of Harrison's), are from PBE atoms (``atomic_shells``). Every
+atom has s, p and d shells, and one more s and p shell, bound in the free atom or not (``basis_shells``). V is damped
+beyond nearest neighbours by exp(-(d / 1.5 d0)^6), with d0 the sum of the covalent radii, for all crystals alike.
 
-Bands come out 1.6 eV wrong, but on the right side of a Fermi level that counts electrons, with the crystal's
-symmetry. Fitted (``fit_tight_binding``), they are 0.54 eV wrong for crystals that were not fitted to, from E_F - 10 to
-E_F + 10 eV (``benchmarks/tight_binding_errors.py``); what a network then has to learn is the difference. For that each
-shell has, beside its level and strength, a slope with distance and an overlap, and each element a pull on the levels of
-its neighbours (``TightBindingParameters``).
+Universal bands have errors of 1.6 eV, but the right symmetry and the right number of electrons below the Fermi level.
+Fitted bands (``fit_tight_binding``) have errors of 0.54 eV for crystals outside the fit, from E_F - 10 to E_F + 10 eV
+(``benchmarks/tight_binding_errors.py``); a network learns the difference. In the fit each shell has a level, a
+strength, a slope with distance and an overlap, and each element shifts the levels of its neighbours
+(``TightBindingParameters``).
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved import gamma_mesh, irreducible
-from ldosml.neural.atomic import N_ELEMENTS, SHELLS, atomic_shells, basis_shells
+from ldosml.kresolved import gamma_mesh
+from ldosml.kresolved.meshes import irreducible
 from ldosml.neural.crystals import Crystal, Floats, Integers, point_group
+from ldosml.neural.shells import N_ELEMENTS, SHELLS, atomic_shells, basis_shells
 
 HBAR2_M = _hbar**2 / _me / _e * 1e20  # eV angstrom^2
 
@@ -49,50 +50,51 @@ ETAS = {
 }
 """Harrison's eta, the same for all elements."""
 
-_CUT, _FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V has fallen to 1/e, and where it ends, at 0.4 %
+_CUT, _FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V is damped to 1/e, and where it is cut off, at 0.4 %
 _N_ORBITALS, _N_SHELLS = sum(SHELLS), len(SHELLS)
 _P, _D = slice(1, 4), slice(4, 9)
 _SHELL_OF = np.repeat(np.arange(_N_SHELLS), SHELLS)
-_LIKE = np.array([*range(9), *range(4)])  # excited s and p look as those below do
-_WEAK = -1.4  # logarithm of the strength that empty s and p begin with, where a fit takes them on average
+_LIKE = np.array([*range(9), *range(4)])  # excited s and p have the same angular part
+_WEAK = -1.4  # initial logarithm of the strength of empty s and p, about the mean after a fit
 _AWAY = 30.0  # eV, and minus a logarithm
 _AT_ONCE, _NUMBERS_AT_ONCE = 64, 4e6  # k-points, and matrix elements
 MESH = 6
-"""k-points along each reciprocal lattice vector, for the Fermi level; fewer in cells of more than 8 atoms."""
+"""Number of k-points along each reciprocal lattice vector for the Fermi level; smaller for more than 8 atoms."""
 WIDTHS = (0.2, 0.8)
-"""Standard deviations of ``first_guess``, eV."""
+"""Gaussian widths of ``first_guess``, eV."""
 LARGEST = 64
-"""Atoms, up to which ``first_guess`` is made: 100 k-points of 64 atoms take 23 s on one core, and time grows as n^3."""
+"""Largest number of atoms for ``first_guess``: 100 k-points of 64 atoms take 23 s on one core; time grows as n^3."""
 
 _ROOT = np.sqrt(3) / 2
-_Q = np.zeros((5, 3, 3))  # n Q n are the real harmonics of l = 2, whose squares add up to 1
+_Q = np.zeros((5, 3, 3))  # n Q n are the real harmonics of l = 2; the sum of their squares is 1
 for _place, (_i, _j) in enumerate(((0, 1), (1, 2), (0, 2))):
     _Q[_place, _i, _j] = _Q[_place, _j, _i] = _ROOT
 _Q[3], _Q[4] = np.diag([_ROOT, -_ROOT, 0.0]), np.diag([-0.5, -0.5, 1.0])
 
 
 BY_SHELL = ("shifts", "strengths", "slopes", "overlaps")
-"""The parameters that each shell of each element has."""
+"""Names of the parameters of each shell of each element."""
 
 
 @dataclass(frozen=True, eq=False)
 class TightBindingParameters:
-    """What may be fitted; ``universal`` is Harrison's tight binding on the levels of free atoms, and empty shells.
+    """Parameters of tight binding. ``universal`` is Harrison's, on the levels of free atoms.
 
     Parameters
     ----------
     shifts : array (119, 5)
-        Of the levels of s, p, d, and excited s and p, eV, by atomic number.
+        Shifts of the levels of s, p, d, and excited s and p, eV, by atomic number.
     pulls : array (119,)
-        What a neighbour of each element adds to all levels of an atom, less that of its own element, eV: the potential
-        of charge that went from one to the other. At d0, from where on it falls off by d^-4.
+        Shift of all levels of an atom by a neighbour of each element, relative to a neighbour of its own element, eV:
+        the potential of transferred charge. It is the value at the distance d0, and decays as d^-4.
     strengths : array (119, 5)
-        Logarithms of factors: a matrix element has the root of those of both its shells.
+        Logarithms of factors; a matrix element is multiplied by the geometric mean of the factors of its two shells.
     slopes : array (119, 5)
-        Of a matrix element with ln(d / d0), beside the power of d that all have: the mean of those of both its shells.
+        Relative change of a matrix element with ln(d / d0), in addition to the universal power of d; the mean over its
+        two shells.
     overlaps : array (119, 5)
-        1/eV. Of the first order in which orbitals that are not orthogonal change the Hamiltonian, the part that is new:
-        matrix elements squared, times the mean of those of both shells.
+        1/eV; first-order correction for orbitals that are not orthogonal: squared matrix elements times the mean over
+        the two shells.
     factors : array (n_etas,)
         Logarithms of factors of ``ETAS``.
     """
@@ -106,14 +108,14 @@ class TightBindingParameters:
 
     @classmethod
     def universal(cls) -> Self:
-        """Nothing fitted: Harrison's tight binding of shells that atoms bind; empty ones are far away and alone."""
+        """Harrison's parameters for bound shells; unbound ones are decoupled and at high energy."""
         zeros = cls._zeros()
         zeros.shifts[~_bound()], zeros.strengths[~_bound()] = _AWAY, -_AWAY
         return zeros
 
     @classmethod
     def start(cls) -> Self:
-        """Where a fit begins: as ``universal``, and empty shells at ``EMPTY_LEVEL``, s and p of them weak."""
+        """Initial parameters of a fit: as ``universal``, with unbound shells at ``EMPTY_LEVEL``, their s and p weak."""
         zeros = cls._zeros()
         weak = ~_bound()
         weak[:, 2] = False
@@ -127,7 +129,7 @@ class TightBindingParameters:
 
 
 def _bound() -> NDArray[np.bool_]:
-    """Which shells free atoms bind, (119, 5)."""
+    """Whether free atoms bind each shell, (119, 5)."""
     found = np.zeros((N_ELEMENTS, _N_SHELLS), dtype=bool)
     for number, shells in atomic_shells().items():
         found[number, :3] = [shell is not None for shell in shells]
@@ -135,7 +137,7 @@ def _bound() -> NDArray[np.bool_]:
 
 
 def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
-    """Matrix elements between the orbitals of two atoms for each of ``ETAS``, which add up, eV.
+    """Contributions of each of ``ETAS`` to the matrix elements between the orbitals of two atoms, eV.
 
     Orbitals are s, p (x, y, z), d, excited s and p.
 
@@ -146,7 +148,7 @@ def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
     distances : array (n_pairs,)
         Angstrom.
     radii : array (n_pairs, 2)
-        Of the d shells of both.
+        Radii of the d shells of both, angstrom.
 
     Returns
     -------
@@ -182,22 +184,22 @@ def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
 
 
 def known_shells(crystal: Crystal) -> bool:
-    """Whether the levels of all elements are known, and the crystal is not too large (``LARGEST``)."""
+    """Whether there is tight binding: all levels are known, and the crystal has at most ``LARGEST`` atoms."""
     return len(crystal) <= LARGEST and {int(z) for z in crystal.numbers} <= set(atomic_shells())
 
 
 @dataclass(frozen=True, eq=False)
 class Orbitals:
-    """Those of one crystal, as arrays of NumPy or tensors.
+    """Orbitals of one crystal, as NumPy arrays or tensors.
 
     Parameters
     ----------
     levels : array (n_orbitals,)
-        Of the free atoms, eV.
+        Levels of the free atoms, eV.
     shell_of : array (n_orbitals,)
-        Places in flat arrays (119, 5).
+        Indices into flat arrays (119, 5).
     neighbors : array (n_orbitals, 119)
-        How much of a pull each element has on the orbital's atom; its own has the opposite of all others.
+        Weight of the pull of each element on the atom of the orbital; the weights sum to zero.
     """
 
     levels: Any
@@ -206,10 +208,10 @@ class Orbitals:
 
 
 def hamiltonian(orbitals: Orbitals, elements: Any, parameters: Any, xp: ModuleType) -> Any:
-    """Hamiltonians (n_kpoints, n_orbitals, n_orbitals), eV, of NumPy or PyTorch (``xp``).
+    """Hamiltonians (n_kpoints, n_orbitals, n_orbitals), eV, with NumPy or PyTorch (``xp``).
 
     ``elements`` (n_kpoints, n_orbitals, n_orbitals) are matrix elements with factors and slopes, but without strengths;
-    ``parameters`` has the fields of ``TightBindingParameters``, those (119, 5) flat.
+    ``parameters`` has the fields of ``TightBindingParameters``, with (119, 5) flattened.
     """
     shells = orbitals.shell_of
     roots = xp.exp(0.5 * parameters.strengths[shells])
@@ -220,9 +222,19 @@ def hamiltonian(orbitals: Orbitals, elements: Any, parameters: Any, xp: ModuleTy
 
 
 class TightBinding:
-    """The Hamiltonian of one crystal.
+    """Tight binding of one crystal.
 
-    Raises ValueError when the shells of an element are not known.
+    Parameters
+    ----------
+    crystal : Crystal
+        The standardised primitive cell.
+    parameters : TightBindingParameters, optional
+        Default: universal.
+
+    Raises
+    ------
+    ValueError
+        When the shells of an element are not known.
     """
 
     def __init__(self, crystal: Crystal, parameters: TightBindingParameters | None = None) -> None:
@@ -242,7 +254,7 @@ class TightBinding:
         self._parameters = TightBindingParameters.universal() if parameters is None else parameters
 
     def _pairs(self, radii: Floats) -> Floats:
-        """Find the pairs of atoms; gives how much of a pull each element has on each atom, (n_atoms, 119)."""
+        """Find the pairs of neighbours; return the weight of the pull of each element on each atom, (n_atoms, 119)."""
         numbers, covalent = self.crystal.numbers, covalent_radii[self.crystal.numbers]
         atoms = self.crystal.atoms()
         i, j, d, D, S = neighbor_list("ijdDS", atoms, list(_FURTHEST * covalent))  # type: ignore[no-untyped-call]
@@ -257,13 +269,13 @@ class TightBinding:
 
     @property
     def n_orbitals(self) -> int:
-        """Orbitals in the cell, and so bands."""
+        """Number of orbitals in the cell, and of bands."""
         return len(self.orbitals.levels)
 
     def elements(self, kpoints: Floats) -> NDArray[np.complex128]:
-        """Matrix elements of each of ``ETAS``, and these times ln(d / d0); without levels and strengths, eV.
+        """Matrix elements of each of ``ETAS``, and the same times ln(d / d0), without levels and strengths, eV.
 
-        At fractions (n_kpoints, 3); (2, n_etas, n_kpoints, n_orbitals, n_orbitals).
+        k-points are fractions (n_kpoints, 3); the result is (2, n_etas, n_kpoints, n_orbitals, n_orbitals).
         """
         parts = np.concatenate([self._blocks, self._logs[:, None, None] * self._blocks])
         found = self._summed(parts, kpoints)
@@ -297,28 +309,28 @@ class TightBinding:
         return found
 
     def on_mesh(self, n: int | None = None) -> tuple[Floats, Floats]:
-        """Eigenvalues (n_kpoints, n_orbitals) on the irreducible part of a mesh, and the weights (n_kpoints,).
+        """Eigenvalues (n_kpoints, n_orbitals) on the irreducible part of a mesh, and its weights (n_kpoints,).
 
-        By default of ``MESH`` points along each reciprocal lattice vector, as dense in larger cells.
+        By default ``MESH`` points along each reciprocal lattice vector, fewer in large cells.
         """
         along = n or int(np.ceil(MESH * min(1.0, (8 / len(self.crystal)) ** (1 / 3)) - 1e-9))
         kpoints, weights, _ = irreducible(gamma_mesh(along)[0], point_group(self.crystal))
         return self.eigenvalues(kpoints), weights
 
     def fermi_energy(self, energies: Floats, weights: Floats) -> float:
-        """Energy up to which states ``on_mesh`` hold the electrons, the middle where there is a gap, eV."""
+        """Energy up to which states ``on_mesh`` hold the electrons, eV; the middle of a gap."""
         first, second = frontier(energies, weights, self.n_electrons)
         return float(0.5 * (energies.ravel()[first] + energies.ravel()[second]))
 
     def electrons_above(self, low: float) -> float:
-        """Electrons of the cell in states above ``low``, eV against the Fermi level; without closed shells."""
+        """Valence electrons of the cell in states above ``low``, eV against the Fermi level."""
         energies, weights = self.on_mesh()
         deeper = energies - self.fermi_energy(energies, weights) < low
         return self.n_electrons - 2 * float(weights @ deeper.sum(axis=1))
 
 
 def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int, int]:
-    """Places in the flat ``energies`` (n_kpoints, n_bands) of the highest state that is filled, and of the next."""
+    """Indices into the flat ``energies`` (n_kpoints, n_bands) of the highest filled state, and of the next one."""
     order: Integers = np.argsort(energies, axis=None)
     held = 2 * np.cumsum(np.repeat(weights, energies.shape[1])[order])
     last = min(int(np.searchsorted(held, n_electrons - 1e-6)), len(order) - 1)
@@ -328,17 +340,17 @@ def frontier(energies: Floats, weights: Floats, n_electrons: float) -> tuple[int
 def first_guess(
     crystal: Crystal, kpoints: Floats, grid: EnergyGrid, parameters: TightBindingParameters
 ) -> tuple[Floats, Floats]:
-    """What tight binding says of each k-point, and of whether a band passes through an energy anywhere in the zone.
+    """First guess of the occupancy from tight binding: states at each k-point, and anywhere in the zone.
 
-    Zero of energy is its own Fermi level. Nothing for crystals of more than ``LARGEST`` atoms, and with elements whose
-    levels are not known: there the network has to do without.
+    The energy zero is the Fermi level of tight binding. The guess is zero for crystals without tight binding
+    (``known_shells``).
 
     Returns
     -------
     guess : array (n_kpoints, n_widths, n_bins)
-        States (of one spin) as Gaussians of each of ``WIDTHS``, 1/eV.
+        Density of states (of one spin) with Gaussians of each of ``WIDTHS``, 1/eV.
     zone : array (n_widths, n_bins)
-        The Gaussian of the nearest energy in a band, from its lowest to its highest on a mesh, 1/eV.
+        Gaussian of the distance to the nearest band, which extends from its minimum to its maximum on a mesh, 1/eV.
     """
     if not known_shells(crystal):
         return np.zeros((len(kpoints), len(WIDTHS), grid.size)), np.zeros((len(WIDTHS), grid.size))
@@ -356,6 +368,6 @@ def first_guess(
 
 
 def _gaussian(off: Floats, width: float) -> Floats:
-    """Of standard deviation ``width``, its integral 1."""
+    """Normalised Gaussian of standard deviation ``width``."""
     found: Floats = np.exp(-0.5 * (off / width) ** 2) / (width * np.sqrt(2 * np.pi))
     return found

@@ -1,4 +1,4 @@
-"""Tight binding fitted to the bands of crystals: a few hundred numbers, in seconds."""
+"""Fit of the parameters of tight binding to the bands of crystals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ldosml.kresolved import CrystalBands, gamma_mesh, irreducible
-from ldosml.neural.atomic import SHELLS
+from ldosml.kresolved import CrystalBands, gamma_mesh
+from ldosml.kresolved.meshes import irreducible
 from ldosml.neural.crystals import Crystal, Floats, point_group
+from ldosml.neural.shells import SHELLS
 from ldosml.neural.tight_binding import (
     BY_SHELL,
     ETAS,
@@ -25,68 +26,79 @@ from ldosml.neural.tight_binding import (
     known_shells,
 )
 
-_KPOINTS, _MESH = 10, 4  # of each crystal: compared; along each reciprocal lattice vector, for the Fermi level
-_EPOCHS, _FALL = 20, 0.88  # of the learning rates, after each
+_KPOINTS, _MESH = 10, 4  # k-points of each crystal in the fit; n of the n x n x n mesh for the Fermi level
+_EPOCHS, _FALL = 20, 0.88  # factor of the learning rates after each epoch
 _RATES = {"shifts": 0.1, "pulls": 0.02, "strengths": 0.02, "slopes": 0.03, "overlaps": 0.002, "factors": 0.02}
-_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms take 1.4e9
-_LOW, _HIGH, _BEND = -10.0, 10.0, 0.5  # eV: bands that are compared, and errors from which loss grows linearly
-_NEAR = 4.0  # eV from the Fermi level, where errors count half as much as there
-_HOLD = {"shifts": 1e-3, "pulls": 1e-2, "strengths": 1e-2, "slopes": 1e-2, "overlaps": 1.0}  # ridge on what changes
+_MEMORY = 4e9  # bytes of matrix elements; 484 crystals of 1 to 5 atoms need 1.4e9
+_LOW, _HIGH, _BEND = -10.0, 10.0, 0.5  # eV: range of bands in the fit, and error above which the loss is linear
+_NEAR = 4.0  # eV from the Fermi level at which errors have half weight
+_PENALTIES = {
+    "shifts": 1e-3,
+    "pulls": 1e-2,
+    "strengths": 1e-2,
+    "slopes": 1e-2,
+    "overlaps": 1.0,
+}  # ridge penalties on changes
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What will be compared of one crystal: k-points, those of the mesh last, and reference (n_kpoints, n_bands), eV.
+    """The k-points of one crystal, those of the mesh last, and the true bands (n_kpoints, n_bands), eV.
 
-    skipped: bands that only the reference has, or less than zero, that only tight binding has.
+    skipped: number of deep bands that only the true bands have; negative if only tight binding has them.
     """
 
     model: TightBinding
     kpoints: Floats
     weights: Floats
     skipped: int
-    reference: Floats
+    true: Floats
 
     @property
     def size(self) -> int:
-        """Bytes of its matrix elements."""
+        """Memory of the matrix elements, bytes."""
         return 2 * len(ETAS) * len(self.kpoints) * self.model.n_orbitals**2 * np.dtype(np.complex64).itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """One crystal: matrix elements (2, n_etas, n_kpoints + n_mesh, n, n), and the bands that its own are to be."""
+    """One crystal in the fit: matrix elements (2, n_etas, n_kpoints + n_mesh, n, n), and the true bands."""
 
     elements: Tensor
     orbitals: Orbitals
     weights: Floats
     n_electrons: float
     first_band: int
-    reference: Tensor
+    true: Tensor
 
 
 def fit_tight_binding(
     crystals: Sequence[Crystal], bands: Sequence[CrystalBands], seed: int = 0
 ) -> TightBindingParameters:
-    """Fit all parameters to bands from E_F - 10 to E_F + 10 eV, most of all to those near E_F.
+    """Fit all parameters to bands from E_F - 10 to E_F + 10 eV, with the largest weight near E_F.
 
-    Bands are matched by the electrons below them, since calculations differ in how many shells they take for core.
-    Crystals that tight binding cannot describe, or whose electrons do not tell which band is which, are left out; where
-    none is left, nothing is fitted. By Adam, a crystal a step. Their matrix elements are kept, which for a crystal of
-    low symmetry with 20 atoms takes 0.5 GB: up to 4 GB, from the smallest crystals on.
+    Bands are matched by the number of electrons below them, because calculations differ in the number of core shells.
+    Crystals without tight binding, or whose numbers of electrons do not match, are left out; without crystals the
+    parameters stay at their start. The optimizer is Adam, with one crystal in a step. Matrix elements are kept in
+    memory, up to 4 GB, for the smallest crystals first; a crystal of low symmetry with 20 atoms needs 0.5 GB.
 
     Parameters
     ----------
     crystals : sequence of Crystal
+        Standardised crystals.
     bands : sequence of CrystalBands
-        One for each, k-points in the crystal's own cell.
+        One for each crystal; k-points refer to its standardised cell.
     seed : int
-        Of the k-points that are drawn of each crystal, and of their order.
+        Seed of the k-points that are drawn, and of the order of crystals.
+
+    Returns
+    -------
+    TightBindingParameters
 
     Warns
     -----
     UserWarning
-        When crystals are left out for memory.
+        When crystals are left out to save memory.
     """
     random = np.random.default_rng([seed, 1])
     plans = [plan for pair in zip(crystals, bands, strict=True) if (plan := _plan(*pair, random)) is not None]
@@ -108,7 +120,7 @@ def _plan(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) ->
     if not known_shells(crystal):
         return None
     model = TightBinding(crystal)
-    beyond = bands.n_electrons - model.n_electrons  # in shells that only one of both has
+    beyond = bands.n_electrons - model.n_electrons  # in shells that only one of both includes
     if abs(beyond / 2 - round(beyond / 2)) > 1e-3:
         return None
     chosen = random.permutation(len(bands))[:_KPOINTS]
@@ -119,13 +131,13 @@ def _plan(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) ->
 
 
 def _within(memory: float, plans: list[_Plan]) -> list[_Plan]:
-    """The smallest ones, in their order, whose matrix elements fit into ``memory`` (bytes)."""
+    """The smallest crystals whose matrix elements fit into ``memory`` (bytes), in their order."""
     sizes = np.array([plan.size for plan in plans], dtype=np.float64)
     order = np.argsort(sizes, kind="stable")
     kept = np.sort(order[np.cumsum(sizes[order]) <= memory])
     if len(kept) < len(plans):
         warnings.warn(
-            f"Tight binding is fitted to the {len(kept)} smallest of {len(plans)} crystals, whose matrix elements take "
+            f"Tight binding is fitted only to the {len(kept)} smallest of {len(plans)} crystals, to use at most "
             f"{memory / 1e9:.0f} GB.",
             UserWarning,
             stacklevel=4,
@@ -145,12 +157,12 @@ def _case(plan: _Plan) -> _Case:
         plan.weights,
         plan.model.n_electrons,
         max(0, -plan.skipped),
-        torch.from_numpy(plan.reference[:, max(0, plan.skipped) :].astype(np.float32)),
+        torch.from_numpy(plan.true[:, max(0, plan.skipped) :].astype(np.float32)),
     )
 
 
 def _step(optimizer: torch.optim.Optimizer, case: _Case, values: dict[str, Tensor], begun: dict[str, Tensor]) -> None:
-    """One step, unless its gradient is no number, as at an accidental degeneracy."""
+    """One step of the optimizer; skipped where the gradient is not finite, as at an accidental degeneracy."""
     loss = _loss(case, values, begun)
     optimizer.zero_grad()
     loss.backward()
@@ -166,19 +178,19 @@ def _loss(case: _Case, values: dict[str, Tensor], begun: dict[str, Tensor]) -> T
     plain, sloped = torch.einsum("c,sckij->skij", factors, case.elements)
     elements = plain + (slopes[:, None] + slopes) * sloped
     found = torch.linalg.eigvalsh(hamiltonian(case.orbitals, elements, given, torch))
-    n = len(case.reference)
+    n = len(case.true)
     mesh = found[n:]
     first, second = frontier(mesh.detach().numpy(), case.weights, case.n_electrons)
     fermi = 0.5 * (mesh.flatten()[first] + mesh.flatten()[second])
     ours = found[:n, case.first_band :] - fermi
-    n_bands = min(ours.shape[1], case.reference.shape[1])
-    reference = case.reference[:, :n_bands]
-    counted = (reference > _LOW) & (reference < _HIGH)
-    known = reference[counted]
-    off = functional.huber_loss(ours[:, :n_bands][counted], known, reduction="none", delta=_BEND)
+    n_bands = min(ours.shape[1], case.true.shape[1])
+    true = case.true[:, :n_bands]
+    included = (true > _LOW) & (true < _HIGH)
+    known = true[included]
+    errors = functional.huber_loss(ours[:, :n_bands][included], known, reduction="none", delta=_BEND)
     weights = 1 / (1 + (known / _NEAR) ** 2)
-    held = _HOLD["pulls"] * (values["pulls"][shells // len(SHELLS)] ** 2).mean()
+    penalty = _PENALTIES["pulls"] * (values["pulls"][shells // len(SHELLS)] ** 2).mean()
     for name in BY_SHELL:
-        held = held + _HOLD[name] * ((values[name] - begun[name])[shells] ** 2).mean()
-    loss: Tensor = (weights * off).sum() / weights.sum().clamp(min=1e-6) + held
+        penalty = penalty + _PENALTIES[name] * ((values[name] - begun[name])[shells] ** 2).mean()
+    loss: Tensor = (weights * errors).sum() / weights.sum().clamp(min=1e-6) + penalty
     return loss

@@ -1,4 +1,4 @@
-"""Figures of what is known by k-point: occupancies along a path, the DOS beside them, and isosurfaces in the zone."""
+"""Figures of the electronic structure by k-point: bands as occupancies along a path, DOS, and isosurfaces."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from ldosml.spectra import DOS
 
 Floats = NDArray[np.float64]
 
-_COLORS = "Blues"  # from white to dark in even steps of brightness
-_PANELS = 4  # of isosurfaces beside each other
+_COLORS = "Blues"  # perceptually uniform, from white to dark
+_PANELS = 4  # largest number of isosurface panels in a row
 _ELEVATION, _AZIMUTH = 18.0, 32.0  # degrees
-_ZOOM = 1.5  # at which a sphere of this size fills its panel
+_ZOOM = 1.5  # a sphere of this size then fills its panel
 
 
 def plot_band_image(
@@ -51,20 +51,22 @@ def plot_band_image(
     low: float = -np.inf,
     high: float = np.inf,
 ) -> QuadMesh:
-    """Draw the probability of every bin along a path, darkest where it is largest, and known eigenvalues as dots.
+    """Draw the probabilities of energy bins along a path as an image, and eigenvalues as dots.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        Where to draw.
     occupancy : KResolvedOccupancy
-        At the k-points of the path, in their order.
+        Occupancies at the k-points of the path, in the same order.
     path : KPath
+        The path.
     bands : array (n_kpoints, n_bands), optional
-        Eigenvalues in the zero of the bins, eV, in any order; infinite ones are left out.
+        Eigenvalues with the energy zero of the bins, eV, in any order; infinite ones are left out.
     bands_label : str
-        What they are.
+        Label of the eigenvalues in the legend.
     low, high : float
-        Drawn are the energies between, eV.
+        Range of energies, eV.
 
     Returns
     -------
@@ -89,12 +91,24 @@ def plot_band_image(
     return image
 
 
-def plot_occupancy_dos(ax: Axes, dos: DOS, *, reference: DOS | None = None) -> None:
-    """Draw the DOS per atom of one crystal beside its bands: energies upwards, predicted (solid) and DFT (dashed).
+def plot_occupancy_dos(ax: Axes, dos: DOS, *, true: DOS | None = None) -> None:
+    """Draw the DOS per atom of one crystal beside its bands, with energies upwards.
 
-    Raises ValueError when there are several structures.
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    dos : DOS
+        Predicted, one structure; solid.
+    true : DOS, optional
+        From DFT, one structure; dashed.
+
+    Raises
+    ------
+    ValueError
+        When there are several structures.
     """
-    for one, color, style, name in ((reference, BLUE, "--", "DFT"), (dos, VERMILLION, "-", "predicted")):
+    for one, color, style, name in ((true, BLUE, "--", "DFT"), (dos, VERMILLION, "-", "predicted")):
         if one is None:
             continue
         values = to_numpy(one.per_atom())
@@ -107,9 +121,21 @@ def plot_occupancy_dos(ax: Axes, dos: DOS, *, reference: DOS | None = None) -> N
 
 
 def dos_figure(dos: DOS) -> Figure:
-    """Draw the DOS per atom of one crystal over energies.
+    """Draw the predicted DOS per atom of one crystal.
 
-    Raises ValueError when there are several structures.
+    Parameters
+    ----------
+    dos : DOS
+        One structure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there are several structures.
     """
     values = to_numpy(dos.per_atom())
     check_shape("DOS per atom", values, (1, None), "1 structure, n_energies")
@@ -132,13 +158,35 @@ def band_figure(
     bands: ArrayLike | None = None,
     bands_label: str = "DFT eigenvalues",
     dos: DOS | None = None,
-    reference_dos: DOS | None = None,
+    true_dos: DOS | None = None,
     low: float = -np.inf,
     high: float = np.inf,
 ) -> Figure:
-    """Occupancies along a path as ``plot_band_image`` draws them; where a DOS is given, beside them.
+    """Draw the occupancies along a path (``plot_band_image``), and the DOS beside them.
 
-    ``low`` and ``high`` are the energies that are drawn, eV.
+    Parameters
+    ----------
+    occupancy : KResolvedOccupancy
+        Occupancies at the k-points of the path, in the same order.
+    path : KPath
+        The path.
+    bands : array (n_kpoints, n_bands), optional
+        Eigenvalues with the energy zero of the bins, eV, in any order; infinite ones are left out.
+    bands_label : str
+        Label of the eigenvalues in the legend.
+    dos, true_dos : DOS, optional
+        Predicted DOS, and DOS from DFT, of one structure. Without ``dos``, there is no panel for them.
+    low, high : float
+        Range of energies, eV.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When occupancies or bands are not at the k-points of the path.
     """
     figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
     ratios = [1.0] if dos is None else [3.0, 1.0]
@@ -147,7 +195,7 @@ def band_figure(
     handles, names = axes[0].get_legend_handles_labels()
     if dos is not None:
         limits = axes[0].get_ylim()
-        plot_occupancy_dos(axes[1], dos, reference=reference_dos)
+        plot_occupancy_dos(axes[1], dos, true=true_dos)
         axes[1].set_ylim(limits)
         handles, names = (a + b for a, b in zip((handles, names), axes[1].get_legend_handles_labels(), strict=True))
     bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
@@ -163,28 +211,29 @@ def band_figure(
 def plot_isosurfaces(
     ax: Axes3D, surfaces: Sequence[Isosurface], cell: ArrayLike, *, colors: Sequence[int] | None = None
 ) -> None:
-    """Draw surfaces in the Brillouin zone, Gamma in the middle; where there are none, that is said.
+    """Draw surfaces in the Brillouin zone, with Gamma in the centre; without surfaces, "no surface" is written.
 
-    Edges of the zone in front are drawn over the surfaces, those behind are dashed, as ``ax`` is turned now. The side
-    of a surface where the field is smaller (of a Fermi surface: that of the electrons) is paler.
+    For the present direction of view of ``ax``, edges of the zone in front are drawn over the surfaces, and edges
+    behind are dashed. The side of a surface on which the field is smaller (of a Fermi surface, the occupied side) is
+    paler.
 
     Parameters
     ----------
     ax : mpl_toolkits.mplot3d.axes3d.Axes3D
-        With ``computed_zorder=False``, for edges to be in front.
+        Made with ``computed_zorder=False``, so that edges are in front.
     surfaces : sequence of Isosurface
-        Each in its own colour, the seventh as the first.
+        Six colours are used in turn.
     cell : array (3, 3)
         Lattice vectors of the primitive cell, rows, angstrom.
     colors : sequence of int, optional
-        Which colour each has, for several drawings to agree; default: in their order.
+        Number of the colour of each surface. Default: in order.
     """
     zone = brillouin_zone(cell)
     triangles = [surface.vertices[surface.faces] for surface in surfaces]
     if sum(map(len, triangles)):
         chosen = [_rgb(n) for n in (range(len(surfaces)) if colors is None else colors)]
         faces = np.repeat(chosen, [len(t) for t in triangles], axis=0)
-        # In one collection, or a surface would be drawn as a whole before or behind another.
+        # In one collection; otherwise whole surfaces would be drawn one behind another.
         together = np.concatenate(triangles)
         shown = Poly3DCollection(
             together, facecolors=_shaded(together, faces, _view(ax)), edgecolors="none", antialiased=False, zorder=2
@@ -197,14 +246,26 @@ def plot_isosurfaces(
 
 
 def isosurface_figure(surfaces: Mapping[str, Sequence[Isosurface]], cell: ArrayLike) -> Figure:
-    """Isosurfaces of one crystal in panels beside each other, by their titles: say, from DFT and predicted.
+    """Draw isosurfaces of one crystal in panels, for instance from DFT and predicted.
 
-    Those with the same label have the same colour.
+    Parameters
+    ----------
+    surfaces : mapping of sequences of Isosurface
+        Surfaces by the title of their panel. Surfaces with the same label have the same colour.
+    cell : array (3, 3)
+        Lattice vectors of the primitive cell, rows, angstrom.
 
-    Raises ValueError when there are none to draw.
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no panel to draw.
     """
     if not surfaces:
-        raise ValueError("There is nothing to draw: no surfaces were given.")
+        raise ValueError("surfaces must have at least one panel; got none.")
     labels = list(dict.fromkeys(one.label for given in surfaces.values() for one in given))
     columns = min(_PANELS, len(surfaces))
     rows = -(-len(surfaces) // columns)
@@ -243,7 +304,7 @@ def _finish_energies(ax: Axes, low: float, high: float) -> None:
 
 
 def _draw_zone(ax: Axes3D, zone: BrillouinZone) -> None:
-    """Edges of the zone; axes are left out, and all directions have the same scale."""
+    """Edges of the zone, without axes, with the same scale in all directions."""
     front = zone.normals @ _view(ax) > 0
     in_front = {side for face, faces_us in zip(zone.faces, front, strict=True) if faces_us for side in _sides(face)}
     lines = zone.vertices[zone.edges]
@@ -263,7 +324,7 @@ def _sides(face: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _shaded(triangles: Floats, colors: Floats, light: Floats) -> Floats:
-    """Colours (n, 3) as lit from where one looks, darker where the surface turns away, paler on its side of less."""
+    """Colours (n, 3) lit from the viewer: darker where the surface turns away, paler on the side of smaller values."""
     a, b, c = triangles.transpose(1, 0, 2)
     normals = np.cross(b - a, c - a)
     facing = normals @ light / np.maximum(np.linalg.norm(normals, axis=1), 1e-300)
@@ -278,7 +339,7 @@ def _rgb(number: int) -> tuple[float, float, float]:
 
 
 def _view(ax: Axes3D) -> Floats:
-    """Unit vector from the middle to who looks."""
+    """Unit vector from the centre to the viewer."""
     elevation, azimuth = np.radians([ax.elev, ax.azim])
     flat = np.cos(elevation)
     return np.array([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)])

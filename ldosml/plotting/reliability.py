@@ -1,4 +1,4 @@
-"""Whether probabilities of occupancy mean what they say, and at which energies they are worth what."""
+"""Figures of the calibration of predicted probabilities, and of their log loss by energy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved import Judgement, Reliability
+from ldosml.kresolved import OccupancyScores
+from ldosml.kresolved.evaluation import Reliability
 from ldosml.plotting.style import (
     COLUMN_WIDTH,
     FONT,
@@ -24,15 +25,22 @@ from ldosml.plotting.style import (
 
 Floats = NDArray[np.float64]
 
-_LINES = ("-", "--", "-.", ":")  # black and white print tells series apart, too
+_LINES = ("-", "--", "-.", ":")  # distinct in black and white
 
 
 def plot_reliability(ax: Axes, found: Mapping[str, Reliability], *, least: int = 100) -> None:
-    """Draw how often a state was there against the probability that was predicted, by name of the model.
+    """Draw the observed frequency of states against the predicted probability.
 
-    Intervals of probability with fewer than ``least`` bins are left out: their frequency is chance.
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    found : mapping of Reliability
+        By name of the model.
+    least : int
+        Intervals of probability with fewer bins are left out, because their frequency is uncertain.
     """
-    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="as predicted", zorder=0)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="perfect calibration", zorder=0)
     for name, (color, marker) in looks(found).items():
         one = found[name]
         shown = one.counts >= least
@@ -42,13 +50,23 @@ def plot_reliability(ax: Axes, found: Mapping[str, Reliability], *, least: int =
     ax.set_ylim(0, 1)
     ax.set_box_aspect(1)
     ax.set_xlabel("predicted probability of a state", fontsize=FONT)
-    ax.set_ylabel("share of bins with a state", fontsize=FONT)
+    ax.set_ylabel("fraction of bins with a state", fontsize=FONT)
     ax.tick_params(labelsize=SMALL_FONT)
     ax.legend(fontsize=SMALL_FONT, frameon=False, loc="upper left")
 
 
 def plot_log_loss(ax: Axes, grid: EnergyGrid, losses: Mapping[str, Floats]) -> None:
-    """Draw the log loss of each bin, (n_bins,), by name of the model."""
+    """Draw the log loss by energy.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    grid : EnergyGrid
+        Centres of the bins.
+    losses : mapping of arrays (n_bins,)
+        Log loss of each bin, by name of the model.
+    """
     for i, (name, (color, _)) in enumerate(looks(losses).items()):
         line = _LINES[i % len(_LINES)]
         ax.plot(grid.energies, losses[name], color=color, linestyle=line, linewidth=1, label=name)
@@ -59,16 +77,28 @@ def plot_log_loss(ax: Axes, grid: EnergyGrid, losses: Mapping[str, Floats]) -> N
     ax.legend(fontsize=SMALL_FONT, frameon=False)
 
 
-def reliability_figure(judgements: Mapping[str, Judgement]) -> Figure:
-    """Reliability, and log loss by energy, of models side by side, by name.
+def reliability_figure(scores: Mapping[str, OccupancyScores]) -> Figure:
+    """Draw the calibration of models, and their log loss by energy.
 
-    Raises ValueError without any.
+    Parameters
+    ----------
+    scores : mapping of OccupancyScores
+        By name of the model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there are no models.
     """
-    if not judgements:
-        raise ValueError("A figure of reliability needs judgements of at least one model; got none.")
+    if not scores:
+        raise ValueError("scores must have at least one model; got none.")
     figure = Figure(figsize=(PAGE_WIDTH, COLUMN_WIDTH), layout="constrained")
     left, right = figure.subplots(1, 2)
-    plot_reliability(left, {name: one.reliability for name, one in judgements.items()})
-    grid = next(iter(judgements.values())).grid
-    plot_log_loss(right, grid, {name: one.log_loss_by_energy for name, one in judgements.items()})
+    plot_reliability(left, {name: one.reliability for name, one in scores.items()})
+    grid = next(iter(scores.values())).grid
+    plot_log_loss(right, grid, {name: one.log_loss_by_energy for name, one in scores.items()})
     return figure

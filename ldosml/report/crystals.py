@@ -1,4 +1,4 @@
-"""The page on one crystal that a neural model was asked about."""
+"""The report on the predicted electronic structure of one crystal: one HTML page."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ldosml.report.parts import Cell, Picture, Section, Table, listing
 from ldosml.report.properties import number_or_none
 
 _BANDS = (
-    "How probable it is that a state lies at an energy, along a path between corners of the Brillouin zone; beside it, "
-    "the DOS of a mesh. Blurred bands are what the model does not know better; but one state has at most about 0.6 "
-    "in a bin, since the model was taught that states are uncertain by two thirds of one."
+    "Left: probability of a state in each energy bin, along a path through the Brillouin zone. Right: DOS on a mesh. "
+    "Bands are blurred where the prediction is uncertain. Even a certain state has a probability of at most about 0.6 "
+    "in one bin, because the training labels are broadened by two thirds of a bin."
 )
 _PROPERTIES = (
-    "They follow from the predicted DOS, whose states begin {:g} eV below the Fermi level: electrons and energies "
-    "are of these states alone. Fermi level and chemical potential are those of this DOS, against the zero that the "
-    "model puts all energies against. The gap and its edges, which the model knows better than its DOS does, are "
-    "above; carriers in a gap, which hang on its last hundredth of an eV, are left out."
+    "These properties follow from the predicted DOS, which begins {:g} eV below the Fermi level; electrons and "
+    "energies are of its states only. Fermi level and chemical potential are computed from this DOS, relative to the "
+    "energy zero of the model. The gap and its edges are predicted separately, and more accurately: see above. Carrier "
+    "densities are left out, because they would need the gap to a hundredth of an eV."
 )
 LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap", "electrons", "holes")
-"""Of the columns: a predicted DOS is nowhere negative, and one whose edges are blurred has too small a gap, and by far
-too many carriers."""
+"""Columns that are not shown: a predicted DOS is never negative, and its blurred edges give too small a gap and far too
+many carriers."""
 
 
-def write_crystal_report(
+def save_crystal_report(
     path: Path,
     *,
     title: str,
@@ -39,28 +39,33 @@ def write_crystal_report(
     lowest: float,
     cautions: Sequence[str] = (),
 ) -> Path:
-    """Write the page; either all of it appears under ``path``, or nothing changes.
+    """Save the page; an incomplete page never appears under ``path``.
 
     Parameters
     ----------
     path : pathlib.Path
-        One that exists is replaced.
+        An existing file is replaced.
     title : str
+        Title of the page.
     facts : mapping
-        What is known of the crystal, its gap among it, shown row by row under these names.
+        Rows of the table on the crystal, including its gap, by name.
     bands : matplotlib.figure.Figure
         Occupancies along a path, and the DOS.
     properties : PropertyTable
-        Of this one crystal, at one temperature.
+        Properties of this one crystal, at one temperature.
     lowest : float
-        Energy at which its DOS begins, eV against the Fermi level.
+        Lowest energy of the DOS, eV against the Fermi level.
     cautions : sequence of str
-        What was warned of while they were derived.
+        Warnings to show with the properties.
+
+    Returns
+    -------
+    pathlib.Path
 
     Raises
     ------
     OSError
-        When it cannot be written.
+        When the file cannot be written.
     """
     shown = properties.per_atom()
     temperature = float(shown.temperatures[0])
@@ -69,10 +74,10 @@ def write_crystal_report(
         for name, values in shown.columns.items()
         if name not in LEFT_OUT
     ]
-    table = Table("What grows with the number of atoms is per atom.", ["property", "value", "unit"], rows)
+    table = Table("Extensive properties are per atom.", ["property", "value", "unit"], rows)
     words = [_PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]
     listed = listing(
-        "Energies are against the Fermi level; k-points in fractions of reciprocal lattice vectors.", facts
+        "Energies are relative to the Fermi level; k-points are fractions of the reciprocal lattice vectors.", facts
     )
     sections = [
         Section("Bands and DOS", pictures=[Picture("Probability of a state, and DOS", bands, _BANDS)]),
@@ -83,7 +88,7 @@ def write_crystal_report(
 
 
 def _without_noise(value: float) -> float:
-    """Zero for what is left of cancelled sums, as the entropy of an insulator."""
+    """Zero for rounding errors, for instance of the entropy of an insulator."""
     return 0.0 if abs(value) < 1e-15 else value
 
 

@@ -1,4 +1,4 @@
-"""Triangles that repeat with a lattice, cut to the first Brillouin zone."""
+"""Triangles of a periodic surface, clipped to the first Brillouin zone, and joined to a mesh."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def in_zone(triangles: Floats, reciprocal: Floats, zone: BrillouinZone) -> Floats:
-    """The part in the zone of a surface that repeats periodically, cut at the zone's planes, (n, 3, 3), 1/angstrom.
+def clipped_to_zone(triangles: Floats, reciprocal: Floats, zone: BrillouinZone) -> Floats:
+    """Clip a periodic surface to the first Brillouin zone, (n, 3, 3), 1/angstrom.
 
     Parameters
     ----------
     triangles : array (n, 3, 3)
-        Corners of the triangles of one period, fractions from 0 to 1.
+        Corners of the triangles in one period, fractions from 0 to 1.
     reciprocal : array (3, 3)
         Reciprocal lattice vectors, rows, 1/angstrom.
     zone : BrillouinZone
@@ -34,14 +34,14 @@ def in_zone(triangles: Floats, reciprocal: Floats, zone: BrillouinZone) -> Float
 
 
 def _clipped(triangles: Floats, zone: BrillouinZone) -> Floats:
-    """The part of triangles (n, 3, 3) inside the zone."""
+    """Parts of triangles (n, 3, 3) inside the zone."""
     for normal, distance in zip(zone.normals, zone.distances, strict=True):
         triangles = _cut(triangles, triangles @ normal - distance)
     return triangles
 
 
 def _cut(triangles: Floats, heights: Floats) -> Floats:
-    """The part of triangles (n, 3, 3) below a plane, by the heights (n, 3) of their corners over it."""
+    """Parts of triangles (n, 3, 3) below a plane; ``heights`` (n, 3) are those of the corners above it."""
     below = heights <= 0
     count = below.sum(axis=1)
     a, ab, _, ac, _ = _tip(triangles, heights, below, count == 1)
@@ -51,23 +51,23 @@ def _cut(triangles: Floats, heights: Floats) -> Floats:
 
 
 def _tip(triangles: Floats, heights: Floats, apart: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> list[Floats]:
-    """Of chosen triangles: the corner that lies ``apart``, and where each side from it is cut, with the side's end."""
+    """Of chosen triangles: the corner that is ``apart``, then the cut and the end of each of the two sides from it."""
     first = apart[chosen].argmax(axis=1)
-    order = (first[:, None] + np.arange(3)) % 3  # turned, not mirrored
+    order = (first[:, None] + np.arange(3)) % 3  # cyclic, so that the orientation stays
     corners = np.take_along_axis(triangles[chosen], order[..., None], axis=1)
     h = np.take_along_axis(heights[chosen], order, axis=1)
     found = [corners[:, 0]]
     for end in (1, 2):
-        weights = h[:, [end, 0]] / (h[:, end] - h[:, 0])[:, None]  # of opposite signs: a mean of both ends
+        weights = h[:, [end, 0]] / (h[:, end] - h[:, 0])[:, None]  # heights have opposite signs: linear interpolation
         cut = weights[:, :1] * corners[:, 0] - weights[:, 1:] * corners[:, end]
         found += [cut, corners[:, end]]
     return found
 
 
 def welded(triangles: Floats, tolerance: float) -> tuple[Floats, Integers]:
-    """Vertices (n, 3) and faces (m, 3) of triangles (m, 3, 3), corners within ``tolerance`` as one.
+    """Vertices (n, 3) and faces (m, 3) of triangles (m, 3, 3); corners closer than ``tolerance`` are merged.
 
-    Triangles that shrink to a line, or come twice, are left out.
+    Degenerate and duplicate triangles are left out.
     """
     if not len(triangles):
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Tensors and a readable description in one file, by safetensors: opening a stranger's file runs no code."""
+"""Tensors and a readable description in one safetensors file; loading it runs no code from the file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ldosml.kresolved.model_files import FORMAT_VERSION, check_header
 Tensors = dict[str, Tensor]
 
 
-def write_tensors(
+def save_tensors(
     path: Path, what: str, tensors: Mapping[str, Tensor], spec: Mapping[str, Any], overwrite: bool
 ) -> None:
-    """Write tensors, and as metadata what they are; the file appears under its name only when complete.
+    """Save tensors, with their description as metadata; an incomplete file never appears under this name.
 
-    Raises FileExistsError when it exists and ``overwrite`` is false, OSError when writing fails.
+    Raises FileExistsError when the file exists and ``overwrite`` is false, OSError when writing fails.
     """
     content = save(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
@@ -38,27 +38,30 @@ def write_tensors(
 
 
 def as_json(spec: Mapping[str, Any]) -> str:
-    """JSON of a description in which numbers may be NumPy's."""
+    """JSON of a description; numbers may be NumPy scalars."""
 
     def plain(value: object) -> object:
         if isinstance(value, np.generic):
             return value.item()
-        raise TypeError(f"A {type(value).__name__} has no place in a description: {value!r}.")
+        raise TypeError(f"A description cannot contain a {type(value).__name__}: {value!r}.")
 
     return json.dumps(spec, default=plain)
 
 
-def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
-    """Tensors and description that ``write_tensors`` wrote.
+def load_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
+    """Load tensors and description from a file of ``save_tensors``.
 
     Raises
     ------
     FileNotFoundError
+        When there is no such file.
     ValueError
-        When the file is something else, is damaged, or was written by a version that this one cannot read.
+        When the file has another format or version, or is damaged.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no {what} {path}: it is {'a folder' if path.is_dir() else 'not there'}.")
+        raise FileNotFoundError(
+            f"There is no {what} {path}: it {'is a folder' if path.is_dir() else 'does not exist'}."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -69,15 +72,15 @@ def read_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise ValueError unless names, shapes and types of tensors are those expected, and all numbers finite."""
+    """Raise ValueError unless names, shapes and types of tensors are as expected, and all numbers are finite."""
     differing = sorted(set(found) ^ set(expected))
     if differing:
-        raise ValueError(f"{path} does not hold the tensors of its network: {', '.join(differing[:5])} differ.")
+        raise ValueError(f"{path} does not contain the tensors of its network: {', '.join(differing[:5])} differ.")
     for name, tensor in found.items():
-        wanted = expected[name]
-        if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+        model = expected[name]
+        if (tensor.shape, tensor.dtype) != (model.shape, model.dtype):
             raise ValueError(
-                f"{path} is damaged: {name} must be {wanted.dtype} {tuple(wanted.shape)}; it is {tensor.dtype} "
+                f"{path} is damaged: {name} must be {model.dtype} {tuple(model.shape)}; it is {tensor.dtype} "
                 f"{tuple(tensor.shape)}."
             )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

@@ -1,4 +1,4 @@
-"""Valence shells of free atoms, by element: what crystals are made of before they are crystals."""
+"""Valence shells of free atoms by element, from which tight binding starts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from importlib.resources import files
 from ase.data import atomic_numbers, covalent_radii
 
 N_ELEMENTS = 119
-"""Atomic numbers, from 0, which is none."""
-
+"""Atomic numbers 0 to 118; 0 is no element."""
 
 EMPTY_LEVEL = 3.5
-"""eV above the vacuum: where shells begin that free atoms do not bind. About the mean of where a fit takes them."""
+"""Initial energy of shells that free atoms do not bind, eV above the vacuum; about the mean after a fit."""
 
 SHELLS = (1, 3, 5, 1, 3)
 """Orbitals of each shell of ``basis_shells``: s, p, d, and excited s and p."""
@@ -29,9 +28,9 @@ class Shell:
     energy : float
         eV against the vacuum.
     electrons : float
-        In the free atom.
+        Number of electrons in the free atom.
     radius : float
-        Root mean square, angstrom.
+        Root-mean-square radius, angstrom.
     """
 
     energy: float
@@ -41,9 +40,9 @@ class Shell:
 
 @cache
 def atomic_shells() -> dict[int, tuple[Shell | None, Shell | None, Shell | None]]:
-    """Shells of s, p and d by atomic number, None where there is no bound one; elements that are not known are missing.
+    """Shells of s, p and d by atomic number; None where the shell is not bound. Unknown elements are missing.
 
-    PBE, spherical and spin-paired, from GPAW's setups, by ``data/scripts/atomic_levels.py``.
+    PBE, spherical and spin-paired, from GPAW's setups; made by ``data/scripts/atomic_levels.py``.
     """
     with (files("ldosml.neural") / "atomic_levels.json").open() as file:
         table = json.load(file)["shells"]
@@ -56,11 +55,11 @@ def atomic_shells() -> dict[int, tuple[Shell | None, Shell | None, Shell | None]
 
 @cache
 def basis_shells() -> dict[int, tuple[Shell, Shell, Shell, Shell, Shell]]:
-    """All shells that an atom in a crystal has by atomic number, as ``SHELLS`` has them, bound or not.
+    """All shells of an atom in a crystal by atomic number, in the order of ``SHELLS``, bound or not.
 
-    Conduction bands are made of shells that free atoms leave empty, and often do not bind: the d of calcium, the p of
-    potassium above its filled one, an s beyond that of silicon (P. Vogl et al., J. Phys. Chem. Solids 44, 365 (1983)).
-    They begin at ``EMPTY_LEVEL``, a d as large as 0.6 covalent radii, which those of transition metals are on average.
+    Conduction bands come from shells that free atoms leave empty, and often do not bind: the d shell of calcium, the
+    second p shell of potassium, the excited s shell of silicon (P. Vogl et al., J. Phys. Chem. Solids 44, 365 (1983)).
+    These start at ``EMPTY_LEVEL``, with a radius of 0.6 covalent radii, the mean of the d shells of transition metals.
     """
     found = {}
     for number, (s, p, d) in atomic_shells().items():

@@ -1,7 +1,7 @@
-"""Figures of merit over crystals, each with the interval that drawing the crystals again gives.
+"""Scores over crystals, each with a bootstrap interval.
 
-A figure of merit is a function of how often each crystal counts, (n_draws, n_crystals) -> (n_draws,): once each for its
-value, as drawn with replacement for its interval.
+A score is a function of how often each crystal counts, (n_draws, n_crystals) -> (n_draws,): once each for the value,
+as drawn with replacement for the interval.
 """
 
 from __future__ import annotations
@@ -15,14 +15,21 @@ from numpy.typing import NDArray
 from ldosml.bootstrap import interval
 
 Floats = NDArray[np.float64]
-Merit = Callable[[Floats], Floats]
+Score = Callable[[Floats], Floats]
 
 _NO_SPREAD = 1e-18  # below this a variance is rounding
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the 95 % interval of a bootstrap over crystals; NaN where there is none.
+    """A number with its 95 % bootstrap interval over crystals.
+
+    Parameters
+    ----------
+    value : float
+        The number; NaN where it is not defined.
+    low, high : float
+        Ends of the interval; NaN where there is none.
 
     Examples
     --------
@@ -41,44 +48,50 @@ class Estimate:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
     def to_dict(self) -> dict[str, float | None]:
-        """Value and interval as JSON has them, which knows no NaN."""
-        return {name: plain(getattr(self, name)) for name in ("value", "low", "high")}
+        """Value and interval for JSON, which has no NaN.
+
+        Returns
+        -------
+        dict
+            ``value``, ``low`` and ``high``; None instead of NaN.
+        """
+        return {name: finite_or_none(getattr(self, name)) for name in ("value", "low", "high")}
 
 
-def plain(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """A float, or None where it is not a finite number."""
     return float(value) if np.isfinite(value) else None
 
 
-def estimate(merit: Merit, draws: Floats) -> Estimate:
+def estimate(score: Score, draws: Floats) -> Estimate:
     """Value with every crystal once, interval from ``draws`` (n_draws, n_crystals)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(merit(np.ones((1, draws.shape[1])))[0])
-        return Estimate(value, *interval(merit(draws)))
+        value = float(score(np.ones((1, draws.shape[1])))[0])
+        return Estimate(value, *interval(score(draws)))
 
 
-def mean_of(values: Floats, counted: NDArray[np.bool_] | None = None) -> Merit:
-    """Mean of ``values`` (n_crystals,), over those that are ``counted``."""
-    mask = np.ones(len(values)) if counted is None else counted.astype(np.float64)
-    kept = np.where(mask > 0, values, 0.0)  # one that is not counted may be anything
+def mean_of(values: Floats, included: NDArray[np.bool_] | None = None) -> Score:
+    """Mean of ``values`` (n_crystals,) over the crystals that are ``included``."""
+    mask = np.ones(len(values)) if included is None else included.astype(np.float64)
+    kept = np.where(mask > 0, values, 0.0)  # excluded values may be NaN
     return lambda draws: (draws @ kept) / (draws @ mask)
 
 
-def f1_of(reference: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Merit:
-    """F1 = 2 TP / (2 TP + FP + FN) of the crystals of a class, (n_crystals,)."""
-    found = (reference & predicted).astype(np.float64)
-    wrong = (reference != predicted).astype(np.float64)
+def f1_of(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Score:
+    """F1 = 2 TP / (2 TP + FP + FN) of one class, (n_crystals,)."""
+    found = (true & predicted).astype(np.float64)
+    wrong = (true != predicted).astype(np.float64)
     return lambda draws: 2 * (draws @ found) / (2 * (draws @ found) + draws @ wrong)
 
 
-def pearson_of(reference: Sequence[Floats], predicted: Sequence[Floats]) -> Merit:
-    """Pearson's r of all values of all crystals together, those of each crystal (n_values,)."""
-    x_mean, y_mean = (np.concatenate(one).mean() for one in (reference, predicted))
+def pearson_of(true: Sequence[Floats], predicted: Sequence[Floats]) -> Score:
+    """Pearson's r of all values of all crystals together; each crystal has an array (n_values,)."""
+    x_mean, y_mean = (np.concatenate(one).mean() for one in (true, predicted))
     sums = np.array(
-        [_sums(x - x_mean, y - y_mean) for x, y in zip(reference, predicted, strict=True)]
+        [_sums(x - x_mean, y - y_mean) for x, y in zip(true, predicted, strict=True)]
     )  # about the means, so that differences of sums lose no digits
 
-    def merit(draws: Floats) -> Floats:
+    def score(draws: Floats) -> Floats:
         n, x, y, xx, yy, xy = (draws @ sums).T
         variances = [xx / n - (x / n) ** 2, yy / n - (y / n) ** 2]
         spread = np.minimum(*variances) > _NO_SPREAD
@@ -86,7 +99,7 @@ def pearson_of(reference: Sequence[Floats], predicted: Sequence[Floats]) -> Meri
         result: Floats = (xy / n - x * y / n**2) / product
         return result
 
-    return merit
+    return score
 
 
 def _sums(x: Floats, y: Floats) -> list[float]:
@@ -94,7 +107,16 @@ def _sums(x: Floats, y: Floats) -> list[float]:
 
 
 def estimates_table(columns: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """Markdown table: a column for each model, a row for each figure of merit that one of them has.
+    """Make a Markdown table with a column for each model and a row for each score.
+
+    Parameters
+    ----------
+    columns : mapping of mappings
+        Estimates by the name of the score, by the name of the model. A model may lack some scores.
+
+    Returns
+    -------
+    str
 
     Examples
     --------

@@ -9,9 +9,11 @@ from neural_cases import CRYSTALS, torch  # noqa: F401  skips where torch is mis
 from numpy.testing import assert_array_equal
 
 from ldosml.datasets import load_crystals, split_crystals
-from ldosml.kresolved import KResolvedOccupancy, energy_bins, filling, gamma_mesh, label_bins, quietest
-from ldosml.neural import isosurfaces, open_occupancy_model, standardized
-from ldosml.neural.filling import with_deep_states
+from ldosml.kresolved import KResolvedOccupancy, energy_bins, gamma_mesh
+from ldosml.kresolved.occupancy import label_bins
+from ldosml.kresolved.states import emptiest_energy, filling
+from ldosml.neural import isosurfaces, load_occupancy_model, standardized
+from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import MESH, TightBinding, TightBindingParameters
 
 UNIVERSAL = TightBindingParameters.universal()
@@ -19,7 +21,7 @@ UNIVERSAL = TightBindingParameters.universal()
 
 @pytest.fixture(scope="module")
 def model():
-    return open_occupancy_model("crystals")
+    return load_occupancy_model("crystals")
 
 
 def occupancy(crystal, n=4, level=0.1):
@@ -98,7 +100,7 @@ class TestShipped:
 
 def off(mesh, occupancy):
     """Mean error of the number of states below the Fermi level at a k-point; whole bands at all of them apart."""
-    low = quietest(occupancy)
+    low = emptiest_energy(occupancy)
     true = ((mesh.relative > low) & (mesh.relative < 0)).sum(axis=1)
     found = np.rint(filling(occupancy, low))
     return min(float(mesh.weights @ np.abs(found - true - whole)) for whole in range(-9, 10))

@@ -1,4 +1,4 @@
-"""Whether probabilities of occupancy mean what they say: log loss, and how often what is said to be likely is so."""
+"""Calibration and log loss of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_shape
-from ldosml.kresolved.estimates import plain
-from ldosml.kresolved.judged import Crystals, KnownCrystal, Occupancies
+from ldosml.kresolved.evaluation.crystals import Crystals, KnownCrystal, Occupancies
+from ldosml.kresolved.evaluation.estimates import finite_or_none
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
 Floats = NDArray[np.float64]
 
-LEAST_PROBABILITY = 1e-6
-"""In a logarithm: what is called impossible and happens, costs 14 and not infinity."""
+SMALLEST_PROBABILITY = 1e-6
+"""Smallest argument of a logarithm: a state that was predicted with probability 0 costs 14, not infinity."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predicted probabilities, sorted into intervals, beside how often a state was there.
+    """Observed frequency of states for intervals of predicted probability.
 
     Parameters
     ----------
     edges : array (n_intervals + 1,)
-        Of the intervals, from 0 to 1.
+        Edges of the intervals, from 0 to 1.
     predicted, observed : arrays (n_intervals,)
-        Mean of the probabilities, and share of bins that hold a state; NaN where ``counts`` is 0.
+        Mean predicted probability, and fraction of bins that hold a state; NaN where ``counts`` is 0.
     counts : array (n_intervals,) of int
-        Bins of all k-points and crystals.
+        Number of bins, over all k-points and crystals.
     """
 
     edges: Floats
@@ -42,15 +42,21 @@ class Reliability:
     @property
     def calibration_error(self) -> float:
         """Expected calibration error: mean of |predicted - observed| over all bins."""
-        apart = np.abs(self.predicted - self.observed)
-        return float(np.nansum(self.counts * apart) / self.counts.sum())
+        difference = np.abs(self.predicted - self.observed)
+        return float(np.nansum(self.counts * difference) / self.counts.sum())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it, None where an interval is empty."""
+        """Give everything as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            None instead of NaN.
+        """
         return {
             "edges": self.edges.tolist(),
-            "predicted": [plain(value) for value in self.predicted],
-            "observed": [plain(value) for value in self.observed],
+            "predicted": [finite_or_none(value) for value in self.predicted],
+            "observed": [finite_or_none(value) for value in self.observed],
             "counts": self.counts.tolist(),
             "calibration_error": self.calibration_error,
         }
@@ -59,21 +65,25 @@ class Reliability:
 def reliability(
     probabilities: Sequence[ArrayLike], presence: Sequence[ArrayLike], n_intervals: int = 20
 ) -> Reliability:
-    """Compare probabilities with what happened.
+    """Compare predicted probabilities with observed frequencies.
 
     Parameters
     ----------
     probabilities : sequence of arrays
-        From 0 to 1, of any shapes; for instance one array for each crystal.
+        From 0 to 1, of any shape; for instance one array for each crystal.
     presence : sequence of arrays
         0 or 1, of the same shapes.
     n_intervals : int
-        Of equal width over 0 to 1.
+        Number of intervals of equal width between 0 and 1.
+
+    Returns
+    -------
+    Reliability
 
     Raises
     ------
     ValueError
-        When shapes differ, or there is nothing to compare.
+        When shapes differ, or there are no probabilities.
 
     Examples
     --------
@@ -83,10 +93,10 @@ def reliability(
     """
     sums = np.zeros((3, n_intervals))
     for p, y in zip(probabilities, presence, strict=True):
-        predicted, happened = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
-        check_shape("presence", happened, predicted.shape, "that of its probabilities")
+        predicted, observed = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        check_shape("presence", observed, predicted.shape, "that of its probabilities")
         where = np.minimum((predicted.ravel() * n_intervals).astype(np.int64), n_intervals - 1)
-        for total, weights in zip(sums, (np.ones(where.size), predicted.ravel(), happened.ravel()), strict=True):
+        for total, weights in zip(sums, (np.ones(where.size), predicted.ravel(), observed.ravel()), strict=True):
             total += np.bincount(where, weights, minlength=n_intervals)
     if not sums[0].sum():
         raise ValueError("Reliability needs probabilities; got none. Are all bins above energy_max?")
@@ -96,9 +106,9 @@ def reliability(
 
 
 def log_losses(presence: ArrayLike, probabilities: ArrayLike) -> Floats:
-    """Binary cross-entropy -y log p - (1 - y) log(1 - p) of each entry; p at least 1e-6 from 0 and 1."""
+    """Binary cross-entropy -y log p - (1 - y) log(1 - p) of each entry; p is clipped to 1e-6 ... 1 - 1e-6."""
     y = np.asarray(presence, dtype=np.float64)
-    p = np.clip(np.asarray(probabilities, dtype=np.float64), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    p = np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
     result: Floats = -(y * np.log(p) + (1 - y) * np.log1p(-p))
     return result
 

@@ -1,8 +1,9 @@
-"""How many states lie below the Fermi level at every k-point: what Fermi surfaces are made of.
+"""Counts of deep states from tight binding, for the number of states below the Fermi level at every k-point.
 
-Counts of a network are off by a few hundredths in every bin, and over the 10 eV below the Fermi level that adds up to
-half a state, so that surfaces would be those of another band. Tight binding has whole bands, and knows how many lie
-deep; where bands pass the Fermi level the network knows better (``benchmarks/occupancy_fermi.py``).
+Fermi surfaces follow from this number. Counts of a network have errors of a few hundredths in every bin, which sum to
+half a state over the 10 eV below the Fermi level; the surface would then belong to another band. Tight binding has
+whole bands, so it counts deep states correctly. Near the Fermi level the network is more accurate
+(``benchmarks/occupancy_fermi.py``).
 """
 
 from __future__ import annotations
@@ -16,36 +17,40 @@ from ldosml.kresolved import KResolvedOccupancy
 from ldosml.neural.crystals import Crystal, Floats
 from ldosml.neural.tight_binding import TightBinding, TightBindingParameters, known_shells
 
-_MIDDLE, _WIDTH = -1.0, 1.0  # eV; of the step, an integral of a Gaussian, from tight binding to the network
-_BLUR = 0.1  # eV, of the bands of tight binding
+_MIDDLE, _WIDTH = -1.0, 1.0  # eV; the smooth step (integral of a Gaussian) from tight binding to the network
+_BLUR = 0.1  # eV; Gaussian width of the bands of tight binding
 _AT_ONCE = 256  # k-points
 
 
 def with_deep_states(
     occupancy: KResolvedOccupancy, crystal: Crystal, parameters: TightBindingParameters
 ) -> KResolvedOccupancy:
-    """Occupancies of a mesh whose counts well below the Fermi level are those of tight binding, and hold its electrons.
+    """Replace the counts of deep states by those of tight binding, scaled to the right number of electrons.
 
-    They go over into those of the network from about 2 eV below the Fermi level to the Fermi level. Nothing changes
-    without counts, and for crystals that tight binding is not made for (``known_shells``).
+    Between about 2 eV below the Fermi level and the Fermi level, the counts change smoothly from tight binding to the
+    network. Occupancies without counts, and of crystals without tight binding (``known_shells``), are not changed.
 
     Parameters
     ----------
     occupancy : KResolvedOccupancy
-        With the weights of a mesh.
+        On a mesh, with weights.
     crystal : Crystal
-        Whose reciprocal lattice vectors its k-points are fractions of.
+        The crystal; k-points are fractions of its reciprocal lattice vectors.
     parameters : TightBindingParameters
+
+    Returns
+    -------
+    KResolvedOccupancy
 
     Raises
     ------
     ValueError
-        When there are counts, but no weights.
+        When the occupancies have counts but no weights.
     """
     if occupancy.counts is None or not known_shells(crystal):
         return occupancy
     if occupancy.weights is None:
-        raise ValueError("Electrons are counted on a mesh; these occupancies have no weights.")
+        raise ValueError("Electrons are counted on a mesh, but these occupancies have no weights.")
     model = TightBinding(crystal, parameters)
     energies, weights = model.on_mesh()
     bands = model.eigenvalues(occupancy.kpoints) - model.fermi_energy(energies, weights)
@@ -60,7 +65,7 @@ def with_deep_states(
 
 
 def _binned(bands: Floats, edges: Floats) -> Floats:
-    """States (n_kpoints, n_bins) of blurred bands (n_kpoints, n_bands) between edges (n_bins + 1,), eV."""
+    """Number of states (n_kpoints, n_bins) of blurred bands (n_kpoints, n_bands) between edges (n_bins + 1,), eV."""
     found = np.empty((len(bands), len(edges) - 1))
     for start in range(0, len(bands), _AT_ONCE):
         part = bands[start : start + _AT_ONCE]

@@ -1,4 +1,4 @@
-"""What occupancies are judged against: crystals whose bands are known, and predictions that belong to them."""
+"""Crystals whose bands are known, and the checks that predictions belong to them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ldosml.kresolved.occupancy import KResolvedOccupancy
 
 Floats = NDArray[np.float64]
 
-_SAME_LENGTH = 1e-2  # of k-points, 1/angstrom (without 2 pi): cells may be idealised
+_SAME_LENGTH = 1e-2  # 1/angstrom without 2 pi; k-points are compared by length, and predicted cells are idealised
 
 
 class KnownCrystal(Protocol):
-    """A crystal with its bands, as ``ldosml.datasets.Material`` is one."""
+    """A crystal with its bands. ``ldosml.datasets.Material`` is one."""
 
     @property
     def name(self) -> str:
-        """Differs from that of every other."""
+        """Unique name."""
 
     @property
     def atoms(self) -> Any:
-        """ase.Atoms, in the cell that k-points are fractions of."""
+        """``ase.Atoms`` in the primitive cell to which the k-points refer."""
 
     @property
     def mesh(self) -> CrystalBands:
@@ -34,25 +34,39 @@ class KnownCrystal(Protocol):
 
     @property
     def path(self) -> CrystalBands:
-        """Bands along lines."""
+        """Bands along a path."""
 
     @property
     def gap(self) -> float:
-        """Of mesh and path, eV; 0 for a metal."""
+        """Gap over mesh and path, eV; 0 for a metal."""
 
 
 Crystals = Sequence[KnownCrystal]
 Occupancies = Sequence[KResolvedOccupancy]
 
 
-def labelled(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KResolvedOccupancy:
-    """The occupancy that eigenvalues have: probabilities 0 or 1 by presence, counts by number; the weights of a mesh.
+def true_occupancy(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KResolvedOccupancy:
+    """Occupancy of eigenvalues: the probability of a bin is 0 or 1, its count the number of states in it.
+
+    Parameters
+    ----------
+    bands : CrystalBands
+        Eigenvalues; weights are kept.
+    grid : EnergyGrid
+        Centres of the bins; zero is the Fermi level.
+    cell : array (3, 3)
+        Lattice vectors, rows, angstrom.
+
+    Returns
+    -------
+    KResolvedOccupancy
+        At the k-points of ``bands``.
 
     Examples
     --------
     >>> from ldosml.kresolved import energy_bins
     >>> bands = CrystalBands([[0, 0, 0]], [[-3.0, 4.0, 4.1, np.inf]], [1.0], 0.0, 20.0, 2.0, 7.0)
-    >>> labelled(bands, energy_bins(4), np.eye(3)).counts.tolist()
+    >>> true_occupancy(bands, energy_bins(4), np.eye(3)).counts.tolist()
     [[0.0, 1.0, 2.0, 0.0]]
     """
     presence, counts = bands.labels(grid, "presence"), bands.labels(grid, "counts")
@@ -60,16 +74,16 @@ def labelled(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KResolvedOc
 
 
 def check_predictions(crystals: Crystals, mesh: Occupancies, path: Occupancies) -> EnergyGrid:
-    """Give the energy bins of all predictions.
+    """Return the energy bins that all predictions share.
 
-    Raises ValueError unless there is one prediction on the mesh and one along the path for each crystal, all on the
-    same bins, and at the crystal's own k-points with their weights. k-points may be given in another primitive cell of
-    the crystal: their lengths are compared.
+    Raises ValueError unless each crystal has one prediction on its mesh and one along its path, all on the same bins,
+    at the k-points of the crystal, in their order and with their weights. The k-points may be given in another
+    primitive cell of the crystal: only their lengths are compared.
     """
     if not len(crystals) == len(mesh) == len(path) > 0:
         raise ValueError(
-            "Judging needs crystals, and for each of them occupancies on its mesh and along its path; got "
-            f"{len(crystals)} crystals, {len(mesh)} and {len(path)} occupancies."
+            "Evaluation needs one occupancy on the mesh and one along the path for each crystal; got "
+            f"{len(crystals)} crystals, {len(mesh)} occupancies on meshes and {len(path)} along paths."
         )
     for crystal, on_mesh, along_path in zip(crystals, mesh, path, strict=True):
         for occupancy, bands, where in ((on_mesh, crystal.mesh, "mesh"), (along_path, crystal.path, "path")):
@@ -80,7 +94,7 @@ def check_predictions(crystals: Crystals, mesh: Occupancies, path: Occupancies) 
 
 
 def check_mesh(crystals: Crystals, mesh: Occupancies) -> None:
-    """Raise ValueError unless there is one prediction for each crystal, on its mesh and with its weights."""
+    """Raise ValueError unless each crystal has one prediction on its mesh, with its weights."""
     if len(crystals) != len(mesh):
         raise ValueError(f"Got {len(crystals)} crystals and {len(mesh)} occupancies; give one for each crystal's mesh.")
     for crystal, occupancy in zip(crystals, mesh, strict=True):
@@ -89,34 +103,34 @@ def check_mesh(crystals: Crystals, mesh: Occupancies) -> None:
 
 
 def _check_kpoints(occupancy: KResolvedOccupancy, bands: CrystalBands, crystal: KnownCrystal, where: str) -> None:
-    told = f"Occupancies of {crystal.name} must be at the k-points of its {where}, in their order"
-    ask = f"Predict with kpoints=crystal.{where}.kpoints, crystals in the same order."
+    rule = f"Occupancies of {crystal.name} must be at the k-points of its {where}, in the same order"
+    advice = f"Predict with kpoints=crystal.{where}.kpoints, with the crystals in the same order."
     if len(occupancy) != len(bands):
-        raise ValueError(f"{told}: there are {len(bands)}; got {len(occupancy)}. {ask}")
+        raise ValueError(f"{rule}: expected {len(bands)} k-points; got {len(occupancy)}. {advice}")
     given, expected = _lengths(occupancy.kpoints, occupancy.cell), _lengths(bands.kpoints, crystal.atoms.cell)
-    apart = np.abs(given - expected)
-    if apart.max() > _SAME_LENGTH:
-        worst = int(apart.argmax())
+    difference = np.abs(given - expected)
+    if difference.max() > _SAME_LENGTH:
+        worst = int(difference.argmax())
         raise ValueError(
-            f"{told}: k-point {worst} has a length of {expected[worst]:.3f} 1/angstrom, the one of the prediction "
-            f"{given[worst]:.3f}. {ask}"
+            f"{rule}: k-point {worst} has a length of {given[worst]:.3f} 1/angstrom instead of {expected[worst]:.3f}. "
+            f"{advice}"
         )
 
 
 def _check_weights(occupancy: KResolvedOccupancy, crystal: KnownCrystal) -> None:
     given, expected = occupancy.weights, crystal.mesh.weights
     if expected is None:
-        raise ValueError(f"Bands of {crystal.name} on its mesh have no weights, which a DOS needs.")
+        raise ValueError(f"The mesh of {crystal.name} has no weights; a DOS needs them.")
     if given is None or not np.allclose(given, expected, atol=1e-6):
-        came = "none" if given is None else "other ones"
+        what = "no weights" if given is None else "other weights"
         raise ValueError(
-            f"Occupancies of {crystal.name} on its mesh must have the weights of the mesh; they have {came}. Predict "
+            f"Occupancies of {crystal.name} on its mesh must have the weights of the mesh; they have {what}. Predict "
             "with weights=crystal.mesh.weights."
         )
 
 
 def _lengths(kpoints: Floats, cell: Any) -> Floats:
-    """Lengths of k-points (n_kpoints,), 1/angstrom without 2 pi; the same in any cell of a crystal, however turned."""
+    """Lengths of k-points (n_kpoints,), 1/angstrom without 2 pi; independent of the choice of the cell."""
     reciprocal = np.linalg.inv(np.asarray(cell, dtype=np.float64)).T
     result: Floats = np.linalg.norm(kpoints @ reciprocal, axis=1)
     return result

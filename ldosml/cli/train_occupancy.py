@@ -1,11 +1,10 @@
-"""The command that trains neural models of the electronic structure of crystals."""
+"""The command ``ldosml train-occupancy``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,74 +16,61 @@ if TYPE_CHECKING:
     from ldosml.neural import Epoch, KOccupancyRegressor
 
 
-class PresetName(StrEnum):
-    """Networks."""
-
-    small = "small"
-    paper = "paper"
-
-
-class SplitName(StrEnum):
-    """What a test part differs in."""
-
-    composition = "composition"
-    prototype = "prototype"
-    element = "element"
-
-
 @app.command(name="train-occupancy")
 def train_occupancy(
     crystals: Annotated[
         str,
         typer.Argument(
-            help="Crystals with bands (.npz, as CrystalSet.write makes it: see data/README.md), or a shipped set."
+            help="Crystals with bands (a .npz file of CrystalSet.save, see data/README.md), or a shipped set."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File for the model, .safetensors.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, .safetensors.")],
     preset: Annotated[
-        PresetName,
+        Literal["small", "paper"],
         typer.Option(
-            help="small: ours. paper: network, labels, symmetry and optimizer of Park et al., who took --epochs 600 "
-            "--batch 64 and a GPU."
+            help="small: the network for a CPU. paper: network, labels, symmetry and optimizer of Park et al., who "
+            "used --epochs 600 --batch 64 on a GPU."
         ),
-    ] = PresetName.small,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals, at most.")] = 40,
-    batch: Annotated[int, typer.Option(min=1, help="Crystals in a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Largest step of the optimizer.")] = 1e-3,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without a better one, after which to stop.")] = 10,
-    split: Annotated[SplitName, typer.Option(help="What the test part differs in.")] = SplitName.composition,
+    ] = "small",
+    epochs: Annotated[int, typer.Option(min=1, help="Largest number of passes over the crystals.")] = 40,
+    batch: Annotated[int, typer.Option(min=1, help="Crystals in one step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Learning rate.")] = 1e-3,
+    patience: Annotated[int, typer.Option(min=1, help="Stop after this number of epochs without improvement.")] = 10,
+    split: Annotated[
+        Literal["composition", "prototype", "element"], typer.Option(help="What distinguishes the test part.")
+    ] = "composition",
     held_out: Annotated[
         list[str] | None,
-        typer.Option(help="Formula, prototype or element, as --split says, of the test part; repeat for each."),
+        typer.Option(help="Formula, prototype or element (see --split) of the test part; repeat for several."),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="File written after every epoch, from which the same command goes on after a stop."),
+        typer.Option(help="File saved after every epoch; the same command continues from it."),
     ] = None,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, and of everything random in training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of split and training.")] = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a neural model of which energies hold states, by k-point, on crystals whose bands are known.
+    """Train a neural model of the occupancy of energy bins by k-point, on crystals with known bands.
 
-    A tenth of the crystals (or those that --held-out names) is left for a test, which is never looked at, a tenth
-    chooses the best epoch and the threshold of gaps.
+    A tenth of the crystals, or those of --held-out, is kept for a test and not used. Another tenth is for validation:
+    it chooses the best epoch and the threshold of gaps.
     """
-    from ldosml.datasets import open_crystals, split_crystals
-    from ldosml.neural import AS_IN_THE_PAPER, KOccupancyRegressor, save_occupancy_model
+    from ldosml.datasets import load_crystals, split_crystals
+    from ldosml.neural import PAPER_PARAMETERS, KOccupancyRegressor
 
     _check_files(output, checkpoint, overwrite)
     check_torch_device(device)
     stages = Stages()
     with stages(f"Reading {crystals}"):
-        data = open_crystals(crystals)
-        parts = split_crystals(data, split.value, held_out or (), random_state=seed)
+        data = load_crystals(crystals)
+        parts = split_crystals(data, split, held_out or (), random_state=seed)
     with stages("Checking cells"):
         _check_cells(parts)
     training, validation, _ = parts
     model = KOccupancyRegressor(
-        **(AS_IN_THE_PAPER if preset == PresetName.paper else {}),
+        **(PAPER_PARAMETERS if preset == "paper" else {}),
         n_epochs=epochs,
         batch_size=batch,
         learning_rate=learning_rate,
@@ -96,10 +82,10 @@ def train_occupancy(
     with stages.counted(f"Training on {len(training)} crystals") as advance:
 
         def progress(epoch: Epoch) -> None:
-            told = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
-            advance(epoch.number, epochs, told)
-            if not messages.is_terminal:  # where there is no bar
-                messages.print(f"epoch {epoch.number} of {epochs}: {told}")
+            losses = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
+            advance(epoch.number, epochs, losses)
+            if not messages.is_terminal:  # no progress bar
+                messages.print(f"epoch {epoch.number} of {epochs}: {losses}")
 
         model.fit(
             training.crystals,
@@ -110,27 +96,27 @@ def train_occupancy(
     model.training_ = {
         "crystals": crystals,
         "names": training.names,
-        "split": {"by": split.value, "held_out": list(held_out or ()), "random_state": seed},
+        "split": {"by": split, "held_out": list(held_out or ()), "random_state": seed},
         "seconds": stages.seconds,
     }
-    save_occupancy_model(model, output, overwrite=overwrite)
+    model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, as_json, lambda: _show_training(facts))
 
 
 def _check_files(output: Path, checkpoint: Path | None, overwrite: bool) -> None:
-    """Refuse before the work is done, not after."""
+    """Refuse unusable files before any work is done."""
     if output.suffix != ".safetensors":
-        raise typer.BadParameter(f"The model is written to a .safetensors file; got {output.name!r}.")
+        raise typer.BadParameter(f"--output must be a .safetensors file; got {output.name!r}.")
     refuse_existing(output, overwrite)
     if checkpoint is not None:
-        refuse_existing(checkpoint, overwrite=True)  # its folder must exist, and it be none
+        refuse_existing(checkpoint, overwrite=True)  # checks its folder
         if checkpoint.resolve() == output.resolve():
-            raise typer.BadParameter("The checkpoint and the model need names of their own; both are the same file.")
+            raise typer.BadParameter("--checkpoint and --output must be different files.")
 
 
 def _check_cells(parts: Sequence[CrystalSet]) -> None:
-    """Raise ValueError for a crystal that cannot be trained on, by its name."""
+    """Raise ValueError, with its name, for a crystal that cannot be used."""
     from ldosml.neural.inputs import place_bands
 
     for material in (material for part in parts[:2] for material in part):
@@ -164,7 +150,7 @@ def _show_training(facts: dict[str, Any]) -> None:
         ["crystals: training, validation, test", f"{facts['training']}, {facts['validation']}, {facts['test']}"],
         ["best epoch", f"{facts['best_epoch']} of {facts['epochs']}"],
         ["loss: training, validation", f"{facts['training_loss']:.4f}, {facts['validation_loss']:.4f}"],
-        ["error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV"],
+        ["mean error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV"],
         ["parameters", f"{facts['parameters']:,}"],
     ]
     results.print(table("Training", ("quantity", "value"), rows))

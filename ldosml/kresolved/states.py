@@ -1,40 +1,42 @@
-"""Numbers at every k-point whose isosurfaces tell where electrons lie: from occupancies, or from eigenvalues."""
+"""States at every k-point from occupancies: how many lie below an energy, and where the highest and lowest ones are.
+
+These are the fields over the Brillouin zone whose isosurfaces are Fermi surfaces and band edges.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ldosml._validation import check_shape
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 
 Floats = NDArray[np.float64]
 
 WINDOW = 0.25
-"""Of ``near_fermi``, eV: three bins of the paper to either side."""
+"""Window of ``fermi_probability``, eV: three bins of Park et al. on either side of the Fermi level."""
 
 
-def near_fermi(occupancy: KResolvedOccupancy, window: float = WINDOW) -> Floats:
-    """The largest probability among bins whose centres are within ``window`` (eV) of the Fermi level, (n_kpoints,).
+def fermi_probability(occupancy: KResolvedOccupancy, window: float = WINDOW) -> Floats:
+    """Largest probability of the bins whose centres are within ``window`` (eV) of the Fermi level, (n_kpoints,).
 
-    Park et al. draw Fermi surfaces where it exceeds a threshold: shells around the surface, as thick as the window and
-    the speed of the electrons make them.
+    Park et al. draw the Fermi surface where it exceeds a threshold. That gives a shell around the surface; its
+    thickness depends on the window and on the velocity of the electrons.
 
     Raises ValueError when there is no such bin.
     """
     inside = np.abs(occupancy.energies) <= window
     if not inside.any():
-        raise ValueError(f"No bin is within {window:g} eV of the Fermi level; these are {occupancy.grid}.")
+        raise ValueError(f"No bin is within {window:g} eV of the Fermi level; the bins are {occupancy.grid}.")
     return np.asarray(occupancy.probabilities[:, inside].max(axis=1), dtype=np.float64)
 
 
 def filling(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats:
     """Expected number of states (of one spin) from ``low`` (eV) to the Fermi level, (n_kpoints,).
 
-    Where it passes a half, a state passes the Fermi level. A band that passes ``low`` looks the same, so ``low`` should
-    lie in a gap; the default is the lower end of the bins.
+    Where it passes n - 1/2, a band crosses the Fermi level. A band that crosses ``low`` looks the same, so ``low``
+    should lie in a gap; the default is the lower end of the bins.
 
     Raises ValueError when the occupancies have no counts.
     """
@@ -44,11 +46,11 @@ def filling(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats:
     return np.asarray(passed[:, place] + share * (passed[:, place + 1] - passed[:, place]), dtype=np.float64)
 
 
-def quietest(occupancy: KResolvedOccupancy, below: float = -1.0) -> float:
-    """Energy below ``below`` (eV) at which bands pass least, a lower edge of a bin: where to begin counting, eV.
+def emptiest_energy(occupancy: KResolvedOccupancy, below: float = -1.0) -> float:
+    """Energy below ``below`` (eV) that bands cross least, a lower edge of a bin: where counting should begin, eV.
 
-    In the middle of the electronvolt whose largest expected number of states, over all k-points, is smallest; of equal
-    ones the highest.
+    It is the middle of the window of 1 eV whose largest expected number of states, over all k-points, is smallest; the
+    highest such window if there are several.
 
     Raises ValueError when the occupancies have no counts, or there is no bin below.
     """
@@ -64,9 +66,9 @@ def quietest(occupancy: KResolvedOccupancy, below: float = -1.0) -> float:
 def counted_bands(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats:
     """Energies (n_kpoints, n_states) of the first, second, ... state above ``low``, eV.
 
-    The n-th is where the expected number of states from ``low`` on passes n - 1/2: below the Fermi level just where
-    ``filling`` exceeds n - 1/2, but a smooth function of k, where ``filling`` makes steps. A state beyond the bins is
-    at their upper end. About ``low`` see ``filling``.
+    State n is where the expected number of states from ``low`` on passes n - 1/2. It lies below the Fermi level exactly
+    where ``filling`` exceeds n - 1/2, but is a smooth function of k, where ``filling`` has steps. States above the
+    last bin are put at its upper edge. For ``low`` see ``filling``.
 
     Raises ValueError when the occupancies have no counts.
     """
@@ -86,24 +88,24 @@ def counted_bands(occupancy: KResolvedOccupancy, low: float = -np.inf) -> Floats
 def counted_edges(occupancy: KResolvedOccupancy, share: float = 0.5) -> tuple[Floats, Floats]:
     """Energies of the highest state below the Fermi level and of the lowest above at every k-point, (n_kpoints,) each.
 
-    Up to which ``share`` of a state is expected from the Fermi level on, eV; a little probability in every bin of a gap
-    moves them little. A k-point without so much on a side has its edge at the end of the bins.
+    They are where the expected number of states, counted from the Fermi level, reaches ``share``, eV. Small
+    probabilities inside a gap move them little. Where the share is never reached, the edge is the end of the bins.
 
     Raises ValueError when the occupancies have no counts, or there are no bins on one side of the Fermi level.
     """
     if occupancy.counts is None:
-        raise ValueError("These occupancies have no counts: take highest_state and lowest_state.")
+        raise ValueError("These occupancies have no counts: use highest_state and lowest_state.")
     energies, counts, step = occupancy.energies, occupancy.counts, occupancy.grid.step
     below, above = energies < 0, energies >= 0
     for chosen, where in ((below, "below"), (above, "above")):
         _check_some(chosen, f"{where} the Fermi level", occupancy)
-    between = occupancy.grid.edges[int(below.sum())]  # the end of a bin that is nearest to the Fermi level
+    between = occupancy.grid.edges[int(below.sum())]  # the edge of a bin that is nearest to the Fermi level
     down, up = (_first(part, share) * step for part in (counts[:, below][:, ::-1], counts[:, above]))
     return between - down, between + up
 
 
 def _first(counts: Floats, share: float) -> Floats:
-    """How many bins (n_kpoints,) of ``counts`` (n_kpoints, n_bins) hold a share of a state, their last one in part."""
+    """How many bins (n_kpoints,) of ``counts`` (n_kpoints, n_bins) hold a share of a state; the last one in part."""
     passed = np.cumsum(counts, axis=1)
     found = np.full(len(counts), float(counts.shape[1]))
     k = np.flatnonzero(passed[:, -1] >= share)
@@ -116,8 +118,8 @@ def _first(counts: Floats, share: float) -> Floats:
 def highest_state(occupancy: KResolvedOccupancy, below: float = 0.0) -> Floats:
     """Expected energy of the highest state below ``below`` (eV) at every k-point, (n_kpoints,), eV.
 
-    sum_l E_l p_l prod_m (1 - p_m) / (1 - prod_l (1 - p_l)), l over the bins below and m over those of them above l:
-    bins hold states independently of each other. A k-point without any state there gets the lowest bin's energy.
+    sum_l E_l p_l prod_m (1 - p_m) / (1 - prod_l (1 - p_l)), with l over the bins below and m over the bins between l
+    and ``below``; bins are taken as independent. A k-point without states there gets the energy of the lowest bin.
 
     Raises ValueError when there is no bin below.
     """
@@ -129,7 +131,7 @@ def highest_state(occupancy: KResolvedOccupancy, below: float = 0.0) -> Floats:
 def lowest_state(occupancy: KResolvedOccupancy, above: float = 0.0) -> Floats:
     """Expected energy of the lowest state above ``above`` (eV) at every k-point, (n_kpoints,), eV.
 
-    As ``highest_state``; a k-point without any state there gets the highest bin's energy.
+    As ``highest_state``; a k-point without states there gets the energy of the highest bin.
 
     Raises ValueError when there is no bin above.
     """
@@ -138,49 +140,22 @@ def lowest_state(occupancy: KResolvedOccupancy, above: float = 0.0) -> Floats:
     return _first_state(occupancy.probabilities[:, chosen], occupancy.energies[chosen])
 
 
-def edge_bands(eigenvalues: ArrayLike, n_electrons: float) -> tuple[Floats, Floats]:
-    """The highest occupied and the lowest empty eigenvalue at every k-point, (n_kpoints,) each.
-
-    Parameters
-    ----------
-    eigenvalues : array (n_kpoints, n_bands)
-        Of one spin, in any order.
-    n_electrons : float
-        Of the cell, valence: two in each band.
-
-    Raises
-    ------
-    ValueError
-        When it is not even, or there are too few bands.
-    """
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
-    filled = round(n_electrons / 2)
-    if abs(n_electrons / 2 - filled) > 1e-4 or filled < 1:
-        raise ValueError(f"An insulator without magnetism has an even number of electrons; got {n_electrons!r}.")
-    if values.shape[1] <= filled:
-        raise ValueError(f"{filled} filled bands and one empty are needed; eigenvalues are of {values.shape[1]} bands.")
-    ordered = np.sort(values, axis=1)
-    return ordered[:, filled - 1], ordered[:, filled]
-
-
 def _cumulative(occupancy: KResolvedOccupancy, low: float) -> tuple[Floats, Floats]:
     """Edges of the bins (n_bins + 1,), and the expected number of states from ``low`` up to each, (n_kpoints, ...)."""
     if occupancy.counts is None:
         raise ValueError(
-            "These occupancies have no counts: the model was trained on presence only, which cannot tell how many "
-            'states there are. Take method="shell".'
+            "These occupancies have no counts: the model was trained on presence only, and does not predict how many "
+            'states there are. Use method="shell".'
         )
-    grid = occupancy.grid
-    edges = grid.edges
-    passed = np.zeros((len(occupancy), grid.size + 1))
+    edges = occupancy.grid.edges
+    passed = np.zeros((len(occupancy), len(edges)))
     np.cumsum(np.where(occupancy.energies >= low, occupancy.counts, 0.0), axis=1, out=passed[:, 1:])
     return edges, passed
 
 
 def _check_some(chosen: NDArray[Any], where: str, occupancy: KResolvedOccupancy) -> None:
     if not np.size(chosen) or (chosen.dtype == bool and not chosen.any()):
-        raise ValueError(f"There is no bin {where}; these are {occupancy.grid}.")
+        raise ValueError(f"There is no bin {where}; the bins are {occupancy.grid}.")
 
 
 def _first_state(probabilities: Floats, energies: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""How occupancies are judged: against bands that are known, brute force, and scikit-learn."""
+"""Scores of occupancies, against known bands, brute force, and scikit-learn."""
 
 import json
 from dataclasses import dataclass, replace
@@ -17,26 +17,28 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from ldosml.bootstrap import group_draws
 from ldosml.kresolved import (
     CrystalBands,
-    DOSScale,
-    Estimate,
-    GapThreshold,
     KResolvedOccupancy,
     choose_threshold,
-    composition_draws,
     counted_dos,
     energy_bins,
+    evaluate_occupancies,
     fit_dos_scale,
-    judge_dos,
-    judge_gaps,
-    judge_occupancies,
-    labelled,
     occupancy_gap,
-    reference_dos,
-    reliability,
 )
-from ldosml.kresolved.dos_judging import routed_dos
-from ldosml.kresolved.reliability import crystal_reliability, log_loss_of_bins
-from ldosml.kresolved.thresholds import gap_statistics, predicted_gaps
+from ldosml.kresolved.dos import DOSScale
+from ldosml.kresolved.evaluation import (
+    Estimate,
+    GapThreshold,
+    composition_draws,
+    reliability,
+    score_dos,
+    score_gaps,
+    true_dos,
+    true_occupancy,
+)
+from ldosml.kresolved.evaluation.dos import predicted_dos
+from ldosml.kresolved.evaluation.gaps import best_threshold, gap_statistics, predicted_gaps
+from ldosml.kresolved.evaluation.reliability import crystal_reliability, log_loss_of_bins
 from ldosml.plotting import plot_log_loss, plot_reliability, reliability_figure
 
 GRID = energy_bins(64, 8.0)
@@ -78,7 +80,7 @@ CRYSTALS = [chain("a", 0.0), chain("b", 1.03), chain("c", 2.6, degeneracy=2), ch
 
 
 def exact(crystals, grid=GRID):
-    return [[labelled(getattr(c, part), grid, c.atoms.cell.array) for c in crystals] for part in ("mesh", "path")]
+    return [[true_occupancy(getattr(c, part), grid, c.atoms.cell.array) for c in crystals] for part in ("mesh", "path")]
 
 
 def blurred(crystals, seed=0, grid=GRID):
@@ -93,50 +95,50 @@ def blurred(crystals, seed=0, grid=GRID):
 
 
 class TestPerfectOccupancies:
-    judged = judge_occupancies(CRYSTALS, *exact(CRYSTALS), smearing_widths=(0.0, 0.3))
+    scores = evaluate_occupancies(CRYSTALS, *exact(CRYSTALS), smearing_widths=(0.0, 0.3))
 
     def test_gaps_are_right_to_a_bin_and_all_classes_are(self):
-        values = {name: one.value for name, one in self.judged.estimates.items()}
-        assert np.abs(self.judged.predicted_gaps - self.judged.gaps).max() <= GRID.step
+        values = {name: one.value for name, one in self.scores.estimates.items()}
+        assert np.abs(self.scores.predicted_gaps - self.scores.true_gaps).max() <= GRID.step
         assert values["gap: MAE of non-metals (eV)"] <= GRID.step
         assert values["metal or not: accuracy"] == values["metal or not: F1 of non-metals"] == 1
         assert values["gap: r"] > 0.99
 
     def test_those_of_true_occupancies_stand_beside(self):
-        for name, one in self.judged.estimates.items():
+        for name, one in self.scores.estimates.items():
             if name.startswith("true occupancies: "):
-                assert one == self.judged.estimates[name.removeprefix("true occupancies: ")]
+                assert one == self.scores.estimates[name.removeprefix("true occupancies: ")]
 
     def test_the_dos_of_counts_is_exact(self):
         for width in ("", ", smeared by 0.3 eV"):
-            assert self.judged.estimates[f"DOS counted{width}: MAE (states/eV)"] == Estimate(0, 0, 0)
-            assert self.judged.estimates[f"DOS counted{width}: r"].value == pytest.approx(1)
-        assert self.judged.route == "counted"
+            assert self.scores.estimates[f"DOS counted{width}: MAE (states/eV)"] == Estimate(0, 0, 0)
+            assert self.scores.estimates[f"DOS counted{width}: r"].value == pytest.approx(1)
+        assert self.scores.dos_method == "counted"
 
     def test_presence_misses_states_of_bands_that_coincide(self):
-        raw = judge_dos(
-            CRYSTALS[2:3], routed_dos(CRYSTALS[2:3], exact(CRYSTALS[2:3])[0], "raw", tau=None), np.ones((1, 1))
+        raw = score_dos(
+            CRYSTALS[2:3], predicted_dos(CRYSTALS[2:3], exact(CRYSTALS[2:3])[0], "raw", tau=None), np.ones((1, 1))
         )
-        reference = reference_dos(CRYSTALS[2], GRID).values
+        reference = true_dos(CRYSTALS[2], GRID).values
         assert raw["DOS: MAE (states/eV)"].value == pytest.approx(np.mean(reference) / 2)
         assert raw["DOS: MAE (states/eV/atom)"].value == pytest.approx(np.mean(reference) / 4)
 
     def test_nothing_is_lost_and_nothing_miscalibrated(self):
-        assert self.judged.estimates["log loss of a bin"].value < 1.1e-6  # of probabilities kept 1e-6 from 0 and 1
-        assert self.judged.estimates["expected calibration error"].value == 0
+        assert self.scores.estimates["log loss of a bin"].value < 1.1e-6  # of probabilities kept 1e-6 from 0 and 1
+        assert self.scores.estimates["expected calibration error"].value == 0
 
     def test_json_and_table(self):
-        told = json.loads(json.dumps(self.judged.to_dict(), allow_nan=False))
-        assert told["estimates"]["gap: r"]["value"] == self.judged.estimates["gap: r"].value
+        told = json.loads(json.dumps(self.scores.to_dict(), allow_nan=False))
+        assert told["estimates"]["gap: r"]["value"] == self.scores.estimates["gap: r"].value
         assert [one["name"] for one in told["crystals"]] == list("abcde")
         assert told["threshold"] == {"threshold": 0.5, "statistic": "max", "score": None}
-        assert "| metal or not: accuracy | 1.000 (1.000 to 1.000) |" in self.judged.table()
+        assert "| metal or not: accuracy | 1.000 (1.000 to 1.000) |" in self.scores.table()
 
 
 class TestLogLoss:
     def test_it_is_that_of_scikit_learn(self):
         mesh, path = blurred(CRYSTALS)
-        judged = judge_occupancies(CRYSTALS, mesh, path)
+        scores = evaluate_occupancies(CRYSTALS, mesh, path)
         expected = [
             sklearn_log_loss(
                 np.concatenate([c.mesh.labels(GRID).ravel(), c.path.labels(GRID).ravel()]),
@@ -144,8 +146,8 @@ class TestLogLoss:
             )
             for c, m, p in zip(CRYSTALS, mesh, path, strict=True)
         ]
-        assert judged.estimates["log loss of a bin"].value == pytest.approx(np.mean(expected))
-        assert judged.log_loss_by_energy.mean() == pytest.approx(np.mean(expected))
+        assert scores.estimates["log loss of a bin"].value == pytest.approx(np.mean(expected))
+        assert scores.log_loss_by_energy.mean() == pytest.approx(np.mean(expected))
 
     def test_incomplete_bins_do_not_count(self):
         known = [chain("x", 1.03, energy_max=3.0), chain("y", 0.0, energy_max=2.0)]
@@ -162,7 +164,7 @@ class TestLogLoss:
                 for one in occupancies
             ]
 
-        one, other = (judge_occupancies(known, *both) for both in ((mesh, path), (spoilt(mesh), spoilt(path))))
+        one, other = (evaluate_occupancies(known, *both) for both in ((mesh, path), (spoilt(mesh), spoilt(path))))
         for name in ("log loss of a bin", "expected calibration error", "DOS counted: MAE (states/eV)", "DOS raw: r"):
             assert one.estimates[name] == other.estimates[name]
         assert_array_equal(np.isnan(one.log_loss_by_energy), beyond)
@@ -172,9 +174,9 @@ class TestLogLoss:
         known = chain("x", 1.0, energy_max=3.0)
         (mesh,), _ = exact([known])
         full = counted_dos(mesh, 2)
-        assert judge_dos([known], [full], np.ones((1, 1)), 0.2)["DOS, smeared by 0.2 eV: MAE (states/eV)"].value == 0
+        assert score_dos([known], [full], np.ones((1, 1)), 0.2)["DOS, smeared by 0.2 eV: MAE (states/eV)"].value == 0
         with pytest.raises(ValueError, match="No bin of x is complete"):
-            judge_dos([known], [full], np.ones((1, 1)), 10.0)
+            score_dos([known], [full], np.ones((1, 1)), 10.0)
 
 
 class TestReliability:
@@ -204,15 +206,15 @@ class TestReliability:
             reliability([[]], [[]])
 
     def test_figures(self):
-        judged = judge_occupancies(CRYSTALS, *blurred(CRYSTALS))
+        scores = evaluate_occupancies(CRYSTALS, *blurred(CRYSTALS))
         axes = Figure().subplots(1, 2)
-        plot_reliability(axes[0], {"one": judged.reliability}, least=1)
-        plot_log_loss(axes[1], judged.grid, {"one": judged.log_loss_by_energy})
+        plot_reliability(axes[0], {"one": scores.reliability}, least=1)
+        plot_log_loss(axes[1], scores.grid, {"one": scores.log_loss_by_energy})
         drawn = axes[0].get_lines()[1].get_xydata()
-        kept = judged.reliability.counts >= 1
-        assert_allclose(drawn, np.column_stack([judged.reliability.predicted, judged.reliability.observed])[kept])
-        assert_allclose(axes[1].get_lines()[0].get_ydata(), judged.log_loss_by_energy)
-        assert len(reliability_figure({"one": judged, "other": judged}).axes) == 2
+        kept = scores.reliability.counts >= 1
+        assert_allclose(drawn, np.column_stack([scores.reliability.predicted, scores.reliability.observed])[kept])
+        assert_allclose(axes[1].get_lines()[0].get_ydata(), scores.log_loss_by_energy)
+        assert len(reliability_figure({"one": scores, "other": scores}).axes) == 2
         with pytest.raises(ValueError, match="at least one model"):
             reliability_figure({})
 
@@ -234,6 +236,18 @@ class TestThreshold:
         tried = [loss(t) for t in np.linspace(1e-3, top, 800)]
         assert loss(chosen.threshold) == pytest.approx(chosen.score)
         assert chosen.score <= min(tried) + 1e-9
+
+    @pytest.mark.parametrize(
+        ("values", "gap", "threshold"),
+        [
+            ([0.9, 0.5, 0.1, 0.8], 2.0, 0.3),  # one best interval, 0.1 to 0.5
+            ([0.9, 0.2, 0.1, 0.8], 2.5, 0.5),  # 0.1 to 0.2 gives 2 eV, 0.2 to 0.8 gives 3 eV: the second is wider
+            ([0.9, 0.7, 0.1, 0.8], 2.5, 0.4),  # 0.1 to 0.7 gives 2 eV, 0.7 to 0.8 gives 3 eV: the first is wider
+        ],
+    )
+    def test_of_equally_good_intervals_the_widest_is_taken(self, values, gap, threshold):
+        found = best_threshold(np.array([values]), np.array([gap]), energy_bins(4, 2.0))
+        assert found.threshold == pytest.approx(threshold)
 
     def test_gaps_are_those_of_occupancy_gap(self):
         mesh, path = blurred(CRYSTALS)
@@ -273,7 +287,7 @@ class TestGaps:
     draws = group_draws(list("abcde"), 200, 0)
 
     def test_errors_are_their_definitions(self):
-        found = judge_gaps(self.gaps, self.predicted, self.draws)
+        found = score_gaps(self.gaps, self.predicted, self.draws)
         assert found["gap: MAE (eV)"].value == pytest.approx(2.2 / 5)
         assert found["gap: MAE of non-metals (eV)"].value == pytest.approx(1.9 / 3)
         assert found["gap: r"].value == pytest.approx(np.corrcoef(self.gaps, self.predicted)[0, 1])
@@ -285,14 +299,14 @@ class TestGaps:
 
     def test_an_interval_is_that_of_drawing_crystals(self):
         """Against drawing indices, crystal by crystal."""
-        found = judge_gaps(self.gaps, self.predicted, self.draws)["gap: MAE of non-metals (eV)"]
+        found = score_gaps(self.gaps, self.predicted, self.draws)["gap: MAE of non-metals (eV)"]
         drawn = [np.repeat(np.arange(5), row.astype(int)) for row in self.draws]
         means = [np.abs(self.gaps - self.predicted)[rows][self.gaps[rows] > 0] for rows in drawn]
         low, high = np.percentile([one.mean() for one in means if one.size], [2.5, 97.5])
         assert (found.low, found.high) == pytest.approx((low, high))
 
     def test_without_non_metals_there_is_no_number(self):
-        found = judge_gaps([0, 0], [0, 0], group_draws(["a", "b"], 10, 0))
+        found = score_gaps([0, 0], [0, 0], group_draws(["a", "b"], 10, 0))
         assert found["metal or not: accuracy"] == Estimate(1, 1, 1)
         for name in ("gap: MAE of non-metals (eV)", "gap: r", "metal or not: F1 of non-metals"):
             assert np.isnan(found[name].value)
@@ -307,17 +321,17 @@ class TestScale:
         mesh, path = exact(known)
         scale = fit_dos_scale(known, mesh)
         assert isinstance(scale, DOSScale)
-        judged = judge_occupancies(known, mesh, path, scale=scale).estimates
-        assert judged["DOS scaled: MAE (states/eV)"].value < judged["DOS raw: MAE (states/eV)"].value
+        scores = evaluate_occupancies(known, mesh, path, scale=scale).estimates
+        assert scores["DOS scaled: MAE (states/eV)"].value < scores["DOS raw: MAE (states/eV)"].value
         areas = [
             [one.values.sum() for one in dos]
-            for dos in (routed_dos(known, mesh, "scaled", scale), [reference_dos(c, GRID) for c in known])
+            for dos in (predicted_dos(known, mesh, "scaled", scale), [true_dos(c, GRID) for c in known])
         ]
         assert_allclose(*areas, rtol=0.05)
 
     def test_without_one_there_is_no_calibrated_dos(self):
         with pytest.raises(ValueError, match="fit_dos_scale on training"):
-            routed_dos(CRYSTALS, exact(CRYSTALS)[0], "scaled")
+            predicted_dos(CRYSTALS, exact(CRYSTALS)[0], "scaled")
 
 
 def test_crystals_of_one_composition_are_drawn_together():
@@ -335,7 +349,7 @@ def test_the_order_of_the_crystals_does_not_matter(order, seed):
     chosen = [choose_threshold(*one) for one in ((CRYSTALS, mesh, path), shuffled)]
     assert chosen[0].threshold == pytest.approx(chosen[1].threshold)
     first, second = (
-        judge_occupancies(*one, threshold=chosen[0], n_draws=50) for one in ((CRYSTALS, mesh, path), shuffled)
+        evaluate_occupancies(*one, threshold=chosen[0], n_draws=50) for one in ((CRYSTALS, mesh, path), shuffled)
     )
     for name, one in first.estimates.items():
         other = second.estimates[name]
@@ -346,22 +360,22 @@ def test_the_order_of_the_crystals_does_not_matter(order, seed):
 class TestWhatDoesNotBelong:
     def test_numbers_of_crystals(self):
         mesh, path = exact(CRYSTALS)
-        with pytest.raises(ValueError, match="got 5 crystals, 4 and 5 occupancies"):
-            judge_occupancies(CRYSTALS, mesh[:4], path)
+        with pytest.raises(ValueError, match="got 5 crystals, 4 occupancies on meshes and 5 along paths"):
+            evaluate_occupancies(CRYSTALS, mesh[:4], path)
         with pytest.raises(ValueError, match="one for each crystal's mesh"):
             fit_dos_scale(CRYSTALS, mesh[:4])
         with pytest.raises(ValueError, match="5 crystals and 1 DOS"):
-            judge_dos(CRYSTALS, [reference_dos(CRYSTALS[0], GRID)], np.ones((1, 5)))
+            score_dos(CRYSTALS, [true_dos(CRYSTALS[0], GRID)], np.ones((1, 5)))
 
     def test_kpoints(self):
         mesh, path = exact(CRYSTALS)
         with pytest.raises(
-            ValueError, match=r"k-points of its path, in their order: there are 60; got 12.*crystal.path"
+            ValueError, match=r"k-points of its path, in the same order: expected 60 k-points; got 12.*crystal.path"
         ):
-            judge_occupancies(CRYSTALS, mesh, mesh)
+            evaluate_occupancies(CRYSTALS, mesh, mesh)
         turned = replace(mesh[1], kpoints=mesh[1].kpoints[::-1])
         with pytest.raises(ValueError, match=r"Occupancies of b .* k-point 0 has a length of"):
-            judge_occupancies(CRYSTALS, [mesh[0], turned, *mesh[2:]], path)
+            evaluate_occupancies(CRYSTALS, [mesh[0], turned, *mesh[2:]], path)
 
     def test_kpoints_of_another_cell_of_the_crystal_are_the_same(self):
         mesh, path = exact(CRYSTALS)
@@ -370,25 +384,25 @@ class TestWhatDoesNotBelong:
         def moved(one):
             return replace(one, cell=change @ one.cell, kpoints=one.kpoints @ change.T)
 
-        judged = judge_occupancies(CRYSTALS, [moved(one) for one in mesh], [moved(one) for one in path])
-        assert judged.estimates["metal or not: accuracy"].value == 1
+        scores = evaluate_occupancies(CRYSTALS, [moved(one) for one in mesh], [moved(one) for one in path])
+        assert scores.estimates["metal or not: accuracy"].value == 1
 
     def test_weights(self):
         mesh, path = exact(CRYSTALS)
-        for weights, told in ((None, "none"), (np.eye(N_MESH)[0], "other ones")):
+        for weights, told in ((None, "no weights"), (np.eye(N_MESH)[0], "other weights")):
             wrong = [replace(mesh[0], weights=weights), *mesh[1:]]
             with pytest.raises(ValueError, match=f"they have {told}. Predict with weights=crystal.mesh.weights"):
-                judge_occupancies(CRYSTALS, wrong, path)
+                evaluate_occupancies(CRYSTALS, wrong, path)
 
     def test_bins(self):
         mesh, _ = exact(CRYSTALS)
         with pytest.raises(ValueError, match="Occupancies of a and of the first crystal"):
-            judge_occupancies(CRYSTALS, mesh, exact(CRYSTALS, energy_bins(32, 8.0))[1])
+            evaluate_occupancies(CRYSTALS, mesh, exact(CRYSTALS, energy_bins(32, 8.0))[1])
 
 
 def test_single_functions_agree_with_the_whole():
     mesh, path = blurred(CRYSTALS)
-    judged = judge_occupancies(CRYSTALS, mesh, path)
-    assert_array_equal(crystal_reliability(CRYSTALS, mesh, path).counts, judged.reliability.counts)
+    scores = evaluate_occupancies(CRYSTALS, mesh, path)
+    assert_array_equal(crystal_reliability(CRYSTALS, mesh, path).counts, scores.reliability.counts)
     losses = [log_loss_of_bins(*each) for each in zip(CRYSTALS, mesh, path, strict=True)]
-    assert_allclose(np.mean(losses, axis=0), judged.log_loss_by_energy)
+    assert_allclose(np.mean(losses, axis=0), scores.log_loss_by_energy)

@@ -11,9 +11,10 @@ from ase.io import write as write_structure
 from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skips where torch is missing
 
 from ldosml.cli import main
-from ldosml.datasets import CrystalSet, Material, read_crystals
-from ldosml.kresolved import CrystalBands, GapThreshold
-from ldosml.neural import KOccupancyRegressor, OccupancyConfig, load_occupancy_model, save_occupancy_model
+from ldosml.datasets import CrystalSet, Material
+from ldosml.kresolved import CrystalBands
+from ldosml.kresolved.evaluation import GapThreshold
+from ldosml.neural import KOccupancyRegressor, OccupancyConfig
 
 ELEMENTS = chemical_symbols[3:6] + chemical_symbols[11:15] + chemical_symbols[19:24] + chemical_symbols[37:49]
 LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
@@ -25,7 +26,7 @@ def fitted(path, **options):
         OccupancyConfig(**TINY), n_bins=32, n_epochs=30, validation_fraction=0, learning_rate=1e-2, **options
     ).fit([CRYSTALS[name] for name in names], [cosine_bands(level=LEVELS[name]) for name in names])
     model.gap_threshold_ = GapThreshold()  # the bands are said to have no gap
-    return str(save_occupancy_model(model, path))
+    return str(model.save(path))
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,9 @@ def presence(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def metallic(model, tmp_path_factory):
-    loaded = load_occupancy_model(model)
+    loaded = KOccupancyRegressor.load(model)
     loaded.gap_threshold_ = GapThreshold(1e-9, "max")  # so that everything is a metal
-    return str(save_occupancy_model(loaded, tmp_path_factory.mktemp("metallic") / "tiny.safetensors"))
+    return str(loaded.save(tmp_path_factory.mktemp("metallic") / "tiny.safetensors"))
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_fermi_surface_or_edges(metallic, presence, structure, tmp_path, capsys)
         assert run("fermi-surface", structure(name), "--model", asked, "-o", out, "--mesh", 5, "--json") == 0
         told = json.loads(capsys.readouterr().out)
         assert told["metal"] == (asked == metallic)
-        triangles = read(out / "triangles.csv")[1:]
+        triangles = read(out / "fermi-surface.csv")[1:]
         assert len(triangles) == sum(surface["triangles"] for surface in told["surfaces"])
         assert (out / "fermi-surface.png").stat().st_size > 1000
         if not told["metal"]:
@@ -127,7 +128,7 @@ def test_copper_has_a_fermi_surface_and_salt_has_edges(structure, tmp_path, caps
         assert run("fermi-surface", structure(name), "-o", tmp_path / name, "--mesh", 9, "--json") == 0
         told = json.loads(capsys.readouterr().out)
         assert [one["label"] for one in told["surfaces"]] == labels
-        triangles = np.array(read(tmp_path / name / "triangles.csv")[1:])
+        triangles = np.array(read(tmp_path / name / "fermi-surface.csv")[1:])
         assert len(triangles) == sum(one["triangles"] for one in told["surfaces"]) > 100
         assert set(triangles[:, 0]) == set(labels)
 
@@ -137,7 +138,7 @@ def test_a_depth_is_not_for_metals(metallic, structure, tmp_path, capsys):
     assert run(*arguments, "-o", tmp_path / "out") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["metal"]
-    assert "--depth is for crystals with a gap" in told["cautions"][0]
+    assert "--depth was not used" in told["cautions"][0]
 
 
 class TestBadInput:
@@ -170,7 +171,7 @@ class TestBadInput:
         mixed.set_array("spacegroup_kinds", np.array([0, 1]))
         write_structure(tmp_path / "mixed.cif", mixed)
         assert run("bands", tmp_path / "mixed.cif", "--model", model, "-o", tmp_path / "out") == 1
-        assert "sites that are shared or not full, such as site 0" in " ".join(capsys.readouterr().err.split())
+        assert "sites with partial or mixed occupation, such as site 0" in " ".join(capsys.readouterr().err.split())
 
     def test_models(self, structure, tmp_path, capsys):
         damaged = tmp_path / "damaged.safetensors"
@@ -183,7 +184,7 @@ class TestBadInput:
             assert run("bands", structure("bcc"), "--model", name, "-o", tmp_path / "out") == 1
             assert message in " ".join(capsys.readouterr().err.split())
         assert run("bands", structure("bcc"), "--model", damaged, "--device", "abacus", "-o", tmp_path / "out") == 2
-        assert "no device 'abacus'" in " ".join(capsys.readouterr().err.split())
+        assert "cannot use the device 'abacus'" in " ".join(capsys.readouterr().err.split())
 
     def test_nothing_is_replaced_unasked(self, model, structure, tmp_path, capsys):
         (tmp_path / "out").mkdir()
@@ -206,7 +207,7 @@ def crystals_file(path):
         atoms.numbers[atoms.numbers == atoms.numbers[0]] = atomic_numbers[ELEMENTS[number]]  # each by itself
         formula = atoms.get_chemical_formula()
         materials.append(Material(f"{name}-{number}", name, formula, atoms, mesh, bands, ((0, "G"), (23, "X"))))
-    return CrystalSet(tuple(materials)).write(path)
+    return CrystalSet(tuple(materials)).save(path)
 
 
 class TestTraining:
@@ -217,7 +218,7 @@ class TestTraining:
         told = json.loads(capsys.readouterr().out)
         assert told["training"] + told["validation"] + told["test"] == 24
         assert told["epochs"] == 2
-        fitted = load_occupancy_model(out)
+        fitted = KOccupancyRegressor.load(out)
         assert fitted.training_["split"] == {"by": "composition", "held_out": [], "random_state": 0}
         assert len(fitted.training_["names"]) == told["training"]
         assert fitted.gap_threshold_.threshold == told["gap_threshold"]
@@ -233,7 +234,7 @@ class TestTraining:
         assert info["parameters"]["n_epochs"] == 2
         assert info["bins"] == str(fitted.grid_)
         assert run("info", tmp_path / "run.safetensors") == 1
-        assert "it calls itself 'ldosml neural checkpoint'" in " ".join(capsys.readouterr().err.split())
+        assert "its format is 'ldosml neural checkpoint'" in " ".join(capsys.readouterr().err.split())
         # finished: a second call goes on from the checkpoint, which has no epoch left
         assert run("train-occupancy", data, "-o", out, *options, "--overwrite") == 0
         assert json.loads(capsys.readouterr().out)["validation_loss"] == told["validation_loss"]
@@ -246,19 +247,19 @@ class TestTraining:
         assert run("train-occupancy", tmp_path / "none.npz", "-o", out) == 1
         assert "no file of crystals" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 1
-        assert "Xe are not there" in " ".join(capsys.readouterr().err.split())
+        assert "Not in the set: Xe" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--split", "element") == 1
-        assert "--held-out names the elements" in " ".join(capsys.readouterr().err.split())
+        assert "must name the elements" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--checkpoint", tmp_path / "nowhere" / "run") == 1
         assert "There is no folder" in capsys.readouterr().err
         (tmp_path / "folder.safetensors").mkdir()
         assert run("train-occupancy", data, "-o", tmp_path / "folder.safetensors", "--overwrite") == 1
         assert "is a folder" in " ".join(capsys.readouterr().err.split())
-        repeated = read_crystals(data)
+        repeated = CrystalSet.load(data)
         twice = replace(repeated[5], atoms=repeated[5].atoms * (2, 1, 1))
-        CrystalSet((*repeated[:5], twice, *repeated[6:])).write(data, overwrite=True)
+        CrystalSet((*repeated[:5], twice, *repeated[6:])).save(data, overwrite=True)
         assert run("train-occupancy", data, "-o", out) == 1
         assert f"{twice.name} has 10 atoms, its primitive cell 5" in " ".join(capsys.readouterr().err.split())
         assert run("train-occupancy", data, "-o", out, "--device", "abacus") == 2
-        assert "no device 'abacus'" in " ".join(capsys.readouterr().err.split())
+        assert "cannot use the device 'abacus'" in " ".join(capsys.readouterr().err.split())
         assert not out.exists()

@@ -1,0 +1,159 @@
+"""What the commands on one crystal share: their options, the prediction, its facts, and the files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ldosml.cli.display import Stages, print_cautions, results, strict, table
+from ldosml.cli.options import check_folder, check_torch_device, refuse_existing
+from ldosml.tables import save_json, save_table
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from matplotlib.figure import Figure
+
+    from ldosml.kresolved.paths import PathKind
+    from ldosml.neural import ElectronicStructure, KOccupancyRegressor
+
+N_PATH, N_MESH = 200, 8
+"""Default numbers of k-points; all commands use the same, because the gap depends on them."""
+
+StructureFile = Annotated[Path, typer.Argument(help="One crystal: CIF, POSCAR, or another format that ASE reads.")]
+Model = Annotated[
+    str, typer.Option(help="A model file of train-occupancy (.safetensors), or the name of a shipped model.")
+]
+AllowUnknown = Annotated[
+    bool, typer.Option("--allow-unknown", help="Predict, with a warning, elements that the model was not trained on.")
+]
+Mesh = Annotated[
+    int, typer.Option(min=1, max=64, help="k-points along each reciprocal lattice vector, for DOS and gap.")
+]
+
+
+def open_model(name: str, device: str, stages: Stages) -> KOccupancyRegressor:
+    """Load a model from a file or by name."""
+    from ldosml.neural import load_occupancy_model
+
+    check_torch_device(device)
+    with stages(f"Reading {name}"):
+        return load_occupancy_model(name, device=device)
+
+
+def predict_structure(
+    model: KOccupancyRegressor,
+    structure: Path,
+    stages: Stages,
+    *,
+    allow_unknown: bool,
+    n_path: int = N_PATH,
+    mesh: int = N_MESH,
+    path: PathKind = "setyawan-curtarolo",
+) -> tuple[ElectronicStructure, list[str]]:
+    """The predicted electronic structure of a crystal in a file, and the warnings, which are also printed."""
+    from ldosml.neural import electronic_structure
+
+    atoms = _one_crystal(structure)
+    with stages(f"Predicting {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = electronic_structure(model, atoms, n_path=n_path, path=path, mesh=mesh, allow_unknown=allow_unknown)
+    cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
+    print_cautions(cautions)
+    return found, cautions
+
+
+def _one_crystal(path: Path) -> Atoms:
+    from ldosml.structure_files import read_structures
+
+    frames = read_structures(path)
+    if len(frames) != 1:
+        raise ValueError(f"{path} holds {len(frames)} structures; give a file of one crystal.")
+    partial = {site: who for site, who in frames[0].info.get("occupancy", {}).items() if list(who.values()) != [1.0]}
+    if partial:
+        site, who = next(iter(partial.items()))
+        raise ValueError(
+            f"{path} has {len(partial)} sites with partial or mixed occupation, such as site {site} with {who}. The "
+            "model needs one atom on every site: give an ordered cell."
+        )
+    return frames[0]
+
+
+def _formula(atoms: Atoms) -> str:
+    return str(atoms.get_chemical_formula("metal"))  # type: ignore[no-untyped-call]
+
+
+def facts_of(
+    structure: Path, name: str, model: KOccupancyRegressor, found: ElectronicStructure, cautions: list[str]
+) -> dict[str, Any]:
+    """The crystal, its gap and its band edges, as JSON can hold them."""
+    gap, atoms = found.gap, found.crystal.atoms()
+    valence, conduction = (None if k is None else k.round(6).tolist() for k in found.edges)
+    return {
+        "structure": str(structure),
+        "model": name,
+        "formula": _formula(atoms),
+        "n_atoms": len(atoms),
+        "cell": found.crystal.cell.tolist(),
+        "metal": gap.is_metal,
+        "gap": gap.gap,
+        "valence_edge": gap.valence_edge,
+        "valence_kpoint": valence,
+        "conduction_edge": gap.conduction_edge,
+        "conduction_kpoint": conduction,
+        "validation_gap_error": error if np.isfinite(error := model.gap_threshold_.score) else None,
+        "cautions": cautions,
+    }
+
+
+def gap_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of a table with the gap, and the energies and k-points of its edges."""
+    gap = f"{facts['gap']:.2f} eV" if np.isfinite(facts["gap"]) else "beyond the energy bins"
+    rows = [("gap", "none: a metal" if facts["metal"] else gap)]
+    for side in ("valence", "conduction"):
+        kpoint = facts[f"{side}_kpoint"]
+        if kpoint is not None:
+            place = ", ".join(f"{x:.3f}" for x in kpoint)
+            rows.append((f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"))
+    if facts["validation_gap_error"] is not None:
+        rows.append(("mean error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV, metals included"))
+    return rows
+
+
+def check_files(output: Path, name: str, overwrite: bool) -> None:
+    """Refuse existing files before any work is done; see ``save_results``."""
+    check_folder(output)
+    for file in (*(output / f"{name}.{ending}" for ending in ("csv", "json", "pdf", "png")), output / "report.html"):
+        if file.exists():
+            refuse_existing(file, overwrite)
+
+
+def save_results(
+    output: Path, name: str, figure: Figure, columns: Mapping[str, Any], facts: dict[str, Any], overwrite: bool
+) -> list[str]:
+    """Save the columns as CSV, the facts as JSON, and the figure as PDF and PNG; return the files.
+
+    There is no CSV file where there are no rows.
+    """
+    from ldosml.plotting import save_figure
+
+    output.mkdir(parents=True, exist_ok=True)
+    rows = output / f"{name}.csv"
+    rows.unlink(missing_ok=True)
+    written = [save_table(rows, columns)] if len(next(iter(columns.values()))) else []
+    written.append(save_json(output / f"{name}.json", strict(facts), overwrite=overwrite))
+    written += save_figure(figure, output / name, overwrite=overwrite)
+    return [str(file) for file in written]
+
+
+def show(facts: Mapping[str, Any], files: Iterable[str]) -> None:
+    """Print the gap, the areas of surfaces if there are any, and the files."""
+    areas = [(f"surface of {one['label']}", f"{one['area']:.3g} 1/angstrom^2") for one in facts.get("surfaces", [])]
+    title = f"{facts['formula']}, primitive cell"
+    results.print(table(title, ("quantity", "predicted"), [*gap_rows(facts), *areas]))
+    for file in files:
+        results.print(f"wrote {file}", soft_wrap=True)

@@ -1,0 +1,107 @@
+"""The command ``ldosml dos``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ldosml.cli.crystal_prediction import (
+    N_MESH,
+    AllowUnknown,
+    Mesh,
+    Model,
+    StructureFile,
+    check_files,
+    facts_of,
+    gap_rows,
+    open_model,
+    predict_structure,
+    save_results,
+    show,
+)
+from ldosml.cli.display import Stages, cautioning, emit
+from ldosml.cli.options import AsJson, Device, Overwrite, Temperature, app
+from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
+
+if TYPE_CHECKING:
+    from ldosml.neural import ElectronicStructure
+    from ldosml.properties import PropertyTable
+
+
+@app.command()
+def dos(
+    structure: StructureFile,
+    model: Model = "crystals",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report, figure, CSV and JSON.")] = Path(
+        "ldosml-dos"
+    ),
+    mesh: Mesh = N_MESH,
+    temperature: Temperature = 300.0,
+    allow_unknown: AllowUnknown = False,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the DOS of a crystal around the Fermi level, and properties from it; writes an HTML report.
+
+    The shipped model predicts states within 10 eV of the Fermi level. Electrons in deeper states are not counted, so
+    band and free energies are of the predicted states only.
+    """
+    check_files(output, "dos", overwrite)
+    stages = Stages()
+    loaded = open_model(model, device, stages)
+    found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh)
+    with stages("Deriving properties"), cautioning() as of_properties:
+        warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # the report says it
+        derived = _properties(found, structure.stem, temperature)
+    facts = facts_of(structure, model, loaded, found, [*cautions, *of_properties])
+    with stages("Drawing and writing"):
+        from ldosml.plotting import dos_figure
+        from ldosml.report.crystals import LEFT_OUT
+
+        kept = {name: values for name, values in derived.columns.items() if name not in LEFT_OUT}
+        facts["properties"] = {"of": "the primitive cell"} | replace(derived, columns=kept).to_dict()
+        output.mkdir(parents=True, exist_ok=True)
+        report = _save_report(output / "report.html", found, facts, derived)
+        columns = {
+            "energy against the Fermi level (eV)": found.dos.energies.round(6),
+            "DOS (states/eV/cell)": np.asarray(found.dos.values)[0].round(6),
+        }
+        files = save_results(output, "dos", dos_figure(found.dos), columns, facts, overwrite)
+        files.append(str(report))
+    emit({**facts, "files": files}, as_json, lambda: show(facts, files))
+
+
+def _properties(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:
+    """Properties of the DOS, with the number of electrons that puts its Fermi level at zero."""
+    from ldosml.properties import derive_properties
+
+    return derive_properties(found.dos, found.n_electrons, np.array([temperature]), names=[name])
+
+
+def _save_report(path: Path, found: ElectronicStructure, facts: Mapping[str, Any], properties: PropertyTable) -> Path:
+    from ldosml.plotting import band_figure
+    from ldosml.report import save_crystal_report
+
+    return save_crystal_report(
+        path,
+        title=f"{facts['formula']}: predicted electronic structure",
+        facts=_crystal_rows(facts),
+        bands=band_figure(found.along, found.path, dos=found.dos),
+        properties=properties,
+        lowest=float(found.dos.grid.edges[0]),
+        cautions=facts["cautions"],
+    )
+
+
+def _crystal_rows(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Facts by the names under which the report shows them."""
+    rows = {"formula": facts["formula"], "atoms in the primitive cell": str(facts["n_atoms"])}
+    rows["lattice vectors (angstrom)"] = "; ".join(" ".join(f"{x:.4f}" for x in row) for row in facts["cell"])
+    return rows | dict(gap_rows(facts)) | {"structure file": facts["structure"], "model": facts["model"]}

@@ -1,0 +1,97 @@
+"""The command ``ldosml fermi-surface``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ldosml.cli.crystal_prediction import (
+    AllowUnknown,
+    Model,
+    StructureFile,
+    check_files,
+    facts_of,
+    open_model,
+    predict_structure,
+    save_results,
+    show,
+)
+from ldosml.cli.display import Stages, emit, print_cautions
+from ldosml.cli.options import AsJson, Device, Overwrite, above_zero, app
+
+if TYPE_CHECKING:
+    from ldosml.kresolved import Isosurface
+    from ldosml.neural import ElectronicStructure
+
+
+@app.command(name="fermi-surface")
+def fermi_surface(
+    structure: StructureFile,
+    model: Model = "crystals",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
+        "ldosml-fermi-surface"
+    ),
+    mesh: Annotated[int, typer.Option(min=4, max=64, help="k-points along each reciprocal lattice vector.")] = 21,
+    depth: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero("eV"),
+            help="With a gap: distance of the surfaces from the band edges, eV. Default: a tenth of the band widths.",
+        ),
+    ] = None,
+    allow_unknown: AllowUnknown = False,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the Fermi surface of a metal, or the surfaces just within both edges of a gap.
+
+    The CSV file contains triangles in 1/angstrom; Gamma is the origin.
+    """
+    check_files(output, "fermi-surface", overwrite)
+    stages = Stages()
+    loaded = open_model(model, device, stages)
+    found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown)
+    with stages(f"Predicting {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
+        from ldosml.neural import isosurfaces
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # printed already, with the gap
+            surfaces = isosurfaces(
+                loaded, found.crystal, metal=found.gap.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown
+            )
+    of_surfaces = _cautions(found, surfaces, depth)
+    print_cautions(of_surfaces)
+    facts = facts_of(structure, model, loaded, found, [*cautions, *of_surfaces])
+    facts["surfaces"] = [
+        {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
+    ]
+    with stages("Drawing and writing"):
+        from ldosml.plotting import isosurface_figure
+
+        figure = isosurface_figure({facts["formula"]: surfaces}, found.crystal.cell)
+        files = save_results(output, "fermi-surface", figure, _columns(surfaces), facts, overwrite)
+    emit({**facts, "files": files}, as_json, lambda: show(facts, files))
+
+
+def _cautions(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:
+    if not found.gap.is_metal:
+        return []
+    unused = ["--depth was not used: it is for crystals with a gap, and this one is predicted to be a metal."]
+    none = ["No Fermi surface was found: no band clearly crosses the Fermi level."]
+    return (unused if depth is not None else []) + ([] if surfaces else none)
+
+
+def _columns(surfaces: Sequence[Isosurface]) -> dict[str, Any]:
+    """A row for each triangle: the surface and the coordinates of its three corners."""
+    triangles = np.concatenate([np.zeros((0, 9)), *(one.vertices[one.faces].reshape(-1, 9) for one in surfaces)])
+    names = (f"{axis}{corner} (1/angstrom)" for corner in (1, 2, 3) for axis in "xyz")
+    return {
+        "surface": [one.label for one in surfaces for _ in range(len(one))],
+        **dict(zip(names, triangles.T.round(5), strict=True)),
+    }

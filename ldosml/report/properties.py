@@ -45,7 +45,7 @@ def properties_section(properties: DerivedProperties, noise: Mapping[str, float]
     principal = properties.comparisons()
     others = [name for name in properties.columns if name not in (*PRINCIPAL, *_ALWAYS_KNOWN)]
     table = _losses_table(properties, [*principal, *properties.comparisons(others)], noise)
-    cautions = [f"Caution: {text}" for text in properties.spectrum_warnings]
+    cautions = [f"Caution: {text}" for text in properties.cautions]
     paragraphs = [_comparison_words(properties), _negative_words(properties), *cautions]
     pictures = _pictures(principal) if principal else []
     return Section("Properties derived from the DOS", list(filter(None, paragraphs)), [table], pictures)

@@ -11,6 +11,39 @@ from sklearn.utils.validation import check_array, validate_data
 from ldosml._array_type import Array
 
 
+class ParameterError(ValueError):
+    """An argument has a value that it cannot have.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, and where it helps of what it belongs to, as in "r_cut of SOAP".
+    requirement : str
+        What was expected, what came and what to do: the rest of the sentence that begins with the name.
+
+    Attributes
+    ----------
+    parameter : str
+        Name of the argument alone.
+
+    Examples
+    --------
+    >>> error = ParameterError("r_cut of SOAP", "must be above 1 angstrom; got 0.5.")
+    >>> print(error)
+    r_cut of SOAP must be above 1 angstrom; got 0.5.
+    >>> error.parameter
+    'r_cut'
+    """
+
+    def __init__(self, name: str, requirement: str) -> None:
+        super().__init__(name, requirement)
+        self.parameter, self.requirement = name.split()[0], requirement
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"{self._name} {self.requirement}"
+
+
 def check_finite(name: str, array: Array, hint: str = "Remove or recompute these entries.") -> None:
     """Raise ValueError when ``array`` holds NaN or infinity, naming how many and where the first one is."""
     xp = array_namespace(array)
@@ -34,21 +67,21 @@ def check_shape(name: str, array: Array, expected: Sequence[int | None], axes: s
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Raise ValueError unless ``value`` is one of ``choices``."""
+    """Raise ParameterError unless the argument ``name`` is one of ``choices``."""
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+        raise ParameterError(name, f"must be one of {', '.join(map(repr, choices))}; got {value!r}.")
 
 
 def check_positive(name: str, value: float, unit: str = "") -> None:
-    """Raise ValueError unless ``value`` is a finite number above zero."""
+    """Raise ParameterError unless the argument ``name`` is a finite number above zero."""
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a positive number{unit and ' of ' + unit}; got {value!r}.")
+        raise ParameterError(name, f"must be a positive number{unit and ' of ' + unit}; got {value!r}.")
 
 
 def check_order(low: float, high: float) -> None:
-    """Raise ValueError unless the energies ``low`` and ``high``, eV, are numbers and the first is below the second."""
+    """Raise ParameterError unless the energies ``low`` and ``high``, eV, are numbers and the first is below."""
     if not low < high:
-        raise ValueError(f"low must be below high; got {low:g} and {high:g} eV.")
+        raise ParameterError("low", f"must be below high; got {low:g} and {high:g} eV.")
 
 
 def is_foreign(array: object) -> bool:

@@ -128,7 +128,7 @@ class Evaluation:
         """
         if self.n_electrons is None or not np.isfinite(self.n_electrons).all():
             raise ValueError(
-                "Properties need the number of valence electrons of every structure: make the dataset with n_electrons."
+                "Properties need the number of valence electrons of every structure: add n_electrons to the dataset."
             )
         true, predicted = self.dos()
         if photon_energies is None:

@@ -361,7 +361,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         if not same_width(aligned.dos.smearing_width, self.smearing_width_):
             raise ValueError(
                 f"The dataset is smeared by {aligned.dos.smearing_width} eV, the model's training data by "
-                f"{self.smearing_width_} eV: use broaden_to."
+                f"{self.smearing_width_} eV. Broaden the narrower one first."
             )
         grid.require_match(aligned.dos.grid, "The model and the dataset")
         whole = self.predict(aligned.structures) if rows is None else self._ldos(aligned.structures, rows)

@@ -232,7 +232,7 @@ def _refusal(least: FitPlan, others: list[str]) -> str:
     return (
         f"A kernel of {least.n:,} rows with {least.n_energies:,} energies{several} needs at least "
         f"{in_words(least.bytes)} (by {least.route}); {in_words(least.available)} of memory are free.{instead} "
-        "SparseLDOSKernelRidge learns from inducing points, in memory that does not grow with the rows."
+        "With inducing points (SparseLDOSKernelRidge) the memory does not grow with the rows."
     )
 
 

@@ -117,7 +117,7 @@ class _Spectra:
         check_positive("smearing width", width, "eV")
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
-            unknown = "of unknown width (say smearing_width when making or importing them)"
+            unknown = "of unknown width (give their smearing_width when making or importing them)"
             have = unknown if known is None else f"{known:g} eV wide already"
             raise ValueError(
                 f"Cannot broaden to {width:g} eV: the spectra are {have}. Broaden smaller or unsmeared data."

@@ -1,17 +1,24 @@
 """The command line, run in this process as a user would type it."""
 
-import ast
 import json
-from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+import typer
 from ase.io import write
+from sklearn import config_context
 
 import ldosml
-from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, persistence
-from ldosml.cli import main, wording
+from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, SparseLDOSKernelRidge, persistence
+from ldosml.cli import main
+from ldosml.cli.model_options import KernelName, LearnName, ModelOptions
+from ldosml.cli.options import ZeroName, app
+from ldosml.energy import Zero
+from ldosml.kernels import Kernel
+from ldosml.regression._training_rows import Learn
 
+COMMANDS = typer.main.get_command(app).commands
 SMALL = ["--r-cut", "3.5", "--n-max", "3", "--l-max", "2", "--jobs", "1", "--low", "-4"]
 
 
@@ -63,6 +70,78 @@ def test_fit_predict_and_info(capsys, tmp_path, dataset):
     assert facts["training"]["provenance"]["code"] == "closed form"
 
 
+def spelled(model):
+    """Every parameter of a model."""
+    with config_context(print_changed_only=False):
+        return repr(model)
+
+
+@pytest.fixture
+def to_fit(monkeypatch, capsys):
+    """What a command was about to fit: the model, the structures and their smearing."""
+    seen = []
+
+    def fit(self, data):
+        seen.append((spelled(self), data.names, data.smearing_width))
+        raise ValueError("enough")
+
+    def ask(*arguments):
+        monkeypatch.setattr(DOSModel, "fit", fit)
+        code, _, err = run(capsys, *arguments)
+        assert (code, "enough" in err) == (1, True), err
+        return seen.pop()
+
+    return ask
+
+
+def test_fit_makes_the_model_that_the_demo_makes(to_fit, tmp_path):
+    fitted = to_fit("fit", "silicon", "--smearing", 0.3, "--high", 5, "-o", tmp_path / "m.ldosml")
+    assert fitted == to_fit("demo", "-o", tmp_path / "demo")
+    assert "high=5.0" in fitted[0]
+
+
+def test_without_options_it_is_the_default_model(make_dataset):
+    data = make_dataset()
+    default, asked = (model.fit(data) for model in (DOSModel(), ModelOptions().model()))
+    assert spelled(asked.descriptor_) == spelled(default.descriptor_)
+    for number, regressor in default.regressors_.items():
+        assert spelled(asked.regressors_[number]) == spelled(regressor)
+    for name in ("zero", "low", "high", "device"):
+        assert getattr(asked, name) == getattr(default, name)
+
+
+def test_every_option_of_the_model_reaches_it(to_fit, tmp_path, dataset):
+    options = {
+        "--learn": "both",
+        "--ldos-weight": 3.0,
+        "--r-cut": 4.5,
+        "--n-max": 3,
+        "--l-max": 2,
+        "--atom-sigma": 0.4,
+        "--kernel": "rbf",
+        "--degree": 4,
+        "--gamma": 0.7,
+        "--alpha": 0.01,
+        "--inducing": 7,
+        "--zero": "code",
+        "--low": -4.0,
+        "--high": 1.5,
+    }
+    command = [part for option in options.items() for part in option]
+    found = to_fit("fit", dataset, "-o", tmp_path / "m.ldosml", "--no-whiten", *command)[0]
+    soap = SOAP(r_cut=4.5, n_max=3, l_max=2, atom_sigma=0.4, n_jobs=1)
+    ridge = SparseLDOSKernelRidge(
+        0.01, learn="both", ldos_weight=3.0, n_inducing=7, kernel="rbf", degree=4, gamma=0.7, n_jobs=None
+    )
+    assert found == spelled(DOSModel(soap, ridge, zero="code", low=-4.0, high=1.5))
+
+
+def test_choices_are_those_of_the_library():
+    assert set(get_args(ZeroName)) == set(get_args(Zero))
+    assert set(get_args(KernelName)) == set(get_args(Kernel))
+    assert set(LearnName) == set(get_args(Learn))
+
+
 @pytest.mark.parametrize("total", [True, False], ids=["DOS only", "LDOS"])
 @pytest.mark.parametrize("learn", ["dos", "both", "ldos"])
 def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, total):
@@ -71,7 +150,7 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     code, out, err = run(capsys, "fit", tmp_path / "data.h5", *options)
     if total and learn != "dos":
         assert code != 0
-        assert "holds total DOS only, from which --learn dos learns" in err
+        assert "for '--learn': can only be dos: the data hold the total DOS" in err
         return
     assert code == 0
     result = json.loads(out)
@@ -150,13 +229,21 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (
             ["fit", "absent.h5", "-o", "m.ldosml", "--learn", "dos", "--alpha", "leave-one-out"],
             2,
-            "works only with --learn ldos",
+            "for '--alpha': leave-one-out works only where LDOS alone are learned",
         ),
         (["fit", "absent.h5", "-o", "m.ldosml", "--gamma", "0"], 2, "must be above 0 and finite; got 0"),
         (["fit", "absent.h5", "-o", "m.ldosml", "--inducing", "0"], 2, "--inducing"),
-        (["fit", "absent.h5", "-o", "m.ldosml", "--r-cut", "1e9"], 2, "SOAP must reach no further than 40 angstrom"),
+        (
+            ["fit", "absent.h5", "-o", "m.ldosml", "--r-cut", "1e9"],
+            2,
+            "for '--r-cut': is too large: with r_cut = 1e+09",
+        ),
         (["fit", "absent.h5", "-o", "m.ldosml", "--low", "nan"], 2, "must be an energy in eV; got nan"),
-        (["fit", "absent.h5", "-o", "m.ldosml", "--low", "1", "--high", "0"], 2, "--low must be below --high"),
+        (
+            ["fit", "absent.h5", "-o", "m.ldosml", "--low", "1", "--high", "0"],
+            2,
+            "for '--low': must be below high; got 1 and 0 eV",
+        ),
         (["fit", "absent.h5", "-o", "m.ldosml", "--jobs", "0"], 2, "must be a number of processes"),
         (["fit", "absent.h5", "-o", "m.ldosml", "--smearing", "0"], 2, "A width of zero is no smearing"),
         (["fit", "absent.h5", "-o", "m.ldosml", "--smearing", "nan"], 2, "must be above 0 eV and finite; got nan"),
@@ -171,19 +258,23 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["demo", "--smearing", "0"], 2, "--smearing"),
         (["import", "a.xyz", "a.npz", "-o", "d.h5", "--smearing-width", "0"], 2, "must be above 0 eV and finite"),
         (["fit", "{data}", "-o", "m.ldosml", "--smearing", "0.1"], 1, "wide already"),
-        (["fit", "{data}", "-o", "m.ldosml", "--high", "9"], 1, "energy_max"),
+        (["fit", "{data}", "-o", "m.ldosml", "--high", "9"], 2, "for '--high': must be at most 2.7 eV"),
         (["fit", "{data}", "-o", "m.ldosml", "--kernel", "magic"], 2, "magic"),
         (["fit", "{data}"], 2, "--output"),
         (["predict", "absent.ldosml", "absent.xyz", "-o", "p.npz"], 1, "There is no model file"),
-        (["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"], 2, "writes .h5 (a dataset), .npz or .xyz"),
+        (
+            ["predict", "absent.ldosml", "absent.xyz", "-o", "p.docx"],
+            2,
+            "writes .h5 (a dataset), .npz (arrays) or .xyz",
+        ),
         (["nonsense"], 2, "nonsense"),
         (["properties", "absent.h5"], 1, "There is no dataset file"),
         (["properties", "absent.npz"], 1, "There is no file absent.npz"),
         (["properties", "m.ldosml"], 2, "ldosml properties MODEL STRUCTURES"),
         (["properties", "absent.ldosml", "absent.xyz"], 1, "There is no model file"),
         (["properties", "{data}", "-o", "p.txt"], 1, "written to .csv, .json or .h5; got 'p.txt'"),
-        (["properties", "{data}", "--quadrature", "trapezoid"], 1, "trapezoid is wrong where kT"),
-        (["properties", "{data}", "--electrons", "Si=4"], 1, "--electrons says nothing of the elements"),
+        (["properties", "{data}", "--quadrature", "trapezoid"], 2, "for '--quadrature': trapezoid is wrong where kT"),
+        (["properties", "{data}", "--electrons", "Si=4"], 1, "--electrons lacks the elements of atomic number"),
         (["properties", "{data}", "--electrons", "Xx=4"], 1, "there is no element Xx"),
         (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 2, "not both"),
         (["properties", "{data}", "--n-electrons", "3", "--n-electrons", "4"], 1, "or for each of 10 structures"),
@@ -202,43 +293,52 @@ def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, da
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_errors_name_options_where_the_library_names_arguments(capsys, tmp_path, monkeypatch, make_dataset):
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            "fit one.h5 -o m.ldosml",
+            1,
+            "give independent structures groups of their own (without group_key in an import)",
+        ),
+        ("fit one.h5 -o m.ldosml --test-size 0", 2, "alpha 'leave-one-group-out' needs at least 2 groups; got 1"),
+        (
+            "fit unknown.h5 -o m.ldosml",
+            2,
+            "'--zero': cannot be 'fermi': the fermi_energy of structure",
+        ),
+        ("errors data.h5 -o e --zero vacuum", 2, "'--zero': cannot be 'vacuum': the energies are relative to 'code'"),
+        ("errors data.h5 -o e --folds 9", 2, "'--folds': must be at most the number of groups"),
+        ("errors data.h5 -o e --inducing 50 --alpha 0.1 --folds 3", 2, "'--inducing': "),
+        ("errors data.h5 -o e --inducing 50 --alpha 0.1 --folds 3", 2, "n_inducing must be at most the number of"),
+        ("properties data.h5 --quadrature trapezoid", 2, "Use auto, or forced-trapezoid to see for yourself"),
+        ("search data.h5 -o t.csv", 2, "'--factor': must be at most"),
+        ("import s.xyz a.npz -o d.h5 --electrons Si=4", 2, "'--electrons': lacks the valence of C; it has {'Si': 4.0}"),
+        ("import s.xyz a.npz -o d.h5 --fermi-energy 2", 2, "'--zero': 'fermi' means that every fermi_energy is 0"),
+    ],
+)
+def test_errors_name_the_option_that_the_value_came_from(
+    capsys, tmp_path, monkeypatch, make_dataset, arguments, code, message
+):
     monkeypatch.chdir(tmp_path)
+    data = make_dataset()
     make_dataset((2, 3, 2, 2), groups=["g"] * 4).save("one.h5")
     make_dataset((2, 3, 2, 2), fermi_energy=None).save("unknown.h5")
-    make_dataset().save("data.h5")
-    told = {
-        ("fit", "one.h5", "-o", "m.ldosml"): "or import them without --group-key if these structures are independent",
-        ("search", "one.h5", "-o", "t.csv"): "Import them without --group-key if they are independent",
-        ("search", "data.h5", "-o", "t.csv"): "Pass --factor 1 to score all on all",
-        ("fit", "unknown.h5", "-o", "m.ldosml", *SMALL): "Pass another --zero, import it with its fermi_energy",
-        ("errors", "data.h5", "-o", "e", "--zero", "vacuum"): "'vacuum' in it. Pass another --zero.",
-        (
-            "errors",
-            "data.h5",
-            "-o",
-            "e",
-            "--inducing",
-            "50",
-            "--alpha",
-            "0.1",
-            "--folds",
-            "3",
-        ): "--inducing 50 is more than the",
-        ("properties", "data.h5", "--quadrature", "trapezoid"): "Use --quadrature auto",
-    }
-    for arguments, message in told.items():
-        code, _, err = run(capsys, *arguments)
-        assert (code, message in err) == (1, True), err
+    data.save("data.h5")
+    write("s.xyz", data.structures)
+    np.savez("a.npz", energies=data.grid.energies, ldos=data.ldos.values)
+    small = SMALL if arguments.startswith("fit") else []
+    found, _, err = run(capsys, *arguments.split(), *small)
+    assert found == code, err
+    assert message in err
+    assert ("Usage: ldosml" in err) == (code == 2)
 
 
-def test_the_library_says_what_the_command_line_says_otherwise():
-    """Nothing of the table went stale when a message was changed."""
-    package = Path(ldosml.__file__).parent
-    files = [path for path in package.rglob("*.py") if path.parent.name != "cli"]
-    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
-    said = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert not [words for words in wording.OPTIONS if not any(words in text for text in said)]
+def test_an_argument_that_is_no_option_is_not_the_command_s_fault(capsys, tmp_path):
+    """A file holds a zero that is none; ``properties`` has no option for it."""
+    np.savez(tmp_path / "d.npz", energies=np.arange(5.0), dos=np.ones((1, 5)), zero="sea level")
+    code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2)
+    assert (code, "ldosml: 'zero' in" in err, "Usage" in err) == (1, True, False)
 
 
 def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
@@ -251,11 +351,28 @@ def test_nothing_is_overwritten_unasked(capsys, tmp_path, dataset):
     assert DOSModel.load(model).training_["n_structures"] == 10
 
 
-@pytest.mark.parametrize("command", ["demo", "info", "import", "fit", "predict", "properties", "report"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_what_each_option_is(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert "Usage: ldosml " + command in out.replace("\n", " ")
+    assert all(option.help for option in COMMANDS[command].params)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_in_the_help_are_commands(command):
+    examples = (COMMANDS[command].epilog or "").split("\n\n")[1:]
+    assert len(examples) == 2
+    for example in examples:
+        program, name, *arguments = example.split()
+        assert (program, name) == ("ldosml", command)
+        assert COMMANDS[command].make_context(name, arguments).params  # an option that is none would raise
+
+
+def test_defaults_of_the_library_are_shown(capsys):
+    _, out, _ = run(capsys, "fit", "--help")
+    assert f"[default: {LDOSKernelRidge().ldos_weight}]" in out
+    assert "dynamic" not in out
 
 
 def test_version(capsys):
@@ -276,7 +393,7 @@ def test_import_takes_groups_kinds_and_fermi_level(capsys, tmp_path, make_datase
     assert set(imported.fermi_energy) == {0.25}
     assert "--group-key" not in err
     _, _, err = run(capsys, *command, "-o", tmp_path / "b.h5")
-    assert "give --group-key" in err
+    assert "pass --group-key" in err
 
 
 def test_fit_at_another_zero(capsys, tmp_path, dataset):
@@ -317,7 +434,7 @@ def test_reports_are_not_overwritten_unasked(capsys, tmp_path, dataset):
     assert (code, "--overwrite" in err, (tmp_path / "m.ldosml").exists()) == (1, True, False)
     assert (tmp_path / "report.html").read_text() == "precious"
     code, _, err = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", "--report", tmp_path, "--test-size", 0)
-    assert (code, "--test-size 0 leaves none" in err) == (2, True)
+    assert (code, "--test-size 0 holds out none" in err) == (2, True)
 
 
 def test_square_brackets_in_names_are_shown(capsys, tmp_path, monkeypatch):

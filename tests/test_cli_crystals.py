@@ -143,8 +143,9 @@ def test_a_depth_is_not_for_metals(metallic, structure, tmp_path, capsys):
 
 class TestBadInput:
     def test_what_the_model_never_saw(self, model, structure, tmp_path, capsys):
-        assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out") == 1
-        assert "not trained on Mg" in " ".join(capsys.readouterr().err.split())
+        assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out") == 2
+        told = " ".join(capsys.readouterr().err.replace("│", " ").split())  # without the box around usage errors
+        assert "'--allow-unknown': is needed for a rough guess: the model was not trained on Mg" in told
         assert not (tmp_path / "out").exists()
         assert run("bands", structure("hcp"), "--model", model, "-o", tmp_path / "out", "--allow-unknown") == 0
         assert "guesses" in " ".join(capsys.readouterr().err.split())
@@ -246,10 +247,10 @@ class TestTraining:
         out = tmp_path / "model.safetensors"
         assert run("train-occupancy", tmp_path / "none.npz", "-o", out) == 1
         assert "no file of crystals" in " ".join(capsys.readouterr().err.split())
-        assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 1
-        assert "Not in the set: Xe" in " ".join(capsys.readouterr().err.split())
-        assert run("train-occupancy", data, "-o", out, "--split", "element") == 1
-        assert "must name the elements" in " ".join(capsys.readouterr().err.split())
+        assert run("train-occupancy", data, "-o", out, "--split", "element", "--held-out", "Xe") == 2
+        assert "Not in the set: Xe" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+        assert run("train-occupancy", data, "-o", out, "--split", "element") == 2
+        assert "'--held-out': must name the elements" in " ".join(capsys.readouterr().err.replace("│", " ").split())
         assert run("train-occupancy", data, "-o", out, "--checkpoint", tmp_path / "nowhere" / "run") == 1
         assert "There is no folder" in capsys.readouterr().err
         (tmp_path / "folder.safetensors").mkdir()

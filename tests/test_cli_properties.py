@@ -92,7 +92,7 @@ def test_of_bare_arrays(capsys, tmp_path):
     assert code == 0
     assert json.loads(out)["facts"]["quadrature"] == ["linear"]
     code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--electrons", "Si=4")
-    assert (code, "which this file does not tell" in err) == (1, True)
+    assert (code, "which this file does not hold" in err) == (1, True)
     code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "--atoms")
     assert (code, "total DOS only" in err) == (1, True)
     code, out, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "-T", 40000)
@@ -124,7 +124,7 @@ def test_report_on_other_data_takes_all_of_them(capsys, folder, tmp_path, make_d
     make_dataset((2, 3, 2), start=2).save(tmp_path / "other.h5")
     command = ["report", folder / "m.ldosml", tmp_path / "other.h5", "-o", tmp_path / "r", "--low", -3, "--high", 2]
     code, out, err = run(capsys, *command, "--json")
-    assert (code, "Judging by all 3 structures" in err) == (0, True)
+    assert (code, "Evaluating on all 3 structures" in err) == (0, True)
     assert json.loads(out)["energies"] == pytest.approx([-3.0, 2.0])
 
 
@@ -157,7 +157,7 @@ def test_report_refuses_a_dataset_that_has_changed(capsys, folder, tmp_path, mak
 def test_nothing_is_read_and_overwritten_at_once(capsys, folder):
     before = (folder / "data.h5").read_bytes()
     code, _, err = run(capsys, "properties", folder / "data.h5", "-o", folder / "data.h5", "--overwrite")
-    assert (code, "is what the properties are derived from" in err) == (1, True)
+    assert (code, "is the input; give another name" in err) == (1, True)
     assert (folder / "data.h5").read_bytes() == before
 
 

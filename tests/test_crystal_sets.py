@@ -264,7 +264,7 @@ class TestSplit:
         ("by", "held_out", "message"),
         [
             ("composition", ["KrF"], "Not in the set: KrF"),
-            ("composition", ["no formula"], "must be like TiAlCu2; got 'no formula'"),
+            ("composition", ["no formula"], "held_out must be formulas such as TiAlCu2; got 'no formula'"),
             ("element", [], "held_out must name the elements of the test part; got none"),
             ("element", ["Xe"], "Not in the set: Xe. The set has: Ag, Al, Br"),
             ("prototype", ["cscl", "rocksalt", "zincblende"], "not all"),

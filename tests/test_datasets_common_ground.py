@@ -43,7 +43,9 @@ def test_different_zeros_meet_at_the_fermi_level(make_dataset):
     assert_allclose(joined.ldos.values, make_dataset.exact(joined, joined.grid.energies, 0.3), atol=1e-4)
     again = join_alike([one, other], zero="fermi")
     assert_array_equal(again.ldos.values, joined.ldos.values)
-    with pytest.raises(ValueError, match=r"dataset 2 are against 'fermi' and cannot be moved to 'code'.*leave it out"):
+    with pytest.raises(
+        ValueError, match=r"cannot be 'code': the energies of dataset 2 are relative to 'fermi'.*leave dataset 2 out"
+    ):
         join_alike([one, other], zero="code")
 
 
@@ -51,7 +53,7 @@ def test_a_zero_that_cannot_be_found_is_named(make_dataset):
     one, other = parts(make_dataset)
     one = dataclasses.replace(one, fermi_energy=[0.1, np.nan])
     with pytest.raises(
-        ValueError, match=r"a\.h5 are against 'code'.*the Fermi energy of its structure 's1' is not known"
+        ValueError, match=r"a\.h5 are relative to 'code'.*the Fermi energy of its structure 's1' is not known"
     ):
         join_alike([one, other.refer_to("fermi")], labels=["a.h5", "b.h5"])
     assert join_alike([one, other]).grid == one.grid  # where nothing has to move
@@ -96,7 +98,9 @@ def test_broadening_makes_a_coarse_step_good_enough(make_dataset):
 def test_states_below_the_energies_of_another_are_not_lost(make_dataset):
     one, other = parts(make_dataset)
     short = other.refer_to("fermi", -1.0, 2.5)
-    with pytest.raises(ValueError, match=r"b begin at -1 eV.*first states of structure 's1' of a at -3.*refer_to\(low"):
+    with pytest.raises(
+        ValueError, match=r"b begin at -1 eV.*first states of structure 's1' of a at -3.*cut off all states below -1 eV"
+    ):
         join_alike([one, short], labels=["a", "b"])
     assert join_alike([one.refer_to("fermi", -1.0, 2.5), short]).grid.start == -1.0
 

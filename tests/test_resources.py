@@ -58,7 +58,7 @@ def test_a_fit_that_memory_does_not_hold_is_refused_with_what_would_fit(memory):
     with pytest.raises(MemoryError, match=r"solver='cholesky' \(5.19 GB\); one number for alpha \(4.89 GB\)"):
         plan_kernel_fit(*PAPER, 20, solver="eigh")
     memory(1 * GB)
-    with pytest.raises(MemoryError, match=r"1 GB of memory are free\. SparseLDOSKernelRidge learns"):
+    with pytest.raises(MemoryError, match=r"1 GB of memory are free\. With inducing points"):
         plan_kernel_fit(*PAPER)
 
 

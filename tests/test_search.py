@@ -177,8 +177,12 @@ def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
         ({"candidates": []}, ValueError, "at least one candidate"),
         ({"candidates": {"descriptor": [NEAR], "regressor": [DOSModel()]}}, TypeError, "not known in closed form"),
         ({"candidates": {"descriptor": [NEAR], "regressor": [LDOSRidge(learn="dos")]}}, TypeError, "learn='dos'"),
-        ({"candidates": {"descriptor": [SOAP(r_cut=0.5)], "regressor": [RIDGE]}}, ValueError, "r_cut above 1 angstrom"),
-        ({"factor": 7}, ValueError, "12 groups of structures are too few.*factor=1 to"),
+        (
+            {"candidates": {"descriptor": [SOAP(r_cut=0.5)], "regressor": [RIDGE]}},
+            ValueError,
+            "r_cut of SOAP must be above 1 angstrom",
+        ),
+        ({"factor": 7}, ValueError, "factor must be at most 6 with 12 groups of structures, or 1 to"),
         ({"factor": 0}, ValueError, "factor must be a positive number"),
         ({"target": "gap"}, ValueError, "target must be one of"),
         ({"n_energies": 0}, ValueError, "n_energies must be a positive"),
@@ -198,7 +202,7 @@ def test_an_element_of_one_trajectory_is_named():
     data = invented(4)
     data.structures[0].symbols[:] = "Ge"
     grids = {"descriptor": [SOAP(r_cut=2.5, n_max=2, l_max=1)], "regressor": [RIDGE]}
-    with pytest.raises(ValueError, match="Ge is in one trajectory only"):
+    with pytest.raises(ValueError, match="Ge is in one group only"):
         search_settings(data, grids, factor=1)
 
 

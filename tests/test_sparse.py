@@ -626,8 +626,12 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
 @pytest.mark.parametrize(
     ("options", "arguments", "message"),
     [
-        ({"n_inducing": 81}, {}, "n_inducing=81 is more than the 80 environments"),
-        ({"n_inducing": 50, "selection_rows": 40}, {}, "or raise selection_rows"),
+        (
+            {"n_inducing": 81},
+            {},
+            "n_inducing must be at most the number of environments to choose points from, 80; got 81",
+        ),
+        ({"n_inducing": 50, "selection_rows": 40}, {}, "got 50. Or raise selection_rows"),
         ({"n_inducing": 0}, {}, "number of inducing points"),
         (
             {"n_inducing": {6: 3, 14: 4}},

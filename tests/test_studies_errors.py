@@ -322,7 +322,7 @@ class TestTransfer:
             (
                 invented(),
                 invented(4, seed=7).broaden_to(0.6),
-                r"smeared by 0\.4 eV, the other by 0\.6 eV: use broaden_to",
+                r"smeared by 0\.4 eV, the other by 0\.6 eV\. Broaden",
             ),
             (
                 invented(symbols=("Si2", "Si3")),
@@ -367,5 +367,5 @@ class TestSetup:
         assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 1 + 2
 
     def test_strange_fold_counts(self, data):
-        with pytest.raises(ValueError, match="9 folds needs at least 9 groups"):
+        with pytest.raises(ValueError, match="n_splits must be at most the number of groups"):
             error_table(data, MODEL, setup=Setup(n_splits=9))

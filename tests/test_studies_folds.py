@@ -176,7 +176,9 @@ class TestPredictLeftOut:
         for s in (14, 15):
             data.structures[s].symbols[:] = "Ge"
         apart = [(np.arange(2, 14), np.array([0, 1, 14, 15]))]
-        with pytest.raises(ValueError, match=r"in 2 groups that stay whole\. Ask for other folds \(random_state\)"):
+        with pytest.raises(
+            ValueError, match=r"in 2 groups that stay whole\. Make other folds with another random seed"
+        ):
             predict_left_out(data, MODEL, apart)
 
 

@@ -185,7 +185,7 @@ class TestSpacedSizes:
     def test_refusals(self, data):
         with pytest.raises(ValueError, match="n_sizes must be a positive"):
             spaced_sizes(data, 0, 3)
-        with pytest.raises(ValueError, match="needs at least 13 groups"):
+        with pytest.raises(ValueError, match="n_splits must be at most the number of groups, 12; got 13"):
             spaced_sizes(data, 3, 13)
 
 

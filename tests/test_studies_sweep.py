@@ -369,7 +369,7 @@ class TestLog:
         ({"radii": []}, ValueError, "at least one radius and one mode; got 0 and 2"),
         ({"modes": []}, ValueError, "got 1 and 0"),
         ({"modes": ["blunt"]}, ValueError, "mode must be one of"),
-        ({"radii": [3.0, 0.9]}, ValueError, "r_cut above 1 angstrom"),
+        ({"radii": [3.0, 0.9]}, ValueError, "r_cut of SOAP must be above 1 angstrom"),
         ({"radii": [-1.0]}, ValueError, "must be a positive number"),
         ({"radii": [3.0, np.inf]}, ValueError, "must be a positive number"),
         ({"radii": [np.nan]}, ValueError, "must be a positive number"),
@@ -387,7 +387,7 @@ class TestLog:
             "not known in closed form",
         ),
         ({"data": invented(total=True)}, ValueError, "holds total DOS only"),
-        ({"setup": Setup(n_splits=9)}, ValueError, "9 folds needs at least 9 groups"),
+        ({"setup": Setup(n_splits=9)}, ValueError, "n_splits must be at most the number of groups"),
         ({"setup": Setup(n_splits=1)}, ValueError, "n_splits=2 or more"),
     ],
 )

@@ -1,30 +1,31 @@
-"""The command line: ``ldosml demo | info | import | fit | predict | properties | report | search``, and the studies.
-
-Those are ``ldosml sweep | learning-curve | smearing | compare | errors | transfer``. On crystals, by neural models:
-``ldosml bands | dos | fermi-surface | train-occupancy``.
+"""The command line. ``ldosml --help`` lists the commands; each is in the module of its name.
 
 Results go to standard output (``--json``: one JSON object), progress and errors to standard error. Exit codes: 0 done,
-1 the input or the disk is at fault (the message says what and what to do), 2 the command was misspelt, or an option
-has a value that can never be right.
+1 the input or the disk is at fault (the message says what and what to do), 2 the command or the value of an option is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldosml.cli import bands, commands, contests, curves, deriving, dos, fermi_surface, searching, train_occupancy  # noqa: F401  each adds its commands
+# Each module adds its command; the help lists them in this order.
+# isort: off
+from ldosml.cli import demo, info, import_, fit, predict, properties, report, search  # noqa: F401
+from ldosml.cli import sweep, learning_curve, smearing, compare, errors, transfer  # noqa: F401
+from ldosml.cli import bands, dos, fermi_surface, train_occupancy  # noqa: F401
+
+# isort: on
 from ldosml.cli.display import messages
 from ldosml.cli.options import app
-from ldosml.cli.wording import in_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code (see the module's docstring)."""
+    """Run the command line; gives the exit code (see the docstring of the module)."""
     try:
         app(args=None if arguments is None else list(arguments), prog_name="ldosml")
     except SystemExit as stop:
         return int(stop.code or 0)
     except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-        messages.print(f"ldosml: {in_options(error)}", style="red", soft_wrap=True)
+        messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
         return 1
     return 0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ldosml.neural import ElectronicStructure
 
 
-@app.command()
+@app.command(examples=("ldosml bands crystal.cif", "ldosml bands POSCAR -o bands --path latimer-munro --n-kpoints 400"))
 def bands(
     structure: StructureFile,
     model: Model = "crystals",

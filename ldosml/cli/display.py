@@ -24,8 +24,6 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ldosml.properties.spectrum_warnings import Caution
-
 # Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
 messages = Console(stderr=True, markup=False, highlight=False)
 results = Console(markup=False, highlight=False)
@@ -37,7 +35,7 @@ class Advance(Protocol):
     """Moves a bar."""
 
     def __call__(self, done: int, total: int, last: str = "") -> None:
-        """Say how much is done, of how much, and what was last."""
+        """Show how much is done, of how much, and the last result."""
 
 
 class Stages:
@@ -68,7 +66,7 @@ class Stages:
 
     @contextmanager
     def counted(self, name: str) -> Iterator[Advance]:
-        """The same with a bar, moved by what is given, which also takes what to show of the last one done."""
+        """Time what runs inside, with a bar that the given function moves."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -92,7 +90,9 @@ def _advance(bar: Progress, task: TaskID, name: str, done: int, total: int, last
 
 @contextmanager
 def cautioning() -> Iterator[list[str]]:
-    """Print what is warned of inside, each once, to standard error; gives the list of it."""
+    """Print each warning once to standard error; gives their texts."""
+    from ldosml.properties.spectrum_warnings import Caution
+
     said: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", Caution)
@@ -106,7 +106,7 @@ def cautioning() -> Iterator[list[str]]:
 
 
 def print_cautions(texts: Iterable[str]) -> None:
-    """Print what must be known of a result to standard error."""
+    """Print cautions about a result to standard error."""
     for text in texts:
         messages.print(f"caution: {text}", style="yellow", soft_wrap=True)
 
@@ -122,19 +122,27 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 
 def known(value: float | None, form: str = ".3f") -> str:
-    """The number, or that there is none."""
+    """The number as text, or "not known"."""
     return "not known" if value is None or math.isnan(value) else format(value, form)
 
 
 def with_interval(row: Mapping[str, Any]) -> str:
-    """The loss of a record, and the interval that holds 95 % of it."""
+    """The loss of a record with its 95 % interval."""
     text = known(row["loss"])
     return f"{text} ({row['low']:.3f} to {row['high']:.3f})" if math.isfinite(row["low"]) else text
 
 
 def mean_text(loss: float | None) -> str:
-    """L/sigma of the mean spectrum; nothing where the quantity is no spectrum."""
+    """L/sigma of the mean spectrum; empty where the quantity is not a spectrum."""
     return "" if loss is None else known(loss)
+
+
+def floor_rows(mean: float | None, noise: float | None, gap: int, count: int) -> list[list[str]]:
+    """The last two rows of a table with ``count`` columns of errors after a ``gap``: what an error lies between."""
+    return [
+        ["mean spectrum", *[""] * gap, *[mean_text(mean)] * count],
+        ["label noise", *[""] * gap, *[known(noise)] * count],
+    ]
 
 
 def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
@@ -155,7 +163,7 @@ def strict(value: Any) -> Any:
 
 
 def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[list[str]]:
-    """One row a fact; facts within facts under both their names."""
+    """One row per fact; nested facts under both names."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{prefix}{key}: ")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ldosml.properties import PropertyTable
 
 
-@app.command()
+@app.command(examples=("ldosml dos crystal.cif", "ldosml dos POSCAR -o dos --mesh 16 -T 1000 --json"))
 def dos(
     structure: StructureFile,
     model: Model = "crystals",

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from ldosml.neural import ElectronicStructure
 
 
-@app.command(name="fermi-surface")
+@app.command(
+    name="fermi-surface",
+    examples=("ldosml fermi-surface crystal.cif", "ldosml fermi-surface POSCAR -o surface --mesh 24 --depth 0.2"),
+)
 def fermi_surface(
     structure: StructureFile,
     model: Model = "crystals",

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ldosml.cli.wording import in_options
+from ldosml.cli.program import Program
 
 if TYPE_CHECKING:
-    from ldosml import SOAP
     from ldosml.datasets import LDOSDataset
 
-app = typer.Typer(
+app = Program(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-
-class ZeroName(StrEnum):
-    """Meanings of an energy of zero."""
-
-    fermi = "fermi"
-    average_potential = "average_potential"
-    vacuum = "vacuum"
-    code = "code"
+# As ldosml.energy.Zero, which is not imported here: that would take long before a help is shown.
+ZeroName = Literal["fermi", "average_potential", "vacuum", "code"]
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,7 +56,7 @@ def above_zero(unit: str = "", hint: str = "") -> Callable[[Numbers], Numbers]:
     return check
 
 
-above_zero_width = above_zero("eV", " A width of zero is no smearing: to keep that of the data, leave the option out.")
+above_zero_width = above_zero("eV", " A width of zero is no smearing: leave the option out to keep the stored width.")
 above_zero_kelvin = above_zero("K")
 
 
@@ -82,39 +74,39 @@ def a_number_of_processes(given: int) -> int:
     return given
 
 
-def check_range(low: float | None, high: float | None) -> None:
-    """Refuse energies in the wrong order before data are read."""
-    if low is not None and high is not None and low >= high:
-        raise typer.BadParameter(f"--low must be below --high; got {low:g} and {high:g} eV.")
-
-
+DatasetName = Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")]
+StructuresFile = Annotated[Path, typer.Argument(help="Structures, in any format that ASE reads.")]
+ModelFile = Annotated[Path, typer.Argument(help="A model that fit or demo wrote, .ldosml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Jobs = Annotated[
     int,
     typer.Option(
         callback=a_number_of_processes,
-        help="Processes for descriptors, -1 for one per core; starting them takes seconds.",
+        help="Number of processes for descriptors, -1 for one per core; starting them takes seconds.",
     ),
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="Address of a Dask scheduler (tcp://HOST:8786), on whose workers to run what comes in chunks."),
+    typer.Option(help="Address of a Dask scheduler (tcp://HOST:8786); its workers then run the parallel parts."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
     float | None,
     typer.Option(callback=above_zero_width, help="Broaden the spectra to this width first, eV. Default: as stored."),
 ]
-TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures held out to judge the model.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or another of PyTorch's.")]
-Seed = Annotated[int, typer.Option(min=0, help="Random state of the split.")]
+Zero = Annotated[ZeroName, typer.Option(help="Energy zero of the spectra.")]
+Low = Annotated[float | None, typer.Option(callback=an_energy, help="Lowest energy to evaluate, eV.")]
+High = Annotated[float | None, typer.Option(callback=an_energy, help="Highest energy to evaluate, eV.")]
+TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures to hold out and evaluate on.")]
+Device = Annotated[str, typer.Option(help="Device of PyTorch: cpu, cuda, or another.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
 Temperature = Annotated[
     float,
-    typer.Option(
-        "--temperature", "-T", callback=above_zero_kelvin, help="Of the electrons, K, for the derived properties."
-    ),
+    typer.Option("--temperature", "-T", callback=above_zero_kelvin, help="Temperature (K) for derived properties."),
 ]
-Electrons = Annotated[list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each.")]
+Electrons = Annotated[
+    list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each element.")
+]
 
 
 def valence(entries: list[str]) -> dict[str, float]:
@@ -155,12 +147,12 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
 
 
-def check_soap(soap: SOAP) -> None:
-    """Refuse parameters that SOAP cannot have before data are read."""
-    try:
-        soap.check_parameters()
-    except ValueError as error:
-        raise typer.BadParameter(in_options(error)) from error
+def check_energies(low: float | None, high: float | None) -> None:
+    """Raise ParameterError for energies in the wrong order, before data are read."""
+    from ldosml._validation import check_order
+
+    if low is not None and high is not None:
+        check_order(low, high)
 
 
 def check_folder(folder: Path) -> None:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ldosml.neural import Epoch, KOccupancyRegressor
 
 
-@app.command(name="train-occupancy")
+@app.command(
+    name="train-occupancy",
+    examples=(
+        "ldosml train-occupancy crystals -o mine.safetensors",
+        "ldosml train-occupancy mine.npz -o mine.safetensors --split element --held-out Fe --checkpoint mine.part",
+    ),
+)
 def train_occupancy(
     crystals: Annotated[
         str,

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import ParameterError, check_finite, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.datasets._checks import check_numbers, check_rows
 from ldosml.energy import EnergyGrid, Zero
@@ -37,9 +37,10 @@ def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str
     wrong = np.abs(levels) > _SAME_ENERGY
     if zero == "fermi" and wrong.any():
         first = int(np.argmax(wrong))
-        raise ValueError(
-            f"With the zero at the Fermi level (zero='fermi') fermi_energy must be 0; got {levels[first]:g} eV "
-            f"for structure {names[first]!r}. Pass zero='code' if the energies are the code's own."
+        raise ParameterError(
+            "zero",
+            f"'fermi' means that every fermi_energy is 0; got {levels[first]:g} eV for structure {names[first]!r}. "
+            "Choose 'code' if the energies are those of the code.",
         )
     return levels
 
@@ -52,7 +53,9 @@ def valence_electrons(
         return for_each(np.nan if n_electrons is None else n_electrons, len(structures))
     missing = {symbol for atoms in structures for symbol in atoms.symbols} - set(n_electrons)
     if missing:
-        raise ValueError(f"n_electrons lacks the valence of {', '.join(sorted(missing))}; it has {dict(n_electrons)}.")
+        raise ParameterError(
+            "n_electrons", f"lacks the valence of {', '.join(sorted(missing))}; it has {dict(n_electrons)}."
+        )
     return np.array([sum(n_electrons[symbol] for symbol in atoms.symbols) for atoms in structures], dtype=float)
 
 

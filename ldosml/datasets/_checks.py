@@ -50,7 +50,7 @@ def check_unique(names: Sequence[str]) -> None:
     if count > 1:
         raise ValueError(
             f"names must be unique; {name!r} stands for {count} structures. Was a set added to itself? "
-            "Otherwise pass other names=..."
+            "Otherwise rename one of them."
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
-from ldosml._validation import check_order
+from ldosml._validation import ParameterError, check_order
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS
 
@@ -61,18 +61,19 @@ def common_grid(
         low = max(starts.max(), low) if cut_only else max(_ceil(starts.max(), step), _floor(low, step))
     elif low < starts.max() - _TOLERANCE:
         worst = int(np.argmax(starts))
-        raise ValueError(
-            f"low = {low:g} eV lies below the energies stored for structure {names[worst]!r}; "
-            f"the lowest that all structures allow is {starts[worst]:.6g} eV."
+        raise ParameterError(
+            "low",
+            f"must be at least {starts[worst]:.6g} eV, where the stored energies of structure {names[worst]!r} begin; "
+            f"got {low:g} eV.",
         )
     if high is None:
         high = ends.min() if cut_only else _floor(ends.min(), step)
     elif high > ends.min() + _TOLERANCE:
         worst = int(np.argmin(ends))
-        raise ValueError(
-            f"high = {high:g} eV lies above the energy up to which the DOS of structure {names[worst]!r} is stored "
-            f"and complete (above energy_max its bands run out); the largest that all structures allow is "
-            f"{ends[worst]:.6g} eV."
+        raise ParameterError(
+            "high",
+            f"must be at most {ends[worst]:.6g} eV, where the DOS of structure {names[worst]!r} ends or ceases to be "
+            f"complete (energy_max); got {high:g} eV.",
         )
     if high - low < step:
         if given:
@@ -127,7 +128,7 @@ def _first_state(dos: DOS, zeros: NDArray[np.float64], names: Sequence[str]) -> 
         raise ValueError(
             f"The stored energies of structure {late!r} begin at {starts.max():.6g} eV against the new zero, above the "
             f"first states of structure {early!r} at {first.min():.6g} eV, which would be lost. Leave one "
-            "out, or pass low=... to cut them off."
+            "out, or set low to cut them off."
         )
     return float(first.min())
 

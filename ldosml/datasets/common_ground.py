@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._validation import ParameterError
 from ldosml.datasets.alignment import onsets
 from ldosml.datasets.concatenation import concatenate
 from ldosml.energy import EnergyGrid, Zero
@@ -139,9 +140,10 @@ def _zeros(data: LDOSDataset, zero: Zero, name: str) -> NDArray[np.float64]:
         if zero == "fermi"
         else f"it does not hold the energy of {zero!r}"
     )
-    raise ValueError(
-        f"The energies of {name} are against {data.grid.zero!r} and cannot be moved to {zero!r}: {lacking}. "
-        "Move it there with refer_to(zeros=...), or leave it out."
+    raise ParameterError(
+        "zero",
+        f"cannot be {zero!r}: the energies of {name} are relative to {data.grid.zero!r}, and {lacking}. Choose another "
+        f"zero, or leave {name} out.",
     )
 
 
@@ -161,7 +163,7 @@ def _common_range(
             raise ValueError(
                 f"The energies of {late} begin at {low:g} eV (zero: {zero}), above the first states of structure "
                 f"{data.names[int(np.argmin(first))]!r} of {name} at {first.min():g} eV, which would be lost. Leave "
-                f"one out, or cut such states off first: refer_to(low={low:g})."
+                f"one out, or cut off all states below {low:g} eV first."
             )
     return low, high
 

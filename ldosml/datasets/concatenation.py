@@ -48,7 +48,7 @@ def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
         raise ValueError(f"grid differs: {first.grid}, and {other.grid}. Cut or resample one of them.")
     widths = [data.smearing_width for data in (first, other)]
     if not same_width(*widths):
-        raise ValueError(f"smearing_width differs: {widths[0]} and {widths[1]} eV. Bring both to one by broaden_to.")
+        raise ValueError(f"smearing_width differs: {widths[0]} and {widths[1]} eV. Broaden the narrower one first.")
     if (first.stored_ldos is None) != (other.stored_ldos is None):
         raise ValueError("ldos differs: one dataset has it, another only the total DOS. Join those that have it.")
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._validation import check_choice
+from ldosml._validation import ParameterError, check_choice
 from ldosml.datasets.crystals import CrystalSet, Material, reduced_formula
 from ldosml.datasets.splits import split_by_group
 
@@ -63,7 +63,7 @@ def split_crystals(
         if not 0 < size < 1:
             raise ValueError(f"{name} must be above 0 and below 1; got {size!r}.")
     if not held_out and by != "composition":
-        raise ValueError(f"held_out must name the {by}s of the test part; got none.")
+        raise ParameterError("held_out", f"must name the {by}s of the test part; got none.")
     if not held_out:
         rest, test = _composition_parts(crystals, test_size, random_state)
     else:
@@ -72,10 +72,11 @@ def split_crystals(
         known = {value for m in crystals for value in _values(m, by)}
         unknown = [name for value, name in wanted.items() if value not in known]
         if unknown or belongs.all():
-            raise ValueError(
-                f"held_out must name some {by}s of the crystals, but not all; got {list(held_out)!r}. "
+            raise ParameterError(
+                "held_out",
+                f"must name some {by}s of the crystals, but not all; got {list(held_out)!r}. "
                 + (f"Not in the set: {', '.join(sorted(unknown))}. " if unknown else "")
-                + (f"The set has: {', '.join(sorted(known))}." if len(known) <= _SHOWN else "")
+                + (f"The set has: {', '.join(sorted(known))}." if len(known) <= _SHOWN else ""),
             )
         rest, test = np.flatnonzero(~belongs), np.flatnonzero(belongs)
     training, validation = _composition_parts(
@@ -94,7 +95,7 @@ def _formula(formula: str) -> str:
     try:
         return reduced_formula(formula)
     except ValueError as error:
-        raise ValueError(f"A formula in held_out must be like TiAlCu2; got {formula!r}.") from error
+        raise ParameterError("held_out", f"must be formulas such as TiAlCu2; got {formula!r}.") from error
 
 
 def _composition_parts(

@@ -14,7 +14,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_choice, check_finite, check_shape
+from ldosml._validation import ParameterError, check_choice, check_finite, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
 from ldosml.datasets import export
@@ -504,13 +504,18 @@ class LDOSDataset:
         if zero == self.grid.zero:
             return np.zeros(len(self))
         if zero != "fermi":
-            raise ValueError(
-                f"The energies are against {self.grid.zero!r}; a dataset does not hold the energy of "
-                f"{zero!r} in it. Pass zeros=..., eV, one for each structure."
+            raise ParameterError(
+                "zero",
+                f"cannot be {zero!r}: the energies are relative to {self.grid.zero!r}, and a dataset does not hold the "
+                "new zero. Choose another zero, or give its energy in each structure (zeros).",
             )
         if np.isnan(self.fermi_energy).any():
             name = self.names[int(np.argmax(np.isnan(self.fermi_energy)))]
-            raise ValueError(f"fermi_energy of structure {name!r} is not known. Pass zeros=..., or leave it out.")
+            raise ParameterError(
+                "zero",
+                f"cannot be 'fermi': the fermi_energy of structure {name!r} is not known. Choose another zero, import "
+                "the structure with its fermi_energy, or leave it out.",
+            )
         return self.fermi_energy
 
     @classmethod

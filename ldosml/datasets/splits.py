@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ldosml._validation import check_positive
+from ldosml._validation import ParameterError, check_positive
 
 Seed = int | np.random.Generator | None
+
+_STAY_WHOLE = (
+    "Structures of one group stay together; give independent structures groups of their own (without group_key in an "
+    "import)."
+)
 
 
 def split_by_group(
@@ -29,7 +34,8 @@ def split_by_group(
         raise ValueError(f"test_size must be a fraction between 0 and 1; got {test_size!r}.")
     rng = np.random.default_rng(random_state)
     labels, first, group_index, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    _require_groups(len(labels), 2, "a split into two parts")
+    if len(labels) < 2:
+        raise ValueError(f"A split into two parts needs at least 2 groups; got {len(labels)}. {_STAY_WHOLE}")
     group_kinds = np.asarray(kinds)[first]
     taken = np.zeros(len(labels), dtype=bool)
     target = 0.0
@@ -55,14 +61,20 @@ def group_folds(
     Raises ValueError when there are fewer groups than folds.
     """
     check_positive("n_splits", n_splits)
-    _require_groups(len(set(groups)), max(n_splits, 2), f"{n_splits} folds")
+    count = len(set(groups))
+    if count < max(n_splits, 2):
+        raise ParameterError(
+            "n_splits", f"must be at most the number of groups, {count}; got {n_splits}. {_STAY_WHOLE}"
+        )
     folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         # A kind with fewer structures than folds cannot be in every fold; that is no fault of the data.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         parts = list(folds.split(np.zeros(len(groups)), _classes(kinds, n_splits), groups))
     if any(len(test) == 0 for _, test in parts):
-        raise ValueError(f"{n_splits} folds of such unequal groups leave one fold empty. Ask for fewer folds.")
+        raise ParameterError(
+            "n_splits", f"must be smaller: the groups are so unequal that one of {n_splits} folds would be empty."
+        )
     return parts
 
 
@@ -70,11 +82,3 @@ def _classes(kinds: Sequence[str], n_splits: int) -> NDArray[np.str_]:
     """The kinds to stratify by, those with fewer structures than folds taken as one."""
     labels, index, counts = np.unique(kinds, return_inverse=True, return_counts=True)
     return np.where(counts[index] >= n_splits, labels[index], "")
-
-
-def _require_groups(count: int, least: int, purpose: str) -> None:
-    if count < least:
-        raise ValueError(
-            f"{purpose} needs at least {least} groups of structures; got {count}. Structures of one group stay "
-            "together: ask for fewer parts, or pass groups=... if these structures are independent."
-        )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
-from ldosml._validation import check_positive
+from ldosml._validation import ParameterError, check_positive
 from ldosml.descriptors.environments import (
     Environments,
     EnvironmentTransformer,
@@ -36,6 +36,8 @@ from ldosml.regions import Region, region_batches
 _FARTHEST = 40.0
 """Angstrom. Time and memory grow with the number of atoms within reach of a centre: 47,000 in diamond at this radius.
 A DOS depends on the atoms within about 10 angstrom. A larger radius is a slip, and would fill the memory."""
+_USUAL = 10.0
+"""Angstrom; a cutoff radius above it is called too large."""
 
 
 class SOAP(EnvironmentTransformer):
@@ -215,15 +217,20 @@ class SOAP(EnvironmentTransformer):
         check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
         check_positive("batch_size of SOAP", self.batch_size, "environments")
         if self.r_cut <= 1:
-            raise ValueError(f"SOAP needs r_cut above 1 angstrom for its radial functions; got {self.r_cut!r}.")
-        if self.reach > _FARTHEST:
-            raise ValueError(
-                f"SOAP must reach no further than {_FARTHEST:g} angstrom, where a sphere holds some 50,000 atoms of a "
-                f"dense solid; with r_cut = {self.r_cut:g} and atom_sigma = {self.atom_sigma:g} angstrom it would "
-                f"reach {self.reach:g}. An r_cut of 4 to 10 is usual."
+            raise ParameterError(
+                "r_cut of SOAP", f"must be above 1 angstrom, for its radial functions; got {self.r_cut!r}."
             )
-        if self.n_max < 1 or not 0 <= self.l_max <= 20:
-            raise ValueError(f"SOAP needs n_max >= 1 and l_max in 0..20; got {self.n_max!r} and {self.l_max!r}.")
+        if self.reach > _FARTHEST:
+            raise ParameterError(
+                "r_cut of SOAP" if self.r_cut > _USUAL else "atom_sigma of SOAP",
+                f"is too large: with r_cut = {self.r_cut:g} and atom_sigma = {self.atom_sigma:g} angstrom the SOAP "
+                f"would reach {self.reach:g} angstrom. The limit is {_FARTHEST:g}, where a sphere holds some 50,000 "
+                "atoms of a dense solid. An r_cut of 4 to 10 is usual.",
+            )
+        if self.n_max < 1:
+            raise ParameterError("n_max of SOAP", f"must be at least 1; got {self.n_max!r}.")
+        if not 0 <= self.l_max <= 20:
+            raise ParameterError("l_max of SOAP", f"must be from 0 to 20; got {self.l_max!r}.")
 
     def _check_species(self, listed: list[Any]) -> None:
         for position, item in enumerate(listed):
@@ -231,7 +238,7 @@ class SOAP(EnvironmentTransformer):
             if unknown.size:
                 raise ValueError(
                     f"SOAP knows the species {_symbols(self.species_)}; item {position} contains {_symbols(unknown)}. "
-                    "Fit on structures that hold every element, or pass species=[...] with all of them."
+                    "Fit on structures that hold every element, or give species with all of them."
                 )
 
     def _batches(self, listed: list[Any]) -> Iterator[Batch]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
-from ldosml._validation import check_choice, check_finite, check_shape
+from ldosml._validation import ParameterError, check_choice, check_finite, check_shape
 from ldosml.kresolved.bands import edge_bands
 from ldosml.kresolved.brillouin import brillouin_zone, reciprocal_lattice
 from ldosml.kresolved.meshes import on_mesh
@@ -324,7 +324,9 @@ def _depth(band: Floats, depth: float | None, name: str) -> float:
     if depth is None:
         return 0.1 * width
     if not 0 < depth < width:
-        raise ValueError(f"depth must be between 0 and {width:.3g} eV, the width of the {name} band; got {depth:g} eV.")
+        raise ParameterError(
+            "depth", f"must be between 0 and {width:.3g} eV, the width of the {name} band; got {depth:g} eV."
+        )
     return depth
 
 

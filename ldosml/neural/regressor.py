@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._shipped import shipped_file
-from ldosml._validation import check_choice
+from ldosml._validation import ParameterError, check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, energy_bins, occupancy_gap
 from ldosml.kresolved.evaluation.gaps import GapThreshold, best_threshold
@@ -360,7 +360,11 @@ class KOccupancyRegressor(BaseEstimator):
             return
         message = f"The model was not trained on {', '.join(unknown)}"
         if not allow_unknown:
-            raise ValueError(f"{message}. Train on crystals with them, or pass allow_unknown=True for a rough guess.")
+            raise ParameterError(
+                "allow_unknown",
+                f"is needed for a rough guess: the model was not trained on {', '.join(unknown)}. Or train on crystals "
+                "with them.",
+            )
         warnings.warn(f"{message}: occupancies of crystals with them are guesses.", UserWarning, stacklevel=3)
 
     def _config(self) -> OccupancyConfig:

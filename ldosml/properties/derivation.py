@@ -68,7 +68,7 @@ def derive_properties(
     Warns
     -----
     TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
-        See ``ldosml.properties.cautions``.
+        See ``ldosml.properties.spectrum_warnings``.
 
     Raises
     ------

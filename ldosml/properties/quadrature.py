@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, like, namespace, to_numpy
-from ldosml._validation import check_choice
+from ldosml._validation import ParameterError, check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.properties.fermi_dirac import polylogarithms, thermal_weight
 from ldosml.properties.interpolation import Interpolant, Quantity, gather
@@ -81,14 +81,16 @@ def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
     """
     check_choice("quadrature", requested, get_args(Quadrature))
     if requested == "trapezoid" and kT < step:
-        raise ValueError(
-            f"The trapezoid is wrong where kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the "
-            'Fermi edge falls between two energies. Use quadrature="auto", or "forced-trapezoid" to see for yourself.'
+        raise ParameterError(
+            "quadrature",
+            f"trapezoid is wrong where kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the Fermi "
+            "edge falls between two energies. Use auto, or forced-trapezoid to see for yourself.",
         )
     if requested == "gauss" and kT > max(HOT * step, width):
-        raise ValueError(
-            f"The nodes of the Gauss quadrature are too far apart where kT ({kT:.3g} eV) is above 1.5 steps "
-            f'({1.5 * step:g} eV) and above the smearing width ({width:g} eV). Use quadrature="auto".'
+        raise ParameterError(
+            "quadrature",
+            f"gauss has its nodes too far apart where kT ({kT:.3g} eV) is above 1.5 steps ({1.5 * step:g} eV) and "
+            f"above the smearing width ({width:g} eV). Use auto.",
         )
     if requested in ("trapezoid", "forced-trapezoid"):
         return "trapezoid"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, as_float64, index_like, namespace, to_numpy
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import ParameterError, check_finite, check_shape
 from ldosml.inducing import Selection, select_per_species
 from ldosml.regression._chunks import Chunk
 
@@ -93,9 +93,10 @@ def choose_points(
     if isinstance(wanted, Mapping):
         wanted = {kind: _entry(wanted, kind) for kind in np.unique(species).tolist()}
     elif wanted > len(species):
-        raise ValueError(
-            f"n_inducing={wanted} is more than the {len(species)} environments to choose points from. Lower it, or "
-            f"give 'all'{'' if len(species) < limit else ', or raise selection_rows'}."
+        raise ParameterError(
+            "n_inducing",
+            f"must be at most the number of environments to choose points from, {len(species)}; got {wanted}."
+            f"{'' if len(species) < limit else ' Or raise selection_rows.'}",
         )
     chosen = select_per_species(pool, species, wanted, method, random_state=generator)
     rows = np.concatenate(list(chosen.values()))

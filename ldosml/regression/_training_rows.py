@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from ldosml._array import Array, as_float64, namespace, sum_by_index, to_numpy
-from ldosml._validation import check_choice, check_finite, check_positive, check_shape, is_foreign, validate_fit
+from ldosml._validation import (
+    ParameterError,
+    check_choice,
+    check_finite,
+    check_positive,
+    check_shape,
+    is_foreign,
+    validate_fit,
+)
 
 Learn = Literal["ldos", "dos", "both"]
 
@@ -63,14 +71,16 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f"size_exponent must be a number; got {estimator.size_exponent!r}.")
     if isinstance(estimator.alpha, str):
         if estimator.alpha not in _LEAVE_OUT:
-            raise ValueError(
-                "alpha must be a positive number, an array with one per energy, 'leave-one-group-out' or "
-                f"'leave-one-out'; got {estimator.alpha!r}."
+            raise ParameterError(
+                "alpha",
+                "must be a positive number, an array with one per energy, 'leave-one-group-out' or 'leave-one-out'; "
+                f"got {estimator.alpha!r}.",
             )
         if estimator.alpha == "leave-one-out" and estimator.learn != "ldos":
-            raise ValueError(
-                f"alpha='leave-one-out' works only with learn='ldos'; with learn={estimator.learn!r} rows are whole "
-                "structures. Use alpha='leave-one-group-out'."
+            raise ParameterError(
+                "alpha",
+                f"'leave-one-out' works only where ldos is learned; where {estimator.learn} is learned, rows are whole "
+                "structures. Use 'leave-one-group-out'.",
             )
 
 
@@ -180,9 +190,10 @@ def _require_two_groups(rows: TrainingRows) -> None:
     found = len(np.unique(rows.index)) if rows.groups is None else len(np.unique(rows.groups))
     if found < 2:
         sample = " (1 sample)" if rows.X.shape[0] == 1 else ""
-        raise ValueError(
-            f"alpha='leave-one-group-out' needs at least 2 groups; got 1{sample}. Give alpha a number, or say with "
-            "groups which rows belong together."
+        raise ParameterError(
+            "alpha",
+            f"'leave-one-group-out' needs at least 2 groups; got 1{sample}. Give alpha a number, or say with groups "
+            "which rows belong together.",
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from ldosml import kernels, solvers
 from ldosml._array import Array, to_numpy
+from ldosml._validation import ParameterError
 from ldosml.datasets import LDOSDataset
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
@@ -89,9 +90,10 @@ class LeaveOutScores:
             rows = np.flatnonzero(chosen & (self._numbers == number))
             groups = self._group[self._structure[rows]]
             if len(set(groups)) < 2:
-                raise ValueError(
-                    f"{chemical_symbols[number]} is in one trajectory only of the {len(structures)} structures "
-                    "scored; leaving that out leaves nothing to learn from. Score all at once: factor=1."
+                raise ParameterError(
+                    "factor",
+                    f"is too large: {chemical_symbols[number]} is in one group only of the {len(structures)} "
+                    "structures scored, and leaving it out leaves nothing to learn from. Take 1 to score all.",
                 )
             residuals[rows], alpha = leave_out_residuals(regressor, X[rows], self._Y[rows], groups, self._step)
             alphas.append(alpha)

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from ldosml._journal import Journal, Record
-from ldosml._validation import check_choice, check_positive
+from ldosml._validation import ParameterError, check_choice, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.energy import Zero
@@ -228,14 +228,16 @@ def _first_part(data: LDOSDataset, factor: int, random_state: int) -> NDArray[np
     if n_groups < 2:
         raise ValueError(
             f"A search leaves out one trajectory after another and needs at least two; all {len(data)} structures "
-            "are of one group. Pass groups=... if they are independent."
+            "are of one group. Give them groups of "
+            "their own if they are independent (without group_key in an import)."
         )
     if factor == 1:
         return np.arange(len(data))
     if n_groups < 2 * factor:
-        raise ValueError(
-            f"{n_groups} groups of structures are too few to score candidates on 1/{factor} of them first. Pass "
-            "factor=1 to score all on all."
+        raise ParameterError(
+            "factor",
+            f"must be at most {n_groups // 2} with {n_groups} groups of structures, or 1 to score all candidates on "
+            f"all of them; got {factor}.",
         )
     return data.folds(factor, random_state=random_state)[0][1]
 

@@ -134,7 +134,7 @@ def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
                 + (
                     "It needs two groups at least; add structures that hold it, or leave those out."
                     if n_groups < 2
-                    else "Ask for other folds (random_state), or add structures that hold it."
+                    else "Make other folds with another random seed, or add structures that hold it."
                 )
             )
 

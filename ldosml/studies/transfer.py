@@ -117,8 +117,8 @@ def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: S
         )
     if not same_width(train.smearing_width, test.smearing_width):
         raise ValueError(
-            f"The one dataset is smeared by {train.smearing_width} eV, the other by {test.smearing_width} eV: use "
-            "broaden_to."
+            f"The one dataset is smeared by {train.smearing_width} eV, the other by {test.smearing_width} eV. Broaden "
+            "the narrower one first."
         )
     folds = setup.folds(train)
     # First, since it may be refused.

@@ -1,4 +1,4 @@
-"""How a fitted model is reported: figures, the HTML page, and the tables of errors."""
+"""The evaluation of a fitted model as commands show it: figures, the HTML page, and the tables of errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldosml.cli.display import Stages, cautioning, emit, messages, results, table
-from ldosml.cli.wording import in_options
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
 
 _ERROR_COLUMNS = ("held out", "L/sigma", "mean spectrum", "label noise", "RMSE (eV^-1/2)")
 _ERROR_WORDS = (
-    "L/sigma: 0 is perfect; predicting the mean spectrum for all achieves the second figure. Label noise: what a\n"
-    "denser k-mesh changes in the data, an estimate of the floor. Compare such figures on the same energies only."
+    "L/sigma: 0 is perfect. Compare it with the L/sigma of always predicting the mean spectrum, and with the label\n"
+    "noise: what a denser k-mesh changes in the data. Compare only figures on the same energies."
 )
 
 FERMI_WORDS = (
-    "Each DOS has its own chemical potential. Energies are against the Fermi level of DFT, whose own sigma is no more\n"
-    "than what smearing moves it by: there the RMSE counts."
+    "Each DOS has its own chemical potential. Energies are relative to the DFT Fermi level, which hardly varies here,\n"
+    "so use its RMSE, not L/sigma."
 )
 _PROPERTY_COLUMNS = ("property", "L/sigma", "RMSE", "label noise", "sigma", "unit")
 
@@ -74,15 +73,21 @@ def _error_rows(evaluation: Evaluation, noise: Mapping[str, float]) -> list[list
     ]
 
 
+def remember_split(model: DOSModel, dataset: str, test_size: float, seed: int) -> None:
+    """Keep in the model what it was trained on, so that ``ldosml report`` can find the structures held out."""
+    model.training_["dataset"] = dataset
+    model.training_["split"] = {"test_size": test_size, "random_state": seed}
+
+
 def derive(evaluation: Evaluation, temperature: float) -> DerivedProperties | None:
-    """Properties of both DOS at one temperature; None, and why on standard error, where there can be none."""
+    """Properties of both DOS at one temperature (K); None, with the reason on standard error, where there are none."""
     from ldosml.report import DerivedProperties
 
     try:
         with cautioning() as cautions:
             tables = evaluation.properties([temperature])
     except ValueError as error:
-        messages.print(f"No derived properties: {in_options(error)}", style="yellow", soft_wrap=True)
+        messages.print(f"No derived properties: {error}", style="yellow", soft_wrap=True)
         return None
     return DerivedProperties(*tables, temperature, cautions)
 
@@ -110,7 +115,7 @@ def write_evaluation(
         figures["properties.png"] = plotting.property_parity_figure(comparisons)
         figures["property-losses.png"] = plotting.property_losses_figure(comparisons)
     for name in ("properties.png", "property-losses.png"):
-        (folder / name).unlink(missing_ok=True)  # those of an earlier report, which this one may have none of
+        (folder / name).unlink(missing_ok=True)  # an earlier report may have left them, and this one may have none
     for name, figure in figures.items():
         plotting.save_figure(figure, folder / name, overwrite=True)
     report.save_report(
@@ -159,7 +164,7 @@ def report_errors(
     files: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Print the errors on held-out structures beside the noise of their labels, and those of derived properties."""
+    """Print the errors on held-out structures beside the label noise, and the errors of derived properties."""
     from ldosml.datasets.noise import property_noise_at
 
     width = evaluation.predicted.smearing_width

@@ -1,26 +1,47 @@
-"""What ``ldosml info`` tells of a file, or of what ships under a name."""
+"""The command ``ldosml info``."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ldosml._shipped import shipped_file, shipped_files
-from ldosml.cli.display import flattened, results, table
-from ldosml.cli.options import open_dataset
+from ldosml.cli.display import emit, flattened, results, table
+from ldosml.cli.options import AsJson, app, open_dataset
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
 
 Facts = dict[str, Any]
 
-_SHIPPED = {"crystals": ".npz", "model": ".safetensors"}  # what may share one name, by headings
+_SHIPPED = {"crystals": ".npz", "model": ".safetensors"}  # a set and its weights may share one name
 
 
-def told(name: str) -> Facts:
-    """Facts of a file, of a shipped dataset, or of crystals and weights that ship under a name, under a heading each.
+@app.command(examples=("ldosml info silicon", "ldosml info model.ldosml --json"))
+def info(
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset (.h5), a set of crystals (.npz), a model (.ldosml, .safetensors), or the name of a shipped "
+            "one, such as silicon or crystals."
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a dataset, a set of crystals or a model holds, and where it came from.
+
+    If a set and a model ship under one name, both are shown.
+    """
+    facts = _facts(path)
+    emit(facts, as_json, lambda: _show(path, facts))
+
+
+def _facts(name: str) -> Facts:
+    """Facts of a file, or of a shipped dataset; under a heading each, of crystals and weights that share a name.
 
     Raises FileNotFoundError where there is neither, ValueError for a file that is damaged or something else.
     """
@@ -32,14 +53,10 @@ def told(name: str) -> Facts:
     return _shipped(name)
 
 
-def is_several(facts: Mapping[str, Any]) -> bool:
-    """Tell whether ``told`` gave facts under headings."""
-    return set(facts) <= set(_SHIPPED)
-
-
-def show(name: str, facts: Mapping[str, Any]) -> None:
+def _show(name: str, facts: Mapping[str, Any]) -> None:
     """Print facts for people, one table for each heading."""
-    parts = {f"{name}: {heading}": facts[heading] for heading in facts} if is_several(facts) else {name: facts}
+    several = set(facts) <= set(_SHIPPED)
+    parts = {f"{name}: {heading}": facts[heading] for heading in facts} if several else {name: facts}
     for title, part in parts.items():
         shown = table(title, ("", "value"), list(_rows(part)))
         shown.columns[1].justify, shown.columns[1].no_wrap = "left", False

@@ -1,12 +1,9 @@
-"""What a fit will take, said before it starts."""
+"""The plan of a fit: its memory and time, printed before it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import numpy as np
-from ase.data import chemical_symbols
 
 from ldosml.cli.display import messages
 
@@ -15,7 +12,7 @@ if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
 
 LARGE = 4000
-"""Environments of a training part from which a study says what its kernels will take."""
+"""Environments of a training part from which a study prints plans."""
 
 
 def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
@@ -23,9 +20,12 @@ def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, 
 
     Raises MemoryError when that does not fit the memory that is free.
     """
+    import numpy as np
+    from ase.data import chemical_symbols
+
     from ldosml.regression import SparseLDOSKernelRidge as Sparse
 
-    if isinstance(regressor, Sparse):  # whose memory does not grow with the data
+    if isinstance(regressor, Sparse):  # its memory does not grow with the data
         return
     n_features = soap.fit(train.structures).n_features_out_
     numbers, counts = np.unique(train.numbers, return_counts=True)
@@ -60,7 +60,6 @@ def print_study_plans(
         print_plans(regressor, soap, train)
     side_by_side = "" if n_jobs == 1 else f", {'as many as cores' if n_jobs < 0 else n_jobs} at a time"
     messages.print(
-        f"Such fits are needed up to {n_fits} times for each{side_by_side}. With --inducing 1000 each takes a small "
-        "part of that.",
+        f"Each is fitted up to {n_fits} times{side_by_side}. With --inducing 1000 a fit takes a small part of that.",
         soft_wrap=True,
     )

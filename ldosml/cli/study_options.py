@@ -1,4 +1,4 @@
-"""The options that all studies take, and the models and folds that follow from them."""
+"""The options that all studies take."""
 
 from __future__ import annotations
 
@@ -10,31 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ldosml.cli.model_options import LearnName, ModelOptions
-from ldosml.cli.options import (
-    AsJson,
-    a_number_of_processes,
-    above_zero_kelvin,
-    above_zero_width,
-    an_energy,
-)
+from ldosml.cli.model_options import DATA, LearnName, ModelOptions
+from ldosml.cli.options import AsJson, a_number_of_processes, above_zero_kelvin, above_zero_width, an_energy
 
 if TYPE_CHECKING:
     from ldosml.studies import Setup
 
-STUDIES = "Studies, by leaving out trajectories; a folder with table, figures and summary each"
+STUDIES = "Studies by cross-validation; each writes a folder with a table, figures and a summary"
 _MOST = 1000  # numbers that one option may stand for
-_DATA, _MODEL, _RUNNING = "Data and energies", "Model", "Running"
-
+_RUNNING = "Running"
 
 Datasets = Annotated[
     list[str],
     typer.Argument(
-        help="A dataset (.h5), or the name of a shipped one. Several are joined: broadened to the widest smearing, "
-        "moved to one zero and cut to the same energies where they differ, or refused where that would lose something."
+        help="Datasets (.h5), or names of shipped ones. Several are joined: brought to the widest smearing, one energy "
+        "zero and common energies, with a message. If information would be lost, the command stops."
     ),
 ]
-Dataset = Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")]
 Learned = Annotated[
     list[LearnName] | None,
     typer.Option("--learn", help="What to learn from; repeat to compare several. Default: all three."),
@@ -51,22 +43,23 @@ PropertyTemperature = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyOptions(ModelOptions):
-    """What every study can be told; see ``with_options``."""
+class StudyOptions:
+    """How a study is run, and on which model."""
 
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for records.csv, figures, summary.json and log.jsonl.")
     ]
     folds: Annotated[
-        int, typer.Option(min=2, help="Parts to leave out in turn; trajectories stay whole.", rich_help_panel=_DATA)
+        int,
+        typer.Option(min=2, help="Number of folds; structures of one group stay together.", rich_help_panel=DATA),
     ] = 5
-    seed: Annotated[int, typer.Option(min=0, help="Random state of the folds.", rich_help_panel=_DATA)] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.", rich_help_panel=DATA)] = 0
     smearing: Annotated[
         float | None,
         typer.Option(
             callback=above_zero_width,
-            help="Broaden the spectra to this width first, eV. Default: as stored, the widest of several files.",
-            rich_help_panel=_DATA,
+            help="Broaden the spectra to this width first, eV. Default: as stored; the widest of several files.",
+            rich_help_panel=DATA,
         ),
     ] = None
     low: Annotated[
@@ -74,37 +67,42 @@ class StudyOptions(ModelOptions):
         typer.Option(
             callback=an_energy,
             help="Lowest energy to evaluate, eV. Training always uses all energies.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None
+    model: ModelOptions
     jobs: Annotated[
         int,
         typer.Option(
             callback=a_number_of_processes,
-            help="Cross-validations side by side, -1 for one per core.",
+            help="Number of cross-validations in parallel, -1 for one per core.",
             rich_help_panel=_RUNNING,
         ),
     ] = 1
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite", help="Delete the study that the folder holds and begin anew.", rich_help_panel=_RUNNING
-        ),
+        typer.Option("--overwrite", help="Delete the study in the folder and start again.", rich_help_panel=_RUNNING),
     ] = False
     as_json: AsJson = False
 
     def settings(self) -> dict[str, Any]:
-        """What the result depends on, as JSON can hold it."""
-        left_out = {"output", "jobs", "overwrite", "as_json"}
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if name not in left_out}
+        """What the result depends on, by option, as JSON can hold it."""
+        left_out = {"output", "model", "jobs", "overwrite", "as_json"}
+        return dataclasses.asdict(self.model) | {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in left_out
+        }
 
     def setup(self, **more: Any) -> Setup:
         """How to run the study; ``more`` are other fields of the setup."""
         from ldosml.studies import Setup
 
-        given = {"n_splits": self.folds, "random_state": self.seed, "low": self.low, "high": self.high}
+        given = {"n_splits": self.folds, "random_state": self.seed, "low": self.low, "high": self.model.high}
         return Setup(**{**given, "n_jobs": self.jobs, **more})
+
+
+def targets(learned: list[LearnName] | None) -> list[LearnName]:
+    """What to learn from, in the order given; all where nothing is given."""
+    return list(dict.fromkeys(learned or LearnName))
 
 
 def read_numbers(option: str, text: str) -> list[float]:

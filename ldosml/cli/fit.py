@@ -1,0 +1,95 @@
+"""The command ``ldosml fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ldosml.cli.display import Stages, emit, results
+from ldosml.cli.evaluation import derive, remember_split, report_errors, write_evaluation
+from ldosml.cli.model_options import ModelOptions
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import (
+    AsJson,
+    DatasetName,
+    Jobs,
+    Overwrite,
+    Scheduler,
+    Seed,
+    Smearing,
+    Temperature,
+    TestSize,
+    app,
+    check_folder,
+    open_dataset,
+    refuse_existing,
+    workers,
+)
+from ldosml.cli.plans import print_plans
+
+
+@app.command(
+    examples=(
+        "ldosml fit silicon --smearing 0.3 --high 5 -o silicon.ldosml",
+        "ldosml fit mine.h5 --learn dos --inducing 1000 -o mine.ldosml --report report",
+    )
+)
+@with_groups
+def fit(
+    context: typer.Context,
+    dataset: DatasetName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model to write, .ldosml.")],
+    smearing: Smearing = None,
+    test_size: TestSize = 0.2,
+    seed: Seed = 0,
+    report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
+    temperature: Temperature = 300.0,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    *,
+    options: ModelOptions,
+) -> None:
+    """Fit a model to a dataset, evaluate it on held-out structures, and save it.
+
+    Without options it is the default model of ldosml. Held out are whole groups, such as trajectories.
+    """
+    options.check()
+    refuse_existing(output, overwrite)
+    if report is not None:
+        _prepare_report(report, test_size, overwrite)
+    stages = Stages()
+    n_jobs = workers(context, jobs, scheduler)
+    with stages(f"Reading {dataset}"):
+        data = open_dataset(dataset)
+        data = data if smearing is None else data.broaden_to(smearing)
+    train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
+    options.require_spectra(train)
+    print_plans(options.regressor(), options.soap(), train)
+    with stages(f"Fitting {len(train)} structures"):
+        model = options.model(n_jobs=n_jobs).fit(train)
+        remember_split(model, dataset, test_size, seed)
+    files = [model.save(output, overwrite=overwrite)]
+    if test is None:
+        emit({"file": str(output), **model.training_}, as_json, lambda: results.print(f"wrote {output}"))
+        return
+    with stages(f"Predicting {len(test)} structures"):
+        evaluation = model.evaluate(test)
+    with stages("Deriving properties"):
+        properties = derive(evaluation, temperature)
+    if report is not None:
+        title = f"{dataset}: held-out structures"
+        files += write_evaluation(report, title, model, evaluation, properties, train, stages.seconds)
+    report_errors(evaluation, properties, test, stages, files, as_json)
+
+
+def _prepare_report(folder: Path, test_size: float, overwrite: bool) -> None:
+    """Make the folder, unless it holds a report, or there will be nothing to report."""
+    check_folder(folder)
+    if not test_size:
+        raise typer.BadParameter("--report shows the errors of held-out structures; --test-size 0 holds out none.")
+    folder.mkdir(parents=True, exist_ok=True)
+    refuse_existing(folder / "report.html", overwrite)

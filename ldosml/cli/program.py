@@ -1,0 +1,86 @@
+"""The program that the commands belong to. A value that the library refuses becomes an error of the option."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+_OPTIONS = {
+    "n_electrons": "electrons",
+    "n_inducing": "inducing",
+    "n_jobs": "jobs",
+    "n_splits": "folds",
+    "random_state": "seed",
+    "smearing_width": "smearing",
+}
+"""Options by arguments of the library, where their names differ."""
+
+
+class Command(TyperCommand):
+    """A command whose defaults may be functions, and whose options are named where the library refuses a value."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show defaults as values; they are read off the library only now, since importing it takes a second."""
+        for parameter in self.params:
+            if callable(parameter.default):
+                parameter.default = parameter.default()
+        super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises typer.BadParameter where the library raises a ParameterError for what an option gave.
+        """
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            option, text = self._at_fault(error)
+            if option is None:
+                raise
+            raise typer.BadParameter(text, ctx=ctx, param=option) from error
+
+    def _at_fault(self, error: BaseException) -> tuple[Any, str]:
+        """The option whose value was refused, and why; None where no option is at fault."""
+        from ldosml._validation import ParameterError
+
+        text, cause = str(error), error
+        while not isinstance(cause, ParameterError):
+            if cause.__cause__ is None:
+                return None, text
+            cause = cause.__cause__
+        if cause is error:
+            text = cause.requirement
+        options = {option.name: option for option in self.params}
+        name = cause.parameter
+        return options.get(name, options.get(_OPTIONS.get(name, ""))), text
+
+
+class Program(typer.Typer):
+    """A program of such commands."""
+
+    def command(self, name: str | None = None, *, examples: Sequence[str] = (), **options: Any) -> Callable[[Any], Any]:
+        """Add a function as a command, with its docstring as the help.
+
+        Parameters
+        ----------
+        name : str, optional
+            Default: the name of the function.
+        examples : sequence of str
+            Command lines that end the help.
+        **options
+            As for ``typer.Typer.command``.
+        """
+
+        def add(function: Callable[..., None]) -> Any:
+            paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+            told = "\n\n".join(
+                " ".join(paragraph.split()) for paragraph in paragraphs
+            )  # each on one line, to be wrapped
+            shown = "\n\n".join(["Examples:", *examples]) if examples else None
+            return super(Program, self).command(name, cls=Command, help=told, epilog=shown, **options)(function)
+
+        return add

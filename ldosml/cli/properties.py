@@ -1,0 +1,257 @@
+"""The command ``ldosml properties``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ldosml.cli.display import Stages, cautioning, emit, results, table
+from ldosml.cli.options import (
+    AsJson,
+    Electrons,
+    Jobs,
+    Overwrite,
+    Smearing,
+    above_zero,
+    above_zero_kelvin,
+    app,
+    open_dataset,
+    refuse_existing,
+    valence,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ldosml.properties import PropertyTable
+    from ldosml.spectra import DOS, LDOS
+
+_ROOM = 300.0  # K
+
+
+@app.command(
+    examples=(
+        "ldosml properties silicon -T 300 -T 1000 -o silicon.csv",
+        "ldosml properties silicon.ldosml new.xyz --atoms -o new.json",
+    )
+)
+def properties(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A model (.ldosml) that predicts the structures; or a dataset (.h5), the name of a shipped one, or an "
+            ".npz with energies and dos, or ldos and n_atoms, such as predict writes."
+        ),
+    ],
+    structures: Annotated[
+        Path | None, typer.Argument(help="Structures for a model, in any format that ASE reads.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .csv, .json or .h5. Default: none.")
+    ] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--temperature", "-T", callback=above_zero_kelvin, help="Temperature, K; repeat for several. Default: 300."
+        ),
+    ] = None,
+    atoms: Annotated[bool, typer.Option("--atoms", help="Give the share of each atom, a row per atom.")] = False,
+    electrons: Electrons = None,
+    n_electrons: Annotated[
+        list[float] | None,
+        typer.Option(
+            callback=above_zero(),
+            help="Valence electrons of a structure; repeat for each structure, or once for all.",
+        ),
+    ] = None,
+    photon_max: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Add the absorption spectrum up to this photon energy, eV (.json and .h5 only)."),
+    ] = None,
+    smearing: Smearing = None,
+    quadrature: Annotated[
+        Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"], typer.Option(help="Integration rule.")
+    ] = "auto",
+    jobs: Jobs = 1,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute properties from a DOS: Fermi level, energies, heat capacity, susceptibility, gap.
+
+    The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
+    """
+    from ldosml.properties import derive_properties, photon_axis
+
+    if output is not None:
+        _check_output(output, (source, structures), overwrite)
+    stages = Stages()
+    found = _found(source, structures, smearing, jobs, stages)
+    spectra = found.of(atoms)
+    axis = photon_axis(spectra.grid)
+    with stages(f"Deriving properties of {len(found.dos)} structures"), cautioning() as cautions:
+        derived = derive_properties(
+            spectra,
+            _electron_numbers(found, electrons, n_electrons),
+            temperature or [_ROOM],
+            names=found.names,
+            photon_energies=None if photon_max is None else axis[axis <= photon_max],
+            quadrature=quadrature,
+        )
+    derived.facts.update(source=source, cautions=cautions)
+    if output is not None:
+        derived.save(output, overwrite=overwrite)
+    emit(
+        {"file": None if output is None else str(output), **derived.to_dict()}, as_json, lambda: _show(derived, output)
+    )
+
+
+def _check_output(output: Path, sources: tuple[str | Path | None, ...], overwrite: bool) -> None:
+    """Refuse before the work is done, not after."""
+    from ldosml.properties.table import check_ending
+
+    check_ending(output)
+    refuse_existing(output, overwrite)
+    if any(output.absolute() == Path(source).absolute() for source in sources if source is not None):
+        raise ValueError(f"{output} is the input; give another name to write to.")
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Spectra to derive from, and what is known of their structures."""
+
+    dos: DOS
+    ldos: LDOS | None
+    names: list[str] | None
+    numbers: NDArray[np.int64] | None
+    n_electrons: NDArray[np.float64] | None
+
+    def of(self, atoms: bool) -> DOS | LDOS:
+        """The spectra of atoms, or of structures."""
+        if not atoms:
+            return self.dos
+        if self.ldos is None:
+            raise ValueError("--atoms needs the LDOS of every atom; the file holds total DOS only.")
+        return self.ldos
+
+
+def _found(source: str, structures: Path | None, smearing: float | None, jobs: int, stages: Stages) -> _Found:
+    if structures is not None:
+        if smearing is not None:
+            raise typer.BadParameter(
+                "--smearing broadens stored spectra; a model predicts at the width it was fitted at."
+            )
+        return _predicted(Path(source), structures, jobs, stages)
+    if source.endswith(".ldosml"):
+        raise typer.BadParameter("A model needs structures to predict: ldosml properties MODEL STRUCTURES.")
+    return _from_arrays(source, smearing) if source.endswith(".npz") else _from_dataset(source, smearing, stages)
+
+
+def _from_arrays(source: str, smearing: float | None) -> _Found:
+    from ldosml.datasets import read_spectra
+
+    read = read_spectra(source)
+    dos, ldos = read.dos, read.ldos
+    if smearing is not None:
+        dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
+    return _Found(dos, ldos, None, read.numbers, read.n_electrons)
+
+
+def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found:
+    import numpy as np
+
+    with stages(f"Reading {source}"):
+        data = open_dataset(source)
+        data = data if smearing is None else data.broaden_to(smearing)
+    # Above energy_max a DOS is not complete. Where all Fermi levels are known, they are the zero.
+    aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
+    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
+
+
+def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
+    import numpy as np
+
+    from ldosml import DOSModel
+    from ldosml.structure_files import read_structures
+
+    loaded = DOSModel.load(model)
+    loaded.descriptor_.set_params(n_jobs=jobs)
+    frames = read_structures(structures)
+    with stages(f"Predicting {len(frames)} structures"):
+        ldos = loaded.predict(frames)
+    names = [str(atoms.info.get("name", f"{structures.stem}-{place}")) for place, atoms in enumerate(frames)]
+    known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
+    numbers = np.concatenate([atoms.numbers for atoms in frames])
+    return _Found(ldos.total(), ldos, names, numbers, known)
+
+
+def _electron_numbers(
+    found: _Found, electrons: list[str] | None, n_electrons: list[float] | None
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    if electrons and n_electrons:
+        raise typer.BadParameter("Give --electrons or --n-electrons, not both.")
+    if n_electrons:
+        if len(n_electrons) not in (1, len(found.dos)):
+            raise ValueError(f"--n-electrons must be given once, or for each of {len(found.dos)} structures.")
+        return np.broadcast_to(np.array(n_electrons), (len(found.dos),))
+    if electrons:
+        return _from_valence(found, valence(electrons))
+    if found.n_electrons is None or not np.isfinite(found.n_electrons).all():
+        raise ValueError(
+            "The numbers of valence electrons are not known: give --electrons for each element, as Si=4, or "
+            "--n-electrons."
+        )
+    return found.n_electrons
+
+
+def _from_valence(found: _Found, each: dict[str, float]) -> NDArray[np.float64]:
+    import numpy as np
+    from ase.data import atomic_numbers
+
+    from ldosml._array import to_numpy
+
+    unknown = sorted(set(each) - set(atomic_numbers))
+    if unknown:
+        raise ValueError(f"--electrons: there is no element {', '.join(unknown)}.")
+    n_atoms = found.dos.n_atoms
+    if found.numbers is None or n_atoms is None:
+        raise ValueError(
+            "--electrons needs the elements of the atoms, which this file does not hold: use --n-electrons."
+        )
+    table = {atomic_numbers[symbol]: count for symbol, count in each.items()}
+    missing = sorted({int(z) for z in found.numbers} - set(table))
+    if missing:
+        raise ValueError(f"--electrons lacks the elements of atomic number {missing}.")
+    counts = np.array([table[int(z)] for z in found.numbers])
+    return np.add.reduceat(counts, np.concatenate([[0], np.cumsum(to_numpy(n_atoms))[:-1]]).astype(int))
+
+
+def _show(derived: PropertyTable, output: Path | None) -> None:
+    rows = [row for name in derived.columns for row in _rows(derived, name)]
+    what = "atoms" if derived.structure_index is not None else "structures"
+    title = f"{len(derived)} {what}; {derived.facts['energies']}"
+    results.print(table(title, ("property", "T (K)", "mean", "minimum", "maximum", "of"), rows))
+    if output is not None:
+        results.print(f"wrote {output}", soft_wrap=True)
+
+
+def _rows(derived: PropertyTable, name: str) -> list[list[str]]:
+    """A row for each temperature, where the property is known of any structure."""
+    import numpy as np
+
+    values = derived.columns[name]
+    columns = [values] if values.ndim == 1 else list(values.T)
+    kelvin = [""] if values.ndim == 1 else [f"{t:g}" for t in derived.temperatures]
+    label = f"{name.replace('_', ' ')}{derived.unit(name) and f' ({derived.unit(name)})'}"
+    rows = []
+    for text, column in zip(kelvin, columns, strict=True):
+        known = column[np.isfinite(column)]
+        if known.size:
+            numbers = [f"{v:.5g}" for v in (known.mean(), known.min(), known.max())]
+            rows.append([label, text, *numbers, str(known.size)])
+    return rows

@@ -1,0 +1,85 @@
+"""The command ``ldosml smearing``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldosml.cli.display import known, mean_text, results, table, with_interval
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import DatasetName, app
+from ldosml.cli.study import Study
+from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions, read_numbers
+
+if TYPE_CHECKING:
+    from ldosml.datasets import LDOSDataset
+    from ldosml.studies import SmearingStudy
+
+_COLUMNS = ("quantity", "smearing (eV)", "L/sigma", "mean spectrum", "label noise")
+_WORDS = "Intervals are 95 %, from a bootstrap over groups. Bands in the figure run from the best fold to the worst."
+
+
+@app.command(
+    "smearing",
+    rich_help_panel=STUDIES,
+    examples=("ldosml smearing silicon -o smearing", "ldosml smearing mine.h5 --widths 0.1:0.5:0.1 -T 300 -o smearing"),
+)
+@with_groups
+def smearing_(
+    dataset: DatasetName,
+    smearing: Annotated[
+        str, typer.Option("--widths", help="Smearing widths, eV: as 0.1,0.2,0.5, or START:STOP:STEP.")
+    ] = "0.1,0.2,0.3,0.5",
+    temperature: PropertyTemperature = None,
+    *,
+    options: StudyOptions,
+) -> None:
+    """Show how errors fall as the smearing of the spectra grows, on the same energies, beside the label noise.
+
+    If the command is stopped, run it again to continue.
+    """
+    from ldosml import plotting
+    from ldosml.studies import smearing_study
+
+    widths = read_numbers("--widths", smearing)
+    if widths[0] <= 0:
+        raise typer.BadParameter(f"--widths must be above 0 eV: a width of zero is no smearing; got {widths[0]:g}.")
+    study = Study("smearing", options, temperature=temperature, widths=widths)
+    data = study.read([dataset], broaden=False)
+    study.options = _at_common_energies(options, data, widths)
+    study.announce(data, len(widths), ", ".join(f"{width:g}" for width in widths))
+    with study.running("Study of smearing") as setup:
+        found = smearing_study(data, widths, study.options.model.model(), setup=setup)
+    quantities = next(iter(found.errors.values())).quantities
+    figures = {"smearing": plotting.smearing_figure(found, study.drawn(quantities))}
+    study.finish(found, figures, {"errors": found.records()}, lambda: _show(found, quantities), [_WORDS])
+
+
+def _at_common_energies(options: StudyOptions, data: LDOSDataset, widths: Sequence[float]) -> StudyOptions:
+    """The options with the energies that spectra of all widths have."""
+    from ldosml.studies import common_energies
+
+    low, high = common_energies(data, widths, options.model.model())
+    lowest = low if options.low is None else max(low, options.low)
+    return replace(options, low=lowest, model=replace(options.model, high=high))
+
+
+def _show(found: SmearingStudy, quantities: Sequence[str]) -> None:
+    from ldosml.plotting.labels import quantity_name
+
+    records = {(row["quantity"], row["smearing_width"]): row for row in found.records()}
+    rows = [
+        [
+            quantity_name(quantity) if place == 0 else "",
+            f"{width:g}",
+            with_interval(records[quantity, width]),
+            mean_text(records[quantity, width]["mean_spectrum_loss"]),
+            known(records[quantity, width]["label_noise"]),
+        ]
+        for quantity in quantities
+        for place, width in enumerate(found.errors)
+    ]
+    results.print(table("Errors by smearing", _COLUMNS, rows))

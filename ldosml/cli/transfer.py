@@ -1,0 +1,79 @@
+"""The command ``ldosml transfer``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldosml.cli.display import known, mean_text, results, table, with_interval
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import app
+from ldosml.cli.study import Study
+from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions
+
+if TYPE_CHECKING:
+    from ldosml._journal import Record
+    from ldosml.studies import Transfer
+
+_COLUMNS = ("quantity", "left\nout", "L/sigma", "mean\nspectrum", "label\nnoise", "RMSE", "ratio")
+_WORDS = (
+    "Left out: groups of the training set. Each L/sigma uses the sigma of its own set. The ratio of the RMSE uses no\n"
+    "sigma: above 1, the other set is harder. Intervals are 95 %, from a bootstrap over the groups of the other set."
+)
+
+
+@app.command(
+    "transfer",
+    rich_help_panel=STUDIES,
+    examples=(
+        "ldosml transfer silicon silicon-large --smearing 0.3 -o transfer",
+        "ldosml transfer small.h5 large.h5 --inducing 1000 -T 300 -o transfer",
+    ),
+)
+@with_groups
+def transfer_(
+    train: Annotated[str, typer.Argument(help="Dataset to train on (.h5), or the name of a shipped one.")],
+    test: Annotated[str, typer.Argument(help="Dataset to evaluate on; it shares no group with the first.")],
+    temperature: PropertyTemperature = None,
+    *,
+    options: StudyOptions,
+) -> None:
+    """Train on one dataset and evaluate on another, such as larger cells; compare with groups left out of the first.
+
+    Both are brought to one smearing, one energy zero and the same energies. If the command is stopped, run it again to
+    continue.
+    """
+    from ldosml import plotting
+    from ldosml.studies import transfer
+
+    study = Study("transfer", options, temperature=temperature)
+    first, second = study.read_alike([train, test])
+    study.require_electrons(second)
+    study.announce(first, 1)
+    with study.running("Transfer") as setup:
+        found = transfer(first, second, options.model.model(), setup=setup)
+    evaluation = found.evaluation.cut(options.low, options.model.high)
+    figures = {
+        "representatives": plotting.representatives_figure(evaluation),
+        "parity": plotting.parity_figure(evaluation),
+    }
+    study.finish(found, figures, {"errors": found.records()}, lambda: _show(found, train, test), [_WORDS])
+
+
+def _show(found: Transfer, train: str, test: str) -> None:
+    results.print(table(f"{test}, learned from {train}", _COLUMNS, [_row(record) for record in found.records()]))
+
+
+def _row(record: Record) -> list[str]:
+    from ldosml.plotting.labels import quantity_name
+
+    return [
+        quantity_name(record["quantity"]),
+        known(record["left_out_loss"]),
+        with_interval(record),
+        mean_text(record["mean_spectrum_loss"]),
+        known(record["label_noise"]),
+        f"{known(record['rmse'], '.3g')} {record['unit']}",
+        known(record["ratio"], ".2f"),
+    ]

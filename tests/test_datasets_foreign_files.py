@@ -120,7 +120,7 @@ class TestSynthetic:
             import_dataset(xyz, tmp_path / "bad.npz")
 
     def test_energies_of_the_code_are_not_taken_for_the_fermi_level(self, xyz, npz):
-        with pytest.raises(ValueError, match=r"fermi_energy must be 0; got 5.1 eV for structure 'run-1'.*'code'"):
+        with pytest.raises(ValueError, match=r"every fermi_energy is 0; got 5.1 eV for structure 'run-1'.*'code'"):
             import_dataset(xyz, npz, fermi_energy=[0.0, 5.1])
 
     def test_more_than_memory_holds(self, xyz, tmp_path):
@@ -177,7 +177,7 @@ class TestReal:
         assert (len(data), len(data.numbers)) == (240, 2400)
         cut = data.refer_to("fermi")
         assert cut.grid.stop == data.grid.energies[data.grid.energies <= 5.0][-1]
-        with pytest.raises(ValueError, match="largest that all structures allow is 5 eV"):
+        with pytest.raises(ValueError, match="high must be at most 5 eV, where the DOS of structure"):
             data.refer_to("fermi", high=6.0)
         # The projections hold the valence electrons to within a few per cent; 2 x that would be a spin error.
         dos = cut.dos

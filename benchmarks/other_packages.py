@@ -1,42 +1,33 @@
 """The same fits with other packages, in one process: seconds, ratio, and how far the predictions differ.
 
     pip install himalaya skmatter
-    python benchmarks/other_packages.py [--environments 2000] [--energies 400]
+    python benchmarks/other_packages.py
 
-Invented environments in structures of ten; polynomial kernel of degree 2. Every method of a group solves the same
-problem; the first is ours, and the ratio is its time over the other's. Medians of three runs, or one run where it takes
-more than ten seconds. Packages that are not installed are left out, and the table says so.
+Random environments in structures of ten; polynomial kernel of degree 2. Every method of a table solves the same
+problem. The first is ours, and the ratio is its time over the time of the other. In "20 alphas" ours chooses alpha for
+every energy by leaving out structures, in closed form; scikit-learn only fits the alphas that ours chose, and himalaya
+fits again for every fold. Medians of three runs, or one run where it takes more than ten seconds. The table names
+packages that are not installed.
 """
-
-import argparse
-import time
 
 import machine
 import numpy as np
+from reference_sets import random_environments
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
 
 from ldosml import LDOSKernelRidge, LDOSRidge
 from ldosml.inducing import farthest_points
 
-N_FEATURES, PER_STRUCTURE = 252, 10
+N_FEATURES, PER_STRUCTURE, N_NEW = 252, 10, 200
 ALPHAS = np.logspace(-6, 1, 20)
-
-
-def invent(n_environments: int, n_energies: int):
-    """Rows of unit length, smooth targets with noise, and structures."""
-    rng = np.random.default_rng(0)
-    X = np.abs(rng.normal(size=(6, N_FEATURES)))[rng.integers(0, 6, n_environments)]
-    X += 0.3 * rng.normal(size=X.shape)
-    X /= np.linalg.norm(X, axis=1)[:, None]
-    Y = np.sin(3 * X @ rng.normal(size=(N_FEATURES, n_energies))) + 0.05 * rng.normal(size=(n_environments, n_energies))
-    return X, Y, np.arange(n_environments) // PER_STRUCTURE
+POLYNOMIAL = {"kernel": "polynomial", "degree": 2, "gamma": 1.0, "coef0": 0.0}
 
 
 def bare_lapack(X, Y, new, alpha):
-    """What cannot be left out: two products, a square, one factorisation, one solve."""
+    """The least work: two products, a square, one factorisation, one solve."""
     K = (X @ X.T) ** 2
     K[np.diag_indices_from(K)] += alpha
     coefficients = cho_solve(cho_factor(K, overwrite_a=True, check_finite=False), Y, check_finite=False)
@@ -44,32 +35,32 @@ def bare_lapack(X, Y, new, alpha):
 
 
 def ours(X, Y, new, **options):
-    """Without a mean, as the others have none."""
-    return LDOSKernelRidge(kernel="polynomial", gamma=1.0, subtract_mean=False, **options).fit(X, Y).predict(new)
+    """Fit without subtracting the mean, as the others do."""
+    return LDOSKernelRidge(**POLYNOMIAL, subtract_mean=False, **options).fit(X, Y).predict(new)
 
 
-def ours_chosen(X, Y, new, index):
+def ours_chosen(X, Y, index):
     """Alpha per energy by leave-one-group-out, in closed form."""
-    model = LDOSKernelRidge(kernel="polynomial", gamma=1.0, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
-    return model.fit(X, Y, groups=index).predict(new)
+    model = LDOSKernelRidge(**POLYNOMIAL, alphas=ALPHAS, alpha_smoothing=0, subtract_mean=False)
+    return model.fit(X, Y, groups=index)
 
 
 def scikit_learn(X, Y, new, alpha):
-    """One factorisation for one alpha, one for each energy for an alpha each."""
-    return KernelRidge(alpha=alpha, kernel="polynomial", degree=2, gamma=1, coef0=0).fit(X, Y).predict(new)
+    """One factorisation for one alpha; one for each energy where each has its alpha."""
+    return KernelRidge(alpha=alpha, **POLYNOMIAL).fit(X, Y).predict(new)
 
 
 def scikit_learn_searched(X, Y, new, index):
     """One alpha for all energies: fits again for every alpha and structure."""
-    ridge = KernelRidge(kernel="polynomial", degree=2, gamma=1, coef0=0)
-    search = GridSearchCV(ridge, {"alpha": ALPHAS}, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error")
+    search = GridSearchCV(
+        KernelRidge(**POLYNOMIAL), {"alpha": ALPHAS}, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error"
+    )
     return search.fit(X, Y, groups=index).predict(new)
 
 
 def himalaya(X, Y, new, index):
-    """Alpha per energy, fitting again for every structure; here ten folds of structures, since it would take hours."""
+    """Alpha per energy by ten folds of structures; a fold for every structure would take hours."""
     from himalaya.kernel_ridge import KernelRidgeCV
-    from sklearn.model_selection import GroupKFold
 
     folds = list(GroupKFold(10).split(X, groups=index))
     ridge = KernelRidgeCV(alphas=ALPHAS, kernel="precomputed", cv=folds)
@@ -94,29 +85,26 @@ def skmatter_fps(X, count):
     return FPS(n_to_select=count, initialize=0).fit(X).selected_idx_
 
 
-def timed(function):
-    """Seconds (median of three, or one long run) and the result; None where the package is not installed."""
-    seconds = []
+def measured(function):
+    """Seconds (median of three, or one long run) and the result; None and why where the package is not installed."""
+    runs = []
     try:
-        while not seconds or (len(seconds) < 3 and seconds[0] < 10):
-            start = time.perf_counter()
-            result = function()
-            seconds.append(time.perf_counter() - start)
+        while not runs or (len(runs) < 3 and runs[0][0] < 10):
+            runs.append(machine.timed(function))
     except ImportError as error:
         return None, f"not installed ({error.name})"
-    return float(np.median(seconds)), result
+    return float(np.median([seconds for seconds, _ in runs])), runs[0][1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environments", type=int, default=2000)
-    parser.add_argument("--energies", type=int, default=400)
-    arguments = parser.parse_args()
-    X, Y, index = invent(arguments.environments + 200, arguments.energies)
-    new, X, Y, index = X[-200:], X[:-200], Y[:-200], index[:-200]
-    each = np.logspace(-3, 0, arguments.energies)
-    few = slice(0, len(X) // 4)
-    groups = {
+def problems(n_environments: int, n_energies: int) -> dict[str, dict]:
+    """All methods by problem."""
+    index = np.arange(n_environments + N_NEW) // PER_STRUCTURE
+    X, Y = random_environments(index, N_FEATURES, n_energies)
+    new, X, Y, index = X[-N_NEW:], X[:-N_NEW], Y[:-N_NEW], index[:-N_NEW]
+    each = np.logspace(-3, 0, n_energies)
+    few, count = slice(0, n_environments // 4), min(400, n_environments // 2)
+    alphas = ours_chosen(X, Y, index).alpha_
+    return {
         "one alpha": {
             "LDOSKernelRidge": lambda: ours(X, Y, new, alpha=0.1),
             "scikit-learn KernelRidge": lambda: scikit_learn(X, Y, new, 0.1),
@@ -127,11 +115,12 @@ def main() -> None:
             "scikit-learn KernelRidge": lambda: scikit_learn(X, Y, new, each),
         },
         "20 alphas, whole structures left out": {
-            "LDOSKernelRidge": lambda: ours_chosen(X, Y, new, index),
+            "LDOSKernelRidge": lambda: ours_chosen(X, Y, index).predict(new),
+            "scikit-learn KernelRidge, the chosen alphas given": lambda: scikit_learn(X, Y, new, alphas),
             "himalaya KernelRidgeCV, 10 folds": lambda: himalaya(X, Y, new, index),
         },
-        f"the same with {len(X[few])} environments": {
-            "LDOSKernelRidge, alpha per energy": lambda: ours_chosen(X[few], Y[few], new, index[few]),
+        f"20 alphas, {n_environments // 4} environments": {
+            "LDOSKernelRidge, alpha per energy": lambda: ours_chosen(X[few], Y[few], index[few]).predict(new),
             "scikit-learn GridSearchCV(KernelRidge), one alpha": lambda: scikit_learn_searched(
                 X[few], Y[few], new, index[few]
             ),
@@ -140,23 +129,30 @@ def main() -> None:
             "LDOSRidge": lambda: ours_ridge(X, Y, new),
             "scikit-learn RidgeCV": lambda: ridge_cv(X, Y, new),
         },
-        "400 farthest points": {
-            "farthest_points": lambda: farthest_points(X, 400, start=0),
-            "scikit-matter FPS": lambda: skmatter_fps(X, 400),
+        f"{count} farthest points": {
+            "farthest_points": lambda: farthest_points(X, count, start=0),
+            "scikit-matter FPS": lambda: skmatter_fps(X, count),
         },
     }
-    print(machine.describe(), f"{len(X)} environments, {N_FEATURES} features, {arguments.energies} energies", sep="\n")
-    print("| problem | method | seconds | ours / this | largest difference |\n| --- | --- | --- | --- | --- |")
-    for problem, methods in groups.items():
+
+
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
+    parser.add_argument("--environments", type=int, default=2000)
+    parser.add_argument("--energies", type=int, default=400)
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.environments, given.energies = 200, 20
+    results = machine.Results(__file__, given)
+    for problem, methods in problems(given.environments, given.energies).items():
         first = None
         for name, function in methods.items():
-            seconds, result = timed(function)
-            if seconds is None:
-                print(f"| {problem} | {name} | {result} | | |")
-                continue
-            first = first or (seconds, result)
-            difference = "" if first[1] is result else f"{np.abs(np.asarray(result) - first[1]).max():.1e}"
-            print(f"| {problem} | {name} | {seconds:.3g} | {first[0] / seconds:.3g} | {difference} |", flush=True)
+            seconds, found = measured(function)
+            first = first or (seconds, found)
+            row = {"method": name, "seconds": found if seconds is None else seconds}
+            row["ours / this"] = first[0] / seconds if seconds else None
+            apart = None if seconds is None else np.abs(np.asarray(found) - first[1]).max()
+            results.add(problem, row | {"largest difference": apart})
 
 
 if __name__ == "__main__":

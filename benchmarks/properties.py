@@ -1,21 +1,19 @@
 """Time and memory of deriving properties from many spectra, against code as it is commonly written.
 
-    python benchmarks/properties.py
+    OMP_NUM_THREADS=1 python benchmarks/properties.py
 
 Synthetic DOS of silicon-like structures, smeared by 0.3 eV, at a step of 0.05 eV: metals, semiconductors whose gap the
-smearing has filled, and one insulator in eight. All in one process; every time is a median of five runs.
+smearing has filled, and one insulator in eight. Everything runs in one process; every time is a median of five runs.
 
-The alternatives are timed on some structures, a fifth of these in each run, and scaled to all. Absorption: the double
-loop over energies, in plain Python, and as a loop over photon energies with a sum over the others. Chemical potential:
-brentq on a trapezoid sum, a structure at a time. Their results are compared with ours, first from the same energies,
-where such sums are wrong while kT is below 1.5 steps, then from the exact DOS at a quarter of the step, where they are
-right: absorption up to 12 eV as a fraction of its maximum, mu of all but the insulators in eV. Memory: allocated at the
-peak of a run of its own (tracemalloc), on top of the spectra.
+The alternatives are timed on a sample of the structures, a fifth of it in each run, and scaled to all. Absorption: the
+double loop over energies in plain Python, and a loop over photon energies with a sum over the other energies. Chemical
+potential: brentq on a trapezoid sum, one structure at a time. Their results are compared with ours twice. "From the
+same energies" their sums are wrong while kT is below 1.5 steps; "from exact sums" they use the exact DOS at a quarter
+of the step, where they are right. Absorption: up to 12 eV, as a fraction of its maximum. mu: all structures but the
+insulators, eV. Memory is the peak of the allocations of a separate run (tracemalloc), in addition to the spectra.
 """
 
-import argparse
 import statistics
-import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -34,18 +32,18 @@ TEMPERATURES = np.geomspace(10.0, 3000.0, 16)
 
 
 def structures(n_structures: int, n_energies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Levels (n_structures, 96), of which 16 are filled, numbers of atoms, and gaps."""
+    """Levels (n_structures, 96), the lowest 16 filled; numbers of atoms; gaps, eV."""
     rng = np.random.default_rng(0)
     gaps = rng.permuted(np.resize(GAPS, n_structures))
     half, top = gaps[:, None] / 2, START + STEP * n_energies
-    # One in each of equal parts of a band, so that there are no gaps but those wanted.
+    # One level in each of equal parts of a band, so that there is only the gap that is asked for.
     filled = -half - (np.arange(16) + rng.uniform(0, 1, (n_structures, 16))) / 16 * (12 - half)
     empty = half + (np.arange(80) + rng.uniform(0, 1, (n_structures, 80))) / 80 * (top - half)
     return np.concatenate([filled, empty], axis=1), rng.choice([2, 8, 16, 64], n_structures), gaps
 
 
 def smeared(levels: np.ndarray, n_atoms: np.ndarray, n_energies: int, finer: int = 1) -> tuple[DOS, np.ndarray]:
-    """The exact DOS, a quarter of a state an atom in each level, at steps ``finer`` times finer; and the electrons."""
+    """The exact DOS, a quarter of a state per atom in each level, at steps ``finer`` times finer; and the electrons."""
     grid = EnergyGrid(START, STEP / finer, (n_energies - 1) * finer + 1, "code")
     values = np.empty((len(levels), grid.size))
     for row, own in enumerate(levels):
@@ -54,15 +52,8 @@ def smeared(levels: np.ndarray, n_atoms: np.ndarray, n_energies: int, finer: int
     return DOS(grid, values, WIDTH, n_atoms), 4.0 * n_atoms
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Wall time, s."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def megabytes(function: Callable[[], object]) -> float:
-    """Allocated at the peak, MB."""
+    """Peak of the allocations, MB."""
     tracemalloc.start()
     function()
     peak = tracemalloc.get_traced_memory()[1]
@@ -100,41 +91,44 @@ def root_of_a_sum(energies: np.ndarray, values: np.ndarray, n_electrons: float, 
     return float(brentq(excess, energies[0], energies[-1], xtol=1e-12))
 
 
-def times(function: Callable[[], object], repeats: int) -> list[float]:
-    """Wall times, s."""
-    return [seconds(function) for _ in range(repeats)]
-
-
-def line(what: str, function: Callable[[], object], target: float, repeats: int) -> tuple[str, float]:
-    """The first cells of a line, and our time, s."""
-    ours = times(function, repeats)
-    cells = f"| {what} | {1e3 * statistics.median(ours):.0f} ms ({1e3 * min(ours):.0f} to {1e3 * max(ours):.0f})"
-    return f"{cells} | {1e3 * target:.0f} ms | {megabytes(function):.0f} MB", statistics.median(ours)
+def ours(what: str, function: Callable[[], object], target: float, repeats: int) -> dict[str, object]:
+    """Start a row with our times and our memory."""
+    runs = [1e3 * machine.seconds(function) for _ in range(repeats)]
+    times = {"median (ms)": statistics.median(runs), "least (ms)": min(runs), "most (ms)": max(runs)}
+    return {"what": what, **times, "target (ms)": target, "memory (MB)": megabytes(function)}
 
 
 def alternative(one: Callable[[int], object], count: int, n_structures: int, repeats: int) -> tuple[float, np.ndarray]:
-    """Seconds for all structures, by the median over parts of the first ``count``; and the results of these."""
+    """Time the first ``count`` structures: seconds scaled to all by the median over parts, and the results."""
     found: list[object] = []
     parts = np.array_split(np.arange(count), repeats)
-    each = [seconds(lambda part=part: found.extend(one(s) for s in part)) / len(part) for part in parts]
+    each = [machine.seconds(lambda part=part: found.extend(one(s) for s in part)) / len(part) for part in parts]
     return n_structures * statistics.median(each), np.array(found)
 
 
-def derive(n_structures: int, repeats: int) -> None:
+def beside(row: dict[str, object], name: str, seconds: float, same: float, exact: float) -> dict[str, object]:
+    """Add an alternative to a row."""
+    found = {"alternative": name, "its time (s)": seconds, "its time / ours": 1e3 * seconds / row["median (ms)"]}
+    return row | found | {"difference": same, "from exact sums": exact}
+
+
+def derive(results: machine.Results, n_structures: int, repeats: int) -> None:
+    """Time the whole table of properties."""
     levels, n_atoms, _ = structures(n_structures, 561)
     dos, n = smeared(levels, n_atoms, 561)
     what = f"derive_properties, {n_structures} x {len(TEMPERATURES)} temperatures x 561 energies"
-    print(line(what, lambda: derive_properties(dos, n, TEMPERATURES), 1.0, repeats)[0], "| | | | |", flush=True)
+    results.add("all properties", ours(what, lambda: derive_properties(dos, n, TEMPERATURES), 1000.0, repeats))
 
 
-def absorb(n_structures: int, repeats: int, sample: int) -> None:
+def absorb(results: machine.Results, n_structures: int, repeats: int, sample: int) -> None:
+    """Time absorption beside both loops."""
     levels, n_atoms, _ = structures(n_structures, 778)
     dos, n = smeared(levels, n_atoms, 778)
     fine = smeared(levels[:sample], n_atoms[:sample], 778, finer=4)[0]
     for kelvin in (300.0, 1000.0):
         mu, kT = chemical_potential(dos, n, kelvin), BOLTZMANN * kelvin
         what = f"absorption_spectrum, {n_structures} x 778 energies, {kelvin:g} K"
-        cells, ours = line(what, lambda mu=mu, kelvin=kelvin: absorption_spectrum(dos, mu, kelvin), 0.06, repeats)
+        row = ours(what, lambda mu=mu, kelvin=kelvin: absorption_spectrum(dos, mu, kelvin), 60.0, repeats)
         spectra = absorption_spectrum(dos, mu, kelvin)
         exact = np.array([single_loop(fine.energies, fine.values[s], mu[s], kT)[::4] for s in range(sample)])
         for name, loop, count in (("double loop", double_loop, repeats), ("loop and sum", single_loop, sample)):
@@ -143,18 +137,18 @@ def absorb(n_structures: int, repeats: int, sample: int) -> None:
                 return loop(dos.energies, dos.values[s], mu[s], kT)
 
             theirs, found = alternative(one, count, n_structures, repeats)
-            off = f"{apart(found, spectra):.0e} | {apart(exact, spectra):.0e}"
-            print(f"{cells} | {name}: {theirs:.1f} s ({count} scaled) | {theirs / ours:.0f} | {off} |", flush=True)
+            differences = apart(found, spectra), apart(exact, spectra)
+            results.add("beside alternatives", beside(row, f"{name}, {count} scaled", theirs, *differences))
 
 
-def apart(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The largest difference up to 12 eV, as a fraction of each structure's maximum; above, states are missing."""
-    ours = ours[: len(theirs)]
-    last = round(12 / STEP)
-    return float((np.abs(theirs - ours)[:, :last].max(axis=1) / ours.max(axis=1)).max())
+def apart(theirs: np.ndarray, spectra: np.ndarray) -> float:
+    """The largest difference up to 12 eV, as a fraction of each structure's maximum; above 12 eV states are missing."""
+    spectra, last = spectra[: len(theirs)], round(12 / STEP)
+    return float((np.abs(theirs - spectra)[:, :last].max(axis=1) / spectra.max(axis=1)).max())
 
 
-def solve(n_structures: int, repeats: int, sample: int) -> None:
+def solve(results: machine.Results, n_structures: int, repeats: int, sample: int) -> None:
+    """Time the chemical potential beside brentq."""
     levels, n_atoms, gaps = structures(n_structures, 561)
     dos, n = smeared(levels, n_atoms, 561)
     fine = smeared(levels[:sample], n_atoms[:sample], 561, finer=4)[0]
@@ -162,7 +156,7 @@ def solve(n_structures: int, repeats: int, sample: int) -> None:
     for kelvin in (300.0, 3000.0):
         kT = BOLTZMANN * kelvin
         what = f"chemical_potential, {n_structures} x 561 energies, {kelvin:g} K"
-        cells, ours = line(what, lambda kelvin=kelvin: chemical_potential(dos, n, kelvin), 0.5, repeats)
+        row = ours(what, lambda kelvin=kelvin: chemical_potential(dos, n, kelvin), 500.0, repeats)
         mu = chemical_potential(dos, n, kelvin)[:sample]
 
         def one(s: int, spectra: DOS = dos, kT=kT) -> float:
@@ -170,21 +164,22 @@ def solve(n_structures: int, repeats: int, sample: int) -> None:
 
         theirs, found = alternative(one, sample, n_structures, repeats)
         exact = np.array([one(s, fine) for s in range(sample)])
-        off = " | ".join(f"{np.abs(other - mu)[filled].max():.0e}" for other in (found, exact))
-        print(f"{cells} | brentq: {theirs:.1f} s ({sample} scaled) | {theirs / ours:.1f} | {off} |", flush=True)
+        differences = (float(np.abs(other - mu)[filled].max()) for other in (found, exact))
+        results.add("beside alternatives", beside(row, f"brentq, {sample} scaled", theirs, *differences))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sample", type=int, default=200, help="structures that the alternatives are timed on")
-    arguments = parser.parse_args()
-    print(machine.describe())
-    print("| what | median (range) | target | memory | alternative | ratio | difference | from exact sums |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    derive(1039, arguments.repeats)
-    absorb(1039, arguments.repeats, arguments.sample)
-    solve(10_000, arguments.repeats, arguments.sample)
+    given = parser.parse_args(arguments)
+    few, many = 1039, 10_000
+    if given.quick:
+        given.repeats, given.sample, few, many = 1, 10, 20, 20
+    results = machine.Results(__file__, given)
+    derive(results, few, given.repeats)
+    absorb(results, few, given.repeats, given.sample)
+    solve(results, many, given.repeats, given.sample)
 
 
 if __name__ == "__main__":

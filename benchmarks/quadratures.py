@@ -2,13 +2,13 @@
 
     python benchmarks/quadratures.py
 
-Twenty random structures of forty levels each, one in each half electronvolt from -10 to 10 eV, of 0.3 to 2 states, with
-a chemical potential within half an electronvolt of zero; all states lie on the grid. Errors of the number of electrons
-and relative errors of the heat capacity at that chemical potential, the worst of all structures, against the exact DOS
-(a sum of Gaussians; its integral, of their cumulatives) at steps of 0.0025 eV, or of kT/8 where that is less.
+Twenty random structures of forty levels each: one level in each half electronvolt from -10 to 10 eV, with 0.3 to 2
+states, and a chemical potential within half an electronvolt of zero. All states lie on the grid. The table gives, at
+that chemical potential, the error of the number of electrons and the relative error of the heat capacity, the worst of
+all structures. The reference is the exact DOS (a sum of Gaussians; its integral is the sum of their cumulatives) at
+steps of 0.0025 eV, or of kT/8 where kT/8 is smaller.
 """
 
-import argparse
 import math
 
 import machine
@@ -55,40 +55,41 @@ class Levels:
         return float(weight @ self.below(at, width)), float((j2 - j1 * j1 / j0) * BOLTZMANN / kT)
 
 
-def errors(structures: list[Levels], step: float, width: float, temperature: float) -> list[str]:
-    """Worst error of the electrons and worst relative error of the heat capacity by each rule that takes the case."""
+def errors(structures: list[Levels], step: float, width: float, temperature: float) -> dict[str, float | None]:
+    """Worst errors by each rule; None where a rule refuses the case."""
     grid = EnergyGrid.from_range(-15.0, 15.0, step, zero="code")
     dos = DOS(grid, np.array([levels.density(grid.energies, width) for levels in structures]), width)
     mu = np.array([levels.mu for levels in structures])
     count, heat = np.array([levels.exact(width, BOLTZMANN * temperature) for levels in structures]).T
-    cells = []
+    cells = {}
     for rule in RULES:
         try:
             n = electron_count(dos, mu, temperature, quadrature=rule)
             c = heat_capacity(dos, mu, temperature, quadrature=rule)
         except ValueError:
-            cells.append("refused")
+            cells |= {f"{rule}: N (electrons)": None, f"{rule}: C (relative)": None}
             continue
-        cells.append(f"{np.abs(n - count).max():.0e}, {np.abs(c / heat - 1).max():.0e}")
+        cells[f"{rule}: N (electrons)"] = float(np.abs(n - count).max())
+        cells[f"{rule}: C (relative)"] = float(np.abs(c / heat - 1).max())
     return cells
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
     parser.add_argument("--structures", type=int, default=20)
-    arguments = parser.parse_args()
-    structures = [Levels(np.random.default_rng(seed)) for seed in range(arguments.structures)]
-    print(machine.describe())
-    for step in STEPS:
-        print(f"\nStep {step:g} eV; by each rule: error of N (electrons), relative error of C\n")
-        print(f"| smearing (eV) | T (K) | kT/step | auto took | {' | '.join(RULES)} |")
-        print("| --- | --- | --- | --- |" + " --- |" * len(RULES))
+    given = parser.parse_args(arguments)
+    steps = STEPS[1:2] if given.quick else STEPS
+    if given.quick:
+        given.structures = 2
+    structures = [Levels(np.random.default_rng(seed)) for seed in range(given.structures)]
+    results = machine.Results(__file__, given)
+    for step in steps:
         for width in (width for width in WIDTHS if is_smooth(width, step)):
             for temperature in TEMPERATURES:
                 kT = BOLTZMANN * temperature
-                cells = " | ".join(errors(structures, step, width, temperature))
-                took = choose("auto", kT, step, width)
-                print(f"| {width:g} | {temperature:g} | {kT / step:.2g} | {took} | {cells} |", flush=True)
+                row = {"smearing (eV)": width, "T (K)": temperature, "kT/step": kT / step}
+                row["auto took"] = str(choose("auto", kT, step, width))
+                results.add(f"step {step:g} eV", row | errors(structures, step, width, temperature))
 
 
 if __name__ == "__main__":

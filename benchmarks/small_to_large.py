@@ -1,58 +1,55 @@
-"""Trained on small cells, judged on larger ones: shipped silicon, and cells that others computed.
+"""Trained on small cells, evaluated on larger ones: shipped silicon, and cells that others computed.
 
-    python benchmarks/small_to_large.py [FOLDER]
+    python benchmarks/small_to_large.py [--data FOLDER]
 
-Silicon that ships with the project: cells of up to 16 atoms against those of 31 and 32 (liquid, amorphous), both at a
-smearing of 0.3 eV, from E_F - 14 to E_F + 5 eV, properties at 300 K. Where the set of large amorphous cells is there,
-the whole silicon set against it. With FOLDER, which holds si_vasp_ldos (see si_vasp_folds.py), its cells of 8 atoms
-against those of 16; its frames know no trajectories, so that the errors of those left out are too small there.
+Shipped silicon: cells of up to 16 atoms against cells of 31 and 32 (liquid, amorphous), and the whole silicon set
+against the set of large amorphous cells. Smearing 0.3 eV, from E_F - 14 to E_F + 5 eV, properties at 300 K. With --data
+also the cells of 8 atoms of si_vasp_ldos against its cells of 16. Its frames have no trajectories, so the errors of
+frames left out are too small there.
 """
 
-import argparse
 import warnings
-from pathlib import Path
 
 import machine
-import numpy as np
+from reference_sets import QUICK_FRACTION, add_vasp_option, load_part, load_vasp
 
-from ldosml import SOAP, DOSModel, LDOSDataset, SparseLDOSKernelRidge, Whitened, import_dataset, load_dataset
-from ldosml.datasets import available_datasets
+from ldosml import DOSModel, LDOSDataset, load_dataset
 from ldosml.studies import Setup, transfer
 
-MODEL = DOSModel(
-    Whitened(SOAP()),
-    SparseLDOSKernelRidge("leave-one-group-out", n_inducing=1000, kernel="matern", gamma=0.3),
-    high=5.0,
-)
+MODEL = DOSModel(high=5.0)
 
 
-def show(title: str, train: LDOSDataset, test: LDOSDataset, **setup) -> None:
-    """Print a table of both errors."""
-    print(f"\n{title}\ntrain: {train}\ntest: {test}")
-    print("| | left out of the training set | the other set | mean spectrum there | ratio of RMSE |")
-    print("| --- | --- | --- | --- | --- |")
-    for row in transfer(train, test, MODEL, setup=Setup(**setup)).records():
-        mean = "" if row["mean_spectrum_loss"] is None else f"{row['mean_spectrum_loss']:.3f}"
-        print(f"| {row['quantity']} | {row['left_out_loss']:.3f} | {row['loss']:.3f} | {mean} | {row['ratio']:.2f} |")
+def compare(results: machine.Results, title: str, train: LDOSDataset, test: LDOSDataset, temperature=300.0) -> None:
+    """Add a table of both errors."""
+    print(f"\ntrain: {train}\ntest: {test}")
+    for row in transfer(train, test, MODEL, setup=Setup(low=-14.0, temperature=temperature)).records():
+        cells = {
+            "quantity": row["quantity"],
+            "left out of the training set": row["left_out_loss"],
+            "the other set": row["loss"],
+            "mean spectrum there": row["mean_spectrum_loss"],
+            "ratio of RMSE": row["ratio"],
+        }
+        results.add(f"L/sigma, {title}", cells)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="folder with si_vasp_ldos")
-    folder = parser.parse_args().folder
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
+    add_vasp_option(parser)
+    given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # of dips below zero, which are repaired
-    print(machine.describe())
-    data = load_dataset("silicon", smearing_width=0.3)
-    small = data.n_atoms <= 16
-    show("silicon, up to 16 atoms to 32", data.select(small), data.select(~small), low=-14.0, temperature=300.0)
-    if "silicon-large" in available_datasets():
-        large = load_dataset("silicon-large", smearing_width=0.3)
-        show("silicon, up to 32 atoms to 48 and more", data, large, low=-14.0, temperature=300.0)
-    if folder is not None:
-        real = folder / "si_vasp_ldos"
-        frames = import_dataset(real / "structures.xyz", real / "ldos.npz", energy_max=5.0)
-        sizes = np.array(frames.n_atoms)
-        show("VASP, 8 atoms to 16", frames.select(sizes == 8), frames.select(sizes == 16), low=-14.0)
+    results = machine.Results(__file__, given)
+    data = load_part(QUICK_FRACTION if given.quick else 1.0, smearing_width=0.3)
+    small = data.n_atoms <= (8 if given.quick else 16)
+    compare(results, "silicon, small cells to larger ones", data.select(small), data.select(~small))
+    if given.quick:
+        return
+    large = load_dataset("silicon-large", smearing_width=0.3)
+    compare(results, "silicon, up to 32 atoms to 48 and more", data, large)
+    if given.data is not None:
+        frames = load_vasp(given.data)
+        parts = (frames.select(frames.n_atoms == n) for n in (8, 16))
+        compare(results, "VASP, 8 atoms to 16", *parts, temperature=None)
 
 
 if __name__ == "__main__":

@@ -3,31 +3,27 @@
     python benchmarks/target_representations.py
 
 L/sigma of LDOS and of DOS per atom (equation 15 of the LDOS paper), pooled over the folds, from E_F - 14 to E_F + 5 eV
-at 0.3 eV: pointwise, cumulative, and principal components, all of them or the first 5, 10, 20, 40. Each once with one
-alpha for all columns, that of the least sum over columns of the squared leave-one-trajectory-out error in the
-representation itself, and once with one alpha per column. The kernel is that of ``ldosml demo``.
+at 0.3 eV: pointwise, cumulative, and principal components, all or the first 5, 10, 20, 40. Each has two rows. One has a
+single alpha for all columns: the alpha with the least squared leave-one-trajectory-out error in the representation,
+summed over columns. The other has one alpha per column. The descriptor is plain SOAP, the kernel Matern with gamma 1.
 
-"Lost" is L/sigma of the true LDOS itself after truncation to the components of the training folds: no fit does better.
-The last column is the largest difference, over folds, energies and atoms, from the pointwise prediction with the same
-single alpha for all representations (the pointwise choice).
+"Lost" is L/sigma of the true LDOS after truncation to the components of the training folds: no fit can do better. The
+last column is the largest difference, over folds, energies and atoms, from the pointwise prediction; there all
+representations have the same single alpha, the pointwise choice.
 """
-
-import argparse
 
 import machine
 import numpy as np
-from si_vasp_folds import loss
-from silicon_part import load_part
+from reference_sets import QUICK_FRACTION, Environments, load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
+from ldosml import Cumulative, LDOSKernelRidge, Pointwise, PrincipalComponents, RepresentedRegressor
 
-REGRESSOR = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=1.0)
-LOW, HIGH, WIDTH = -14.0, 5.0, 0.3
+REGRESSOR = LDOSKernelRidge(kernel="matern", gamma=1.0)
 
 
 def representations(step: float) -> dict[str, object]:
-    """All that are compared, by name."""
+    """Give all representations by name."""
     truncated = {f"{k} components": PrincipalComponents(k) for k in (5, 10, 20, 40)}
     return {
         "pointwise": Pointwise(),
@@ -43,60 +39,38 @@ def fit(representation, X, Y, groups, alpha=None) -> RepresentedRegressor:
 
 
 def best_single_alpha(model: RepresentedRegressor) -> float:
-    """The candidate of the least squared leave-out error, summed over columns."""
+    """Find the candidate with the least squared leave-out error, summed over columns."""
     chosen = model.regressor_
     return float(chosen.alphas_[np.argmin((chosen.cv_errors_**2).sum(axis=1))])
 
 
-def sums(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """DOS per atom of each structure."""
-    counts = np.bincount(index)
-    total = np.zeros((len(counts), values.shape[1]))
-    np.add.at(total, index, values)
-    return total / counts[:, None]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folds", type=int, default=5)
-    n_splits = parser.parse_args().folds
-    data = load_part(smearing_width=WIDTH).refer_to("fermi", LOW, HIGH)
-    X = SOAP().fit_transform(data.structures)
-    Y, index = data.ldos.values, np.asarray(data.ldos.structure_index)
-    groups = np.asarray(data.groups)[index]
-    compared = representations(data.grid.step)
-    predicted: dict[tuple[str, str], list[np.ndarray]] = {}
-    lost: dict[str, list[np.ndarray]] = {name: [] for name in compared}
-    alphas: dict[str, list[float]] = {name: [] for name in compared}
-    apart = dict.fromkeys(compared, 0.0)
-    order = []
-    for train, test in data.folds(n_splits, random_state=0):
-        kept, out = np.flatnonzero(np.isin(index, train)), np.flatnonzero(np.isin(index, test))
-        order.append(out)
-        for name, representation in compared.items():
-            per_column = fit(representation, X[kept], Y[kept], groups[kept])
-            alphas[name].append(best_single_alpha(per_column))
-            one = fit(representation, X[kept], Y[kept], groups[kept], alphas[name][-1])
-            shared = fit(representation, X[kept], Y[kept], groups[kept], alphas["pointwise"][-1]).predict(X[out])
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
+    given = parser.parse_args(arguments)
+    results = machine.Results(__file__, given)
+    data = load_part(*[QUICK_FRACTION] * given.quick, smearing_width=0.3)
+    rows = Environments.of(data, data.folds(2 if given.quick else 5, random_state=0))
+    X, Y = rows.X, rows.Y
+    pointwise: list[tuple[float, np.ndarray]] = []  # alpha and prediction of each fold
+    for name, representation in representations(data.grid.step).items():
+        one, per_column, truncated = np.empty_like(Y), np.empty_like(Y), np.empty_like(Y)
+        alphas, apart = [], 0.0
+        for fold, (train, test) in enumerate(rows.folds):
+            part = X[train], Y[train], rows.groups[train]
+            fitted = fit(representation, *part)
+            alphas.append(best_single_alpha(fitted))
+            per_column[test] = fitted.predict(X[test])
+            one[test] = fit(representation, *part, alphas[-1]).predict(X[test])
             if name == "pointwise":
-                reference = shared
-            apart[name] = max(apart[name], abs(shared - reference).max())
-            predicted.setdefault((name, "one"), []).append(one.predict(X[out]))
-            predicted.setdefault((name, "per column"), []).append(per_column.predict(X[out]))
-            fitted = per_column.representation_
-            lost[name].append(fitted.inverse_transform(fitted.transform(Y[out])))
-    rows = np.concatenate(order)
-    ranks = np.unique(index[rows], return_inverse=True)[1]
-    true_ldos, true_dos = Y[rows], sums(Y[rows], ranks)
-    print(machine.describe(), data, "", sep="\n")
-    print("| representation | alpha | LDOS | DOS per atom | lost (LDOS) | one alpha, median | from pointwise |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for (name, kind), parts in predicted.items():
-        values = np.concatenate(parts)
-        errors = loss(values, true_ldos), loss(sums(values, ranks), true_dos)
-        floor = loss(np.concatenate(lost[name]), true_ldos)
-        alpha, difference = (f"{np.median(alphas[name]):.1e}", f"{apart[name]:.0e}") if kind == "one" else ("", "")
-        print(f"| {name} | {kind} | {errors[0]:.4f} | {errors[1]:.4f} | {floor:.4f} | {alpha} | {difference} |")
+                pointwise.append((alphas[-1], one[test]))
+            alpha, predicted = pointwise[fold]
+            apart = max(apart, np.abs(fit(representation, *part, alpha).predict(X[test]) - predicted).max())
+            truncated[test] = fitted.representation_.inverse_transform(fitted.representation_.transform(Y[test]))
+        for kind, predicted in (("one", one), ("per column", per_column)):
+            row = {"representation": name, "alpha": kind, **rows.losses(predicted)}
+            row["lost (LDOS)"] = rows.losses(truncated)["LDOS"]
+            row["one alpha, median"], row["from pointwise"] = float(np.median(alphas)), apart
+            results.add(f"L/sigma on {data}", row)
 
 
 if __name__ == "__main__":

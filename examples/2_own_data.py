@@ -1,18 +1,17 @@
-"""Bring your own DFT run: eigenvalues, k-points and projections in; a dataset, a model and predictions out."""
+"""Use your own DFT runs: from eigenvalues, k-points and projections to a dataset, a model and predictions."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from ase.build import bulk
-from matplotlib.figure import Figure
 
 import ldosml
-from ldosml import DOSModel, plotting
+from ldosml import plotting
 
 
 def dft_run(atoms):
-    """Stand in for what your DFT code wrote: a chain of atoms with one orbital each, whose bands are known.
+    """Stand in for the output of your DFT code: a chain of atoms with one orbital each, whose bands are known.
 
     Eigenvalues (n_kpoints, n_bands) in eV, k-point weights, and the weight of each atom in each band.
     """
@@ -46,12 +45,12 @@ data = ldosml.LDOSDataset.from_arrays(
     grid.energies,
     ldos=np.concatenate(spectra),
     zero="code",
-    fermi_energy=0.0,  # one for all, or one a structure
-    energy_max=8.0,  # where your bands end: nothing above it is trained or judged
+    fermi_energy=0.0,  # one for all, or one for each structure
+    energy_max=8.0,  # where your bands end: higher energies are not trained or evaluated
     n_electrons={"Si": 1},
     smearing_width=0.2,
-    groups=[f"run-{i}" for i in range(60)],  # snapshots of one run share a group, which splits keep whole
-    provenance={"code": "nearest neighbours, one orbital an atom"},
+    groups=[f"run-{i}" for i in range(60)],  # snapshots of one run share a group; splits keep groups whole
+    provenance={"code": "nearest neighbors, one orbital per atom"},
 )
 
 with tempfile.TemporaryDirectory() as folder:
@@ -59,9 +58,7 @@ with tempfile.TemporaryDirectory() as folder:
     train, test = ldosml.LDOSDataset.load(path).split(test_size=0.2, random_state=0)
     model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=8.0, n_max=12, l_max=2, atom_sigma=0.3)))
     model.fit(train).save(Path(folder) / "mine.ldosml")
-    evaluation = DOSModel.load(Path(folder) / "mine.ldosml").evaluate(test)
+    evaluation = ldosml.DOSModel.load(Path(folder) / "mine.ldosml").evaluate(test)
 losses = evaluation.losses()
 print(f"{data}\nheld out: L/sigma {losses['ldos_normalized_loss']:.3f}, mean {losses['ldos_mean_spectrum_loss']:.3f}")
-figure = plotting.representatives_figure(evaluation)
-assert isinstance(figure, Figure)
-figure.savefig("example-2-own-data.png", dpi=150)
+plotting.representatives_figure(evaluation).savefig("example-2-own-data.png", dpi=150)

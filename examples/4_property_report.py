@@ -1,4 +1,4 @@
-"""From structures to their heat capacity and susceptibility without DFT, judged against it, as a report."""
+"""Heat capacity and susceptibility of structures without DFT, compared with DFT in a report."""
 
 import numpy as np
 from ase.build import bulk
@@ -8,10 +8,9 @@ import ldosml
 from ldosml import report
 from ldosml.properties import molar_susceptibility
 
-data = ldosml.load_dataset("silicon", smearing_width=0.1)  # narrow: temperatures count
+data = ldosml.load_dataset("silicon", smearing_width=0.1)  # narrow, because properties depend on the temperature
 train, test = data.split(test_size=0.2, random_state=0)
-regressor = ldosml.SparseLDOSKernelRidge("leave-one-group-out", n_inducing=500, kernel="matern", gamma=0.3)
-model = ldosml.DOSModel(ldosml.Whitened(ldosml.SOAP(r_cut=6.0)), regressor, high=5.0).fit(train)
+model = ldosml.DOSModel(regressor=ldosml.SparseLDOSKernelRidge(n_inducing=500), high=5.0).fit(train)
 
 evaluation = model.evaluate(test)
 properties = report.DerivedProperties(*evaluation.properties([300.0]), 300.0)
@@ -21,7 +20,7 @@ report.save_report(
     "example-4-report.html",
     evaluation,
     title="Silicon held out",
-    training={"structures": len(train), "regressor": repr(regressor)},
+    training={"structures": len(train), "regressor": repr(model.regressor)},
     provenance=data.provenance,
     label_noise=data.label_noise,
     properties=properties,
@@ -31,10 +30,10 @@ report.save_report(
 cell = bulk("Si", a=5.47, cubic=True) * (2, 2, 2)
 del cell[0]  # a vacancy
 ldos = model.predict(cell)
-electrons = model.n_electrons(cell)  # as the training data count them: 4 an atom
+electrons = model.n_electrons(cell)  # valence electrons, 4 per atom, as in the training data
 kelvin = np.linspace(50.0, 1500.0, 30)
 mu = ldosml.chemical_potential(ldos, electrons, kelvin)
-heat = ldosml.heat_capacity(ldos, mu, kelvin)  # (n_atoms, n_temperatures), eV/K; rows add up to the cell's
+heat = ldosml.heat_capacity(ldos, mu, kelvin)  # (n_atoms, n_temperatures), eV/K; the sum over atoms is the cell's
 susceptibility = molar_susceptibility(ldos.total(), mu, kelvin)[0]
 largest = np.sort(heat, axis=0)[::-1].cumsum(axis=0)
 half = (largest < largest[-1] / 2).sum(axis=0) + 1  # how many atoms carry half of it

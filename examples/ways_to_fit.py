@@ -1,28 +1,29 @@
-"""The ways to fit: on the atoms' LDOS, on the total DOS alone, on both, and on few inducing points."""
+"""The three estimators, and what each can learn: the LDOS of the atoms, the total DOS, or both."""
 
 import time
 
 import ldosml
 
-# Every fifth structure of the shipped silicon set keeps this quick; learn up to 5 eV above the Fermi level.
+# Every fifth structure of the shipped silicon set keeps this quick.
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 train, test = data.select(slice(None, None, 5)).split(test_size=0.25, random_state=0)
-options = {"alpha": "leave-one-group-out", "kernel": "matern"}
-ways = {
-    "LDOS of every atom": ldosml.LDOSKernelRidge(**options),
-    "total DOS, split by the model": ldosml.LDOSKernelRidge(learn="dos", **options),
-    "both": ldosml.LDOSKernelRidge(learn="both", ldos_weight=10.0, **options),
-    "LDOS, 200 inducing points": ldosml.SparseLDOSKernelRidge(n_inducing=200, **options),
+regressors = {
+    "LDOS of every atom": ldosml.LDOSKernelRidge(),
+    "total DOS, shared among the atoms by the model": ldosml.LDOSKernelRidge(learn="dos"),
+    "both": ldosml.LDOSKernelRidge(learn="both", ldos_weight=10.0),
+    "LDOS, on 200 inducing points": ldosml.SparseLDOSKernelRidge(n_inducing=200),
+    "LDOS, linear": ldosml.LDOSRidge(),
 }
-print(f"{len(train)} structures to learn from, {len(test)} held out\n")
-print(f"{'learned from':32} {'LDOS':>6} {'DOS':>6} {'seconds':>8}   L/sigma")
-for name, regressor in ways.items():
-    model = ldosml.DOSModel(ldosml.SOAP(r_cut=6.0), regressor, high=5.0)
+print(f"{len(train)} structures for training, {len(test)} held out\n")
+print(f"{'learned':48} {'LDOS':>6} {'DOS':>6} {'seconds':>8}   L/sigma")
+for name, regressor in regressors.items():
+    # All of them predict the LDOS; up to 5 eV above the Fermi level.
+    model = ldosml.DOSModel(regressor=regressor, high=5.0)
     start = time.perf_counter()
     model.fit(train)
     seconds = time.perf_counter() - start
     losses = model.evaluate(test).losses()
-    print(f"{name:32} {losses['ldos_normalized_loss']:6.3f} {losses['dos_normalized_loss']:6.3f} {seconds:8.1f}")
+    print(f"{name:48} {losses['ldos_normalized_loss']:6.3f} {losses['dos_normalized_loss']:6.3f} {seconds:8.1f}")
 
-# What a fit will take, before it starts; one that memory does not hold is refused.
+# The plan gives the memory and the time of a fit before it starts. A fit that does not fit into memory is refused.
 print(f"\n{ldosml.LDOSKernelRidge(1e-3).plan(23_778, 252, 400)}")

@@ -1,12 +1,12 @@
-"""Compare the tables of a fresh run with those kept here; exit code 1 where they differ.
+"""Compare the tables of a fresh run with the tables in paper_figures/output; exit code 1 where they differ.
 
-    python paper_figures/make_all.py --folder fresh
-    python paper_figures/check.py fresh
+    python benchmarks/run.py paper_figures --folder FRESH
+    python paper_figures/check.py FRESH
 
-Texts must be the same, numbers to 1 % or to 0.002 of the largest of their column and quantity (to 0.002 where that is
-above 1), whichever is more: other processors and libraries round differently, which shifts predictions by far less. A
-worst atom or structure may become another one where two are nearly as bad, and a saturation radius or its interval may
-jump where an error sits at the threshold; such lines are told for a look.
+Texts must be the same. Numbers may differ by 1 %, or by 0.002 of the largest number of their column and quantity (by
+0.002 where that number is above 1), whichever is more: other processors and libraries round differently, which changes
+predictions by much less. The worst atom or structure may change where two are nearly as bad. A saturation radius or its
+interval may jump where an error is close to the threshold. Look at such lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RELATIVE, ABSOLUTE = 0.01, 0.002
 
 
 def differences(fresh: Path, kept: Path) -> list[str]:
-    """Say where two tables differ, a line a value; the first is that of the fresh run."""
+    """Say where a fresh and a kept table differ, one line per value."""
     tables = []
     for path in (fresh, kept):
         with path.open(newline="") as file:
@@ -39,7 +39,7 @@ def differences(fresh: Path, kept: Path) -> list[str]:
 
 
 def _quantity(header: list[str], line: list[str]) -> str:
-    """What a line is about, where a table has several quantities, which differ in their units."""
+    """The quantity of a line, in tables of several quantities, which have different units."""
     return next((cell for name, cell in zip(header, line, strict=True) if name in ("quantity", "name")), "")
 
 
@@ -54,7 +54,7 @@ def _scales(header: list[str], lines: list[list[str]]) -> dict[tuple[str, str], 
 
 
 def _number(cell: str) -> float | None:
-    """The number of a cell; None for a text, and for what is not known."""
+    """The number of a cell; None for a text, and for an unknown value."""
     try:
         value = float(cell)
     except ValueError:
@@ -73,9 +73,8 @@ def main() -> None:
     """Compare every table."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    fresh, kept = (
-        {path.name: path for path in (folder / "output").glob("*.csv")} for folder in (Path(sys.argv[1]), HERE)
-    )
+    fresh = {path.name: path for path in Path(sys.argv[1]).rglob("*.csv")}
+    kept = {path.name: path for path in (HERE / "output").glob("*.csv")}
     lines = [
         f"{name}: only in {'the fresh run' if name in fresh else 'output/'}" for name in sorted(set(fresh) ^ set(kept))
     ]

@@ -1,7 +1,9 @@
-"""Figure 2: properties that follow from the predicted DOS against those from the DFT DOS, structure by structure.
+"""Figure 2: properties from the predicted DOS against properties from the DFT DOS, structure by structure.
 
 The paper shows band energy, heat capacity, DOS at the Fermi level and magnetic susceptibility of its 1,039 silicon
-structures (A); here those of the shipped silicon set, each predicted by a model of other trajectories, at 300 K.
+structures (A). Here: the shipped silicon set, each structure predicted by a model of other trajectories, at 300 K.
+
+    python paper_figures/figure_2.py
 """
 
 import settings
@@ -14,8 +16,7 @@ PROPERTIES = ("band_energy", "dos_at_fermi_level", "heat_capacity", "pauli_susce
 
 def make(run: settings.Run) -> None:
     """Derive the properties of structures left out."""
-    (one,) = run.available([settings.SILICON])
-    tables = run.left_out(one).properties([settings.TEMPERATURE])
+    tables = run.left_out(settings.SILICON).properties([settings.TEMPERATURE])
     comparisons = compare_properties(*tables, PROPERTIES, settings.TEMPERATURE)
     values = {(c.name, side): getattr(c, side) for c in comparisons for side in ("true", "predicted")}
     rows = [

@@ -1,7 +1,9 @@
 """Figure 5: the derivative of the DOS of two structures, learned from the atoms' LDOS or from the total DOS.
 
-The paper shows two representative silicon structures; here the crystal (diamond) and the glass of the silicon set whose
-DOS, learned from LDOS, errs by the median of their kind. Both are predicted by models of other trajectories.
+The paper shows two representative silicon structures. Here: the crystal (diamond) and the glass of the silicon set
+whose DOS, learned from LDOS, has the median error of its kind. Models of other trajectories predict both.
+
+    python paper_figures/figure_5.py
 """
 
 import numpy as np
@@ -15,7 +17,7 @@ NAMES = {"ldos": "from LDOS", "dos": "from DOS"}
 
 
 def median(evaluation: Evaluation, kind: str) -> int:
-    """The structure of a kind whose DOS errs by the median; of an even number, the better one in the middle."""
+    """The structure of a kind whose DOS has the median error; the lower of the two middle ones of an even number."""
     rows = evaluation.by_structure()
     ranked = sorted((row["dos_loss"], s) for s, row in enumerate(rows) if row["kind"] == kind)
     return ranked[(len(ranked) - 1) // 2][1]
@@ -23,7 +25,7 @@ def median(evaluation: Evaluation, kind: str) -> int:
 
 def make(run: settings.Run) -> None:
     """Differentiate the DOS of structures left out."""
-    (one,) = run.available([settings.SILICON])
+    one = settings.SILICON
     evaluations = {name: run.left_out(one, learn) for learn, name in NAMES.items()}
     first = next(iter(evaluations.values()))
     chosen = [median(first, kind) for kind in KINDS]

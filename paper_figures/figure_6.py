@@ -1,7 +1,9 @@
 """Figure 6: the worst, the median and the best prediction of LDOS and DOS, for pure structures.
 
 The paper takes silicon from its set A and carbon from its set C; here silicon, and the pure carbon structures of the
-Si-C set, a figure each. Every structure is predicted by a model of other trajectories.
+Si-C set, a figure each. A model of other trajectories predicts every structure.
+
+    python paper_figures/figure_6.py
 """
 
 import numpy as np
@@ -9,10 +11,12 @@ import settings
 
 from ldosml import plotting
 
+SETS = (settings.SILICON, settings.CARBIDE_C)
+
 
 def make(run: settings.Run) -> None:
     """Rank structures left out."""
-    for one in run.available([settings.SILICON, settings.CARBIDE_C]):
+    for one in SETS:
         evaluation = run.left_out(one).cut(low=one.low)
         rows = settings.of_set(one, evaluation.by_structure())
         atoms = settings.atoms_of(evaluation)

@@ -1,17 +1,21 @@
 """Figure 7: the worst LDOS of each element, and the worst and the best DOS, for compounds.
 
-The paper shows the Si-C structures of its set C and its Sn-S-Se set (D); here those of the Si-C set that hold both
-elements, and Sn-S-Se, a figure each. Every structure is predicted by a model of other trajectories.
+The paper shows the Si-C structures of its set C and its Sn-S-Se set (D); here the structures of the Si-C set that
+hold both elements, and Sn-S-Se, a figure each. A model of other trajectories predicts every structure.
+
+    python paper_figures/figure_7.py
 """
 
 import settings
 
 from ldosml import plotting
 
+SETS = (settings.CARBIDE_BOTH, settings.TIN)
+
 
 def make(run: settings.Run) -> None:
     """Find the worst atom of each element among structures left out."""
-    for one in run.available([settings.CARBIDE_BOTH, settings.TIN]):
+    for one in SETS:
         evaluation = run.left_out(one).cut(low=one.low)
         rows = settings.of_set(one, evaluation.by_structure())
         atoms = settings.atoms_of(evaluation)

@@ -1,20 +1,19 @@
 """What the scripts share: the sets and how each is learned, the folds, and where files go.
 
-Every script makes its figure by ``make(run)``; started on its own, it takes these options:
+Every script makes its figure by ``make(run)`` from the sets in ``SETS``; ``main`` runs it with these options:
 
-    python paper_figures/figure_1.py [--part 0.3] [--folder FOLDER] [--jobs 2]
+    python paper_figures/figure_1.py [--quick] [--folder FOLDER] [--jobs 2]
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,22 +33,22 @@ from ldosml import (
     load_dataset,
     plotting,
 )
-from ldosml.datasets import available_datasets
 from ldosml.studies import Errors, Setup, predict_left_out, regressors_by_target
+from ldosml.tables import save_table
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.3  # eV
 TEMPERATURE = 300.0  # K
 N_SPLITS = 5
-FEWEST = 12  # trajectories that a part of a set keeps
+QUICK = 12  # trajectories of each set in a quick run
 
 
 @dataclass(frozen=True)
 class Set:
     """A set that ships with the project, or part of it, and how it is learned.
 
-    Spectra are judged from ``low`` to ``high``, eV against the Fermi level. ``elements``: only structures of exactly
-    these. ``n_inducing``: inducing points; None: all environments.
+    Spectra are compared from ``low`` to ``high``, eV from the Fermi level. ``elements``: only structures of exactly
+    these elements. ``n_inducing``: inducing points; None: all environments.
     """
 
     name: str
@@ -65,15 +64,14 @@ class Set:
         """For names of files."""
         return self.name if self.elements is None else "-".join([self.name, *sorted(self.elements)])
 
-    def regressors(self, part: float = 1.0) -> dict[str, Any]:
-        """Regressors that learn from LDOS, from DOS, and from both; of a part of the set on fewer points."""
-        if self.n_inducing is None:
-            return regressors_by_target(LDOSKernelRidge())
-        return regressors_by_target(SparseLDOSKernelRidge(n_inducing=round(part * self.n_inducing)))
+    def regressors(self, *, quick: bool = False) -> dict[str, Any]:
+        """Regressors that learn LDOS, DOS, and both; on all environments in a quick run, which has few."""
+        few = self.n_inducing is None or quick
+        return regressors_by_target(LDOSKernelRidge() if few else SparseLDOSKernelRidge(n_inducing=self.n_inducing))
 
-    def model(self, part: float = 1.0, learn: str = "ldos") -> DOSModel:
-        """Whitened SOAP and a Matern kernel, from the first states on, which band energies need; not fitted."""
-        return DOSModel(Whitened(self.soap), self.regressors(part)[learn], high=self.high)
+    def model(self, learn: str = "ldos", *, quick: bool = False) -> DOSModel:
+        """Whitened SOAP and a Matern kernel; no lower bound of the energies, because band energies need all states."""
+        return DOSModel(Whitened(self.soap), self.regressors(quick=quick)[learn], high=self.high)
 
 
 SILICON = Set("silicon", "silicon", -14.0, 5.0, SOAP(r_cut=6.0, n_max=8, l_max=6), n_inducing=1000)
@@ -85,53 +83,40 @@ CARBIDE_BOTH = replace(CARBIDE, title="mixed Si-C", elements=frozenset({"Si", "C
 TIN = Set("tin-chalcogenides", "Sn-S-Se", -16.0, 4.0, SOAP(r_cut=6.0, n_max=6, l_max=4))  # 855 features
 
 
-class MissingSetError(Exception):
-    """None of the sets that a script needs is there."""
-
-
 @dataclass
 class Run:
-    """One run of one script or all: which part of the data, where files go, and what was missing.
+    """One run of a script: how much of the data, and where files go.
 
-    Figures and tables are written to ``folder``/output; studies keep what is done in ``folder``/.logs, so that a run
-    that was killed goes on.
+    Figures and tables go to ``folder``. Studies keep finished work in ``folder``/.logs: a killed run continues.
     """
 
-    part: float = 1.0
-    folder: Path = HERE
+    quick: bool = False
+    folder: Path = HERE / "output"
     jobs: int = 2
-    missing: set[str] = field(default_factory=set)
-    evaluations: dict[tuple[str, str], Evaluation] = field(default_factory=dict)
 
-    def available(self, sets: Iterable[Set]) -> list[Set]:
-        """Those of the sets that ship with the project; the others are noted, and named.
-
-        Raises MissingSetError where none does.
-        """
-        wanted, there = list(sets), available_datasets()
-        absent = sorted({one.name for one in wanted if one.name not in there})
-        if absent:
-            self.missing.update(absent)
-            report(f"missing: {', '.join(absent)} (here: {', '.join(there) or 'none'})")
-        found = [one for one in wanted if one.name in there]
-        if not found:
-            raise MissingSetError(f"needs {' or '.join(absent)}, which does not ship with this version")
-        return found
+    @property
+    def n_splits(self) -> int:
+        """Folds of every cross-validation."""
+        return 2 if self.quick else N_SPLITS
 
     def data(self, one: Set, width: float | None = SMEARING_WIDTH) -> LDOSDataset:
-        """A set, smeared by ``width`` (eV; None: as stored), or a part of it in whole trajectories."""
+        """Load a set, smeared by ``width`` (eV; None: as stored); in a quick run some whole trajectories of it."""
         data = load_dataset(one.name, smearing_width=width)
         if one.elements is not None:
             data = data.select([set(atoms.symbols) == one.elements for atoms in data.structures])
-        part = max(self.part, FEWEST / len(set(data.groups)))
-        return data if part >= 1 else data.split(test_size=part)[1]
+        part = QUICK / len(set(data.groups))
+        return data.split(test_size=part)[1] if self.quick and part < 1 else data
+
+    def model(self, one: Set, learn: str = "ldos") -> DOSModel:
+        """The model of a set, not fitted."""
+        return one.model(learn, quick=self.quick)
 
     def setup(self, what: str, one: Set, *, temperature: float | None = None) -> Setup:
-        """How every study is run; ``what`` names its log."""
+        """How a study is run; ``what`` names its log."""
         log = self.folder / ".logs" / f"{what}-{one.label}.jsonl"
         log.parent.mkdir(parents=True, exist_ok=True)
         return Setup(
-            n_splits=N_SPLITS,
+            n_splits=self.n_splits,
             low=one.low,
             temperature=temperature,
             log=log,
@@ -140,38 +125,31 @@ class Run:
         )
 
     def left_out(self, one: Set, learn: str = "ldos") -> Evaluation:
-        """Every structure predicted by a model of the other folds, at all energies; computed once in a run."""
-        key = one.label, learn
-        if key not in self.evaluations:
-            report(f"predicting structures left out: {one.title}, learned from {learn}")
-            data = self.data(one)
-            self.evaluations[key] = predict_left_out(data, one.model(self.part, learn), data.folds(N_SPLITS))
-        return self.evaluations[key]
+        """Predict every structure by a model of the other folds, at all energies."""
+        report(f"predicting structures left out: {one.title}, learned from {learn}")
+        data = self.data(one)
+        return predict_left_out(data, self.model(one, learn), data.folds(self.n_splits))
 
     def write(self, name: str, figure: Figure, rows: Sequence[Mapping[str, Any]]) -> None:
-        """A figure as PDF and PNG, and its numbers as CSV."""
+        """Save a figure as PDF and PNG, and its numbers as CSV."""
         self.table(name, rows)
-        for file in plotting.save_figure(figure, self.folder / "output" / name, overwrite=True):
+        for file in plotting.save_figure(figure, self.folder / name, overwrite=True):
             report(f"wrote {file}")
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Numbers as CSV, a column for each entry of the first row."""
-        path = self.folder / "output" / f"{name}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({key: shortened(value) for key, value in row.items()} for row in rows)
-        report(f"wrote {path}")
+        """Save numbers as CSV, a column for each entry of the first row."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        texts = [{key: shortened(value) for key, value in row.items()} for row in rows]
+        report(f"wrote {save_table(self.folder / f'{name}.csv', texts, overwrite=True)}")
 
 
 def of_set(one: Set, rows: Iterable[Mapping[str, Any]], **more: Any) -> list[dict[str, Any]]:
-    """Rows of a table, the name of the set before them."""
+    """Put the name of the set in front of each row."""
     return [{"set": one.label, **more, **row} for row in rows]
 
 
 def atoms_of(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """A row an atom: its structure, its place in it from 0, its element, and L/sigma, sigma the element's."""
+    """One row per atom: structure, index in the structure, element, and L/sigma with the sigma of the element."""
     errors = Errors.of(evaluation, np.zeros(len(evaluation.names), dtype=np.int64))
     first = np.searchsorted(errors.structure_index, errors.structure_index)
     losses = np.empty(len(errors.numbers))
@@ -189,12 +167,12 @@ def atoms_of(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def shortened(value: Any) -> Any:
-    """Numbers to six digits; others as they are."""
+    """Round numbers to six digits; leave other values as they are."""
     return f"{value:.6g}" if isinstance(value, float | np.floating) else value
 
 
-def tell(study: Any) -> None:
-    """Say what must be known of a study's numbers besides themselves."""
+def report_cautions(study: Any) -> None:
+    """Say what a reader must know about a study's numbers."""
     for caution in study.cautions():
         report(caution)
 
@@ -208,27 +186,21 @@ def _show(what: str, done: int, of: int, which: str) -> None:
     report(f"{what}: {done} of {of}, {which}")
 
 
-def options(description: str | None) -> Run:
+def parse(description: str | None, arguments: Sequence[str] | None = None) -> Run:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", type=float, default=1.0, help="fraction of each set to use, in whole trajectories")
-    parser.add_argument("--folder", type=Path, help="where output/ and .logs/ are; of a part, .parts/PART by default")
+    parser.add_argument("--quick", action="store_true", help=f"only {QUICK} trajectories of each set, to try it out")
+    parser.add_argument("--folder", type=Path, help="folder for the files; default: output, or .quick with --quick")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
-    given = parser.parse_args()
-    if not 0 < given.part <= 1:
-        parser.error(f"--part must be above 0 and at most 1; got {given.part:g}")
-    folder = given.folder or (HERE if given.part == 1 else HERE / ".parts" / f"{given.part:g}")
-    # Predictions that dip below zero are repaired wherever properties follow; so they are in the processes started.
-    warnings.simplefilter("ignore", UserWarning)
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")
-    return Run(part=given.part, folder=folder, jobs=given.jobs)
+    given = parser.parse_args(arguments)
+    return Run(given.quick, given.folder or HERE / (".quick" if given.quick else "output"), given.jobs)
 
 
 def main(make: Callable[[Run], None], description: str | None) -> None:
     """Run one script."""
-    run, start = options(description), time.perf_counter()
-    try:
-        make(run)
-    except MissingSetError as error:
-        sys.exit(str(error))
+    # Predictions that dip below zero are repaired wherever properties follow; also in the processes started here.
+    warnings.simplefilter("ignore", UserWarning)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")
+    run, start = parse(description), time.perf_counter()
+    make(run)
     report(f"{time.perf_counter() - start:.0f} s")

@@ -1,7 +1,9 @@
-"""How the error falls as spectra are smeared more widely, and how the noise of the labels does.
+"""Errors, and the noise of the labels, against the smearing width.
 
 The paper states that the loss halves from 0.1 to 0.5 eV, and its losses of LDOS and DOS at 0.5 eV; here a figure for
 each of silicon, Si-C and Sn-S-Se, on the same energies at every width.
+
+    python paper_figures/smearing.py
 """
 
 import settings
@@ -9,14 +11,15 @@ import settings
 from ldosml import plotting
 from ldosml.studies import smearing_study
 
+SETS = (settings.SILICON, settings.CARBIDE, settings.TIN)
 WIDTHS = (0.1, 0.2, 0.3, 0.5)  # eV
 
 
 def make(run: settings.Run) -> None:
     """Cross-validate at each width."""
-    for one in run.available([settings.SILICON, settings.CARBIDE, settings.TIN]):
-        study = smearing_study(run.data(one, None), WIDTHS, one.model(run.part), setup=run.setup("smearing", one))
-        settings.tell(study)
+    for one in SETS:
+        study = smearing_study(run.data(one, None), WIDTHS, run.model(one), setup=run.setup("smearing", one))
+        settings.report_cautions(study)
         rows = settings.of_set(one, study.records())
         run.write(f"smearing-{one.label}", plotting.smearing_figure(study), rows)
 

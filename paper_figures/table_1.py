@@ -1,9 +1,11 @@
 """Table I: the smallest, the largest and the mean error of LDOS by element and set.
 
 The paper has silicon (A), large amorphous silicon (B), silicon, carbon and Si-C structures (C) and Sn-S-Se (D); here
-such sets of our own, at a smearing of 0.3 and of 0.5 eV. The large cells are predicted by a model of the small ones.
-Beside the errors of whole trajectories left out stand those of single atoms left out, as the paper splits its
-environments: an atom is then predicted from others of its own structure.
+such sets of our own, at a smearing of 0.3 and of 0.5 eV. A model of the small cells predicts the large ones. The table
+gives errors with whole trajectories left out, and with single atoms left out, as the paper splits its environments: an
+atom is then predicted from other atoms of its own structure.
+
+    python paper_figures/table_1.py
 """
 
 import settings
@@ -27,18 +29,18 @@ def errors_of(run: settings.Run, one: settings.Set, width: float) -> ErrorTable:
     if one is settings.SILICON_LARGE:
         setup = run.setup(f"transfer-{width:g}", one, temperature=settings.TEMPERATURE)
         small = run.data(settings.SILICON, width)
-        found = transfer(small, run.data(one, width), settings.SILICON.model(run.part), setup=setup)
-        settings.tell(found)
+        found = transfer(small, run.data(one, width), run.model(settings.SILICON), setup=setup)
+        settings.report_cautions(found)
         return ErrorTable({"groups": found.other}, {"groups": found.groups}, found.noise)
     setup = run.setup(f"table-{width:g}", one)
-    return error_table(run.data(one, width), one.model(run.part), leaking=True, setup=setup)
+    return error_table(run.data(one, width), run.model(one), leaking=True, setup=setup)
 
 
 def make(run: settings.Run) -> None:
     """Tabulate every set at both widths."""
-    sets, rows = run.available(SETS), []
+    rows: list[dict] = []
     for width in WIDTHS:
-        tables = {one: errors_of(run, one, width) for one in sets}
+        tables = {one: errors_of(run, one, width) for one in SETS}
         for one, table in tables.items():
             rows += settings.of_set(one, table.records(), smearing_width=width)
         figure = plotting.error_table_figure({one.title: table for one, table in tables.items()})

@@ -1,4 +1,4 @@
-"""The scripts behind the figures of the paper: on little data, and where data are missing."""
+"""The scripts behind the figures of the paper, on little data."""
 
 import csv
 import importlib
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from ldosml import LDOS, EnergyGrid, Evaluation, LDOSKernelRidge, SparseLDOSKernelRidge
-from ldosml.datasets import available_datasets
 
 FOLDER = Path(__file__).parents[1] / "paper_figures"
 SCRIPTS = (*(f"figure_{number}" for number in range(1, 8)), "table_1", "smearing", "transfer")
@@ -20,7 +19,7 @@ def script(monkeypatch):
     """Import a script by its name, as if started from its folder."""
     monkeypatch.syspath_prepend(str(FOLDER))
     yield importlib.import_module
-    for name in ("settings", "make_all", "check", *SCRIPTS):
+    for name in ("settings", "check", *SCRIPTS):
         sys.modules.pop(name, None)
 
 
@@ -32,7 +31,7 @@ def settings(script):
 @pytest.fixture
 def run(settings, tmp_path):
     """On a dozen of the silicon trajectories."""
-    return settings.Run(part=0.05, folder=tmp_path, jobs=1)
+    return settings.Run(quick=True, folder=tmp_path, jobs=1)
 
 
 def rows(path):
@@ -41,8 +40,8 @@ def rows(path):
 
 
 def test_every_script_says_what_the_paper_shows_and_makes_it(script):
-    made = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("settings", "make_all", "check")]
-    assert sorted(made) == sorted(SCRIPTS) == sorted(script("make_all").SCRIPTS)
+    made = [path.stem for path in FOLDER.glob("*.py") if path.stem not in ("settings", "check")]
+    assert sorted(made) == sorted(SCRIPTS)
     for name in SCRIPTS:
         module = script(name)
         assert callable(module.make)
@@ -51,11 +50,9 @@ def test_every_script_says_what_the_paper_shows_and_makes_it(script):
 
 @pytest.mark.filterwarnings("ignore::ldosml.properties.NegativeDOSWarning")
 def test_figures_of_structures_left_out_are_made(script, run, settings):
-    """Figures 2, 5 and 6 share their predictions, which are made once."""
     for name in ("figure_2", "figure_5"):
         script(name).make(run)
-    assert list(run.evaluations) == [("silicon", "ldos"), ("silicon", "dos")]
-    output = run.folder / "output"
+    output = run.folder
     names = {"figure-2.csv", "figure-2.pdf", "figure-2.png", "figure-2-losses.csv"}
     assert names | {"figure-5.csv", "figure-5.pdf", "figure-5.png"} == {path.name for path in output.iterdir()}
     losses = {row["name"]: float(row["normalized_loss"]) for row in rows(output / "figure-2-losses.csv")}
@@ -75,62 +72,35 @@ def test_figures_of_structures_left_out_are_made(script, run, settings):
 
 
 def test_a_study_goes_on_where_it_stopped(script, run, monkeypatch, settings):
-    monkeypatch.setattr(settings.Run, "available", lambda self, sets: [settings.SILICON])
     smearing = script("smearing")
+    monkeypatch.setattr(smearing, "SETS", (settings.SILICON,))
     monkeypatch.setattr(smearing, "WIDTHS", (0.5,))
     smearing.make(run)
-    before = (run.folder / "output" / "smearing-silicon.csv").read_bytes()
+    before = (run.folder / "smearing-silicon.csv").read_bytes()
     (log,) = (run.folder / ".logs").iterdir()
     written = log.stat().st_mtime_ns
     smearing.make(run)
-    assert (run.folder / "output" / "smearing-silicon.csv").read_bytes() == before
+    assert (run.folder / "smearing-silicon.csv").read_bytes() == before
     assert log.stat().st_mtime_ns == written
 
 
-def test_a_part_holds_whole_trajectories_and_a_dozen_at_least(settings):
-    data = settings.Run(part=0.01).data(settings.SILICON)
+def test_a_quick_run_has_a_dozen_whole_trajectories(settings):
+    data = settings.Run(quick=True).data(settings.SILICON)
     whole = settings.Run().data(settings.SILICON)
     assert 10 <= len(set(data.groups)) <= 14
     assert all(data.groups.count(group) == whole.groups.count(group) for group in set(data.groups))
-    assert len(settings.Run(part=0.5).data(settings.SILICON)) == pytest.approx(len(whole) / 2, rel=0.05)
 
 
 def test_models_are_those_of_the_readme(settings):
     assert isinstance(settings.SILICON.model().regressor, SparseLDOSKernelRidge)
     assert settings.SILICON.model().regressor.n_inducing == 1000
-    assert settings.SILICON.model(part=0.1).regressor.n_inducing == 100
+    assert isinstance(settings.SILICON.model(quick=True).regressor, LDOSKernelRidge)
     assert isinstance(settings.TIN.model().regressor, LDOSKernelRidge)
+    assert settings.TIN.model("dos").regressor.learn == "dos"
     told = " ".join(FOLDER.joinpath("README.md").read_text().split())
     for one in (settings.SILICON, settings.CARBIDE, settings.TIN):
         assert one.model().high == one.high
         assert f"E_F - {-one.low:g} to E_F + {one.high:g} eV ({one.title})" in told
-
-
-def test_sets_that_do_not_ship_are_named(settings, monkeypatch, capsys):
-    monkeypatch.setattr(settings, "available_datasets", lambda: ["silicon"])
-    run = settings.Run()
-    assert run.available([settings.TIN, settings.SILICON]) == [settings.SILICON]
-    assert "missing: tin-chalcogenides (here: silicon)" in capsys.readouterr().err
-    with pytest.raises(settings.MissingSetError, match="needs silicon-carbide, which does not ship"):
-        run.available([settings.CARBIDE])
-    assert run.missing == {"silicon-carbide", "tin-chalcogenides"}
-
-
-def test_make_all_goes_on_and_lists_what_was_skipped(script, settings, monkeypatch, capsys):
-    monkeypatch.setattr(settings, "available_datasets", list)
-    monkeypatch.setattr(sys, "argv", ["make_all.py"])
-    script("make_all").main()
-    out = capsys.readouterr().out
-    assert all(f"{name:10}" in out for name in SCRIPTS)
-    assert out.count("skipped: needs") == len(SCRIPTS)
-    assert "without silicon, silicon-carbide, silicon-large, tin-chalcogenides" in out
-
-
-def test_a_script_without_its_data_fails(script, settings, monkeypatch):
-    monkeypatch.setattr(settings, "available_datasets", list)
-    monkeypatch.setattr(sys, "argv", ["transfer.py"])
-    with pytest.raises(SystemExit, match="needs silicon-large"):
-        settings.main(script("transfer").make, "words")
 
 
 def test_tables_are_compared_to_a_tolerance(script, tmp_path):
@@ -159,26 +129,18 @@ def test_small_units_do_not_hide_differences(script, tmp_path):
 
 def test_kept_tables_are_made_again(script, settings, tmp_path, monkeypatch):
     """Those of Sn-S-Se in figure 7, which take seconds."""
-    monkeypatch.setattr(settings.Run, "available", lambda self, sets: [settings.TIN])
+    monkeypatch.setattr(script("figure_7"), "SETS", (settings.TIN,))
     script("figure_7").make(settings.Run(folder=tmp_path, jobs=1))
-    made = sorted((tmp_path / "output").glob("*.csv"))
+    made = sorted(tmp_path.glob("*.csv"))
     assert [path.name for path in made] == [f"figure-7-tin-chalcogenides{end}.csv" for end in ("-atoms", "")]
     for path in made:
         assert script("check").differences(path, FOLDER / "output" / path.name) == []
 
 
-@pytest.mark.parametrize("part", ["0", "1.5", "-0.1"])
-def test_parts_that_are_none_are_refused(settings, monkeypatch, capsys, part):
-    monkeypatch.setattr(sys, "argv", ["figure_1.py", f"--part={part}"])
-    with pytest.raises(SystemExit):
-        settings.options("words")
-    assert "--part must be above 0" in capsys.readouterr().err
-
-
-def test_a_part_is_written_elsewhere(settings, monkeypatch):
-    for given, folder in (([], FOLDER), (["--part", "0.3"], FOLDER / ".parts" / "0.3"), (["--folder", "x"], Path("x"))):
-        monkeypatch.setattr(sys, "argv", ["figure_1.py", *given])
-        assert settings.options("words").folder == folder
+def test_a_quick_run_does_not_replace_the_kept_files(settings):
+    for given, folder in (([], "output"), (["--quick"], ".quick")):
+        assert settings.parse("words", given).folder == FOLDER / folder
+    assert settings.parse("words", ["--quick", "--folder", "x"]).folder == Path("x")
 
 
 def test_atoms_are_told_with_their_elements_sigma(settings):
@@ -197,7 +159,6 @@ def test_atoms_are_told_with_their_elements_sigma(settings):
     assert [row["loss"] for row in atoms] == pytest.approx([0.1 / sigma, 0.2 / sigma, 0.3 / true[2].std()])
 
 
-@pytest.mark.skipif(available_datasets() == ["silicon"], reason="only silicon ships")
 def test_compositions_are_told_apart(settings):
     run = settings.Run()
     parts = [run.data(one) for one in (settings.CARBIDE_SI, settings.CARBIDE_C, settings.CARBIDE_BOTH)]

@@ -1,10 +1,10 @@
-"""Energies, electrons and sizes of the valence shells of free atoms, which neural models of crystals begin with.
+"""Energies, electrons and sizes of the valence shells of free atoms, the start of neural models of crystals.
 
     /usr/bin/python3 atomic_levels.py ../../ldosml/neural/atomic_levels.json
 
-They are read from GPAW's PAW setups (apt-get install gpaw gpaw-data), which hold the PBE eigenvalues and orbitals of
-the spherical, spin-paired atoms that they were made for. Of each l = 0, 1, 2 the outermost bound shell is taken; null
-where the setup has none, or where it lies so low that it is no valence shell.
+The source are GPAW's PAW setups (apt-get install gpaw gpaw-data). They hold the PBE eigenvalues and orbitals of
+spherical, spin-paired atoms. The table has the outermost bound shell for each l = 0, 1, 2; null where the setup has
+none, or where the shell lies below -40 eV and is therefore core.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What the settings of the silicon set change: LDOS and DOS against a tightly converged run on the same meshes.
+"""Errors from the settings of the silicon set: LDOS and DOS against a tightly converged run on the same meshes.
 
     OMP_NUM_THREADS=1 python compare_settings.py
 
-Prints, for one structure of two kinds, the root mean square difference of LDOS and of DOS (0.3 eV) below energy_max
-as a fraction of their standard deviation, and the times.
+Prints, for one structure of each of two kinds, the root mean square differences of LDOS and DOS (0.3 eV) below
+energy_max as fractions of their standard deviations, and the times.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What more vacuum changes around molecules, chains and sheets of the silicon-carbon set.
+"""Errors from too little vacuum around molecules, chains and sheets of the silicon-carbon set.
 
     OMP_NUM_THREADS=1 nice python compare_vacuum.py
 
-computes three structures with the set's vacuum and with half as much again, and prints the root mean square change of
-LDOS and of DOS at 0.3 eV as fractions of their standard deviations: from E_F - 24 eV to E_F, and to E_F + 3 eV or as
-far as both have all their bands. Each spectrum is against its own Fermi level.
+Computes three structures with the vacuum of the set and with 1.5 times as much. Prints the root mean square changes of
+LDOS and DOS at 0.3 eV as fractions of their standard deviations: from E_F - 24 eV to E_F, and to E_F + 3 eV (less where
+the bands of one run end below). The zero of each spectrum is its own Fermi level.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ldosml.energy import EnergyGrid
 NAMES = ("SiC-ball-5-0", "C-chain-2-0", "Si-silicene-2-0")
 MORE = 1.5
 WIDTH, LOW = 0.3, -24.0  # eV
-HIGHS = (0.0, 3.0)  # eV against the Fermi level
+HIGHS = (0.0, 3.0)  # eV from the Fermi level
 
 
 def with_more_vacuum(atoms: Atoms) -> Atoms:

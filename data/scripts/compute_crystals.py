@@ -1,12 +1,12 @@
-"""Compute the crystal set by GPAW, one record a material; stop and start it at will.
+"""Compute the crystal set with GPAW, one record per material; the run may be stopped and started again.
 
     OMP_NUM_THREADS=1 nice /usr/bin/python3 compute_crystals.py ../crystals/records
 
-Needs GPAW (apt-get install gpaw gpaw-data python3-spglib) and the Python that it was installed for, not ldosml. Every
-material runs in a process of its own, since GPAW uses one core. A material whose record exists is not computed again;
-one that failed is named in failures.log, and skipped until its line is removed.
+Needs GPAW (apt-get install gpaw gpaw-data python3-spglib) and the Python that it was installed for, but not ldosml.
+Every material has its own process, since GPAW uses one core. Materials that have a record are skipped. A material that
+fails is written to failures.log and skipped until its line is removed.
 
-A record holds eigenvalues in eV against the code's zero, rounded to 2^-13 eV, on the irreducible part of the 8x8x8 mesh
+A record holds eigenvalues in eV from the code's zero, rounded to 2^-13 eV, on the irreducible part of the 8x8x8 mesh
 and on a path; k-points are fractions of the reciprocal cell of the standardised primitive cell stored with them.
 """
 
@@ -70,10 +70,10 @@ def _parabola(volumes: list[float], energies: list[float]) -> float:
 
 
 def learned_volume(material: Material, folder: Path) -> float:
-    """Volume (angstrom^3) to expect from the records in ``folder``: where ``fit_volume`` begins, and so what it costs.
+    """Volume (angstrom^3) predicted from the records in ``folder``; ``fit_volume`` starts there.
 
-    Ridge regression of the logarithm of the volume of an atom on prototype and elements, which are others in compounds
-    with a nonmetal: within 9 % for half of 154 crystals, each left out; ``start_volume`` within 20 %.
+    Ridge regression of the logarithm of the volume per atom on prototype and elements; an element counts as another one
+    in compounds with a nonmetal. Median error 9 % over 154 crystals, each left out; of ``start_volume`` 20 %.
     """
     known = {m.name: m for m in plan()}
     done = [known[path.stem] for path in sorted(folder.glob("*.npz")) if path.stem in known]
@@ -89,7 +89,7 @@ def learned_volume(material: Material, folder: Path) -> float:
 
 
 def _words(material: Material) -> dict[str, float]:
-    """What of a material its volume is regressed on."""
+    """Features of a material for the regression of its volume."""
     kind = "compound" if NONMETALS & set(material.species) else "alloy"
     found = {"all": 1.0, material.prototype: 1.0}
     for symbol, at in zip(material.species, PROTOTYPES[material.prototype][1], strict=True):
@@ -100,10 +100,10 @@ def _words(material: Material) -> dict[str, float]:
 
 
 def fit_volume(material: Material, start: float) -> tuple[float, list[float], list[float]]:
-    """Volume of least energy, from three volumes 8 % apart of which the middle one is lowest.
+    """Volume of least energy, from three volumes 8 % apart whose middle one has the lowest energy.
 
-    The start is often far off, so the three points walk, by up to four steps at a time. The error of the parabola is
-    well below 2 %, which is the tolerance of the set.
+    The start is often far off, so the three points move by up to four steps at a time. The error of the parabola is
+    well below 2 %, the tolerance of the set.
     """
     energies: dict[int, float] = {}
     middle = 0
@@ -125,7 +125,7 @@ def fit_volume(material: Material, start: float) -> tuple[float, list[float], li
 
 
 def _guess_bands(n_electrons: float, volume: float, metal: bool) -> int:
-    """Enough for ``top``, mostly: occupied and, by volume, empty bands; a Fermi level in a gap needs fewer."""
+    """Number of bands that usually reaches ``top``: occupied bands, and empty ones by volume; fewer with a gap."""
     per_volume, more = (0.18, 5) if metal else (0.11, 4)
     return int(np.ceil(n_electrons / 2 + per_volume * volume + more))
 
@@ -137,7 +137,7 @@ def _eigenvalues(calculator, kpoints: np.ndarray, bands: int) -> np.ndarray:
         kpts=kpoints,
         symmetry="off",
         nbands=int(1.15 * bands) + 2,  # the last bands of an iterative solver converge slowly
-        convergence={"bands": bands, "eigenstates": 1e-3},  # within 1 meV of 1e-8, in most bands far closer
+        convergence={"bands": bands, "eigenstates": 1e-3},  # within 1 meV of a tolerance of 1e-8
         eigensolver=Davidson(niter=3),
         txt=None,
     )
@@ -145,9 +145,9 @@ def _eigenvalues(calculator, kpoints: np.ndarray, bands: int) -> np.ndarray:
 
 
 def complete_bands(calculator, kpoints: np.ndarray, corners: np.ndarray, bands: int) -> np.ndarray:
-    """Eigenvalues (n_kpoints, n_bands) with every band up to ``top``, cut after the first one wholly above it.
+    """Eigenvalues (n_kpoints, n_bands) with every band up to ``top``, cut after the first band wholly above it.
 
-    The corners of the path, where bands begin and end, tell first how many bands that takes.
+    The number of bands is first estimated at the corners of the path, where bands have their extrema.
     """
     top = calculator.get_fermi_level() + SETTINGS["top"]
     below = int((_eigenvalues(calculator, corners, bands + 3).min(axis=0) <= top).sum())
@@ -162,7 +162,7 @@ def complete_bands(calculator, kpoints: np.ndarray, corners: np.ndarray, bands: 
 
 
 def edges(eigenvalues: np.ndarray, n_electrons: float) -> dict[str, float]:
-    """Gap, and the edges where there is one, over every k-point given; zero where bands overlap or half fill."""
+    """Gap and band edges over all given k-points; the gap is zero where bands overlap or a band is half filled."""
     filled = round(n_electrons) // 2
     odd = round(n_electrons) % 2
     vbm, cbm = float(eigenvalues[:, filled - 1].max()), float(eigenvalues[:, filled].min())
@@ -173,7 +173,7 @@ def edges(eigenvalues: np.ndarray, n_electrons: float) -> dict[str, float]:
 
 
 def self_consistent(atoms: Atoms) -> Atoms:
-    """The crystal with a calculator that has its density, on the mesh of the set."""
+    """Attach a calculator and converge the density on the mesh of the set."""
     atoms.calc = _calculator(SETTINGS["mesh"], convergence={"density": 1e-4, "eigenstates": 1e-6})
     atoms.get_potential_energy()
     return atoms
@@ -182,7 +182,7 @@ def self_consistent(atoms: Atoms) -> Atoms:
 def describe(
     material: Material, atoms: Atoms, mesh: np.ndarray, weights: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """Arrays and facts of a crystal that ``self_consistent`` made, its bands on a mesh with weights and on its path."""
+    """Arrays and metadata of a crystal from ``self_consistent``: its bands on a weighted mesh and on its path."""
     path, corners = band_path(material, np.array(atoms.cell), SETTINGS["path_density"])
     n_electrons = atoms.calc.get_number_of_electrons()
     bands = _guess_bands(n_electrons, atoms.get_volume(), material.expected == "metal")
@@ -209,7 +209,7 @@ def describe(
 
 
 def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object]]:
-    """The crystal, arrays and facts of one material; the search for its volume begins at ``start``, angstrom^3."""
+    """Crystal, arrays and metadata of one material; the search for its volume starts at ``start``, angstrom^3."""
     volume, volumes, energies = fit_volume(material, start)
     atoms = self_consistent(crystal(material, volume))
     mesh, weights = atoms.calc.get_ibz_k_points(), atoms.calc.get_k_point_weights()
@@ -218,7 +218,7 @@ def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarr
 
 
 def dated(settings: dict[str, object]) -> dict[str, object]:
-    """What this process took, when, and how it computed."""
+    """Processor time, date and settings of this process."""
     return {"seconds": round(time.process_time(), 1), "date": date.today().isoformat(), "settings": settings}
 
 
@@ -243,19 +243,19 @@ def write_record(path: Path, atoms: Atoms, arrays: dict[str, np.ndarray], info: 
 
 
 def compute_one(name: str, folder: Path) -> None:
-    """What the process of one material does: its record, or an exception."""
+    """Compute one material and write its record; runs in a process of its own."""
     material = next(material for material in plan() if material.name == name)
     atoms, arrays, info = compute(material, learned_volume(material, folder))
     extra = dated(SETTINGS)
     write_record(folder / f"{name}.npz", atoms, arrays, info | extra)
     per_atom = atoms.get_volume() / len(atoms)
-    print(f"{name}: {extra['seconds']:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 an atom", flush=True)
+    print(f"{name}: {extra['seconds']:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 per atom", flush=True)
 
 
 def run(name: str, folder: Path) -> None:
-    """One material in a process of its own; what stops it is written to failures.log.
+    """Compute one material in a process of its own; write its error, if any, to failures.log.
 
-    Another run on the same folder may have finished it in the meantime.
+    Another run on the same folder may have finished the material in the meantime.
     """
     if (folder / f"{name}.npz").exists():
         return

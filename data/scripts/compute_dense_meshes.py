@@ -1,10 +1,10 @@
-"""Compute bands of a few crystals of the set on a dense mesh, for isosurfaces; stop and start it at will.
+"""Compute bands of a few crystals of the set on a dense mesh, for isosurfaces; the run may be stopped and restarted.
 
     OMP_NUM_THREADS=1 nice /usr/bin/python3 compute_dense_meshes.py ../crystals/dense-records
 
-Needs what ``compute_crystals.py`` needs, whose settings these are, and ../crystals.npz, which has the crystals as their
-volumes were fitted. The density is that of the 8x8x8 mesh; only the eigenvalues are on more k-points, the 21x21x21 of
-Park et al. A record is one of ``compute_crystals.py``; ``pack_crystals.py --records ... --output ...`` packs them.
+Requirements and settings are the same as for ``compute_crystals.py``. ../crystals.npz provides the crystals with their
+fitted volumes. The density comes from the 8x8x8 mesh; only the eigenvalues use more k-points, the 21x21x21 of Park et
+al. The records have the format of ``compute_crystals.py``; ``pack_crystals.py --records ... --output ...`` packs them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MESH = 21
 
 
 def packed(name: str) -> Atoms:
-    """The crystal as it is in the packed file."""
+    """Read a crystal from the packed file."""
     with np.load(CRYSTALS) as file:
         names = [material["name"] for material in json.loads(file["header"].tobytes())["materials"]]
         index = names.index(name)
@@ -61,7 +61,7 @@ def main() -> None:
     materials = {material.name: material for material in plan()}
     for name in arguments.names:
         if name not in materials:
-            sys.exit(f"{name} is no crystal of the plan.")
+            sys.exit(f"{name} is not a crystal of the plan.")
         path = arguments.records / f"{name}.npz"
         if not path.exists():
             compute(materials[name], path)

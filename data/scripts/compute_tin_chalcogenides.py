@@ -1,9 +1,9 @@
-"""Compute the Sn-S-Se set, one record a structure; stop and start it at will.
+"""Compute the Sn-S-Se set, one record per structure; the run may be stopped and started again.
 
     OMP_NUM_THREADS=1 nice python compute_tin_chalcogenides.py ../tin-chalcogenides/records
 
-Needs GPAW under /usr/bin/python3 (see gpaw_bands.py). A structure whose record exists is not computed again; one that
-failed is named in failures.log, and skipped until its line is removed.
+Needs GPAW under /usr/bin/python3 (see gpaw_bands.py). Structures that have a record are skipped. A structure that fails
+is written to failures.log and skipped until its line is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("records", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="structures computed side by side, one core each")
     arguments = parser.parse_args()
-    # The first copy of every decoration first: a run that is stopped has all decorations in it.
+    # The first copy of every decoration first: a stopped run then contains every decoration.
     batches = ((base.names()[copy : copy + 1], partial(copies, base)) for copy in range(COPIES) for base in plan())
     run(batches, arguments.records, partial(compute_bands, settings=GPAWSettings()), arguments.workers, ENERGIES)
 

@@ -1,10 +1,10 @@
-"""The crystal set: which materials, in which order, and where the search for each one's volume starts.
+"""The crystal set: its materials, their order, and the start volume of each.
 
     python3 crystal_structures.py        # counts
 
 Twelve prototypes of one to five atoms without free coordinates (wurtzite and hcp keep ideal axes), named
-``prototype-formula``. Many of the materials are hypothetical: the set teaches what electrons do, not what is stable.
-Nothing here needs more than ASE and spglib, so that GPAW's own Python can read it.
+``prototype-formula``. Many of the materials are hypothetical: the set samples electronic structure, not stability. This
+module needs only ASE and spglib, so GPAW's own Python can import it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii, reference_states
 from ase.formula import Formula
 
-# An outside check: in no structure of this set.
+# Reserved for tests on other data: in no structure of this set.
 RESERVED = (
     "GaP InSb AlSb ZnTe CdS BeS CuI MgO KCl RbI LiF CaSe SrTe ScN ZrC HfN TaC AgBr PbS CsBr TiPd MgAg Ge Pd Ca Mo K Zn "
     "Y KTaO3 BaHfO3 CsSnI3 LiZnP ZrPdSn ScInPd2 CaF2 Mg2Si Na2S"
@@ -38,7 +38,7 @@ def _corner(x: float) -> tuple[float, float, float]:
     return (x, x, x)
 
 
-# Unit cell, fractional positions by species, and how late in the plan the first one comes (0 = at once).
+# Unit cell, fractional positions by species, and the place in the plan of the first material (0 = start).
 PROTOTYPES: dict[str, tuple[np.ndarray, list[list[tuple[float, float, float]]], float]] = {
     "fcc": (F_CELL, [[_corner(0)]], 0.0),
     "bcc": (I_CELL, [[_corner(0)]], 0.0),
@@ -86,7 +86,7 @@ PATHS: dict[str, tuple[dict[str, tuple[float, float, float]], str]] = {
     ),
 }
 LATTICE = {"bcc": "I", "hcp": "H", "wurtzite": "H", "cscl": "P", "perovskite": "P"}  # F for all others
-# Computed first: the examples that others have published.
+# Computed first: examples from publications.
 FIRST = ("rocksalt-NaCl", "zincblende-GaAs", "hcp-Mg", "perovskite-SrZrO3", "heusler-TiAlCu2")
 
 # Species in the order of the prototype's sites; a space separates alternatives, every combination is a candidate.
@@ -224,20 +224,20 @@ class Material:
 
 
 def reduced(counts: Counter[str] | dict[str, int]) -> str:
-    """Formula of the smallest integers, elements in the order given."""
+    """Formula with the smallest integers, elements in the given order."""
     divisor = reduce(gcd, counts.values())
     return "".join(symbol + (str(n // divisor) if n > divisor else "") for symbol, n in counts.items())
 
 
 def composition(formula: str) -> frozenset[tuple[str, int]]:
-    """What two ways of writing one formula share."""
+    """Composition of a formula, the same for all ways to write it."""
     counts = Formula(formula).count()
     divisor = reduce(gcd, counts.values())
     return frozenset((symbol, n // divisor) for symbol, n in counts.items())
 
 
 def start_volume(material: Material) -> float:
-    """Volume of the cell (angstrom^3) from elements' lattice constants, or from covalent radii with a nonmetal."""
+    """Volume of the cell (angstrom^3) from the elements' lattice constants; with a nonmetal, from covalent radii."""
     shape, sites, _ = PROTOTYPES[material.prototype]
     if not NONMETALS & set(material.species):
         volumes = [_volume_per_atom(symbol) * len(at) for symbol, at in zip(material.species, sites, strict=True)]
@@ -306,21 +306,21 @@ def candidates() -> list[Material]:
             for species in product(*(choice.split() for choice in choices)):
                 material = Material(prototype, species, expected)
                 key = composition(material.formula)
-                # A ternary that repeats a species is another prototype, or one of fewer species.
+                # A material that repeats a species belongs to a prototype of fewer species.
                 if key not in reserved and len(set(species)) == len(species):
                     found.setdefault((prototype, key), material)
     return list(found.values())
 
 
 def _interleaved(queue: list[Material], rng: np.random.Generator) -> list[tuple[float, Material]]:
-    """The materials of one prototype and class at random over the plan, so that elements mix."""
+    """Spread the materials of one prototype and class at random over the plan, so that elements mix."""
     late = PROTOTYPES[queue[0].prototype][2]
     order = rng.permutation(len(queue))
     return [(late + (1 - late) * (place + 0.5) / len(queue), queue[i]) for place, i in enumerate(order)]
 
 
 def plan() -> list[Material]:
-    """Every candidate, prototypes and classes interleaved, dear prototypes a little later than cheap ones."""
+    """Every candidate, prototypes and classes interleaved; expensive prototypes start a little later."""
     rng = np.random.default_rng(20261123)
     queues: dict[tuple[str, str], list[Material]] = {}
     for material in candidates():

@@ -1,8 +1,8 @@
 """Eigenvalues and Loewdin weights of one structure by Quantum ESPRESSO (pw.x, then projwfc.x).
 
-Two steps, since the density converges on a coarse mesh and the density of states does not: a
-self-consistent run, then a run at fixed potential on a denser, shifted mesh. Written for Quantum ESPRESSO
-6.7 and norm-conserving or ultrasoft pseudopotentials of the package ``quantum-espresso-data``.
+There are two steps, since the density converges on a coarse mesh and the density of states does not: a self-consistent
+run, then a run at fixed potential on a denser, shifted mesh. Written for Quantum ESPRESSO 6.7 and norm-conserving or
+ultrasoft pseudopotentials of the package ``quantum-espresso-data``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PSEUDO_DIR = "/usr/share/espresso/pseudo"
 
 @dataclass(frozen=True)
 class Settings:
-    """What was computed, in the units of the code's manual; ``asdict`` of it goes into the data file."""
+    """Settings of a calculation, in the units of the code's manual; the data file stores them (``asdict``)."""
 
     pseudopotentials: tuple[tuple[str, str], ...] = (("Si", "Si.pbe-rrkj.UPF"),)
     valence: tuple[tuple[str, int], ...] = (("Si", 4),)
@@ -33,7 +33,7 @@ class Settings:
     electron_smearing: float = 0.1  # eV, Fermi-Dirac
     scf_k_density: float = 2.5  # points per inverse angstrom, 2 pi included
     dos_k_density: float = 4.0
-    dos_mesh_even: bool = True  # even divisions of the shifted mesh; odd ones fall on zone faces, too
+    dos_mesh_even: bool = True  # even divisions of the shifted mesh; odd ones also have points on zone faces
     conv_thr: float = 1e-5  # Ry
     diago_thr_init: float = 1e-4  # Ry
     diago_david_ndim: int = 3  # see compare_settings.py; 4 crashes with Debian 12's OpenBLAS
@@ -48,7 +48,7 @@ class Settings:
 class Bands:
     """Eigenvalues of one structure and the weight of each atom in each band.
 
-    eigenvalues (n_kpoints, n_bands) in eV against the code's own zero; kpoint_weights (n_kpoints,) sum 1;
+    eigenvalues (n_kpoints, n_bands) in eV from the code's own zero; kpoint_weights (n_kpoints,) of sum 1;
     atom_weights (n_atoms, n_kpoints, n_bands) as projected, before they are divided by their sum.
     """
 
@@ -95,7 +95,7 @@ def pw_input(atoms: Atoms, settings: Settings, step: str, bands: int) -> str:
     lines += ["CELL_PARAMETERS angstrom", *(" ".join(f"{x:.10f}" for x in row) for row in np.array(atoms.cell))]
     lines += ["ATOMIC_POSITIONS angstrom"]
     lines += [f"{s} " + " ".join(f"{x:.10f}" for x in r) for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
-    if (divisions == 1).all():  # at gamma alone wavefunctions are real, which halves time and memory
+    if (divisions == 1).all():  # with gamma alone the wave functions are real, which halves time and memory
         return "\n".join([*lines, "K_POINTS gamma"]) + "\n"
     lines += ["K_POINTS automatic", " ".join(str(n) for n in [*divisions, *shift])]
     return "\n".join(lines) + "\n"
@@ -134,7 +134,7 @@ def _read_projections(xml: Path, owner: np.ndarray, n_atoms: int) -> np.ndarray:
 
 
 def fermi_level(eigenvalues: np.ndarray, kpoint_weights: np.ndarray, n_electrons: float, kt: float) -> float:
-    """Where the Fermi-Dirac occupations of width ``kt`` (eV) hold ``n_electrons`` (spin-paired bands)."""
+    """Fermi level at which Fermi-Dirac occupations of width ``kt`` (eV) hold ``n_electrons`` (spin-paired bands)."""
 
     def excess(mu: float) -> float:
         return float(2 * (kpoint_weights[:, None] * expit((mu - eigenvalues) / kt)).sum() - n_electrons)
@@ -145,7 +145,7 @@ def fermi_level(eigenvalues: np.ndarray, kpoint_weights: np.ndarray, n_electrons
 def compute_bands(
     atoms: Atoms, folder: Path, settings: Settings, launcher: tuple[str, ...] = (), timeout: float | None = None
 ) -> Bands:
-    """Run the three programs in ``folder`` (empty, temporary). ``launcher`` is put before each, e.g. mpirun.
+    """Run the three programs in ``folder`` (empty, temporary). ``launcher``, e.g. mpirun, precedes each command.
 
     Raises RuntimeError with the last lines of the output when a program fails.
     """
@@ -168,5 +168,5 @@ def compute_bands(
 
 
 def _scf_bands(n_electrons: float) -> int:
-    """Enough for occupations smeared by 0.1 eV: a fifth more than filled ones, four at least."""
+    """Number of bands for occupations smeared by 0.1 eV: a fifth more than filled bands, at least four more."""
     return int(np.ceil(n_electrons / 2 + max(4, 0.1 * n_electrons)))

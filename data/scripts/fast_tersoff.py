@@ -1,8 +1,8 @@
 """ASE's Tersoff potential for one element or two, vectorised over bonds and triplets.
 
-ASE's own calculator loops over atoms, bonds and triplets in Python and rebuilds its neighbour list at every step. This
-subclass takes ASE's parameters and gives the same energy and forces; ``python fast_tersoff.py`` compares them, and the
-times of both.
+ASE's calculator loops over atoms, bonds and triplets in Python and rebuilds its neighbor list at every step. This
+subclass takes ASE's parameters and gives the same energy and forces. ``python fast_tersoff.py`` compares the results
+and the times of both.
 
 Source: J. Tersoff, Phys. Rev. B 39, 5566 (1989), eqs. 1 to 3.
 """
@@ -45,11 +45,11 @@ class FastTersoff(Tersoff):
     def calculate(self, atoms=None, properties=None, system_changes=all_changes):
         Calculator.calculate(self, atoms, properties, system_changes)
         positions = self.atoms.positions
-        self._refresh_neighbours(positions, system_changes)
+        self._refresh_neighbors(positions, system_changes)
         energy, forces = self._evaluate(positions)
         self.results = {"energy": energy, "forces": forces}
 
-    def _refresh_neighbours(self, positions, system_changes):
+    def _refresh_neighbors(self, positions, system_changes):
         stale = (
             self._reference is None
             or self._reference.shape != positions.shape
@@ -147,9 +147,9 @@ class FastTersoffSiC(FastTersoff):
         elements = {6: CARBON, 14: SILICON}
         self._pairs = {(i, j): _mixed(elements[i], elements[j]) for i in elements for j in elements}
 
-    def _refresh_neighbours(self, positions, system_changes):
+    def _refresh_neighbors(self, positions, system_changes):
         before = self._reference
-        super()._refresh_neighbours(positions, system_changes)
+        super()._refresh_neighbors(positions, system_changes)
         if self._reference is not before:
             numbers = self.atoms.numbers
             bonds = [self._pairs[pair] for pair in zip(numbers[self._i], numbers[self._j], strict=True)]
@@ -171,7 +171,7 @@ def _compare() -> None:
             atoms.calc = calculator
             start = time.perf_counter()
             for _ in range(5):
-                atoms.positions += 1e-9  # so that nothing is remembered
+                atoms.positions += 1e-9  # invalidates the results that the calculator keeps
                 value = atoms.get_potential_energy(), atoms.get_forces()
             seconds.append((time.perf_counter() - start) / 5)
             values.append(value)

@@ -1,14 +1,14 @@
-"""Eigenvalues and PAW weights of one structure by GPAW, in a process of its own, as pw.x and projwfc.x would be.
+"""Eigenvalues and PAW weights of one structure by GPAW, in a process of its own like pw.x and projwfc.x.
 
     OMP_NUM_THREADS=1 /usr/bin/python3 gpaw_bands.py IN.npz OUT.npz
 
-Needs GPAW (apt-get install gpaw gpaw-data) and the Python that it was installed for, not ldosml. Scripts that have
+Needs GPAW (apt-get install gpaw gpaw-data) and the Python that it was installed for, but not ldosml. Scripts that use
 ldosml call ``compute_bands``, which writes IN (structure and settings) and reads OUT.
 
-Two steps: a self-consistent run on a coarse mesh with gamma, then fixed density on a denser, shifted, even mesh without
-point symmetry. The weight of an atom in a band is the sum of |<projector|band>|^2 over the projectors of its bound
-partial waves. Bands of ``semicore`` shells, which lie far below all others, are computed and left out of the result,
-and their electrons are not counted in it.
+There are two steps: a self-consistent run on a coarse mesh with gamma, then a run at fixed density on a denser,
+shifted, even mesh without point symmetry. The weight of an atom in a band is the sum of |<projector|band>|^2 over the
+projectors of its bound partial waves. Bands of ``semicore`` shells lie far below all others. They are computed, but the
+result contains neither these bands nor their electrons.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PYTHON = "/usr/bin/python3"
 
 @dataclass(frozen=True)
 class GPAWSettings:
-    """What was computed; ``asdict`` of it goes into the data file."""
+    """Settings of a calculation; the data file stores them (``asdict``)."""
 
     cutoff: float = 340.0  # eV, plane waves
     electron_smearing: float = 0.1  # eV, Fermi-Dirac
@@ -39,15 +39,15 @@ class GPAWSettings:
     eigenstate_convergence: float = 1e-1  # eV^2 per valence electron, at fixed density
     top: float = 5.8  # eV above the Fermi level, up to which every k-point has all its bands
     bands_per_volume: float = 0.085  # empty bands per cubic angstrom: the first guess for ``top``
-    semicore: tuple[tuple[str, int], ...] = (("Sn", 5),)  # bands an atom, left out
-    semicore_gap: float = 2.0  # eV that must separate them from the others
+    semicore: tuple[tuple[str, int], ...] = (("Sn", 5),)  # bands per atom that are left out
+    semicore_gap: float = 2.0  # eV, least distance to the other bands
 
     def describe(self) -> dict[str, object]:
         return asdict(self) | {"code": "GPAW 22.8", "functional": "PBE", "weights": "PAW projectors"}
 
 
 def compute_bands(atoms: Atoms, folder: Path, settings: GPAWSettings) -> Bands:
-    """Run this file in ``folder`` (empty, temporary). Raises RuntimeError with its last words when it fails."""
+    """Run this file in ``folder`` (empty, temporary); RuntimeError with the last lines of its output if it fails."""
     np.savez(
         folder / "in.npz",
         numbers=atoms.numbers,
@@ -84,7 +84,7 @@ def _self_consistent(atoms: Atoms, settings: GPAWSettings):
 
 
 def _fixed(calculator, settings: GPAWSettings, n_bands: int):
-    """All bands at the density of ``calculator``; the last ones are computed and not converged."""
+    """All bands at the density of ``calculator``; the last ones are computed but not converged."""
     atoms = calculator.atoms
     return calculator.fixed_density(
         kpts={"size": tuple(mesh(atoms, settings.dos_k_density, even=True)), "gamma": False},
@@ -106,7 +106,7 @@ def _weights(calculator, n_bands: int) -> np.ndarray:
 
 
 def compute(atoms: Atoms, settings: GPAWSettings) -> dict[str, object]:
-    """What OUT.npz holds."""
+    """Arrays of OUT.npz."""
     calculator = _self_consistent(atoms, settings)
     n_electrons = float(calculator.get_number_of_electrons())
     n_bands = int(np.ceil(n_electrons / 2 + settings.bands_per_volume * atoms.get_volume()) + 1)

@@ -1,15 +1,17 @@
-"""How far the labels move when the k-mesh of the spectra is doubled: an estimate of what a model can reach.
+"""Label noise: the change of the labels on a denser k-mesh, an estimate of the least error that a model can reach.
 
     OMP_NUM_THREADS=1 nice python label_noise.py silicon
 
-computes the structures that sets.py names for the set again on a mesh of twice the density (eight times the k-points),
-one record each in data/silicon/noise, and compares with the records of the set. ``--summary`` only compares what is
-there. Writes label_noise.json beside them: the root mean square change of LDOS, also by element, and of DOS per atom as
-a fraction of their standard deviation (equation 15 of Aryanpour and Sadeghi, 2025), pooled over the structures, each
-aligned at its own Fermi level, from the set's ``noise_bottom`` up to the energy to which both are complete, at most
-E_F + 5 eV. Keys that end in ``same_zero``: the same with both spectra aligned at the Fermi level of the finer mesh, so
-that only the spectra differ. ``by_energy``: the root mean square change itself, states/eV/atom, in bins of 0.25 eV from
-below all states up to where every structure is complete.
+Some structures of the set (see sets.py) are computed again on a mesh of twice the density (eight times the k-points),
+with one record each in data/silicon/noise, and compared with the records of the set. ``--summary`` only compares the
+records that exist. The results go to label_noise.json beside the records.
+
+The noise is the root mean square change of LDOS (also by element) and of DOS per atom, as a fraction of their standard
+deviation (equation 15 of Aryanpour and Sadeghi, 2025), pooled over the structures. Each spectrum has its zero at its
+own Fermi level. The energies run from the set's ``noise_bottom`` to the energy up to which both spectra are complete,
+at most E_F + 5 eV. For keys that end in ``same_zero``, both spectra have their zero at the Fermi level of the finer
+mesh. ``by_energy`` holds the root mean square change in states/eV/atom, in bins of 0.25 eV, from below all states to
+the energy up to which every structure is complete.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def _fermi_energy(path: Path) -> float:
 
 
 def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float, zero: float) -> LDOS:
-    """The record's LDOS broadened to ``width``, its zero at ``zero``, a Fermi level."""
+    """LDOS of a record, broadened to ``width``, with the zero of energy at ``zero``."""
     atoms, values, _, info = read_record(path)
     top = info["energy_max"] - zero - 3 * (width - SMEARING_WIDTH)
     ldos = LDOS(
@@ -70,12 +72,12 @@ def _aligned(path: Path, energies: np.ndarray, width: float, bottom: float, zero
 
 # LDOS of one structure, on the set's mesh and on the finer one.
 Pair = tuple[np.ndarray, np.ndarray]
-# Of the records on the set's mesh and on the finer one.
+# Folders of the records on the set's mesh and on the finer one.
 Folders = tuple[Path, Path]
 
 
 def _pair(one: Set, spectra: Folders, zeros: Folders, name: str, width: float, bottom: float) -> Pair:
-    """Spectra of two folders from ``bottom`` on, aligned at the Fermi levels that the records of two folders give."""
+    """Spectra of both folders from ``bottom`` up, aligned at the Fermi levels of the records in ``zeros``."""
     file = f"{name}.npz"
     coarse, fine = (
         _aligned(folder / file, one.energies, width, bottom, _fermi_energy(zero / file))
@@ -108,7 +110,7 @@ def _by_element(pairs: list[Pair], symbols: list[np.ndarray]) -> dict[str, list[
 
 
 def _binned(pairs: list[Pair], n_bins: int) -> list[float | None]:
-    """Root mean square change in each bin of energies; None beyond where some structure ends."""
+    """Root mean square change in each energy bin; None where some structure is incomplete."""
     each = round(BIN / 0.05)
     n = min(coarse.shape[1] for coarse, _ in pairs) // each
     changes = np.concatenate([(coarse - fine)[:, : n * each] for coarse, fine in pairs])
@@ -128,7 +130,7 @@ def _by_energy(one: Set, folders: Folders, names: list[str], symbols: list[np.nd
 
 
 def _properties(one: Set, path: Path, width: float) -> dict[str, np.ndarray]:
-    """Properties of one record, per atom; whatever depends on the zero of energy, against its own Fermi level."""
+    """Properties of one record, per atom; the zero of energy is its own Fermi level."""
     info = read_record(path)[3]
     ldos = _aligned(path, one.energies, width, one.states_bottom, info["fermi_energy"])
     electrons = info["n_electrons"]
@@ -187,10 +189,12 @@ def summarize(one: Set, records: Path, folder: Path) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=[name for name, one in SETS.items() if one.noise_names])
-    parser.add_argument("--records", type=Path, help="the folder with one .npz file a structure; data/SET/records")
-    parser.add_argument("--noise", type=Path, help="where the finer ones are; data/SET/noise")
+    parser.add_argument(
+        "--records", type=Path, help="folder with one .npz file per structure; default: data/SET/records"
+    )
+    parser.add_argument("--noise", type=Path, help="folder of the records on the finer mesh; default: data/SET/noise")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--summary", action="store_true", help="compare what is there, compute nothing")
+    parser.add_argument("--summary", action="store_true", help="compare existing records only")
     arguments = parser.parse_args()
     one = SETS[arguments.set]
     records, folder = arguments.records or one.records, arguments.noise or one.noise

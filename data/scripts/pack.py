@@ -2,9 +2,9 @@
 
     python data/scripts/pack.py silicon
 
-reads data/silicon/records and writes data/silicon.h5; so with every set that sets.py names. Run it from an environment
-in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). The label noise, where it was
-measured, is read from noise/label_noise.json beside the folder of the records.
+Reads data/silicon/records and writes data/silicon.h5; all sets of sets.py work the same way. Run it in an environment
+with ldosml (or with PYTHONPATH=. at the top of the repository). The label noise comes from noise/label_noise.json
+beside the folder of the records, where this file exists.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Record = tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 def complete_up_to(info: dict[str, Any], cap: float | None) -> float:
-    """``energy_max`` of the packed structure: that of the record, or ``cap`` eV above its Fermi level."""
+    """``energy_max`` of the packed structure: the record's, or ``cap`` eV above its Fermi level if that is lower."""
     return info["energy_max"] if cap is None else min(info["energy_max"], info["fermi_energy"] + cap)
 
 
 def energy_window(records: Sequence[Record], energies: np.ndarray, cap: float | None) -> tuple[int, slice]:
-    """From a margin below the lowest states to a margin above the largest ``energy_max``.
+    """Energies from a margin below the lowest states to a margin above the largest ``energy_max``.
 
-    "Lowest" also against the Fermi level: with that as zero, the energies of every structure must reach down to the
-    first states of all. Returns how many energies to put below those of the records, where nothing is, and which of
-    theirs to keep.
+    The lowest states are also found relative to the Fermi level: with that zero, the energies of every structure must
+    reach down to the lowest states of all. Returns how many empty energies to add below the energies of the records,
+    and which energies of the records to keep.
     """
     start = [int(np.flatnonzero(ldos.any(axis=0))[0]) for _, ldos, _, _ in records]
     if min(start) == 0:
@@ -102,7 +102,7 @@ def pack(records: Sequence[Record], one: Set, label_noise: dict[str, Any] | None
 
 
 def read_noise(path: Path) -> dict[str, Any] | None:
-    """What reports need of the label noise; its details by structure stay in the JSON file."""
+    """The part of the label noise that reports need; its details by structure stay in the JSON file."""
     if not path.exists():
         return None
     found = json.loads(path.read_text())
@@ -111,9 +111,9 @@ def read_noise(path: Path) -> dict[str, Any] | None:
 
 
 def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndarray:
-    """Part of the states from ``low`` to ``high`` (eV against E_F) that was projected, structure by structure.
+    """Fraction of the states from ``low`` to ``high`` (eV from E_F) that the projection contains, by structure.
 
-    Structures that have no states there, or whose bands end there, are left out.
+    Structures without states there, or with incomplete bands there, are left out.
     """
     energies = dataset.dos.grid.energies - dataset.fermi_energy[:, None]
     inside = (energies >= low) & (energies <= high)
@@ -123,7 +123,7 @@ def projected_fraction(dataset: LDOSDataset, low: float, high: float) -> np.ndar
 
 
 def median_seconds(records: Sequence[Record]) -> dict[int, float]:
-    """Median time of a structure by number of atoms, s."""
+    """Median time for a structure by number of atoms, s."""
     sizes = sorted({len(atoms) for atoms, *_ in records})
     return {n: float(np.median([info["seconds"] for atoms, _, _, info in records if len(atoms) == n])) for n in sizes}
 
@@ -131,9 +131,11 @@ def median_seconds(records: Sequence[Record]) -> dict[int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=SETS)
-    parser.add_argument("--records", type=Path, help="the folder with one .npz file a structure; data/SET/records")
-    parser.add_argument("--output", type=Path, help="the dataset file, replaced where it exists; data/SET.h5")
-    parser.add_argument("--as-in", type=Path, help="pack only the structures that this dataset holds")
+    parser.add_argument(
+        "--records", type=Path, help="folder with one .npz file per structure; default: data/SET/records"
+    )
+    parser.add_argument("--output", type=Path, help="the dataset file, which is replaced; default: data/SET.h5")
+    parser.add_argument("--as-in", type=Path, help="pack only the structures of this dataset")
     arguments = parser.parse_args()
     one = SETS[arguments.set]
     folder, output = arguments.records or one.records, arguments.output or one.packed
@@ -152,7 +154,7 @@ def main() -> None:
     for low, high in ((-12.0, 0.0), (3.5, 4.5)):
         part = projected_fraction(dataset, low, high)
         print(f"projected, E_F{low:+g} to {high:+g} eV: {part.mean():.3f} (from {part.min():.3f} to {part.max():.3f})")
-    print(f"{output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes an environment")
+    print(f"{output}: {size / 1e6:.2f} MB, {size / len(dataset.numbers):.0f} bytes per environment")
 
 
 if __name__ == "__main__":

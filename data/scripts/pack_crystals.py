@@ -2,9 +2,9 @@
 
     python data/scripts/pack_crystals.py
 
-Run it from an environment in which ldosml is installed (or with PYTHONPATH=. at the top of the repository). Reserved
-formulas are dropped if they are there. Where a crystal has a gap, its Fermi level becomes the middle of the gap: that
-of the calculation lies anywhere in it, by smeared occupations, and a model would have to learn where.
+Run it in an environment with ldosml (or with PYTHONPATH=. at the top of the repository). Reserved formulas are dropped.
+Where a crystal has a gap, its Fermi level becomes the middle of the gap. With smeared occupations, the Fermi level of
+the calculation lies anywhere in the gap, and a model would have to learn where.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def pack(folder: Path) -> CrystalSet:
 
 
 def write_examples(crystals: CrystalSet, folder: Path) -> list[str]:
-    """Materials of the test part, each prototype in turn, as CIF with the bands of their path against E_F as CSV."""
+    """Write materials of the test part, each prototype in turn: CIF, and CSV with the bands on the path from E_F."""
     test = split_crystals(crystals)[2]
     queues: dict[str, list[Material]] = {}
     for material in test:
@@ -100,7 +100,7 @@ def write_bands(path: Path, material: Material) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=Path, default=DATA / "crystals" / "records")
-    parser.add_argument("--output", type=Path, default=DATA / "crystals.npz", help="replaced where it exists")
+    parser.add_argument("--output", type=Path, default=DATA / "crystals.npz", help="the file, which is replaced")
     parser.add_argument("--examples", type=Path, help="folder to write examples to, e.g. data/crystals/examples")
     arguments = parser.parse_args()
     crystals = pack(arguments.records)

@@ -1,4 +1,4 @@
-"""One structure's result on disk: a small npz file, written to a temporary name and renamed when complete."""
+"""Records: the result of one structure in a small npz file, written under a temporary name and renamed at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESOLUTION = 2.0**-13  # states/eV/atom, a hundredth of the label noise
 
 
 def spectra(bands: Bands, divide: bool, energies: np.ndarray = ENERGIES) -> LDOS:
-    """LDOS of one structure on ``energies``; ``divide`` makes the atoms add up to the DOS."""
+    """LDOS of one structure on ``energies``; with ``divide`` the sum over atoms is the DOS."""
     weights = bands.atom_weights / bands.atom_weights.sum(axis=0) if divide else bands.atom_weights
     grid = EnergyGrid.from_array(energies, "code")
     return LDOS.from_eigenvalues(bands.eigenvalues, bands.kpoint_weights, weights, grid, SMEARING_WIDTH)
@@ -57,7 +57,7 @@ def write_record(
 
 
 def read_record(path: Path) -> tuple[Atoms, np.ndarray, np.ndarray, dict]:
-    """The structure, its LDOS, the DOS before the weights were divided, and everything else that was recorded."""
+    """The structure, its LDOS, the DOS before the weights were divided, and the other metadata."""
     with np.load(path) as file:
         info = json.loads(file["info"].tobytes())
         atoms = Atoms(file["numbers"], positions=file["positions"], cell=file["cell"], pbc=file["pbc"])

@@ -1,7 +1,7 @@
-"""What the scripts of every set share: structures side by side, one record each, failures in a log.
+"""Runs of all sets: several structures at a time, one record for each, failures in a log.
 
-A structure whose record exists is not computed again; one that failed is named in failures.log beside the records, and
-skipped until its line is removed. A run may be stopped, by a signal or for good, and started at will.
+Structures that have a record are skipped. A structure that fails is written to failures.log beside the records and
+skipped until its line is removed. A run may be stopped at any time and started again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ase import Atoms
 from espresso import Bands
 from records import ENERGIES, write_record
 
-# The names of some structures, and how to make them when one of them is missing.
+# Names of some structures, and a function that makes them, called when a record is missing.
 Batch = tuple[list[str], Callable[[], list[Atoms]]]
-# Computes the bands of a structure in a folder (empty, temporary); RuntimeError, OSError or ValueError when it fails.
+# Computes the bands of a structure in an empty, temporary folder; raises RuntimeError, OSError or ValueError.
 Code = Callable[[Atoms, Path], Bands]
 
 
@@ -31,7 +31,7 @@ def _failed(folder: Path) -> set[str]:
 
 
 def compute(atoms: Atoms, folder: Path, code: Code, energies: np.ndarray = ENERGIES) -> None:
-    """One structure: its record, or a line in failures.log."""
+    """Compute one structure; write its record, or a line in failures.log."""
     name = atoms.info["name"]
     start = time.time()
     try:
@@ -55,7 +55,7 @@ def _missing(batch: Batch, folder: Path, failed: set[str]) -> list[Atoms]:
 
 
 def run(batches: Iterable[Batch], folder: Path, code: Code, workers: int, energies: np.ndarray = ENERGIES) -> None:
-    """Compute what is missing of every batch, ``workers`` structures side by side, one core each."""
+    """Compute the missing structures of every batch, ``workers`` at a time, one core each."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # Debian 12's OpenBLAS is wrong on some newer processors
     failed = _failed(folder)

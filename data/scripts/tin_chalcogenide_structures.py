@@ -2,9 +2,9 @@
 
     python tin_chalcogenide_structures.py        # counts
 
-A decoration says which anion sites hold Se. Its number seeds everything random in it: the sites, and strain and
-displacements of its copies. The copies share a ``group``, which splits keep whole. Lattice constants and coordinates
-are those of experiment, interpolated linearly in the Se fraction.
+A decoration says which anion sites hold Se. Its number is the seed of everything random in it: the sites, and the
+strain and displacements of its copies. The copies share a ``group``, which splits keep whole. Lattice constants and
+coordinates are experimental, interpolated linearly in the Se fraction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ase import Atoms
 SEED = 20261125
 COPIES = 2
 STRAIN = 0.02  # standard deviation of each of the six strain components
-RATTLE = (0.03, 0.12)  # angstrom; the standard deviation of a copy's displacements is drawn from here
+RATTLE = (0.03, 0.12)  # angstrom; the standard deviation of the displacements of a copy is drawn from this range
 
 # Sulfide, then selenide: lattice constants in angstrom, and (x, z) or y of each site.
 # Pnma: SnS, H. G. von Schnering and H. Wiedemeier, Z. Kristallogr. 156, 143 (1981);
@@ -147,7 +147,7 @@ def decorations() -> list[Decoration]:
 
 
 def plan() -> list[Decoration]:
-    """The decorations, kinds and compositions interleaved so that any beginning of it is a fair sample."""
+    """The decorations, kinds and compositions interleaved, so a stopped run is a fair sample."""
     whole = [decorations()[i] for i in np.random.default_rng(SEED).permutation(len(decorations()))]
     rank: Counter = Counter()
     ranked = []

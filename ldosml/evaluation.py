@@ -50,7 +50,17 @@ class Evaluation:
     n_electrons: NDArray[np.float64] | None = None
 
     def cut(self, low: float | None = None, high: float | None = None) -> Evaluation:
-        """The same at the energies between ``low`` and ``high`` only, eV."""
+        """The same at the energies between ``low`` and ``high`` only, eV.
+
+        Parameters
+        ----------
+        low, high : float, optional
+            eV; None keeps that end.
+
+        Returns
+        -------
+        Evaluation
+        """
         bounds = -np.inf if low is None else low, np.inf if high is None else high
         true_dos = None if self.true_dos is None else self.true_dos.cut(*bounds)
         return replace(
@@ -61,7 +71,13 @@ class Evaluation:
         )
 
     def dos(self) -> tuple[DOS, DOS]:
-        """Total DOS of every structure: true and predicted."""
+        """Total DOS of every structure: true and predicted.
+
+        Returns
+        -------
+        tuple of DOS
+            True and predicted, states/eV.
+        """
         if self.true_dos is not None:
             return self.true_dos, self.predicted.total()
         if self.true is None:
@@ -69,7 +85,13 @@ class Evaluation:
         return self.true.total(), self.predicted.total()
 
     def compared(self) -> dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]]:
-        """True and predicted spectra of each sort that has both."""
+        """True and predicted spectra of each sort that has both.
+
+        Returns
+        -------
+        dict of str to tuple
+            "ldos" and "dos", as far as both are known, with (true, predicted).
+        """
         pairs: dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]] = {"dos": self.dos()}
         return pairs if self.true is None else {"ldos": (self.true, self.predicted), **pairs}
 
@@ -81,6 +103,10 @@ class Evaluation:
         ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
         nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
         energies without states are added: compare on the same energies only.
+
+        Returns
+        -------
+        dict of str to float
         """
         losses = {}
         for key, (true, predicted) in self.compared().items():
@@ -90,11 +116,23 @@ class Evaluation:
         return losses
 
     def deviations(self) -> dict[str, float]:
-        """Standard deviation of the true spectra over the whole set, the sigma of L/sigma, states/eV/atom."""
+        """Standard deviation of the true spectra over the whole set, the sigma of L/sigma, states/eV/atom.
+
+        Returns
+        -------
+        dict of str to float
+            By "ldos" and "dos".
+        """
         return {key: float(to_numpy(_rows(true)).std()) for key, (true, _) in self.compared().items()}
 
     def by_structure(self) -> list[dict[str, Any]]:
-        """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma."""
+        """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma.
+
+        Returns
+        -------
+        list of dict
+            A row each structure.
+        """
         columns: dict[str, Iterable[Any]] = {
             "name": self.names,
             "kind": self.kinds,
@@ -119,6 +157,11 @@ class Evaluation:
         photon_energies : array (n_photon_energies,), optional
             Of the absorption, eV. Default: those of the grid up to where transitions from every Fermi level still end
             within it.
+
+        Returns
+        -------
+        tuple of PropertyTable
+            From the true and from the predicted DOS, per atom.
 
         Raises
         ------

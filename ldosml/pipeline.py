@@ -274,6 +274,15 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Nothing is clipped: where states are few, predictions dip slightly below zero. Surroundings unlike any in the
         training set (a single atom, a surface) are predicted all the same, and badly.
 
+        Parameters
+        ----------
+        structures : Atoms or iterable of Atoms
+
+        Returns
+        -------
+        LDOS
+            States/eV/atom, on the model's energies, atom by atom.
+
         Raises
         ------
         ValueError
@@ -295,6 +304,18 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
         ``numbers`` (n_environments,) are the atomic numbers of the centres. Raises ValueError for an element that was
         not in the training set.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+            Descriptors, as ``fit`` or ``fit_rows`` saw them.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        array (n_environments, n_energies)
+            States/eV/atom.
         """
         check_is_fitted(self)
         self._require_trained(numbers)
@@ -374,6 +395,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """Valence electrons of structures, (n_structures,), counted as the training data counted them.
 
         Raises ValueError when the training data did not tell how many an element has.
+
+        Parameters
+        ----------
+        structures : Atoms or iterable of Atoms
+
+        Returns
+        -------
+        array (n_structures,)
         """
         check_is_fitted(self)
         listed = [structures] if isinstance(structures, Atoms) else list(structures)

@@ -432,11 +432,32 @@ class LDOS(_Spectra):
         return DOS(self.grid, values, self.smearing_width, self.n_atoms)
 
     def of_structure(self, structure: int) -> Array:
-        """The LDOS of the atoms of one structure, (n_atoms, n_energies), states/eV/atom."""
+        """The LDOS of the atoms of one structure, (n_atoms, n_energies), states/eV/atom.
+
+        Parameters
+        ----------
+        structure : int
+            Its index.
+
+        Returns
+        -------
+        array (n_atoms, n_energies)
+            States/eV/atom.
+        """
         return self.values[self.rows(structure), :]
 
     def rows(self, structure: int) -> slice:
-        """The rows of the atoms of one structure, as a slice."""
+        """The rows of the atoms of one structure, as a slice.
+
+        Parameters
+        ----------
+        structure : int
+            Its index.
+
+        Returns
+        -------
+        array (n_atoms,) of int, or slice
+        """
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
         return slice(int(low), int(high))
 

@@ -83,6 +83,16 @@ def join_alike(
 
     Parameters and errors are those of ``make_alike``. ``label_noise`` is kept where all agree.
 
+    Parameters
+    ----------
+    datasets : sequence of LDOSDataset
+    smearing_width : float, optional
+        eV. Default: the widest of theirs.
+    zero : {"fermi", "average_potential", "vacuum", "code"}, optional
+        Default: theirs where they share one, otherwise "fermi".
+    labels : sequence of str, optional
+        What to call them in messages.
+
     Returns
     -------
     LDOSDataset

@@ -541,19 +541,44 @@ class LDOSDataset:
         return concatenate(datasets)
 
     def append(self, other: LDOSDataset) -> LDOSDataset:
-        """Give this dataset with the structures of another one after its own; see ``concatenate``."""
+        """Give this dataset with the structures of another one after its own; see ``concatenate``.
+
+        Parameters
+        ----------
+        other : LDOSDataset
+
+        Returns
+        -------
+        LDOSDataset
+            The structures of this one, then those of the other.
+        """
         return self.concatenate([self, other])
 
     def to_ase(self) -> list[Atoms]:
-        """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`."""
+        """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`.
+
+        Returns
+        -------
+        list of Atoms
+        """
         return export.to_ase(self)
 
     def to_xarray(self) -> Dataset:
-        """Everything as one labelled ``xarray.Dataset``, see :func:`ldosml.datasets.export.to_xarray`."""
+        """Everything as one labelled ``xarray.Dataset``, see :func:`ldosml.datasets.export.to_xarray`.
+
+        Returns
+        -------
+        xarray.Dataset
+        """
         return export.to_xarray(self)
 
     def to_pymatgen(self) -> list[tuple[Structure, Dos]]:
-        """Give pymatgen's structures and DOS, see :func:`ldosml.datasets.export.to_pymatgen`."""
+        """Give pymatgen's structures and DOS, see :func:`ldosml.datasets.export.to_pymatgen`.
+
+        Returns
+        -------
+        list of CompleteDos
+        """
         return export.to_pymatgen(self)
 
     def summary(self) -> dict[str, Any]:

@@ -30,5 +30,10 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
 
 
 def available_datasets() -> list[str]:
-    """Give the names that ``load_dataset`` knows, sorted."""
+    """Give the names that ``load_dataset`` knows, sorted.
+
+    Returns
+    -------
+    list of str
+    """
     return sorted(shipped_files(".h5"))

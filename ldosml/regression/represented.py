@@ -112,6 +112,16 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         """Predict spectra (n_environments, n_energies) of descriptors (n_environments, n_features).
 
         What else is given (``species``) is passed on to the regressor's ``predict``.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+        **predict_params
+            Passed on to the regressor's ``predict``: ``species``.
+
+        Returns
+        -------
+        array (n_environments, n_energies)
         """
         check_is_fitted(self)
         represented = self.regressor_.predict(X, **predict_params)
@@ -121,7 +131,18 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         return predicted[:, 0] if self._flat else predicted
 
     def of_species(self, species: int) -> Self:
-        """Give the part that predicts the atoms of one species, where the regressor has such a part."""
+        """Give the part that predicts the atoms of one species, where the regressor has such a part.
+
+        Parameters
+        ----------
+        species : int
+            Atomic number.
+
+        Returns
+        -------
+        RepresentedRegressor
+            Fitted.
+        """
         check_is_fitted(self)
         part: Self = clone(self)
         part._flat, part.representation_ = self._flat, self.representation_

@@ -101,12 +101,33 @@ class DerivedProperties:
         return compare_properties(self.true, self.predicted, shared, self.temperature)
 
     def pair(self, name: str) -> Pair:
-        """One column of both tables, divided by a power of ten that the unit names where numbers are small or large."""
+        """One column of both tables, divided by a power of ten that the unit names where numbers are small or large.
+
+        Parameters
+        ----------
+        name : str
+            A property.
+
+        Returns
+        -------
+        tuple of array (n_structures,)
+            From the true and from the predicted DOS.
+        """
         values = [table.column(name, self.temperature) for table in (self.true, self.predicted)]
         exponent = power_of_ten(*values)
         true, predicted = (v / 10.0**exponent for v in values)
         return Pair(unit_text(self.true.unit(name), exponent), true, predicted)
 
     def depends_on_temperature(self, name: str) -> bool:
-        """Whether the column ``name`` has a value for each temperature."""
+        """Whether the column ``name`` has a value for each temperature.
+
+        Parameters
+        ----------
+        name : str
+            A property.
+
+        Returns
+        -------
+        bool
+        """
         return self.true.columns[name].ndim == 2

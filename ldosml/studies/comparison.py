@@ -56,7 +56,12 @@ class RegressorComparison(Tabulated):
         return self.errors[self.regressors[0]].quantities
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions."""
+        """Of how many structures no properties could be derived from the predictions.
+
+        Returns
+        -------
+        list of str
+        """
         return without_properties(self.errors)
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
@@ -67,6 +72,18 @@ class RegressorComparison(Tabulated):
         have the quantity by both. Where zero lies outside, one is better on this set, beyond the chance of
         which trajectories it holds. The regressors are not fitted again: what another training set would change is not
         in it. ``n_structures`` have the quantity (see ``cautions``).
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws of the bootstrap.
+        random_state : int
+            Seed of the draws.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         everything = np.ones((1, len(self.groups)))
@@ -138,6 +155,10 @@ def compare_regressors(
         What ``model`` is given in turn, see ``regressors_by_target``; the first is what others are compared with.
     setup : Setup, optional
         With a ``temperature``, properties are compared, too.
+
+    Returns
+    -------
+    RegressorComparison
 
     Raises
     ------

@@ -52,6 +52,18 @@ class ErrorTable(Tabulated):
         the energies), ``loss`` is L/sigma of all of them together (equation 15 of the LDOS paper), which is larger than
         their mean; sigma is the element's, and that of "all" runs over all. ``low`` and ``high`` hold 95 % of the loss
         when whole groups are drawn with replacement (bootstrap).
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws of the bootstrap.
+        random_state : int
+            Seed of the draws.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
         """
         rows = []
         for split, errors in self.errors.items():

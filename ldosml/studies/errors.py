@@ -159,22 +159,66 @@ class Errors:
         """L/sigma over the structures, or over those that ``weights`` (n_structures,) count.
 
         NaN where none has the quantity, or all have the same.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+        weights : array (n_structures,), optional
+            How often each structure counts.
+
+        Returns
+        -------
+        float
         """
         counts = np.ones(len(self)) if weights is None else weights
         return float(self.losses(quantity, counts[None, :])[0])
 
     def losses(self, quantity: str, draws: Floats) -> Floats:
-        """L/sigma, (n_draws,), over the structures as each of ``draws`` (n_draws, n_structures) counts them."""
+        """L/sigma, (n_draws,), over the structures as each of ``draws`` (n_draws, n_structures) counts them.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+        draws : array (n_draws, n_structures)
+            How often each structure counts in each draw.
+
+        Returns
+        -------
+        array (n_draws,)
+        """
         roots = np.sqrt(self._mean_squares(quantity, draws))
         result: Floats = roots / (self.sigma[quantity] or np.nan)
         return result
 
     def known(self, quantity: str) -> NDArray[np.bool_]:
-        """Which structures have the quantity, (n_structures,)."""
+        """Which structures have the quantity, (n_structures,).
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        array (n_structures,) of bool
+        """
         return self._sums(quantity)[1] > 0
 
     def rmse(self, quantity: str) -> float:
-        """Root mean square error over the structures, in ``units[quantity]``."""
+        """Root mean square error over the structures, in ``units[quantity]``.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        float
+            In the unit of the quantity.
+        """
         return float(np.sqrt(self._mean_squares(quantity, np.ones((1, len(self))))[0]))
 
     def _mean_squares(self, quantity: str, draws: Floats) -> Floats:
@@ -195,15 +239,48 @@ class Errors:
         return sums, counts
 
     def by_fold(self, quantity: str) -> dict[int, float]:
-        """L/sigma in each fold, in units of the deviation over the whole set."""
+        """L/sigma in each fold, in units of the deviation over the whole set.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        dict of str to float
+            L/sigma by number of the fold.
+        """
         return {int(f): self.loss(quantity, (self.fold == f).astype(float)) for f in np.unique(self.fold)}
 
     def pooled_and_by_fold(self, quantity: str) -> dict[str, float]:
-        """L/sigma of all folds together, named "all", and of each, named by its number."""
+        """L/sigma of all folds together, named "all", and of each, named by its number.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        dict of str to float
+            "all", and the number of each fold.
+        """
         return {"all": self.loss(quantity), **{str(fold): loss for fold, loss in self.by_fold(quantity).items()}}
 
     def by_environment(self, quantity: str = "ldos") -> Floats:
-        """L/sigma of every environment, (n,), in units of the deviation of all; of "ldos Si", that of the element."""
+        """L/sigma of every environment, (n,), in units of the deviation of all; of "ldos Si", that of the element.
+
+        Parameters
+        ----------
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        array (n_environments,)
+            L/sigma of each.
+        """
         values, _ = self._rows(quantity)
         result: Floats = np.sqrt(values) / self.sigma[quantity]
         return result
@@ -219,7 +296,13 @@ class Errors:
         return self.squared[quantity], np.arange(len(self))
 
     def as_record(self) -> Record:
-        """What a journal keeps: squared errors to six digits, and the rest."""
+        """What a journal keeps: squared errors to six digits, and the rest.
+
+        Returns
+        -------
+        dict
+            What ``from_record`` reads; plain numbers and lists.
+        """
         digits = f".{_DIGITS}g"
         return {
             "squared": {k: [float(format(x, digits)) for x in v.tolist()] for k, v in self.squared.items()},
@@ -237,6 +320,11 @@ class Errors:
         """What ``as_record`` gave.
 
         Raises ValueError for anything else.
+
+        Parameters
+        ----------
+        record : mapping
+            What ``as_record`` gave.
         """
         lacking = {"squared", "sigma", "units", "mean_loss", "numbers", "structure_index", "fold", "grid"} - set(record)
         if lacking:

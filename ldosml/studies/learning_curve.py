@@ -65,7 +65,19 @@ class LearningCurve(Tabulated):
         return next(iter(self.errors.values())).quantities
 
     def curve(self, regressor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Training environments, and L/sigma of each fold: (n_sizes, n_folds) both."""
+        """Training environments, and L/sigma of each fold: (n_sizes, n_folds) both.
+
+        Parameters
+        ----------
+        regressor : str
+            Its name.
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        tuple of array (n_sizes, n_folds)
+        """
         sizes = np.array([self.n_environments[size] for size in self.sizes], dtype=float)
         losses = [list(self.errors[regressor, size].by_fold(quantity).values()) for size in self.sizes]
         return sizes, np.array(losses)
@@ -74,6 +86,17 @@ class LearningCurve(Tabulated):
         """Slope of log(L/sigma) against log(n_environments): mean over the folds, and their standard deviation.
 
         NaN with fewer than two sizes.
+
+        Parameters
+        ----------
+        regressor : str
+            Its name.
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        tuple of float
         """
         sizes, losses = self.curve(regressor, quantity)
         if len(sizes) < 2:
@@ -86,6 +109,10 @@ class LearningCurve(Tabulated):
 
         Sizes should span a factor of four at least, and a slope should be larger than its deviation over the folds.
         Also, of how many structures no properties could be derived.
+
+        Returns
+        -------
+        list of str
         """
         cautions = without_properties(
             {f"{name}, {size} environments": one for (name, size), one in self.errors.items()}
@@ -111,7 +138,13 @@ class LearningCurve(Tabulated):
         return cautions
 
     def records(self) -> list[Record]:
-        """A row a regressor, size, quantity and fold (and "all": pooled)."""
+        """A row a regressor, size, quantity and fold (and "all": pooled).
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
+        """
         rows = []
         for (regressor, size), errors in self.errors.items():
             for quantity in errors.quantities:
@@ -214,6 +247,20 @@ def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state
     and ``random_state`` are those of its ``Setup``.
 
     Raises ValueError when ``n_sizes`` is not positive, or there are fewer groups than folds.
+
+    Parameters
+    ----------
+    data : LDOSDataset
+    n_sizes : int
+    n_splits : int
+        Folds.
+    random_state : int
+        Draws the folds.
+
+    Returns
+    -------
+    list of int
+        Numbers of environments, ascending.
     """
     check_positive("n_sizes", n_sizes)
     folds = data.folds(n_splits, random_state)

@@ -52,13 +52,35 @@ class Setup:
 
         Raises ValueError when there are fewer groups than folds, or a test part has an element that its training part
         lacks.
+
+        Parameters
+        ----------
+        data : LDOSDataset
+
+        Returns
+        -------
+        list of tuple
+            Indices of the training and of the test structures.
         """
         folds = data.folds(self.n_splits, self.random_state)
         require_elements(data, folds)
         return folds
 
     def validation(self, key: Mapping[str, Any], prepare: Prepare, folds: Sequence[Fold]) -> CrossValidation:
-        """One cross-validation as this setup wants it."""
+        """One cross-validation as this setup wants it.
+
+        Parameters
+        ----------
+        key : mapping
+            What tells it from the others of the study.
+        prepare : callable
+            Gives dataset, model and descriptors.
+        folds : sequence of (train, test)
+
+        Returns
+        -------
+        CrossValidation
+        """
         return CrossValidation(key, prepare, folds, self.low, self.high, self.temperature)
 
     def run(
@@ -67,6 +89,20 @@ class Setup:
         """Run what the log does not hold; ``settings`` are what else makes two runs comparable.
 
         Raises as ``run_all``.
+
+        Parameters
+        ----------
+        study : str
+            What to call it in messages about the log.
+        data : LDOSDataset
+        validations : sequence of CrossValidation
+        **settings
+            What else makes two runs comparable.
+
+        Returns
+        -------
+        list of dict
+            A record each cross-validation.
         """
         mine = {name: getattr(self, name) for name in ("n_splits", "random_state", "low", "high", "temperature")}
         return run_all(

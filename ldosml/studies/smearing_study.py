@@ -37,13 +37,30 @@ class SmearingStudy(Tabulated):
     noise: dict[float, Floor]
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions."""
+        """Of how many structures no properties could be derived from the predictions.
+
+        Returns
+        -------
+        list of str
+        """
         return without_properties({f"smearing {width:g} eV": one for width, one in self.errors.items()})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
         """A row a width and quantity: L/sigma, that of the mean spectrum, and the noise of the labels.
 
         ``low`` and ``high`` hold 95 % of the loss when whole groups are drawn with replacement (bootstrap).
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws of the bootstrap.
+        random_state : int
+            Seed of the draws.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []
@@ -105,6 +122,18 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
     """Lowest and highest energy, eV against the model's zero, that it learns at each of several smearing widths (eV).
 
     Raises what ``broaden_to`` and ``refer_to`` of the dataset raise.
+
+    Parameters
+    ----------
+    data : LDOSDataset
+    widths : sequence of float
+        eV.
+    model : DOSModel
+
+    Returns
+    -------
+    tuple of float
+        Lowest and highest energy, eV.
     """
     grids = [data.broaden_to(width).refer_to(model.zero, model.low, model.high).grid for width in widths]
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)

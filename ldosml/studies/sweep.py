@@ -81,7 +81,19 @@ class CutoffSweep(Tabulated):
         return next(iter(self.errors.values())).elements
 
     def losses(self, mode: str, element: str, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """L/sigma of an element's LDOS at each radius, (n_radii,); ``weights`` (n_structures,) count structures."""
+        """L/sigma of an element's LDOS at each radius, (n_radii,); ``weights`` (n_structures,) count structures.
+
+        Parameters
+        ----------
+        mode : {"complete", "sharp"}
+        element : str
+        weights : array (n_structures,), optional
+            How often each structure counts.
+
+        Returns
+        -------
+        array (n_radii,)
+        """
         counts = np.ones(len(self.groups)) if weights is None else weights
         losses: NDArray[np.float64] = self._losses(mode, element, counts[None, :])[0]
         return losses
@@ -91,7 +103,13 @@ class CutoffSweep(Tabulated):
         return np.stack([self.errors[mode, r].losses(f"ldos {element}", draws) for r in self.radii], axis=1)
 
     def records(self) -> list[Record]:
-        """A row a mode, radius, element and fold (and "all": pooled): L/sigma, neighbours, and the setting used."""
+        """A row a mode, radius, element and fold (and "all": pooled): L/sigma, neighbours, and the setting used.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
+        """
         rows = []
         for (mode, r_cut), errors in self.errors.items():
             for element in errors.elements:
@@ -120,6 +138,19 @@ class CutoffSweep(Tabulated):
         sweep; where it is the smallest, it may lie below.
 
         Raises ValueError for a mode that was not asked for.
+
+        Parameters
+        ----------
+        mode : {"complete", "sharp"}
+        n_draws : int
+            Draws of the bootstrap.
+        random_state : int
+            Seed of the draws.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
         """
         check_choice("mode", mode, self.modes)
         draws = group_draws(self.groups, n_draws, random_state)
@@ -148,6 +179,11 @@ def saturation_radius(radii: Sequence[float], losses: NDArray[np.float64], toler
     losses : array (n_radii,)
     tolerance : float
         Fraction of the loss, from 0 up to, but not including, 1.
+
+    Returns
+    -------
+    float
+        Angstrom.
 
     Raises
     ------
@@ -198,6 +234,10 @@ def sweep_cutoffs(
         is chosen so then. None: as they are in ``model``.
     setup : Setup, optional
         Its ``temperature`` is not used.
+
+    Returns
+    -------
+    CutoffSweep
 
     Raises
     ------

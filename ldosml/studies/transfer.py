@@ -47,7 +47,12 @@ class Transfer(Tabulated):
     noise: Floor
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions."""
+        """Of how many structures no properties could be derived from the predictions.
+
+        Returns
+        -------
+        list of str
+        """
         return without_properties({"left out": self.left_out, "the other set": self.other})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
@@ -56,6 +61,18 @@ class Transfer(Tabulated):
         L/sigma of each with its own sigma, and ``ratio``, the root mean square error on the other set as a multiple of
         that on the training set left out, in which no sigma enters; both on the same energies. ``low`` and ``high``
         hold 95 % of the loss on the other set when its groups are drawn with replacement (bootstrap).
+
+        Parameters
+        ----------
+        n_draws : int
+            Draws of the bootstrap.
+        random_state : int
+            Seed of the draws.
+
+        Returns
+        -------
+        list of dict
+            A row each; see above for the columns.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []

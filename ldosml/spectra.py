@@ -456,7 +456,8 @@ class LDOS(_Spectra):
 
         Returns
         -------
-        array (n_atoms,) of int, or slice
+        slice
+            Of the rows of ``values``.
         """
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
         return slice(int(low), int(high))

@@ -577,7 +577,8 @@ class LDOSDataset:
 
         Returns
         -------
-        list of CompleteDos
+        list of tuple
+            pymatgen's Structure and Dos of each structure.
         """
         return export.to_pymatgen(self)
 

@@ -248,7 +248,7 @@ class Errors:
 
         Returns
         -------
-        dict of str to float
+        dict of int to float
             L/sigma by number of the fold.
         """
         return {int(f): self.loss(quantity, (self.fold == f).astype(float)) for f in np.unique(self.fold)}

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml import metrics, persistence
 from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
 from ldosml._validation import check_shape
+from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
 from ldosml.descriptors import SOAP, Whitened
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
@@ -117,6 +118,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     (1, 101)
     """
 
+    regressors_: dict[int, Any]
     _place: Array = np.empty((0, 0))  # an array where the regressors have theirs
 
     def __init__(
@@ -210,6 +212,71 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         check_shape("X", X, (len(training.numbers), None), "n_environments, n_features")
         return self._fit_rows(X, training, data)
 
+    def fit_stream(
+        self,
+        data: Data | Atoms | Sequence[Atoms],
+        folder: str | os.PathLike[str],
+        spectra: LDOS | DOS | None = None,
+        *,
+        groups: Sequence[object] | None = None,
+    ) -> Self:
+        """Fit as ``fit`` does, with descriptors on disk and in bounded memory; goes on after a kill.
+
+        Descriptors and spectra are written to ``folder`` in chunks of whole groups, and so are the sums over them. The
+        same call continues with what is there. The folder stays when the fit is done, and is yours to delete.
+
+        Parameters
+        ----------
+        data, spectra, groups
+            As in ``fit``. Structures and spectra are in memory; the descriptors are not.
+        folder : path
+            New, empty, or of the same fit.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            When the regressor is no ``SparseLDOSKernelRidge``; the memory of others grows with the data.
+        ValueError
+            As ``fit``, and when the folder belongs to another fit or is damaged.
+        FileExistsError
+            When ``folder`` is a file.
+        OSError
+            When writing fails, for instance on a full disk; what was done is kept.
+
+        Notes
+        -----
+        The descriptor is fitted by at most 20,000 environments, of evenly spaced structures.
+        """
+        regressor = self._new_regressor()
+        if not isinstance(regressor, SparseLDOSKernelRidge):
+            raise TypeError(
+                f"fit_stream needs a SparseLDOSKernelRidge as the regressor; got {type(regressor).__name__}. The "
+                "memory of other regressors grows with the data."
+            )
+        training = self._training(data, spectra, groups)
+        stored = ChunkedTraining(as_folder(folder), regressor.learn, regressor.chunk_size)
+        self.descriptor_ = Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+        self.descriptor_.fit(fitting_structures(training.structures))
+        chunks = stored.write(training, _codes(training.groups), self.descriptor_)
+        self._place = np.empty((0, training.grid.size))
+        numbers = [int(number) for number in np.unique(training.numbers)]
+        if regressor.learn == "ldos":
+            self.regressors_ = {
+                number: _with_own_points(regressor, number).fit_chunks(
+                    SpeciesChunks(chunks, number), checkpoint=stored.checkpoint(str(number))
+                )
+                for number in numbers
+            }
+        else:
+            regressor.fit_chunks(chunks, checkpoint=stored.checkpoint("all"))
+            self.regressors_ = {number: regressor.of_species(number) for number in numbers}
+        self._remember(training, data)
+        return self
+
     def _training(self, data: Any, spectra: LDOS | DOS | None, groups: Sequence[object] | None) -> TrainingData:
         to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         if spectra is None:
@@ -222,18 +289,22 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _fit_rows(self, X: NDArray[np.float64], training: TrainingData, data: Any) -> Self:
         regressor = self._new_regressor()
-        self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
         self._place = to_device(training.dos.values, self.device)[:0, :]
         fit = self._fit_by_species if _learned(regressor) == "ldos" else self._fit_together
-        self.regressors_: dict[int, Any] = fit(regressor, X, training)
+        self.regressors_ = fit(regressor, X, training)
+        self._remember(training, data)
+        return self
+
+    def _remember(self, training: TrainingData, data: Any) -> None:
+        """Set what the model tells of its energies and of its training data."""
+        self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
         self.training_: dict[str, Any] = {
             "n_structures": len(training.structures),
-            "n_environments": len(X),
+            "n_environments": len(training.numbers),
             "n_groups": len(set(training.groups)),
             "valence_electrons": _valence(training.structures, getattr(data, "n_electrons", None)),
             "provenance": dict(getattr(data, "provenance", {})),
         }
-        return self
 
     def _fit_by_species(self, regressor: Any, X: NDArray[np.float64], training: TrainingData) -> dict[int, Any]:
         """Fit a regressor to the LDOS of the atoms of each species."""

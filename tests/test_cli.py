@@ -162,6 +162,18 @@ def test_fit_learns_from_what_it_is_told(capsys, tmp_path, make_dataset, learn, 
     assert kept["parameters"]["ldos_weight"] == 10.0
 
 
+def test_a_streamed_fit_goes_on_in_its_folder(capsys, tmp_path, make_dataset):
+    make_dataset((2, 3, 2, 2, 2, 3, 3, 2, 2, 3)).save(tmp_path / "data.h5")
+    fit = ["fit", tmp_path / "data.h5", *SMALL, "--learn", "dos", "--inducing", 4, "--alpha", 0.01, "--json"]
+    code, out, err = run(capsys, *fit, "-o", tmp_path / "a.ldosml", "--stream", tmp_path / "work")
+    assert code == 0, err
+    assert (tmp_path / "work" / "sums-all.npz").exists()
+    again = run(capsys, *fit, "-o", tmp_path / "b.ldosml", "--stream", tmp_path / "work")
+    assert json.loads(again[1])["errors"] == json.loads(out)["errors"]
+    code, _, err = run(capsys, "fit", "absent.h5", "-o", tmp_path / "c.ldosml", "--stream", tmp_path / "work")
+    assert (code, "--stream needs --inducing" in err) == (2, True)
+
+
 @pytest.mark.parametrize("learn", ["dos", "both", "ldos"])
 def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
     options = ["-o", tmp_path / "m.ldosml", *SMALL, "--learn", learn, "--inducing", 2, "--alpha", 0.01, "--json"]

@@ -44,6 +44,10 @@ def fit(
     smearing: Smearing = None,
     test_size: TestSize = 0.2,
     seed: Seed = 0,
+    stream: Annotated[
+        Path | None,
+        typer.Option(help="Folder for descriptors and sums: bounded memory, resumed after a kill; with --inducing."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
     temperature: Temperature = 300.0,
     jobs: Jobs = 1,
@@ -58,6 +62,8 @@ def fit(
     Without options it is the default model of ldosml. Held out are whole groups, such as trajectories.
     """
     options.check()
+    if stream is not None and options.inducing is None:
+        raise typer.BadParameter("--stream needs --inducing: memory grows with a kernel on all environments.")
     refuse_existing(output, overwrite)
     if report is not None:
         _prepare_report(report, test_size, overwrite)
@@ -70,7 +76,8 @@ def fit(
     options.require_spectra(train)
     print_plans(options.regressor(), options.soap(), train)
     with stages(f"Fitting {len(train)} structures"):
-        model = options.model(n_jobs=n_jobs).fit(train)
+        model = options.model(n_jobs=n_jobs)
+        model = model.fit(train) if stream is None else model.fit_stream(train, stream)
         remember_split(model, dataset, test_size, seed)
     files = [model.save(output, overwrite=overwrite)]
     if test is None:

@@ -1,4 +1,4 @@
-"""Draw the layers of the package as setup.cfg's import contract has them: ``python docs/layers.py`` writes layers.svg."""
+"""Draw the layers of the package from the import contract in setup.cfg: ``python docs/layers.py`` writes layers.svg."""
 
 from __future__ import annotations
 

@@ -410,16 +410,15 @@ def test_the_invented_set_can_be_learned_but_not_wholly(errors):
     assert 0.02 < errors.loss("ldos") < 0.5 * errors.mean_loss["ldos"]
 
 
-KILLED = """
+KILLED = r"""
 import os
-import sys
 import time
 
 from ldosml.studies.cross_validation import _run
 
 class Slow:
     def run(self):
-        print(os.getpid(), file=sys.stderr, flush=True)
+        os.write(2, f"{os.getpid()}\n".encode())
         time.sleep(60)
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml import __version__
 from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import replacing
 from ldosml._validation import check_shape
@@ -124,7 +124,7 @@ def save(stored: StoredModel, path: str | os.PathLike[str], *, overwrite: bool =
     spec = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "ldosml_version": version("ldosml"),
+        "ldosml_version": __version__,
         **stored.facts,
         "grid": asdict(stored.grid),
         "descriptor": _describe(stored.descriptor, "descriptor", arrays),
@@ -321,7 +321,7 @@ def _check_format(spec: Any) -> None:
     if spec.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"it has format {spec.get('format_version')!r}, written by ldosml {spec.get('ldosml_version')}; "
-            f"this is ldosml {version('ldosml')}, which reads format {FORMAT_VERSION}. Train and save it again."
+            f"this is ldosml {__version__}, which reads format {FORMAT_VERSION}. Train and save it again."
         )
 
 

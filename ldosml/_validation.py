@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from ldosml._array_type import Array
@@ -74,14 +77,71 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 def check_positive(name: str, value: float, unit: str = "") -> None:
     """Raise ParameterError unless the argument ``name`` is a finite number above zero."""
-    if not 0 < value < float("inf"):
+    if not (_is_number(value) and value > 0):
         raise ParameterError(name, f"must be a positive number{unit and ' of ' + unit}; got {value!r}.")
+
+
+def check_number(name: str, value: float, *, least: float = -float("inf")) -> None:
+    """Raise ParameterError unless the argument ``name`` is a finite number, and not below ``least``."""
+    if not (_is_number(value) and value >= least):
+        bound = "" if least == -float("inf") else f" of at least {least:g}"
+        raise ParameterError(name, f"must be a number{bound}; got {value!r}.")
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value can be compared with numbers and is finite."""
+    try:
+        return bool(-float("inf") < value < float("inf"))
+    except TypeError:
+        return False
 
 
 def check_order(low: float, high: float) -> None:
     """Raise ParameterError unless the energies ``low`` and ``high``, eV, are numbers and the first is below."""
     if not low < high:
         raise ParameterError("low", f"must be below high; got {low:g} and {high:g} eV.")
+
+
+def check_json(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is None or a mapping that JSON can hold (NaN excluded)."""
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be a dictionary; got {type(value).__name__}.")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold only what JSON can: {error}. Convert such values first.") from error
+
+
+def check_indices(indices: object, count: int) -> NDArray[np.int64]:
+    """Give the structures, of ``count``, that a list, a mask or a slice stands for, (n_chosen,).
+
+    Raises TypeError for anything else, ValueError for a mask of another length, IndexError for what is not there.
+    """
+    if isinstance(indices, slice):
+        return np.arange(count)[indices]
+    asked = np.asarray(indices)
+    if asked.ndim == 1 and asked.size == 0:
+        return np.arange(0)
+    if asked.ndim != 1 or asked.dtype.kind not in "biu":
+        raise TypeError(
+            "indices must be a list of whole numbers, a mask or a slice; "
+            f"got {shorten(indices)}. For structure 3 alone pass [3]."
+        )
+    if asked.dtype.kind == "b" and len(asked) != count:
+        raise ValueError(f"A mask must have one entry for each of the {count} structures; got {len(asked)}.")
+    outside = asked[(asked < -count) | (asked >= count)]
+    if asked.dtype.kind != "b" and outside.size:
+        raise IndexError(f"indices must lie in {-count}..{count - 1}, for {count} structures; got {outside[0]}.")
+    chosen: NDArray[np.int64] = np.arange(count)[asked]
+    return chosen
+
+
+def shorten(value: object) -> str:
+    """Give the ``repr`` of a value, of 60 characters at most."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def is_foreign(array: object) -> bool:
@@ -122,9 +182,8 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
     xp = array_namespace(X, Y)
     X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
     check_shape("X", X, (None, None), "n_environments, n_features")
-    check_shape(
-        "Y", Y, (X.shape[0], *(None,) * (Y.ndim - 1)), "n_environments, n_energies"[: None if Y.ndim > 1 else 14]
-    )
+    axes = "n_environments, n_energies" if Y.ndim > 1 else "n_environments"
+    check_shape("Y", Y, (X.shape[0], *(None,) * (Y.ndim - 1)), axes)
     check_finite("X", X)
     check_finite("Y", Y)
     estimator.n_features_in_ = int(X.shape[1])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+import numpy as np
 from sklearn.metrics import make_scorer
 
 from ldosml._array import Array, as_float64, like, namespace, to_numpy
-from ldosml._validation import check_choice, check_shape
+from ldosml._validation import check_choice, check_finite, check_shape
 from ldosml.spectra import DOS, LDOS
 
 Per = Literal["set", "structure", "environment"]
@@ -47,7 +48,7 @@ def normalized_loss(
     Raises
     ------
     ValueError
-        When grids or shapes differ, or the true spectra are constant.
+        When grids or shapes differ, a number is not finite, or the true spectra are constant.
 
     Examples
     --------
@@ -122,23 +123,29 @@ def variance_weighted_r2(true: Array, predicted: Array, sample_weight: Array | N
     Raises
     ------
     ValueError
-        When shapes differ.
+        When shapes differ, or a number is not finite.
     """
-    from_true, from_predicted = as_float64("true", true), as_float64("predicted", predicted)
-    check_shape(
-        "predicted", from_predicted, tuple(from_true.shape), "n_rows, n_energies"[: 20 if from_true.ndim > 1 else 6]
-    )
-    xp, n = namespace(from_true, from_predicted), int(from_true.shape[0])
+    true, predicted = _checked(true, predicted)
+    xp, n = namespace(true, predicted), int(true.shape[0])
+    weight = like(true, np.ones(n) if sample_weight is None else to_numpy(sample_weight))
+    check_shape("sample_weight", weight, (n,), "n_rows")
     if n < 2:
         return float("nan")
-    weight = xp.ones_like(from_true) if sample_weight is None else like(from_true, to_numpy(sample_weight))
-    if weight.ndim < from_true.ndim:
-        weight = weight[:, None]
-    total = xp.sum(weight * xp.ones_like(from_true), axis=0)
-    mean = xp.sum(weight * from_true, axis=0) / total
-    error = float(xp.sum(weight * (from_true - from_predicted) ** 2))
-    spread = float(xp.sum(weight * (from_true - mean) ** 2))
+    weight = xp.reshape(weight, (n, *(1,) * (true.ndim - 1)))
+    mean = xp.sum(weight * true, axis=0) / xp.sum(weight)
+    error = float(xp.sum(weight * (true - predicted) ** 2))
+    spread = float(xp.sum(weight * (true - mean) ** 2))
     return 1.0 - error / spread if spread > 0 else float(error == 0)
+
+
+def _checked(true: Array, predicted: Array) -> tuple[Array, Array]:
+    """Check that two arrays of rows are finite and have the same shape; give them in float64."""
+    true, predicted = as_float64("true", true), as_float64("predicted", predicted)
+    axes = "n_rows, n_energies" if true.ndim > 1 else "n_rows"
+    check_shape("predicted", predicted, tuple(true.shape), axes)
+    check_finite("true", true)
+    check_finite("predicted", predicted)
+    return true, predicted
 
 
 class _Compared:
@@ -147,8 +154,7 @@ class _Compared:
     def __init__(self, true: LDOS | DOS | Array, predicted: LDOS | DOS | Array) -> None:
         self._spectra = true if isinstance(true, LDOS | DOS) else None
         if self._spectra is None and not isinstance(predicted, LDOS | DOS):
-            self.true, self.predicted = as_float64("true", true), as_float64("predicted", predicted)
-            check_shape("predicted", self.predicted, tuple(self.true.shape), "n_rows, n_energies")
+            self.true, self.predicted = _checked(true, predicted)
         else:
             self._take_spectra(true, predicted)
         self.xp = namespace(self.true, self.predicted)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._files import replacing
-from ldosml._validation import check_choice, check_shape
+from ldosml._validation import check_choice, check_json, check_shape
 from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.energy import EnergyGrid, Zero
 
@@ -73,7 +73,7 @@ def save_spectra(
             f"Spectra are saved to .npz (arrays), .h5 (a dataset) or .xyz (extended XYZ); got {path.name!r}."
         )
     spectra = replace(spectra, n_electrons=_electrons(n_electrons, len(spectra.dos)))
-    _check_json(provenance)
+    check_json("provenance", provenance)
     if structures is None and path.suffix != ".npz":
         raise ValueError(f"{path.name} needs the structures: pass structures=..., or save arrays alone to .npz.")
     atoms = _listed(structures)
@@ -109,13 +109,6 @@ def _electrons(n_electrons: ArrayLike | None, count: int) -> Floats | None:
     if (electrons < 0).any() or np.isinf(electrons).any():
         raise ValueError(f"n_electrons must be finite and not negative (NaN where not known); got {electrons}.")
     return electrons
-
-
-def _check_json(provenance: object) -> None:
-    try:
-        json.dumps(provenance, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"provenance must hold only what JSON can: {error}. Convert such values first.") from error
 
 
 def _with_atoms(spectra: SpectrumFields, atoms: Sequence[Atoms]) -> SpectrumFields:

@@ -286,7 +286,7 @@ def test_an_error_that_is_not_a_number_is_never_the_best(xp):
 
 
 def test_bad_smoothing_and_no_candidates():
-    with pytest.raises(ValueError, match="alpha_smoothing must be zero or a positive number; got nan"):
+    with pytest.raises(ValueError, match="alpha_smoothing must be a number of at least 0; got nan"):
         LDOSKernelRidge("leave-one-out", alpha_smoothing=np.nan, kernel="polynomial", gamma=1.0).fit(X, Y)
     with pytest.raises(ValueError, match="at least one"):
         LDOSKernelRidge("leave-one-out", alphas=[], kernel="polynomial", gamma=1.0).fit(X, Y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_positive
+from ldosml._validation import check_json, check_positive, shorten
 
 
 def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
@@ -40,7 +39,7 @@ def _check_elements(atoms: Atoms, name: str) -> None:
 def check_labels(field: str, labels: Sequence[str], count: int) -> list[str]:
     """Give ``labels`` as a list of ``count`` texts, or raise ValueError naming the field."""
     if isinstance(labels, str) or len(labels) != count or not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"{field} must be a list of {count} texts, one for each structure; got {_shorten(labels)}.")
+        raise ValueError(f"{field} must be a list of {count} texts, one for each structure; got {shorten(labels)}.")
     return [str(label) for label in labels]
 
 
@@ -87,30 +86,6 @@ def check_width(field: str, width: object) -> float:
     return float(value)
 
 
-def check_indices(indices: object, count: int) -> NDArray[np.int64]:
-    """Give the structures, of ``count``, that a list, a mask or a slice stands for, (n_chosen,).
-
-    Raises TypeError for anything else, ValueError for a mask of another length, IndexError for what is not there.
-    """
-    if isinstance(indices, slice):
-        return np.arange(count)[indices]
-    asked = np.asarray(indices)
-    if asked.ndim == 1 and asked.size == 0:
-        return np.arange(0)
-    if asked.ndim != 1 or asked.dtype.kind not in "biu":
-        raise TypeError(
-            "indices must be a list of whole numbers, a mask or a slice; "
-            f"got {_shorten(indices)}. For structure 3 alone pass [3]."
-        )
-    if asked.dtype.kind == "b" and len(asked) != count:
-        raise ValueError(f"A mask must have one entry for each of the {count} structures; got {len(asked)}.")
-    outside = asked[(asked < -count) | (asked >= count)]
-    if asked.dtype.kind != "b" and outside.size:
-        raise IndexError(f"indices must lie in {-count}..{count - 1}, for {count} structures; got {outside[0]}.")
-    chosen: NDArray[np.int64] = np.arange(count)[asked]
-    return chosen
-
-
 def check_rows(field: str, rows: int, structures: Sequence[Atoms], per_atom: bool) -> None:
     """Raise ValueError unless spectra have one row for each atom (or for each structure)."""
     expected = sum(len(atoms) for atoms in structures) if per_atom else len(structures)
@@ -122,18 +97,6 @@ def check_rows(field: str, rows: int, structures: Sequence[Atoms], per_atom: boo
         )
 
 
-def check_json(field: str, value: object) -> None:
-    """Raise ValueError unless ``value`` is None or a mapping that JSON can hold (NaN excluded)."""
-    if value is None:
-        return
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{field} must be a dictionary; got {type(value).__name__}.")
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{field} must hold only what JSON can: {error}. Convert such values first.") from error
-
-
 def check_label_noise(label_noise: object) -> None:
     """Raise ValueError unless ``label_noise`` is None or has its lists of numbers; other keys may be there."""
     check_json("label_noise", label_noise)
@@ -143,7 +106,7 @@ def check_label_noise(label_noise: object) -> None:
     for key, values in lists.items():
         if not isinstance(values, list | tuple) or not values or not all(map(_is_number, values)):
             raise ValueError(
-                f"{key!r} of label_noise must be a list of finite numbers, at least one; got {_shorten(values)}."
+                f"{key!r} of label_noise must be a list of finite numbers, at least one; got {shorten(values)}."
             )
     lengths = {key: len(values) for key, values in lists.items() if values}
     if len(set(lengths.values())) > 1:
@@ -158,7 +121,7 @@ def _check_noise_by_energy(by_energy: object, n_widths: int) -> None:
         f"{n_widths} lists, one for each smearing width, of numbers or None, all of one length"
     )
     if not isinstance(by_energy, Mapping):
-        raise ValueError(f"{expected}; got {_shorten(by_energy)}.")
+        raise ValueError(f"{expected}; got {shorten(by_energy)}.")
     for key, value in by_energy.items():
         if key in ("start", "step"):
             right = _is_number(value) and (key == "start" or value > 0)
@@ -170,15 +133,10 @@ def _check_noise_by_energy(by_energy: object, n_widths: int) -> None:
                 and all(number is None or _is_number(number) for each in value for number in each)
             )
         if not right:
-            raise ValueError(f"{expected}; got {key!r}: {_shorten(value)}.")
+            raise ValueError(f"{expected}; got {key!r}: {shorten(value)}.")
     if not {"start", "step"} <= set(by_energy):
         raise ValueError(f"{expected}; got only {', '.join(map(repr, by_energy))}.")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -14,14 +14,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import ParameterError, check_choice, check_finite, check_shape
+from ldosml._validation import ParameterError, check_choice, check_finite, check_indices, check_json, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
 from ldosml.datasets import export
 from ldosml.datasets._arrays import as_dos, as_ldos, copied, fermi_levels, for_each, valence_electrons
 from ldosml.datasets._checks import (
-    check_indices,
-    check_json,
     check_label_noise,
     check_labels,
     check_numbers,

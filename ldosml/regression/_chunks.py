@@ -14,8 +14,8 @@ from ldosml._tasks import ordered
 from ldosml._validation import check_shape
 from ldosml.regression._training_rows import (
     Learn,
+    center_species,
     checked_table,
-    group_labels,
     groups_of_structures,
     labels,
 )
@@ -235,9 +235,7 @@ class Streamed:
             dos = sum_by_index(Y, place, n_structures) if dos is None else dos
             dos = _checked("dos", dos, (n_structures, Y.shape[1]), "n_structures, n_energies")
         ldos, total = (None, Y) if self.learn == "dos" else (Y, dos)
-        species = raw.get("species")
-        kinds = np.zeros(count, dtype=np.int64) if species is None else labels("species", species, count)
-        return Arrays(X, ldos, total, kinds, index, self.size, groups)
+        return Arrays(X, ldos, total, center_species(raw.get("species"), count), index, self.size, groups)
 
     def _labels(self, raw: Mapping[str, Any], count: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Structure (group, for LDOS) of each environment, and the group of each structure where there are any."""
@@ -253,9 +251,11 @@ class Streamed:
             raise ValueError(f"structure_index is missing: learn={self.learn!r} needs the structure of each row of X.")
         index = labels("structure_index", structures, count)
         place = np.unique(index, return_inverse=True)[1]
+        if groups is None:
+            return index, None
         if self.learn == "dos":
-            return index, group_labels(groups, int(place.max()) + 1)
-        return index, None if groups is None else groups_of_structures(labels("groups", groups, count), place)
+            return index, labels("groups", groups, int(place.max()) + 1, "n_structures")
+        return index, groups_of_structures(labels("groups", groups, count), place)
 
 
 def _energies(arrays: Arrays) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml import metrics, solvers
 from ldosml._array import Array, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._validation import ParameterError, check_shape, validate_predict
-from ldosml.regression._training_rows import Learn, TrainingRows, labels, training_rows
+from ldosml.regression._training_rows import (
+    Learn,
+    LeaveOut,
+    TrainingRows,
+    center_species,
+    n_rows,
+    rows_of_structures,
+    training_rows,
+)
 
-LeaveOut = Literal["leave-one-group-out", "leave-one-out"]
 Alpha = float | ArrayLike | LeaveOut
 
 DEFAULT_ALPHAS = tuple(float(a) for a in np.logspace(-8, 1.5, 20))
@@ -173,11 +180,9 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         """
         predicted = self.predict(X, species=species)
         if structure_index is not None:
-            index = labels("structure_index", structure_index, int(X.shape[0]))
+            index = rows_of_structures(structure_index, int(predicted.shape[0]), n_rows(y))
             rows = predicted[:, None] if predicted.ndim == 1 else predicted
-            predicted = namespace(rows).reshape(
-                sum_by_index(rows, index, int(index.max()) + 1), (-1, *predicted.shape[1:])
-            )
+            predicted = namespace(rows).reshape(sum_by_index(rows, index, n_rows(y)), (-1, *predicted.shape[1:]))
         return metrics.variance_weighted_r2(y, predicted, sample_weight)
 
     def of_species(self, species: int) -> Self:
@@ -221,8 +226,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
                     "the species of each environment."
                 )
             return np.zeros(n_environments, dtype=np.int64)
-        centers = to_numpy(species)
-        check_shape("species", centers, (n_environments,), "n_environments")
+        centers = center_species(species, n_environments)
         unknown = np.setdiff1d(centers, self.species_)
         if unknown.size:
             raise ValueError(f"The model was fitted with the species {self.species_.tolist()}; got {unknown[0]}.")
@@ -233,7 +237,9 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         return mean if self.subtract_mean else namespace(mean).zeros_like(mean)
 
     def _given_alpha(self, targets: Array) -> Array | float | None:
-        """Alpha as one number or (n_energies,); None where it is to be chosen."""
+        """Alpha as one number or (n_energies,); None where it is to be chosen. What a former fit chose is forgotten."""
+        for name in ("alphas_", "cv_errors_"):
+            vars(self).pop(name, None)
         if isinstance(self.alpha, str):
             return None  # the word was checked with the other parameters
         values = np.asarray(to_numpy(self.alpha), dtype=float)
@@ -259,10 +265,9 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
             self.alphas_ = np.asarray(DEFAULT_ALPHAS) * (scale or 1.0)
         else:
             self.alphas_ = np.atleast_1d(np.asarray(to_numpy(self.alphas), dtype=float))
+            check_shape("alphas", self.alphas_, (None,), "n_alphas")
             if not (self.alphas_.size and np.isfinite(self.alphas_).all() and (self.alphas_ > 0).all()):
                 raise ValueError(f"alphas must be positive and finite, at least one; got {self.alphas!r}.")
-        if not 0 <= self.alpha_smoothing < np.inf:
-            raise ValueError(f"alpha_smoothing must be zero or a positive number; got {self.alpha_smoothing!r}.")
         return [float(a) for a in self.alphas_]
 
     def _choose(self, errors: Array, targets: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,15 +16,16 @@ from ldosml._validation import (
     ParameterError,
     check_choice,
     check_finite,
+    check_number,
     check_positive,
+    check_same_place,
     check_shape,
     is_foreign,
     validate_fit,
 )
 
 Learn = Literal["ldos", "dos", "both"]
-
-_LEAVE_OUT = ("leave-one-group-out", "leave-one-out")
+LeaveOut = Literal["leave-one-group-out", "leave-one-out"]
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def check_parameters(estimator: Any) -> None:
     """Raise ValueError when a parameter that says what is learned, or what is left out, is out of range."""
     check_choice("learn", estimator.learn, get_args(Learn))
     check_positive("ldos_weight", estimator.ldos_weight)
-    if not -np.inf < estimator.size_exponent < np.inf:
-        raise ValueError(f"size_exponent must be a number; got {estimator.size_exponent!r}.")
+    check_number("size_exponent", estimator.size_exponent)
+    check_number("alpha_smoothing", estimator.alpha_smoothing, least=0)
     if isinstance(estimator.alpha, str):
-        if estimator.alpha not in _LEAVE_OUT:
+        if estimator.alpha not in get_args(LeaveOut):
             raise ParameterError(
                 "alpha",
                 "must be a positive number, an array with one per energy, 'leave-one-group-out' or 'leave-one-out'; "
@@ -107,8 +108,11 @@ def training_rows(
     check_parameters(estimator)
     if dos is not None and estimator.learn != "both":
         raise ValueError(f"dos goes with learn='both'; this estimator has learn={estimator.learn!r}.")
-    checks: dict[str, Callable[..., TrainingRows]] = {"ldos": _ldos_rows, "dos": _dos_rows, "both": _joint_rows}
-    rows = checks[estimator.learn](estimator, X, Y, dos, structure_index, species, groups)
+    if estimator.learn == "both":
+        rows = _joint_rows(estimator, X, Y, dos, structure_index, species, groups)
+    else:
+        check = _ldos_rows if estimator.learn == "ldos" else _dos_rows
+        rows = check(estimator, X, Y, structure_index, species, groups)
     if leaves_out_groups(estimator):
         _require_two_groups(rows)
     return rows
@@ -118,7 +122,6 @@ def _ldos_rows(
     estimator: Any,
     X: Array,
     Y: Array,
-    dos: None,
     structure_index: Array | None,
     species: Array | None,
     groups: Array | None,
@@ -138,14 +141,13 @@ def _ldos_rows(
     index = np.arange(count)
     if together is not None and leaves_out_groups(estimator):
         index = np.unique(together, return_inverse=True)[1]
-    return TrainingRows(X, _table(Y), None, _species(species, count), index, None, Y.ndim == 1)
+    return TrainingRows(X, _table(Y), None, center_species(species, count), index, None, Y.ndim == 1)
 
 
 def _dos_rows(
     estimator: Any,
     X: Array,
     Y: Array,
-    dos: None,
     structure_index: Array | None,
     species: Array | None,
     groups: Array | None,
@@ -156,9 +158,9 @@ def _dos_rows(
         index = np.arange(X.shape[0])
     else:
         X, Y = _validate_sums(estimator, X, Y)
-        index = _structures(structure_index, int(X.shape[0]), int(Y.shape[0]))
-    together = group_labels(groups, int(Y.shape[0]))
-    return TrainingRows(X, None, _table(Y), _species(species, int(X.shape[0])), index, together, Y.ndim == 1)
+        index = rows_of_structures(structure_index, int(X.shape[0]), int(Y.shape[0]))
+    together = None if groups is None else labels("groups", groups, int(Y.shape[0]), "n_structures")
+    return TrainingRows(X, None, _table(Y), center_species(species, int(X.shape[0])), index, together, Y.ndim == 1)
 
 
 def _joint_rows(
@@ -176,14 +178,16 @@ def _joint_rows(
         raise ValueError(
             "learn='both' needs structure_index, the structure of each environment: fit(X, Y, structure_index=index)."
         )
-    n_structures = int(to_numpy(structure_index).max()) + 1 if dos is None else int(dos.shape[0])
-    index = _structures(structure_index, count, n_structures)
-    total = (
-        sum_by_index(ldos, index, n_structures) if dos is None else checked_table("dos", _table(as_float64("dos", dos)))
-    )
-    check_shape("dos", total, (n_structures, ldos.shape[1]), "n_structures, n_energies")
+    if dos is None:
+        index = rows_of_structures(structure_index, count, None)
+        total = sum_by_index(ldos, index, int(index.max()) + 1)
+    else:
+        check_same_place("dos", dos, "Y", Y)
+        total = checked_table("dos", _table(as_float64("dos", dos)))
+        check_shape("dos", total, (None, ldos.shape[1]), "n_structures, n_energies")
+        index = rows_of_structures(structure_index, count, int(total.shape[0]))
     together = None if groups is None else groups_of_structures(labels("groups", groups, count), index)
-    return TrainingRows(X, ldos, total, _species(species, count), index, together, Y.ndim == 1)
+    return TrainingRows(X, ldos, total, center_species(species, count), index, together, Y.ndim == 1)
 
 
 def _require_two_groups(rows: TrainingRows) -> None:
@@ -205,24 +209,26 @@ def checked_table(name: str, values: Array) -> Array:
     return values
 
 
-def labels(name: str, values: Array, count: int) -> NDArray[Any]:
-    """Check one label for each of ``count`` environments."""
+def labels(name: str, values: Array, count: int, axis: str = "n_environments") -> NDArray[Any]:
+    """Check ``count`` labels, one for each environment (or structure): numbers or texts."""
     found = to_numpy(values)
-    check_shape(name, found, (count,), "n_environments")
+    check_shape(name, found, (count,), axis)
+    if found.dtype.kind == "f":
+        check_finite(name, found)
+    kinds = {type(label).__name__ for label in found} if found.dtype.kind == "O" else set()
+    if len(kinds) > 1 or "NoneType" in kinds:
+        raise ValueError(f"{name} must be numbers or texts, all of one type; got {', '.join(sorted(kinds))}.")
     return found
 
 
-def group_labels(groups: Array | None, n_structures: int) -> NDArray[Any] | None:
-    """Check the group of each of ``n_structures``; None: each on its own."""
-    if groups is None:
-        return None
-    found = to_numpy(groups)
-    check_shape("groups", found, (n_structures,), "n_structures")
-    return found
-
-
-def _species(species: Array | None, count: int) -> NDArray[Any]:
-    return np.zeros(count, dtype=np.int64) if species is None else labels("species", species, count)
+def center_species(species: Array | None, count: int) -> NDArray[np.int64]:
+    """Check the atomic number of each centre, (n_environments,); zeros where none is given."""
+    if species is None:
+        return np.zeros(count, dtype=np.int64)
+    found = labels("species", species, count)
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"species must be atomic numbers, as int; got {found.dtype}. For Si pass 14.")
+    return found.astype(np.int64)
 
 
 def _table(values: Array) -> Array:
@@ -257,7 +263,7 @@ def _validate_sums(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
 
 def _refuse_missing_index(X: Array, Y: Array) -> None:
     """Ask for structure_index where Y has fewer rows than X, and so must hold sums; the rest is checked later."""
-    n_environments, n_structures = _n_rows(X), _n_rows(Y)
+    n_environments, n_structures = n_rows(X), n_rows(Y)
     if 0 < n_structures < n_environments:
         raise ValueError(
             f"X has {n_environments} rows, one an environment, and Y only {n_structures}: where these are the DOS of "
@@ -266,7 +272,7 @@ def _refuse_missing_index(X: Array, Y: Array) -> None:
         )
 
 
-def _n_rows(values: Array) -> int:
+def n_rows(values: Array) -> int:
     """Number of rows of an array or a list; 0 where that is not known."""
     shape = getattr(values, "shape", None)
     if shape is not None:
@@ -274,14 +280,18 @@ def _n_rows(values: Array) -> int:
     return len(values) if isinstance(values, Sized) else 0
 
 
-def _structures(structure_index: Array, count: int, n_structures: int) -> NDArray[np.int64]:
-    """Check the structure of each environment: whole numbers from 0 to ``n_structures`` - 1, all of them."""
+def rows_of_structures(structure_index: Array, count: int, n_structures: int | None) -> NDArray[np.int64]:
+    """Check the structure of each environment: whole numbers from 0 to ``n_structures`` - 1, all of them.
+
+    Without ``n_structures`` the largest number counts the structures.
+    """
     index = labels("structure_index", structure_index, count)
-    if not np.issubdtype(index.dtype, np.integer):
+    if index.dtype.kind not in "iu":
         raise ValueError(
-            f"structure_index must hold the row of the DOS that each environment belongs to, 0 to {n_structures - 1}; "
+            "structure_index must hold the row of the DOS that each environment belongs to, whole numbers from 0 on; "
             f"got {index.dtype}."
         )
+    n_structures = int(index.max()) + 1 if n_structures is None else n_structures
     outside = index[(index < 0) | (index >= n_structures)]
     if outside.size:
         raise ValueError(

@@ -138,7 +138,7 @@ def variance_weighted_r2(true: Array, predicted: Array, sample_weight: Array | N
     return 1.0 - error / spread if spread > 0 else float(error == 0)
 
 
-def _checked(true: Array, predicted: Array) -> tuple[Array, Array]:
+def _checked(true: Any, predicted: Any) -> tuple[Array, Array]:
     """Check that two arrays of rows are finite and have the same shape; give them in float64."""
     true, predicted = as_float64("true", true), as_float64("predicted", predicted)
     axes = "n_rows, n_energies" if true.ndim > 1 else "n_rows"

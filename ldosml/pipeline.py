@@ -12,7 +12,6 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
@@ -574,9 +573,7 @@ def _learned(regressor: Any) -> Learn:
 
 def _takes_groups(regressor: Any) -> bool:
     """Whether ``fit`` of a regressor has a use for groups: scikit-learn's metadata routing knows."""
-    if isinstance(regressor, RepresentedRegressor):
-        return regressor.regressor is None or _takes_groups(regressor.regressor)
-    if not isinstance(regressor, LDOSRidge | LDOSKernelRidge | SparseLDOSKernelRidge | BaseSearchCV):
+    if not isinstance(regressor, LDOSRidge | LDOSKernelRidge | SparseLDOSKernelRidge | RepresentedRegressor):
         return False
     return bool(get_routing_for_object(regressor).consumes("fit", ["groups"]))
 

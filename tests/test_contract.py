@@ -3,8 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.neighbors import KNeighborsRegressor
 
-from ldosml import LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge
+from ldosml import (
+    Cumulative,
+    LDOSKernelRidge,
+    LDOSRidge,
+    Pointwise,
+    PrincipalComponents,
+    RepresentedRegressor,
+    SparseLDOSKernelRidge,
+)
 from ldosml.metrics import variance_weighted_r2
 
 RNG = np.random.default_rng(3)
@@ -140,3 +151,26 @@ def test_scores_of_what_does_not_fit_are_refused(estimator, y, known, message):
     model = type(estimator)(**estimator.get_params()).fit(X, Y, groups=INDEX)
     with pytest.raises(ValueError, match=message):
         model.score(X, y, **known)
+
+
+@EACH
+def test_groups_reach_the_regressor_of_represented_spectra(estimator):
+    """Groups given to a search arrive: no warning that single environments are left out."""
+    grid = {"representation": [Pointwise(), Cumulative(0.1), PrincipalComponents(3)]}
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(RepresentedRegressor(estimator), grid, cv=GroupKFold(4), error_score="raise")
+        search.fit(X, Y, groups=TRAJECTORY[INDEX])
+        plain = GridSearchCV(estimator, {"learn": ["ldos"]}, cv=GroupKFold(4)).fit(X, Y, groups=TRAJECTORY[INDEX])
+        other = GridSearchCV(RepresentedRegressor(KNeighborsRegressor(3)), grid, cv=GroupKFold(4), error_score="raise")
+        other.fit(X, Y, groups=TRAJECTORY[INDEX])
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(plain.best_score_, abs=1e-9)
+
+
+@LEARN
+@EACH
+def test_represented_spectra_are_scored_alike(estimator, learn):
+    given, rows = arguments(learn), {"structure_index": INDEX} if learn == "dos" else {}
+    model = learning(estimator, learn).fit(**given)
+    represented = RepresentedRegressor(learning(estimator, learn), Pointwise()).fit(**given)
+    found = represented.score(X, given["Y"], species=SPECIES, **rows)
+    assert found == pytest.approx(model.score(X, given["Y"], species=SPECIES, **rows), abs=1e-9)

@@ -178,12 +178,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         ValueError
             As ``predict``, and when shapes differ.
         """
-        predicted = self.predict(X, species=species)
-        if structure_index is not None:
-            index = rows_of_structures(structure_index, int(predicted.shape[0]), n_rows(y))
-            rows = predicted[:, None] if predicted.ndim == 1 else predicted
-            predicted = namespace(rows).reshape(sum_by_index(rows, index, n_rows(y)), (-1, *predicted.shape[1:]))
-        return metrics.variance_weighted_r2(y, predicted, sample_weight)
+        return score_ldos(self.predict(X, species=species), y, sample_weight, structure_index)
 
     def of_species(self, species: int) -> Self:
         """Give the part of the fitted model that predicts the atoms of one species.
@@ -239,7 +234,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
     def _given_alpha(self, targets: Array) -> Array | float | None:
         """Alpha as one number or (n_energies,); None where it is to be chosen. What a former fit chose is forgotten."""
         for name in ("alphas_", "cv_errors_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if isinstance(self.alpha, str):
             return None  # the word was checked with the other parameters
         values = np.asarray(to_numpy(self.alpha), dtype=float)
@@ -275,3 +270,12 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         self.cv_errors_ = errors
         variance = namespace(targets).mean(targets * targets, axis=0)
         return solvers.choose_alpha(errors, self.alphas_, variance, self.alpha_smoothing)
+
+
+def score_ldos(predicted: Array, y: Array, sample_weight: Array | None, structure_index: Array | None) -> float:
+    """Score predicted LDOS, or with ``structure_index`` their sums, by R2, the energies weighted by their variance."""
+    if structure_index is not None:
+        index = rows_of_structures(structure_index, int(predicted.shape[0]), n_rows(y))
+        rows = predicted[:, None] if predicted.ndim == 1 else predicted
+        predicted = namespace(rows).reshape(sum_by_index(rows, index, n_rows(y)), (-1, *predicted.shape[1:]))
+    return metrics.variance_weighted_r2(y, predicted, sample_weight)

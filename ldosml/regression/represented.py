@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._array import Array, namespace
 from ldosml._validation import validate_targets
+from ldosml.regression._per_energy import score_ldos
 from ldosml.regression.ldos import LDOSKernelRidge
 from ldosml.representations import Pointwise, Representation
 
@@ -129,6 +131,49 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
             represented = represented[:, None]
         predicted: Array = self.representation_.inverse_transform(represented)
         return predicted[:, 0] if self._flat else predicted
+
+    def score(
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        structure_index: Array | None = None,
+        **predict_params: Any,
+    ) -> float:
+        """Score predicted spectra by R2, the energies weighted by their variance, as ``LDOSKernelRidge.score`` does.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_features)
+        y : array (n_environments, n_energies) or (n_environments,)
+            True LDOS. With ``structure_index``, true DOS (n_structures, n_energies).
+        sample_weight : array (n_rows of y,), optional
+            Weights of the rows of ``y``.
+        structure_index : array (n_environments,) of int, optional
+            Sum predictions over the atoms of each structure, and compare the sums with ``y``.
+        **predict_params
+            Passed on to the regressor's ``predict``: ``species``.
+
+        Returns
+        -------
+        float
+            1 is perfect; 0 is the mean spectrum.
+        """
+        return score_ldos(self.predict(X, **predict_params), y, sample_weight, structure_index)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Tell scikit-learn which metadata the regressor takes, such as ``groups``; they are passed on to it.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping()
+        for method in ("fit", "predict", "score"):
+            mapping.add(caller=method, callee=method)
+        regressor = LDOSKernelRidge() if self.regressor is None else self.regressor
+        return MetadataRouter(owner=type(self).__name__).add(regressor=regressor, method_mapping=mapping)
 
     def of_species(self, species: int) -> Self:
         """Give the part that predicts the atoms of one species, where the regressor has such a part.

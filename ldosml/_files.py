@@ -30,26 +30,29 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
     FileExistsError
         When ``path`` exists and ``overwrite`` is false.
     OSError
-        When writing fails, for instance on a full disk. The former file is untouched, and no part of the new one stays.
+        When the folder is missing, or writing fails, for instance on a full disk. The former file is untouched, and no
+        part of the new one stays.
     """
-    _refuse_existing(path, overwrite)
+    refuse_existing(path, overwrite)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with open(temporary, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _refuse_existing(path, overwrite)  # it may have appeared meanwhile
+        refuse_existing(path, overwrite)  # it may have appeared meanwhile
         os.replace(temporary, path)
     except FileExistsError:
         raise
     except OSError as error:
-        why = f"{error.strerror or error}; it was not written and nothing else was changed"
+        reason = error.strerror or str(error) if path.parent.is_dir() else f"make the folder {path.parent} first"
+        why = f"{reason}; it was not written and nothing else was changed"
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise FileExistsError when ``path`` exists and ``overwrite`` is false."""
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already. Ask for overwrite to replace it, or choose another name.")
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or choose another name.")

@@ -77,18 +77,18 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 def check_positive(name: str, value: float, unit: str = "") -> None:
     """Raise ParameterError unless the argument ``name`` is a finite number above zero."""
-    if not (_is_number(value) and value > 0):
+    if not (is_number(value) and value > 0):
         raise ParameterError(name, f"must be a positive number{unit and ' of ' + unit}; got {value!r}.")
 
 
 def check_number(name: str, value: float, *, least: float = -float("inf")) -> None:
     """Raise ParameterError unless the argument ``name`` is a finite number, and not below ``least``."""
-    if not (_is_number(value) and value >= least):
+    if not (is_number(value) and value >= least):
         bound = "" if least == -float("inf") else f" of at least {least:g}"
         raise ParameterError(name, f"must be a number{bound}; got {value!r}.")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Tell whether a value can be compared with numbers and is finite."""
     try:
         return bool(-float("inf") < value < float("inf"))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from ldosml._array import to_numpy
 from ldosml._files import replacing
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
+from ldosml.datasets.fingerprint import fingerprint
 from ldosml.regression._training_rows import Learn
 from ldosml.training_data import TrainingData
 
@@ -87,7 +87,7 @@ class ChunkedTraining:
             "descriptor": repr(descriptor),
             "learn": self.learn,
             "chunk_size": self.chunk_size,
-            "training": _digest(training, groups),
+            "training": fingerprint(replace(training, groups=groups.tolist())),
         }
         file = self.folder / _FACTS
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -153,17 +153,6 @@ def _parts(training: TrainingData, groups: NDArray[np.int64], size: int) -> Iter
         part += members.tolist()
         held += int(counts[members].sum())
     yield np.sort(np.array(part))
-
-
-def _digest(training: TrainingData, groups: NDArray[np.int64]) -> str:
-    digest = hashlib.sha256(f"{training.grid} {training.dos.smearing_width}".encode() + groups.tobytes())
-    for atoms in training.structures:
-        for part in (atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    for spectra in (training.ldos, training.dos):
-        if spectra is not None:
-            digest.update(np.ascontiguousarray(to_numpy(spectra.values)).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def as_folder(path: str | os.PathLike[str]) -> Path:

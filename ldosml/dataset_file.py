@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._files import replacing
+from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.stored_ldos import StoredLDOS, file_stamp
@@ -111,8 +111,7 @@ def write_fields(path: str | os.PathLike[str], fields: DatasetFields, *, overwri
         When it cannot be written (disk full, no permission); what was there before is untouched.
     """
     path = Path(path)
-    if path.exists() and not overwrite:  # before the work is done, not after
-        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it.")
+    refuse_existing(path, overwrite)  # before the work is done, not after
     content = _serialise(fields)
     with replacing(path, overwrite) as file:
         file.write(content)

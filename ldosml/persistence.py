@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ldosml import __version__
 from ldosml._array import Array, Device, to_device, to_numpy
-from ldosml._files import replacing
+from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
 from ldosml.energy import EnergyGrid
@@ -117,8 +117,7 @@ def save(stored: StoredModel, path: str | os.PathLike[str], *, overwrite: bool =
         When writing fails, for instance on a full disk; nothing is left behind.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already; pass overwrite=True to replace it.")
+    refuse_existing(path, overwrite)  # before the work is done, not after
     arrays: Arrays = {}
     blobs: dict[str, bytes] = {}
     spec = {
@@ -159,6 +158,8 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> StoredModel
             stored = _build(spec, archive)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no model file {path}.") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not an ldosml model.") from None
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is not an ldosml model, or is truncated: {error}.") from error
     except KeyError as error:
@@ -405,16 +406,22 @@ def _check_parts(part: Mapping[str, Any], name: str) -> None:
 def _restore_unfitted(part: Mapping[str, Any]) -> Any:
     if part["class"] not in _CLASSES:
         raise ValueError(f"The model has a part of class {part['class']!r}; known are {', '.join(_CLASSES)}.")
-    parameters = part["parameters"]
+    parameters, cls = part["parameters"], _CLASSES[part["class"]]
     if set(parameters) & set(_NOT_KEPT):
         raise ValueError(f"The model sets {', '.join(_NOT_KEPT)}, which no model file may.")
+    differing = set(parameters) ^ (set(cls().get_params(deep=False)) - set(_NOT_KEPT))
+    if differing:
+        raise ValueError(
+            f"The {part['class']} of the model has other parameters than that of ldosml {version('ldosml')}: "
+            f"{', '.join(sorted(differing))} {'differs' if len(differing) == 1 else 'differ'}. Train and save it again."
+        )
     nested = {
         key: _each(value, lambda spec, _: _restore_unfitted(spec), key)
         for key, value in parameters.items()
         if all(isinstance(each, dict) and "class" in each for each in _members(value))
     }
     plain = {key: _keyed(value, int) for key, value in parameters.items() if key not in nested}
-    return _CLASSES[part["class"]](**plain | nested)
+    return cls(**plain | nested)
 
 
 def _move(estimator: Any, device: Device) -> None:

@@ -10,13 +10,14 @@ from typing import Any, Protocol, Self
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, persistence
-from ldosml._array import Array, Device, index_like, like, namespace, to_device, to_numpy
+from ldosml._array import Array, Device, as_float64, index_like, like, namespace, to_device, to_numpy
 from ldosml._validation import check_shape
 from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
 from ldosml.descriptors import SOAP, Whitened
@@ -46,7 +47,7 @@ class Data(Protocol):
 
     @property
     def groups(self) -> list[str]:
-        """The trajectory of each."""
+        """The group of each, such as its trajectory."""
 
     @property
     def n_electrons(self) -> NDArray[np.float64]:
@@ -54,7 +55,7 @@ class Data(Protocol):
 
     @property
     def ldos(self) -> LDOS | None:
-        """The spectra to learn, or to judge by."""
+        """The spectra to learn, or to evaluate by."""
 
     @property
     def dos(self) -> DOS:
@@ -172,18 +173,18 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             rows do not match atoms, ``groups`` do not match structures, ``low`` is not below ``high``, or the zero is
             not ``zero`` and cannot be moved.
         TypeError
-            When the regressor cannot be saved in a file that is safe to open.
+            When the regressor cannot be saved in a file that is safe to open, or ``spectra`` are no LDOS or DOS.
         ImportError, RuntimeError
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
         training = self._training(data, spectra, groups)
-        self.descriptor_ = Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+        self.descriptor_ = self._new_descriptor()
         X = self.descriptor_.fit_transform(training.structures)
         return self._fit_rows(X, training, data)
 
     def fit_rows(
         self,
-        X: NDArray[np.float64],
+        X: ArrayLike,
         data: Data | Atoms | Sequence[Atoms],
         spectra: LDOS | DOS | None = None,
         *,
@@ -208,8 +209,10 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             As ``fit``, and when ``X`` has not a row for each atom.
         """
         training = self._training(data, spectra, groups)
-        check_shape("X", X, (len(training.numbers), None), "n_environments, n_features")
-        return self._fit_rows(X, training, data)
+        described = to_numpy(as_float64("X", X))
+        check_shape("X", described, (len(training.numbers), None), "n_environments, n_features")
+        self.__dict__.pop("descriptor_", None)  # of a former fit
+        return self._fit_rows(described, training, data)
 
     def fit_stream(
         self,
@@ -258,7 +261,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             )
         training = self._training(data, spectra, groups)
         stored = ChunkedTraining(as_folder(folder), regressor.learn, regressor.chunk_size)
-        self.descriptor_ = Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+        self.descriptor_ = self._new_descriptor()
         self.descriptor_.fit(fitting_structures(training.structures))
         chunks = stored.write(training, _codes(training.groups), self.descriptor_)
         self._place = np.empty((0, training.grid.size))
@@ -296,7 +299,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
 
     def _remember(self, training: TrainingData, data: Any) -> None:
         """Set what the model tells of its energies and of its training data."""
-        self.grid_, self.smearing_width_ = training.grid, training.dos.smearing_width
+        self.grid_, self.smearing_width_ = training.grid, training.smearing_width
         self.training_: dict[str, Any] = {
             "n_structures": len(training.structures),
             "n_environments": len(training.numbers),
@@ -335,6 +338,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             regressor.fit(like(self._place, X), ldos, dos=dos, groups=groups[index], **known)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
+    def _new_descriptor(self) -> Any:
+        return Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+
     def _new_regressor(self) -> Any:
         return LDOSKernelRidge() if self.regressor is None else clone(self.regressor)
 
@@ -358,22 +364,19 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ValueError
             When there are no structures, an element was not in the training set, or positions are not finite.
         """
-        check_is_fitted(self, "descriptor_")
+        self._require_descriptor()
         listed = [structures] if isinstance(structures, Atoms) else list(structures)
         return self._ldos(listed, self.descriptor_.transform(listed))
 
-    def _ldos(self, structures: Sequence[Atoms], X: NDArray[np.float64]) -> LDOS:
+    def _ldos(self, structures: Sequence[Atoms], X: ArrayLike) -> LDOS:
         """Predict the LDOS of structures from the descriptors of their atoms."""
         numbers = np.concatenate([atoms.numbers for atoms in structures])
         index = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in structures])
         values = self.predict_rows(X, numbers)
         return LDOS(self.grid_, values, self.smearing_width_, structure_index=index, numbers=numbers)
 
-    def predict_rows(self, X: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Predict the LDOS, (n_environments, n_energies), of descriptors (n_environments, n_features).
-
-        ``numbers`` (n_environments,) are the atomic numbers of the centres. Raises ValueError for an element that was
-        not in the training set.
+    def predict_rows(self, X: ArrayLike, numbers: ArrayLike) -> NDArray[np.float64]:
+        """Predict the LDOS of environments from their descriptors.
 
         Parameters
         ----------
@@ -386,13 +389,21 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         -------
         array (n_environments, n_energies)
             States/eV/atom.
+
+        Raises
+        ------
+        ValueError
+            When an element was not in the training set, or shapes differ.
         """
         check_is_fitted(self)
-        self._require_trained(numbers)
-        values = np.empty((len(numbers), self.grid_.size))
-        for number in np.unique(numbers):
-            rows = numbers == number
-            values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, X[rows])))
+        described, centers = as_float64("X", X), np.asarray(numbers)
+        check_shape("X", described, (None, None), "n_environments, n_features")
+        check_shape("numbers", centers, (int(described.shape[0]),), "n_environments")
+        self._require_trained(centers)
+        values = np.empty((len(centers), self.grid_.size))
+        for number in np.unique(centers):
+            rows = centers == number
+            values[rows] = to_numpy(self.regressors_[int(number)].predict(like(self._place, described[rows])))
         return values
 
     def score(self, data: Any, spectra: LDOS | DOS | None = None) -> float:
@@ -402,7 +413,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ----------
         data : dataset or sequence of Atoms
         spectra : LDOS or DOS, optional
-            True spectra of the structures in ``data``, on the model's energies. DOS are compared per atom.
+            True spectra of the structures in ``data``. They hold the model's energies. DOS are compared per atom.
 
         Returns
         -------
@@ -425,7 +436,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         rows = (one.values if isinstance(one, LDOS) else one.per_atom() for one in (true, predicted))
         return metrics.variance_weighted_r2(*rows)
 
-    def evaluate(self, data: Data, *, rows: NDArray[np.float64] | None = None) -> Evaluation:
+    def evaluate(self, data: Data, *, X: ArrayLike | None = None) -> Evaluation:
         """Predict the structures of a dataset and set the predictions beside its LDOS and DOS, or its DOS alone.
 
         They are evaluated at the model's energies, as far as every structure's DOS is stored and complete: see the grid
@@ -434,7 +445,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         data : dataset
-        rows : array (n_environments, n_features), optional
+        X : array (n_environments, n_features), optional
             Descriptors of its atoms, where they were computed before (see ``fit_rows``).
 
         Returns
@@ -444,7 +455,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When the dataset is smeared differently or has other energies.
+            When the dataset is smeared differently or has other energies, or ``X`` has not a row for each atom.
         """
         check_is_fitted(self)
         grid = self.grid_.cut(*data.complete_range(self.zero))
@@ -455,16 +466,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
                 f"{self.smearing_width_} eV. Broaden the narrower one first."
             )
         grid.require_match(aligned.dos.grid, "The model and the dataset")
-        whole = self.predict(aligned.structures) if rows is None else self._ldos(aligned.structures, rows)
+        whole = self.predict(aligned.structures) if X is None else self._ldos(aligned.structures, X)
         predicted = whole.cut(grid.start, grid.stop)
         return Evaluation(
             aligned.ldos, predicted, list(aligned.names), list(aligned.kinds), aligned.dos, aligned.n_electrons
         )
 
     def n_electrons(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
-        """Valence electrons of structures, (n_structures,), counted as the training data counted them.
-
-        Raises ValueError when the training data did not tell how many an element has.
+        """Count the valence electrons of structures as the training data counted them.
 
         Parameters
         ----------
@@ -473,6 +482,11 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array (n_structures,)
+
+        Raises
+        ------
+        ValueError
+            When the training data did not tell how many an element has.
         """
         check_is_fitted(self)
         listed = [structures] if isinstance(structures, Atoms) else list(structures)
@@ -509,7 +523,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         OSError
             When writing fails, for instance on a full disk; nothing is left behind.
         """
-        check_is_fitted(self, "descriptor_")
+        self._require_descriptor()
         facts = {name: getattr(self, name) for name in ("low", "high")}
         facts |= {"smearing_width": self.smearing_width_, "training": self.training_}
         stored = persistence.StoredModel(self.grid_, facts, self.descriptor_, self.regressors_)
@@ -546,6 +560,14 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         if device != "cpu":
             model.set_params(device=device)._place = to_device(np.empty((0, 0)), device)
         return model
+
+    def _require_descriptor(self) -> None:
+        check_is_fitted(self, "regressors_")
+        if not hasattr(self, "descriptor_"):
+            raise NotFittedError(
+                "This model was fitted on descriptors that were computed before (fit_rows), and has no descriptor of "
+                "its own: predict with predict_rows, or fit it on the structures."
+            )
 
     def _require_trained(self, numbers: NDArray[np.int64]) -> None:
         missing = sorted(set(numbers.tolist()) - set(self.regressors_))

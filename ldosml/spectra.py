@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import check_finite, check_indices, check_positive, check_shape, is_foreign, is_number
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
 from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
@@ -40,10 +40,11 @@ class _Spectra:
         object.__setattr__(self, "values", as_float64(f"values of a {type(self).__name__}", self.values))
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
-        if self.smearing_width is not None and not 0 <= self.smearing_width < np.inf:
+        width = self.smearing_width
+        if width is not None and not (is_number(width) and width >= 0):
             raise ValueError(
                 f"smearing_width of a {type(self).__name__} must be a finite number of eV, not negative, or None "
-                f"where it is not known; got {self.smearing_width!r}."
+                f"where it is not known; got {width!r}."
             )
 
     _axes = "n_spectra, n_energies"
@@ -149,11 +150,11 @@ class _Spectra:
             return self
         return replace(self, grid=grid, values=_interpolate(self.grid, self.values, [grid.energies], [slice(None)]))
 
-    def _referred(self, zeros: Array, grid: EnergyGrid, rows: Sequence[NDArray[np.int64] | slice]) -> Self:
+    def _referred(self, zeros: Array, grid: EnergyGrid, rows: Sequence[slice]) -> Self:
         zeros = to_numpy(zeros)
         check_finite("energies of the new zero", zeros)
-        targets = [grid.energies + zero for zero in zeros]
-        return replace(self, grid=grid, values=_interpolate(self.grid, self.values, targets, rows))
+        energies = [grid.energies + zero for zero in zeros]
+        return replace(self, grid=grid, values=_interpolate(self.grid, self.values, energies, rows))
 
     def _fields(self) -> SpectrumFields:
         raise NotImplementedError
@@ -230,6 +231,8 @@ class DOS(_Spectra):
         if self.n_atoms is not None:
             object.__setattr__(self, "n_atoms", _as_array(self.n_atoms))
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
+            if not (to_numpy(self.n_atoms) > 0).all():
+                raise ValueError(f"n_atoms must be whole numbers above zero; got {to_numpy(self.n_atoms).min()}.")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DOS:
@@ -371,6 +374,9 @@ class LDOS(_Spectra):
         ValueError
             When shapes differ, or ``width`` is below a third of the grid's step.
         """
+        eigenvalues, kpoint_weights = as_float64("eigenvalues", eigenvalues), as_float64("weights", kpoint_weights)
+        atom_weights = as_float64("atom_weights", atom_weights)
+        check_shape("atom_weights", atom_weights, (None, None, None), "n_atoms, n_kpoints, n_bands")
         n_atoms, n_kpoints, n_bands = atom_weights.shape
         check_shape("eigenvalues", eigenvalues, (n_kpoints, n_bands), "n_kpoints, n_bands")
         check_shape("kpoint_weights", kpoint_weights, (n_kpoints,), "n_kpoints")
@@ -443,6 +449,11 @@ class LDOS(_Spectra):
         -------
         array (n_atoms, n_energies)
             States/eV/atom.
+
+        Raises
+        ------
+        IndexError
+            When there is no such structure.
         """
         return self.values[self.rows(structure), :]
 
@@ -458,24 +469,35 @@ class LDOS(_Spectra):
         -------
         slice
             Of the rows of ``values``.
+
+        Raises
+        ------
+        IndexError
+            When there is no such structure.
         """
+        if not 0 <= structure < self.n_structures:
+            raise IndexError(f"structure must lie in 0..{self.n_structures - 1}; got {structure}.")
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
         return slice(int(low), int(high))
 
-    def select(self, structures: Sequence[int] | NDArray[np.int64]) -> LDOS:
-        """Keep some structures.
+    def select(self, indices: Sequence[int] | Sequence[bool] | NDArray[Any] | slice) -> LDOS:
+        """Keep some structures, in the order given.
 
         Parameters
         ----------
-        structures : sequence of int
-            Their indices, in the order wanted.
+        indices : sequence of int, mask (n_structures,) of bool, or slice
 
         Returns
         -------
         LDOS
+
+        Raises
+        ------
+        TypeError, ValueError, IndexError
+            For anything else, a mask of another length, and a structure that is not there.
         """
         bounds = np.concatenate([[0], np.cumsum(self.n_atoms)])
-        chosen = np.asarray(structures, dtype=int)
+        chosen = check_indices(indices, self.n_structures)
         rows = [np.arange(bounds[s], bounds[s + 1]) for s in chosen]
         xp = namespace(self.values)
         take = index_like(self.values, np.concatenate([np.empty(0, dtype=int), *rows]))
@@ -510,8 +532,8 @@ class LDOS(_Spectra):
 
 
 def _as_array(values: Array) -> Array:
-    """Lists as NumPy arrays, arrays as they are."""
-    return values if hasattr(values, "shape") else np.asarray(values)
+    """Lists and columns of tables as NumPy arrays, arrays as they are."""
+    return values if is_foreign(values) else np.asarray(values)
 
 
 @lru_cache(maxsize=8)
@@ -522,23 +544,20 @@ def _spline_coefficients(size: int) -> NDArray[np.float64]:
 
 
 def _interpolate(
-    grid: EnergyGrid,
-    values: Array,
-    targets: Sequence[NDArray[np.float64]],
-    rows: Sequence[NDArray[np.int64] | slice],
+    grid: EnergyGrid, values: Array, energies: Sequence[NDArray[np.float64]], rows: Sequence[slice]
 ) -> Array:
-    """Evaluate the cubic spline through each block of rows of ``values`` at the block's target energies."""
+    """Evaluate the cubic spline through each block of rows of ``values`` at the block's own energies."""
     xp = namespace(values)
     if grid.size < 4:
         raise ValueError(f"Interpolation needs at least 4 energies; the spectra have {grid.size}.")
     coefficients = xp.astype(values, xp.float64) @ like(values, _spline_coefficients(grid.size))
     knots = make_interp_spline(np.arange(grid.size), np.zeros(grid.size), k=3).t
     blocks = []
-    for energies, block in zip(targets, rows, strict=True):
-        position = (energies - grid.start) / grid.step
+    for asked, block in zip(energies, rows, strict=True):
+        position = (asked - grid.start) / grid.step
         if position[0] < -1e-6 or position[-1] > grid.size - 1 + 1e-6:
             raise ValueError(
-                f"Energies from {energies[0]:.3f} to {energies[-1]:.3f} eV are asked for, but the spectra are known "
+                f"Energies from {asked[0]:.3f} to {asked[-1]:.3f} eV are asked for, but the spectra are known "
                 f"from {grid.start:.3f} to {grid.stop:.3f} eV only. Ask for a narrower grid."
             )
         basis = BSpline.design_matrix(np.clip(position, 0, grid.size - 1), knots, 3).toarray()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,11 @@ class TrainingData:
     def grid(self) -> EnergyGrid:
         """The energies to learn."""
         return self.dos.grid
+
+    @property
+    def smearing_width(self) -> float | None:
+        """Standard deviation of the Gaussian that smeared the spectra, eV; None where not known."""
+        return self.dos.smearing_width
 
     @property
     def numbers(self) -> NDArray[np.int64]:
@@ -79,9 +84,14 @@ def from_arrays(
 
     Without ``groups`` each structure is its own group.
 
-    Raises ValueError when rows do not match atoms or structures, the zero is another, or ``low`` is not below ``high``
-    or one of them beyond the spectra.
+    Raises TypeError when ``spectra`` are neither LDOS nor DOS; ValueError when rows do not match atoms or structures,
+    the zero is another, or ``low`` is not below ``high`` or one of them beyond the spectra.
     """
+    if not isinstance(spectra, LDOS | DOS):
+        raise TypeError(
+            f"spectra must be an LDOS or a DOS; got {type(spectra).__name__}. Arrays do not know their energies: "
+            "LDOS(grid, values, structure_index=...) or DOS(grid, values)."
+        )
     structures = [data] if isinstance(data, Atoms) else list(data)
     if spectra.grid.zero != zero:
         raise ValueError(
@@ -96,7 +106,8 @@ def from_arrays(
     together = list(range(len(structures))) if groups is None else _checked_groups(groups, len(structures))
     if isinstance(spectra, DOS):
         _require_same_structures(structures, spectra)
-        return TrainingData(structures, None, spectra.cut(low, high), together)
+        dos = replace(spectra.cut(low, high), n_atoms=np.array([len(atoms) for atoms in structures]))
+        return TrainingData(structures, None, dos, together)
     _require_same_atoms(structures, spectra)
     ldos = spectra.cut(low, high)
     return TrainingData(structures, ldos, ldos.total(), together)
@@ -106,6 +117,12 @@ def _checked_groups(groups: Sequence[object], n_structures: int) -> list[object]
     listed = list(groups)
     if len(listed) != n_structures:
         raise ValueError(f"groups must name the group of each structure, {n_structures} in all; got {len(listed)}.")
+    for structure, group in enumerate(listed):
+        if group is None or group != group or not isinstance(group, Hashable):
+            raise ValueError(
+                f"groups must be numbers or texts; got {group!r} for structure {structure}. A structure on its own "
+                "has a group of its own."
+            )
     return listed
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from ldosml import SOAP, DOSModel, LDOSRidge, SparseLDOSKernelRidge, Whitened
+from ldosml import SOAP, DOSModel, LDOSRidge, Precomputed, SparseLDOSKernelRidge, Whitened
 from ldosml.chunked_training import fitting_structures
 from ldosml.descriptors import soap
 
@@ -112,3 +112,28 @@ def test_a_descriptor_is_fitted_by_some_structures_of_every_element(data):
     assert len(some) < len(data)
     assert set().union(*(set(a.symbols) for a in some)) == set().union(*(set(a.symbols) for a in data.structures))
     assert fitting_structures(data.structures) == data.structures
+
+
+def test_descriptors_that_changed_are_noticed(data, tmp_path):
+    """Those that the structures bring along are no part of numbers and positions."""
+
+    def bringing(seed):
+        copies = data.to_ase()
+        rng = np.random.default_rng(seed)
+        for atoms in copies:
+            atoms.set_array("mine", rng.normal(size=(len(atoms), 3)))
+        return copies
+
+    carried = model(descriptor=Precomputed("mine"))
+    ldos, groups = data.refer_to("fermi", -4, 2).ldos, data.groups
+    first = carried.fit_stream(bringing(0), tmp_path / "work", ldos, groups=groups).predict(bringing(0)).values
+    again = carried.fit_stream(bringing(0), tmp_path / "work", ldos, groups=groups).predict(bringing(0)).values
+    np.testing.assert_array_equal(first, again)
+    with pytest.raises(ValueError, match="belongs to another fit: training differ"):
+        carried.fit_stream(bringing(1), tmp_path / "work", ldos, groups=groups)
+
+
+def test_another_choice_of_alpha_is_named(data, tmp_path):
+    model().fit_stream(data, tmp_path / "work")
+    with pytest.raises(ValueError, match="alpha='leave-one-group-out' was True and is False"):
+        model(alpha=1e-3).fit_stream(data, tmp_path / "work")

@@ -53,3 +53,9 @@ def test_threads_do_not_disturb_each_other(tmp_path):
     assert errors == []
     assert path.read_bytes() in (b"one", b"two")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    message = r"make the folder .*nowhere first.*was not written"
+    with pytest.raises(FileNotFoundError, match=message), replacing(tmp_path / "nowhere" / "set.h5"):
+        pass

@@ -103,6 +103,11 @@ def rewrite(path, change):
         (lambda spec, content: spec.update(regressors=[]), "damaged"),
         (lambda spec, content: spec.update(training={}), "'n_structures' is missing"),
         (lambda spec, content: spec["descriptor"]["parameters"].update(memory="cache"), "sets memory"),
+        (
+            lambda spec, content: spec["descriptor"]["parameters"].update(colour=1),
+            "colour differs. Train",
+        ),
+        (lambda spec, content: spec["regressors"]["14"]["parameters"].pop("gamma"), "other parameters.*gamma differs"),
         (lambda spec, content: content.update(npy("regressor-14.dual_coef_", np.ones((6, 1)))), r"shape \(6, 101\)"),
         (lambda spec, content: content.update(npy("regressor-14.target_mean_", np.full(101, 1j))), "complex128"),
         (lambda spec, content: content.update(npy("regressor-14.target_mean_", np.full(101, np.nan))), "finite"),
@@ -123,6 +128,8 @@ def test_truncated_missing_and_other_files(model, tmp_path):
     path.write_text("hello")
     with pytest.raises(ValueError, match="not an ldosml model, or is truncated"):
         DOSModel.load(path)
+    with pytest.raises(ValueError, match="is a folder, not an ldosml model"):
+        DOSModel.load(tmp_path)
     with pytest.raises(FileNotFoundError, match="There is no model file"):
         DOSModel.load(tmp_path / "absent.ldosml")
 

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 from scipy.spatial.transform import Rotation
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -192,6 +194,71 @@ def test_refusals(model, make_dataset):
         DOSModel(SMALL, zero="vacuum").fit(structures, invented_ldos(structures))
     with pytest.raises(ValueError, match=r"smeared by 0\.5 eV, the model's training data by 0\.3 eV"):
         DOSModel(SMALL, LDOSRidge(alpha=1e-3), high=1).fit(make_dataset()).evaluate(make_dataset().broaden_to(0.5))
+
+
+@pytest.mark.parametrize(
+    ("spectra", "groups", "error", "message"),
+    [
+        (invented_ldos(crystals()).values, None, TypeError, "spectra must be an LDOS or a DOS; got ndarray"),
+        (["g"] * 8, None, TypeError, "spectra must be an LDOS or a DOS; got list"),
+        (None, ["g"] * 7 + [None], ValueError, "got None for structure 7"),
+        (None, ["g"] * 7 + [np.nan], ValueError, "got nan for structure 7"),
+        (None, [["g"]] * 8, ValueError, r"got \['g'\] for structure 0"),
+        (None, np.zeros(64), ValueError, "8 in all; got 64"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "fit_rows", "fit_stream"])
+def test_other_spectra_and_groups_are_named(tmp_path, method, spectra, groups, error, message):
+    structures = crystals()
+    model = DOSModel(SMALL, SparseLDOSKernelRidge(n_inducing=4))
+    spectra = invented_ldos(structures) if spectra is None else spectra
+    given = {"fit": (structures,), "fit_rows": (np.ones((64, 3)), structures), "fit_stream": (structures, tmp_path)}
+    with pytest.raises(error, match=message):
+        getattr(model, method)(*given[method], spectra, groups=groups)
+
+
+@pytest.mark.parametrize("form", [np.ndarray.tolist, pd.DataFrame, np.float32], ids=["list", "frame", "float32"])
+def test_rows_of_any_form(form):
+    structures = crystals()
+    X, numbers = SMALL.fit_transform(structures), np.concatenate([atoms.numbers for atoms in structures])
+    ldos = invented_ldos(structures)
+    expected = DOSModel(SMALL, LDOSRidge(1e-3)).fit(structures, ldos, groups=range(8)).predict(structures).values
+    model = DOSModel(SMALL, LDOSRidge(1e-3)).fit_rows(form(X), structures, ldos)
+    np.testing.assert_allclose(model.predict_rows(form(X), numbers.tolist()), expected, atol=1e-4)
+
+
+def test_rows_that_do_not_fit_are_refused(make_dataset):
+    data = make_dataset()
+    count, numbers = len(data.numbers), data.numbers
+    X = SMALL.fit_transform(data.structures)
+    model = DOSModel(SMALL, LDOSRidge(1e-3))
+    with pytest.raises(ValueError, match=rf"X must have shape \({count}, any\)"):
+        model.fit_rows(X[1:], data)
+    model.fit_rows(X, data)
+    with pytest.raises(ValueError, match=r"numbers must have shape"):
+        model.predict_rows(X, numbers[1:])
+    with pytest.raises(ValueError, match=r"numbers must have shape"):
+        model.evaluate(data, X=X[1:])
+    with pytest.raises(ValueError, match=r"X must have shape"):
+        model.predict_rows(X[0], numbers[:1])
+
+
+def test_a_fit_on_rows_has_no_descriptor(tmp_path):
+    """Not even that of a former fit, whose rows may be others of the same length."""
+    structures = crystals()
+    ldos = invented_ldos(structures)
+    model = DOSModel(SMALL, LDOSRidge(1e-3)).fit(structures, ldos)
+    model.fit_rows(2.0 * SMALL.fit_transform(structures), structures, ldos)
+    for call in (lambda: model.predict(structures), lambda: model.save(tmp_path / "m.ldosml")):
+        with pytest.raises(NotFittedError, match="predict_rows"):
+            call()
+
+
+def test_a_dos_that_does_not_know_its_atoms_is_scored_per_atom(model):
+    structures = crystals()
+    ldos = invented_ldos(structures)
+    expected = model.score(structures, ldos.total())
+    assert model.score(structures, replace(ldos.total(), n_atoms=None)) == expected
 
 
 def totals(structures):

@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
 
 GRID = EnergyGrid.from_range(-10, 10, 0.05, zero="code")
+RNG = np.random.default_rng(5)
 
 
 def peaks(energies, positions, width):
@@ -154,3 +156,40 @@ def test_masked_arrays_are_refused():
     grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
     with pytest.raises(TypeError, match="must not be a masked array"):
         DOS(grid, np.ma.masked_greater(np.ones((1, 3)), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("indices", "kept"), [([2, 0], [2, 0]), ([-1], [2]), ([True, False, True], [0, 2]), (slice(1, None), [1, 2])]
+)
+def test_select_takes_what_a_dataset_takes(indices, kept):
+    spectra = LDOS(GRID, RNG.uniform(size=(6, GRID.size)), structure_index=[0, 1, 1, 2, 2, 2])
+    chosen = spectra.select(indices)
+    assert chosen.n_atoms.tolist() == [s + 1 for s in kept]
+    for place, structure in enumerate(kept):
+        np.testing.assert_array_equal(chosen.of_structure(place), spectra.of_structure(structure))
+
+
+def test_structures_that_are_not_there_are_named():
+    spectra = LDOS(GRID, RNG.uniform(size=(3, GRID.size)), structure_index=[0, 1, 1])
+    with pytest.raises(IndexError, match=r"indices must lie in -2\.\.1, for 2 structures; got 2"):
+        spectra.select([2])
+    with pytest.raises(ValueError, match="one entry for each of the 2 structures; got 3"):
+        spectra.select([True, False, True])
+    for structure in (2, -1):
+        with pytest.raises(IndexError, match=rf"structure must lie in 0\.\.1; got {structure}"):
+            spectra.of_structure(structure)
+
+
+def test_columns_of_a_table_are_arrays():
+    values = RNG.uniform(size=(3, GRID.size))
+    index, numbers = pd.Series([0, 1, 1], index=[7, 8, 9]), pd.Series([14, 14, 6], index=[7, 8, 9])
+    spectra = LDOS(GRID, pd.DataFrame(values), structure_index=index, numbers=numbers)
+    expected = LDOS(GRID, values, structure_index=[0, 1, 1], numbers=[14, 14, 6])
+    np.testing.assert_array_equal(spectra.total().values, expected.total().values)
+    np.testing.assert_array_equal(spectra.select([1]).numbers, expected.select([1]).numbers)
+
+
+@pytest.mark.parametrize("n_atoms", [[0, 1], [2, -1]])
+def test_numbers_of_atoms_are_above_zero(n_atoms):
+    with pytest.raises(ValueError, match="n_atoms must be whole numbers above zero"):
+        DOS(GRID, np.ones((2, GRID.size)), n_atoms=n_atoms)

@@ -1,4 +1,4 @@
-"""By what a file of results knows the dataset that it belongs to."""
+"""Short texts that tell a dataset from others: a file of results keeps the one that it belongs to."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ldosml._array import to_numpy
 
 if TYPE_CHECKING:
     from ldosml.datasets.dataset import LDOSDataset
+    from ldosml.training_data import TrainingData
 
 
-def fingerprint(data: LDOSDataset) -> str:
+def fingerprint(data: LDOSDataset | TrainingData) -> str:
     """Give a short text that other structures, groups or spectra would not have, nor other arrays of the atoms."""
-    digest = hashlib.sha256("\0".join([*data.groups, str(data.grid), str(data.smearing_width)]).encode())
+    digest = hashlib.sha256("\0".join([*map(str, data.groups), str(data.grid), str(data.smearing_width)]).encode())
     for atoms in data.structures:
         for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
             digest.update(np.ascontiguousarray(part).tobytes())

@@ -262,7 +262,9 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         """Parameters that the sums depend on."""
         names = ["kernel", "degree", "gamma", "coef0", "learn", "chunk_size"]
         names += ["ldos_weight"] * (self.learn == "both") + ["size_exponent"] * (self.learn != "ldos")
-        settings = {name: getattr(self, name) for name in names} | {"structures whole": needs_structures(self)}
+        settings = {name: getattr(self, name) for name in names} | {
+            "alpha='leave-one-group-out'": needs_structures(self)  # else chunks end within groups
+        }
         if isinstance(self.selection, str):
             chosen = {name: getattr(self, name) for name in ("selection", "selection_rows", "random_state")}
             return settings | chosen | {"n_inducing": repr(self.n_inducing)}

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
 from ldosml._array import to_numpy
+from ldosml._files import refuse_existing
 from ldosml._validation import check_finite, check_positive
 from ldosml.fragments import check_structures
 from ldosml.pipeline import DOSModel
@@ -102,8 +103,7 @@ def predict_to(
     check_is_fitted(model)
     check_positive("batch_size", batch_size, "atoms")
     listed, path = check_structures(structures), Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already; pass overwrite=True to replace it.")
+    refuse_existing(path, overwrite)
     with _open_part(model, listed, path, provenance or {}) as part:
         count = len(part.done)
         done = int(part.done.sum())

@@ -117,7 +117,7 @@ def evaluated_folds(
             continue
         X, X_test = rows.of_fold(data, (train, test))
         own: DOSModel = clone(model).fit_rows(X, data.select(train))
-        yield own, own.evaluate(data.select(test), rows=X_test)
+        yield own, own.evaluate(data.select(test), X=X_test)
 
 
 def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:

@@ -14,7 +14,7 @@ from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, LDOSRidge, White
 from ldosml.cli import main
 from ldosml.datasets import LDOSDataset
 from ldosml.search import default_candidates, search_settings
-from ldosml.search.repr import expression
+from ldosml.search.expression import expression
 from ldosml.search.scores import LeaveOutScores, leave_out_residuals
 
 NEAR, FAR = SOAP(r_cut=2.5, n_max=2, l_max=1), SOAP(r_cut=4.0, n_max=3, l_max=2)

@@ -6,7 +6,7 @@ from ldosml.datasets.crystal_splits import split_crystals
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.foreign_files import Spectra, import_dataset, read_spectra
-from ldosml.datasets.shipped import available_datasets, load_dataset
+from ldosml.datasets.shipped_datasets import available_datasets, load_dataset
 
 __all__ = [
     "CrystalSet",

@@ -5,7 +5,7 @@ atom, structure by structure.
 """
 
 from ldosml.descriptors.environments import Environments
-from ldosml.descriptors.joined import JoinedSOAP
+from ldosml.descriptors.joined_soap import JoinedSOAP
 from ldosml.descriptors.precomputed import Precomputed
 from ldosml.descriptors.soap import SOAP
 from ldosml.descriptors.whitened import Whitened

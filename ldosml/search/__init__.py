@@ -9,8 +9,8 @@ A setting chosen on a whole dataset has a slightly smaller error on that dataset
 error, search in the training part only, and evaluate on the test part (``SearchedModel``).
 """
 
-from ldosml.search.nested import SearchedModel
 from ldosml.search.presets import default_candidates
 from ldosml.search.search import Search, search_settings
+from ldosml.search.searched_model import SearchedModel
 
 __all__ = ["Search", "SearchedModel", "default_candidates", "search_settings"]

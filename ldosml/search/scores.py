@@ -18,7 +18,7 @@ from ldosml.datasets import LDOSDataset
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.regression._per_energy import DEFAULT_ALPHAS
-from ldosml.search.repr import expression
+from ldosml.search.expression import expression
 
 _KEPT = 2**30
 """Bytes of descriptors that are kept for the next candidates."""

@@ -22,8 +22,8 @@ from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.energy import Zero
 from ldosml.pipeline import DOSModel
+from ldosml.search.expression import expression
 from ldosml.search.presets import default_candidates
-from ldosml.search.repr import expression
 from ldosml.search.scores import LeaveOutScores, check_closed_form
 from ldosml.tables import save_table
 

@@ -20,7 +20,7 @@ from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.properties.spectrum_warnings import SpectrumWarning
 from ldosml.search import SearchedModel
-from ldosml.search.repr import expression
+from ldosml.search.expression import expression
 from ldosml.studies.errors import Errors
 from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
 

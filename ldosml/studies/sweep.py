@@ -23,7 +23,7 @@ from ldosml.fragments import CutMode
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
-from ldosml.search.repr import expression
+from ldosml.search.expression import expression
 from ldosml.search.scores import check_closed_form
 from ldosml.studies._table import Tabulated
 from ldosml.studies.cross_validation import known_as

@@ -10,7 +10,7 @@ inducing points would flatten the curves.
 import settings
 
 from ldosml import plotting
-from ldosml.studies import learning_curve, regressors_by_target, spaced_sizes
+from ldosml.studies import learning_curve, regressors_by_learn, spaced_sizes
 
 SETS = (settings.CARBIDE, settings.TIN, settings.SILICON)
 N_SIZES = 5
@@ -20,7 +20,7 @@ LARGEST = 3000  # environments; the kernel of all environments of silicon takes 
 def make(run: settings.Run) -> None:
     """Learn from growing parts of each set."""
     curves, rows, slopes = {}, [], []
-    regressors = regressors_by_target()
+    regressors = regressors_by_learn()
     del regressors["both"]
     for one in SETS:
         data = run.data(one)

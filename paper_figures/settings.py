@@ -33,7 +33,7 @@ from ldosml import (
     load_dataset,
     plotting,
 )
-from ldosml.studies import Errors, Setup, predict_left_out, regressors_by_target
+from ldosml.studies import Errors, Setup, predict_left_out, regressors_by_learn
 from ldosml.tables import save_table
 
 HERE = Path(__file__).resolve().parent
@@ -67,7 +67,7 @@ class Set:
     def regressors(self, *, quick: bool = False) -> dict[str, Any]:
         """Regressors that learn LDOS, DOS, and both; on all environments in a quick run, which has few."""
         few = self.n_inducing is None or quick
-        return regressors_by_target(LDOSKernelRidge() if few else SparseLDOSKernelRidge(n_inducing=self.n_inducing))
+        return regressors_by_learn(LDOSKernelRidge() if few else SparseLDOSKernelRidge(n_inducing=self.n_inducing))
 
     def model(self, learn: str = "ldos", *, quick: bool = False) -> DOSModel:
         """Whitened SOAP and a Matern kernel; no lower bound of the energies, because band energies need all states."""

@@ -111,7 +111,7 @@ def test_learning_curve(capsys, tmp_path, make_dataset):
     code, out, err = run(capsys, "learning-curve", dataset, "-o", folder, *options)
     assert code == 0, err
     assert {"learning-curve.pdf", "learning-curve.png"} <= set(written(folder))
-    regressors = {k: v for k, v in studies.regressors_by_target().items() if k != "both"}
+    regressors = {k: v for k, v in studies.regressors_by_learn().items() if k != "both"}
     expected = studies.learning_curve(LDOSDataset.load(dataset), [15, 25], model(), regressors, setup=SETUP)
     expected.save(tmp_path / "expected.csv")
     assert (folder / "records.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
@@ -128,7 +128,7 @@ def test_slopes_and_points_to_be_cautious_of_are_told(capsys, tmp_path, make_dat
     code, _, err = run(capsys, *command)
     assert code == 0, err
     cautions = json.loads((tmp_path / "c" / "summary.json").read_text())["cautions"]
-    for text in ("all are taken: ldos at 15, 25 environments", "Training environments grow by a factor of 1."):
+    for text in ("inducing points: ldos at 15, 25 environments", "The largest size is only 1."):
         assert text in err
         assert sum(text in one for one in cautions) == 1, cautions
     assert err.count("caution: ") == len(cautions)
@@ -150,7 +150,7 @@ def test_compare(capsys, tmp_path, dataset):
     assert {"comparison.pdf", "comparison.png"} <= set(written(tmp_path / "c"))
     setup = studies.Setup(n_splits=3, low=-4, temperature=300.0)
     expected = studies.compare_regressors(
-        LDOSDataset.load(dataset), model(), studies.regressors_by_target(), setup=setup
+        LDOSDataset.load(dataset), model(), studies.regressors_by_learn(), setup=setup
     ).records()
     rows = table(tmp_path / "c")
     assert [(row["quantity"], row["regressor"]) for row in rows] == [(r["quantity"], r["regressor"]) for r in expected]
@@ -377,7 +377,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["sweep", "{rare}", "--folds", "2"], "C is in the test part of fold"),
         (["sweep", "{data}", "{data}"], "names must be unique"),
         (["sweep", "{data}", "{total}"], "ldos differs"),
-        (["learning-curve", "{data}", "--sizes", "10,500"], "more than a training part holds"),
+        (["learning-curve", "{data}", "--sizes", "10,500"], "larger than a training part"),
         (["learning-curve", "{total}"], "for '--learn': can only be dos"),
         (["compare", "{total}"], "for '--learn': can only be dos"),
         (["compare", "{unknown}"], "pass --no-properties"),
@@ -505,7 +505,7 @@ def test_a_log_whose_results_are_not_whole(capsys, tmp_path, dataset):
     del record["squared"]
     (tmp_path / "e/log.jsonl").write_text(f"{header}\n{json.dumps(record)}\n")
     code, _, err = run(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
-    assert (code, "is damaged: squared missing" in err) == (1, True)
+    assert (code, "is damaged: it lacks squared" in err) == (1, True)
 
 
 def test_total_dos_is_enough_for_structural_learning(capsys, tmp_path, make_dataset):

@@ -109,7 +109,7 @@ class TestErrorTable:
         assert found["environments"]["loss"] < 0.2 * found["groups"]["loss"]
         assert found["groups"]["loss"] > 0.8 * found["groups"]["mean_spectrum_loss"]
 
-    def test_both_splits_are_judged_on_the_same_energies(self):
+    def test_both_splits_are_evaluated_on_the_same_energies(self):
         fermi = np.linspace(-0.3, 0.25, 16)
         # A narrow width, so that the first states of a structure, or of an atom, are where the energies begin.
         data = invented(zero="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02)
@@ -160,7 +160,7 @@ class TestErrorTable:
         np.testing.assert_array_equal(torn.numbers, data.numbers)
         np.testing.assert_array_equal(torn.ldos.values, data.ldos.values)
         assert torn.kinds == [data.kinds[s] for s in data.structure_index]
-        with pytest.raises(ValueError, match="told apart by LDOS only"):
+        with pytest.raises(ValueError, match="needs LDOS, one row per atom"):
             as_environments(invented(total=True))
 
 
@@ -277,7 +277,7 @@ class TestTransfer:
         found = {record["quantity"]: record for record in transfer(data, far, MODEL, setup=THREE).records()}
         assert found["ldos"]["ratio"] > 1.5
 
-    def test_both_are_judged_where_both_are_complete(self, data, other):
+    def test_both_are_evaluated_where_both_are_complete(self, data, other):
         short = replace(other, energy_max=np.full(len(other), 1.5))
         found = transfer(data, short, RIDGE, setup=replace(THREE, low=-4.0))
         assert found.evaluation.predicted.grid.stop == pytest.approx(1.5)
@@ -318,16 +318,16 @@ class TestTransfer:
     @pytest.mark.parametrize(
         ("train", "test", "message"),
         [
-            (invented(), invented(), "8 groups are in both datasets, 'g0-0' for one.*Leave them out of one"),
+            (invented(), invented(), "8 groups are in both datasets, for example 'g0-0'.*Remove them from one dataset"),
             (
                 invented(),
                 invented(4, seed=7).broaden_to(0.6),
-                r"smeared by 0\.4 eV, the other by 0\.6 eV\. Broaden",
+                r"smeared by 0\.4 eV, the other dataset by 0\.6 eV\. Broaden",
             ),
             (
                 invented(symbols=("Si2", "Si3")),
                 invented(4, seed=7),
-                "other dataset holds C, which the training set lacks",
+                "other dataset contains C, which the training set lacks",
             ),
             (invented(), invented(4, seed=7, energy_max=-6.0), "No energies between -5 and -6 eV"),
         ],

@@ -1,4 +1,4 @@
-"""Learning curves and strategies: parts that grow by whole groups, known slopes, paired differences."""
+"""Learning curves and comparisons of regressors: parts that grow by whole groups, known slopes, paired differences."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from ldosml.studies import (
     compare_regressors,
     learning_curve,
     predict_left_out,
-    regressors_by_target,
+    regressors_by_learn,
     spaced_sizes,
 )
 from ldosml.studies import setup as studies_setup
@@ -64,7 +64,7 @@ def grown(data):
 
 
 class TestParts:
-    def test_they_are_nested_and_whole_and_the_same_for_all_strategies(self, data, grown):
+    def test_they_are_nested_and_whole_and_the_same_for_all_regressors(self, data, grown):
         validations, curve = grown
         assert [tuple(v.key.values()) for v in validations] == [(s, n) for n in (20, 40, 48) for s in RIDGES]
         assert curve.sizes == [20, 40, 48]
@@ -133,22 +133,24 @@ class TestParts:
                 assert holding[0] >= min(2, holding[1])
 
     @pytest.mark.parametrize(
-        ("sizes", "strategies", "message"),
+        ("sizes", "regressors", "message"),
         [
             ([], RIDGES, "at least one size and one regressor; got 0 and 2"),
             ([30], {}, "got 1 and 0"),
             ([0, 30], RIDGES, "size must be a positive number of environments"),
-            ([30, 1000], RIDGES, r"A size of 1000 environments is more than a training part holds: \d+\. Ask for less"),
-            ([30, 31], RIDGES, "Sizes 30, 31 are too close: whole groups, of . environments and more"),
+            ([30, 1000], RIDGES, r"A size of 1000 environments is larger than a training part, which has \d+\. Use a"),
+            ([30, 31], RIDGES, "Sizes 30, 31 are too close: the first group has . environments"),
         ],
     )
-    def test_impossible_sizes_are_refused(self, data, sizes, strategies, message):
+    def test_impossible_sizes_are_refused(self, data, sizes, regressors, message):
         with pytest.raises(ValueError, match=message):
-            learning_curve(data, sizes, MODEL, strategies, setup=THREE)
+            learning_curve(data, sizes, MODEL, regressors, setup=THREE)
 
     def test_a_size_that_cannot_hold_every_element_is_refused(self):
         apart = invented(12, symbols=("Si2", "Si3", "C2"))
-        with pytest.raises(ValueError, match=r"A size of 4 environments is too small to hold every element.*takes"):
+        with pytest.raises(
+            ValueError, match=r"A size of 4 environments is too small: whole groups that contain every element"
+        ):
             learning_curve(apart, [4, 30], MODEL, RIDGES, setup=THREE)
 
 
@@ -190,7 +192,7 @@ class TestSpacedSizes:
 
 
 def power_law(exponents, sizes, prefactor=0.7):
-    """A curve of one strategy whose L/sigma in fold f is prefactor * n^exponents[f]."""
+    """A curve of one regressor whose L/sigma in fold f is prefactor * n^exponents[f]."""
     n_folds, grid = len(exponents), EnergyGrid.from_range(-1.0, 1.0, 0.5, "fermi")
     fold = np.arange(n_folds)
     counts = {size: [size + f for f in range(n_folds)] for size in sizes}
@@ -221,13 +223,13 @@ class TestCurve:
         assert slope == pytest.approx(-0.5)
         assert np.isnan(spread)
 
-    def test_slopes_that_are_not_to_be_trusted(self):
+    def test_unreliable_slopes_are_named(self):
         assert power_law([-0.5, -0.4], [10, 20, 80]).cautions() == []
         assert power_law([-0.5, -0.4], [10]).cautions() == []  # no slope at all
         (text,) = power_law([-0.5, -0.4], [20, 40]).cautions()
-        assert text.startswith("Training environments grow by a factor of 1.98 only")
+        assert text.startswith("The largest size is only 1.98 times the smallest")
         (text,) = power_law([-0.5, 0.4], [10, 20, 80]).cautions()
-        assert text.endswith("not to be trusted, not even in sign: only (dos).")
+        assert text.endswith("so even their sign is uncertain: only (dos).")
         assert power_law([-0.5], [10, 80]).cautions() == []  # one fold has no deviation
 
     def test_records_are_tidy(self, grown, tmp_path):
@@ -252,17 +254,17 @@ class TestCurve:
 
     def test_fewer_environments_than_inducing_points_are_all_taken(self, data):
         sparse = SparseLDOSKernelRidge(1e-3, n_inducing=18, kernel="matern", gamma=1.0)
-        strategies = {"atomic": sparse, "structural": clone(sparse).set_params(learn="dos")}
-        with pytest.warns(Caution, match="atomic at 14, 24 environments; structural at 14 environments") as caught:
-            curve = learning_curve(data, [14, 24, 48], MODEL, strategies, setup=THREE)
+        regressors = {"ldos": sparse, "dos": clone(sparse).set_params(learn="dos")}
+        with pytest.warns(Caution, match="ldos at 14, 24 environments; dos at 14 environments") as caught:
+            curve = learning_curve(data, [14, 24, 48], MODEL, regressors, setup=THREE)
         assert len(caught) == 1
-        every = {name: clone(one).set_params(n_inducing="all") for name, one in strategies.items()}
+        every = {name: clone(one).set_params(n_inducing="all") for name, one in regressors.items()}
         everywhere = learning_curve(data, [14, 24, 48], MODEL, every, setup=THREE)
-        plain = {"atomic": sparse, "structural": strategies["structural"]}
+        plain = {"ldos": sparse, "dos": regressors["dos"]}
         validations = sent(lambda: learning_curve(data, [48], MODEL, plain, setup=THREE))
-        for name in strategies:
+        for name in regressors:
             assert curve.errors[name, 14].as_record() == everywhere.errors[name, 14].as_record()
-            model = clone(MODEL).set_params(regressor=strategies[name])
+            model = clone(MODEL).set_params(regressor=regressors[name])
             folds = next(v.folds for v in validations if v.key["regressor"] == name)
             expected = predict_left_out(data, model, folds).losses()["dos_normalized_loss"]
             assert curve.errors[name, 48].loss("dos") == pytest.approx(expected, rel=1e-5)
@@ -295,16 +297,16 @@ class TestCurve:
         assert len(calls) == 2
 
 
-STRATEGIES = {
-    "atomic": REGRESSOR,
+REGRESSORS = {
+    "ldos": REGRESSOR,
     "again": clone(REGRESSOR),
-    "structural": LDOSKernelRidge(1e-3, learn="dos", kernel="matern", gamma=1.0),
+    "dos": LDOSKernelRidge(1e-3, learn="dos", kernel="matern", gamma=1.0),
 }
 
 
 @pytest.fixture(scope="module")
 def compared(data):
-    return compare_regressors(data, MODEL, STRATEGIES, setup=Setup(n_splits=3, temperature=1000.0))
+    return compare_regressors(data, MODEL, REGRESSORS, setup=Setup(n_splits=3, temperature=1000.0))
 
 
 def rows_of(records):
@@ -315,32 +317,32 @@ class TestComparison:
     def test_structures_without_properties_are_counted(self, data, compared):
         assert compared.cautions() == []
         errors = dict(compared.errors)
-        squares = {name: values.copy() for name, values in errors["structural"].squared.items()}
+        squares = {name: values.copy() for name, values in errors["dos"].squared.items()}
         squares["band_energy"][[0, 3]] = np.nan
-        errors["structural"] = replace(errors["structural"], squared=squares)
+        errors["dos"] = replace(errors["dos"], squared=squares)
         lacking = replace(compared, errors=errors)
         (caution,) = lacking.cautions()
-        assert caution.startswith(f"structural: the predicted DOS of 2 of {len(data)} structures does not hold")
-        found = rows_of(lacking.records(n_draws=10))["band_energy", "structural"]
+        assert caution.startswith(f"dos: the predicted DOS of 2 of {len(data)} structures does not contain")
+        found = rows_of(lacking.records(n_draws=10))["band_energy", "dos"]
         known = np.ones((1, len(data)))
         known[0, [0, 3]] = 0
-        first = compared.errors["atomic"].losses("band_energy", known)[0]
+        first = compared.errors["ldos"].losses("band_energy", known)[0]
         assert found["difference"] == pytest.approx(found["loss"] - first)
 
     def test_errors_are_those_of_cross_validations(self, data, compared):
         folds = THREE.folds(data)
-        for name, regressor in STRATEGIES.items():
+        for name, regressor in REGRESSORS.items():
             model = clone(MODEL).set_params(regressor=regressor)
             expected = Errors.of(predict_left_out(data, model, folds), fold_of_each(folds), temperature=1000.0)
             for quantity in compared.quantities:
                 assert compared.errors[name].loss(quantity) == pytest.approx(expected.loss(quantity), rel=1e-5)
-        assert compared.regressors == list(STRATEGIES)
+        assert compared.regressors == list(REGRESSORS)
         assert compared.quantities == ["ldos", "ldos C", "ldos Si", "dos", "dos_derivative", *PROPERTIES]
         assert compared.temperature == 1000.0
 
-    def test_the_same_strategy_differs_by_nothing(self, compared):
+    def test_equal_regressors_do_not_differ(self, compared):
         for record in compared.records(n_draws=50):
-            if record["regressor"] in ("atomic", "again"):
+            if record["regressor"] in ("ldos", "again"):
                 assert record["difference"] == record["difference_low"] == record["difference_high"] == 0
             assert record["low"] <= record["loss"] * (1 + 1e-9)
             assert record["difference_low"] <= record["difference_high"]
@@ -349,14 +351,14 @@ class TestComparison:
         swapped = RegressorComparison(dict(reversed(compared.errors.items())), compared.groups, 1000.0, {})
         there, back = (rows_of(each.records(n_draws=80)) for each in (compared, swapped))
         for quantity in compared.quantities:
-            one, other = there[quantity, "structural"], back[quantity, "atomic"]
+            one, other = there[quantity, "dos"], back[quantity, "ldos"]
             assert one["difference"] == -other["difference"]
             assert one["difference_low"] == pytest.approx(-other["difference_high"], rel=1e-12)
             assert one["difference_high"] == pytest.approx(-other["difference_low"], rel=1e-12)
 
     @pytest.mark.parametrize("quantity", ["ldos", "ldos Si", "dos", "band_energy"])
     def test_the_bootstrap_draws_whole_groups_for_both(self, data, compared, quantity):
-        """By hand: groups drawn with replacement, their structures joined, both strategies judged on them."""
+        """By hand: groups drawn with replacement, their structures joined, both regressors evaluated on them."""
         labels = sorted(set(data.groups))
         rng, drawn = np.random.default_rng(4), []
         for _ in range(200):
@@ -364,7 +366,7 @@ class TestComparison:
                 s for g in rng.integers(0, len(labels), len(labels)) for s in range(24) if data.groups[s] == labels[g]
             ]
             losses = []
-            for name in ("atomic", "structural"):
+            for name in ("ldos", "dos"):
                 errors = compared.errors[name]
                 if quantity.startswith("ldos"):
                     kept = errors.numbers == 14 if quantity == "ldos Si" else errors.numbers > 0
@@ -375,15 +377,15 @@ class TestComparison:
                 losses.append(np.sqrt(values.mean()) / errors.sigma[quantity])
             drawn.append(losses)
         drawn = np.array(drawn)
-        record = rows_of(compared.records(n_draws=200, random_state=4))[quantity, "structural"]
+        record = rows_of(compared.records(n_draws=200, random_state=4))[quantity, "dos"]
         expected = np.percentile(drawn[:, 1], [2.5, 97.5])
         assert (record["low"], record["high"]) == pytest.approx(tuple(expected), rel=1e-10)
         expected = np.percentile(drawn[:, 1] - drawn[:, 0], [2.5, 97.5])
         assert (record["difference_low"], record["difference_high"]) == pytest.approx(tuple(expected), abs=1e-12)
 
     def test_only_structures_that_both_have_are_compared(self, compared):
-        """One whose property is missing in one strategy, and bad in the other, does not make a difference."""
-        first = compared.errors["atomic"]
+        """One whose property is missing in one regressor, and bad in the other, does not make a difference."""
+        first = compared.errors["ldos"]
         bad, missing = first.squared["fermi_level"].copy(), first.squared["fermi_level"].copy()
         bad[3], missing[3] = 100.0, np.nan
         errors = {
@@ -396,9 +398,9 @@ class TestComparison:
         assert comparison.errors["bad"].loss("fermi_level") > 10 * record["loss"]
 
     def test_a_clear_difference_excludes_zero(self, compared):
-        record = rows_of(compared.records(n_draws=200))["ldos", "structural"]
+        record = rows_of(compared.records(n_draws=200))["ldos", "dos"]
         assert 0 < record["difference_low"] < record["difference"] < record["difference_high"]
-        assert record["rmse"] == compared.errors["structural"].rmse("ldos")
+        assert record["rmse"] == compared.errors["dos"].rmse("ldos")
         assert record["unit"] == "states/eV/atom"
 
     def test_noise_of_the_labels_stands_beside(self):
@@ -425,14 +427,14 @@ class TestComparison:
         comparison = compare_regressors(invented(total=True), MODEL, ways, setup=THREE)
         assert comparison.quantities == ["dos", "dos_derivative"]
 
-    def test_no_strategy_and_unknown_electrons_are_refused(self):
+    def test_no_regressor_and_unknown_electrons_are_refused(self):
         with pytest.raises(ValueError, match="at least one regressor; got none"):
             compare_regressors(invented(), MODEL, {})
         setup = Setup(n_splits=3, temperature=300.0)
         with pytest.raises(ValueError, match="Properties need the number of valence electrons"):
             compare_regressors(invented(n_electrons=None), MODEL, {"linear": LDOSRidge(1e-3)}, setup=setup)
 
-    def test_the_log_belongs_to_its_strategies(self, data, tmp_path):
+    def test_the_log_belongs_to_its_regressors(self, data, tmp_path):
         setup = Setup(n_splits=3, log=tmp_path / "c.jsonl")
         first = compare_regressors(data, MODEL, RIDGES, setup=setup)
         again = compare_regressors(data, MODEL, dict(reversed(RIDGES.items())), setup=setup)
@@ -444,12 +446,12 @@ class TestComparison:
             compare_regressors(data, MODEL, RIDGES, setup=replace(setup, temperature=300.0))
 
 
-class TestRegressorsByTarget:
+class TestRegressorsByLearn:
     def test_they_learn_from_ldos_dos_and_both(self):
-        ways = regressors_by_target(LDOSRidge(0.5, ldos_weight=3.0))
+        ways = regressors_by_learn(LDOSRidge(0.5, ldos_weight=3.0))
         assert {name: one.learn for name, one in ways.items()} == {"ldos": "ldos", "dos": "dos", "both": "both"}
         assert all((one.alpha, one.ldos_weight) == (0.5, 3.0) for one in ways.values())
-        assert [repr(one) for one in regressors_by_target().values()] == [
+        assert [repr(one) for one in regressors_by_learn().values()] == [
             "LDOSKernelRidge()",
             "LDOSKernelRidge(learn='dos')",
             "LDOSKernelRidge(learn='both')",
@@ -457,8 +459,8 @@ class TestRegressorsByTarget:
 
     def test_all_points_are_the_dense_ones(self, data):
         folds = THREE.folds(data)
-        sparse = regressors_by_target(SparseLDOSKernelRidge(1e-2, n_inducing="all"))
-        for name, regressor in regressors_by_target(LDOSKernelRidge(1e-2)).items():
+        sparse = regressors_by_learn(SparseLDOSKernelRidge(1e-2, n_inducing="all"))
+        for name, regressor in regressors_by_learn(LDOSKernelRidge(1e-2)).items():
             one, other = (
                 predict_left_out(data, clone(MODEL).set_params(regressor=each), folds).predicted.values
                 for each in (regressor, sparse[name])
@@ -469,7 +471,7 @@ class TestRegressorsByTarget:
         "regressor", [LDOSKernelRidge(alphas=[1e-3, 1.0]), SparseLDOSKernelRidge(1e-2, n_inducing=10)]
     )
     def test_they_can_be_compared(self, regressor):
-        comparison = compare_regressors(invented(), WHITENED, regressors_by_target(regressor), setup=THREE)
+        comparison = compare_regressors(invented(), WHITENED, regressors_by_learn(regressor), setup=THREE)
         assert all(errors.loss("dos") < 1 for errors in comparison.errors.values())
 
 

@@ -373,11 +373,11 @@ class TestLog:
         ({"radii": [-1.0]}, ValueError, "must be a positive number"),
         ({"radii": [3.0, np.inf]}, ValueError, "must be a positive number"),
         ({"radii": [np.nan]}, ValueError, "must be a positive number"),
-        ({"model": DOSModel(JoinedSOAP([SMALL]))}, TypeError, "needs SOAP or Whitened.SOAP.*got JoinedSOAP"),
+        ({"model": DOSModel(JoinedSOAP([SMALL]))}, TypeError, "sets r_cut of SOAP or Whitened.SOAP.*got JoinedSOAP"),
         ({"model": DOSModel(Whitened(JoinedSOAP([SMALL])))}, TypeError, "got JoinedSOAP"),
         ({"tune": {}}, ValueError, "got nothing"),
         ({"tune": {"n_max": [2], "r_cut": [2.0]}}, ValueError, "tune takes n_max, l_max, .* got r_cut"),
-        ({"tune": {"alpha": [1e-3]}}, ValueError, "but alpha, which is chosen per energy.*got alpha"),
+        ({"tune": {"alpha": [1e-3]}}, ValueError, "except alpha, which is chosen per energy.*got alpha"),
         (
             {
                 "tune": {"n_max": [2]},
@@ -386,7 +386,7 @@ class TestLog:
             TypeError,
             "not known in closed form",
         ),
-        ({"data": invented(total=True)}, ValueError, "holds total DOS only"),
+        ({"data": invented(total=True)}, ValueError, "has total DOS only"),
         ({"setup": Setup(n_splits=9)}, ValueError, "n_splits must be at most the number of groups"),
         ({"setup": Setup(n_splits=1)}, ValueError, "n_splits=2 or more"),
     ],

@@ -1,10 +1,10 @@
-"""Questions about a dataset, each answered by cross-validation that leaves out whole trajectories.
+"""Studies of a dataset by cross-validation that leaves out whole trajectories.
 
-Every study takes a ``DOSModel``, not fitted, and a ``Setup``; gives a result with ``records()``, a tidy table; and
-keeps what is done in a log, so that a killed one goes on where it stopped.
+Every study takes a ``DOSModel``, not fitted, and a ``Setup``. Its result has ``records()``, a tidy table. Finished work
+is kept in a log, so a study that was killed continues where it stopped.
 """
 
-from ldosml.studies.comparison import RegressorComparison, compare_regressors, regressors_by_target
+from ldosml.studies.comparison import RegressorComparison, compare_regressors, regressors_by_learn
 from ldosml.studies.error_table import ErrorTable, error_table
 from ldosml.studies.errors import Errors
 from ldosml.studies.folds import predict_left_out
@@ -28,7 +28,7 @@ __all__ = [
     "error_table",
     "learning_curve",
     "predict_left_out",
-    "regressors_by_target",
+    "regressors_by_learn",
     "saturation_radius",
     "smearing_study",
     "spaced_sizes",

@@ -1,4 +1,4 @@
-"""Inducing points where a training part has fewer environments than were asked for: all of these are taken."""
+"""Sparse regression on training parts that may have fewer environments than ``n_inducing``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ldosml.regression import SparseLDOSKernelRidge
 
 
 class AtMost(SparseLDOSKernelRidge):
-    """Takes ``n_inducing`` points, a number, or all environments where these are fewer, which is no error here."""
+    """``SparseLDOSKernelRidge`` with ``n_inducing`` points at most: all environments where there are fewer.
+
+    ``SparseLDOSKernelRidge`` itself raises an error there.
+    """
 
     def fit(self, X: Array, Y: Array, **known: Any) -> Self:
         """Fit as ``SparseLDOSKernelRidge`` does."""
@@ -28,18 +31,18 @@ class AtMost(SparseLDOSKernelRidge):
 
 
 def with_at_most(regressor: Any) -> Any:
-    """The same regressor, but as ``AtMost`` where it has a number of inducing points."""
+    """Return the same regressor, as ``AtMost`` if its ``n_inducing`` is a number."""
     if type(regressor) is SparseLDOSKernelRidge and isinstance(regressor.n_inducing, int | np.integer):
         return AtMost(**{**regressor.get_params(deep=False), "n_inducing": int(regressor.n_inducing)})
     return regressor
 
 
 def takes_all(regressor: Any, data: LDOSDataset, parts: Sequence[NDArray[np.int64]]) -> bool:
-    """Tell whether some part, indices of structures, has fewer environments than the regressor has points."""
+    """Whether a part (indices of structures) has fewer environments than the regressor's inducing points."""
     if not (isinstance(regressor, AtMost) and isinstance(regressor.n_inducing, int)):
         return False
     asked = regressor.n_inducing
     numbers = [np.concatenate([data.structures[s].numbers for s in part]) for part in parts]
-    if regressor.learn == "ldos":  # which is learned element by element
+    if regressor.learn == "ldos":  # one regressor for each element
         return any(np.unique(one, return_counts=True)[1].min() < asked for one in numbers)
     return any(len(one) < asked for one in numbers)

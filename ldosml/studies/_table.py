@@ -1,4 +1,4 @@
-"""What every result of a study can do."""
+"""The table that every result of a study has."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ldosml.tables import save_table
 
 
 class Tabulated(ABC):
-    """A result with a tidy table: one row a number."""
+    """A result of a study, with its table."""
 
     @abstractmethod
     def records(self) -> list[Record]:
-        """The rows, all with the same entries."""
+        """Rows of the table, all with the same columns."""
 
     def cautions(self) -> list[str]:
-        """What must be known of the numbers besides themselves, in words; empty where there is nothing."""
+        """What a reader must know to interpret the numbers; empty if nothing."""
         return []
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the records as a table, .csv or .json, see :func:`ldosml.tables.save_table`.
+        """Write the records as a table; see :func:`ldosml.tables.save_table`.
 
         Parameters
         ----------
         path : path
             .csv or .json.
         overwrite : bool
-            Replace the file where it exists.
+            Replace an existing file.
 
         Returns
         -------
@@ -39,10 +39,10 @@ class Tabulated(ABC):
         Raises
         ------
         ValueError
-            When ``path`` has another ending.
+            When ``path`` ends neither in .csv nor in .json.
         FileExistsError
             When the file exists and ``overwrite`` is false.
         OSError
-            When it cannot be written.
+            When the file cannot be written.
         """
         return save_table(path, self.records(), overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""Which regressor, or which target to learn from, predicts which property best (figure 4 of the LDOS paper)."""
+"""Errors of several regressors, property by property: learning from LDOS, DOS, or both (figure 4 of the LDOS paper)."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from ldosml.studies.setup import Setup
 
 @dataclass(frozen=True, eq=False)
 class RegressorComparison(Tabulated):
-    """Errors of several regressors on the same folds; the first one is what the others are compared with.
+    """Errors of several regressors on the same folds; the others are compared with the first.
 
     Parameters
     ----------
     errors : dict of Errors
-        By regressor.
+        By name of the regressor.
     groups : list of str
-        Of each structure.
+        Group of each structure.
     temperature : float or None
-        K, of the properties.
+        Temperature of the properties, K.
     noise : dict of float
-        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+        L/sigma of the label noise, by quantity; see ``noise_floor``.
     """
 
     errors: dict[str, Errors]
@@ -47,31 +47,34 @@ class RegressorComparison(Tabulated):
 
     @property
     def regressors(self) -> list[str]:
-        """Names, in the order given."""
+        """Names of the regressors, in the order given."""
         return list(self.errors)
 
     @property
     def quantities(self) -> list[str]:
-        """What was judged."""
+        """Quantities that have errors."""
         return self.errors[self.regressors[0]].quantities
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions.
+        """Say for how many structures no properties could be derived from the predictions.
 
         Returns
         -------
         list of str
+            One sentence or more for each regressor that has such structures.
         """
         return without_properties(self.errors)
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
-        """A row a regressor and quantity: L/sigma, and its difference to the first regressor's.
+        """L/sigma of each regressor and quantity, and its difference from the first regressor.
 
-        ``low`` and ``high`` hold 95 % of the loss, ``difference_low`` and ``difference_high`` of the difference, which
-        is paired: both regressors are judged on the same draws of whole groups (bootstrap), and on the structures that
-        have the quantity by both. Where zero lies outside, one is better on this set, beyond the chance of
-        which trajectories it holds. The regressors are not fitted again: what another training set would change is not
-        in it. ``n_structures`` have the quantity (see ``cautions``).
+        ``low`` and ``high`` are the 95 % interval of ``loss``; ``difference_low`` and ``difference_high`` are the
+        interval of ``difference``. Both come from a bootstrap over whole groups. The difference is paired: both
+        regressors are evaluated on the same draws, and on the structures that have the quantity from both. If the
+        interval of the difference excludes zero, one regressor is better on this set by more than the choice of
+        trajectories explains. The bootstrap does not fit the regressors again, so the interval does not include the
+        effect of another training set. ``n_structures`` is the number of structures that have the quantity (see
+        ``cautions``).
 
         Parameters
         ----------
@@ -83,7 +86,7 @@ class RegressorComparison(Tabulated):
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each quantity and regressor.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         everything = np.ones((1, len(self.groups)))
@@ -117,10 +120,10 @@ class RegressorComparison(Tabulated):
         return rows
 
 
-def regressors_by_target(regressor: Any = None) -> dict[str, Any]:
-    """Give one regressor three times: learning from LDOS, from DOS, and from both.
+def regressors_by_learn(regressor: Any = None) -> dict[str, Any]:
+    """Copy a regressor three times: learning from LDOS, from DOS, and from both.
 
-    Equations 12 and 11 of the LDOS paper, and the sum of both.
+    LDOS is equation 12 of the LDOS paper, DOS is equation 11, and "both" is the sum of the two objectives.
 
     Parameters
     ----------
@@ -130,11 +133,11 @@ def regressors_by_target(regressor: Any = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        By "ldos", "dos" and "both".
+        The regressors, with the keys "ldos", "dos" and "both".
 
     Examples
     --------
-    >>> regressors_by_target()["dos"]
+    >>> regressors_by_learn()["dos"]
     LDOSKernelRidge(learn='dos')
     """
     template = LDOSKernelRidge() if regressor is None else regressor
@@ -150,11 +153,11 @@ def compare_regressors(
     ----------
     data : LDOSDataset
     model : DOSModel
-        Its descriptor and energies are those of all regressors.
+        Its descriptor and energies are used with every regressor.
     regressors : mapping of str to regressor
-        What ``model`` is given in turn, see ``regressors_by_target``; the first is what others are compared with.
+        Regressors by name, see ``regressors_by_learn``. The others are compared with the first.
     setup : Setup, optional
-        With a ``temperature``, properties are compared, too.
+        With a ``temperature``, properties are also compared.
 
     Returns
     -------
@@ -163,7 +166,7 @@ def compare_regressors(
     Raises
     ------
     ValueError
-        When there is no regressor; as ``Setup.folds``, and where properties cannot be derived.
+        When there is no regressor, properties cannot be derived, or ``Setup.folds`` raises it.
     """
     setup = Setup() if setup is None else setup
     if not regressors:

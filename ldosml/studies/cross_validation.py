@@ -1,4 +1,4 @@
-"""Many cross-validations one after another or side by side, each kept as soon as it is done."""
+"""Many cross-validations, in sequence or in parallel; each result is kept as soon as it is done."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from ldosml.studies.errors import Errors
 from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
 
 Progress = Callable[[int, int, str], None]
-"""Called when one is done: how many are, of how many, and which it was."""
-
+"""Called after each cross-validation with: the number done, the number of all, and the name of this one."""
 
 Prepare = Callable[[], tuple[LDOSDataset, Learner, DescriptorRows | None]]
-"""Gives dataset, model and descriptors (None: the model computes them) when their turn comes.
+"""Returns dataset, model and descriptors (None: the model computes them), when the cross-validation starts.
 
-Must pickle where several run side by side.
+It must be picklable if several run in parallel.
 """
 
 _INCIDENTAL = ("n_jobs", "memory", "device")  # how an estimator works, not what it computes
@@ -44,13 +43,13 @@ class CrossValidation:
     Parameters
     ----------
     key : dict of str
-        What tells it from the others of the study: plain texts and numbers.
+        Identifies it within the study: texts and numbers.
     prepare : Prepare
     folds : sequence of (train, test)
     low, high : float, optional
-        Spectra are judged at the energies between, eV.
+        Spectra are evaluated between these energies, eV.
     temperature : float, optional
-        K; derives properties, too.
+        K; if given, properties are also derived.
     """
 
     key: Mapping[str, Any]
@@ -61,7 +60,7 @@ class CrossValidation:
     temperature: float | None = None
 
     def run(self) -> Record:
-        """Key, errors, the setting of each fold where it was searched, what was said about spectra, and seconds."""
+        """Run it: key, errors, settings that a search found for each fold, warnings about spectra, and seconds."""
         start = perf_counter()
         parts, found = [], []
         data, model, rows = self.prepare()
@@ -79,7 +78,7 @@ class CrossValidation:
 
 @contextmanager
 def _collecting(said: list[str]) -> Iterator[None]:
-    """Put what is warned of about spectra inside into a list, each once; other warnings pass."""
+    """Append warnings about spectra to a list, each once; other warnings pass."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SpectrumWarning)
         yield
@@ -91,7 +90,7 @@ def _collecting(said: list[str]) -> Iterator[None]:
 
 
 def known_as(estimator: Any) -> str:
-    """By what a log knows an estimator: as it is spelled, but for where and in how many processes it works."""
+    """How a log identifies an estimator: its expression, without device and number of processes."""
     plain = clone(estimator)
     incidental = {name: None for name in plain.get_params() if name.rpartition("__")[2] in _INCIDENTAL}
     return expression(plain.set_params(**incidental))
@@ -107,32 +106,39 @@ def run_all(
     n_jobs: int | None = 1,
     progress: Progress | None = None,
 ) -> list[Record]:
-    """Run what ``log`` does not hold yet; give the records in the order of ``validations``.
+    """Run the cross-validations that ``log`` does not contain; return the records in the order of ``validations``.
 
     Parameters
     ----------
     validations : sequence of CrossValidation
         All with the same names in their keys.
     study : str
-        What to call it in messages about the log.
+        Name of the study in messages about the log.
     data : LDOSDataset
     settings : mapping
-        What else makes two runs of a study comparable, as JSON can hold it.
+        Settings that must be equal for two runs to share a log; JSON values.
     log : path, optional
-        File to keep results in, continued where it exists.
+        File that keeps the results. An existing log is continued.
     n_jobs : int, optional
-        Processes side by side.
+        Parallel processes.
     progress : callable, optional
+        See ``Progress``.
+
+    Returns
+    -------
+    list of dict
+        One record for each cross-validation.
 
     Raises
     ------
     ValueError
-        When ``log`` belongs to other work, and whatever a cross-validation raises; what was done before is kept.
+        When ``log`` belongs to other data or settings. Errors of a cross-validation are raised, too; the log keeps what
+        was finished before.
 
     Warns
     -----
     SpectrumWarning
-        At the end, of what any of the cross-validations was warned of.
+        At the end, for every warning about spectra in any cross-validation.
     """
     names = list(validations[0].key)
     journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
@@ -143,9 +149,9 @@ def run_all(
         done += 1
         if progress is not None:
             progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
-    # What was read from the log and what was just found are the same to the last digit.
+    # Also new records are read from the journal, so that they equal those of a continued run to the last digit.
     found = [kept for one in validations if (kept := journal.find(**one.key)) is not None]
-    # What other processes and earlier runs were warned of is said here, where it can be heard.
+    # Warnings of other processes and of earlier runs would not be seen otherwise.
     for text in dict.fromkeys(text for kept in found for text in kept.get("cautions", [])):
         warnings.warn(text, SpectrumWarning, stacklevel=2)
     return found
@@ -156,7 +162,7 @@ def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable
 
 
 def _run_for(study: int, validation: CrossValidation) -> Record:
-    """Run one in the process of that number, or in a child of it, which is not to outlive it."""
+    """Run one in the process with the id ``study``, or in a child of it that ends with it."""
     if os.getppid() == study:
         _end_with(study)
     return validation.run()
@@ -164,7 +170,7 @@ def _run_for(study: int, validation: CrossValidation) -> Record:
 
 @cache  # one thread a process
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, which can tell nobody when it is killed by SIGKILL."""
+    """End this process soon after its parent: a parent that is killed by SIGKILL cannot end its children."""
 
     def watch() -> None:
         while os.getppid() == parent:

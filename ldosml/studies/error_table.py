@@ -1,4 +1,4 @@
-"""Errors by element (Table I of the LDOS paper), and how much smaller they look when atoms of a structure leak."""
+"""Errors by element (Table I of the LDOS paper), also with the leak of a split over single atoms."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from ldosml.studies.setup import Setup
 
 SPLITS = {
     "groups": "whole trajectories are left out",
-    "environments": "atoms are left out one by one: others of their structure are in the training set, which leaks",
+    "environments": "single atoms are left out; other atoms of the same structure are in the training set, a leak",
 }
-"""Ways to split, and what they mean."""
+"""Ways to split, with their meaning."""
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorTable(Tabulated):
-    """Errors of LDOS by element, of one or both ways to split.
+    """Errors of LDOS by element, for one or both ways to split.
 
     Parameters
     ----------
     errors : dict of Errors
-        By split, of ``SPLITS``.
+        By split, a key of ``SPLITS``.
     groups : dict of list of str
-        By split, of each structure.
+        By split: the group of each structure.
     noise : dict of float
-        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+        L/sigma of the label noise, by quantity; see ``noise_floor``.
     """
 
     errors: dict[str, Errors]
@@ -46,12 +46,12 @@ class ErrorTable(Tabulated):
     noise: Floor
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
-        """A row a split and element, and one of "all" where there are several.
+        """Errors for each split and element, and for "all" elements if there are several.
 
-        ``min``, ``max`` and ``mean`` are of the L/sigma of single environments (the root of the mean squared error over
-        the energies), ``loss`` is L/sigma of all of them together (equation 15 of the LDOS paper), which is larger than
-        their mean; sigma is the element's, and that of "all" runs over all. ``low`` and ``high`` hold 95 % of the loss
-        when whole groups are drawn with replacement (bootstrap).
+        ``min``, ``max`` and ``mean`` are over L/sigma of single environments (the root mean squared error over the
+        energies, divided by sigma). ``loss`` is L/sigma of all these environments together (equation 15 of the LDOS
+        paper); it is larger than ``mean``. Sigma is the deviation of the element's LDOS, for "all" of the whole LDOS.
+        ``low`` and ``high`` are the 95 % interval of ``loss`` from a bootstrap over whole groups.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class ErrorTable(Tabulated):
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each split and element.
         """
         rows = []
         for split, errors in self.errors.items():
@@ -96,25 +96,31 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
     Parameters
     ----------
     data : LDOSDataset
-        With LDOS.
+        A dataset with LDOS.
     model : DOSModel
-        That learns LDOS.
+        A model that learns LDOS.
     leaking : bool
-        Also split over environments regardless of their structures, as the LDOS paper did: an atom is then predicted
-        from others of its own structure, and alpha is chosen so. Its errors say little of new structures.
+        Also split over single environments, as the LDOS paper did. An atom is then predicted from other atoms of its
+        own structure, and alpha is chosen in the same way. Such errors do not predict the error for new structures.
     setup : Setup, optional
         Its ``temperature`` is not used.
+
+    Returns
+    -------
+    ErrorTable
 
     Raises
     ------
     ValueError
-        When the dataset has no LDOS; and as ``Setup.folds``.
+        When the dataset has no LDOS, or ``Setup.folds`` raises it.
+    TypeError
+        With ``leaking``, when the descriptor is neither SOAP nor JoinedSOAP, whitened or not.
     """
     setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
         raise ValueError("A table of errors by element needs LDOS, one row per atom; this dataset has total DOS only.")
     splits: Sequence[str] = ("groups", "environments") if leaking else ("groups",)
-    # The energies of whole structures, whichever way they are split.
+    # Both splits use the energies of the whole structures.
     grid = data.refer_to(model.zero, model.low, model.high).grid
     described = Described(data, clone(model).set_params(low=grid.start, high=grid.stop))
     validations = []
@@ -135,7 +141,7 @@ def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel, Des
         return data, model, rows
     if rows is None:
         raise TypeError(
-            f"A split over environments needs descriptors that learn nothing from the structures, SOAP or JoinedSOAP, "
-            f"whitened or not; got {type(model.descriptor).__name__}."
+            f"A split over environments needs SOAP or JoinedSOAP, whitened or not, because these descriptors learn "
+            f"nothing from the structures; got {type(model.descriptor).__name__}."
         )
     return as_environments(data), model, rows

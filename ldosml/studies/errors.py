@@ -1,4 +1,4 @@
-"""Squared errors of structures left out, quantity by quantity, and what follows from them: losses and differences."""
+"""Squared errors of structures left out, quantity by quantity, and the losses that follow from them."""
 
 from __future__ import annotations
 
@@ -27,37 +27,40 @@ PROPERTIES = (
     "dos_at_fermi_level",
     "pauli_susceptibility",
 )
-"""Those of figure 4 of the LDOS paper, in its order."""
+"""The properties of figure 4 of the LDOS paper, in its order."""
 
 SPECTRA = ("ldos", "dos", "dos_derivative")
 """LDOS by environment; DOS and dD/de by structure, per atom."""
 
-_DIGITS = 6  # significant ones, that a journal keeps
+_DIGITS = 6  # significant digits that a journal keeps
 
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Mean squared errors of each structure (of the LDOS: of each environment), with the deviations to divide them by.
+    """Mean squared errors of structures (for LDOS, of environments), and the deviations that normalise them.
 
-    Quantities are "ldos", "ldos Si" and so on by element, "dos" and "dos_derivative" per atom, and the names of
+    Quantities are "ldos", the LDOS of an element ("ldos Si"), "dos" and "dos_derivative" per atom, and the names of
     ``PROPERTIES``, per atom.
 
     Parameters
     ----------
     squared : dict of array
-        "ldos": (n_environments,), averaged over the energies; others (n_structures,), spectra averaged. NaN where a
-        structure has no such property; means leave it out.
+        "ldos": (n_environments,); other quantities: (n_structures,). Errors of spectra are averaged over the energies.
+        NaN where a structure has no such property; means omit it.
     sigma : dict of float
-        Standard deviation of the true spectra over the whole set (equation 15 of the LDOS paper), by quantity, in
-        ``units``; an element's is that of its own environments.
+        Standard deviation of the true values over the whole set (equation 15 of the LDOS paper), by quantity, in
+        ``units``; for the LDOS of an element, over the environments of that element.
     units : dict of str
+        Unit of each quantity.
     mean_loss : dict of float
-        L/sigma of predicting the mean spectrum (the mean spectrum of the element) for all, of the spectra.
+        L/sigma of always predicting the mean spectrum; for the LDOS of an element, the mean spectrum of that element.
+        Only for spectra.
     numbers, structure_index : array (n_environments,)
+        Atomic number and structure of each environment.
     fold : array (n_structures,)
-        Fold that a structure was left out in.
+        The fold in which each structure was left out.
     grid : EnergyGrid
-        At which spectra are judged.
+        Energies at which spectra are evaluated.
     """
 
     squared: dict[str, Floats]
@@ -81,24 +84,30 @@ class Errors:
     ) -> Self:
         """Errors of predictions.
 
-        What is negative in a predicted DOS is repaired, as for every property (``ldosml.properties``), but not warned
-        of: poor predictions are what studies are about, and the errors tell.
+        Negative values of a predicted DOS are repaired before properties are derived (``ldosml.properties``), without
+        a warning: a study expects poor predictions, and the errors show them.
 
         Parameters
         ----------
         evaluation : Evaluation
+            True and predicted spectra.
         fold : array (n_structures,)
+            The fold in which each structure was left out.
         low, high : float, optional
-            Spectra are judged at the energies between, eV.
+            Spectra are evaluated between these energies, eV.
         temperature : float, optional
-            K; where given, properties are derived from the DOS at all energies of the evaluation and judged, too.
+            K; if given, properties are also derived, from the DOS at all energies of the evaluation.
+
+        Returns
+        -------
+        Errors
 
         Raises
         ------
         ValueError
-            When a true is constant, or properties are asked for and cannot be derived: numbers of electrons are
-            not known, or the DOS of some true, or of every prediction, does not hold them within its energies. A
-            single prediction that does not has no properties (NaN).
+            When the true values of a quantity are constant, or a temperature is given and properties cannot be derived:
+            the numbers of electrons are not known, or a true DOS, or every predicted DOS, does not contain all
+            electrons within its energies. If single predictions do not contain them, their properties are NaN.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NegativeDOSWarning)
@@ -117,21 +126,21 @@ class Errors:
         sigma: dict[str, float] = {}
         mean_loss: dict[str, float] = {}
         units = {"dos": "states/eV/atom", "dos_derivative": "states/eV^2/atom"}
-        judged = evaluation.cut(low, high)
-        assert judged.predicted.numbers is not None  # a model predicts atoms whose elements it knows
-        numbers = np.asarray(to_numpy(judged.predicted.numbers), dtype=np.int64)
-        index = np.asarray(to_numpy(judged.predicted.structure_index), dtype=np.int64)
-        if judged.true is not None:
-            true, predicted = (np.asarray(to_numpy(s.values)) for s in (judged.true, judged.predicted))
+        cut = evaluation.cut(low, high)
+        assert cut.predicted.numbers is not None  # a model predicts atoms whose elements it knows
+        numbers = np.asarray(to_numpy(cut.predicted.numbers), dtype=np.int64)
+        index = np.asarray(to_numpy(cut.predicted.structure_index), dtype=np.int64)
+        if cut.true is not None:
+            true, predicted = (np.asarray(to_numpy(s.values)) for s in (cut.true, cut.predicted))
             squared["ldos"] = ((predicted - true) ** 2).mean(axis=1)
             views = {f"ldos {chemical_symbols[z]}": true[numbers == z] for z in np.unique(numbers)}
             for name, rows in {"ldos": true, **views}.items():
                 sigma[name], mean_loss[name] = _deviation(name, rows)
                 units[name] = "states/eV/atom"
-        # Derivatives before the cut, whose ends have neighbours then.
+        # Before the cut, because a derivative at the ends needs the energies beyond them.
         derivatives = [replace(one, values=dos_derivative(one)) for one in evaluation.dos()]
-        grid = judged.predicted.grid
-        for name, spectra in (("dos", judged.dos()), ("dos_derivative", derivatives)):
+        grid = cut.predicted.grid
+        for name, spectra in (("dos", cut.dos()), ("dos_derivative", derivatives)):
             true, predicted = (np.asarray(to_numpy(one.cut(grid.start, grid.stop).per_atom())) for one in spectra)
             squared[name] = ((predicted - true) ** 2).mean(axis=1)
             sigma[name], mean_loss[name] = _deviation(name, true)
@@ -142,13 +151,13 @@ class Errors:
 
     @property
     def quantities(self) -> list[str]:
-        """What has errors here; the only element's LDOS is not named beside the LDOS."""
+        """Quantities that have errors; with one element, its LDOS is not listed in addition to "ldos"."""
         single = f"ldos {self.elements[0]}" if len(self.elements) == 1 else ""
         return [name for name in self.sigma if name != single]
 
     @property
     def elements(self) -> list[str]:
-        """Symbols, by atomic number."""
+        """Symbols of the elements, in the order of their atomic numbers."""
         return [chemical_symbols[number] for number in np.unique(self.numbers)]
 
     def __len__(self) -> int:
@@ -156,9 +165,9 @@ class Errors:
         return len(self.fold)
 
     def loss(self, quantity: str, weights: Floats | None = None) -> float:
-        """L/sigma over the structures, or over those that ``weights`` (n_structures,) count.
+        """L/sigma over all structures, or with weights.
 
-        NaN where none has the quantity, or all have the same.
+        NaN if no structure has the quantity, or its sigma is zero.
 
         Parameters
         ----------
@@ -175,7 +184,7 @@ class Errors:
         return float(self.losses(quantity, counts[None, :])[0])
 
     def losses(self, quantity: str, draws: Floats) -> Floats:
-        """L/sigma, (n_draws,), over the structures as each of ``draws`` (n_draws, n_structures) counts them.
+        """L/sigma for many draws of structures.
 
         Parameters
         ----------
@@ -193,7 +202,7 @@ class Errors:
         return result
 
     def known(self, quantity: str) -> NDArray[np.bool_]:
-        """Which structures have the quantity, (n_structures,).
+        """Which structures have the quantity.
 
         Parameters
         ----------
@@ -222,14 +231,14 @@ class Errors:
         return float(np.sqrt(self._mean_squares(quantity, np.ones((1, len(self))))[0]))
 
     def _mean_squares(self, quantity: str, draws: Floats) -> Floats:
-        """Mean squared errors of the rows of the structures that are drawn, (n_draws,); NaN without any."""
+        """Mean squared error of each draw, (n_draws,); NaN if the draw has no rows."""
         sums, counts = self._sums(quantity)
         weights = draws @ counts
         result: Floats = (draws @ sums) / np.where(weights > 0, weights, np.nan)
         return result
 
     def _sums(self, quantity: str) -> tuple[Floats, Floats]:
-        """Sum of the squared errors of each structure, (n_structures,), and of how many rows, those not NaN."""
+        """Sum of the squared errors of each structure, and the number of its rows, both (n_structures,) without NaN."""
         values, structures = self._rows(quantity)
         rows = np.isfinite(values)
         sums: Floats = np.zeros(len(self))
@@ -239,7 +248,7 @@ class Errors:
         return sums, counts
 
     def by_fold(self, quantity: str) -> dict[int, float]:
-        """L/sigma in each fold, in units of the deviation over the whole set.
+        """L/sigma of each fold; sigma is over the whole set.
 
         Parameters
         ----------
@@ -249,12 +258,12 @@ class Errors:
         Returns
         -------
         dict of int to float
-            L/sigma by number of the fold.
+            By number of the fold.
         """
         return {int(f): self.loss(quantity, (self.fold == f).astype(float)) for f in np.unique(self.fold)}
 
     def pooled_and_by_fold(self, quantity: str) -> dict[str, float]:
-        """L/sigma of all folds together, named "all", and of each, named by its number.
+        """L/sigma of all folds together, and of each fold.
 
         Parameters
         ----------
@@ -264,22 +273,22 @@ class Errors:
         Returns
         -------
         dict of str to float
-            "all", and the number of each fold.
+            The keys are "all" and the numbers of the folds.
         """
         return {"all": self.loss(quantity), **{str(fold): loss for fold, loss in self.by_fold(quantity).items()}}
 
     def by_environment(self, quantity: str = "ldos") -> Floats:
-        """L/sigma of every environment, (n,), in units of the deviation of all; of "ldos Si", that of the element.
+        """L/sigma of every environment; sigma is over all environments of the quantity.
 
         Parameters
         ----------
         quantity : str
-            One of ``quantities``.
+            "ldos", or the LDOS of an element, such as "ldos Si".
 
         Returns
         -------
         array (n_environments,)
-            L/sigma of each.
+            For the LDOS of an element, only the environments of that element.
         """
         values, _ = self._rows(quantity)
         result: Floats = np.sqrt(values) / self.sigma[quantity]
@@ -288,7 +297,7 @@ class Errors:
     def _rows(self, quantity: str) -> tuple[Floats, NDArray[np.int64]]:
         """Squared errors and the structure of each."""
         if quantity not in self.sigma:
-            raise ValueError(f"There are no errors of {quantity!r}, only of {', '.join(self.sigma)}.")
+            raise ValueError(f"quantity must be one of {', '.join(self.sigma)}; got {quantity!r}.")
         if quantity.startswith("ldos"):
             element = quantity[len("ldos ") :]
             rows = np.full(len(self.numbers), True) if not element else self.numbers == atomic_numbers[element]
@@ -296,12 +305,12 @@ class Errors:
         return self.squared[quantity], np.arange(len(self))
 
     def as_record(self) -> Record:
-        """What a journal keeps: squared errors to six digits, and the rest.
+        """Convert to plain numbers and lists for a journal; squared errors have six digits.
 
         Returns
         -------
         dict
-            What ``from_record`` reads; plain numbers and lists.
+            Input of ``from_record``.
         """
         digits = f".{_DIGITS}g"
         return {
@@ -317,20 +326,27 @@ class Errors:
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
-        """What ``as_record`` gave.
-
-        Raises ValueError for anything else.
+        """Errors from the output of ``as_record``.
 
         Parameters
         ----------
         record : mapping
-            What ``as_record`` gave.
+            Output of ``as_record``; other entries are ignored.
+
+        Returns
+        -------
+        Errors
+
+        Raises
+        ------
+        ValueError
+            When an entry is missing.
         """
         lacking = {"squared", "sigma", "units", "mean_loss", "numbers", "structure_index", "fold", "grid"} - set(record)
         if lacking:
             raise ValueError(
-                f"A result in the log of this study is damaged: {', '.join(sorted(lacking))} missing. Begin it anew "
-                "with another log, or in another folder."
+                f"A result in the log of this study is damaged: it lacks {', '.join(sorted(lacking))}. Start again "
+                "with another log or another folder."
             )
         squared = {name: np.array(values, dtype=np.float64) for name, values in record["squared"].items()}
         numbers, index, fold = (
@@ -341,24 +357,25 @@ class Errors:
 
 
 def without_properties(errors: Mapping[str, Errors]) -> list[str]:
-    """Say, by what was learned, of how many structures no properties could be derived; empty where of all."""
+    """Say for how many structures no properties could be derived: a text for each entry that has such structures."""
     cautions = []
     for name, one in errors.items():
         lacking = int(np.sum(~one.known("band_energy"))) if "band_energy" in one.sigma else 0
         if lacking:
             cautions.append(
-                f"{name}: the predicted DOS of {lacking} of {len(one)} structures does not hold their electrons within "
-                "its energies. Errors of properties are of the others, and differences of those that both have: these "
-                "errors look smaller than they are. Learn up to higher energies, or count these predictions as failed."
+                f"{name}: the predicted DOS of {lacking} of {len(one)} structures does not contain all electrons "
+                "within its energies. These structures are missing from the errors of properties and from their "
+                "differences, so these errors look too small. Learn up to higher energies, or count these predictions "
+                "as failed."
             )
     return cautions
 
 
 def _deviation(name: str, values: Floats) -> tuple[float, float]:
-    """Sigma of spectra, and the L/sigma of their mean."""
+    """Sigma of spectra, and L/sigma of always predicting their mean."""
     sigma = float(values.std())
     if not sigma > 0:
-        raise ValueError(f"The true of {name!r} is constant: a loss cannot be normalised by its zero deviation.")
+        raise ValueError(f"All true values of {name!r} are equal, so their errors have no sigma to be divided by.")
     return sigma, float(np.sqrt(values.var(axis=0).mean()) / sigma)
 
 

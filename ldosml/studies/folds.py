@@ -1,4 +1,4 @@
-"""Predictions of structures that a model did not see, for a whole dataset: cross-validation of a DOSModel."""
+"""Cross-validation of a DOSModel: predictions of structures left out, for a whole dataset."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ldosml.pipeline import DOSModel
 from ldosml.spectra import DOS, LDOS
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Structures to train on, and to test on."""
+"""Indices of the training structures and of the test structures."""
 
 
 class Learner(Protocol):
-    """What can be cross-validated: ``DOSModel`` and ``SearchedModel``."""
+    """A model that can be cross-validated: ``DOSModel`` or ``SearchedModel``."""
 
     zero: Zero
     low: float | None
@@ -36,26 +36,26 @@ class Learner(Protocol):
         """Fit on a training part."""
 
     def evaluate(self, data: LDOSDataset) -> Evaluation:
-        """Set predictions beside a test part."""
+        """Compare predictions with a test part."""
 
 
 @dataclass(frozen=True, eq=False)
 class DescriptorRows:
-    """Descriptors of a whole dataset, computed once, of which every fold takes its part.
+    """Descriptors of a whole dataset, computed once for all folds.
 
     Parameters
     ----------
     values : array (n_environments, n_features)
         Rows of a descriptor that learns nothing from the structures.
     whitened : Whitened or None
-        Learns its maps in each fold.
+        Whitening of these rows, fitted on the training part of each fold.
     """
 
     values: NDArray[np.float64]
     whitened: Whitened | None = None
 
     def of_fold(self, data: LDOSDataset, fold: Fold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rows of the training and of the test structures, (n_environments, n_features) each."""
+        """Rows of the training structures and of the test structures, (n_environments, n_features) each."""
         bounds, numbers = np.concatenate([[0], np.cumsum(data.n_atoms)]), data.numbers
         train, test = (np.concatenate([np.arange(bounds[s], bounds[s + 1]) for s in part]) for part in fold)
         if self.whitened is None:
@@ -65,11 +65,11 @@ class DescriptorRows:
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
-    """Predict every structure by a model that was fitted without its fold, and set it beside the true spectra.
+    """Predict every structure with a model that was fitted without its fold, and compare with the true spectra.
 
-    All folds learn the same energies: those that ``model`` asks for, or that the whole dataset allows. What knows
-    nothing of the training part is computed once: SOAP and JoinedSOAP, alone or within ``Whitened``, which learns its
-    maps in each fold, as any other descriptor is fitted in each.
+    All folds learn the same energies: the energies that ``model`` asks for, or else all that the dataset has. SOAP and
+    JoinedSOAP, alone or in ``Whitened``, are computed once for all folds. ``Whitened``, and every other descriptor, is
+    fitted on the training part of each fold.
 
     Parameters
     ----------
@@ -77,18 +77,18 @@ def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -
     model : DOSModel or SearchedModel
         Cloned, not fitted itself.
     folds : sequence of (train, test)
-        Indices of structures, as ``data.folds()`` gives them; each structure in one test part at most.
+        Indices of structures, as ``data.folds()`` returns them; a structure may be in one test part only.
 
     Returns
     -------
     Evaluation
-        Of the structures in the test parts, in the order of the dataset; on the model's energies.
+        The structures of the test parts, in the order of the dataset, on the model's energies.
 
     Raises
     ------
     ValueError
-        When there is no fold, a structure is in two test parts, or a test part has an element that its training part
-        lacks; and whatever fitting raises.
+        When there is no fold, a structure is in two test parts, a test part has an element that its training part
+        lacks, or fitting raises it.
     """
     rows = descriptor_rows(data, model) if isinstance(model, DOSModel) else None
     return pooled([part for _, part in evaluated_folds(data, model, folds, rows)], folds)
@@ -97,9 +97,9 @@ def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -
 def evaluated_folds(
     data: LDOSDataset, model: Learner, folds: Sequence[Fold], rows: DescriptorRows | None = None
 ) -> Iterator[tuple[Learner, Evaluation]]:
-    """Give the fitted model and the evaluation of each fold; see ``predict_left_out``.
+    """Yield the fitted model and the evaluation of each fold; see ``predict_left_out``.
 
-    With ``rows`` the descriptors are not computed again, and ``model`` must be a ``DOSModel``.
+    With ``rows``, descriptors are not computed again, and ``model`` must be a ``DOSModel``.
     """
     if not folds:
         raise ValueError("Cross-validation needs at least one fold; got none.")
@@ -130,19 +130,19 @@ def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
             n_groups = len({data.groups[s] for s in holding})
             raise ValueError(
                 f"{chemical_symbols[missing]} is in the test part of fold {number} but not in its training part: "
-                f"{len(holding)} of {len(data)} structures hold it, in {n_groups} groups that stay whole. "
+                f"{len(holding)} of {len(data)} structures contain it, in {n_groups} groups that stay whole. "
                 + (
-                    "It needs two groups at least; add structures that hold it, or leave those out."
+                    "It needs at least two groups. Add structures that contain it, or remove these structures."
                     if n_groups < 2
-                    else "Make other folds with another random seed, or add structures that hold it."
+                    else "Use another random seed for the folds, or add structures that contain it."
                 )
             )
 
 
 def descriptor_rows(data: LDOSDataset, model: DOSModel) -> DescriptorRows | None:
-    """Descriptors of all structures; None where the descriptor may learn from them and is fitted in each fold.
+    """Descriptors of all structures; None if the descriptor learns from structures, so that each fold must fit it.
 
-    SOAP and JoinedSOAP learn nothing from the structures but which elements there are.
+    SOAP and JoinedSOAP learn nothing from structures except the list of elements.
     """
     descriptor = Whitened(SOAP()) if model.descriptor is None else model.descriptor
     whitened = descriptor if isinstance(descriptor, Whitened) else None
@@ -156,9 +156,9 @@ def descriptor_rows(data: LDOSDataset, model: DOSModel) -> DescriptorRows | None
 
 
 class Described:
-    """Data, model and descriptors that are computed once: when first asked for, or sent to another process.
+    """Data and model, with descriptors that are computed once: at the first call, or when sent to another process.
 
-    Many cross-validations share one; where all of them are in the log already, nothing is computed.
+    Many cross-validations share one object. If all of them are in the log, nothing is computed.
     """
 
     def __init__(self, data: LDOSDataset, model: DOSModel) -> None:
@@ -167,7 +167,7 @@ class Described:
         self._done = False
 
     def __call__(self) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
-        """Give the three."""
+        """Return data, model and descriptors (None: the model computes them)."""
         if not self._done:
             self._rows, self._done = descriptor_rows(self._data, self._model), True
         return self._data, self._model, self._rows
@@ -178,15 +178,15 @@ class Described:
 
 
 def with_regressor(described: Described, regressor: Any) -> tuple[LDOSDataset, DOSModel, DescriptorRows | None]:
-    """Described data, with another regressor in their model."""
+    """Return the described data with another regressor in the model."""
     data, model, rows = described()
     return data, clone(model).set_params(regressor=regressor), rows
 
 
 def cropped_rows(structures: Sequence[Atoms], soap: SOAP, mode: CutMode) -> NDArray[np.float64]:
-    """SOAP of every environment, (n_environments, n_features), as a fragment cut at the SOAP's ``r_cut`` shows it.
+    """SOAP of every environment from a fragment that is cut at ``r_cut`` of the SOAP, (n_environments, n_features).
 
-    "complete" fragments give what whole structures give, and are not cut; see ``cut_fragments``.
+    "complete" fragments have the same SOAP as whole structures, so nothing is cut; see ``cut_fragments``.
     """
     fitted = clone(soap).fit(structures)
     cut = structures if mode == "complete" else cut_fragments(structures, soap.r_cut, mode=mode)
@@ -195,15 +195,16 @@ def cropped_rows(structures: Sequence[Atoms], soap: SOAP, mode: CutMode) -> NDAr
 
 
 def as_environments(data: LDOSDataset) -> LDOSDataset:
-    """Every environment as a structure and a group of its own: for splits that tear structures apart.
+    """Make every environment a structure and a group of its own, to split over single atoms.
 
-    The surroundings are gone, so that descriptors must be computed before (``DescriptorRows``); the order of the
-    environments stays. Splits of the result put atoms of one structure on both sides, as the LDOS paper did.
+    The neighbours are lost, so descriptors must be computed before (``DescriptorRows``); the order of the environments
+    stays. Splits of the result put atoms of one structure in the training part and in the test part, as the LDOS paper
+    did.
 
     Raises ValueError when the dataset has no LDOS.
     """
     if data.ldos is None:
-        raise ValueError("This dataset holds total DOS only; environments can be told apart by LDOS only.")
+        raise ValueError("A split over environments needs LDOS, one row per atom; this dataset has total DOS only.")
     structures = []
     for atoms in data.structures:
         for i in range(len(atoms)):
@@ -226,7 +227,7 @@ def as_environments(data: LDOSDataset) -> LDOSDataset:
 
 
 def pooled(parts: Sequence[Evaluation], folds: Sequence[Fold]) -> Evaluation:
-    """One evaluation of the structures of all test parts, in the order of the dataset."""
+    """Join the evaluations of all test parts, in the order of the dataset."""
     order = np.argsort(np.concatenate([test for _, test in folds]))
     kept = {name: [value for part in parts for value in getattr(part, name)] for name in ("names", "kinds")}
     has_ldos = parts[0].true is not None
@@ -242,7 +243,7 @@ def pooled(parts: Sequence[Evaluation], folds: Sequence[Fold]) -> Evaluation:
 
 
 def fold_of_each(folds: Sequence[Fold]) -> NDArray[np.int64]:
-    """Number of the fold that each structure is tested in, in the order of the dataset."""
+    """Number of the fold in which each structure is tested, in the order of the dataset."""
     tests = [test for _, test in folds]
     numbers: NDArray[np.int64] = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
     return numbers[np.argsort(np.concatenate(tests))]

@@ -1,4 +1,4 @@
-"""How errors fall with the number of training environments (figure 3 of the LDOS paper)."""
+"""Learning curves: errors against the number of training environments (figure 3 of the LDOS paper)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
 _LEAST_SPAN = 4.0
-"""Errors of a few per cent then change a slope by a few hundredths only; over a factor of two by twice as much."""
+"""Smallest ratio of sizes for a slope: errors of a few per cent change it by a few hundredths (ratio 2: twice that)."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve(Tabulated):
-    """Errors of several regressors at growing numbers of training environments.
+    """Errors of several regressors with more and more training environments.
 
     Parameters
     ----------
     errors : dict of Errors
-        By (regressor, size asked for).
+        By (name of the regressor, requested size).
     n_environments : dict of list of int
-        Training environments in each fold, by size: the nearest that whole groups allow.
+        By requested size: the number of training environments of each fold. It is the nearest number that whole groups
+        allow.
     n_structures : dict of list of int
-        The same of structures.
+        By requested size: the number of training structures of each fold.
     noise : dict of float
-        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+        L/sigma of the label noise, by quantity; see ``noise_floor``.
     """
 
     errors: dict[tuple[str, int], Errors]
@@ -51,21 +52,21 @@ class LearningCurve(Tabulated):
 
     @property
     def regressors(self) -> list[str]:
-        """Names, in the order given."""
+        """Names of the regressors, in the order given."""
         return list(dict.fromkeys(regressor for regressor, _ in self.errors))
 
     @property
     def sizes(self) -> list[int]:
-        """Numbers of environments asked for, ascending."""
+        """Requested numbers of environments, ascending."""
         return sorted(self.n_environments)
 
     @property
     def quantities(self) -> list[str]:
-        """What has errors."""
+        """Quantities that have errors."""
         return next(iter(self.errors.values())).quantities
 
     def curve(self, regressor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Training environments, and L/sigma of each fold: (n_sizes, n_folds) both.
+        """Number of training environments, and L/sigma, for each size and fold.
 
         Parameters
         ----------
@@ -76,16 +77,14 @@ class LearningCurve(Tabulated):
 
         Returns
         -------
-        tuple of array (n_sizes, n_folds)
+        n_environments, losses : array (n_sizes, n_folds)
         """
         sizes = np.array([self.n_environments[size] for size in self.sizes], dtype=float)
         losses = [list(self.errors[regressor, size].by_fold(quantity).values()) for size in self.sizes]
         return sizes, np.array(losses)
 
     def slope(self, regressor: str, quantity: str) -> tuple[float, float]:
-        """Slope of log(L/sigma) against log(n_environments): mean over the folds, and their standard deviation.
-
-        NaN with fewer than two sizes.
+        """Slope of log(L/sigma) against log(n_environments): mean and standard deviation over the folds.
 
         Parameters
         ----------
@@ -96,7 +95,8 @@ class LearningCurve(Tabulated):
 
         Returns
         -------
-        tuple of float
+        mean, deviation : float
+            NaN if there are fewer than two sizes; the deviation also if there is only one fold.
         """
         sizes, losses = self.curve(regressor, quantity)
         if len(sizes) < 2:
@@ -105,14 +105,15 @@ class LearningCurve(Tabulated):
         return float(np.mean(slopes)), float(np.std(slopes, ddof=1)) if len(slopes) > 1 else float("nan")
 
     def cautions(self) -> list[str]:
-        """Say in words which slopes are not to be trusted, and why; empty where nothing speaks against them.
+        """Say which slopes are unreliable, and for how many structures no properties could be derived.
 
-        Sizes should span a factor of four at least, and a slope should be larger than its deviation over the folds.
-        Also, of how many structures no properties could be derived.
+        A slope is unreliable if the sizes span less than a factor of four, or if its deviation over the folds is larger
+        than the slope.
 
         Returns
         -------
         list of str
+            Empty if there is nothing to say.
         """
         cautions = without_properties(
             {f"{name}, {size} environments": one for (name, size), one in self.errors.items()}
@@ -122,8 +123,8 @@ class LearningCurve(Tabulated):
         smallest, largest = (np.mean(self.n_environments[size]) for size in (self.sizes[0], self.sizes[-1]))
         if largest < _LEAST_SPAN * smallest:
             cautions.append(
-                f"Training environments grow by a factor of {largest / smallest:.3g} only: slopes over less than "
-                f"{_LEAST_SPAN:g} are not to be trusted. Ask for sizes further apart, or add structures."
+                f"The largest size is only {largest / smallest:.3g} times the smallest: slopes over a factor of less "
+                f"than {_LEAST_SPAN:g} are unreliable. Use sizes further apart, or add structures."
             )
         uncertain = []
         for name in self.regressors:
@@ -132,18 +133,18 @@ class LearningCurve(Tabulated):
             uncertain += [f"{name} ({', '.join(doubtful)})"] if doubtful else []
         if uncertain:
             cautions.append(
-                "Slopes whose deviation over the folds exceeds themselves are not to be trusted, not even in sign: "
+                "These slopes are smaller than their deviation over the folds, so even their sign is uncertain: "
                 f"{'; '.join(uncertain)}."
             )
         return cautions
 
     def records(self) -> list[Record]:
-        """A row a regressor, size, quantity and fold (and "all": pooled).
+        """L/sigma of each regressor, size, quantity and fold; the fold "all" is all folds together.
 
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each; numbers of environments and structures in the row "all" are means over the folds.
         """
         rows = []
         for (regressor, size), errors in self.errors.items():
@@ -172,35 +173,40 @@ def learning_curve(
     *,
     setup: Setup | None = None,
 ) -> LearningCurve:
-    """Cross-validate regressors with growing parts of each fold's training structures.
+    """Cross-validate regressors with larger and larger parts of the training structures of each fold.
 
-    The parts are nested and hold whole groups, in an order that is drawn once for each fold and shared by all
-    regressors. It begins with as few groups as hold every element of the test part twice, where so many do: alpha is
-    chosen by leaving one out.
+    The parts are nested and contain whole groups. The order of the groups is drawn once for each fold, and all
+    regressors use it. The first groups contain every element of the test part twice, if there are enough such groups,
+    because alpha is chosen by leaving out one group.
 
     Parameters
     ----------
     data : LDOSDataset
     sizes : sequence of int
-        Numbers of training environments; the nearest that whole groups allow are taken.
+        Numbers of training environments. The nearest numbers that whole groups allow are used.
     model : DOSModel
-        Its descriptor and energies are those of all regressors.
+        Its descriptor and energies are used with every regressor.
     regressors : mapping of str to estimator
-        What ``model`` is given in turn; see ``ldosml.studies.regressors_by_target``. A ``SparseLDOSKernelRidge`` takes
-        all environments as inducing points where a training part (for LDOS: its element) has fewer than the number
-        ``n_inducing``, and a warning says at which sizes.
+        Regressors by name; see ``ldosml.studies.regressors_by_learn``. If a training part has fewer environments (for
+        LDOS, environments of an element) than ``n_inducing`` of a ``SparseLDOSKernelRidge``, all of them become
+        inducing points, with a warning.
     setup : Setup, optional
+
+    Returns
+    -------
+    LearningCurve
 
     Raises
     ------
     ValueError
-        When there is no regressor, a size is not positive, too small to hold every element, or larger than a training
-        part, or two sizes give the same part in some fold; as ``Setup.folds``, and where properties cannot be derived.
+        When there is no regressor or no size; a size is not positive, too small for every element, or larger than a
+        training part; two sizes give the same part in a fold; properties cannot be derived; or ``Setup.folds`` raises
+        it.
 
     Warns
     -----
     Caution
-        Where fewer inducing points are taken than ``n_inducing``.
+        When fewer inducing points are used than ``n_inducing``; the text names the sizes.
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({int(size) for size in sizes})
@@ -228,8 +234,8 @@ def learning_curve(
         few += [f"{name} at {', '.join(where)} environments"] if where else []
     if few:
         warnings.warn(
-            "Where there are fewer environments (of an element, if only LDOS are learned) than inducing points were "
-            f"asked for, all are taken: {'; '.join(few)}.",
+            "Some training parts have fewer environments (when learning LDOS, of an element) than n_inducing; there "
+            f"all environments are inducing points: {'; '.join(few)}.",
             Caution,
             stacklevel=2,
         )
@@ -241,26 +247,27 @@ def learning_curve(
 
 
 def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state: int = 0) -> list[int]:
-    """Sizes in equal ratios, from about ten groups to the smallest training part, for ``learning_curve``.
-
-    Those for which whole groups would give the same part twice are left out, so that there may be fewer; ``n_splits``
-    and ``random_state`` are those of its ``Setup``.
-
-    Raises ValueError when ``n_sizes`` is not positive, or there are fewer groups than folds.
+    """Sizes with equal ratios for ``learning_curve``, from about ten groups to the smallest training part.
 
     Parameters
     ----------
     data : LDOSDataset
     n_sizes : int
+        Number of sizes.
     n_splits : int
-        Folds.
+        Number of folds, as in the ``Setup`` of the learning curve.
     random_state : int
-        Draws the folds.
+        Seed of the folds, as in the ``Setup`` of the learning curve.
 
     Returns
     -------
     list of int
-        Numbers of environments, ascending.
+        Numbers of environments, ascending; fewer than ``n_sizes`` if whole groups would give the same part twice.
+
+    Raises
+    ------
+    ValueError
+        When ``n_sizes`` is not positive, or there are fewer groups than folds.
     """
     check_positive("n_sizes", n_sizes)
     folds = data.folds(n_splits, random_state)
@@ -278,7 +285,7 @@ def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state
 
 
 def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> list[NDArray[np.int64]]:
-    """Training structures of each size, each part holding the ones before."""
+    """Training structures of each size; each part contains the smaller parts."""
     train, _ = fold
     order, n_needed = _group_order(data, fold, seed)
     groups = np.asarray(data.groups)
@@ -286,19 +293,19 @@ def _nested(data: LDOSDataset, fold: Fold, sizes: Sequence[int], seed: int) -> l
     reached = _reached(data, fold, order)
     if sizes[-1] > reached[-1] * 1.05:
         raise ValueError(
-            f"A size of {sizes[-1]} environments is more than a training part holds: {reached[-1]}. Ask for less, or "
-            "for more folds."
+            f"A size of {sizes[-1]} environments is larger than a training part, which has {reached[-1]}. Use a "
+            "smaller size, or more folds."
         )
     counts = [_count(reached, size) for size in sizes]
     if counts[0] < n_needed:
         raise ValueError(
-            f"A size of {sizes[0]} environments is too small to hold every element of a test part in whole groups: "
-            f"that takes {reached[n_needed - 1]}."
+            f"A size of {sizes[0]} environments is too small: whole groups that contain every element of a test part "
+            f"have {reached[n_needed - 1]}."
         )
     if len(set(counts)) < len(counts):
         raise ValueError(
-            f"Sizes {', '.join(map(str, sizes))} are too close: whole groups, of {reached[0]} environments and more, "
-            "give the same part twice. Ask for fewer sizes, or larger ones."
+            f"Sizes {', '.join(map(str, sizes))} are too close: the first group has {reached[0]} environments, and "
+            "whole groups give the same part for two sizes. Use fewer or larger sizes."
         )
     return [np.sort(np.concatenate(members[:count])) for count in counts]
 
@@ -313,14 +320,15 @@ def _reached(data: LDOSDataset, fold: Fold, order: Sequence[str]) -> NDArray[np.
 
 
 def _count(reached: NDArray[np.int64], size: int) -> int:
-    """How many groups come nearest to a size."""
+    """Number of groups whose environments are nearest to a size."""
     return int(np.argmin(np.abs(reached - size))) + 1
 
 
 def _group_order(data: LDOSDataset, fold: Fold, seed: int) -> tuple[list[str], int]:
-    """Groups of the training part at random, but for the first ones; and how many are needed.
+    """Order of the groups of the training part, and how many of them are needed.
 
-    Those needed hold every element of the test part; the first ones hold it twice, where two groups do.
+    The needed groups contain every element of the test part; the first groups contain it twice, if two groups have it.
+    The others follow in random order.
     """
     train, test = fold
     drawn = [str(group) for group in np.random.default_rng(seed).permutation(sorted({data.groups[s] for s in train}))]

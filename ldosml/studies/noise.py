@@ -1,4 +1,4 @@
-"""The noise of the labels beside the errors: what no model can go below for long."""
+"""Label noise in the units of the errors: the limit that no model can stay below."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from ldosml.datasets.noise import label_noise_at, property_noise_at
 from ldosml.studies.errors import Errors
 
 Floor = dict[str, float]
-"""Noise of the labels as L/sigma, by quantity; what is not known is not there."""
+"""Label noise as L/sigma, by quantity; unknown quantities are absent."""
 
 
 def noise_floor(data: LDOSDataset, errors: Errors, width: float | None, temperature: float | None) -> Floor:
-    """Noise of a dataset's labels at a smearing width (eV), in the units of ``errors.loss``.
+    """Label noise of a dataset at a smearing width (eV), as L/sigma like ``errors.loss``.
 
-    Spectra: at the energies that the errors are of, where ``label_noise`` tells it by energy. That of properties is
-    known at the temperature (K) at which it was measured only; that of an element's LDOS where ``label_noise`` tells
-    it, or there is one element only.
+    The noise of spectra is for the energies of ``errors``, if ``data.label_noise`` has it by energy. The noise of the
+    LDOS of an element is known if ``label_noise`` has it, or if there is only one element. The noise of properties is
+    known only at the temperature (K) at which it was measured.
     """
     floor: Floor = label_noise_at(data.label_noise, width, errors.grid, errors.sigma)
-    if len(errors.elements) == 1 and "ldos" in floor:  # perhaps measured with other elements, too
+    if len(errors.elements) == 1 and "ldos" in floor:  # "ldos" may have been measured with other elements
         own = f"ldos {errors.elements[0]}"
         floor["ldos"] = floor.setdefault(own, floor["ldos"])
     if temperature is not None:

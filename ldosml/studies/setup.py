@@ -1,4 +1,4 @@
-"""What the studies have in common: which data, which folds, at which energies, and how it is named in a log."""
+"""Options that all studies share: folds, energies, temperature, log and parallel processes."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ldosml.studies.folds import Fold, require_elements
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """How a study is run; every study takes these.
+    """Options of a study.
 
     Parameters
     ----------
     n_splits : int
-        Folds, of whole groups, kinds in proportion.
+        Number of folds. Groups stay whole, and each fold has all kinds in proportion.
     random_state : int
-        Draws the folds, and whatever else a study draws.
+        Seed of the folds and of everything else that a study draws.
     low, high : float, optional
-        Spectra are judged at the energies between, eV against the model's zero. What is learned is up to the model:
-        properties need all energies from the first states on.
+        Spectra are evaluated between these energies, eV, relative to the zero of the model. The energies that are
+        learned are those of the model: properties need all energies from the lowest states.
     temperature : float, optional
-        K; properties are derived at it and judged, too. None: spectra only. Studies of the LDOS by element
-        (``sweep_cutoffs``, ``error_table``) derive none.
+        K; properties at this temperature are also evaluated. None: only spectra. Studies of the LDOS by element
+        (``sweep_cutoffs``, ``error_table``) do not use it.
     log : path, optional
-        File to keep results in, continued where it exists: a study that was killed goes on where it stopped. It belongs
-        to its data, model and settings; radii, sizes and widths may be added.
+        File that keeps finished work; with it, a study that was killed continues where it stopped. A log belongs to its
+        data, model and settings; more radii, sizes or widths may be added.
     n_jobs : int, optional
-        Cross-validations side by side, in as many processes.
+        Number of cross-validations that run in parallel, each in a process of its own.
     progress : callable, optional
-        Called with how many are done, how many there are, and what was done last.
+        Called after each cross-validation with the number done, the number of all, and the name of this one.
     """
 
     n_splits: int = 5
@@ -50,9 +50,6 @@ class Setup:
     def folds(self, data: LDOSDataset) -> list[Fold]:
         """Folds of a dataset.
 
-        Raises ValueError when there are fewer groups than folds, or a test part has an element that its training part
-        lacks.
-
         Parameters
         ----------
         data : LDOSDataset
@@ -60,21 +57,26 @@ class Setup:
         Returns
         -------
         list of tuple
-            Indices of the training and of the test structures.
+            Indices of the training structures and of the test structures.
+
+        Raises
+        ------
+        ValueError
+            When there are fewer groups than folds, or a test part has an element that its training part lacks.
         """
         folds = data.folds(self.n_splits, self.random_state)
         require_elements(data, folds)
         return folds
 
     def validation(self, key: Mapping[str, Any], prepare: Prepare, folds: Sequence[Fold]) -> CrossValidation:
-        """One cross-validation as this setup wants it.
+        """One cross-validation with the options of this setup.
 
         Parameters
         ----------
         key : mapping
-            What tells it from the others of the study.
+            Identifies it within the study.
         prepare : callable
-            Gives dataset, model and descriptors.
+            Returns dataset, model and descriptors.
         folds : sequence of (train, test)
 
         Returns
@@ -86,23 +88,21 @@ class Setup:
     def run(
         self, study: str, data: LDOSDataset, validations: Sequence[CrossValidation], **settings: Any
     ) -> list[Record]:
-        """Run what the log does not hold; ``settings`` are what else makes two runs comparable.
-
-        Raises as ``run_all``.
+        """Run the cross-validations that the log does not contain; raises the errors of ``run_all``.
 
         Parameters
         ----------
         study : str
-            What to call it in messages about the log.
+            Name of the study in messages about the log.
         data : LDOSDataset
         validations : sequence of CrossValidation
         **settings
-            What else makes two runs comparable.
+            Settings of the study that must be equal for two runs to share a log.
 
         Returns
         -------
         list of dict
-            A record each cross-validation.
+            One record for each cross-validation.
         """
         mine = {name: getattr(self, name) for name in ("n_splits", "random_state", "low", "high", "temperature")}
         return run_all(

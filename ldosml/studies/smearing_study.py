@@ -1,4 +1,4 @@
-"""How errors fall as spectra are smeared more widely, beside the noise of the labels, which falls, too."""
+"""Errors against the smearing width, with the label noise, which also decreases with the width."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SmearingStudy(Tabulated):
     errors : dict of Errors
         By width, eV.
     groups : list of str
-        Of each structure.
+        Group of each structure.
     noise : dict of dict of float
-        L/sigma of the labels' noise, by width and quantity; see ``noise_floor``.
+        L/sigma of the label noise, by width and quantity; see ``noise_floor``.
     """
 
     errors: dict[float, Errors]
@@ -37,18 +37,19 @@ class SmearingStudy(Tabulated):
     noise: dict[float, Floor]
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions.
+        """Say for how many structures no properties could be derived from the predictions.
 
         Returns
         -------
         list of str
+            A text for each width that has such structures.
         """
         return without_properties({f"smearing {width:g} eV": one for width, one in self.errors.items()})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
-        """A row a width and quantity: L/sigma, that of the mean spectrum, and the noise of the labels.
+        """L/sigma of each width and quantity, with L/sigma of the mean spectrum and the label noise.
 
-        ``low`` and ``high`` hold 95 % of the loss when whole groups are drawn with replacement (bootstrap).
+        ``low`` and ``high`` are the 95 % interval of ``loss`` from a bootstrap over whole groups.
 
         Parameters
         ----------
@@ -60,7 +61,7 @@ class SmearingStudy(Tabulated):
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each width and quantity.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []
@@ -89,25 +90,29 @@ def smearing_study(
     Parameters
     ----------
     data : LDOSDataset
-        As stored: it is broadened to each width.
+        The dataset with its stored smearing, which must be known; it is broadened to each width.
     widths : sequence of float
-        eV, none below the stored one.
+        eV, not below the stored width.
     model : DOSModel
     setup : Setup, optional
-        Give ``high`` of the model, and ``low``, such that every width allows them, as ``common_energies`` finds them:
-        sigma depends on the energies.
+        Sigma depends on the energies. To compare widths, choose ``high`` of the model and ``low`` of the setup such
+        that every width has these energies; ``common_energies`` finds them.
+
+    Returns
+    -------
+    SmearingStudy
 
     Raises
     ------
     ValueError
-        When there is no width, one is below that of the dataset, which must be known, or so wide that the model's
-        energies are not left; as ``Setup.folds``, and where properties cannot be derived.
+        When there is no width, a width is below the stored width, a width is so large that the energies of the model
+        are lost, properties cannot be derived, or ``Setup.folds`` raises it.
     """
     setup = Setup() if setup is None else setup
     ordered = sorted({float(width) for width in widths})
     if not ordered:
         raise ValueError("A study of smearing needs at least one width; got none.")
-    common_energies(data, [ordered[0], ordered[-1]], model)  # refuses widths before anything is computed
+    common_energies(data, [ordered[0], ordered[-1]], model)  # bad widths raise an error before the long work
     folds, described = setup.folds(data), Described(data, model)
     validations = [
         setup.validation({"smearing_width": width}, partial(_broadened, described, width), folds) for width in ordered
@@ -119,9 +124,7 @@ def smearing_study(
 
 
 def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel) -> tuple[float, float]:
-    """Lowest and highest energy, eV against the model's zero, that it learns at each of several smearing widths (eV).
-
-    Raises what ``broaden_to`` and ``refer_to`` of the dataset raise.
+    """Lowest and highest energy that a model can learn at every one of several smearing widths.
 
     Parameters
     ----------
@@ -132,8 +135,13 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
 
     Returns
     -------
-    tuple of float
-        Lowest and highest energy, eV.
+    low, high : float
+        eV, relative to the zero of the model.
+
+    Raises
+    ------
+    ValueError
+        When ``broaden_to`` or ``refer_to`` of the dataset raises it.
     """
     grids = [data.broaden_to(width).refer_to(model.zero, model.low, model.high).grid for width in widths]
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)

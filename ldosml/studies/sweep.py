@@ -1,4 +1,4 @@
-"""How far an atom sees: the error of its LDOS against the radius around it (figure 1 of the LDOS paper)."""
+"""Cutoff sweeps: the error of the LDOS against the radius of the environment (figure 1 of the LDOS paper)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
 TUNABLE = ("n_max", "l_max", "atom_sigma")
-"""Parameters of SOAP that a sweep may choose anew at each radius."""
+"""Parameters of SOAP that a sweep may choose at each radius."""
 
-_ROUNDING = 1e-8  # angstrom; neighbours on the sphere count, as they do in a fragment
+_ROUNDING = 1e-8  # angstrom; neighbours on the sphere count, as in a fragment
 
 TOLERANCE = 0.05
-"""Beyond the saturation radius no radius lowers the error by more than this fraction."""
+"""No radius larger than the saturation radius lowers the error by more than this fraction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +50,13 @@ class CutoffSweep(Tabulated):
     errors : dict of Errors
         By (mode, radius); modes "complete" and "sharp" as in ``ldosml.cut_fragments``, radii in angstrom, ascending.
     neighbors : dict of float
-        Mean number of atoms within each radius of an atom.
+        By radius: the mean number of neighbours of an atom within it.
     groups : list of str
-        Of each structure.
+        Group of each structure.
     noise : dict of float
-        L/sigma of the labels' noise, by quantity; see ``noise_floor``.
+        L/sigma of the label noise, by quantity; see ``noise_floor``.
     settings : dict of list of str
-        The model of every fold by (mode, radius), as a Python expression, where it was searched; else empty.
+        By (mode, radius): the model of every fold as a Python expression, if it was searched; otherwise empty.
     """
 
     errors: dict[tuple[str, float], Errors]
@@ -67,21 +67,21 @@ class CutoffSweep(Tabulated):
 
     @property
     def radii(self) -> list[float]:
-        """Angstrom, ascending."""
+        """Cutoff radii, angstrom, ascending."""
         return sorted({r_cut for _, r_cut in self.errors})
 
     @property
     def modes(self) -> list[str]:
-        """Ways of cropping, in the order asked for."""
+        """Ways of cropping, in the order given."""
         return list(dict.fromkeys(mode for mode, _ in self.errors))
 
     @property
     def elements(self) -> list[str]:
-        """Symbols of the centres."""
+        """Symbols of the elements of the centres."""
         return next(iter(self.errors.values())).elements
 
     def losses(self, mode: str, element: str, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """L/sigma of an element's LDOS at each radius, (n_radii,); ``weights`` (n_structures,) count structures.
+        """L/sigma of the LDOS of an element at each radius.
 
         Parameters
         ----------
@@ -99,16 +99,16 @@ class CutoffSweep(Tabulated):
         return losses
 
     def _losses(self, mode: str, element: str, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same of many draws of structures, (n_draws, n_radii)."""
+        """L/sigma for many draws of structures, (n_draws, n_radii)."""
         return np.stack([self.errors[mode, r].losses(f"ldos {element}", draws) for r in self.radii], axis=1)
 
     def records(self) -> list[Record]:
-        """A row a mode, radius, element and fold (and "all": pooled): L/sigma, neighbours, and the setting used.
+        """L/sigma, neighbours and setting of each mode, radius, element and fold; "all" is all folds together.
 
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each.
         """
         rows = []
         for (mode, r_cut), errors in self.errors.items():
@@ -131,13 +131,7 @@ class CutoffSweep(Tabulated):
         return rows
 
     def saturation(self, mode: str, *, n_draws: int = 500, random_state: int = 0) -> list[Record]:
-        """The radius beyond which no other lowers the error by more than ``TOLERANCE``, a row an element.
-
-        ``r_sat`` of the pooled errors; ``low`` and ``high``, its 95 % interval from a bootstrap over groups; ``folds``,
-        that of each fold alone. Angstrom. Where ``r_sat`` is the largest radius, saturation was not reached within the
-        sweep; where it is the smallest, it may lie below.
-
-        Raises ValueError for a mode that was not asked for.
+        """Saturation radius of each element: no larger radius lowers the error by more than ``TOLERANCE``.
 
         Parameters
         ----------
@@ -150,7 +144,14 @@ class CutoffSweep(Tabulated):
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each element, in angstrom: ``r_sat`` from all folds together; ``low`` and ``high``, its 95 %
+            interval from a bootstrap over groups; ``folds``, the radius of each fold. If ``r_sat`` is the largest
+            radius, the sweep did not reach saturation; if it is the smallest, the saturation radius may be smaller.
+
+        Raises
+        ------
+        ValueError
+            When the sweep does not have the mode.
         """
         check_choice("mode", mode, self.modes)
         draws = group_draws(self.groups, n_draws, random_state)
@@ -168,9 +169,7 @@ class CutoffSweep(Tabulated):
 
 
 def saturation_radius(radii: Sequence[float], losses: NDArray[np.float64], tolerance: float = TOLERANCE) -> float:
-    """Give the smallest radius whose loss no larger radius lowers by more than ``tolerance``, angstrom.
-
-    NaN where a loss is not known.
+    """Find the smallest radius such that no larger radius lowers the loss by more than ``tolerance``.
 
     Parameters
     ----------
@@ -178,17 +177,18 @@ def saturation_radius(radii: Sequence[float], losses: NDArray[np.float64], toler
         Ascending, angstrom.
     losses : array (n_radii,)
     tolerance : float
-        Fraction of the loss, from 0 up to, but not including, 1.
+        Fraction of the loss, in [0, 1).
 
     Returns
     -------
     float
-        Angstrom.
+        Angstrom; NaN if a loss is not finite.
 
     Raises
     ------
     ValueError
-        When there is no radius, they do not ascend, losses are not as many, or the tolerance is out of its range.
+        When there is no radius, the radii do not ascend, the number of losses is another, or the tolerance is not in
+        [0, 1).
 
     Examples
     --------
@@ -221,17 +221,18 @@ def sweep_cutoffs(
     Parameters
     ----------
     data : LDOSDataset
-        With LDOS.
+        A dataset with LDOS.
     radii : sequence of float
         Angstrom, each above 1.
     model : DOSModel
-        Its descriptor, SOAP or whitened SOAP, gets each radius in turn.
+        Its descriptor must be SOAP or whitened SOAP; ``r_cut`` is set to each radius.
     modes : sequence of {"complete", "sharp"}
-        Where fragments end: where the SOAP stops noticing, or at the radius itself (equation 9 of the LDOS paper).
+        Where fragments end: where the SOAP no longer depends on an atom, or at the radius (equation 9 of the LDOS
+        paper).
     tune : mapping, optional
-        Parameters of SOAP ("n_max", "l_max", "atom_sigma") and of the regressor (such as "gamma") with the values to
-        choose among at every radius and in every fold, by leaving out trajectories of the training part; alpha, too,
-        is chosen so then. None: as they are in ``model``.
+        Values to choose from, for parameters of SOAP ("n_max", "l_max", "atom_sigma") and of the regressor (such as
+        "gamma"). They are chosen at every radius and in every fold, by leaving out trajectories of the training part;
+        alpha is chosen in the same way. None: the values of ``model``.
     setup : Setup, optional
         Its ``temperature`` is not used.
 
@@ -242,15 +243,15 @@ def sweep_cutoffs(
     Raises
     ------
     ValueError
-        When there is no LDOS, no radius or no mode, one of them is refused, ``tune`` names what neither SOAP nor the
-        regressor has, or alpha; and as ``Setup.folds``.
+        When the dataset has no LDOS; there is no radius or no mode; SOAP refuses a radius; a mode is unknown; ``tune``
+        is empty, or names alpha or a parameter that neither SOAP nor the regressor has; or ``Setup.folds`` raises it.
     TypeError
-        When the descriptor is another, or is to be tuned with a regressor whose leave-out error is not known in closed
-        form.
+        When the descriptor is neither SOAP nor whitened SOAP; or with ``tune``, when the regressor has no leave-out
+        error in closed form.
     """
     setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
-        raise ValueError("A sweep of cutoffs judges LDOS, one row per atom; this dataset holds total DOS only.")
+        raise ValueError("A cutoff sweep needs LDOS, one row per atom; this dataset has total DOS only.")
     ordered = sorted({float(r) for r in radii})
     if not ordered or not modes:
         raise ValueError(f"A sweep needs at least one radius and one mode; got {len(ordered)} and {len(modes)}.")
@@ -258,7 +259,7 @@ def sweep_cutoffs(
         check_choice("mode", mode, get_args(CutMode))
     soap = soap_of(model)
     for r_cut in ordered:
-        clone(soap).set_params(r_cut=r_cut).fit(data.structures)  # refuses what it cannot describe
+        clone(soap).set_params(r_cut=r_cut).fit(data.structures)  # a bad radius raises an error before the long work
     folds = setup.folds(data)
     choices = _choices(model, tune)
     steps = [(mode, r_cut) for r_cut in ordered for mode in dict.fromkeys(modes)]
@@ -285,23 +286,23 @@ def soap_of(model: DOSModel) -> SOAP:
     descriptor = SOAP() if descriptor is None else descriptor
     if not isinstance(descriptor, SOAP):
         raise TypeError(
-            f"A sweep of cutoffs needs SOAP or Whitened(SOAP) as descriptor, whose r_cut it sets; got "
+            f"A cutoff sweep sets r_cut of SOAP or Whitened(SOAP), so the descriptor must be one of them; got "
             f"{type(descriptor).__name__}."
         )
     return descriptor
 
 
 Choice = tuple[dict[str, Any], dict[str, Any]]
-"""Parameters of SOAP, and of the regressor."""
+"""Parameters of SOAP, and parameters of the regressor."""
 
 
 def _regressor_of(model: DOSModel) -> Any:
-    """A regressor like the model's, not fitted."""
+    """A copy of the model's regressor, not fitted."""
     return LDOSKernelRidge() if model.regressor is None else clone(model.regressor)
 
 
 def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[Choice]:
-    """All combinations to choose among; none where nothing is tuned."""
+    """All combinations to choose from; none without ``tune``."""
     if tune is None:
         return []
     regressor = _regressor_of(model)
@@ -309,8 +310,8 @@ def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[
     unknown = set(tune) - set(TUNABLE) - set(regressor.get_params())
     if unknown or not tune or "alpha" in tune:
         raise ValueError(
-            f"tune takes {', '.join(TUNABLE)} and parameters of {type(regressor).__name__} but alpha, which is chosen "
-            f"per energy among its alphas; got {', '.join(sorted(unknown or tune)) or 'nothing'}."
+            f"tune takes {', '.join(TUNABLE)} and parameters of {type(regressor).__name__} except alpha, which is "
+            f"chosen per energy from its alphas; got {', '.join(sorted(unknown or tune)) or 'nothing'}."
         )
     return [
         ({k: v for k, v in one.items() if k in TUNABLE}, {k: v for k, v in one.items() if k not in TUNABLE})
@@ -319,7 +320,7 @@ def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[
 
 
 def _whitened(model: DOSModel) -> Whitened | None:
-    """The whitening of a model's descriptor, which is the default."""
+    """The whitened descriptor of a model; None if its descriptor is not whitened. The default is whitened."""
     if model.descriptor is None:
         return Whitened(SOAP())
     return model.descriptor if isinstance(model.descriptor, Whitened) else None
@@ -328,7 +329,7 @@ def _whitened(model: DOSModel) -> Whitened | None:
 def _prepare(
     data: LDOSDataset, model: DOSModel, r_cut: float, mode: CutMode, choices: Sequence[Choice]
 ) -> tuple[LDOSDataset, Learner, DescriptorRows | None]:
-    """Data, the model, or a search among models, and the descriptors of one radius."""
+    """Data, model and descriptors of one radius; with ``choices``, the model is a search and computes descriptors."""
     template = clone(soap_of(model)).set_params(r_cut=r_cut)
     if not choices:
         return data, model, DescriptorRows(cropped_rows(data.structures, template, mode), _whitened(model))
@@ -349,7 +350,7 @@ def _prepare(
 
 
 def _of_soap(setting: str) -> str:
-    """The expression of a model with the SOAP in place of the rows that it gave."""
+    """The expression of a model, with the SOAP in place of the precomputed rows."""
     return re.sub(r"""Precomputed\(key=(['"])(.*?)\1\)""", r"\2", setting)
 
 

@@ -1,4 +1,4 @@
-"""A model trained on one dataset and judged on another: small cells to large ones (set B of the LDOS paper)."""
+"""Train on one dataset and evaluate on another, such as small and large cells (set B of the LDOS paper)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from ldosml.studies.setup import Setup
 
 @dataclass(frozen=True, eq=False)
 class Transfer(Tabulated):
-    """Errors on another dataset, beside those of the training set left out.
+    """Errors on another dataset, and errors of cross-validation on the training set.
 
     Parameters
     ----------
     left_out : Errors
-        Of the training set, trajectories left out.
+        Errors on the training set, with trajectories left out.
     other : Errors
-        Of the other set, by the model of the whole training set; L/sigma with its own deviations.
+        Errors on the other set, of the model that learned the whole training set; sigma is that of the other set.
     groups : list of str
-        Of each structure of the other set.
+        Group of each structure of the other set.
     evaluation : Evaluation
-        The other set's spectra, on the model's energies.
+        Spectra of the other set, on the model's energies.
     noise : dict of float
-        L/sigma of the noise of the other set's labels, by quantity; see ``noise_floor``.
+        L/sigma of the label noise of the other set, by quantity; see ``noise_floor``.
     """
 
     left_out: Errors
@@ -47,20 +47,21 @@ class Transfer(Tabulated):
     noise: Floor
 
     def cautions(self) -> list[str]:
-        """Of how many structures no properties could be derived from the predictions.
+        """Say for how many structures no properties could be derived from the predictions.
 
         Returns
         -------
         list of str
+            A text for each of the two sets that has such structures.
         """
         return without_properties({"left out": self.left_out, "the other set": self.other})
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
-        """A row a quantity: both errors.
+        """Errors of each quantity on both sets, on the same energies.
 
-        L/sigma of each with its own sigma, and ``ratio``, the root mean square error on the other set as a multiple of
-        that on the training set left out, in which no sigma enters; both on the same energies. ``low`` and ``high``
-        hold 95 % of the loss on the other set when its groups are drawn with replacement (bootstrap).
+        ``left_out_loss`` and ``loss`` are L/sigma, each with the sigma of its set. ``ratio`` is ``rmse``, on the other
+        set, divided by ``left_out_rmse``; it does not depend on sigma. ``low`` and ``high`` are the 95 % interval of
+        ``loss`` from a bootstrap over the groups of the other set.
 
         Parameters
         ----------
@@ -72,7 +73,7 @@ class Transfer(Tabulated):
         Returns
         -------
         list of dict
-            A row each; see above for the columns.
+            One row for each quantity.
         """
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []
@@ -101,44 +102,48 @@ class Transfer(Tabulated):
 
 
 def transfer(train: LDOSDataset, test: LDOSDataset, model: DOSModel, *, setup: Setup | None = None) -> Transfer:
-    """Fit on one dataset, judge on another, and cross-validate on the first for comparison.
+    """Fit on one dataset and evaluate on another; for comparison, cross-validate on the first.
 
     Parameters
     ----------
     train, test : LDOSDataset
-        Smeared alike; each is moved to the model's zero. Judged are the energies of the model at which both are
-        complete.
+        Datasets with the same smearing. Each is moved to the model's zero. Spectra are evaluated at the energies of the
+        model where both are complete.
     model : DOSModel
         Cloned, not fitted itself.
     setup : Setup, optional
-        Its folds are those of ``train``.
+        Its folds are folds of ``train``.
+
+    Returns
+    -------
+    Transfer
 
     Raises
     ------
     ValueError
-        When the smearing differs, the other set has an element that the first lacks or a group of the same name, or
-        energies do not overlap; as ``Setup.folds``, and where properties cannot be derived.
+        When the smearing differs, the sets share a group, ``test`` has an element that ``train`` lacks, the energies
+        do not overlap, properties cannot be derived, or ``Setup.folds`` raises it.
     """
     setup = Setup() if setup is None else setup
     shared = set(train.groups) & set(test.groups)
     if shared:
         raise ValueError(
-            f"{len(shared)} groups are in both datasets, {min(shared)!r} for one: the model would be judged on what it "
-            "was trained on. Leave them out of one, or rename the groups of one where they are others."
+            f"{len(shared)} groups are in both datasets, for example {min(shared)!r}: the model would be evaluated on "
+            "its training data. Remove them from one dataset, or rename them if they are different trajectories."
         )
     missing = sorted(set(test.numbers.tolist()) - set(train.numbers.tolist()))
     if missing:
         raise ValueError(
-            f"The other dataset holds {', '.join(chemical_symbols[number] for number in missing)}, which the training "
-            "set lacks. Leave such structures out, or train on a set that has them."
+            f"The other dataset contains {', '.join(chemical_symbols[number] for number in missing)}, which the "
+            "training set lacks. Remove these structures, or train on a set that contains these elements."
         )
     if not same_width(train.smearing_width, test.smearing_width):
         raise ValueError(
-            f"The one dataset is smeared by {train.smearing_width} eV, the other by {test.smearing_width} eV. Broaden "
-            "the narrower one first."
+            f"The training set is smeared by {train.smearing_width} eV, the other dataset by {test.smearing_width} eV. "
+            "Broaden the narrower one first."
         )
     folds = setup.folds(train)
-    # First, since it may be refused.
+    # Before the long cross-validation, because this may raise an error.
     evaluation = clone(model).fit(train).evaluate(test)
     grid = evaluation.cut(setup.low, setup.high).predicted.grid
     same = replace(setup, low=grid.start, high=grid.stop)

@@ -37,11 +37,11 @@ def main() -> None:
         atoms = snapshots(next(trajectory for trajectory in plan() if trajectory.kind == kind))[0]
         results = {name: _run(atoms, settings) for name, settings in VARIANTS.items()}
         top = min(bands.eigenvalues[:, -1].min() for bands, _ in results.values()) - 3 * WIDTH
-        reference = spectra(results["tight"][0], divide=True).broaden_to(WIDTH).cut(high=top).values
+        tight = spectra(results["tight"][0], divide=True).broaden_to(WIDTH).cut(high=top).values
         for name, (bands, seconds) in results.items():
-            difference = spectra(bands, divide=True).broaden_to(WIDTH).cut(high=top).values - reference
-            ldos = np.sqrt((difference**2).mean()) / reference.std()
-            dos = np.sqrt((difference.sum(axis=0) ** 2).mean()) / reference.sum(axis=0).std()
+            difference = spectra(bands, divide=True).broaden_to(WIDTH).cut(high=top).values - tight
+            ldos = np.sqrt((difference**2).mean()) / tight.std()
+            dos = np.sqrt((difference.sum(axis=0) ** 2).mean()) / tight.sum(axis=0).std()
             print(f"{kind:10} {name:13} {seconds:6.1f} s  LDOS {100 * ldos:.2f} %  DOS {100 * dos:.2f} %", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Compute the silicon set, one record a structure; stop and start it at will.
+"""Compute the silicon set, one record per structure; the run may be stopped and started again.
 
     OMP_NUM_THREADS=1 nice python compute_silicon.py ../silicon/records
     OMP_NUM_THREADS=1 nice python compute_silicon.py --large ../silicon-large/records
@@ -6,10 +6,10 @@
     OMP_NUM_THREADS=1 nice python compute_silicon.py --surfaces ../silicon-surfaces/records
 
 The second command computes the large amorphous cells, the third other cells, phases and defects, the fourth slabs and
-clusters; all three only test what was learned from the silicon set. Needs pw.x and projwfc.x (apt-get install
-quantum-espresso quantum-espresso-data libopenblas0-serial; Debian installs the slower reference BLAS otherwise). A
-structure whose record exists is not computed again; one that failed is named in failures.log, and skipped until its
-line is removed.
+clusters. These three sets only test models of the silicon set. Needs pw.x and projwfc.x (apt-get install
+quantum-espresso quantum-espresso-data libopenblas0-serial; without the last package, Debian installs the slower
+reference BLAS). Structures that have a record are skipped. A structure that fails is written to failures.log and
+skipped until its line is removed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from run_plan import Batch, Code, run
 from silicon_structures import Trajectory, large_plan, plan, snapshots
 
 SETTINGS = Settings()
-# 2 x 2 x 2 shifted points in cells of 48 to 64 atoms, twice as many along each edge cost eight times as much; the label
-# noise tells what that would change.
+# 2 x 2 x 2 shifted points in cells of 48 to 64 atoms. Twice as many along each edge cost eight times as much; the label
+# noise is the change that they would make.
 LARGE_SETTINGS = replace(SETTINGS, dos_k_density=3.0)
 OPTIONS = {
     "large": "the amorphous cells of 48 to 64 atoms",
@@ -49,17 +49,17 @@ def _batch(trajectory: Trajectory) -> Batch:
 
 
 def compute_surface_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
-    """Bands of a slab or a cluster; the k-density of its spectra is that of the silicon-carbon set times ``factor``."""
+    """Bands of a slab or a cluster; the k-density of the spectra is ``factor`` times that of the silicon-carbon set."""
     return compute_bands(atoms, folder, replace(SETTINGS, dos_k_density=factor * k_density(atoms)))
 
 
 def _singles(module: ModuleType) -> list[Batch]:
-    """The plan of a module whose every structure is on its own."""
+    """The plan of a module, a batch for each structure."""
     return [([base.name], lambda base=base: [module.structure(base)]) for base in module.plan()]
 
 
 def runs() -> dict[str, Run]:
-    """What each option computes: batches, the code, and the energies of records; "" is the silicon set."""
+    """Batches, code and energies of the records by option; "" is the silicon set."""
     usual, large = (partial(compute_bands, settings=settings) for settings in (SETTINGS, LARGE_SETTINGS))
     return {
         "": (list(map(_batch, plan())), usual, ENERGIES),

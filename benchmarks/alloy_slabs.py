@@ -10,9 +10,9 @@ and its d-band center. The model learns the d-DOS from the surroundings of that 
 
 The folds leave out slabs; alloys (one host and one second layer, all strains); all slabs with one element in the second
 layer; all slabs of one host; or the slabs of one host except its pure slabs. Alpha (per energy) and gamma are chosen on
-each training part, in closed form, by leaving out the same units (alloys in the last case). The 95 % intervals belong
-to the difference of the MAE from the MAE of the host's mean curve (the mean curve of the other hosts, where the host is
-new). They are a paired bootstrap over alloys, since strains of one alloy are similar.
+each training part, in closed form, by leaving out the same units (alloys in the last case). The 95 % intervals are for
+the difference of the MAE from the MAE of the host's mean curve (of the mean curve of the other hosts, if the host is
+new). They come from a paired bootstrap over alloys, because strains of one alloy are similar.
 
 "Numbers" are group, period, electronegativity and covalent radius of the host, and their average over the neighbors
 with the weight r^-10 (the square of the coupling of d orbitals). "Positions" are the SOAP of the same atoms, all taken
@@ -111,7 +111,7 @@ def all_folds(slabs: SimpleNamespace) -> dict:
     }
 
 
-def judge(slabs, blocks, regressors, left_out, folds) -> tuple[np.ndarray, float]:
+def evaluate(slabs, blocks, regressors, left_out, folds) -> tuple[np.ndarray, float]:
     """Errors of the centers (n_slabs,), eV, NaN where no fold tests the slab; and L/sigma of the curves."""
     Y, errors, predicted = slabs.dos.values, np.nan * slabs.center, np.nan * slabs.dos.values
     for train, test in folds:
@@ -155,7 +155,7 @@ def main(arguments=None) -> None:
     for kind, (left_out, folds) in kinds.items():
         first = None
         for name, method in compared.items():
-            errors, loss = judge(slabs, *method, left_out, folds)
+            errors, loss = evaluate(slabs, *method, left_out, folds)
             tested = np.isfinite(errors)
             size = np.abs(errors[tested])
             first = size if first is None else first

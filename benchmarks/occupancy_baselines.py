@@ -216,9 +216,9 @@ class AveragedKernel:
         self.grid_ = dos[0].grid
         self.dos_ = self._best(X, per_atom(dos), X_val, per_atom(validation[1]))
         self.gap_ = self._best(X, np.asarray(gaps)[:, None], X_val, np.asarray(validation[2])[:, None])
-        found, there = self._gaps(X_val), np.asarray(validation[2])
+        predicted, true = self._gaps(X_val), np.asarray(validation[2])
         cuts = np.arange(0.0, 1.0, 0.02)
-        self.metal_below_ = cuts[np.argmin([np.abs(np.where(found < c, 0, found) - there).mean() for c in cuts])]
+        self.metal_below_ = cuts[np.argmin([np.abs(np.where(predicted < c, 0, predicted) - true).mean() for c in cuts])]
         return self
 
     def predict_dos(self, crystals: Sequence[Atoms]) -> list[DOS]:

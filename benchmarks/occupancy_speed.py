@@ -66,11 +66,11 @@ def growth(name: str, repeats: int, n_kpoints: int, pipe) -> None:
 
 def in_a_process(name: str, repeats: int, n_kpoints: int) -> tuple[int, float, float, float]:
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=growth, args=(name, repeats, n_kpoints, there))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=growth, args=(name, repeats, n_kpoints, sender))
     process.start()
-    there.close()
-    found = here.recv()
+    sender.close()
+    found = receiver.recv()
     process.join()
     return found
 

@@ -5,8 +5,8 @@
 Twenty random structures of forty levels each: one level in each half electronvolt from -10 to 10 eV, with 0.3 to 2
 states, and a chemical potential within half an electronvolt of zero. All states lie on the grid. The table gives, at
 that chemical potential, the error of the number of electrons and the relative error of the heat capacity, the worst of
-all structures. The reference is the exact DOS (a sum of Gaussians; its integral is the sum of their cumulatives) at
-steps of 0.0025 eV, or of kT/8 where kT/8 is smaller.
+all structures. Errors are relative to the exact DOS (a sum of Gaussians; its integral is the sum of their cumulatives)
+at steps of 0.0025 eV, or of kT/8 if that is smaller.
 """
 
 import math

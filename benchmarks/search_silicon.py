@@ -44,7 +44,7 @@ FIXED = {
 }  # fmt: skip
 
 
-def judged(data, folds, settings: dict[str, list]) -> tuple[dict[str, Errors], dict[str, list[float]]]:
+def errors_of(data, folds, settings: dict[str, list]) -> tuple[dict[str, Errors], dict[str, list[float]]]:
     """Errors of every setting, which may differ from fold to fold, and seconds of each fold; equal ones run once."""
     done: dict[tuple[int, str], tuple[float, Evaluation]] = {}
     errors, seconds = {}, {}
@@ -61,7 +61,7 @@ def judged(data, folds, settings: dict[str, list]) -> tuple[dict[str, Errors], d
 
 def compare(results: machine.Results, title: str, data, folds, settings: dict[str, list]) -> None:
     """Add a table: pooled losses, the differences with their intervals, and the losses by fold."""
-    errors, seconds = judged(data, folds, settings)
+    errors, seconds = errors_of(data, folds, settings)
     comparison = RegressorComparison(errors, list(data.groups), None, {})
     found = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
     for name in errors:

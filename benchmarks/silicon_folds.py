@@ -30,8 +30,8 @@ MODELS = {
 }
 
 
-def judged(data, model: DOSModel, n_splits: int, zero="fermi", low=-14.0, high=5.0) -> Evaluation:
-    """Predict every structure without its fold."""
+def left_out(data, model: DOSModel, n_splits: int, zero="fermi", low=-14.0, high=5.0) -> Evaluation:
+    """Predict every structure with a model of the other folds."""
     model = clone(model).set_params(zero=zero, low=low, high=high)
     return predict_left_out(data, model, data.folds(n_splits, random_state=0))
 
@@ -51,7 +51,7 @@ def widths(results: machine.Results, given, load) -> None:
     for width in given.widths:
         data = load(smearing_width=width)
         for name, model in list(MODELS.items())[: 1 if given.quick else None]:
-            seconds, evaluation = machine.timed(lambda model=model, data=data: judged(data, model, given.folds))
+            seconds, evaluation = machine.timed(lambda model=model, data=data: left_out(data, model, given.folds))
             noise = label_noise_at(data.label_noise, width, evaluation.predicted.grid, evaluation.deviations()) or {}
             row = {"width (eV)": width, "model": name, **pooled(evaluation)}
             row |= {f"label noise, {quantity}": value for quantity, value in noise.items()} | {"seconds": seconds}
@@ -69,7 +69,7 @@ def points(results: machine.Results, given, load) -> None:
     part = load(smearing_width=0.3) if given.quick else load_part(smearing_width=0.3)
     for data in (part, load(smearing_width=0.3)):
         for name, model in {**models, "all environments": DOSModel()}.items():
-            row = {"structures": len(data), "model": name, **pooled(judged(data, model, given.folds))}
+            row = {"structures": len(data), "model": name, **pooled(left_out(data, model, given.folds))}
             results.add("L/sigma by inducing points", row)
 
 
@@ -77,7 +77,7 @@ def zeros(results: machine.Results, given, load) -> None:
     """Both energy zeros."""
     data = load(smearing_width=0.3)
     for zero, low, high in (("fermi", -14.0, 0.5), ("code", -10.0, 10.5)):
-        row = pooled(judged(data, DOSModel(), given.folds, zero, low, high))
+        row = pooled(left_out(data, DOSModel(), given.folds, zero, low, high))
         results.add("L/sigma by energy zero", {"zero": zero, "from (eV)": low, "to (eV)": high, **row})
 
 

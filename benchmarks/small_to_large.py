@@ -27,7 +27,7 @@ def compare(results: machine.Results, title: str, train: LDOSDataset, test: LDOS
             "quantity": row["quantity"],
             "left out of the training set": row["left_out_loss"],
             "the other set": row["loss"],
-            "mean spectrum there": row["mean_spectrum_loss"],
+            "mean spectrum of the other set": row["mean_spectrum_loss"],
             "ratio of RMSE": row["ratio"],
         }
         results.add(f"L/sigma, {title}", cells)

@@ -42,13 +42,13 @@ def read_theirs(folder: Path):
 
 def compare(atoms, theirs: CrystalBands, ours) -> None:
     """Print the difference of eigenvalues at common k-points."""
-    there, here = primitive_kpoints(atoms, theirs.kpoints), primitive_kpoints(ours.atoms, ours.bands.kpoints)
-    both = np.concatenate([there, here]).round(4)
-    _, _, inverse = irreducible(both, point_group(standardized(ours.atoms)))
+    kpoints = primitive_kpoints(atoms, theirs.kpoints), primitive_kpoints(ours.atoms, ours.bands.kpoints)
+    _, _, inverse = irreducible(np.concatenate(kpoints).round(4), point_group(standardized(ours.atoms)))
+    class_of_theirs, class_of_ours = np.split(inverse, [len(kpoints[0])])
     pairs = [
-        (i, int(np.flatnonzero(inverse[len(there) :] == inverse[i])[0]))
-        for i in range(len(there))
-        if (inverse[len(there) :] == inverse[i]).any()
+        (i, int(np.flatnonzero(class_of_ours == equivalent)[0]))
+        for i, equivalent in enumerate(class_of_theirs)
+        if equivalent in class_of_ours
     ]
     i, j = np.array(pairs).T
     values = [

@@ -11,6 +11,7 @@ interval may jump where an error is close to the threshold. Look at such lines.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from math import isfinite
@@ -71,9 +72,9 @@ def _alike(new: str, old: str, scale: float) -> bool:
 
 def main() -> None:
     """Compare every table."""
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    fresh = {path.name: path for path in Path(sys.argv[1]).rglob("*.csv")}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("fresh", type=Path, metavar="FRESH", help="folder of a fresh run")
+    fresh = {path.name: path for path in parser.parse_args().fresh.rglob("*.csv")}
     kept = {path.name: path for path in (HERE / "output").glob("*.csv")}
     lines = [
         f"{name}: only in {'the fresh run' if name in fresh else 'output/'}" for name in sorted(set(fresh) ^ set(kept))

@@ -42,6 +42,6 @@ def test_numbers_of_elements_carry_over(alloy_slabs, slabs, kind, most):
     left_out, folds = alloy_slabs.all_folds(slabs)[kind]
     kernel = LDOSKernelRidge("leave-one-group-out", kernel="matern", gamma=0.03)
     methods = ([host], [LDOSRidge(1e-9)]), (alloy_slabs.number_blocks(slabs.fragments[::9]), [kernel])
-    mean, learned = (np.abs(alloy_slabs.judge(slabs, *method, left_out, folds)[0]).mean() for method in methods)
+    mean, learned = (np.abs(alloy_slabs.evaluate(slabs, *method, left_out, folds)[0]).mean() for method in methods)
     assert learned < most
     assert learned < 0.5 * mean

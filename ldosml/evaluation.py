@@ -1,4 +1,4 @@
-"""Predicted spectra beside the true spectra: errors, and the properties that follow from both."""
+"""Predicted and true spectra of the same structures: errors, and properties of both."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ from ldosml.spectra import DOS, LDOS
 Spectrum = Literal["ldos", "dos"]
 
 NAMES: dict[Spectrum, str] = {"ldos": "LDOS", "dos": "DOS per atom"}
-"""What each is called where errors are shown."""
+"""Names of the spectra in tables and figures of errors."""
 
-_NAMED = 5  # structures, where some are warned of
+_NAMED = 5  # largest number of structures that a warning names
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Predicted spectra beside the true spectra, on one grid, for structures that the model did not see.
+    """Predicted and true spectra on one grid, for structures that the model did not see.
 
     Parameters
     ----------
-    true, predicted : LDOS
-        States/eV/atom, on the model's energies. The true is None where only its total DOS is known.
+    true : LDOS or None
+        States/eV/atom, on the model's energies. None if only the total DOS is known.
+    predicted : LDOS
+        States/eV/atom, on the model's energies.
     names, kinds : list of str
-        Of each structure.
+        Name and kind of each structure.
     true_dos : DOS, optional
-        Where the total DOS is not the sum of the true LDOS, since projections need not add up, or is all that is
-        known. Predicted sums are judged by it.
+        The true total DOS, if it is not the sum of the true LDOS (projections need not add up to it), or if the LDOS
+        is not known. The predicted total DOS is compared with it.
     n_electrons : array (n_structures,), optional
-        Valence electrons, which ``properties`` needs.
+        Valence electrons; ``properties`` needs them.
     """
 
     true: LDOS | None
@@ -50,12 +52,12 @@ class Evaluation:
     n_electrons: NDArray[np.float64] | None = None
 
     def cut(self, low: float | None = None, high: float | None = None) -> Evaluation:
-        """The same at the energies between ``low`` and ``high`` only, eV.
+        """Keep only the energies between ``low`` and ``high``.
 
         Parameters
         ----------
         low, high : float, optional
-            eV; None keeps that end.
+            eV. None: keep all energies on that side.
 
         Returns
         -------
@@ -77,20 +79,25 @@ class Evaluation:
         -------
         tuple of DOS
             True and predicted, states/eV.
+
+        Raises
+        ------
+        ValueError
+            When neither a true LDOS nor a true DOS is known.
         """
         if self.true_dos is not None:
             return self.true_dos, self.predicted.total()
         if self.true is None:
-            raise ValueError("An Evaluation needs a true: an LDOS, a DOS, or both; got neither.")
+            raise ValueError("An Evaluation needs a true LDOS, a true DOS, or both; got neither.")
         return self.true.total(), self.predicted.total()
 
     def compared(self) -> dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]]:
-        """True and predicted spectra of each sort that has both.
+        """True and predicted spectra.
 
         Returns
         -------
         dict of str to tuple
-            "ldos" and "dos", as far as both are known, with (true, predicted).
+            (true, predicted) by "ldos" and "dos"; without "ldos" if the true LDOS is not known.
         """
         pairs: dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]] = {"dos": self.dos()}
         return pairs if self.true is None else {"ldos": (self.true, self.predicted), **pairs}
@@ -98,15 +105,15 @@ class Evaluation:
     def losses(self) -> dict[str, float]:
         """Errors over the whole set: L/sigma of LDOS and of DOS per atom, and the RMSE of both, eV^-1/2.
 
-        Nothing is said of the LDOS where there is no true LDOS.
-
-        ``*_mean_spectrum_loss`` is the L/sigma of predicting the set's own mean spectrum for every row: what knowing
-        nothing of the structures achieves at best. Sigma runs over the energies, too, so that all L/sigma shrink when
-        energies without states are added: compare on the same energies only.
+        Sigma is over rows and energies, so L/sigma decreases when energies without states are added. Compare only
+        values for the same energies.
 
         Returns
         -------
         dict of str to float
+            ``ldos_normalized_loss``, ``ldos_mean_spectrum_loss`` and ``ldos_rmse``, and the same with ``dos``; without
+            "ldos" if the true LDOS is not known. The loss of the mean spectrum is L/sigma of always predicting the mean
+            spectrum of the set, the best prediction that does not depend on the structure.
         """
         losses = {}
         for key, (true, predicted) in self.compared().items():
@@ -121,17 +128,17 @@ class Evaluation:
         Returns
         -------
         dict of str to float
-            By "ldos" and "dos".
+            By "ldos" and "dos"; without "ldos" if the true LDOS is not known.
         """
         return {key: float(to_numpy(_rows(true)).std()) for key, (true, _) in self.compared().items()}
 
     def by_structure(self) -> list[dict[str, Any]]:
-        """One row a structure: name, kind, atoms, and L/sigma of its LDOS and DOS in units of the set's sigma.
+        """Name, kind, number of atoms, and L/sigma of LDOS and DOS of each structure; sigma is over the whole set.
 
         Returns
         -------
         list of dict
-            A row each structure.
+            One row for each structure.
         """
         columns: dict[str, Iterable[Any]] = {
             "name": self.names,
@@ -145,29 +152,29 @@ class Evaluation:
     def properties(
         self, temperatures: Numbers, photon_energies: Numbers | None = None
     ) -> tuple[PropertyTable, PropertyTable]:
-        """Everything that follows from the true and from the predicted DOS, per atom (see ``derive_properties``).
+        """Properties of the true and of the predicted DOS, per atom; see ``derive_properties``.
 
-        Each has its own chemical potential. Where a predicted DOS does not hold its electrons within its energies,
-        that structure has no properties (NaN), and a warning names it.
+        Each DOS has its own chemical potential. If a predicted DOS does not hold all electrons within its energies, its
+        properties are NaN, and a warning names the structure.
 
         Parameters
         ----------
         temperatures : float or array (n_temperatures,)
             K.
         photon_energies : array (n_photon_energies,), optional
-            Of the absorption, eV. Default: those of the grid up to where transitions from every Fermi level still end
-            within it.
+            For the absorption, eV. Default: multiples of the step of the grid, such that transitions from every Fermi
+            level end within the grid.
 
         Returns
         -------
         tuple of PropertyTable
-            From the true and from the predicted DOS, per atom.
+            Properties of the true DOS, and of the predicted DOS.
 
         Raises
         ------
         ValueError
-            When the numbers of electrons are not known, or the energies hold the Fermi level of not every true,
-            or of no prediction.
+            When the numbers of electrons are not known, or a true DOS, or every predicted DOS, does not hold all
+            electrons within its energies.
         """
         if self.n_electrons is None or not np.isfinite(self.n_electrons).all():
             raise ValueError(
@@ -182,7 +189,7 @@ class Evaluation:
             true, self.n_electrons, temperatures, names=self.names, photon_energies=photon_energies
         )
         rows = holds_electrons(predicted, self.n_electrons, TOLERANCE)
-        if rows.any():  # otherwise what follows says what is wrong
+        if rows.any():  # otherwise derive_properties raises an error that says what is wrong
             predicted = self._with_electrons(predicted, rows)
         else:
             rows = ~rows
@@ -193,15 +200,15 @@ class Evaluation:
         return known.per_atom(), derived.per_atom()
 
     def _with_electrons(self, predicted: DOS, rows: NDArray[np.bool_]) -> DOS:
-        """The rows of predictions that hold their electrons; the others are warned of."""
+        """The rows of predictions that hold all electrons; a warning names the others."""
         missing = [name for name, there in zip(self.names, rows, strict=True) if not there]
         if not missing:
             return predicted
         shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
         caution(
             f"The predicted DOS of {len(missing)} of {len(rows)} structures ({shown}) does not hold their electrons up "
-            f"to {predicted.grid.stop:g} eV: they have no predicted properties, and errors of properties are of the "
-            "others. Predict up to higher energies, or count these predictions as failed.",
+            f"to {predicted.grid.stop:g} eV. These structures have no predicted properties, and errors of properties "
+            "do not include them. Predict up to higher energies, or count these predictions as failed.",
             TruncatedDOSWarning,
         )
         n_atoms = None if predicted.n_atoms is None else to_numpy(predicted.n_atoms)[rows]
@@ -209,7 +216,7 @@ class Evaluation:
 
 
 def _rows(spectra: LDOS | DOS) -> Array:
-    """What L/sigma compares: a DOS per atom, where it knows how many."""
+    """Values that L/sigma compares: a DOS per atom, if the numbers of atoms are known."""
     return spectra.per_atom() if isinstance(spectra, DOS) and spectra.n_atoms is not None else spectra.values
 
 

@@ -1,4 +1,17 @@
-"""Train on the shipped silicon set, predict a larger cell with a vacancy, and look at two atoms."""
+"""
+Predict a cell with a vacancy
+=============================
+
+Train a model on the silicon set that ships with the project, predict a larger cell with a vacancy, and compare the LDOS
+of two of its atoms.
+"""
+
+# %%
+# Train and evaluate
+# ------------------
+# The set has spectra of 628 cells of 2 to 32 atoms. ``split`` keeps the snapshots of one trajectory on one side, so the
+# test structures are new to the model. Inducing points keep the fit quick; without a regressor, ``DOSModel`` uses all
+# environments. ``high=5.0`` means: learn up to 5 eV above the Fermi level.
 
 import numpy as np
 from ase.build import bulk
@@ -7,13 +20,19 @@ from matplotlib.figure import Figure
 import ldosml
 
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
-train, test = data.split(test_size=0.2, random_state=0)  # trajectories stay whole
-# Inducing points keep this quick; without a regressor the model uses all environments.
+train, test = data.split(test_size=0.2, random_state=0)
 model = ldosml.DOSModel(regressor=ldosml.SparseLDOSKernelRidge(n_inducing=500), high=5.0).fit(train)
 losses = model.evaluate(test).losses()
 print(f"held out: LDOS L/sigma {losses['ldos_normalized_loss']:.3f}, DOS {losses['dos_normalized_loss']:.3f}")
 
-# 63 atoms around a vacancy. The model predicts atom by atom, so the cell may have any size.
+# %%
+# L/sigma is the root mean square error divided by the standard deviation of the true spectra: 0 is perfect, 1 is as bad
+# as a constant.
+#
+# Predict a cell that is larger than any in the set
+# -------------------------------------------------
+# The model predicts atom by atom, so a cell may have any size. This one has 63 atoms around a vacancy.
+
 cell = bulk("Si", a=5.47, cubic=True) * (2, 2, 2)
 perfect = model.predict(cell)
 vacancy = cell.positions[0].copy()
@@ -24,6 +43,10 @@ near, far = int(distance.argmin()), int(distance.argmax())
 gap = abs(ldos.energies) < 0.3
 for name, atom in (("a neighbor of the vacancy", near), ("the atom farthest from it", far)):
     print(f"states within 0.3 eV of E_F, {name}: {ldos.values[atom, gap].mean():.3f} states/eV/atom")
+
+# %%
+# Dangling bonds put states into the gap. They are on the neighbors of the vacancy; far from it, the LDOS is that of the
+# perfect crystal.
 
 figure = Figure(figsize=(5.0, 3.2), layout="constrained")
 ax = figure.subplots()

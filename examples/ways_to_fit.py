@@ -1,12 +1,19 @@
-"""The three estimators, and what each can learn: the LDOS of the atoms, the total DOS, or both."""
+"""
+Ways to fit
+===========
+
+The three estimators, and what each can learn: the LDOS of the atoms, the total DOS, or both.
+"""
+
+# %%
+# Every tenth structure of the shipped silicon set keeps this quick. All models predict the LDOS.
 
 import time
 
 import ldosml
 
-# Every fifth structure of the shipped silicon set keeps this quick.
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
-train, test = data.select(slice(None, None, 5)).split(test_size=0.25, random_state=0)
+train, test = data.select(slice(None, None, 10)).split(test_size=0.25, random_state=0)
 regressors = {
     "LDOS of every atom": ldosml.LDOSKernelRidge(),
     "total DOS, shared among the atoms by the model": ldosml.LDOSKernelRidge(learn="dos"),
@@ -17,7 +24,6 @@ regressors = {
 print(f"{len(train)} structures for training, {len(test)} held out\n")
 print(f"{'learned':48} {'LDOS':>6} {'DOS':>6} {'seconds':>8}   L/sigma")
 for name, regressor in regressors.items():
-    # All of them predict the LDOS; up to 5 eV above the Fermi level.
     model = ldosml.DOSModel(regressor=regressor, high=5.0)
     start = time.perf_counter()
     model.fit(train)
@@ -25,5 +31,7 @@ for name, regressor in regressors.items():
     losses = model.evaluate(test).losses()
     print(f"{name:48} {losses['ldos_normalized_loss']:6.3f} {losses['dos_normalized_loss']:6.3f} {seconds:8.1f}")
 
-# The plan gives the memory and the time of a fit before it starts. A fit that does not fit into memory is refused.
-print(f"\n{ldosml.LDOSKernelRidge(1e-3).plan(23_778, 252, 400)}")
+# %%
+# The plan gives the memory and the time of a fit before it starts. A fit that memory does not hold is refused.
+
+print(f"{ldosml.LDOSKernelRidge(1e-3).plan(23_778, 252, 400)}")

@@ -75,7 +75,7 @@ def polynomial(X: Array, Z: Array, *, degree: int = 2, gamma: float = 1.0, coef0
 
 
 def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
-    """Gaussian kernel, k(x, z) = exp(-gamma |x-z|^2).
+    """Gaussian kernel, ``k(x, z) = exp(-gamma |x-z|^2)``.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def gaussian(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
 
 
 def matern(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
-    """Matern kernel, k(x, z) = (1 + d) exp(-d) with d^2 = 3 gamma |x-z|^2.
+    """Matern kernel, ``k(x, z) = (1 + d) exp(-d)`` with ``d^2 = 3 gamma |x-z|^2``.
 
     Its smoothness is 3/2 and its length gamma^(-1/2) (Rasmussen and Williams, Gaussian Processes for Machine Learning
     (2006), eq. 4.17). The functions that it fits have one derivative; those of a Gaussian have all.

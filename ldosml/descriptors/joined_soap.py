@@ -94,7 +94,7 @@ class JoinedSOAP(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_)
+        ndarray (n_environments, n_features_out)
             Atom by atom, structure by structure; each row has length 1.
 
         Raises
@@ -120,7 +120,7 @@ class JoinedSOAP(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_features_out_,) of str
+        ndarray (n_features_out,) of str
         """
         check_is_fitted(self)
         names = [f"{place}-{name}" for place, soap in enumerate(self.soaps_) for name in soap.get_feature_names_out()]

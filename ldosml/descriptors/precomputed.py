@@ -79,7 +79,7 @@ class Precomputed(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_)
+        ndarray (n_environments, n_features_out)
             Atom by atom, structure by structure.
 
         Raises
@@ -109,7 +109,7 @@ class Precomputed(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_features_out_,) of str
+        ndarray (n_features_out,) of str
         """
         check_is_fitted(self)
         return np.asarray([f"{self.key}-{i}" for i in range(self.n_features_out_)], dtype=object)

@@ -155,7 +155,7 @@ class SOAP(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_) of float64
+        ndarray (n_environments, n_features_out) of float64
             Atom by atom, structure by structure.
 
         Raises
@@ -194,7 +194,7 @@ class SOAP(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_features_out_,) of str
+        ndarray (n_features_out,) of str
         """
         check_is_fitted(self)
         names = []

@@ -106,7 +106,7 @@ class Whitened(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_)
+        ndarray (n_environments, n_features_out)
             Atom by atom, structure by structure.
         """
         self._check_parameters()
@@ -173,7 +173,7 @@ class Whitened(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_)
+        ndarray (n_environments, n_features_out)
             Atom by atom, structure by structure.
 
         Raises
@@ -199,7 +199,7 @@ class Whitened(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_environments, n_features_out_)
+        ndarray (n_environments, n_features_out)
             A row for each row of X.
 
         Raises
@@ -231,7 +231,7 @@ class Whitened(EnvironmentTransformer):
 
         Returns
         -------
-        ndarray (n_features_out_,) of str
+        ndarray (n_features_out,) of str
         """
         check_is_fitted(self, "descriptor_")
         names: NDArray[np.object_] = self.descriptor_.get_feature_names_out()

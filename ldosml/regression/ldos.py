@@ -153,7 +153,8 @@ class LDOSKernelRidge(KernelFit):
         The squared error of a structure's DOS counts by n_atoms^-size_exponent: 0 as in equation 11 of the paper, 2 for
         equal weight of the DOS per atom, 1 for errors of atoms that are independent.
     kernel : {"matern", "gaussian", "rbf", "polynomial", "linear"}
-        (1+d) exp(-d) with d^2 = 3 gamma |x-z|^2, exp(-gamma |x-z|^2) by two names, (gamma x.z + coef0)^degree, or x.z.
+        ``(1+d) exp(-d)`` with ``d^2 = 3 gamma |x-z|^2``, ``exp(-gamma |x-z|^2)`` by two names,
+        ``(gamma x.z + coef0)^degree``, or ``x.z``.
     degree, gamma, coef0 : int, float, float
         Parameters of the kernel. The default of gamma suits whitened descriptors of unit length.
     alphas : array, optional

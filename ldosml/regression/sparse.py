@@ -75,7 +75,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     kernel, degree, gamma, coef0
         As in ``LDOSKernelRidge``.
     alphas : array, optional
-        Candidates for alpha. By default 20 from 1e-8 to 30 times the mean of |phi|^2 over the rows.
+        Candidates for alpha. By default 20 from 1e-8 to 30 times the mean of ``|phi|^2`` over the rows.
     alpha_smoothing : float
         Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
     leave_out_fraction : float

@@ -214,7 +214,7 @@ class NormalEquations:
         self.n_rows += other.n_rows
 
     def plain_coefficients(self) -> Array:
-        """Coefficients m of N alone that minimise |Y - N m|^2.
+        """Coefficients m of N alone that minimise ``|Y - N m|^2``.
 
         For LDOS they are the mean of each species, for DOS shares by least squares. If N does not determine them, the
         smallest ones are given.

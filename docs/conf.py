@@ -103,13 +103,17 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
+    "navbar_persistent": ["search-button"],
     "show_prev_next": True,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
+
+
+html_sidebars = {page: [] for page in ("index", "getting-started", "data", "changes")}  # they have no pages below them
 
 
 def skipped(app: Any, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:

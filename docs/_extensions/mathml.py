@@ -6,6 +6,7 @@ docutils converts LaTeX. What it does not know is a warning, so a build with ``-
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 from docutils import nodes
@@ -31,7 +32,7 @@ def mathml(node: nodes.math | nodes.math_block) -> str:
         return tex2mathml(rf"\begin{{aligned}}{text}\end{{aligned}}" if several else text, as_block=block)
     except MathError as error:
         logger.warning("formula %r: %s", text, error, location=node)
-        return f"<code>{nodes.unescape(text)}</code>"
+        return f"<code>{escape(text)}</code>"
 
 
 def visit_math(translator: Any, node: nodes.math) -> None:

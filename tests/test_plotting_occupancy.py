@@ -1,9 +1,11 @@
+import itertools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.testing import assert_allclose
 from tight_binding import CELLS, s_band
 
@@ -53,6 +55,22 @@ class TestBands:
         assert_allclose(ax.get_xticks(), PATH.ticks[0])
         assert ax.get_ylim() == (-4.0, 5.0)
         assert "(eV)" in ax.get_ylabel()
+
+    @pytest.mark.parametrize("with_dos", [False, True])
+    def test_names_of_close_corners_do_not_overlap(self, with_dos):
+        cell = [[0, 3, 4], [2, 0, 4], [2, 3, 0]]
+        path = KPath.from_cell(cell, 120)
+        assert "Y|T X₁|X" in " ".join(path.ticks[1])
+        found = KResolvedOccupancy(GRID, path.kpoints, np.zeros((len(path), GRID.size)), cell)
+        figure = plotting.band_figure(found, path, dos=mesh_dos() if with_dos else None)
+        figure.draw_without_rendering()
+        ticks = [tick for tick in figure.axes[0].get_xticklabels() if tick.get_text()]
+        boxes = [tick.get_window_extent() for tick in ticks]
+        # An extent counts the empty first line of a name that stands lower.
+        lines = [box.height / (tick.get_text().count("\n") + 1) for box, tick in zip(boxes, ticks, strict=True)]
+        shown = [Bbox.from_extents(b.x0, b.y0, b.x1, b.y0 + line) for b, line in zip(boxes, lines, strict=True)]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(shown, 2))
+        assert {tick.get_text().strip() for tick in ticks} == set(path.ticks[1])
 
     def test_every_bin_is_drawn_around_its_kpoint(self):
         """The dots of the eigenvalues lie in dark cells, at both sides of the jump as well."""

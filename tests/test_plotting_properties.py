@@ -57,7 +57,9 @@ def test_parity_has_a_panel_a_property_with_its_loss(six):
         "Fermi level",
         "absorption spectrum at 300 K",
     ]
-    assert [loss for _, loss in titles] == [f"L/σ = {c.normalized_loss:.3f}" for c in six]
+    told = [f"L/σ = {c.normalized_loss:.3f}" for c in six]
+    told[4] = f"RMSE {six[4].rmse:.2g} eV, σ only {six[4].sigma:.2g} eV"  # far below kT at 300 K
+    assert [loss for _, loss in titles] == told
 
 
 def test_parity_axes_are_alike_and_name_the_unit(six):
@@ -131,14 +133,17 @@ def test_losses_of_two_models_stand_side_by_side(six):
     others = [replace(c, predicted=2 * c.predicted - c.true) for c in six]
     figure = plotting.property_losses_figure(six, others, labels=("one", "twice"))
     first, second = (container.patches for container in figure.axes[0].containers)
-    assert [b.get_width() / a.get_width() for a, b in zip(first, second, strict=True)] == pytest.approx([2] * 6)
+    widths = np.array([[bar.get_width() for bar in one] for one in (first, second)])
+    drawn = np.arange(6) != 4  # the Fermi level
+    assert widths[1, drawn] / widths[0, drawn] == pytest.approx([2] * 5)
+    assert not widths[:, 4].any()
     assert not any(a.get_y() + a.get_height() > b.get_y() for a, b in zip(first, second, strict=True))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "twice"]
     files.png(figure, dpi=40)
 
 
 def test_losses_beyond_the_mean_are_told_by_their_numbers(six):
-    bad = comparison("fermi_level", "eV", None, noise=50.0)
+    bad = comparison(noise=50.0)
     ax = plotting.property_losses_figure([six[0], bad]).axes[0]
     assert ax.get_xlim()[1] < 2 < bad.normalized_loss
     assert ax.texts[1].get_text() == f"{bad.normalized_loss:.3f} → "
@@ -146,11 +151,24 @@ def test_losses_beyond_the_mean_are_told_by_their_numbers(six):
 
 
 def test_losses_without_a_deviation_say_so(six):
-    same = Comparison("band_gap", "eV", None, np.ones(3), np.ones(3))
+    same = Comparison("band_gap", "eV", None, np.full(7, 0.1), np.ones(7))
+    assert same.sigma > 0  # by rounding
     for given in ([same], [six[0], same]):
         figure = plotting.property_losses_figure(given)
-        assert figure.axes[0].texts[-1].get_text() == " no variation in this set"
+        assert figure.axes[0].texts[-1].get_text() == "no variation in this set"
+        assert figure.axes[0].patches[-1].get_width() == 0
         files.png(figure, dpi=40)
+    assert plotting.property_parity_figure([same]).axes[0].get_title() == "band gap\nno variation in this set"
+
+
+@pytest.mark.parametrize(("scale", "drawn"), [(0.01, False), (0.2, True)])
+def test_a_fermi_level_has_a_bar_only_where_it_varies(six, scale, drawn):
+    """Of true values between 1 and 3 times the scale, sigma is 0.006 or 0.12 eV; kT at 300 K is 0.026 eV."""
+    level = comparison("fermi_level", "eV", None, scale=scale)
+    ax = plotting.property_losses_figure([level, six[0]]).axes[0]
+    assert ax.patches[0].get_width() == (pytest.approx(level.normalized_loss) if drawn else 0)
+    words = f"RMSE {level.rmse:.2g} eV, σ only {level.sigma:.2g} eV"
+    assert ax.texts[0].get_text() == (f"{level.normalized_loss:.3f}" if drawn else words)
 
 
 def test_losses_of_other_properties_are_refused(six):

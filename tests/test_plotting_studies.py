@@ -145,6 +145,8 @@ def test_sweep_marks_the_saturation_radius_and_its_interval():
         (row,) = given.saturation(mode, n_draws=50)
         (point, _, (bar,)) = mark
         assert point.get_xdata() == [row["r_sat"]]
+        drawn = line(ax, f"{mode} fragments")
+        assert point.get_ydata() == drawn.get_ydata()[drawn.get_xdata() == row["r_sat"]]  # on its curve
         np.testing.assert_allclose(bar.get_segments()[0][:, 0], [row["low"], row["high"]])
     assert "label noise" not in labels(ax)
 
@@ -298,6 +300,20 @@ def test_comparison_tells_what_is_off_the_scale_by_numbers():
     assert_drawn(figure)
 
 
+def test_comparison_sets_a_fermi_level_apart_that_hardly_varies():
+    given = comparison()
+    for factor, one in enumerate(given.errors.values(), 1):
+        one.sigma["fermi_level"] = 0.01
+        one.squared["fermi_level"][:] = (0.02 * factor) ** 2
+    figure = plotting.comparison_figure(given, n_draws=20)
+    left, right = figure.axes
+    words = [f"RMSE {0.02 * factor:.2g} eV, σ only 0.01 eV" for factor in (1, 2, 3)]
+    assert [text.get_text() for text in left.texts if "RMSE" in text.get_text()] == words
+    assert not right.texts
+    assert left.get_xlim()[1] < 1
+    assert_drawn(figure)
+
+
 def test_comparison_writes_a_long_bars_number_within_the_axes():
     given = comparison(scales=(0.2, 0.21))
     given.errors["ldos"].squared["band_energy"][:] = 3.0
@@ -313,7 +329,7 @@ def test_comparison_says_why_a_loss_is_missing():
     given.errors["dos"].squared["fermi_level"][:2] = np.nan
     figure = plotting.comparison_figure(given, n_draws=5)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts.count(" no structure has it") == texts.count(" no variation in this set") == 3
+    assert texts.count("no structure has it") == texts.count("no variation in this set") == 3
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert "heat capacity\n(0 of 6 structures)" in names
     assert "Fermi level\n(4 of 6 structures)" in names

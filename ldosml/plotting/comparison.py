@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml._journal import Record
-from ldosml.plotting.labels import LOSS_LABEL, NO_VARIATION, quantity_name, regressor_name
+from ldosml.plotting.figure import Figure
+from ldosml.plotting.labels import LOSS_LABEL, quantity_name, regressor_name, without_loss
 from ldosml.plotting.losses import LONGEST_BAR
 from ldosml.plotting.panels import NOISE, legend_above
 from ldosml.plotting.style import FONT, GREY, PAGE_WIDTH, PAPER, SMALL_FONT, looks
@@ -31,7 +31,8 @@ def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -
     trajectories. The differences are paired: both regressors are evaluated on the same draws. A whisker that does not
     reach zero means that one regressor is better on this set, beyond the choice of trajectories. Quantities with
     L/sigma above 1.5 do not stretch the axes: their bars are cut off and show their number, and their differences
-    and intervals are written as text. A quantity that some structures lack shows the number of structures.
+    and intervals are written as text. Words stand in place of bars where L/sigma says nothing (see
+    ``property_losses_figure``). A quantity that some structures lack shows the number of structures.
 
     Parameters
     ----------
@@ -44,9 +45,12 @@ def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -
     -------
     matplotlib.figure.Figure
     """
-    table = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=n_draws)}
+    table = {
+        (row["regressor"], row["quantity"]): row | {"words": _words(comparison, row)}
+        for row in comparison.records(n_draws=n_draws)
+    }
     quantities, names = comparison.quantities, comparison.regressors
-    beyond = {quantity for (_, quantity), row in table.items() if row["loss"] > LONGEST_BAR}
+    beyond = {quantity for (_, quantity), row in table.items() if row["words"] or row["loss"] > LONGEST_BAR}
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, min(2, len(names)), sharey=True, squeeze=False, width_ratios=(3, 2)[: len(names)])[0]
@@ -63,6 +67,14 @@ def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -
             ax.axhline(edge, color="0.85", linewidth=0.6, zorder=0)
     legend_above(figure, axes[:1], columns=len(names) + 1)
     return figure
+
+
+def _words(comparison: RegressorComparison, row: Record) -> str:
+    """Words in place of the bar of a record; empty where it has one."""
+    if not row["n_structures"]:
+        return "no structure has it"
+    sigma = comparison.errors[row["regressor"]].sigma[row["quantity"]]
+    return without_loss(row["quantity"], sigma, row["rmse"], row["unit"])
 
 
 def _row_name(table: Table, quantity: str, names: Sequence[str], total: int) -> str:
@@ -88,7 +100,7 @@ def _draw_losses(ax: Axes, table: Table, quantities: Sequence[str], names: Seque
     for number, (name, (color, _)) in enumerate(looks(names).items()):
         rows = [table[name, quantity] for quantity in quantities]
         places = _places(len(quantities), number, len(names))
-        losses = np.nan_to_num([row["loss"] for row in rows])
+        losses = [0.0 if row["words"] else row["loss"] for row in rows]
         ax.barh(places, losses, 0.9 * _SHARE / len(names), color=(color, 0.6), label=regressor_name(name))
         for place, row in zip(places, rows, strict=True):
             _finish_bar(ax, row, float(place), end)
@@ -106,8 +118,8 @@ def _finish_bar(ax: Axes, row: Record, place: float, end: float) -> None:
     """Whisker and number of a bar: the number follows both, or stands at the end of the axis where room is short."""
     loss = row["loss"]
     options: dict[str, Any] = {"va": "center_baseline", "fontsize": SMALL_FONT}
-    if not np.isfinite(loss):
-        ax.text(0, place, f" {NO_VARIATION if row['n_structures'] else 'no structure has it'}", **options)
+    if row["words"]:
+        ax.text(0.01 * end, place, row["words"], bbox=PAPER, **options)
     elif loss > end:
         ax.text(end, place, f"{loss:.3f} → ", ha="right", **options)
     else:
@@ -129,6 +141,8 @@ def _draw_differences(
             continue
         for place, quantity in zip(_places(len(quantities), number, len(names)), quantities, strict=True):
             difference, low, high = (float(table[name, quantity][entry]) for entry in entries)
+            if table[name, quantity]["words"]:
+                continue
             if quantity in beyond:
                 told = f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
                 ax.text(0, place, told, ha="center", va="center_baseline", fontsize=SMALL_FONT, bbox=PAPER)

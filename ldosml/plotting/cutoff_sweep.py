@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ldosml._journal import Record
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL
 from ldosml.plotting.panels import MEAN, NOISE, by_set, draw_losses, legend_above, panels, titled
 from ldosml.plotting.style import FONT, SMALL_FONT, looks
 from ldosml.studies.sweep import CutoffSweep
 
-_ROOM = 0.2  # of the drawn range, added above it for the saturation radii
-
 
 def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: int = 500) -> Figure:
     """L/sigma of the LDOS against the cutoff radius, one panel per element.
 
-    Arranged like figure 1 of Aryanpour and Sadeghi (2025). Bands extend from the best to the worst fold. Markers at the
-    top are the saturation radii, with 95 % intervals of a bootstrap over trajectories (see ``CutoffSweep.saturation``).
+    Arranged like figure 1 of Aryanpour and Sadeghi (2025). Bands extend from the best to the worst fold. An open marker
+    on a curve is its saturation radius, with the 95 % interval of a bootstrap over trajectories (see
+    ``CutoffSweep.saturation``).
     "≤" or "≥" marks a saturation radius at the smallest or largest radius of the sweep: the true one may lie outside.
     Lines show the label noise, where it is known, and the L/sigma of always predicting the element's mean spectrum.
 
@@ -49,7 +48,7 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
         ax.set_title(titled(name, element), fontsize=FONT, parse_math=False)
         if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel(f"LDOS, {LOSS_LABEL}", fontsize=FONT)
-    axes[0].set_ylim(0, axes[0].get_ylim()[1] * (1 + _ROOM))
+    axes[0].set_ylim(bottom=0)
     legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
     return figure
 
@@ -62,11 +61,13 @@ def _saturation(sweep: CutoffSweep, n_draws: int) -> dict[tuple[str, str], Recor
 
 def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str, str], Record]) -> None:
     quantity = f"ldos {element}"
-    for number, (mode, look) in enumerate(looks(sweep.modes).items()):
+    for mode, look in looks(sweep.modes).items():
         errors = [sweep.errors[mode, r_cut] for r_cut in sweep.radii]
         draw_losses(ax, sweep.radii, errors, quantity, look, f"{mode} fragments")
-        if np.isfinite(reached[mode, element]["r_sat"]):
-            _mark(ax, reached[mode, element], sweep.radii, 0.95 - 0.08 * number, look)
+        row = reached[mode, element]
+        if np.isfinite(row["r_sat"]):
+            loss = sweep.errors[mode, row["r_sat"]].loss(quantity)
+            _mark(ax, row, sweep.radii, loss, look)
     ax.axhline(errors[0].mean_loss[quantity], **MEAN)
     if quantity in sweep.noise:
         ax.axhline(sweep.noise[quantity], **NOISE)
@@ -74,31 +75,31 @@ def _draw(ax: Axes, sweep: CutoffSweep, element: str, reached: Mapping[tuple[str
     ax.tick_params(labelsize=SMALL_FONT)
 
 
-def _mark(ax: Axes, row: Record, radii: Sequence[float], place: float, look: tuple[str, str]) -> None:
-    """Draw the saturation radius and its interval at a fraction ``place`` of the panel's height."""
+def _mark(ax: Axes, row: Record, radii: Sequence[float], loss: float, look: tuple[str, str]) -> None:
+    """Draw the saturation radius and its interval at the ``loss`` of this radius."""
     color, marker = look
     reach = [[max(0.0, row["r_sat"] - row["low"])], [max(0.0, row["high"] - row["r_sat"])]]
     ax.errorbar(
         [row["r_sat"]],
-        [place],
+        [loss],
         xerr=reach,
         marker=marker,
-        markersize=6,
+        markersize=8,
+        zorder=3,
         markerfacecolor="white",
         linestyle="none",
         color=color,
-        linewidth=1.2,
-        capsize=3,
-        transform=ax.get_xaxis_transform(),
+        ecolor=(color, 0.4),
+        elinewidth=4,  # wider than the curve that it lies on
+        capsize=4,
         label=f"saturation, {row['mode']}",
     )
     if row["r_sat"] in (radii[0], radii[-1]):  # only a bound
         smallest = row["r_sat"] == radii[0]
         ax.annotate(
             "≤" if smallest else "≥",
-            (row["r_sat"], place),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(4, 2) if smallest else (-4, 2),
+            (row["r_sat"], loss),
+            xytext=(5, 3) if smallest else (-5, 3),
             textcoords="offset points",
             ha="left" if smallest else "right",
             va="bottom",

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml.evaluation import Evaluation
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import regressor_name
 from ldosml.plotting.panels import legend_above
 from ldosml.plotting.spectrum import short

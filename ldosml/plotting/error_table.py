@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from ase.data import atomic_numbers
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.panels import MEAN, NOISE, by_set, label_log_axis, name_above
 from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
 from ldosml.studies.error_table import ErrorTable

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml.energy import Zero
+from ldosml.units import BOLTZMANN
 
 LDOS_LABEL = "LDOS (states/eV/atom)"
 DOS_LABEL = "DOS (states/eV/atom)"
@@ -51,6 +52,7 @@ _REGRESSOR_NAMES = {"ldos": "learned from LDOS", "dos": "learned from DOS", "bot
 LOSS_LABEL = "normalised loss L/σ"
 NO_VARIATION = "no variation in this set"
 """Stands in place of L/sigma where all true values are the same (sigma is 0)."""
+_LEVELS = ("fermi_level", "chemical_potential")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -73,6 +75,24 @@ def quantity_name(name: str) -> str:
     if name.startswith("ldos "):
         return f"LDOS of {name.removeprefix('ldos ')}"
     return _SPECTRUM_NAMES.get(name) or property_name(name)
+
+
+def without_loss(name: str, sigma: float, rmse: float, unit: str) -> str:
+    """Words in place of L/sigma where it says nothing; empty where it says something.
+
+    Energies are usually against the Fermi level of DFT. Fermi levels and chemical potentials then vary by less than kT
+    at 300 K, and L/sigma compares the error with next to nothing.
+
+    >>> without_loss("fermi_level", 0.015, 0.035, "eV")
+    'RMSE 0.035 eV, σ only 0.015 eV'
+    >>> without_loss("band_energy", 0.015, 0.035, "eV")
+    ''
+    """
+    if not sigma > 0:
+        return NO_VARIATION
+    if name in _LEVELS and sigma < BOLTZMANN * 300:
+        return f"RMSE {rmse:.2g} {unit}, σ only {sigma:.2g} {unit}"
+    return ""
 
 
 def regressor_name(name: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name, regressor_name
 from ldosml.plotting.panels import NOISE, by_set, draw_losses, label_log_axis, legend_above, panels, titled
 from ldosml.plotting.style import FONT, SMALL_FONT, looks

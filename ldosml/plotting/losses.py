@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml.evaluation import Evaluation
-from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL, LOSS_LABEL, NO_VARIATION, property_name
+from ldosml.plotting.figure import Figure
+from ldosml.plotting.labels import DOS_LABEL, LDOS_LABEL, LOSS_LABEL, property_name
 from ldosml.plotting.panels import legend_above
-from ldosml.plotting.parity import spectrum_values, with_both_values
+from ldosml.plotting.parity import instead_of_loss, spectrum_values, with_both_values
 from ldosml.plotting.style import (
     BLUE,
     FONT,
@@ -69,7 +69,9 @@ def property_losses_figure(
 ) -> Figure:
     """L/sigma of each property as a bar: 0 is perfect; always predicting the mean of the true values gives 1 (line).
 
-    Arranged like figure 4 of Aryanpour and Sadeghi (2025). Bars beyond 1.5 are cut off and show their number.
+    Arranged like figure 4 of Aryanpour and Sadeghi (2025). Bars beyond 1.5 are cut off and show their number. Words
+    stand in place of the bar where the true values are all the same, and where a Fermi level or chemical potential
+    varies by less than kT at 300 K: L/sigma then compares the error with next to nothing.
 
     Parameters
     ----------
@@ -97,7 +99,9 @@ def property_losses_figure(
     height = 0.34 * len(names[0]) * (1 + 0.4 * (len(series) - 1))
     figure = Figure(figsize=(PAGE_WIDTH, 0.9 + height), layout="constrained")
     ax = figure.subplots()
-    _draw_bars(ax, np.array([[c.normalized_loss for c in one] for one in series]), labels)
+    words = [[instead_of_loss(c) for c in one] for one in series]
+    losses = np.array([[c.normalized_loss for c in one] for one in series])
+    draw_bars(ax, losses, labels, words)
     ax.set_yticks(range(len(names[0])), names[0], fontsize=FONT)
     ax.set_ylim(len(names[0]) - 0.4, -0.6)
     if others is not None:
@@ -115,15 +119,19 @@ def _draw_errors(ax: Axes, energies: Floats, true: Floats, predicted: Floats, no
     ax.set_ylim(bottom=0)
 
 
-def _draw_bars(ax: Axes, losses: Floats, labels: Sequence[str]) -> None:
-    """Draw the bars of ``losses`` (n_series, n_properties), each with its number."""
-    end = min(1.15 * np.nanmax(losses, initial=0.1), LONGEST_BAR)
-    height = 0.7 / len(losses)
-    for number, (row, color, label) in enumerate(zip(losses, (BLUE, VERMILLION), labels, strict=False)):
-        places = np.arange(len(row)) + (number - (len(losses) - 1) / 2) * height
+def draw_bars(ax: Axes, losses: Floats, labels: Sequence[str], words: Sequence[Sequence[str]]) -> None:
+    """Draw the bars of ``losses`` (n_series, n_properties), each with its number, or ``words`` in place of a bar."""
+    shown = np.where(np.array(words) == "", losses, np.nan)
+    end = min(1.15 * np.nanmax(shown, initial=0.1), LONGEST_BAR)
+    height = 0.7 / len(shown)
+    for number, (row, told, color, label) in enumerate(zip(shown, words, (BLUE, VERMILLION), labels, strict=False)):
+        places = np.arange(len(row)) + (number - (len(shown) - 1) / 2) * height
         ax.barh(places, np.nan_to_num(row), height * 0.92, color=color, label=label)
-        for place, loss in zip(places, row, strict=True):
-            _write_loss(ax, float(loss), float(place), end)
+        for place, loss, text in zip(places, row, told, strict=True):
+            if text:
+                ax.text(0.01 * end, place, text, va="center", fontsize=SMALL_FONT, bbox=PAPER)
+            else:
+                _write_loss(ax, float(loss), float(place), end)
     if end > 1:
         ax.axvline(1, color=GREY, linestyle=":", linewidth=1)
     ax.set_xlim(0, end)
@@ -135,7 +143,5 @@ def _write_loss(ax: Axes, loss: float, place: float, end: float) -> None:
     """Write the number of a bar: after the bar, or inside it where the bar is cut off."""
     if loss > end:
         ax.text(end, place, f"{loss:.3f} → ", color="white", ha="right", va="center", fontsize=SMALL_FONT)
-    elif np.isfinite(loss):
-        ax.text(loss + 0.01 * end, place, f"{loss:.3f}", va="center", fontsize=SMALL_FONT, bbox=PAPER)
     else:
-        ax.text(0, place, f" {NO_VARIATION}", va="center", fontsize=SMALL_FONT)
+        ax.text(loss + 0.01 * end, place, f"{loss:.3f}", va="center", fontsize=SMALL_FONT, bbox=PAPER)

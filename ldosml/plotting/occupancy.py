@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml._array import to_numpy
 from ldosml._validation import check_shape
 from ldosml.kresolved import BrillouinZone, Isosurface, KPath, KResolvedOccupancy, brillouin_zone
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import DOS_LABEL, ENERGY_LABELS
 from ldosml.plotting.style import (
     BLUE,
@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 _COLORS = "Blues"  # perceptually uniform, from white to dark
 _PANELS = 4  # largest number of isosurface panels in a row
 _ELEVATION, _AZIMUTH = 18.0, 32.0  # degrees
+_LETTER = 0.65 * SMALL_FONT  # points, width of a letter at the corner of a path
+_ROOM = 0.85  # of the width of a panel, which labels and colour bar make narrower
 _ZOOM = 1.5  # a sphere of this size then fills its panel
 
 
@@ -289,12 +291,28 @@ def _draw_bands(ax: Axes, x: Floats, bands: Floats, label: str) -> None:
 
 
 def _name_corners(ax: Axes, path: KPath) -> None:
+    """Draw a line at each corner, with its name below; names that would touch another stand one line lower."""
     places, names = path.ticks
-    ax.set_xticks(places, names, fontsize=SMALL_FONT)
+    length = max(float(path.distances[-1]), 1e-12)
+    width = _ROOM * ax.get_position().width * ax.figure.get_figwidth() * 72  # points
+    rows = _rows(places / length * width, [_LETTER * (len(name) + 1) for name in names])
+    ax.set_xticks(places, ["\n" * row + name for row, name in zip(rows, names, strict=True)], fontsize=SMALL_FONT)
     ax.tick_params(axis="x", length=0)
     for place in places:
         ax.axvline(place, color=GREY, linewidth=0.6)
     ax.set_xlim(path.distances[0], path.distances[-1])
+
+
+def _rows(centres: Floats, widths: Sequence[float]) -> list[int]:
+    """Row of each text, from 0 downwards, so that none touches another; ``centres`` ascend."""
+    ends: list[float] = []
+    rows = []
+    for centre, width in zip(centres.tolist(), widths, strict=True):
+        start = centre - width / 2
+        row = next((number for number, end in enumerate(ends) if end <= start), len(ends))
+        ends[row : row + 1] = [start + width]
+        rows.append(row)
+    return rows
 
 
 def _finish_energies(ax: Axes, low: float, high: float) -> None:

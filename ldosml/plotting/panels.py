@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from numpy.typing import ArrayLike
 
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.style import COLUMN_WIDTH, GREEN, GREY, PAGE_WIDTH, SMALL_FONT
 from ldosml.studies.errors import Errors
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml.evaluation import NAMES, Evaluation, Spectrum
-from ldosml.plotting.labels import NO_VARIATION, power_of_ten, property_name, unit_text
+from ldosml.plotting.figure import Figure
+from ldosml.plotting.labels import power_of_ten, property_name, unit_text, without_loss
 from ldosml.plotting.style import BLUE, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
 from ldosml.properties.comparison import Comparison
 from ldosml.spectra import DOS
@@ -52,9 +52,10 @@ def property_parity_figure(comparisons: Sequence[Comparison]) -> Figure:
     """Predicted against true values of properties, one panel each; below each panel, how often each error occurs.
 
     Arranged like figure 2 of Aryanpour and Sadeghi (2025). A point is a structure. On the diagonal a prediction is
-    exact. Spectra have a value at each photon energy; their values are counted, and the colour shows the number on a
-    logarithmic scale. Values are in ``Comparison.unit``, divided by a power of ten where they are small or large. Both
-    axes of a panel have the same limits.
+    exact. Titles show L/sigma, or words where it says nothing (see ``property_losses_figure``). Spectra have a value at
+    each photon energy; their values are counted, and the colour shows the number on a logarithmic scale. Values are in
+    ``Comparison.unit``, divided by a power of ten where they are small or large. Both axes of a panel have the same
+    limits.
 
     Parameters
     ----------
@@ -110,6 +111,13 @@ def with_both_values(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return found
 
 
+def instead_of_loss(comparison: Comparison) -> str:
+    """Words in place of L/sigma where it says nothing; empty where it says something."""
+    sigma = comparison.sigma
+    rounding = 1e-12 * float(np.abs(comparison.true).max())
+    return without_loss(comparison.name, sigma if sigma > rounding else 0.0, comparison.rmse, comparison.unit)
+
+
 def _draw_property(upper: Axes, lower: Axes, comparison: Comparison) -> None:
     spectra, pair = comparison.true.ndim > 1, (comparison.true, comparison.predicted)
     exponent = power_of_ten(*pair)
@@ -121,8 +129,7 @@ def _draw_property(upper: Axes, lower: Axes, comparison: Comparison) -> None:
         _draw_points(upper, true, predicted, unit)
     bins = 31 if spectra else int(np.clip(2 * np.sqrt(true.size), 11, 41)) // 2 * 2 + 1  # odd: one bin around zero
     _draw_error_counts(lower, predicted - true, unit, bins=bins, log=spectra)
-    loss = comparison.normalized_loss
-    told = f"L/σ = {loss:.3f}" if np.isfinite(loss) else NO_VARIATION
+    told = instead_of_loss(comparison) or f"L/σ = {comparison.normalized_loss:.3f}"
     upper.set_title(f"{property_name(comparison.name, comparison.temperature)}\n{told}", fontsize=FONT)
     _fit_labels(upper, lower, unit)
 

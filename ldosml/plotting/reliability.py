@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import OccupancyScores
 from ldosml.kresolved.evaluation import Reliability
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.style import (
     COLUMN_WIDTH,
     FONT,

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ldosml import metrics
 from ldosml._array import Array, to_numpy
 from ldosml.evaluation import Evaluation
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.panels import legend_above
 from ldosml.plotting.spectrum import atom_name, draw_dos, draw_ldos, short
 from ldosml.plotting.style import PAGE_WIDTH, mark_fermi_level

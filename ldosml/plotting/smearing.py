@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name
 from ldosml.plotting.panels import MEAN, NOISE, draw_losses, legend_above, panels
 from ldosml.plotting.style import BLUE, FONT, SMALL_FONT

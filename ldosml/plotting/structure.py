@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ldosml import metrics
 from ldosml._array import to_numpy
 from ldosml.evaluation import Evaluation
+from ldosml.plotting.figure import Figure
 from ldosml.plotting.panels import legend_above
 from ldosml.plotting.spectrum import atom_name, draw_dos, draw_ldos, short
 from ldosml.plotting.style import BLUE, PAGE_WIDTH, VERMILLION, mark_fermi_level

@@ -412,7 +412,7 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
     differing = set(parameters) ^ (set(cls().get_params(deep=False)) - set(_NOT_KEPT))
     if differing:
         raise ValueError(
-            f"The {part['class']} of the model has other parameters than that of ldosml {version('ldosml')}: "
+            f"The {part['class']} of the model has other parameters than that of ldosml {__version__}: "
             f"{', '.join(sorted(differing))} {'differs' if len(differing) == 1 else 'differ'}. Train and save it again."
         )
     nested = {

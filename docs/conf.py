@@ -30,6 +30,7 @@ extensions = [
     "myst_parser",
     "sphinx_design",
     "mathml",
+    "benchmark_table",
     "command_reference",
 ]
 exclude_patterns = ["_build", "_templates", "**/*.ipynb"]

@@ -304,7 +304,7 @@ def neutral(full, empty, width, temperature):
         x = (energies - mu) / kT
         return logsumexp(electrons - np.logaddexp(0, x)) - logsumexp(holes - np.logaddexp(0, -x))
 
-    return brentq(excess, -3, 3, xtol=1e-10)
+    return brentq(excess, -3 - 40 * kT, 3 + 40 * kT, xtol=1e-10)
 
 
 def meeting(full, empty, width):
@@ -345,6 +345,19 @@ class TestTheLimitOfLowTemperature:
         exact = [neutral(full, empty, width, temperature) for temperature in COLD]
         np.testing.assert_allclose(chemical_potential(dos, n, COLD)[0], exact, atol=2e-4)
         assert chemical_potential(dos, n, 0.5)[0] == pytest.approx(level.energy[0], abs=1e-4)
+
+    @pytest.mark.parametrize(("width", "step"), [(0.05, 0.02), (0.1, 0.05)])
+    @pytest.mark.parametrize("ratio", [1e-4, 0.2, 1e4])
+    def test_of_unequal_bands_far_above_room_temperature(self, ratio, width, step):
+        """Bands narrower than kT; mu leaves the gap, and goes many kT beyond the grid, up or down."""
+        full, empty = {-1.0: 2.0}, {1.0: 2.0 * ratio}
+        grid = EnergyGrid.from_range(-2.0, 2.0, step, zero="code")
+        dos = DOS(grid, np.exp(log_density(grid.energies, full | empty, width))[None, :], width)
+        kelvin = np.array([30000.0, 50.0, 500.0, 1500.0, 3000.0, 10000.0])
+        mu = chemical_potential(dos, 2.0 * width * np.sqrt(2 * np.pi), kelvin)[0]
+        exact = [neutral(full, empty, width, temperature) for temperature in kelvin]
+        np.testing.assert_allclose(mu, exact, atol=2e-4)
+        assert abs(mu[0]) > grid.stop + 5 * BOLTZMANN * kelvin[0] or ratio == 0.2
 
     def test_on_other_arrays(self, xp):
         full, empty = {-1.0: 2.0}, {1.0: 20.0}

@@ -24,12 +24,13 @@ from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
 from ldosml.properties.interpolation import Interpolant, gather
 from ldosml.properties.level import FermiLevel
-from ldosml.properties.quadrature import integrate
+from ldosml.properties.quadrature import Rule, in_order, integrate
 from ldosml.properties.roots import increasing_root
 
 _CLEAR = 15.0  # at so many kT e^-x and 1/(1 + e^x) differ by 3e-7, and mu by that part of kT at most
 _FEW = 1e-4  # part of the carriers that may be nearer
 _NEVER = 1e-300  # carriers that a float hardly holds
+_HOT = 6  # kT in steps of the bands' grid, half of the least smearing, from which nodes 1 kT apart may miss a band
 
 
 def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel) -> tuple[Array, Array]:
@@ -112,13 +113,30 @@ def _solved(bands: Bands, kT: NDArray[np.float64], start: Array, settled: Array)
     turned = EnergyGrid(-grid.stop, grid.step, grid.size, grid.zero)
     empty = Interpolant.of(grid, bands.conduction, smooth=True)
     full = Interpolant.of(turned, xp.flip(bands.valence, axis=1), smooth=True)
+    hot = kT >= _HOT * grid.step
+    columns, results = [], []
+    rules: tuple[tuple[Rule, NDArray[np.bool_]], ...] = (("far", ~hot), ("trapezoid", hot))
+    for rule, chosen in rules:
+        places = np.flatnonzero(chosen).tolist()
+        if places:
+            guess, done = (xp.take(array, index_like(start, np.array(places)), axis=1) for array in (start, settled))
+            results.append(_balanced(rule, empty, full, kT[places], guess, done))
+            columns += places
+    return in_order(columns, xp.concat(results, axis=1))
+
+
+def _balanced(
+    rule: Rule, empty: Interpolant, full: Interpolant, kT: NDArray[np.float64], start: Array, settled: Array
+) -> Array:
+    """``_solved`` by one rule; ``full`` is the valence band with the energies reversed."""
+    xp, grid = namespace(start), empty.grid
 
     def excess(mu: Array) -> tuple[Array, Array]:
         (n, dn), (p, dp) = (
             (xp.clip(found["count"], _NEVER, None), found["j0"])
             for found in (
-                integrate("far", empty, mu, kT, ("count", "j0")),
-                integrate("far", full, -mu, kT, ("count", "j0")),
+                integrate(rule, empty, mu, kT, ("count", "j0")),
+                integrate(rule, full, -mu, kT, ("count", "j0")),
             )
         )
         return xp.log(n / p), dn / n + dp / p

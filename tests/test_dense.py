@@ -198,6 +198,14 @@ def test_float32_at_the_edge_of_its_condition_and_beyond():
             solvers.solve_in_float32(K, targets, smaller)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_float32_does_not_depend_on_the_unit_of_the_targets(unit):
+    kernel_matrix = matrix_of(X)
+    found = solvers.solve_in_float32(kernel_matrix, unit * Y, 1e-3)
+    expected = unit * solvers.solve(kernel_matrix, Y, 1e-3)
+    assert np.linalg.norm(found - expected) <= 1e-10 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("alpha", [1e-1, 1e-3, 1e-5])
 def test_the_condition_number_is_estimated(xp, alpha):
     K = whole("polynomial") + alpha * np.eye(N)

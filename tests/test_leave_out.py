@@ -1,7 +1,8 @@
-"""Leave-out errors in closed form: every structure counts, however the structures are stacked."""
+"""Leave-out errors in closed form: every structure counts, however they are stacked; and the alpha they choose."""
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from ldosml import solvers
 from ldosml._array import to_numpy
@@ -41,3 +42,36 @@ def test_residuals_are_those_of_fits_without_the_structure(rows, most):
         left = np.linalg.solve(K[np.ix_(~out, ~out)] + alpha * np.eye((~out).sum()), Y[~out])
         np.testing.assert_allclose(missed[out], Y[out] - K[np.ix_(out, ~out)] @ left, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(leave_out.squared_errors(alpha, stacks), np.mean(missed**2, axis=0), rtol=1e-9)
+
+
+def chosen_one_by_one(errors, alphas, weights, width):
+    """The definition: the best candidate of every energy, then a weighted mean of the logarithms around each."""
+    best = [min(range(len(alphas)), key=lambda a: errors[a, e]) for e in range(errors.shape[1])]
+    result = []
+    for e in range(errors.shape[1]):
+        near = [w * norm.pdf(e, other, width) for other, w in enumerate(weights)]
+        result.append(np.exp(np.average([np.log(alphas[b]) for b in best], weights=near)))
+    return result
+
+
+@pytest.mark.parametrize("width", [0.4, 1.0, 2.5])
+def test_smoothed_alphas_are_weighted_means_of_logarithms(xp, width):
+    rng = np.random.default_rng(5)
+    errors, alphas, weights = rng.uniform(1, 2, (4, 12)), [1e-5, 1e-3, 0.1, 7.0], rng.uniform(0.5, 2, 12)
+    found = solvers.choose_alpha(xp.asarray(errors), alphas, xp.asarray(weights), width)
+    expected = chosen_one_by_one(errors, alphas, weights + 1e-6 * weights.max(), width)
+    np.testing.assert_allclose(to_numpy(found), expected, rtol=1e-10)
+
+
+def test_a_wide_smoothing_gives_one_alpha_and_a_narrow_one_changes_nothing():
+    errors, alphas = np.array([[1.0, 2.0, 1.0, 1.0], [2.0, 1.0, 3.0, np.nan]]), [1e-4, 1.0]
+    even = np.ones(4)
+    np.testing.assert_allclose(solvers.choose_alpha(errors, alphas, even, 1e6), np.full(4, 1e-3), rtol=1e-9)
+    for width in (0.0, 1e-3):
+        np.testing.assert_allclose(solvers.choose_alpha(errors, alphas, even, width), [1e-4, 1, 1e-4, 1e-4], rtol=1e-9)
+
+
+def test_without_any_signal_the_smoothing_is_defined():
+    errors = np.array([[1.0, 2.0, 2.0], [2.0, 1.0, 1.0]])
+    alpha = solvers.choose_alpha(errors, [1e-2, 1.0], np.zeros(3), 1e6)
+    np.testing.assert_allclose(alpha, np.full(3, 1e-2 ** (1 / 3)), rtol=1e-9)

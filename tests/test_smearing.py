@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ldosml import EnergyGrid, smear_eigenvalues
 from ldosml._array import to_numpy
-from ldosml.smearing import broaden
+from ldosml.smearing import broaden, same_width
 
 GRID = EnergyGrid.from_range(-12, 12, 0.05, zero="code")
 
@@ -23,6 +23,32 @@ def test_equals_the_sum_of_gaussians(xp, width):
     smeared = smear_eigenvalues(xp.asarray(eigenvalues), xp.asarray(weights), GRID.energies, width)
     exact = gaussians(eigenvalues, weights, GRID, width)
     np.testing.assert_allclose(to_numpy(smeared), exact, atol=1e-4 * exact.max())
+
+
+@pytest.mark.parametrize("step", [0.002, 0.003, 0.29])
+def test_energies_may_be_finer_than_the_bins_or_coarse(step):
+    rng = np.random.default_rng(2)
+    eigenvalues, weights = rng.uniform(-0.5, 0.5, 60), rng.uniform(0, 1, (2, 60))
+    grid = EnergyGrid.from_range(-0.87, 0.87, step, zero="code")
+    smeared = smear_eigenvalues(eigenvalues, weights, grid.energies, 0.1)
+    exact = gaussians(eigenvalues, weights, grid, 0.1)
+    assert smeared.shape == exact.shape
+    np.testing.assert_allclose(smeared, exact, atol=1e-4 * exact.max())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (0.1, 0.1, True),
+        (0.1, 0.1 * (1 + 1e-8), True),  # a rounding of float32
+        (0.1, 0.1001, False),
+        (None, None, True),
+        (None, 0.1, False),
+        (0.1, None, False),
+    ],
+)
+def test_widths_are_the_same_up_to_rounding(one, other, same):
+    assert same_width(one, other) is same
 
 
 def test_a_single_state_is_right_to_its_stated_error():

@@ -182,6 +182,23 @@ def test_chunks_processes_and_order_change_nothing(targets):
     np.testing.assert_array_equal(cut.dual_coef_, again.dual_coef_)
 
 
+@pytest.mark.parametrize("piece", [1, 4, 13])
+def test_the_kernel_with_the_points_comes_in_pieces(xp, monkeypatch, piece):
+    """Whether their size divides the number of rows or not."""
+    whole = fit(np, SparseLDOSKernelRidge(1e-2, **POINTS), SPECIES)
+    monkeypatch.setattr("ldosml.regression._sparse_rows._PIECE", piece)
+    evaluate, sizes = kernels.evaluate, []
+
+    def watched(name, A, B, **parameters):
+        sizes.append(0 if A is B else A.shape[0])  # not the kernel between the points
+        return evaluate(name, A, B, **parameters)
+
+    monkeypatch.setattr(kernels, "evaluate", watched)
+    cut = fit(xp, SparseLDOSKernelRidge(1e-2, **POINTS), SPECIES)
+    np.testing.assert_allclose(host(cut.dual_coef_), whole.dual_coef_, atol=1e-9)
+    assert 0 < max(sizes) <= piece
+
+
 @pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
 def test_groups_matter_to_leave_out_errors_only(targets):
     options = {"learn": targets, **POINTS, **SUMS}

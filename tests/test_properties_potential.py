@@ -404,6 +404,22 @@ class TestTheLimitOfLowTemperature:
         mu = chemical_potential(dos, n, kelvin)[0]
         np.testing.assert_allclose(mu, BOLTZMANN * kelvin / 2 * np.log(0.5 / 8.0), atol=2e-6)
 
+    @pytest.mark.parametrize("cells", [0.1, 0.5, 1.0, 2.0])
+    def test_of_bands_that_begin_differently(self, cells):
+        """A valence band that ends in a jump, a conduction band that rises from zero; kT in steps of the grid."""
+        step, kT = 0.1, 0.1 * cells
+        grid = EnergyGrid.from_range(-9.0, 9.0, step, zero="code")
+        e = grid.energies
+        values = np.where((e < -4 + 1e-9) & (e > -8), 2.0, np.where((e > 4) & (e < 8 - 1e-9), np.abs(e - 4), 0.0))
+        fine = np.linspace(-9, 9, 180 * 400 + 1)
+        logs = np.log(np.maximum(np.interp(fine, e, values), 1e-300))
+        electrons, holes = (logsumexp(logs[side] - abs(fine[side]) / kT) for side in (fine > 0, fine < 0))
+        dos = DOS(grid, values[None, :])
+        middle = fermi_level(dos, step * values[e < 0].sum()).energy[0]
+        mu = chemical_potential(dos, step * values[e < 0].sum(), kT / BOLTZMANN)[0]
+        assert abs(middle) < 0.1
+        assert mu == pytest.approx(kT / 2 * (holes - electrons), abs=1e-4 * kT)
+
     def test_of_metals_and_semimetals(self):
         grid = EnergyGrid.from_range(-6.0, 6.0, 0.02, zero="code")
         metal = 1.0 + 0.2 * np.tanh(grid.energies)

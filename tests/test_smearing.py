@@ -97,11 +97,22 @@ def test_bad_widths_and_shapes():
         smear_eigenvalues(states, np.ones((2, 4)), GRID.energies, 0.1)
 
 
-def test_nothing_comes_round_the_other_end():
+@pytest.mark.parametrize(("step", "width"), [(0.1, 0.5), (0.5, 3.0), (1.0, 8.0)])
+def test_nothing_comes_round_the_other_end(step, width):
     spectrum = np.zeros((1, 101))
     spectrum[0, -3:] = 1.0
-    smooth = broaden(spectrum, 0.1, 0.5)
-    assert abs(smooth[0, :50]).max() < 1e-12
+    smooth = broaden(spectrum, step, width)
+    far = round((101 - 3) - 7 * width / step)
+    assert abs(smooth[0, :far]).max() < 1e-9
+
+
+@pytest.mark.parametrize("width", [2.0, 5.0])
+def test_states_within_six_widths_of_the_grid_are_counted(width):
+    """Widths of several eV, and many states outside the grid."""
+    eigenvalues = np.linspace(-12 - 5.9 * width, 12 + 5.9 * width, 40)
+    smeared = smear_eigenvalues(eigenvalues, np.ones((1, 40)), GRID.energies, width)
+    exact = gaussians(eigenvalues, np.ones((1, 40)), GRID, width)
+    np.testing.assert_allclose(smeared, exact, atol=1e-4 * exact.max())
 
 
 def test_binning_adds_no_width_on_average():

@@ -44,6 +44,17 @@ def test_residuals_are_those_of_fits_without_the_structure(rows, most):
     np.testing.assert_allclose(leave_out.squared_errors(alpha, stacks), np.mean(missed**2, axis=0), rtol=1e-9)
 
 
+def test_rows_of_each_group():
+    """Two groups are enough, whatever their names; one is not."""
+    for names in (["b", "a", "b", "b"], [7, -2, 7, 7]):
+        blocks = solvers.blocks_of(np.array(names), np.zeros(1))
+        assert [block.tolist() for block in blocks] == [[1], [0, 2, 3]]
+    with pytest.raises(
+        ValueError, match=r"at least 2 structures; structure_index names only one\. Give alpha a number"
+    ):
+        solvers.blocks_of(np.array(["a", "a"]), np.zeros(1))
+
+
 def chosen_one_by_one(errors, alphas, weights, width):
     """The definition: the best candidate of every energy, then a weighted mean of the logarithms around each."""
     best = [min(range(len(alphas)), key=lambda a: errors[a, e]) for e in range(errors.shape[1])]

@@ -194,6 +194,17 @@ def test_electrons_equal_holes_where_mu_says_so():
     np.testing.assert_allclose(found.electrons, found.holes, rtol=1e-6)
 
 
+@pytest.mark.parametrize("shift", [-3.1, 1.7])
+def test_the_zero_of_energy_moves_no_carriers(shift):
+    """The energy between the bands is the middle of the gap, wherever the zero is."""
+    kelvin, mu = np.array([200.0, 800.0]), np.array([[0.1, -0.2]])
+    moved = DOS(EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.zero), bands())
+    expected = carrier_densities(DOS(GRID, bands()), mu, kelvin, division=0.0)
+    found = carrier_densities(moved, mu + shift, kelvin)
+    np.testing.assert_allclose(found.electrons, expected.electrons, rtol=1e-9)
+    np.testing.assert_allclose(found.holes, expected.holes, rtol=1e-9)
+
+
 def test_a_metal_has_no_carriers_to_count(xp):
     dos = DOS(GRID, xp.asarray(np.concatenate([bands(), bands()])))
     found = carrier_densities(dos, xp.asarray([0.0, 2.0]), 300.0)

@@ -79,6 +79,28 @@ def test_widths_add_in_quadrature(first, second):
     np.testing.assert_allclose(twice, broaden(spectrum, GRID.step, np.hypot(first, second)), atol=1e-10)
 
 
+def test_spectra_in_any_shape_are_broadened_one_by_one(xp):
+    values = np.random.default_rng(4).uniform(0, 1, (2, 3, 41))
+    whole = to_numpy(broaden(xp.asarray(values), 0.1, 0.4))
+    assert whole.shape == values.shape
+    for place in np.ndindex(2, 3):
+        np.testing.assert_allclose(to_numpy(broaden(xp.asarray(values[place]), 0.1, 0.4)), whole[place], atol=1e-13)
+
+
+def test_broadening_is_the_sum_of_gaussians():
+    energies = 0.1 * np.arange(80)
+    spectrum = np.exp(-0.5 * ((energies - 4) / 0.4) ** 2)
+    kernel = np.exp(-0.5 * ((energies[:, None] - energies[None, :]) / 0.5) ** 2) / (0.5 * np.sqrt(2 * np.pi)) * 0.1
+    np.testing.assert_allclose(broaden(spectrum, 0.1, 0.5), kernel @ spectrum, atol=1e-9)
+    np.testing.assert_array_equal(broaden(spectrum, 0.1, 0.0), spectrum)
+
+
+@pytest.mark.parametrize(("step", "width", "name"), [(0.0, 0.1, "step"), (0.1, -0.2, "width"), (0.1, np.nan, "width")])
+def test_broadening_names_the_wrong_argument(step, width, name):
+    with pytest.raises(ValueError, match=f"{name} must be a positive number of eV"):
+        broaden(np.ones(5), step, width)
+
+
 def test_shifting_the_states_shifts_the_spectrum(xp):
     states = xp.asarray([-1.0, 0.5, 0.7])
     weights = xp.asarray([[1.0, 0.5, 2.0]])

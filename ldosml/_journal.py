@@ -18,21 +18,21 @@ class JournalError(ValueError):
     """A file that is not the log of this work; ``reason`` says why not."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} {reason}. Name another file to begin anew.")
+        super().__init__(f"{path} {reason}. Use another file to start again.")
         self.reason = reason
 
 
 class Journal:
-    """Records by their keys, in memory, and in a file of JSON lines where one is named.
+    """Records by their keys, in memory, and in a file of JSON lines if ``path`` is given.
 
     Parameters
     ----------
     path : path, optional
-        The log. Its first line names the work, each other line is a record. None: in memory only.
+        The log. Its first line describes the work; each other line is a record. None: in memory only.
     work : str
-        The kind of work, as messages call it.
+        The kind of work, for messages.
     header : mapping
-        What two runs must have in common: data, settings, seed.
+        Data, settings and seed; they must be equal for two runs to share a log.
     key : sequence of str
         The entries that identify a record.
 
@@ -41,7 +41,7 @@ class Journal:
     JournalError
         When the file is not the log of such work, or belongs to other work.
     OSError
-        When it cannot be read or written.
+        When the file cannot be read or written.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Journal:
             self._open(self._path, {"format": f"ldosml {work}", **header})
 
     def find(self, **key: Any) -> Record | None:
-        """Give the record with these entries, or None."""
+        """Return the record with these entries, or None."""
         return self._records.get(tuple(key[name] for name in self._key))
 
     def add(self, record: Record) -> None:
@@ -81,8 +81,8 @@ class Journal:
         if content and found is None and not json.dumps(header).encode().startswith(content):
             raise JournalError(path, f"is not the log of a {self._work}")
         if found is not None and found != header:
-            there = found if isinstance(found, dict) else {}
-            differing = [key for key in {**header, **there} if there.get(key, _ABSENT) != header.get(key, _ABSENT)]
+            kept = found if isinstance(found, dict) else {}
+            differing = [key for key in {**header, **kept} if kept.get(key, _ABSENT) != header.get(key, _ABSENT)]
             raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
         if len(whole) < len(content):
             with path.open("r+b") as file:
@@ -92,7 +92,7 @@ class Journal:
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's numbers and arrays into what JSON can hold."""
+    """Convert NumPy numbers and arrays to plain numbers and lists, for JSON."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"A journal cannot keep a {type(value).__name__}: {value!r}.")

@@ -21,21 +21,21 @@ Route = Literal[
 ]
 
 EIGH_LIMIT = 32_766
-"""Rows at which LAPACK's eigenvectors stop with 32-bit integers, in which it counts a workspace of 2 n^2 numbers."""
+"""Largest number of rows for LAPACK's eigenvectors with 32-bit integers: the workspace has 2 n^2 numbers."""
 
 _PANEL = 128
-"""Least columns of a panel that is worth moving to a device."""
+"""Smallest number of columns of a panel that is worth moving to a device."""
 
-_TOLD_FROM = 5.0
-"""Seconds from which a fit is announced."""
+_ANNOUNCED_FROM = 5.0
+"""Estimated seconds from which a fit is announced."""
 
 _BLOCKS = {True: 2**27, False: 2**29}
-"""Bytes that blocks of the kernel and workspaces take at most, with NumPy and on a device."""
+"""Largest size of blocks of the kernel and of workspaces, bytes: with NumPy, and on a device."""
 
 
 @dataclass(frozen=True)
 class FitPlan:
-    """How a kernel matrix will be fitted, and what that needs.
+    """The algorithm of a kernel fit, with its memory and time.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class FitPlan:
     operations : tuple of three floats
         Operations in matrix products, operations in Cholesky factorisations, and n^3 for eigenvectors.
     panel : int, default=0
-        Columns that a factor streamed from the host moves at a time; 0 for other algorithms.
+        Columns that are moved to the device at a time, if the factor is streamed from the host; 0 otherwise.
     """
 
     n: int
@@ -64,14 +64,14 @@ class FitPlan:
 
     @property
     def seconds(self) -> float:
-        """Time, from the speeds of small matrices on this machine's processor.
+        """Estimated time, s, from the speeds of small matrices on this processor.
 
-        A rough estimate, good for a factor of two; an accelerator is faster.
+        The error may be a factor of two; an accelerator is faster.
         """
         return sum(count / speed for count, speed in zip(self.operations, speeds(), strict=True))
 
     def __str__(self) -> str:
-        """In one line, for people."""
+        """Describe the plan in one line."""
         several = f" and {self.n_alphas} alphas" if self.n_alphas > 1 else ""
         return (
             f"Kernel of {self.n:,} rows, {self.n_energies:,} energies{several}, by {self.route}: about "
@@ -79,19 +79,19 @@ class FitPlan:
         )
 
     def announce(self) -> None:
-        """Log the plan, to the logger ``ldosml`` at level INFO, where the fit takes seconds."""
+        """Log the plan to the logger ``ldosml`` at level INFO, if the fit takes more than a few seconds."""
         products, factors, eigenvectors = self.operations
-        # Speeds are measured only where seconds are likely.
-        if products + factors + 10 * eigenvectors > 1e11 and self.seconds > _TOLD_FROM:
+        # Measuring the speeds takes time, so skip it for small fits.
+        if products + factors + 10 * eigenvectors > 1e11 and self.seconds > _ANNOUNCED_FROM:
             logging.getLogger("ldosml").info("%s", self)
 
 
 @dataclass(frozen=True)
 class _Way:
-    """A way to fit: what it holds at its peak, its operations, and how to ask for it.
+    """An algorithm: its matrices at the peak of memory, its operations, and the parameters that ask for it.
 
-    ``squares`` count (n, n) matrices of float64 with NumPy, and in other namespaces, which overwrite nothing;
-    ``columns`` those of (n, n_energies).
+    ``squares`` is the number of (n, n) matrices of float64: with NumPy, and in other namespaces, where nothing is
+    overwritten. ``columns`` is the number of matrices (n, n_energies).
     """
 
     route: Route
@@ -122,11 +122,11 @@ def plan_kernel_fit(
     n_alphas : int
         Number of candidates for alpha, or of its distinct values; 1 if one number serves all energies.
     precision : {"float64", "float32"}
-        Of the factorisation.
+        Precision of the factorisation.
     solver : {"auto", "eigh", "cholesky"}
         For several alphas: one eigendecomposition, or a Cholesky factorisation for each.
     in_place : bool
-        Whether arrays are NumPy's, which LAPACK overwrites. Other namespaces hold a second matrix.
+        Whether arrays are NumPy arrays, which LAPACK overwrites. Other namespaces need a second matrix.
     device_memory : int, optional
         Free bytes of the accelerator that holds the arrays; None if the host holds them.
     n_environments : int, optional
@@ -139,7 +139,7 @@ def plan_kernel_fit(
     Raises
     ------
     MemoryError
-        If nothing fits. The message says what is needed, what is free, and what would fit.
+        If no algorithm fits into memory. The message says how much is needed and free, and what would fit.
     ValueError
         If solver or precision is unknown, or eigenvectors are asked for beyond 32,766 rows.
     """
@@ -153,7 +153,7 @@ def plan_kernel_fit(
 
     def plan(way: _Way) -> FitPlan:
         squares = way.squares[0 if in_place else 1]
-        # Small matrices are one block, of which the kernel holds a few copies.
+        # A small matrix is one block, and the kernel needs a few copies of it.
         size = int(8 * n * (squares * n + way.columns * n_energies)) + min(_BLOCKS[in_place], 32 * n**2)
         streamed = way.route.startswith("streamed")
         panel = ((device_memory or 0) // (8 * n) - way.columns * n_energies) // 5 if streamed else 0
@@ -179,19 +179,19 @@ def _check_options(n: int, n_alphas: int, precision: str, solver: str) -> None:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     if n_alphas > 1 and precision == "float32":
         raise ValueError(
-            f"precision='float32' refines the solution for one alpha, and {n_alphas} are to be tried: give alpha one "
-            "number, or use precision='float64'."
+            f"precision='float32' works with one alpha only; got {n_alphas} alphas. Set alpha to one number, or use "
+            "precision='float64'."
         )
     if n_alphas > 1 and solver == "eigh" and n > EIGH_LIMIT:
         raise ValueError(
-            f"solver='eigh' stops at {EIGH_LIMIT:,} rows, where LAPACK's 32-bit integers end; got {n:,}. Use "
+            f"solver='eigh' works up to {EIGH_LIMIT:,} rows, because LAPACK uses 32-bit integers; got {n:,}. Use "
             "solver='cholesky', or SparseLDOSKernelRidge."
         )
 
 
 def _with_one_alpha(n: int, n_energies: int, evaluated: float) -> list[_Way]:
     solved, factorised = 2.0 * n**2 * n_energies, n**3 / 3
-    refined = 6 * (evaluated + 2 * solved)  # six residuals and corrections, say
+    refined = 6 * (evaluated + 2 * solved)  # assume six residuals and corrections
     return [
         _Way("cholesky", (1, 2), 3, (evaluated + solved, factorised, 0), "one number for alpha"),
         _Way("streamed", (0.5, 0.5), 3, (evaluated + solved, factorised, 0), "one number for alpha, streamed"),
@@ -208,9 +208,9 @@ def _with_one_alpha(n: int, n_energies: int, evaluated: float) -> list[_Way]:
 def _with_several(n: int, n_energies: int, n_alphas: int, evaluated: float) -> list[_Way]:
     product = 2.0 * n**2 * n_energies
     spectral = (evaluated + (n_alphas + 3) * product, 0.0, float(n) ** 3)
-    # A factor and its inverse for each candidate, a factor and some 12 products for the coefficients at last.
+    # A factor and its inverse for each candidate; then a factor and about 12 products for the coefficients.
     factors = ((n_alphas + 1) * evaluated + (n_alphas + 12) * product, n_alphas * 4 / 3 * n**3, 0.0)
-    # Streamed, the inverse comes by solving for columns of the identity.
+    # If streamed, the inverse is computed by solving for the columns of the identity.
     streamed = factors[0] + n_alphas * 2.0 * n**3, n_alphas * 2 / 3 * n**3, 0.0
     return [
         _Way("eigh", (3, 5), 5, spectral, ""),
@@ -237,17 +237,17 @@ def _refusal(least: FitPlan, others: list[str]) -> str:
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Memory that this process can still take.
+    """Memory that this process can still use.
 
     Parameters
     ----------
     root : Path
-        Root of the file system, where ``/proc`` and ``/sys`` are.
+        Root of the file system, with ``proc`` and ``sys``.
 
     Returns
     -------
     int
-        Bytes: the free memory, or what the control groups of the process allow if that is less.
+        Bytes: the free memory, or the limit of the control groups of the process if that is less.
     """
     return min([int(psutil.virtual_memory().available), *_left_in_groups(root)])
 
@@ -278,16 +278,17 @@ def _left_in(folder: Path, limit: str, used: str, cache_name: str) -> Iterator[i
         most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
         statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except OSError:
-        return  # a group that does not limit memory, or that a container does not show
+        return  # the group does not limit memory, or is not visible in a container
     if most != "max":
-        yield int(most) - now + int(statistics.get(cache_name, 0))  # files in the cache give way
+        yield int(most) - now + int(statistics.get(cache_name, 0))  # cached files can be dropped
 
 
 @cache
 def speeds() -> tuple[float, float, float]:
     """Operations per second of matrix products and of Cholesky factorisations, and n^3 per second of eigenvectors.
 
-    Measured once, on matrices that take 0.3 s together; larger ones run somewhat faster, eigenvectors slower.
+    They are measured once, on matrices that take 0.3 s together. Larger matrices are somewhat faster, but their
+    eigenvectors are slower.
     """
     n, m = 1024, 512
     A = np.random.default_rng(0).normal(size=(n, n))
@@ -300,7 +301,7 @@ def speeds() -> tuple[float, float, float]:
 
 
 def _fastest(function: Callable[[], object]) -> float:
-    """Seconds of the faster of two calls; the first may wake threads."""
+    """Seconds of the faster of two calls; the first call may start threads."""
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
@@ -310,7 +311,7 @@ def _fastest(function: Callable[[], object]) -> float:
 
 
 def in_words(size: float) -> str:
-    """Write a number of bytes for people, as in "4.5 GB".
+    """Write a number of bytes as text, such as "4.5 GB".
 
     Parameters
     ----------

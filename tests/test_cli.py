@@ -290,7 +290,7 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["properties", "{data}", "--electrons", "Xx=4"], 1, "there is no element Xx"),
         (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 2, "not both"),
         (["properties", "{data}", "--n-electrons", "3", "--n-electrons", "4"], 1, "or for each of 10 structures"),
-        (["properties", "{data}", "--n-electrons", "3000"], 1, "of which 3000 electrons would leave none empty"),
+        (["properties", "{data}", "--n-electrons", "3000"], 1, "and 3000 electrons would fill all of them"),
         (["report", "absent.ldosml"], 1, "There is no model file"),
     ],
 )
@@ -323,7 +323,7 @@ def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, da
         ("errors data.h5 -o e --folds 9", 2, "'--folds': must be at most the number of groups"),
         ("errors data.h5 -o e --inducing 50 --alpha 0.1 --folds 3", 2, "'--inducing': "),
         ("errors data.h5 -o e --inducing 50 --alpha 0.1 --folds 3", 2, "n_inducing must be at most the number of"),
-        ("properties data.h5 --quadrature trapezoid", 2, "Use auto, or forced-trapezoid to see for yourself"),
+        ("properties data.h5 --quadrature trapezoid", 2, "Use auto, or forced-trapezoid to see the error"),
         ("search data.h5 -o t.csv", 2, "'--factor': must be at most"),
         ("import s.xyz a.npz -o d.h5 --electrons Si=4", 2, "'--electrons': lacks the valence of C; it has {'Si': 4.0}"),
         ("import s.xyz a.npz -o d.h5 --fermi-energy 2", 2, "'--zero': 'fermi' means that every fermi_energy is 0"),

@@ -1,4 +1,4 @@
-"""ldosml info: of datasets, sets of crystals, and models. Neural models are told of without PyTorch."""
+"""ldosml info: of datasets, sets of crystals, and models. Neural models are described without PyTorch."""
 
 import importlib
 import json
@@ -44,7 +44,7 @@ def run(capsys, *arguments):
     return code, captured.out, " ".join(captured.err.split())
 
 
-def told(capsys, *arguments):
+def facts_of(capsys, *arguments):
     code, out, _ = run(capsys, *arguments, "--json")
     assert code == 0
     return json.loads(out)
@@ -59,7 +59,7 @@ def content(spec, metadata=None, data=bytes(8)):
 
 
 def test_one_name_for_a_set_and_its_weights(capsys):
-    facts = told(capsys, "crystals")
+    facts = facts_of(capsys, "crystals")
     assert set(facts) == {"crystals", "model"}
     crystals = load_crystals()
     assert facts["crystals"] == crystals.summary() | {"provenance": crystals.provenance}
@@ -75,7 +75,7 @@ def test_one_name_for_a_set_and_its_weights(capsys):
 def test_a_set_in_a_file(capsys, tmp_path):
     few = load_crystals()[:3]
     for name in ("few.npz", "few"):  # by what it holds, too
-        facts = told(capsys, (few.save(tmp_path / "few.npz", overwrite=True)).rename(tmp_path / name))
+        facts = facts_of(capsys, (few.save(tmp_path / "few.npz", overwrite=True)).rename(tmp_path / name))
         assert facts == CrystalSet.load(tmp_path / name).summary() | {"provenance": few.provenance}
     code, out, _ = run(capsys, tmp_path / "few")
     assert (code, "prototypes: " in out, "GPAW 22.8" in out) == (0, True, True)
@@ -83,10 +83,10 @@ def test_a_set_in_a_file(capsys, tmp_path):
 
 def test_a_neural_model_in_a_file(capsys, tmp_path):
     shipped = shipped_file("crystals", ".safetensors", "model")
-    assert told(capsys, shipped)["elements"][:2] == ["H", "Li"]
+    assert facts_of(capsys, shipped)["elements"][:2] == ["H", "Li"]
     for name in ("tiny.safetensors", "tiny"):
         (tmp_path / name).write_bytes(content(SPEC))
-        facts = told(capsys, tmp_path / name)
+        facts = facts_of(capsys, tmp_path / name)
         assert facts["parameters"] == SPEC["parameters"]
         assert facts["network"] == SPEC["config"]
         assert facts["bins"] == "20 energies from -9.5 to 9.5 eV, step 1, zero: fermi"
@@ -115,7 +115,7 @@ def test_a_neural_model_that_validated_on_nothing(tmp_path):
 
 
 def test_a_dataset_by_its_name(capsys):
-    assert told(capsys, "silicon-large")["structures"] == len(load_dataset("silicon-large"))
+    assert facts_of(capsys, "silicon-large")["structures"] == len(load_dataset("silicon-large"))
 
 
 WHOLE = content(SPEC)

@@ -195,8 +195,8 @@ class TestDOS:
         raw = [DOS(GRID, rng.uniform(0, n, (1, 256)), n_atoms=[n]) for n in (1, 2, 3, 4, 5, 6)]
         electrons = [4.0, 9.0, 11.0, 20.0, 18.0, 30.0]
         true = DOSScale((0.01, 0.02, -0.1), 1.5)
-        reference = [true.apply(one, n) for one, n in zip(raw, electrons, strict=True)]
-        found = DOSScale.fit(raw, reference, electrons)
+        scaled = [true.apply(one, n) for one, n in zip(raw, electrons, strict=True)]
+        found = DOSScale.fit(raw, scaled, electrons)
         assert found.coefficients == pytest.approx(true.coefficients)
         assert found.intercept == pytest.approx(true.intercept)
         assert DOSScale((0.0, 0.0, 0.0), -1.0).factor(raw[0], 4.0) == 0

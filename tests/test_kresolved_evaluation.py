@@ -119,9 +119,9 @@ class TestPerfectOccupancies:
         raw = score_dos(
             CRYSTALS[2:3], predicted_dos(CRYSTALS[2:3], exact(CRYSTALS[2:3])[0], "raw", tau=None), np.ones((1, 1))
         )
-        reference = true_dos(CRYSTALS[2], GRID).values
-        assert raw["DOS: MAE (states/eV)"].value == pytest.approx(np.mean(reference) / 2)
-        assert raw["DOS: MAE (states/eV/atom)"].value == pytest.approx(np.mean(reference) / 4)
+        true = true_dos(CRYSTALS[2], GRID).values
+        assert raw["DOS: MAE (states/eV)"].value == pytest.approx(np.mean(true) / 2)
+        assert raw["DOS: MAE (states/eV/atom)"].value == pytest.approx(np.mean(true) / 4)
 
     def test_nothing_is_lost_and_nothing_miscalibrated(self):
         assert self.scores.estimates["log loss of a bin"].value < 1.1e-6  # of probabilities kept 1e-6 from 0 and 1

@@ -7,8 +7,8 @@ from ldosml._array import to_numpy
 GRID = EnergyGrid.from_range(0, 4.9, 0.1, zero="fermi")
 INDEX = np.array([0, 0, 1, 1, 1])
 RNG = np.random.default_rng(5)
-REFERENCE = RNG.uniform(0, 2, (5, GRID.size))
-PREDICTED = REFERENCE + 0.1 * RNG.normal(size=REFERENCE.shape)
+TRUE = RNG.uniform(0, 2, (5, GRID.size))
+PREDICTED = TRUE + 0.1 * RNG.normal(size=TRUE.shape)
 
 
 def spectra(values, xp=np):
@@ -17,23 +17,23 @@ def spectra(values, xp=np):
 
 @pytest.fixture
 def pair(xp):
-    return spectra(REFERENCE, xp), spectra(PREDICTED, xp)
+    return spectra(TRUE, xp), spectra(PREDICTED, xp)
 
 
 def test_equation_15_written_out(pair):
-    total, variance, count = 0.0, 0.0, REFERENCE.size
-    mean = sum(REFERENCE.ravel()) / count
-    for g_ref, g in zip(REFERENCE.ravel(), PREDICTED.ravel(), strict=True):
-        total += (g - g_ref) ** 2 / count
-        variance += (g_ref - mean) ** 2 / count
+    total, variance, count = 0.0, 0.0, TRUE.size
+    mean = sum(TRUE.ravel()) / count
+    for g_true, g in zip(TRUE.ravel(), PREDICTED.ravel(), strict=True):
+        total += (g - g_true) ** 2 / count
+        variance += (g_true - mean) ** 2 / count
     assert normalized_loss(*pair) == pytest.approx(np.sqrt(total / variance), rel=1e-12)
 
 
 def test_perfect_and_constant_predictions(pair):
     true, _ = pair
     assert normalized_loss(true, true) == 0
-    constant = spectra(np.full_like(REFERENCE, REFERENCE.mean()))
-    assert normalized_loss(spectra(REFERENCE), constant) == pytest.approx(1.0, rel=1e-12)
+    constant = spectra(np.full_like(TRUE, TRUE.mean()))
+    assert normalized_loss(spectra(TRUE), constant) == pytest.approx(1.0, rel=1e-12)
 
 
 def test_per_environment_squares_average_to_the_set(pair):
@@ -51,12 +51,12 @@ def test_per_structure_is_the_mean_over_its_atoms(pair):
 
 def test_own_scale_is_each_spectrum_s_deviation(pair):
     losses = to_numpy(normalized_loss(*pair, per="environment", scale="own"))
-    expected = np.sqrt(((PREDICTED - REFERENCE) ** 2).mean(axis=1)) / REFERENCE.std(axis=1)
+    expected = np.sqrt(((PREDICTED - TRUE) ** 2).mean(axis=1)) / TRUE.std(axis=1)
     np.testing.assert_allclose(losses, expected)
 
 
 def test_dos_is_compared_per_atom():
-    true, predicted = spectra(REFERENCE).total(), spectra(PREDICTED).total()
+    true, predicted = spectra(TRUE).total(), spectra(PREDICTED).total()
     per_atom = [DOS(GRID, s.values / np.array([[2.0], [3.0]])) for s in (true, predicted)]
     assert normalized_loss(true, predicted) == pytest.approx(normalized_loss(*per_atom))
     assert rmse(true, predicted) == pytest.approx(rmse(*per_atom))
@@ -64,19 +64,17 @@ def test_dos_is_compared_per_atom():
 
 def test_rmse_is_an_integral_over_energy():
     # A constant error of 0.1 states/eV over 5 eV.
-    assert rmse(spectra(REFERENCE), spectra(REFERENCE + 0.1)) == pytest.approx(0.1 * np.sqrt(5.0))
+    assert rmse(spectra(TRUE), spectra(TRUE + 0.1)) == pytest.approx(0.1 * np.sqrt(5.0))
 
 
 def test_losses_do_not_depend_on_the_unit():
-    scaled = normalized_loss(spectra(7 * REFERENCE), spectra(7 * PREDICTED))
-    assert scaled == pytest.approx(normalized_loss(spectra(REFERENCE), spectra(PREDICTED)))
-    assert rmse(spectra(7 * REFERENCE), spectra(7 * PREDICTED)) == pytest.approx(
-        7 * rmse(spectra(REFERENCE), spectra(PREDICTED))
-    )
+    scaled = normalized_loss(spectra(7 * TRUE), spectra(7 * PREDICTED))
+    assert scaled == pytest.approx(normalized_loss(spectra(TRUE), spectra(PREDICTED)))
+    assert rmse(spectra(7 * TRUE), spectra(7 * PREDICTED)) == pytest.approx(7 * rmse(spectra(TRUE), spectra(PREDICTED)))
 
 
 def test_refusals():
-    true = spectra(REFERENCE)
+    true = spectra(TRUE)
     with pytest.raises(ValueError, match="share one energy grid"):
         normalized_loss(true, true.cut(0, 2))
     with pytest.raises(ValueError, match="Cannot compare a LDOS with a DOS"):
@@ -84,6 +82,6 @@ def test_refusals():
     with pytest.raises(ValueError, match="has no environments"):
         normalized_loss(true.total(), true.total(), per="environment")
     with pytest.raises(ValueError, match="constant"):
-        normalized_loss(spectra(np.ones_like(REFERENCE)), true)
+        normalized_loss(spectra(np.ones_like(TRUE)), true)
     with pytest.raises(ValueError, match="'set', 'structure', 'environment'; got 'atom'"):
         normalized_loss(true, true, per="atom")

@@ -77,7 +77,7 @@ def test_the_gap_is_that_of_path_and_mesh_with_the_fitted_threshold(model):
     ("change", "message"),
     [(0.6, "sums of covalent radii apart"), (1.7, "sums of covalent radii apart|times the volume"), (1.0, None)],
 )
-def test_crystals_unlike_those_of_training_are_told(model, change, message):
+def test_crystals_unlike_those_of_training_have_cautions(model, change, message):
     atoms = CRYSTALS["rocksalt"].copy()
     atoms.set_cell(atoms.cell * change, scale_atoms=True)
     with warnings.catch_warnings(record=True) as caught:
@@ -87,7 +87,7 @@ def test_crystals_unlike_those_of_training_are_told(model, change, message):
     assert message is None or re.search(message, str(caught[0].message))
 
 
-def test_molecules_in_boxes_are_told(model):
+def test_molecules_in_boxes_have_a_caution(model):
     with pytest.warns(UserWarning, match="its cell has .* times the volume of its atoms"):
         electronic_structure(model, Atoms("ClNa", [[0, 0, 0], [0, 0, 2.4]], cell=[12] * 3, pbc=True), n_path=60, mesh=2)
 
@@ -192,7 +192,7 @@ def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
         load_occupancy_model("gold.safetensors")
 
 
-def test_a_crystal_too_large_for_the_first_guess_is_told():
+def test_a_crystal_too_large_for_the_first_guess_has_a_caution():
     names = ("bcc", "rocksalt")
     model = KOccupancyRegressor(OccupancyConfig(**TINY), n_bins=32, n_epochs=1, validation_fraction=0)
     model.fit([CRYSTALS[name] for name in names], [cosine_bands(seed=i) for i in range(2)])

@@ -208,9 +208,9 @@ def test_it_knows_real_crystals_without_having_seen_any():
         level = model.fermi_energy(energies, weights)
         there = max(0.0, energies[energies > level].min() - energies[energies < level].max())
         gaps.append((material.gap, there))
-    reference, found = np.array(gaps).T
-    assert np.corrcoef(reference, found)[0, 1] > 0.5
-    assert np.mean((found > 0.4) == (reference > 0)) > 0.7
+    true, found = np.array(gaps).T
+    assert np.corrcoef(true, found)[0, 1] > 0.5
+    assert np.mean((found > 0.4) == (true > 0)) > 0.7
 
 
 def test_all_electrons_are_above_what_is_deep():
@@ -285,6 +285,6 @@ def bands_of(crystal, parameters):
 def off(crystal, bands, parameters):
     model = TightBinding(crystal, parameters)
     level = model.fermi_energy(*model.on_mesh(4))
-    reference = bands.relative[:, : model.n_orbitals]
-    counted = (reference > -10) & (reference < 5)
-    return np.abs(model.eigenvalues(bands.kpoints) - level - reference)[counted].mean()
+    true = bands.relative[:, : model.n_orbitals]
+    counted = (true > -10) & (true < 5)
+    return np.abs(model.eigenvalues(bands.kpoints) - level - true)[counted].mean()

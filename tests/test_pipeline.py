@@ -158,7 +158,7 @@ def test_groups_of_a_dataset_are_left_out_whole(make_dataset):
     np.testing.assert_allclose(by_group.regressors_[14].cv_errors_, direct.cv_errors_, atol=1e-9)
 
 
-def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
+def test_nothing_above_energy_max_is_learned_or_evaluated(make_dataset):
     data = make_dataset()
     with pytest.raises(ValueError, match="energy_max"):
         DOSModel(SMALL, LDOSRidge(alpha=1e-3), high=3.5).fit(data)
@@ -168,9 +168,9 @@ def test_nothing_above_energy_max_is_learned_or_judged(make_dataset):
     short = LDOSDataset.from_arrays(
         first.structures, first.grid.energies, ldos=first.ldos.values, energy_max=1.0, smearing_width=0.3
     )
-    judged = model.evaluate(short)
-    assert (judged.true.grid.start, judged.true.grid.stop) == (-3.5, 1.0)
-    np.testing.assert_array_equal(judged.predicted.values, model.predict(first.structures).cut(-3.5, 1.0).values)
+    evaluation = model.evaluate(short)
+    assert (evaluation.true.grid.start, evaluation.true.grid.stop) == (-3.5, 1.0)
+    np.testing.assert_array_equal(evaluation.predicted.values, model.predict(first.structures).cut(-3.5, 1.0).values)
     assert data.complete_range("fermi")[1] == pytest.approx(3.0)
 
 
@@ -357,7 +357,7 @@ def test_groups_are_left_out_together_in_structural_learning(make_dataset, regre
     np.testing.assert_allclose(fitted.alpha_, expected.alpha_, rtol=1e-3)
 
 
-def test_a_dataset_of_total_dos_is_learned_and_judged(make_dataset, tmp_path):
+def test_a_dataset_of_total_dos_is_learned_and_evaluated(make_dataset, tmp_path):
     data = make_dataset(total=True)
     model = DOSModel(SMALL, LDOSKernelRidge(1e-6, learn="dos", kernel="gaussian", gamma=1.0), low=-4, high=2).fit(data)
     evaluation = model.evaluate(data)
@@ -390,7 +390,7 @@ def test_species_with_soap_but_no_regressor():
         model.predict(Atoms("C"))
 
 
-def test_dos_is_judged_by_the_stored_one(make_dataset):
+def test_predicted_dos_is_compared_with_the_stored_one(make_dataset):
     data = make_dataset()
     twice = LDOSDataset.from_arrays(
         data.structures,
@@ -434,7 +434,7 @@ def test_an_element_in_one_group_only_is_named():
         DOSModel(SMALL).fit(structures, invented_ldos(structures))
 
 
-def test_judging_needs_the_model_s_energies(make_dataset):
+def test_evaluation_needs_the_model_s_energies(make_dataset):
     model = DOSModel(SMALL, LDOSRidge(alpha=1e-3), low=-4, high=2).fit(make_dataset())
     aligned = make_dataset().refer_to("fermi", -4, 2)
     shifted = LDOSDataset.from_arrays(
@@ -510,7 +510,7 @@ class TestProperties:
         for compared in compare_properties(*found, ["band_energy", "absorption_spectrum"], 3000.0):
             assert len(compared.true) == 5
             assert np.isfinite(compared.normalized_loss)
-        with pytest.raises(ValueError, match="would leave none empty"):
+        with pytest.raises(ValueError, match="would fill all of them"):
             replace(poor, predicted=replace(evaluation.predicted, values=0.1 * values)).properties([3000.0])
 
     def test_need_the_electrons(self, make_dataset):

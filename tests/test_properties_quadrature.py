@@ -229,7 +229,7 @@ class TestChoice:
     def test_trapezoid_below_one_step_is_refused(self):
         with pytest.raises(ValueError, match="below the step of the energies"):
             choose("trapezoid", 0.049, 0.05, 0.3)
-        with pytest.raises(ValueError, match="quadrature gauss has its nodes too far apart"):
+        with pytest.raises(ValueError, match="quadrature gauss has too few nodes"):
             choose("gauss", 0.4, 0.05, 0.3)
         with pytest.raises(ValueError, match="quadrature must be one of"):
             choose("simpson", 0.049, 0.05, 0.3)

@@ -255,7 +255,7 @@ class TestDeriveProperties:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"names": ["one"]}, "names must be one a structure, 5; got 1"),
+            ({"names": ["one"]}, "names must have one name for each of the 5 structures; got 1"),
             ({"temperatures": [300.0, 0.0]}, "temperature must be above 0 K"),
             ({"n_electrons": [4.0, 4.0]}, r"n_electrons must have shape \(5\)"),
             ({"n_electrons": 400.0}, "holds .* states"),

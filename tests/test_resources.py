@@ -40,7 +40,7 @@ def test_eigenvectors_stop_where_the_integers_of_lapack_do(memory):
     memory(200 * GB)
     assert plan_kernel_fit(EIGH_LIMIT, 252, 400, 20).route == "eigh"
     assert plan_kernel_fit(EIGH_LIMIT + 1, 252, 400, 20).route == "cholesky per alpha"
-    with pytest.raises(ValueError, match=r"solver='eigh' stops at 32,766 rows.*got 32,767. Use solver='cholesky'"):
+    with pytest.raises(ValueError, match=r"solver='eigh' works up to 32,766 rows.*got 32,767. Use solver='cholesky'"):
         plan_kernel_fit(EIGH_LIMIT + 1, 252, 400, 20, solver="eigh")
     assert plan_kernel_fit(1000, 252, 400, 20, solver="cholesky").route == "cholesky per alpha"
 

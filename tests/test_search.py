@@ -108,7 +108,7 @@ def test_the_target_decides(data):
     assert by_dos.best["dos_loss"] == min(record["dos_loss"] for record in by_dos.records)
 
 
-def test_halving_judges_the_best_part_on_all(data):
+def test_halving_evaluates_the_best_part_on_all(data):
     halved = search_settings(data, GRIDS, factor=3)
     first = [record for record in halved.records if record["n_structures"] < len(data)]
     last = [record for record in halved.records if record["n_structures"] == len(data)]
@@ -148,16 +148,16 @@ def test_a_killed_search_goes_on_where_it_stopped(data, tmp_path, monkeypatch):
         search_settings(data, GRIDS, factor=3, log=log, progress=kill)
     assert len(log.read_text().splitlines()) == 1 + 4
     log.write_bytes(log.read_bytes()[:-20])  # killed while it wrote the fourth
-    judged = []
+    evaluated = []
     scores = LeaveOutScores
     original = scores.__call__
-    monkeypatch.setattr(scores, "__call__", lambda *arguments: judged.append(1) or original(*arguments))
+    monkeypatch.setattr(scores, "__call__", lambda *arguments: evaluated.append(1) or original(*arguments))
     resumed = search_settings(data, GRIDS, factor=3, log=log)
-    assert len(judged) == 8 - 3
+    assert len(evaluated) == 8 - 3
     assert without_time(resumed.records) == without_time(search_settings(data, GRIDS, factor=3).records)
-    judged.clear()
+    evaluated.clear()
     assert search_settings(data, GRIDS, factor=3, log=log).records == resumed.records
-    assert not judged
+    assert not evaluated
 
 
 def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):

@@ -1,4 +1,4 @@
-"""What the properties take: spectra, chemical potentials and temperatures, brought to matching shapes."""
+"""Inputs of the properties: spectra, chemical potentials and temperatures with matching shapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ldosml.units import BOLTZMANN
 
 @dataclass(frozen=True)
 class Temperatures:
-    """One temperature or several, and how a result of shape (n_rows, n_temperatures) goes out."""
+    """One temperature or several, and the shape of the results."""
 
     kelvin: NDArray[np.float64]
     single: bool
@@ -52,7 +52,7 @@ def n_structures(spectra: DOS | LDOS) -> int:
 
 
 def rows_of(per_structure: Array, spectra: DOS | LDOS) -> Array:
-    """What is known of each structure (n_structures, ...), for each row: of an LDOS, for each atom."""
+    """Values of structures (n_structures, ...), repeated for each row; a row of an LDOS is an atom."""
     if isinstance(spectra, DOS):
         return per_structure
     return namespace(per_structure).take(per_structure, index_like(per_structure, spectra.structure_index), axis=0)
@@ -61,8 +61,8 @@ def rows_of(per_structure: Array, spectra: DOS | LDOS) -> Array:
 def potentials(spectra: DOS | LDOS, mu: Array, temperatures: Temperatures) -> Array:
     """Check chemical potentials; (n_structures, n_temperatures), eV, where the spectra are.
 
-    ``mu`` is as ``chemical_potential`` gives it for these temperatures: (n_structures,) for a single one or
-    (n_structures, n_temperatures); a number stands for all.
+    ``mu`` has the shape that ``chemical_potential`` returns for these temperatures: (n_structures,) for a single one,
+    otherwise (n_structures, n_temperatures). A number is used for all structures and temperatures.
     """
     expected: tuple[int, ...] = (n_structures(spectra),)
     if not temperatures.single:
@@ -73,7 +73,7 @@ def potentials(spectra: DOS | LDOS, mu: Array, temperatures: Temperatures) -> Ar
 
 
 def per_structure(name: str, values: Numbers, spectra: DOS | LDOS, expected: tuple[int, ...], axes: str) -> Array:
-    """``values`` in float64 where the spectra are, of shape ``expected``; a number stands for all."""
+    """``values`` in float64 where the spectra are, of shape ``expected``; a number is used for all structures."""
     array = as_float64(name, values)
     if array.ndim == 0:
         array = namespace(array).broadcast_to(array, expected)
@@ -89,7 +89,7 @@ def electrons(spectra: DOS | LDOS, n_electrons: Numbers) -> Array:
     if (host <= 0).any():
         worst = int(np.argmax(host <= 0))
         raise ValueError(
-            f"n_electrons must be above zero; structure {worst} has {host[worst]:g}. Count the valence electrons that "
-            "the DOS holds: 4 an atom for silicon with a pseudopotential."
+            f"n_electrons must be above zero; structure {worst} has {host[worst]:g}. Count the valence electrons in "
+            "the DOS: 4 per atom for silicon with a pseudopotential."
         )
     return array

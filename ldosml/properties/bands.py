@@ -5,10 +5,10 @@ both have tails in the gap, and only their sum is given. A Gaussian tail is a pa
 
     ln D(e + u) = ln D(e) + slope * u - u^2 / (2 width^2)
 
-so each band is continued from where it still stands out (of the other band, and of rounding errors) by this parabola.
-The Fermi level of the pure crystal is then the energy at which the tail of the valence band above it holds as many
-electrons as the tail of the conduction band below it. This needs no difference of large numbers: tails of 1e-30
-electrons count.
+so each band is continued by this parabola, from the last energy where it is clearly larger than the other band and than
+rounding errors. The Fermi level of the pure crystal is then the energy at which the tail of the valence band above it
+has the same number of electrons as the tail of the conduction band below it. No difference of large numbers is needed,
+so tails of 1e-30 electrons count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ldosml.properties.block import Block
 from ldosml.properties.interpolation import gather
 
 _ROUNDING = 1e-12  # values below this fraction of a maximum may be rounding errors of a Fourier transform
-_CLEAR = 100.0  # a band at so many times the lowest value in the gap holds 1e-4 of the other band
+_CLEAR = 100.0  # where a band is 100 times the lowest value in the gap, 1e-4 of it belongs to the other band
 _FINER = 8  # cells into which a step of a smooth DOS is divided
 _STEEP = 0.01  # smooth values below this fraction of the maximum are interpolated in the logarithm
 
@@ -37,7 +37,7 @@ class Bands:
     ----------
     grid : EnergyGrid
     valence, conduction : array (n_rows, n_energies)
-        states/eV, nowhere negative; zero where the DOS is below its rounding errors.
+        states/eV, not negative; zero where the DOS is below its rounding errors.
     level : array (n_rows,)
         The Fermi level of the pure crystal, eV: where the tails meet, or the middle between the bands.
     smeared : array (n_rows,) of bool
@@ -175,10 +175,10 @@ def _cubic(logs: Array, ratio: int) -> Array:
 
 
 def _meeting(left: _Tail, right: _Tail, n: int) -> Array:
-    """Steps from the first energy to where both tails hold as many electrons, (n_rows,).
+    """Steps from the first energy to the energy where both tails have the same number of electrons, (n_rows,).
 
-    A tail holds about D/|d ln D/de| electrons. The parabolas' squares cancel, so the difference of the logarithms is
-    a straight line; the slopes' logarithms hardly vary, and are found by repetition.
+    A tail has about D/|d ln D/de| electrons. The squares of the two parabolas cancel, so the difference of the
+    logarithms is a straight line. The logarithms of the slopes hardly vary; a few iterations find them.
     """
     xp = namespace(left.slope)
     first = xp.astype(left.last, xp.float64)

@@ -27,21 +27,21 @@ _NODES = 32  # about what a quadrature needs for a temperature
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some structures' spectra.
+    """Spectra of some structures.
 
     Parameters
     ----------
     grid : EnergyGrid
     whole : array (n_structures, n_energies)
-        Total DOS, nowhere negative, states/eV.
+        Total DOS, not negative, states/eV.
     shares : array (n_rows, n_energies) or None
-        LDOS that add up to it; None where the rows are the structures.
+        LDOS that add up to ``whole``; None if the rows are the structures.
     index : array (n_rows,) or None
-        To which structure each row of ``shares`` belongs.
+        Structure of each row of ``shares``.
     width : float
-        Smearing width, eV; 0 where not known, which counts as not smooth.
+        Smearing width, eV; 0 if it is not known, which means not smooth.
     first : int
-        Place of the first structure in the whole set, for messages.
+        Index of the first structure in the whole set, for messages.
     """
 
     grid: EnergyGrid
@@ -53,7 +53,7 @@ class Block:
 
     @classmethod
     def of(cls, spectra: DOS | LDOS) -> Block:
-        """Repair and sum spectra, see ``nonnegative``."""
+        """Repair spectra (``nonnegative``) and sum them over the atoms."""
         repaired = nonnegative(spectra)
         width = repaired.smearing_width or 0.0
         if isinstance(repaired, LDOS):
@@ -62,17 +62,17 @@ class Block:
 
     @property
     def smooth(self) -> bool:
-        """Whether cubics join the values, or straight lines."""
+        """Whether cubics join the values; otherwise straight lines."""
         return is_smooth(self.width, self.grid.step)
 
     @cached_property
     def interpolant(self) -> Interpolant:
-        """Of the structures."""
+        """Interpolant of the structures."""
         return Interpolant.of(self.grid, self.whole, smooth=self.smooth)
 
     @cached_property
     def rows(self) -> Interpolant:
-        """Of the rows: structures, or atoms."""
+        """Interpolant of the rows: structures, or atoms."""
         if self.shares is None or self.index is None:
             return self.interpolant
         return Interpolant.shares(self.grid, self.shares, smooth=self.smooth, whole=self.whole, index=self.index)
@@ -82,7 +82,7 @@ class Block:
         return Block(self.grid, self.whole, None, None, self.width, self.first)
 
     def of_rows(self, values: Array) -> Array:
-        """What is known of each structure (n_structures, ...), for each row."""
+        """Values of structures (n_structures, ...), repeated for each row."""
         return values if self.index is None else namespace(values).take(values, index_like(values, self.index), axis=0)
 
     def blocks(self, n_temperatures: int) -> Iterator[tuple[slice, Block]]:

@@ -62,7 +62,7 @@ def compare_properties(
     Parameters
     ----------
     true, predicted : PropertyTable
-        Rows in the same order. Use ``per_atom()`` of both; otherwise the sizes of the structures count as learned.
+        Rows in the same order. Use ``per_atom()`` of both; otherwise the size of the structures dominates sigma.
     names : sequence of str
         Columns or spectra. Rows where either table has NaN are left out. A property that no row has in both tables is
         left out.
@@ -72,12 +72,12 @@ def compare_properties(
     Returns
     -------
     list of Comparison
-        One for each name.
+        One for each name that is not left out.
 
     Raises
     ------
     ValueError
-        If rows, photon energies or temperatures differ, or a property is in neither table.
+        If rows or photon energies differ, only one table is per atom, or a table lacks the property or the temperature.
     """
     if true.names != predicted.names:
         raise ValueError("The two tables must have the same structures in the same order.")

@@ -18,7 +18,7 @@ MISSING_BELOW = 1e-3
 """Fraction of the electrons that may lie below the grid without a warning: it shifts the Fermi level by millivolts."""
 
 MISSING_ABOVE = 1e-4
-"""Fraction of the electrons that may be excited beyond the grid without a warning: they weigh more, being far away."""
+"""Fraction of the electrons that may be excited above the grid without a warning; each matters more, far from mu."""
 
 
 def holds_electrons(dos: DOS, n_electrons: Numbers, tolerance: float) -> NDArray[np.bool_]:
@@ -49,11 +49,11 @@ def check_counts(prepared: Block, number: Array, tolerance: float) -> None:
         worst = int(short[np.argmin(total[short] / needed[short])])
         raise ValueError(
             f"The DOS of structure {worst} holds {total[worst]:.6g} states from {prepared.grid.start:g} to "
-            f"{prepared.grid.stop:g} eV, of which {needed[worst]:.6g} electrons would leave none empty: the Fermi "
-            "level, or the first states above its gap, lie beyond the grid. Give more energies, the number of valence "
-            "electrons that this DOS holds, and the DOS of both spins."
+            f"{prepared.grid.stop:g} eV, and {needed[worst]:.6g} electrons would fill all of them: the Fermi level, "
+            "or the first states above its gap, lie above the grid. Use more energies. Check that n_electrons is the "
+            "number of valence electrons, and that the DOS counts both spins."
         )
-    # A DOS that rises like an exponential at its first energy has D^2/D' states below; no more than an eV is assumed.
+    # A DOS that rises like an exponential at its first energy has D^2/D' states below it; at most D times 1 eV.
     rise = np.maximum((values[:, 1] - values[:, 0]) / step, np.maximum(values[:, 0], 1e-300))
     below = values[:, 0] ** 2 / rise
     early = np.flatnonzero(below > MISSING_BELOW * needed)
@@ -84,10 +84,10 @@ def _check_spins(prepared: Block, needed: NDArray[np.float64]) -> None:
 
 
 def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array) -> None:
-    """Warn, with how many electrons, where states beyond the top of the grid would be occupied.
+    """Warn if states above the grid would be occupied, with the number of electrons.
 
-    ``mu`` (n_structures, n_temperatures), ``number`` of electrons (n_structures,). The density above is taken as the
-    mean of the last electronvolt, or of the last tenth of the grid.
+    ``mu`` is (n_structures, n_temperatures), ``number`` of electrons is (n_structures,). The density above the grid is
+    estimated by the mean of the last electronvolt, or of the last tenth of the grid.
     """
     grid, xp = prepared.grid, namespace(mu)
     last = max(2, min(round(1 / grid.step), grid.size // 10))
@@ -98,8 +98,8 @@ def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array
     if float(xp.max(fraction)) > MISSING_ABOVE:
         structure, column = divmod(int(xp.argmax(fraction)), len(kT))
         caution(
-            f"The DOS ends at {grid.stop:g} eV, too low for this temperature (kT = {kT[column]:.3g} eV): of structure "
-            f"{structure} about {float(missing[structure, column]):.3g} electrons would be above. They are crowded "
-            "below instead, and every thermal property suffers.",
+            f"The DOS ends at {grid.stop:g} eV, too low for this temperature (kT = {kT[column]:.3g} eV): in structure "
+            f"{structure}, about {float(missing[structure, column]):.3g} electrons would be above. They are counted in "
+            "lower states, so all thermal properties have an error. Use more energies.",
             TruncatedDOSWarning,
         )

@@ -150,14 +150,14 @@ def _derived(
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
-    """Electrons and negative weight of structures; of atoms, how much of each one's own values is negative."""
+    """Electrons and negative weight of structures; for atoms, the negative weight of each LDOS."""
     if isinstance(spectra, DOS):
         return {"n_electrons": number, "negative_weight": negative_weight(spectra)}
     return {"negative_weight": negative_weight(DOS(spectra.grid, spectra.values))}
 
 
 def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
-    """The Fermi level of each row, the edges of the gap that it is in, and the DOS at it."""
+    """The Fermi level of each row, the edges of the gap around it, and the DOS at it."""
     xp = namespace(level.energy)
     nothing = xp.nan * xp.ones_like(level.energy)
     at_level = block.rows.density(block.of_rows(level.energy)[:, None])[:, 0]
@@ -201,7 +201,7 @@ def _names(spectra: DOS | LDOS, names: Sequence[str] | None) -> list[str]:
     count = spectra.n_structures if isinstance(spectra, LDOS) else len(spectra)
     structures = [str(place) for place in range(count)] if names is None else [str(name) for name in names]
     if len(structures) != count:
-        raise ValueError(f"names must be one a structure, {count}; got {len(structures)}.")
+        raise ValueError(f"names must have one name for each of the {count} structures; got {len(structures)}.")
     if isinstance(spectra, DOS):
         return structures
     return [f"{name}:{atom}" for name, n in zip(structures, spectra.n_atoms, strict=True) for atom in range(n)]

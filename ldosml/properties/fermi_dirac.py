@@ -1,7 +1,7 @@
 r"""Functions of x = (energy - mu)/kT, finite and accurate for every x.
 
-f = 1/(1 + e^x) (equation A2 of the LDOS paper); everything is written in a = |x| and y = e^-a, which lies between 0
-and 1, so that nothing overflows and f and 1 - f keep their relative accuracy in both tails.
+f = 1/(1 + e^x) (equation A2 of the LDOS paper). All functions use a = |x| and y = e^-a, which is between 0 and 1, so
+nothing overflows, and f and 1 - f keep their relative accuracy in both tails.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def occupation(x: Array) -> Array:
 
 
 def log_occupation(x: Array) -> Array:
-    """Logarithm of f, also where f itself is too small for a float."""
+    """Logarithm of f, also if f is too small for a float."""
     xp = namespace(x)
     return -xp.log1p(xp.exp(-xp.abs(x))) - xp.clip(x, 0.0, None)
 
@@ -59,7 +59,7 @@ def _horner(y: Array, coefficients: tuple[float, ...]) -> Array:
 
 @lru_cache(maxsize=4)
 def _coefficients(n: int) -> tuple[float, ...]:
-    """Of y^0, y^1, ... in the accelerated series of S_n(y)/y."""
+    """Coefficients of y^0, y^1, ... in the accelerated series of S_n(y)/y."""
     d = (3 + 8**0.5) ** _DEGREE
     d = (d + 1 / d) / 2
     b, c = -1.0, -d

@@ -18,7 +18,7 @@ from ldosml.spectra import DOS, LDOS
 from ldosml.units import PER_CUBIC_CENTIMETRE
 
 TOLERANCE = 0.01
-"""Fraction of its mean below which a DOS counts as zero, unless told otherwise: a regression leaves noise in a gap."""
+"""Default fraction of its mean below which a DOS counts as zero; a regression leaves noise in a gap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
 def gap_edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:
     """Valence and conduction edges, (n_rows,), around the energies ``fermi`` (n_rows,), for thresholds (n_rows,).
 
-    Both are the Fermi energy in a metal; infinite where a gap goes on to the end of the grid.
+    Both are the Fermi energy in a metal. An edge is infinite if the gap reaches that end of the grid.
     """
     xp, grid = namespace(threshold), spectra.grid
     excess = spectra.values - threshold[:, None]
@@ -216,7 +216,7 @@ def carrier_densities(
 
 
 def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
-    """What a carrier counts in the cell of each structure, (n_structures,)."""
+    """Unit of carriers, (n_structures,): 1, or 1/volume in cm^-3."""
     if volumes is None:
         return namespace(chemical).ones_like(chemical[:, 0])
     checked = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
@@ -229,7 +229,7 @@ def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
 
 
 def _carriers(block: Block, mu: Array, division: Array, unit: Array, kT: NDArray[np.float64]) -> tuple[Array, Array]:
-    """Electrons and holes of a block of structures, (n_rows, n_temperatures); holes by turning energies around."""
+    """Electrons and holes of a block of structures, (n_rows, n_temperatures); holes are electrons at -energies."""
     mu, division, unit = (block.of_rows(values) for values in (mu, division, unit))
     xp = namespace(mu)
     energies, values = like(mu, block.grid.energies), block.whole if block.shares is None else block.shares

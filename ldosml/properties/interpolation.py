@@ -1,10 +1,10 @@
-r"""A DOS between its energies, and its integrals up to any energy.
+r"""Interpolation of a DOS between its energies, and its integrals up to any energy.
 
-On each cell between two energies the DOS is a cubic in Bernstein form, D = sum_k b_k B_k3(t) with t in [0, 1]:
-b_0 and b_3 are the values at its ends, b_1 and b_2 follow from the slopes there (Hermite interpolation), for a smooth
-DOS, or lie on the straight line between them, for one with kinks. Where the values are not negative, b_1 and b_2 below
-zero are raised to zero, which keeps the whole curve from dipping (the curve lies within the hull of its b_k), so that
-the cumulative never falls. Beyond the grid there are no states.
+On each cell between two energies the DOS is a cubic in Bernstein form, D = sum_k b_k B_k3(t) with t in [0, 1]. b_0 and
+b_3 are the values at the ends of the cell. For a smooth DOS, b_1 and b_2 follow from the slopes at the ends (Hermite
+interpolation). For a DOS with kinks, they lie on the straight line between the values. A Bernstein polynomial lies
+within the hull of its b_k. So if the values are not negative and negative b_1 and b_2 are raised to zero, the whole
+curve is not negative, and the cumulative never decreases. There are no states outside the grid.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _CENTRAL = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
 
 def slopes(values: Array, step: float) -> Array:
-    """dD/dE at the energies, of the shape of ``values`` (n_rows, n_energies).
+    """dD/dE at the energies, with the shape of ``values`` (n_rows, n_energies).
 
-    By central differences of eighth order; at both ends the spectrum is continued by the cubic through its last four
-    values. Fewer than five energies: by the differences of neighbours.
+    Slopes are central differences of eighth order. At both ends, the spectrum is continued by the cubic through its
+    last four values. With fewer than five energies, slopes are differences of neighbours.
     """
     xp = namespace(values)
     n = values.shape[-1]
@@ -79,26 +79,29 @@ class Interpolant:
 
     @classmethod
     def of(cls, grid: EnergyGrid, values: Array, *, smooth: bool) -> Interpolant:
-        """Interpolate spectra that are nowhere negative, by cubics where ``smooth``, by straight lines otherwise."""
+        """Interpolate spectra without negative values: by cubics if ``smooth``, otherwise by straight lines."""
         xp = namespace(values)
         return cls._integrated(grid, values, *(xp.clip(b, 0.0, None) for b in _inner(values, grid.step, smooth)))
 
     @classmethod
     def shares(cls, grid: EnergyGrid, values: Array, *, smooth: bool, whole: Array, index: Array) -> Interpolant:
-        """Interpolate parts of spectra so that they add up to the interpolant of their sums.
+        """Interpolate parts of spectra such that they add up to the interpolant of their sums.
 
         Parameters
         ----------
+        grid : EnergyGrid
         values : array (n_rows, n_energies)
             The parts, of any sign.
+        smooth : bool
+            Interpolate by cubics; otherwise by straight lines.
         whole : array (n_structures, n_energies)
-            Their sums, nowhere negative.
+            The sums, not negative.
         index : array (n_rows,) of int
-            To which sum each belongs.
+            Index of the sum to which each part belongs.
         """
         xp = namespace(values)
         sums, parts = _inner(whole, grid.step, smooth), _inner(values, grid.step, smooth)
-        # What is raised to zero in the sum is set to zero in its parts.
+        # Where a coefficient of the sum is raised to zero, the coefficients of its parts are set to zero.
         kept = (xp.take(xp.astype(s > 0, xp.float64), index_like(values, index), axis=0) for s in sums)
         return cls._integrated(grid, values, *(part * keep for part, keep in zip(parts, kept, strict=True)))
 
@@ -121,7 +124,7 @@ class Interpolant:
         return self.evaluate(energies, "density")[0]
 
     def count(self, energies: Array) -> Array:
-        """Integral of D up to ``energies`` (n_rows, ...): the number of states below."""
+        """Integral of D up to ``energies`` (n_rows, ...): the number of states below them."""
         return self.evaluate(energies, "count")[0]
 
     def evaluate(self, energies: Array, *wanted: Quantity) -> list[Array]:
@@ -146,7 +149,7 @@ class Interpolant:
                 results.append(gather(self.counts, index) + h * cells)
             else:
                 cells = t * t * _polynomial(t, (c[0] / 2, c[1] / 6, c[2] / 12, c[3] / 20))
-                # Above the grid the number of states stays what it is.
+                # Above the grid the number of states is constant.
                 beyond = xp.clip(position - (n - 1), 0.0, None) * self._totals(t.ndim)
                 below = gather(self.second, index) + h * t * gather(self.counts, index)
                 results.append(below + h * (h * cells + beyond))
@@ -185,7 +188,7 @@ def _inner(values: Array, step: float, smooth: bool) -> tuple[Array, Array]:
 
 
 def _running(cells: Array) -> Array:
-    """Running sums, starting with 0 at the first energy: one value an energy, so that none is a step off."""
+    """Running sums, starting with 0 at the first energy: one value for each energy."""
     return namespace(cells).cumulative_sum(cells, axis=-1, include_initial=True)
 
 

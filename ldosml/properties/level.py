@@ -1,4 +1,4 @@
-"""The Fermi level at T -> 0: where the electrons are used up."""
+"""The Fermi level at T -> 0: the energy up to which the DOS holds all electrons."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
 
 TOLERANCE = 1e-6
-"""Fraction of the electrons to which a gap may hold states and the count be off: a few roundings of float32."""
+"""Tolerated electrons in a gap, and tolerated error of the count, as fractions: a few rounding errors of float32."""
 
 ROUNDING = 1e-14
-"""Of a cumulative, as a fraction of it."""
+"""Relative rounding error of a cumulative."""
 
-_HOLLOW = 0.1  # part of a gap's few electrons that its inner half may hold
+_HOLLOW = 0.1  # largest fraction of the electrons in a gap that may lie in its inner half
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class FermiLevel:
     in_gap : array (n_structures,) of bool
         Whether it lies in a gap.
     valence_edge, conduction_edge : array (n_structures,)
-        Energies between which the gap holds no more than the tolerated number of electrons, eV; without a gap both are
-        the Fermi level.
+        Energies between which the gap has at most the tolerated number of electrons, eV; without a gap both are the
+        Fermi level.
     """
 
     energy: Array
@@ -111,7 +111,7 @@ def level_of(block: Block, number: Array, tolerance: float) -> FermiLevel:
 
 
 def _neutral_level(block: Block, in_gap: Array, low: Array, high: Array) -> Array:
-    """The level of the pure crystal, (n_structures,), for those ``in_gap``."""
+    """The level of the pure crystal, (n_structures,), for the structures ``in_gap``."""
     rows = np.flatnonzero(to_numpy(in_gap))
     if not rows.size:
         return low
@@ -121,7 +121,7 @@ def _neutral_level(block: Block, in_gap: Array, low: Array, high: Array) -> Arra
 
 
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:
-    """Energies (n_rows, n_counts) up to which the cumulative reaches ``counts``: its inverse, a cell at a time."""
+    """Energies (n_rows, n_counts) at which the cumulative reaches ``counts``: first the cell, then the root in it."""
     xp, grid = namespace(counts), interpolant.grid
     below = [
         xp.sum(xp.astype(interpolant.counts < counts[:, k : k + 1], xp.int64), axis=1) for k in range(counts.shape[1])

@@ -1,7 +1,7 @@
-r"""Chemical potentials in a gap: as many electrons above it as holes below it.
+r"""Chemical potentials in a gap, from equal numbers of electrons above it and holes below it.
 
-In a gap N(mu) is flat to rounding, and a root of N(mu) - N_e is arbitrary. With the states of the valence and of the
-conduction band apart (see ``Bands``), the pure crystal has
+In a gap N(mu) is constant to rounding, so a root of N(mu) - N_e is arbitrary. With the states of the valence band
+and of the conduction band separated (see ``Bands``), the pure crystal has
 
     n = integral of D_c f de  =  p = integral of D_v (1 - f) de,
 
@@ -9,8 +9,8 @@ two sums of positive terms. Far from both edges f is an exponential, and with m 
 
     mu = m + kT/2 ln(p/n at m),
 
-from logarithms, which no temperature underflows. Where carriers are within 15 kT of mu, as they are in the tails of a
-smeared gap at low temperature, ln n - ln p = 0 is solved by Newton's method with the whole f.
+computed from logarithms, so it does not underflow at any temperature. If carriers are within 15 kT of mu, as in the
+tails of a smeared gap at low temperature, ln n - ln p = 0 is solved by Newton's method with the full f.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ldosml.properties.level import FermiLevel
 from ldosml.properties.quadrature import Rule, in_order, integrate
 from ldosml.properties.roots import increasing_root
 
-_CLEAR = 15.0  # at so many kT e^-x and 1/(1 + e^x) differ by 3e-7, and mu by that part of kT at most
-_FEW = 1e-4  # part of the carriers that may be nearer
-_NEVER = 1e-300  # carriers that a float hardly holds
+_CLEAR = 15.0  # at 15 kT, e^-x and 1/(1 + e^x) differ by 3e-7, so mu is wrong by at most this fraction of kT
+_FEW = 1e-4  # fraction of the carriers that may be nearer
+_NEVER = 1e-300  # numbers of carriers near the smallest float
 _HOT = 6  # kT in steps of the bands' grid, half of the least smearing, from which nodes 1 kT apart may miss a band
 
 
 def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel) -> tuple[Array, Array]:
-    """Chemical potentials (n_structures, n_temperatures), eV, and where they hold.
+    """Chemical potentials (n_structures, n_temperatures), eV, and where they are valid.
 
-    They hold in smeared gaps, and in others where all carriers are 15 kT or more away. Elsewhere N(mu) - N_e is well
-    conditioned, and the Fermi level is given as a first guess.
+    They are valid in smeared gaps, and in other gaps if all carriers are at least 15 kT away. Elsewhere N(mu) - N_e is
+    well conditioned, and the Fermi level is returned as a first guess.
     """
     xp = namespace(level.energy)
     n_rows = int(level.energy.shape[0])
@@ -63,15 +63,15 @@ def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel)
 
 
 def _dilute(bands: Bands, kT: NDArray[np.float64], gap: float) -> tuple[Array, Array]:
-    """Chemical potentials with f as an exponential, and where all carriers are far enough for that.
+    """Chemical potentials with f as an exponential, and where all carriers are far enough from mu for this.
 
-    Temperatures that are too high for the widest ``gap``, eV, are left out.
+    ``gap`` is the width of the widest gap, eV; temperatures that are too high for it are skipped.
     """
     xp, middle = namespace(bands.level), bands.level
     energies = like(middle, bands.grid.energies)[None, :] - middle[:, None]
     turned = -xp.flip(energies, axis=1), xp.flip(bands.valence, axis=1)
     found, settled = [], []
-    # A temperature at a time, for the sake of the cache.
+    # One temperature at a time, so that the arrays fit the cache.
     for thermal in map(float, kT):
         if 2 * _CLEAR * thermal > gap:
             found.append(middle)
@@ -86,11 +86,11 @@ def _dilute(bands: Bands, kT: NDArray[np.float64], gap: float) -> tuple[Array, A
 
 
 def _carriers(energies: Array, density: Array, step: float, kT: float) -> tuple[Array, Array]:
-    """Ln of the integral of D e^(-e/kT) above zero, and the energy above which all but 1e-4 of it lie, (n_rows,).
+    """Ln of the integral of D e^(-e/kT) above zero, and the energy above which all but 1e-4 of it lies, (n_rows,).
 
-    With D straight within a cell, the cell contributes what its lower end counts, times the weights
+    With D straight within a cell, the cell contributes e^(-e/kT) at its lower end, times A D(lower) + B D(upper), where
 
-        A = kT (1 - (1 - e^-q)/q) of D at that end, B = kT ((1 - e^-q)/q - e^-q) of D at the other, q = step/kT.
+        A = kT (1 - (1 - e^-q)/q), B = kT ((1 - e^-q)/q - e^-q), q = step/kT.
     """
     xp = namespace(density)
     q = step / kT
@@ -103,12 +103,12 @@ def _carriers(energies: Array, density: Array, step: float, kT: float) -> tuple[
     sums = xp.cumulative_sum(xp.exp(logs - largest[:, None]), axis=1)
     nearest = xp.argmax(xp.astype(sums >= _FEW * sums[:, -1:], xp.int64), axis=1)
     at, held = (gather(array, nearest[:, None])[:, 0] for array in (lower, cells))
-    # Where the tail goes on below what a float holds, carriers are nearer.
+    # If the tail continues below the smallest float, carriers are nearer.
     return largest + xp.log(sums[:, -1]), xp.where(held > _NEVER, at, 0 * at)
 
 
 def _solved(bands: Bands, kT: NDArray[np.float64], start: Array, settled: Array) -> Array:
-    """Roots of ln n - ln p, (n_rows, n_temperatures), from ``start``, which stays where it is ``settled``."""
+    """Roots of ln n - ln p, (n_rows, n_temperatures), from ``start``; ``settled`` elements do not change."""
     xp, grid = namespace(start), bands.grid
     turned = EnergyGrid(-grid.stop, grid.step, grid.size, grid.zero)
     empty = Interpolant.of(grid, bands.conduction, smooth=True)

@@ -1,25 +1,26 @@
-r"""Which photons the electrons of a DOS take up and give off, if any two states may go with each other.
+r"""Photons that the electrons of a DOS absorb and emit, if transitions between all states are equally strong.
 
     absorption  A(w) = integral of D(e) f(e) D(e + w) (1 - f(e + w)) de
     emission    E(w) = integral of D(e) f(e) D(e - w) (1 - f(e - w)) de = exp(-w/kT) A(w)
 
-Equation A10 of the LDOS paper, with delta(e - e' - hw) as printed, is the emission; for absorption the empty state e'
-lies above, delta(e' - e - hw). Detailed balance, f(e) (1 - f(e - w)) = exp(-w/kT) f(e - w) (1 - f(e)), holds under the
-integral, so that the emission is computed from the absorption.
+Equation A10 of the LDOS paper, with delta(e - e' - hw) as printed, is the emission. For absorption, the empty state e'
+is above: delta(e' - e - hw). Detailed balance, f(e) (1 - f(e - w)) = exp(-w/kT) f(e - w) (1 - f(e)), holds under the
+integral, so the emission is computed from the absorption.
 
-While kT is at least 1.5 steps, A is the correlation of D f with D (1 - f) by the trapezoid, for all photon energies at
-once by a Fourier transform. Colder, f (1 - f) cannot be sampled, but f (1 - f') = (f - f')/(1 - exp(-w/kT)), so that
+If kT is at least 1.5 steps, A is the correlation of D f with D (1 - f) by the trapezoid, for all photon energies at
+once by a Fourier transform. At lower temperatures f (1 - f) varies too fast for the grid. But
+f (1 - f') = (f - f')/(1 - exp(-w/kT)), so
 
     A(w) = (C(w) - C(-w))/(1 - exp(-w/kT)),    C(w) = integral of f(e) D(e) D(e + w) de,
 
-which is linear in f: each energy gets the average of f over the two cells beside it in closed form, the step at mu
-counts where it stands within its cell, and what else varies is as smooth as the DOS. A DOS smeared by less than six
-steps is interpolated to up to four times as many energies first.
+which is linear in f. Each energy gets the average of f over the two neighbouring cells, in closed form. So the result
+depends on the position of mu within its cell, and the rest of the integrand is as smooth as the DOS. A DOS that is
+smeared by less than six steps is first interpolated to up to four times as many energies.
 
-Errors against quadrature with the exact DOS of smeared levels, as fractions of the maximum of A, from 1 K to 30000 K:
-5e-4, 2e-5 and 6e-8 where the smearing is 1.5, 6 and 30 steps, and below 1e-9 while kT is at least 1.5 steps. Of a DOS
-with kinks, against its straight lines: 1e-3, and up to 2e-2 where kT is far above a coarse step of 0.2 eV, less than
-what sampling such a DOS costs.
+Errors relative to a quadrature with the exact DOS of smeared levels, as fractions of the maximum of A, from 1 K to
+30000 K: 5e-4, 2e-5 and 6e-8 for a smearing of 1.5, 6 and 30 steps; below 1e-9 if kT is at least 1.5 steps. For a DOS
+with kinks, relative to its straight lines: 1e-3, and up to 2e-2 if kT is far above a coarse step of 0.2 eV. The error
+of sampling such a DOS is larger.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ from ldosml.properties.interpolation import gather
 from ldosml.properties.quadrature import HOT
 from ldosml.spectra import DOS, LDOS
 
-_RESOLVED = 6.0  # a smearing of so many steps needs no finer grid
+_RESOLVED = 6.0  # a smearing of six steps needs no finer grid
 _FINEST = 4  # cells into which a step is divided at most
 _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
-_ROWS = 512  # atoms of one structure at a time
+_ROWS = 512  # largest number of atoms of one structure in one piece
 
 
 def photon_axis(grid: EnergyGrid, *, per_squared_frequency: bool = False) -> NDArray[np.float64]:
@@ -200,10 +201,11 @@ def _spectrum(
 
 @dataclass(frozen=True, eq=False)
 class _Photons:
-    """Where spectra are wanted: at ``energies`` (n_photon_energies,), eV.
+    """Photon energies (n_photon_energies,) of the result, eV, and the interpolation from the axis to them.
 
-    ``splines`` (n_energies, n_photon_energies) are the values there of the cardinal splines of the axis; None where
-    energies are the last ones of the axis. They have no slope at 0, since what they interpolate is even in w.
+    ``splines`` (n_energies, n_photon_energies) are the values of the cardinal splines of the axis at ``energies``. They
+    have no slope at 0, because the interpolated function is even in w. None: ``energies`` are the last energies of the
+    axis.
     """
 
     axis: NDArray[np.float64]
@@ -221,7 +223,7 @@ class _Photons:
         return cls(axis, energies, splines(np.minimum(energies, axis[-1])).T)
 
     def pick(self, values: Array, kT: float) -> Array:
-        """From the axis, (n_rows, n_energies): by way of A(w) (1 - exp(-w/kT))/w, in which kT does not show."""
+        """Interpolate from the axis, (n_rows, n_energies), through A(w) (1 - exp(-w/kT))/w, which is smooth in w."""
         if self.splines is None:
             return values[:, self.axis.size - self.energies.size :]
         even = values * like(values, _relative_gain(self.axis / kT))
@@ -262,7 +264,7 @@ def _pieces(prepared: Block) -> Iterator[tuple[slice, Block]]:
 
 
 def _without_noise(values: Array, block: Block) -> Array:
-    """Cut off what rounding leaves below zero, but not of atoms whose own LDOS goes below zero."""
+    """Set negative values, which are rounding errors, to zero, except for atoms whose LDOS has negative values."""
     xp = namespace(values)
     clipped = xp.clip(values, 0.0, None)
     if block.shares is None:
@@ -298,14 +300,14 @@ def _finer(block: Block, ratio: int) -> Block:
 
 
 def _averaged_occupation(grid: EnergyGrid, mu: Array, kT: float) -> Array:
-    """Averages of f around every energy, (n_structures, n_energies), however small kT is.
+    """Averages of f around every energy, (n_structures, n_energies), for any kT.
 
-    The weight is the triangle that falls to zero at the neighbours, which would integrate straight lines; less a
-    twelfth of its second difference, which makes that third powers. The average is the second difference of a function
-    whose second derivative is f: that of the step at mu, and (kT)^2 sgn(x) (S_2(e^-|x|) - pi^2/12).
+    The weight is the triangle that is zero at the neighbours, which integrates straight lines exactly, minus a twelfth
+    of its second difference; then cubics are also exact. The average is the second difference of a function whose
+    second derivative is f: the function of the step at mu, plus (kT)^2 sgn(x) (S_2(e^-|x|) - pi^2/12).
     """
     xp = namespace(mu)
-    # Only around mu is it neither 1 nor 0.
+    # The average is 1 or 0 except around mu.
     reach = math.ceil(_WINDOW * kT / grid.step) + 2
     middle = xp.clip(xp.floor((mu - grid.start) / grid.step), float(-reach), float(grid.size + reach))[:, None]
     offset = like(mu, np.arange(-reach - 2, reach + 4))
@@ -331,15 +333,15 @@ _Product = Callable[[Array, Array], Array]
 def _pairs(block: Block, filled: Array, empty: Array, direction: Callable[[_Product], _Product]) -> Array:
     """Trapezoid sums over pairs of energies at every distance, (n_rows, n_energies), states^2/eV^2.
 
-    ``filled`` and ``empty`` (n_structures, n_energies) weigh the lower and the upper state; ``direction`` makes of the
-    product of two spectra what is summed.
+    ``filled`` and ``empty`` (n_structures, n_energies) are the weights of the lower and of the upper state.
+    ``direction`` turns the product of two spectra into the summand.
     """
     xp = namespace(filled)
     whole = (block.whole * filled, block.whole * empty)
     own = None
     if block.shares is not None:
         own = (block.shares * block.of_rows(filled), block.shares * block.of_rows(empty))
-    # Zeros behind the spectra: no pair goes around the end.
+    # Zeros after the spectra, so that the periodic transform has no pairs across the end.
     length = next_fast_len(2 * block.grid.size, real=True)
 
     def waves(pair: _Pair) -> _Pair:
@@ -353,7 +355,7 @@ def _pairs(block: Block, filled: Array, empty: Array, direction: Callable[[_Prod
 
 
 def _halves(block: Block, whole: _Pair, own: _Pair | None, product: _Product) -> Array:
-    """The product of structures; of atoms, half as the lower and half as the upper state of their structure's pairs."""
+    """The product for structures; for atoms, half of the pairs with the atom as lower state and half as upper state."""
     if own is None:
         return product(*whole)
     lower, upper = (block.of_rows(values) for values in whole)

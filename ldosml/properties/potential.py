@@ -97,7 +97,7 @@ def potential_of(
 def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Array:
     """Numbers of electrons, (n_structures,); in a gap, the number that the rule counts below the level.
 
-    There an error of 1e-9 electrons, in the number or of the rule, would count as a doping larger than the carriers.
+    In a gap, an error of 1e-9 electrons, of the number or of the rule, would be a doping larger than the carriers.
     """
     xp = namespace(number)
     if rule == "trapezoid":
@@ -110,14 +110,14 @@ def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Arra
 
 
 def _newton(block: Block, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:
-    """Root of N(mu) - N_e, (n_structures, n_temperatures), from ``start``, which stays where it is ``settled``."""
+    """Root of N(mu) - N_e, (n_structures, n_temperatures), from ``start``; ``settled`` elements do not change."""
     xp = namespace(number)
 
     def excess(mu: Array) -> tuple[Array, Array]:
         moments = integrate(rule, block.interpolant, mu, kT, ("count", "j0"))
         return moments["count"] - number[:, None], moments["j0"]
 
-    # At 40 kT below the grid it holds exp(-40) of its states, at 40 kT above all but these.
+    # With mu 40 kT below the grid, exp(-40) of the states are filled; with mu 40 kT above, all but exp(-40).
     reach = 40 * like(number, kT)[None, :] + xp.zeros_like(start)
     noise = xp.where(settled, xp.inf * xp.ones_like(start), ROUNDING * number[:, None])
     small = 1e-4 if rule == "coarse" else 1e-10

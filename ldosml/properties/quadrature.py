@@ -6,13 +6,13 @@ For each row and temperature, with f the Fermi-Dirac occupation and x = (e - mu)
     energy   integral of (e - mu) D f de             j0, j1, j2  integral of (e - mu)^n D (-df/de) de
 
 ``trapezoid``
-    The sum over the grid. Where the DOS is smooth and kT at least 1.5 steps, it converges faster than any power.
+    The sum over the grid. If the DOS is smooth and kT is at least 1.5 steps, it converges faster than any power.
 ``gauss``
     All moments are averages of D and of its integrals N_0 (once) and N_1 (twice) with the weight -df/dx, which is
-    1/(4 cosh^2(x/2)): count = <N_0>, entropy = <x N_0>, energy = kT <x N_0> - <N_1>, j_n = <(kT x)^n D>. Nodes of Gauss
-    quadrature for that weight (recurrence b_n = pi^2 n^4/(4 n^2 - 1), Golub and Welsch 1969) on cubic cumulatives while
-    kT is far below the smearing width; beyond that, where the cubics are no longer one polynomial on the scale of the
-    nodes, equally spaced nodes in x. No overflow, and exact as T -> 0.
+    1/(4 cosh^2(x/2)): count = <N_0>, entropy = <x N_0>, energy = kT <x N_0> - <N_1>, j_n = <(kT x)^n D>. While kT is
+    far below the smearing width, the nodes are those of Gauss quadrature for this weight (recurrence
+    b_n = pi^2 n^4/(4 n^2 - 1), Golub and Welsch 1969), on cubic cumulatives. At larger kT, the nodes span several
+    cubics, and equally spaced nodes in x are used. Nothing overflows, and the limit T -> 0 is exact.
 ``linear``
     The exact integrals of the straight lines between the values, from polylogarithms: for a DOS with kinks (from the
     tetrahedron method, or not smeared) at any temperature. With G'' = g, the integral of D g over a cell from a to b is
@@ -39,11 +39,11 @@ from ldosml.properties.fermi_dirac import polylogarithms, thermal_weight
 from ldosml.properties.interpolation import Interpolant, Quantity, gather
 
 Quadrature = Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"]
-"""How to integrate; "forced-trapezoid" is the trapezoid where it is wrong, too (kT below one step)."""
+"""How to integrate; "forced-trapezoid" uses the trapezoid also if kT is below one step, where it is wrong."""
 
 Rule = Literal["trapezoid", "gauss", "equidistant", "linear", "coarse", "far"]
-"""The rule at one temperature. "equidistant" nodes replace those of "gauss" at higher temperatures. "coarse", few
-equidistant nodes, serves first guesses only. "far", with nodes up to 128 kT above mu, counts electrons across a gap."""
+"""The rule at one temperature. "equidistant" replaces the nodes of "gauss" at higher temperatures. "coarse" has few
+equidistant nodes, for first guesses. "far" has nodes up to 128 kT above mu, to count electrons across a gap."""
 
 Moment = Literal["count", "energy", "entropy", "j0", "j1", "j2"]
 ALL_MOMENTS: tuple[Moment, ...] = get_args(Moment)
@@ -55,7 +55,7 @@ HOT = 1.5
 """Least kT, in steps, at which the trapezoid is exact to rounding on a smooth DOS."""
 
 _GAUSS_NODES = 16
-_GAUSS_REACH = 0.2  # in smearing widths: above this kT Gauss's nodes are replaced by equally spaced ones
+_GAUSS_REACH = 0.2  # in smearing widths: above this kT the nodes are equally spaced
 _SPACING: dict[Rule, tuple[float, float, float]] = {
     "equidistant": (0.64, -32.0, 32.0),
     "coarse": (2.0, -32.0, 32.0),
@@ -65,7 +65,7 @@ _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
 
 
 def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
-    """Choose the rule for one temperature; ``width`` is the smearing width (eV), 0 where not known.
+    """Choose the rule for one temperature; ``width`` is the smearing width (eV), 0 if it is not known.
 
     ====================================  =============================================
     DOS                                   rule
@@ -75,22 +75,22 @@ def choose(requested: Quadrature, kT: float, step: float, width: float) -> Rule:
     smooth, kT < 1.5 steps                gauss; equidistant where kT > 0.2 smearing widths
     ====================================  =============================================
 
-    Raises ValueError for an unknown name; for the trapezoid where kT is below one step: it then counts up to half a
-    step of states too many or too few, and loses the heat capacity altogether; and for Gauss where kT is above both
-    1.5 steps and the smearing width, which leaves structure between its nodes.
+    Raises ValueError for an unknown name; for the trapezoid if kT is below one step, where its number of electrons is
+    wrong by the states in up to half a step, and its heat capacity is useless; and for Gauss if kT is above both 1.5
+    steps and the smearing width, where the DOS has structure between the nodes.
     """
     check_choice("quadrature", requested, get_args(Quadrature))
     if requested == "trapezoid" and kT < step:
         raise ParameterError(
             "quadrature",
-            f"trapezoid is wrong where kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the Fermi "
-            "edge falls between two energies. Use auto, or forced-trapezoid to see for yourself.",
+            f"trapezoid is wrong because kT ({kT:.3g} eV) is below the step of the energies ({step:g} eV): the Fermi "
+            "edge falls between two energies. Use auto, or forced-trapezoid to see the error.",
         )
     if requested == "gauss" and kT > max(HOT * step, width):
         raise ParameterError(
             "quadrature",
-            f"gauss has its nodes too far apart where kT ({kT:.3g} eV) is above 1.5 steps ({1.5 * step:g} eV) and "
-            f"above the smearing width ({width:g} eV). Use auto.",
+            f"gauss has too few nodes because kT ({kT:.3g} eV) is above 1.5 steps ({1.5 * step:g} eV) and above the "
+            f"smearing width ({width:g} eV). Use auto.",
         )
     if requested in ("trapezoid", "forced-trapezoid"):
         return "trapezoid"
@@ -107,13 +107,13 @@ def is_smooth(width: float, step: float) -> bool:
 
 
 def rules(requested: Quadrature, kT: NDArray[np.float64], step: float, width: float) -> dict[Rule, list[int]]:
-    """The places of the temperatures that each rule serves."""
+    """Indices of the temperatures for each rule."""
     chosen = [choose(requested, float(thermal), step, width) for thermal in kT]
     return {rule: [t for t, other in enumerate(chosen) if other == rule] for rule in dict.fromkeys(chosen)}
 
 
 def in_order(columns: Sequence[int], values: Array) -> Array:
-    """Put ``values`` (n_rows, n_temperatures), whose temperatures stand in the order ``columns``, back in order."""
+    """Sort ``values`` (n_rows, n_temperatures), whose column i belongs to temperature ``columns[i]``."""
     xp = namespace(values)
     return xp.take(values, index_like(values, np.argsort(columns)), axis=1)
 
@@ -126,15 +126,21 @@ def integrate(
     Parameters
     ----------
     interpolant : Interpolant
-        Of n_rows spectra.
+        Interpolant of n_rows spectra.
     mu : array (n_rows, n_temperatures)
         eV.
     kT : array (n_temperatures,)
         eV.
-    wanted : sequence of names of moments
+    wanted : sequence of str
+        Names of moments.
+
+    Returns
+    -------
+    dict of str to array (n_rows, n_temperatures)
+        The moments by name.
     """
     if rule in ("trapezoid", "linear"):
-        # A temperature at a time: arrays over rows and energies stay in a processor's cache.
+        # One temperature at a time, so that arrays over rows and energies fit a processor's cache.
         sums = _trapezoid if rule == "trapezoid" else _linear
         parts = [sums(interpolant, mu[:, t : t + 1], kT[t : t + 1], wanted) for t in range(len(kT))]
         return {name: namespace(mu).concat([part[name] for part in parts], axis=1) for name in wanted}
@@ -154,9 +160,10 @@ def _trapezoid(
 
 
 def trapezoid_weights(grid: EnergyGrid) -> NDArray[np.float64]:
-    """The step, and at both ends Gregory's correction to fourth order for a DOS that does not die out within the grid.
+    """Weights of the energies: the step, with Gregory's correction to fourth order at both ends.
 
-    The plain trapezoid's error there is that of the Euler-Maclaurin formula, step^2/12 times the integrand's slope.
+    The correction matters for a DOS that is not zero at the ends of the grid. There the plain trapezoid has the error
+    of the Euler-Maclaurin formula, step^2/12 times the slope of the integrand.
     """
     weights = np.full(grid.size, grid.step)
     ends = np.array([3 / 8, 7 / 6, 23 / 24]) if grid.size >= 6 else np.array([1 / 2])
@@ -211,7 +218,7 @@ def _average(
 
 
 def _needed(interpolant: Interpolant, at: Array, wanted: Sequence[Moment]) -> list[Any]:
-    """D, N_0 and N_1 at the nodes; what no moment needs is not computed, and None."""
+    """D, N_0 and N_1 at the nodes; None for a quantity that no moment needs."""
     users: dict[Quantity, tuple[Moment, ...]] = {
         "density": ("j0", "j1", "j2"),
         "count": ("count", "entropy", "energy"),
@@ -228,7 +235,7 @@ def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     n = np.arange(1, _GAUSS_NODES)
     side = np.sqrt(math.pi**2 * n**4 / (4 * n**2 - 1))
     nodes, vectors = np.linalg.eigh(np.diag(side, 1) + np.diag(side, -1))
-    # Odd moments vanish by symmetry; the last bit of an eigenvalue must not spoil that.
+    # Make the nodes exactly symmetric, so that odd moments are exactly zero.
     nodes = (nodes - nodes[::-1]) / 2
     weights = vectors[0] ** 2
     return nodes, (weights + weights[::-1]) / (2 * weights.sum())
@@ -236,7 +243,7 @@ def _gauss_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 @lru_cache(maxsize=3)
 def _equal_nodes(step: float, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Nodes in x: the trapezoid for a function with poles at +- i pi is right to exp(-2 pi^2/step)."""
+    """Equally spaced nodes in x; the trapezoid's error is exp(-2 pi^2/step) for a function with poles at +- i pi."""
     nodes = np.linspace(low, high, round((high - low) / step) + 1)
     weights = to_numpy(thermal_weight(nodes))
     return nodes, weights / weights.sum()
@@ -245,17 +252,17 @@ def _equal_nodes(step: float, low: float, high: float) -> tuple[NDArray[np.float
 def _linear(
     interpolant: Interpolant, mu: Array, kT: NDArray[np.float64], wanted: Sequence[Moment]
 ) -> dict[Moment, Array]:
-    """The step at T = 0, from the cumulatives, and what temperature changes, in the cells around mu."""
+    """The moments at T = 0, from the cumulatives, plus the effect of temperature, from the cells around mu."""
     xp = namespace(mu)
     h, n = interpolant.grid.step, interpolant.grid.size
     reach = math.ceil(_WINDOW * float(kT.max()) / h) + 1
-    # Cells beyond the reach count nothing; a window as wide as the grid holds all of it from anywhere on the grid.
+    # Cells beyond the reach contribute nothing. If the reach is wider than the grid, the window is the whole grid.
     reach, beyond = (n, 0) if reach >= n else (reach, reach)
     middle = xp.clip(xp.floor((mu - interpolant.grid.start) / h), float(-beyond), float(n - 1 + beyond))
     node = xp.astype(middle, xp.int64)[:, :, None] + index_like(mu, np.arange(-reach, reach + 2))
     inside = xp.astype((node >= 0) & (node < n), xp.float64)
     density = gather(interpolant.values, xp.clip(node, 0, n - 1)) * inside
-    # A cell counts where both of its ends are on the grid.
+    # A cell counts if both of its ends are on the grid.
     cell = inside[:, :, 1:] * inside[:, :, :-1]
     thermal = like(mu, kT)[None, :, None]
     x = (interpolant.grid.start + h * xp.astype(node, xp.float64) - mu[:, :, None]) / thermal
@@ -272,7 +279,7 @@ def _linear(
 
 
 def _primitives(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, tuple[Array, Array]]:
-    """G and G' for every moment, with the T = 0 step taken off count and energy.
+    """G and G' for every moment, without the step at T = 0 for count and energy.
 
     From S_n = -Li_n(-e^-a), a = |x|, s = sign of x (S_n' = -S_(n-1), S_1' = -f(a)).
     """

@@ -1,10 +1,11 @@
 """Spectra without negative values.
 
-A predicted DOS dips below zero at energies with few states. With D < 0 the number of electrons does not always grow
-with the chemical potential, so that this is not unique. Every property therefore uses a DOS with a monotone cumulative:
-the mean of its running maximum from below and its running minimum from above. This sets a dip to zero and takes the
-same number of states from the values beside it, half from each side. Levels far from the dip do not move. The number of
-states in the dips is :func:`negative_weight`. An LDOS is repaired so that its sum is the repaired DOS.
+A predicted DOS can be slightly negative at energies with few states. Then the number of electrons does not always
+increase with the chemical potential, and the chemical potential is not unique. Every property therefore uses a DOS with
+a monotone cumulative: the mean of the running maximum from below and the running minimum from above. Negative values
+become zero, and the same number of states is taken from the values beside them, half from each side. Levels far away do
+not move. The number of states in the negative values is :func:`negative_weight`. An LDOS is repaired such that its sum
+is the repaired DOS.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     Returns
     -------
     DOS or LDOS
-        The same spectra if none is negative. The atoms' shares in an LDOS are scaled at each energy like the DOS of
-        their structure, so that they add up to it; single shares may stay negative.
+        The same spectra if no value is negative. The LDOS of the atoms are scaled at each energy like the DOS of their
+        structure, so they add up to it; single values may stay negative.
 
     Warns
     -----
@@ -95,16 +96,16 @@ def _monotone(values: Array) -> Array:
     """Spectra (n_rows, n_energies) whose running sums are those of ``values``, made monotone."""
     xp = namespace(values)
     running = xp.cumulative_sum(values, axis=1)
-    # It begins at zero and ends at the whole number of states, so that dips at the ends add or take none.
+    # It starts at zero and ends at the total number of states, so dips at the ends do not change this number.
     highest = xp.minimum(xp.clip(running_maximum(running), 0.0, None), running[:, -1:])
     lowest = xp.clip(-xp.flip(running_maximum(-xp.flip(running, axis=1)), axis=1), 0.0, None)
     middle = (highest + lowest) / 2
     zero = xp.zeros_like(middle[:, :1])
     change = middle - xp.concat([zero, middle[:, :-1]], axis=1)
-    # Far from dips the values themselves are kept, which differences of sums would round.
+    # Far from dips the values are kept, because differences of sums would round them.
     same = (highest == running) & (lowest == running)
     before = xp.concat([zero == 0, same[:, :-1]], axis=1)
-    # No more than was there, also in the last digit: atoms' shares are scaled by the ratio.
+    # Never more than the original value, also in the last digit, because LDOS are scaled by the ratio.
     positive = xp.clip(values, 0.0, None)
     return xp.where(same & before, positive, xp.minimum(change, positive))
 
@@ -121,7 +122,7 @@ def _check_states(before: NDArray[Any], after: NDArray[Any]) -> None:
     if len(empty):
         raise ValueError(
             f"The DOS of structure {int(empty[0])} holds no states: its values add up to {before[empty[0]]:.3g}. "
-            "Were spectra read from the right file, and cut to energies where there are any?"
+            "Check the file, and the energies to which the spectra were cut."
         )
     worst = int((1 - before / after).argmax())
     lost = float(1 - before[worst] / after[worst])

@@ -20,21 +20,29 @@ def increasing_root(
 ) -> Array:
     """Solve function(x) = 0 between ``low`` and ``high``, all of one shape.
 
-    Newton's steps where they stay between the bounds known so far and shrink, the middle of the bounds otherwise.
+    A step is Newton's step if it stays between the present bounds and is shorter than half of the step before;
+    otherwise it goes to the middle of the bounds.
 
     Parameters
     ----------
     function : callable
-        Gives the values and the slopes at x; values increase, from below zero at ``low`` to above zero at ``high``.
+        Returns the values and the slopes at x; values increase, from below zero at ``low`` to above zero at ``high``.
+    low, high, start : array
+        Bounds of the roots, and first guesses.
     noise : array or float
-        Values as small as this are zero up to rounding.
+        Rounding error of the values: values up to this are zero.
     small : float
-        A step of Newton's so small is the last one: the next would be about its square.
+        The iteration ends after a Newton step below this; the next step would be about its square.
+
+    Returns
+    -------
+    array
+        The roots.
 
     Raises
     ------
     RuntimeError
-        When some element has not come to rest after 200 rounds, which no increasing function does.
+        When an element has not converged after 200 steps, which does not happen if the function increases.
     """
     xp = namespace(low)
     x, last = xp.clip(start, low, high), high - low
@@ -50,4 +58,4 @@ def increasing_root(
         x, last = x + step, xp.abs(step)
         if bool(xp.all(last <= xp.where(good, small, 4e-16 * (1 + xp.abs(x))))):
             return x
-    raise RuntimeError("A chemical potential could not be found: the number of electrons does not grow with it.")
+    raise RuntimeError("No chemical potential was found: the number of electrons does not increase with it.")

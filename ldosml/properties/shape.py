@@ -117,7 +117,7 @@ def moments(spectra: DOS | LDOS, *, low: float = -np.inf, high: float = np.inf) 
 
 
 def moments_of_some(repaired: DOS | LDOS, low: float = -np.inf, high: float = np.inf) -> Moments:
-    """``moments`` of repaired spectra; NaN, but for the weight, in rows that have no weight."""
+    """``moments`` of repaired spectra; NaN, except the weight, in rows without weight."""
     nodes, density = _window(repaired, low, high)
     xp = namespace(density)
     weight = xp.sum(density, axis=1)
@@ -198,7 +198,7 @@ def _window(spectra: DOS | LDOS, low: float, high: float) -> tuple[NDArray[np.fl
     first, last = np.searchsorted(grid.energies, [low + 1e-9, high - 1e-9])
     nodes = np.concatenate([[low], grid.energies[first:last], [high]])
     lengths = np.diff(nodes, prepend=low, append=high)
-    # The weights that the straight lines at both limits give to the values.
+    # Weights of the values in the linear interpolation at both limits.
     ends = np.clip(1 - np.abs(grid.energies[:, None] - np.array([low, high])) / grid.step, 0.0, None)
     edges = values @ like(values, ends)
     density = namespace(values).concat([edges[:, :1], values[:, first:last], edges[:, 1:]], axis=1)
@@ -216,5 +216,5 @@ def _check_weight(weight: Array, spectra: DOS | LDOS, low: float, high: float) -
         name = f"atom in row {row}, of structure {int(spectra.structure_index[row])},"
     raise ValueError(
         f"The {name} has no states between {low:g} and {high:g} eV (they add up to {host[row]:.3g}), so "
-        "there is no mean of their energies. Widen the limits, or leave it out."
+        "their energies have no mean. Use wider limits, or remove it."
     )

@@ -8,11 +8,11 @@ import warnings
 
 
 class Caution(UserWarning):
-    """Base class of the warnings that the command line shows with a result, and writes into summaries."""
+    """Base class of warnings that the command line prints with a result and writes into summaries."""
 
 
 class SpectrumWarning(Caution):
-    """The number is right for the DOS given, but the DOS may be wrong.
+    """The result is correct for the given DOS, but the DOS may be wrong.
 
     ``warnings.simplefilter("error", SpectrumWarning)`` turns these warnings into errors.
     """
@@ -27,7 +27,7 @@ class NegativeDOSWarning(SpectrumWarning):
 
 
 class SpinConventionWarning(SpectrumWarning):
-    """The DOS below the Fermi level holds half or twice the electrons: it may count one spin only, or each twice."""
+    """The DOS below the Fermi level holds half or twice the electrons: it may count one spin only, or spins twice."""
 
 
 def caution(message: str, category: type[SpectrumWarning]) -> None:

@@ -44,7 +44,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "absorption_spectrum": "states^2/eV",
     }
 )
-"""Unit of every property; of one cell, or of one atom where the rows are atoms."""
+"""Unit of every property of a cell, or of an atom if the rows are atoms."""
 
 EXTENSIVE = frozenset(
     {
@@ -283,7 +283,7 @@ class PropertyTable:
                 yield {**first, "temperature": float(temperature), **cells}
 
     def to_pandas(self) -> DataFrame:
-        """A tidy table, one line a row and temperature.
+        """A tidy table, one line for each row and temperature.
 
         Returns
         -------
@@ -323,11 +323,11 @@ class PropertyTable:
         Parameters
         ----------
         path : path
-            .csv: the tidy rows, with the unit in square brackets behind the name of a column, and without spectra.
+            .csv: the tidy rows, with the unit in square brackets after the name of a column, without spectra.
             .json: all of ``to_dict``, with null for NaN.
-            .h5: everything, an array a column with its ``unit``, and ``facts`` as JSON in an attribute.
+            .h5: everything; an array for each column with its ``unit``, and ``facts`` as JSON in an attribute.
         overwrite : bool
-            Replace the file where it exists.
+            Replace an existing file.
 
         Returns
         -------
@@ -337,11 +337,11 @@ class PropertyTable:
         Raises
         ------
         ValueError
-            When ``path`` has another ending, or a table without rows is written as CSV.
+            When ``path`` has another ending, or a table without rows is saved as CSV.
         FileExistsError
             When the file exists and ``overwrite`` is false.
         OSError
-            When it cannot be written.
+            When the file cannot be written.
         """
         path = Path(path)
         check_ending(path)

@@ -405,7 +405,7 @@ SOMMERFELD = math.pi**2 / 3 * BOLTZMANN**2 * MILLIJOULES_PER_MOLE
 
 
 class _Thermal:
-    """Spectra, chemical potentials and temperatures of one question, and the moments that answer it."""
+    """Spectra, chemical potentials and temperatures of one property, and its moments."""
 
     def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Numbers, quadrature: Quadrature) -> None:
         self.temperatures = Temperatures.of(temperature)
@@ -415,7 +415,7 @@ class _Thermal:
         check_top(self.prepared, self.mu, self.temperatures.kT, _occupied(self.prepared, self.mu[:, 0]))
 
     def rows(self, values: Array) -> Array:
-        """Values of structures (n_structures, n_temperatures or 1), for each row."""
+        """Values of structures (n_structures, n_temperatures or 1), repeated for each row."""
         return self.temperatures.shaped(self.prepared.of_rows(values))
 
     @property
@@ -435,7 +435,7 @@ class _Thermal:
         return [self.temperatures.shaped(xp.concat([block[name] for block in blocks], axis=0)) for name in wanted]
 
     def drift(self) -> Array:
-        """J_1/J_0 of the structure of each row: how far mu sinks a relative rise of the temperature, eV."""
+        """J_1/J_0 of the structure of each row, -d mu/d ln T, eV."""
         whole = self.prepared.without_shares()
         kT = self.temperatures.kT
         blocks = whole.map(
@@ -448,7 +448,7 @@ class _Thermal:
 def moments_of(
     block: Block, mu: Array, kT: Array, wanted: Sequence[Moment], quadrature: Quadrature
 ) -> dict[Moment, Array]:
-    """Moments of the rows of a block, (n_rows, n_temperatures), each temperature by its rule; ``mu`` of each row."""
+    """Moments of the rows of a block, (n_rows, n_temperatures), by the rule of each temperature; ``mu`` is per row."""
     xp, columns = namespace(mu), []
     parts = []
     for rule, places in rules(quadrature, to_numpy(kT), block.grid.step, block.width).items():
@@ -459,7 +459,7 @@ def moments_of(
 
 
 def drift_of(moments: dict[Moment, Array]) -> Array:
-    """J_1/J_0, and zero where a gap leaves nothing to excite."""
+    """J_1/J_0; zero where J_0 is zero, in a wide gap."""
     xp = namespace(moments["j0"])
     some = moments["j0"] > 0
     return xp.where(some, moments["j1"], 0.0 * moments["j1"]) / xp.where(
@@ -468,7 +468,7 @@ def drift_of(moments: dict[Moment, Array]) -> Array:
 
 
 def _occupied(prepared: Block, mu: Array) -> Array:
-    """About the number of electrons, (n_structures,): the states below ``mu``, and one at least."""
+    """Approximate number of electrons, (n_structures,): the states below ``mu``, at least one."""
     xp = namespace(mu)
     below = xp.astype(like(mu, prepared.grid.energies)[None, :] < mu[:, None], xp.float64)
     return xp.clip(prepared.grid.step * xp.vecdot(below, prepared.whole), 1.0, None)

@@ -1,7 +1,7 @@
 """Figure 1: the error of LDOS against the cropping radius, element by element.
 
-The paper shows S, Sn and Se of its Sn-S-Se set (D); here Sn-S-Se, silicon and Si-C, with fragments that end where the
-descriptor does and with fragments cropped sharply at the radius, as equation 9 says.
+The paper shows S, Sn and Se of its Sn-S-Se set (D). This script uses Sn-S-Se, silicon and Si-C, with fragments that end
+where the descriptor ends, and with fragments cropped sharply at the radius (equation 9).
 
     python paper_figures/figure_1.py
 """

@@ -1,7 +1,7 @@
 """Figure 2: properties from the predicted DOS against properties from the DFT DOS, structure by structure.
 
 The paper shows band energy, heat capacity, DOS at the Fermi level and magnetic susceptibility of its 1,039 silicon
-structures (A). Here: the shipped silicon set, each structure predicted by a model of other trajectories, at 300 K.
+structures (A). This script uses the shipped silicon set at 300 K; a model of other trajectories predicts each structure.
 
     python paper_figures/figure_2.py
 """

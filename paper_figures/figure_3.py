@@ -1,8 +1,8 @@
 """Figure 3: learning curves of the DOS, learned from the atoms' LDOS or from the total DOS.
 
-The paper shows its C-Si (C) and Sn-S-Se (D) sets; here Si-C, Sn-S-Se and silicon. Training parts are nested and hold
-whole trajectories. Both ways of learning get the same parts. The kernels use all environments of a part, 3,000 at most:
-inducing points would flatten the curves.
+The paper shows its C-Si (C) and Sn-S-Se (D) sets. This script uses Si-C, Sn-S-Se and silicon. Training parts are nested
+and contain whole trajectories. Both ways of learning get the same parts. The kernels use all environments of a part, at
+most 3,000: inducing points would flatten the curves.
 
     python paper_figures/figure_3.py
 """

@@ -1,8 +1,9 @@
 """Figure 4: the error of each property by what the model learned from.
 
-The paper compares the LDOS with the total DOS on its silicon, carbon and Si-C structures (C); here on Si-C, silicon and
-Sn-S-Se, a figure each, and also with learning from both. Differences are paired: the same folds, and the same draws of
-trajectories. For Sn-S-Se, where the Fermi level lies in a gap, a table also gives the error of the electrons below it.
+The paper compares learning from LDOS and from the total DOS on its silicon, carbon and Si-C structures (C). This script
+uses Si-C, silicon and Sn-S-Se, with a figure each, and also learns from both. Differences are paired: the same folds,
+and the same draws of trajectories. For Sn-S-Se, where the Fermi level lies in a gap, a table also gives the error of the
+electrons below it.
 
     python paper_figures/figure_4.py
 """

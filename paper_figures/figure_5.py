@@ -1,7 +1,7 @@
 """Figure 5: the derivative of the DOS of two structures, learned from the atoms' LDOS or from the total DOS.
 
-The paper shows two representative silicon structures. Here: the crystal (diamond) and the glass of the silicon set
-whose DOS, learned from LDOS, has the median error of its kind. Models of other trajectories predict both.
+The paper shows two representative silicon structures. This script uses the crystal (diamond) and the glass of the
+silicon set whose DOS, learned from LDOS, has the median error of its kind. Models of other trajectories predict both.
 
     python paper_figures/figure_5.py
 """

@@ -1,7 +1,7 @@
 """Figure 6: the worst, the median and the best prediction of LDOS and DOS, for pure structures.
 
-The paper takes silicon from its set A and carbon from its set C; here silicon, and the pure carbon structures of the
-Si-C set, a figure each. A model of other trajectories predicts every structure.
+The paper takes silicon from its set A and carbon from its set C. This script uses silicon, and the pure carbon
+structures of the Si-C set, with a figure each. A model of other trajectories predicts every structure.
 
     python paper_figures/figure_6.py
 """

@@ -198,7 +198,7 @@ def parse(description: str | None, arguments: Sequence[str] | None = None) -> Ru
 
 def main(make: Callable[[Run], None], description: str | None) -> None:
     """Run one script."""
-    # Predictions that dip below zero are repaired wherever properties follow; also in the processes started here.
+    # Predictions below zero are repaired before properties are derived; also ignore their warnings in child processes.
     warnings.simplefilter("ignore", UserWarning)
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")
     run, start = parse(description), time.perf_counter()

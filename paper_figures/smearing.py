@@ -1,7 +1,7 @@
 """Errors, and the noise of the labels, against the smearing width.
 
-The paper states that the loss halves from 0.1 to 0.5 eV, and its losses of LDOS and DOS at 0.5 eV; here a figure for
-each of silicon, Si-C and Sn-S-Se, on the same energies at every width.
+The paper states that the loss halves from 0.1 to 0.5 eV, and gives its losses of LDOS and DOS at 0.5 eV. This script
+makes a figure for each of silicon, Si-C and Sn-S-Se, on the same energies at every width.
 
     python paper_figures/smearing.py
 """

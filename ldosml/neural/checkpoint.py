@@ -69,8 +69,8 @@ def load_tight_binding(path: Path, network: nn.Module) -> None:
 
 
 def _check_run(path: Path, found: Any, expected: Mapping[str, Any]) -> None:
-    there = found if isinstance(found, dict) else {}
-    differing = [key for key in {**expected, **there} if there.get(key) != expected.get(key)]
+    kept = found if isinstance(found, dict) else {}
+    differing = [key for key in {**expected, **kept} if kept.get(key) != expected.get(key)]
     if differing:
         raise ValueError(
             f"{path} is the checkpoint of another fit: {', '.join(differing)} differ. Use the same settings, crystals "

@@ -234,8 +234,8 @@ def learning_curve(
         few += [f"{name} at {', '.join(where)} environments"] if where else []
     if few:
         warnings.warn(
-            "Some training parts have fewer environments (when learning LDOS, of an element) than n_inducing; there "
-            f"all environments are inducing points: {'; '.join(few)}.",
+            "Some training parts have fewer environments (when learning LDOS, of an element) than n_inducing. All of "
+            f"these environments are inducing points: {'; '.join(few)}.",
             Caution,
             stacklevel=2,
         )

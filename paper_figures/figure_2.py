@@ -1,7 +1,8 @@
 """Figure 2: properties from the predicted DOS against properties from the DFT DOS, structure by structure.
 
 The paper shows band energy, heat capacity, DOS at the Fermi level and magnetic susceptibility of its 1,039 silicon
-structures (A). This script uses the shipped silicon set at 300 K; a model of other trajectories predicts each structure.
+structures (A). This script uses the shipped silicon set, at 300 K. A model of other trajectories predicts every
+structure.
 
     python paper_figures/figure_2.py
 """

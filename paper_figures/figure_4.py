@@ -2,8 +2,8 @@
 
 The paper compares learning from LDOS and from the total DOS on its silicon, carbon and Si-C structures (C). This script
 uses Si-C, silicon and Sn-S-Se, with a figure each, and also learns from both. Differences are paired: the same folds,
-and the same draws of trajectories. For Sn-S-Se, where the Fermi level lies in a gap, a table also gives the error of the
-electrons below it.
+and the same draws of trajectories. For Sn-S-Se, where the Fermi level lies in a gap, a table also gives the error of
+the electrons below it.
 
     python paper_figures/figure_4.py
 """

@@ -1,7 +1,7 @@
 """Figure 7: the worst LDOS of each element, and the worst and the best DOS, for compounds.
 
-The paper shows the Si-C structures of its set C and its Sn-S-Se set (D). This script uses the structures of the Si-C set
-that contain both elements, and Sn-S-Se, with a figure each. A model of other trajectories predicts every structure.
+The paper shows the Si-C structures of its set C and its Sn-S-Se set (D). This script uses the structures of the Si-C
+set that contain both elements, and Sn-S-Se, with a figure each. A model of other trajectories predicts every structure.
 
     python paper_figures/figure_7.py
 """

@@ -232,18 +232,23 @@ def learning_curve(
     for name, learner in learners.items():
         where = [str(size) for i, size in enumerate(ordered) if takes_all(learner, data, [part[i] for part in parts])]
         few += [f"{name} at {', '.join(where)} environments"] if where else []
-    if few:
-        warnings.warn(
-            "Some training parts have fewer environments (when learning LDOS, of an element) than n_inducing. All of "
-            f"these environments are inducing points: {'; '.join(few)}.",
-            Caution,
-            stacklevel=2,
-        )
+    _warn_of_few_points(few)
     spelling = {name: known_as(regressor) for name, regressor in regressors.items()}
     records = setup.run("learning curve", data, validations, model=known_as(model), regressors=spelling)
     errors = {step: Errors.from_record(record) for step, record in zip(steps, records, strict=True)}
     noise = noise_floor(data, next(iter(errors.values())), data.smearing_width, setup.temperature)
     return LearningCurve(errors, n_environments, n_structures, noise)
+
+
+def _warn_of_few_points(few: Sequence[str]) -> None:
+    """Warn of training parts that have fewer environments than inducing points, if there are any."""
+    if few:
+        warnings.warn(
+            "Some training parts have fewer environments (when learning LDOS, of an element) than n_inducing. All of "
+            f"these environments are inducing points: {'; '.join(few)}.",
+            Caution,
+            stacklevel=3,
+        )
 
 
 def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state: int = 0) -> list[int]:

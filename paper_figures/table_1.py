@@ -2,8 +2,8 @@
 
 The paper has silicon (A), large amorphous silicon (B), silicon, carbon and Si-C structures (C) and Sn-S-Se (D). This
 script uses our sets of the same kinds, at a smearing of 0.3 and of 0.5 eV. A model of the small cells predicts the
-large ones. The table gives errors with whole trajectories left out, and with single atoms left out, as the paper splits its
-environments: an atom is then predicted from other atoms of its own structure.
+large ones. The table gives errors with whole trajectories left out, and with single atoms left out, as the paper splits
+its environments: an atom is then predicted from other atoms of its own structure.
 
     python paper_figures/table_1.py
 """

@@ -89,7 +89,7 @@ def test_a_record_that_is_added_twice_is_the_later_one(written):
 def test_foreign_files_are_refused_and_kept(tmp_path, content):
     path = tmp_path / "log.jsonl"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"log\.jsonl is not the log of a poll.* Name another file"):
+    with pytest.raises(ValueError, match=r"log\.jsonl is not the log of a poll.* Use another file"):
         opened(path, work="poll")
     assert path.read_bytes() == content
 
@@ -117,7 +117,7 @@ def test_a_damaged_line_is_refused_and_kept(written, line):
 )
 def test_other_work_is_refused_and_named(written, header, work, differing):
     content = written.read_bytes()
-    with pytest.raises(ValueError, match=f"is the log of another {work}: {differing} differ. Name another file"):
+    with pytest.raises(ValueError, match=f"is the log of another {work}: {differing} differ. Use another file"):
         opened(written, header, work)
     assert written.read_bytes() == content
 

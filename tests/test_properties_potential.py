@@ -231,7 +231,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("n", "temperature", "message"),
         [
-            (25.0, 300.0, "holds 20 states from -6 to 6 eV, of which 25 electrons"),
+            (25.0, 300.0, "holds 20 states from -6 to 6 eV, and 25 electrons would fill"),
             (20.0, 300.0, "would fill all of them"),
             (0.0, 300.0, "n_electrons must be above zero; structure 0 has 0"),
             (-3.0, 300.0, "n_electrons must be above zero"),

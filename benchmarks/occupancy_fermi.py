@@ -11,20 +11,19 @@ The second table compares the number of states below the Fermi level at each k-p
 surfaces follow: from the network, from tight binding, from both as drawn (``with_deep_states``), and a constant.
 Numbers are rounded. A difference that is the same at all k-points does not change a surface, and is subtracted.
 
-The last lines are for crystals with a gap: the distance of the DFT bands from their edges, at the predicted k-points of
+The last table is for crystals with a gap: the distance of the DFT bands from their edges, at the predicted k-points of
 the edges.
 """
 
-import argparse
 import warnings
 
 import machine
 import numpy as np
 from occupancy_table import parts_of
 
-from ldosml.datasets.crystals import Material
+from ldosml.datasets import CrystalSet, Material
 from ldosml.kresolved import counted_dos, edge_bands
-from ldosml.kresolved.evaluation import composition_draws, estimates_table, score_gaps
+from ldosml.kresolved.evaluation import composition_draws, score_gaps
 from ldosml.kresolved.evaluation.estimates import estimate, mean_of
 from ldosml.kresolved.states import emptiest_energy, filling
 from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
@@ -90,13 +89,8 @@ def edges_apart(model: KOccupancyRegressor, material: Material) -> tuple[float, 
     return valence.max() - valence[gap.valence_kpoint], conduction[gap.conduction_kpoint] - conduction.min()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
-    given = parser.parse_args()
-    model = load_occupancy_model(given.model)
-    test = parts_of(model, given.crystals)[2]
+def compare_levels(results: machine.Results, model: KOccupancyRegressor, test: CrystalSet) -> None:
+    """Add a table: gaps with both Fermi levels, and errors of the counted level."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # unknown elements are intended
         found = [counts_and_gaps(model, material) for material in test]
@@ -109,21 +103,42 @@ def main() -> None:
         "electrons: MAE": estimate(mean_of(values["electrons"]), draws),
         "states: MAE, electrons": estimate(mean_of(values["states"]), draws),
     }
-    print(machine.describe(), estimates_table(columns), sep="\n\n")
-    metals = test[test.gaps == 0]
+    for score in columns["counted"]:
+        row = {which: str(column.get(score, "")) for which, column in columns.items()}
+        results.add("Fermi level at zero (known), or counted", {"score": score, **row})
+
+
+def compare_fillings(results: machine.Results, model: KOccupancyRegressor, metals: CrystalSet) -> None:
+    """Add a table: states below the Fermi level of metals."""
     errors = [fillings(model, material) for material in metals]
     draws = composition_draws(metals, 1000)
-    columns = {
-        name: {"states below the Fermi level at a k-point: MAE": estimate(mean_of(np.array(values)), draws)}
-        for name, values in ((name, [one[name] for one in errors]) for name in errors[0])
-    }
-    print("", estimates_table(columns), sep="\n")
-    others = test[test.gaps > 0]
+    row = {name: str(estimate(mean_of(np.array([one[name] for one in errors])), draws)) for name in errors[0]}
+    results.add("states below the Fermi level at a k-point: MAE", row)
+
+
+def compare_edges(results: machine.Results, model: KOccupancyRegressor, others: CrystalSet) -> None:
+    """Add a table: distances of the DFT bands from their edges, at the predicted k-points of the edges."""
     apart = np.array([edges_apart(model, material) for material in others])
-    found_edges = np.isfinite(apart[:, 0])
-    for name, values in zip(("valence", "conduction"), apart[found_edges].T, strict=True):
-        mean, median = values.mean(), np.median(values)
-        print(f"k-points of {name} edges, {found_edges.sum()} crystals: mean {mean:.2f} eV, median {median:.2f} eV off")
+    found = apart[np.isfinite(apart[:, 0])]
+    for name, values in zip(("valence", "conduction"), found.T, strict=True):
+        row = {"edge": name, "crystals": len(values), "mean": values.mean(), "median": np.median(values)}
+        results.add("distance of the DFT band from its edge (eV)", row)
+
+
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
+    parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
+    given = parser.parse_args(arguments)
+    results, model = machine.Results(__file__, given), load_occupancy_model(given.model)
+    test = parts_of(model, given.crystals)[2]
+    metals, others = (test[chosen] for chosen in (test.gaps == 0, test.gaps > 0))
+    if given.quick:
+        metals, others = metals[np.arange(2)], others[np.arange(2)]
+        test = CrystalSet((*metals, *others), test.provenance)
+    compare_levels(results, model, test)
+    compare_fillings(results, model, metals)
+    compare_edges(results, model, others)
 
 
 if __name__ == "__main__":

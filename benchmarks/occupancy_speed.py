@@ -3,12 +3,11 @@
     python benchmarks/occupancy_speed.py [MODEL] [--epoch]
 
 MODEL is a file or the name of a shipped model; default: crystals. Times are medians of several calls, from structure to
-result. Targets on two cores: bands of a 2-atom crystal at 200 k-points in 1 s, its DOS on an 8x8x8 mesh in 3 s. Larger
+result. Goals on two cores: bands of a 2-atom crystal at 200 k-points in 1 s, its DOS on an 8x8x8 mesh in 3 s. Larger
 cells are repeated diamond silicon with one displaced atom, so that the cell stays primitive. ``--epoch`` also times a
 pass over the training crystals of the shipped set. Memory is the peak resident size of a process that does only this.
 """
 
-import argparse
 import multiprocessing
 import resource
 import time
@@ -33,15 +32,20 @@ def seconds(work, n: int = 5) -> float:
     return float(np.median(times))
 
 
-def two_atoms(model: KOccupancyRegressor) -> None:
+def two_atoms(results: machine.Results, model: KOccupancyRegressor, n_path: int, mesh: int) -> None:
+    """Add a table: bands and DOS of Si2."""
     silicon = bulk("Si", a=5.47)
-    path = KPath.from_cell(standardized(silicon).cell, 200).kpoints
     crystal = standardized(silicon)
-    print(f"bands of Si2, {len(path)} k-points: {seconds(lambda: model.predict([crystal], path)):.3f} s")
-    mesh = seconds(lambda: electronic_structure(model, silicon, n_path=100, mesh=8).dos)
-    print(f"DOS of Si2 on 8x8x8, with bands at 100 k-points: {mesh:.3f} s")
-    full = gamma_mesh(8)[0]
-    print(f"all 512 k-points of it without symmetry: {seconds(lambda: model.predict([crystal], full), 3):.3f} s")
+    path, full = KPath.from_cell(crystal.cell, n_path).kpoints, gamma_mesh(mesh)[0]
+    calls = {
+        f"bands at {len(path)} k-points": lambda: model.predict([crystal], path),
+        f"DOS on {mesh}x{mesh}x{mesh}, with bands at {n_path // 2} k-points": lambda: (
+            electronic_structure(model, silicon, n_path=n_path // 2, mesh=mesh).dos
+        ),
+        f"all {len(full)} k-points of the mesh, without symmetry": lambda: model.predict([crystal], full),
+    }
+    for name, work in calls.items():
+        results.add("Si2", {"what": name, "seconds": seconds(work)})
 
 
 def growth(name: str, repeats: int, n_kpoints: int, pipe) -> None:
@@ -75,7 +79,8 @@ def in_a_process(name: str, repeats: int, n_kpoints: int) -> tuple[int, float, f
     return found
 
 
-def epoch() -> None:
+def epoch(results: machine.Results) -> None:
+    """Add a table: a pass over the training crystals, 8 k-points each."""
     training, validation, _ = split_crystals(load_crystals())
     times = [time.perf_counter()]
     KOccupancyRegressor(n_epochs=4, batch_size=8).fit(
@@ -84,23 +89,23 @@ def epoch() -> None:
         validation=(validation.crystals, validation.bands),
         progress=lambda _: times.append(time.perf_counter()),
     )
-    each = np.median(np.diff(times)[1:])
-    print(f"an epoch of {len(training)} crystals, 8 k-points each: {each:.1f} s")
+    results.add("epoch", {"crystals": len(training), "seconds": float(np.median(np.diff(times)[1:]))})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
     parser.add_argument("--epoch", action="store_true", help="also time training")
-    given = parser.parse_args()
-    print(machine.describe())
-    two_atoms(load_occupancy_model(given.model))
-    print("atoms  k-points  seconds  MB more  MB in all")
-    for repeats, n_kpoints in ((0, 100), (0, 1000), (1, 100), (2, 100), (3, 100), (4, 100)):
+    given = parser.parse_args(arguments)
+    results = machine.Results(__file__, given)
+    two_atoms(results, load_occupancy_model(given.model), *((20, 2) if given.quick else (200, 8)))
+    cells = ((0, 100), (0, 1000), (1, 100), (2, 100), (3, 100), (4, 100))
+    for repeats, n_kpoints in cells[: 1 if given.quick else None]:
         n_atoms, taken, more, most = in_a_process(given.model, repeats, n_kpoints)
-        print(f"{n_atoms:5d}  {n_kpoints:8d}  {taken:7.2f}  {more:7.0f}  {most:9.0f}")
+        row = {"atoms": n_atoms, "k-points": n_kpoints, "seconds": taken, "more memory (MB)": more, "memory (MB)": most}
+        results.add("growth", row)
     if given.epoch:
-        epoch()
+        epoch(results)
 
 
 if __name__ == "__main__":

@@ -91,11 +91,11 @@ def root_of_a_sum(energies: np.ndarray, values: np.ndarray, n_electrons: float, 
     return float(brentq(excess, energies[0], energies[-1], xtol=1e-12))
 
 
-def ours(what: str, function: Callable[[], object], target: float, repeats: int) -> dict[str, object]:
-    """Start a row with our times and our memory."""
+def ours(what: str, function: Callable[[], object], goal: float, repeats: int) -> dict[str, object]:
+    """Start a row with our times and our memory; ``goal`` in ms."""
     runs = [1e3 * machine.seconds(function) for _ in range(repeats)]
     times = {"median (ms)": statistics.median(runs), "least (ms)": min(runs), "most (ms)": max(runs)}
-    return {"what": what, **times, "target (ms)": target, "memory (MB)": megabytes(function)}
+    return {"what": what, **times, "goal (ms)": goal, "memory (MB)": megabytes(function)}
 
 
 def alternative(one: Callable[[int], object], count: int, n_structures: int, repeats: int) -> tuple[float, np.ndarray]:

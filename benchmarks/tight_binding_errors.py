@@ -6,8 +6,6 @@ Universal parameters, and parameters fitted to the training part of the split by
 k-points of each crystal of the validation and test part, with energies relative to the respective Fermi level.
 """
 
-import argparse
-import time
 from dataclasses import replace
 
 import machine
@@ -46,22 +44,24 @@ def errors(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParame
     return [float(part.mean()) if part.size else float("nan") for part in parts]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
-    given = parser.parse_args()
-    training, *others = (placed(part) for part in split_crystals(load_crystals(given.crystals)))
-    start = time.perf_counter()
-    fitted = fit_tight_binding(*zip(*training, strict=True))
-    print(machine.describe(), f"fitted to {len(training)} crystals in {time.perf_counter() - start:.0f} s", sep="\n")
-    print("mean over crystals, median, eV:", *(f"{low:g} to {high:g} eV" for low, high in WINDOWS), sep="  ")
+    given = parser.parse_args(arguments)
+    results = machine.Results(__file__, given)
+    parts = split_crystals(load_crystals(given.crystals))
+    if given.quick:
+        parts = tuple(part[np.arange(4)] for part in parts)
+    training, *others = (placed(part) for part in parts)
+    seconds, fitted = machine.timed(lambda: fit_tight_binding(*zip(*training, strict=True)))
+    results.add("fit", {"crystals": len(training), "seconds": seconds})
     for name, parameters in (("universal", TightBindingParameters.universal()), ("fitted", fitted)):
         found = np.array([errors(*pair, parameters) for part in others for pair in part])
-        columns = (
-            f"{mean:.2f}, {median:.2f}"
-            for mean, median in zip(np.nanmean(found, 0), np.nanmedian(found, 0), strict=True)
-        )
-        print(f"{name}, {len(found)} crystals:", *columns, sep="  ")
+        row: dict[str, object] = {"tight binding": name, "crystals": len(found)}
+        for (low, high), column in zip(WINDOWS, found.T, strict=True):
+            row[f"{low:g} to {high:g} eV"] = float(np.nanmean(column))
+            row[f"{low:g} to {high:g} eV, median"] = float(np.nanmedian(column))
+        results.add("mean absolute error of the bands by energy, mean over crystals (eV)", row)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def test_arrays_are_cut_where_they_are_not_complete(capsys, tmp_path):
     dos = np.exp(-((energies / 3) ** 2))
     np.savez(tmp_path / "d.npz", energies=energies, dos=dos, energy_max=-0.5)
     code, _, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.65)
-    assert (code, "to -0.5 eV, of which 2.65 electrons" in err) == (1, True)
+    assert (code, "to -0.5 eV, and 2.65 electrons" in err) == (1, True)
     np.savez(tmp_path / "l.npz", energies=energies, ldos=dos[None, :], dos=2 * dos, n_atoms=[1])
     masses = []
     for option in ([], ["--atoms"]):

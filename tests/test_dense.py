@@ -225,7 +225,7 @@ def test_refinement_that_stalls_is_refused(monkeypatch):
 
 def test_float32_is_for_one_alpha():
     for alpha in ("leave-one-out", np.logspace(-3, 0, N_ENERGIES)):
-        with pytest.raises(ValueError, match="give alpha one number, or use precision='float64'"):
+        with pytest.raises(ValueError, match="Set alpha to one number, or use precision='float64'"):
             LDOSKernelRidge(alpha, precision="float32", kernel="polynomial", gamma=1.0).fit(X, Y)
     single, double = (
         LDOSKernelRidge(0.05, kernel="matern", precision=p, gamma=1.0).fit(X, Y) for p in ("float32", "float64")

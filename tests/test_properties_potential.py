@@ -255,9 +255,9 @@ class TestBadInput:
     def test_a_gap_up_to_the_end_of_the_grid(self):
         dos, n = two_bands(0.05)
         cut = dos.cut(high=0.5)
-        with pytest.raises(ValueError, match="the first states above its gap, lie beyond the grid"):
+        with pytest.raises(ValueError, match="the first states above its gap, lie above the grid"):
             fermi_level(cut, n)
-        with pytest.raises(ValueError, match="the first states above its gap, lie beyond the grid"):
+        with pytest.raises(ValueError, match="the first states above its gap, lie above the grid"):
             chemical_potential(cut, n, 300.0)
 
     def test_an_empty_dos(self):
@@ -266,7 +266,7 @@ class TestBadInput:
             chemical_potential(DOS(grid, np.stack([self.dos.values[0], 0 * self.dos.values[0]])), 4.0, 300.0)
 
     def test_trapezoid_at_low_temperature(self):
-        with pytest.raises(ValueError, match="trapezoid is wrong where kT"):
+        with pytest.raises(ValueError, match="trapezoid is wrong because kT"):
             chemical_potential(self.dos, 4.0, 300.0, quadrature="trapezoid")
 
     def test_top_too_low(self):

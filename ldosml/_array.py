@@ -72,6 +72,11 @@ def index_like(array: Array, values: object) -> Array:
     return xp.asarray(_plain(xp, values), dtype=xp.int64, device=array_device(array))
 
 
+def take_rows(values: Array, rows: object) -> Array:
+    """Give rows of ``values`` (n, ...) by their numbers (m,), which may be on the host: (m, ...)."""
+    return namespace(values).take(values, index_like(values, rows), axis=0)
+
+
 def _plain(xp: Namespace, values: object) -> object:
     """Give an array of NumPy's in order and writable: torch takes no reversed views and warns of read-only ones."""
     if isinstance(values, np.ndarray) and not is_numpy(xp):

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, add_to_diagonal, index_like, like, namespace, to_numpy
+from ldosml._array import Array, add_to_diagonal, like, namespace, take_rows, to_numpy
 from ldosml._validation import check_choice, check_finite, check_shape
 
 Selection = Literal["farthest-point", "cur", "random"]
@@ -296,8 +296,7 @@ def select_per_species(
     chosen = {}
     for kind in available:
         here = np.flatnonzero(species == kind)
-        part = namespace(X).take(X, index_like(X, here), axis=0)
-        chosen[kind] = here[select_points(part, shares[kind], method, random_state=generator)]
+        chosen[kind] = here[select_points(take_rows(X, here), shares[kind], method, random_state=generator)]
     return chosen
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, index_like, like, namespace, sum_segments
+from ldosml._array import Array, like, sum_segments, take_rows
 
 KernelFunction = Callable[[Array, Array], Array]
 """Shapes (n, f) and (m, f) give (n, m)."""
@@ -113,7 +113,7 @@ class Sums:
         -------
         array (n_rows, m)
         """
-        return sum_segments(namespace(values).take(values, index_like(values, self.members), axis=0), self.bounds)
+        return sum_segments(take_rows(values, self.members), self.bounds)
 
     def spread(self, values: Array, n_environments: int) -> Array:
         """Give every environment the sum of the rows that contain it: the transpose of ``of``.
@@ -127,11 +127,10 @@ class Sums:
         -------
         array (n_environments, m)
         """
-        xp = namespace(values)
         row = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         order = np.argsort(self.members, kind="stable")
         bounds = np.searchsorted(self.members[order], np.arange(n_environments + 1))
-        return sum_segments(xp.take(values, index_like(values, row[order]), axis=0), bounds)
+        return sum_segments(take_rows(values, row[order]), bounds)
 
 
 @dataclass(frozen=True)
@@ -190,15 +189,12 @@ class SummedKernel:
         """Add one species to ``total``; of a diagonal block, one triangle of tiles gives both."""
         symmetric = rows == columns
         for i, (at, members, bounds) in enumerate(sums.tiles(rows)):
-            X = self._rows(members)
+            X = take_rows(self.X, members)
             for j, (across, others, edges) in enumerate(sums.tiles(columns)):
                 if symmetric and j > i:
                     break
-                tile = sum_segments(self.function(X, self._rows(others)), bounds)
+                tile = sum_segments(self.function(X, take_rows(self.X, others)), bounds)
                 tile = sum_segments(tile.T, edges).T
                 total[at, across] += tile
                 if symmetric and j < i:
                     total[across, at] += tile.T
-
-    def _rows(self, members: NDArray[np.int64]) -> Array:
-        return namespace(self.X).take(self.X, index_like(self.X, members), axis=0)

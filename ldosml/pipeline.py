@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, persistence
-from ldosml._array import Array, Device, as_float64, index_like, like, namespace, to_device, to_numpy
+from ldosml._array import Array, Device, as_float64, like, take_rows, to_device, to_numpy
 from ldosml._validation import check_shape
 from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
 from ldosml.descriptors import SOAP, Whitened
@@ -319,7 +319,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(numbers == number)
             known = {"groups": groups[rows]} if _takes_groups(part) else {}
             try:
-                fitted[number] = part.fit(like(targets, X[rows]), _take(targets, rows), **known)
+                fitted[number] = part.fit(like(targets, X[rows]), take_rows(targets, rows), **known)
             except ValueError as error:
                 found = f"{len(rows)} environments in {len(set(groups[rows]))} groups of structures"
                 raise ValueError(f"{chemical_symbols[number]} ({found}): {error}") from error
@@ -618,10 +618,6 @@ def _with_own_points(regressor: Any, number: int) -> Any:
                 )
             own.set_params(**{name: value[number]})
     return own
-
-
-def _take(array: Array, rows: NDArray[np.int64]) -> Array:
-    return namespace(array).take(array, index_like(array, rows), axis=0)
 
 
 def _valence(structures: Sequence[Atoms], n_electrons: NDArray[np.float64] | None) -> dict[str, float]:

@@ -54,7 +54,7 @@ class TestMaking:
         data = from_pair(ldos=None, dos=np.ones((2, 5)), smearing_width=0.2)
         assert data.ldos is None
         assert data.smearing_width == 0.2
-        assert data.summary()["targets"] == "DOS"
+        assert data.summary()["spectra"] == "DOS"
 
     def test_valence_of_each_element(self):
         assert_array_equal(from_pair(n_electrons={"Si": 4, "C": 6}).n_electrons, [8, 10])
@@ -166,7 +166,7 @@ class TestMaking:
             "elements": {"C": 2, "Si": 11},
             "smallest_structure": 1,
             "largest_structure": 3,
-            "targets": "LDOS",
+            "spectra": "LDOS",
             "grid": "241 energies from -7 to 5 eV, step 0.05, zero: code",
             "smearing_width": 0.3,
         }

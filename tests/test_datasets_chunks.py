@@ -13,7 +13,7 @@ from ldosml.datasets import HDF5Chunks, HDF5ChunkWriter
 
 RNG = np.random.default_rng(3)
 SIZES = (7, 5, 6)
-PER_ATOM, PER_STRUCTURE = ("X", "Y", "structure_index", "species"), ("dos", "groups")
+NAMES = {"X", "Y", "structure_index", "species", "dos", "groups"}
 
 
 def chunk(number, **changes):
@@ -25,7 +25,7 @@ def chunk(number, **changes):
         "structure_index": np.where(np.arange(n) < 3, 2 * number + 1, 2 * number),
         "species": RNG.choice([6, 14], n),
         "dos": RNG.normal(size=(2, 9)),
-        "groups": np.full(2, number),
+        "groups": np.full(n, number),
     } | changes
 
 
@@ -49,7 +49,7 @@ def test_what_was_written_comes_back_each_time(tmp_path, dtype):
     assert len(chunks) == 3
     for _ in range(2):
         for found, each in zip(chunks, CHUNKS, strict=True):
-            assert set(found) == {*PER_ATOM, *PER_STRUCTURE}
+            assert set(found) == NAMES
             for name, values in each.items():
                 assert_array_equal(found[name], values.astype(dtype) if values.dtype.kind == "f" else values)
 
@@ -65,7 +65,7 @@ def test_only_what_was_given_is_there(tmp_path):
     }
 
 
-def test_a_dos_as_target_has_a_row_a_structure(tmp_path):
+def test_learning_from_a_dos_takes_a_row_a_structure(tmp_path):
     with HDF5ChunkWriter(tmp_path) as writer:
         writer.append(CHUNKS[0]["X"], CHUNKS[0]["dos"], structure_index=CHUNKS[0]["structure_index"])
     (found,) = HDF5Chunks(tmp_path)
@@ -149,8 +149,9 @@ def test_chunks_that_do_not_know_their_number_are_read(folder):
         ({"X": np.full((7, 4), np.nan)}, "X must be finite"),
         ({"dos": np.ones((3, 9))}, "dos must have shape"),
         ({"dos": np.ones((2, 8))}, "dos must have shape"),
-        ({"groups": np.arange(3)}, "groups must have shape"),
-        ({"groups": np.array(["a", "b"])}, "groups of a chunk must be integers"),
+        ({"groups": np.zeros(2, dtype=int)}, r"groups must have shape \(7\) = \(n_environments\)"),
+        ({"Y": np.ones((2, 9)), "dos": None}, r"groups must have shape \(2\) = \(n_structures\)"),
+        ({"groups": np.array(["a"] * 7)}, "groups of a chunk must be integers"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow")

@@ -302,13 +302,13 @@ def test_a_joint_fit_learns_the_shares_too(regressor):
         model.fit(structures, totals(structures))
 
 
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
 @pytest.mark.parametrize("represented", [False, True], ids=["plain", "represented"])
-def test_inducing_points_may_be_counted_by_element(targets, represented):
+def test_inducing_points_may_be_counted_by_element(learn, represented):
     structures = crystals()
 
     def fitted(**options):
-        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", learn=targets, gamma=1.0, **options)
+        sparse = SparseLDOSKernelRidge(1e-3, kernel="matern", learn=learn, gamma=1.0, **options)
         regressor = RepresentedRegressor(sparse) if represented else sparse
         model = DOSModel(SMALL, regressor).fit(structures, invented_ldos(structures))
         return model, {z: getattr(part, "regressor_", part) for z, part in model.regressors_.items()}
@@ -318,7 +318,7 @@ def test_inducing_points_may_be_counted_by_element(targets, represented):
     points = {z: part.inducing_points_ for z, part in parts.items()}
     same, _ = fitted(selection=points)
     np.testing.assert_allclose(same.predict(structures).values, model.predict(structures).values, atol=1e-7)
-    message = r"C \(atomic number 6\), only for \[14\]" if targets == "ldos" else r"species 6, only for \[14\]"
+    message = r"C \(atomic number 6\), only for \[14\]" if learn == "ldos" else r"species 6, only for \[14\]"
     with pytest.raises(ValueError, match=message):
         fitted(n_inducing={14: 7})
 

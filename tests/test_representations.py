@@ -231,14 +231,14 @@ def test_learning_from_the_total_dos_commutes_too(representation, learn):
 
 
 @pytest.mark.parametrize("representation", [Cumulative(STEP), PrincipalComponents(subtract_mean=False)], ids=name)
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_inducing_points_commute_too(representation, targets):
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_inducing_points_commute_too(representation, learn):
     index, totals = np.repeat(np.arange(10), 4), 1.1 * np.add.reduceat(Y, np.arange(0, N, 4))
-    known = {"dos": totals} if targets == "both" else {}
-    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", learn=targets, gamma=1.0)
+    known = {"dos": totals} if learn == "both" else {}
+    alone = SparseLDOSKernelRidge(1e-2, n_inducing=15, kernel="gaussian", learn=learn, gamma=1.0)
     model = RepresentedRegressor(alone, representation)
     for estimator in (alone, model):
-        estimator.fit(X, totals if targets == "dos" else Y, structure_index=index, **known)
+        estimator.fit(X, totals if learn == "dos" else Y, structure_index=index, **known)
     np.testing.assert_allclose(model.predict(NEW), alone.predict(NEW), atol=1e-9)
     if known:
         with pytest.raises(ValueError, match="must be linear"):

@@ -56,7 +56,7 @@ def found(data):
 
 
 def refitted(data, descriptor, regressor):
-    """L/sigma of LDOS and DOS by fitting again without each trajectory, at the alpha that a fit of all chooses."""
+    """L/sigma of LDOS and DOS by fitting again without each group, at the alpha that a fit of all chooses."""
     X, Y, index = descriptor.fit_transform(data.structures), data.ldos.values, data.structure_index
     group, residuals = np.array(data.groups)[index], np.zeros_like(Y)
     for number in np.unique(data.numbers):
@@ -74,7 +74,7 @@ def refitted(data, descriptor, regressor):
 
 @pytest.mark.parametrize("smoothing", [0.0, 2.0])
 @pytest.mark.parametrize(("descriptor", "regressor"), [(FAR, MATERN), (Whitened(FAR), RIDGE)])
-def test_scores_are_those_of_refitting_without_each_trajectory(data, descriptor, regressor, smoothing):
+def test_scores_are_those_of_refitting_without_each_group(data, descriptor, regressor, smoothing):
     regressor = clone(regressor).set_params(alpha_smoothing=smoothing)
     candidates = {"descriptor": [descriptor], "regressor": [regressor]}
     (record,) = search_settings(data, candidates, factor=1).records
@@ -103,7 +103,7 @@ def test_the_best_is_first_and_its_model_is_ready_to_fit(data, found):
     assert isinstance(again.fit(data), DOSModel)
 
 
-def test_the_target_decides(data):
+def test_the_spectra_decide(data):
     by_dos = search_settings(data, GRIDS, factor=1, target="dos")
     assert by_dos.best["dos_loss"] == min(record["dos_loss"] for record in by_dos.records)
 
@@ -115,7 +115,7 @@ def test_halving_evaluates_the_best_part_on_all(data):
     assert (len(first), len(last)) == (6, 2)
     assert halved.records[:2] == last
     assert {(r["descriptor"], r["regressor"]) for r in last} == {(r["descriptor"], r["regressor"]) for r in first[:2]}
-    # Whole trajectories of two structures, a third of all of them.
+    # Whole groups of two structures, a third of all of them.
     assert {record["n_structures"] for record in first} == {8}
 
 
@@ -193,12 +193,12 @@ def test_impossible_searches_are_refused(data, options, error, message):
         search_settings(data, **{"candidates": GRIDS, "factor": 1} | options)
 
 
-def test_one_trajectory_only_is_refused():
+def test_one_group_only_is_refused():
     with pytest.raises(ValueError, match="needs at least two; all 3 structures are of one group"):
         search_settings(invented(3, per_group=3), GRIDS, factor=1)
 
 
-def test_an_element_of_one_trajectory_is_named():
+def test_an_element_of_one_group_is_named():
     data = invented(4)
     data.structures[0].symbols[:] = "Ge"
     grids = {"descriptor": [SOAP(r_cut=2.5, n_max=2, l_max=1)], "regressor": [RIDGE]}

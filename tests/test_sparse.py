@@ -105,9 +105,9 @@ def test_with_every_environment_it_is_the_full_kernel(xp, alpha):
 
 @pytest.mark.parametrize("species", [None, SPECIES], ids=["one species", "three species"])
 @pytest.mark.parametrize("groups", [None, GROUPS, GROUPS.astype(str)], ids=["structures", "groups", "named groups"])
-@pytest.mark.parametrize("targets", ["dos", "both"])
-def test_with_every_environment_it_is_the_full_structural_fit(targets, groups, species):
-    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "learn": targets} | KERNEL | SUMS
+@pytest.mark.parametrize("learn", ["dos", "both"])
+def test_with_every_environment_it_is_the_full_structural_fit(learn, groups, species):
+    options = {"alphas": np.array([1e-2, 0.1, 1.0]), "learn": learn} | KERNEL | SUMS
     sparse = fit(np, SparseLDOSKernelRidge(n_inducing="all", chunk_size=20, **options), species, groups)
     full = fit(np, LDOSKernelRidge(**options), species, groups)
     np.testing.assert_allclose(sparse.cv_errors_, full.cv_errors_, rtol=1e-6)
@@ -152,10 +152,10 @@ def left_out(K, penalty, targets, alphas, out):
     ids=["farthest-point", "cur", "random", "farthest-point, groups", "random, groups"],
 )
 @pytest.mark.parametrize("species", [None, SPECIES], ids=["one species", "three species"])
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, selection, groups):
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_fit_and_leave_out_errors_equal_brute_force(xp, learn, species, selection, groups):
     alphas = [1e-2, 0.3]
-    options = {"learn": targets, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
+    options = {"learn": learn, "selection": selection, "alphas": alphas, **POINTS, **SUMS}
     model = fit(xp, SparseLDOSKernelRidge("leave-one-group-out", alpha_smoothing=0, **options), species, groups)
     K, penalty, Y_rows, labels, counts = design(model, np.zeros(N, int) if species is None else species)
     mean = np.linalg.pinv(counts) @ Y_rows
@@ -170,12 +170,12 @@ def test_fit_and_leave_out_errors_equal_brute_force(xp, targets, species, select
     np.testing.assert_allclose(host(model.dual_coef_), np.transpose(expected), atol=1e-6)
 
 
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_chunks_processes_and_order_change_nothing(targets):
-    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_chunks_processes_and_order_change_nothing(learn):
+    options = {"learn": learn, "alpha": "leave-one-group-out", **POINTS} | SUMS
     whole = fit(np, SparseLDOSKernelRidge(**options | {"chunk_size": 10**6}), SPECIES)
     # Processes once, since they are slow to start.
-    with parallel_config(backend="loky" if targets == "both" else "threading"):
+    with parallel_config(backend="loky" if learn == "both" else "threading"):
         cut = fit(np, SparseLDOSKernelRidge(**options, n_jobs=2), SPECIES)
     again = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
     np.testing.assert_allclose(cut.predict(X, species=SPECIES), whole.predict(X, species=SPECIES), atol=1e-9)
@@ -199,9 +199,9 @@ def test_the_kernel_with_the_points_comes_in_pieces(xp, monkeypatch, piece):
     assert 0 < max(sizes) <= piece
 
 
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_groups_matter_to_leave_out_errors_only(targets):
-    options = {"learn": targets, **POINTS, **SUMS}
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_groups_matter_to_leave_out_errors_only(learn):
+    options = {"learn": learn, **POINTS, **SUMS}
     given = SparseLDOSKernelRidge(1e-2, **options)
     plain = fit(np, clone(given), SPECIES).dual_coef_
     np.testing.assert_array_equal(fit(np, clone(given), SPECIES, GROUPS).dual_coef_, plain)
@@ -361,21 +361,21 @@ PARTS = [ORDER[np.isin(INDEX[ORDER], [a, a + 1, a + 2])] for a in range(0, N_STR
 PARTS = [np.random.default_rng(a).permutation(rows) for a, rows in enumerate(PARTS)]
 
 
-def chunks(targets):
+def chunks(learn):
     return [
-        (X[p], DOS[np.unique(INDEX[p])] if targets == "dos" else Y[p], INDEX[p], SPECIES[p])
-        + ((DOS[np.unique(INDEX[p])],) if targets == "both" else ())
+        (X[p], DOS[np.unique(INDEX[p])] if learn == "dos" else Y[p], INDEX[p], SPECIES[p])
+        + ((DOS[np.unique(INDEX[p])],) if learn == "both" else ())
         for p in PARTS
     ]
 
 
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_streamed_data_give_the_same_model(targets, tmp_path):
-    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_streamed_data_give_the_same_model(learn, tmp_path):
+    options = {"learn": learn, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES)
-    streamed = SparseLDOSKernelRidge(**options).fit_chunks(named(chunks(targets)))
+    streamed = SparseLDOSKernelRidge(**options).fit_chunks(named(chunks(learn)))
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
-        for chunk in chunks(targets):
+        for chunk in chunks(learn):
             writer.append(**as_named(chunk))
     stored = SparseLDOSKernelRidge(**options).fit_chunks(HDF5Chunks(tmp_path / "data"))
     np.testing.assert_allclose(streamed.predict(X, species=SPECIES), model.predict(X, species=SPECIES), atol=1e-8)
@@ -383,13 +383,13 @@ def test_streamed_data_give_the_same_model(targets, tmp_path):
     np.testing.assert_allclose(streamed.cv_errors_, model.cv_errors_, rtol=1e-7)
 
 
-@pytest.mark.parametrize("targets", ["ldos", "dos", "both"])
-def test_chunks_may_carry_groups(targets, tmp_path):
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+def test_chunks_may_carry_groups(learn, tmp_path):
     groups = np.arange(N_STRUCTURES) // 3 * 2 + (np.arange(N_STRUCTURES) % 3 == 1)  # two in each chunk
-    options = {"learn": targets, "alpha": "leave-one-group-out", **POINTS} | SUMS
+    options = {"learn": learn, "alpha": "leave-one-group-out", **POINTS} | SUMS
     model = fit(np, SparseLDOSKernelRidge(**options), SPECIES, groups)
-    own = {True: lambda index: groups[np.unique(index)], False: lambda index: groups[index]}[targets == "dos"]
-    data = [(*(*chunk, None)[:5], own(chunk[2])) for chunk in chunks(targets)]
+    own = {True: lambda index: groups[np.unique(index)], False: lambda index: groups[index]}[learn == "dos"]
+    data = [(*(*chunk, None)[:5], own(chunk[2])) for chunk in chunks(learn)]
     with HDF5ChunkWriter(tmp_path / "data", dtype="float64") as writer:
         for chunk in data:
             writer.append(**as_named(chunk))

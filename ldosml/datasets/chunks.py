@@ -2,10 +2,10 @@
 
 The files ``chunk-00000.h5`` and so on hold what ``fit`` of a regressor takes, under the same names: ``X``
 (n_environments, n_features), ``Y``, ``structure_index`` (n_environments,) and, where given, ``species``
-(n_environments,), ``dos`` (n_structures, n_energies) and ``groups`` (n_structures,). ``X``, ``Y`` and ``dos`` are
-float32 by default, with a checksum on every piece. Each file holds its number, so a copy of another chunk is noticed.
-A file appears under its name when it is complete, and ``complete.json`` appears when the last chunk is there. So an
-unfinished folder is recognised, and can be finished.
+(n_environments,), ``dos`` (n_structures, n_energies) and ``groups``. ``X``, ``Y`` and ``dos`` are float32 by default,
+with a checksum on every piece. Each file holds its number, so a copy of another chunk is noticed. A file appears under
+its name when it is complete, and ``complete.json`` appears when the last chunk is there. So an unfinished folder
+is recognised, and can be finished.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ class HDF5ChunkWriter:
             Atomic numbers.
         dos : array (n_structures, n_energies), optional
             DOS beside an LDOS ``Y``, states/eV. Its rows follow the structures in ascending order of their labels, as
-            do those of a DOS ``Y`` and of ``groups``.
-        groups : array (n_structures,) of int, optional
-            Structures of one group are left out together. Each group must be in one chunk.
+            do those of a DOS ``Y`` and of its ``groups``.
+        groups : array (n_environments,) of int, or (n_structures,) where Y is a DOS, optional
+            What is left out together. Each group must be in one chunk.
 
         Raises
         ------
@@ -254,8 +254,8 @@ def _check(content: Chunk) -> None:
     if "dos" in content:
         check_shape("dos", content["dos"], (n_structures, Y.shape[1]), "n_structures, n_energies")
     if "groups" in content:
-        if len(content["groups"]) != len(X):  # where the DOS is learned they are of structures
-            check_shape("groups", content["groups"], (n_structures,), "n_structures")
+        axis = "n_structures" if len(Y) == n_structures < len(X) else "n_environments"
+        check_shape("groups", content["groups"], (rows,), axis)
         if not np.issubdtype(content["groups"].dtype, np.integer):
             raise ValueError(f"groups of a chunk must be integers; got {content['groups'].dtype}. Number them.")
     for name in _TABLES:

@@ -598,7 +598,7 @@ class LDOSDataset:
             "elements": dict(sorted(elements.items())),
             "smallest_structure": int(n_atoms.min()),
             "largest_structure": int(n_atoms.max()),
-            "targets": "LDOS" if self.stored_dos is None else "DOS" if self.stored_ldos is None else "LDOS and DOS",
+            "spectra": "LDOS" if self.stored_dos is None else "DOS" if self.stored_ldos is None else "LDOS and DOS",
             "grid": str(self.grid),
             "smearing_width": self.smearing_width,
         }
@@ -609,7 +609,7 @@ class LDOSDataset:
         width = "unknown smearing" if self.smearing_width is None else f"smeared by {self.smearing_width:g} eV"
         kinds = ", ".join(f"{count} {kind}" for kind, count in known["kinds"].items())
         return (
-            f"LDOSDataset({known['targets']} of {len(self)} structures ({kinds}) in {known['groups']} groups, "
+            f"LDOSDataset({known['spectra']} of {len(self)} structures ({kinds}) in {known['groups']} groups, "
             f"{known['environments']} environments of {', '.join(known['elements'])}; {self.grid}; {width})"
         )
 

@@ -26,15 +26,15 @@ def label_noise_at(
     label_noise : mapping or None
         {"smearing_width": [...], "ldos": [...], "dos": [...]}, widths in eV, the other lists L/sigma on the energies
         and structures of the estimate; "ldos_by_element": {symbol: [...]} may be there. Where "by_energy" is, too,
-        the noise is that of the energies that are judged: {"start": float, "step": float, "ldos": [[...], ...], "dos":
+        the noise is that of the energies of ``grid``: {"start": float, "step": float, "ldos": [[...], ...], "dos":
         ..., "ldos Si": ...}, root mean square errors (states/eV/atom), one list a width, one number a bin of ``step``
         eV from ``start`` on against the Fermi level, None where not measured. Below ``start`` are no states.
     width : float or None
         eV. Between the widths given, the noise is interpolated linearly; beyond them it is not known.
     grid : EnergyGrid, optional
-        Energies that are judged.
+        Energies at which a model is evaluated.
     sigma : mapping of str to float, optional
-        Standard deviation of the true at these energies, states/eV/atom, of "ldos", "dos" and, where wanted,
+        Standard deviation of the true spectra at these energies, states/eV/atom, of "ldos", "dos" and, where wanted,
         "ldos Si" and so on.
 
     Returns
@@ -56,7 +56,7 @@ def label_noise_at(
     >>> label_noise_at(noise, 0.5)
     {}
 
-    All of the error lies below zero: judged there alone, the noise is larger.
+    All of the error lies below zero: evaluated there alone, the noise is larger.
 
     >>> noise["by_energy"] = {"start": -2.0, "step": 2.0, "dos": [[0.02, 0.0], [0.01, 0.0]]}
     >>> label_noise_at(noise, 0.3, EnergyGrid.from_range(-2, 0, 0.1, "fermi"), {"dos": 0.1})
@@ -105,7 +105,7 @@ def _rms(by_energy: Mapping[str, Any], key: str, grid: EnergyGrid) -> Floats:
 
 
 def interpolated(width: float, widths: ArrayLike, values: ArrayLike) -> float:
-    """What lies at a width between the values at the two nearest ones, in whatever order these come."""
+    """Interpolate linearly between the values at the two nearest widths, which may come in any order."""
     known, at = np.asarray(widths, dtype=float), np.asarray(values, dtype=float)
     order = np.argsort(known)
     return float(np.interp(width, known[order], at[order]))

@@ -1,4 +1,4 @@
-"""Train and test parts that keep trajectories whole and hold every kind in the same proportion."""
+"""Training and test parts that keep groups whole and hold every kind in the same proportion."""
 
 from __future__ import annotations
 

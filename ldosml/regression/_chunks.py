@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index
+from ldosml._array import Array, as_float64, like, sum_by_index, take_rows
 from ldosml._tasks import ordered
 from ldosml._validation import check_shape
 from ldosml.regression._training_rows import (
@@ -17,6 +17,7 @@ from ldosml.regression._training_rows import (
     center_species,
     checked_table,
     groups_of_structures,
+    known_targets,
     labels,
 )
 
@@ -27,7 +28,7 @@ _OPTIONAL = "dos, structure_index, species, groups"
 _ARGUMENTS = {"X", "Y", *_OPTIONAL.split(", ")}
 
 DIGESTED = ("numbers of rows", "descriptors", "targets", "total DOS", "species or structures")
-"""What each number of a digest tells of."""
+"""What each number of a digest belongs to."""
 
 
 def _told_apart(values: Array) -> float:
@@ -65,10 +66,8 @@ class Chunk:
 
     @property
     def targets(self) -> Array:
-        """Whichever targets there are."""
-        targets = self.dos if self.ldos is None else self.ldos
-        assert targets is not None  # one of them is there
-        return targets
+        """LDOS where they are learned, otherwise DOS."""
+        return known_targets(self.ldos, self.dos)
 
     @property
     def n_atoms(self) -> NDArray[np.int64]:
@@ -91,9 +90,9 @@ class Chunk:
         structures = _ranges_of(self.group_bounds, groups)
         rows = _ranges_of(self.bounds, structures)
         return Chunk(
-            _take(self.X, rows),
-            None if self.ldos is None else _take(self.ldos, rows),
-            None if self.dos is None else _take(self.dos, structures),
+            take_rows(self.X, rows),
+            None if self.ldos is None else take_rows(self.ldos, rows),
+            None if self.dos is None else take_rows(self.dos, structures),
             self.species[rows],
             self.labels[structures],
             np.concatenate([[0], np.cumsum(self.n_atoms[structures])]),
@@ -104,10 +103,6 @@ class Chunk:
 def _ranges_of(bounds: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.int64]:
     """Members of some of the ranges that begin at ``bounds``, one range after another."""
     return np.concatenate([np.arange(bounds[i], bounds[i + 1]) for i in which])
-
-
-def _take(values: Array, rows: NDArray[np.int64]) -> Array:
-    return namespace(values).take(values, index_like(values, rows), axis=0)
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,7 @@ class Arrays:
 
 
 def _part(values: Array, rows: slice | NDArray[np.int64]) -> Array:
-    return values[rows, :] if isinstance(rows, slice) else _take(values, rows)
+    return values[rows, :] if isinstance(rows, slice) else take_rows(values, rows)
 
 
 def _ranges(bounds: NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
@@ -212,7 +207,7 @@ class Streamed:
                     _refuse_repeated("group", arrays.groups, number, groups)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"Chunk {number} (counted from 0): {error}") from error
-            shape = (int(arrays.X.shape[1]), _energies(arrays))
+            shape = (int(arrays.X.shape[1]), int(known_targets(arrays.ldos, arrays.dos).shape[1]))
             yield from arrays
 
     def _checked(self, raw: Any, shape: tuple[int, int] | None) -> Arrays:
@@ -256,12 +251,6 @@ class Streamed:
         if self.learn == "dos":
             return index, labels("groups", groups, int(place.max()) + 1, "n_structures")
         return index, groups_of_structures(labels("groups", groups, count), place)
-
-
-def _energies(arrays: Arrays) -> int:
-    targets = arrays.dos if arrays.ldos is None else arrays.ldos
-    assert targets is not None  # one of them is there
-    return int(targets.shape[1])
 
 
 def _checked(name: str, values: Array, shape: tuple[int | None, int | None], axes: str) -> Array:

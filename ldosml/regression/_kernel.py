@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from ldosml import _tasks, kernels, resources, solvers
 from ldosml._array import Array, free_device_memory, is_numpy, namespace, to_numpy
+from ldosml.kernel_matrices import KernelFunction
 from ldosml.regression._per_energy import DEFAULT_ALPHAS, PerEnergyRidge
 
 _BLOCK = 2**25
@@ -26,22 +26,21 @@ class KernelExpansion:
     gamma: float
     coef0: float
 
-    def _kernel(self, X: Array, Z: Array) -> Array:
-        """Kernel of rows (n, f) and (m, f): (n, m)."""
-        return kernels.evaluate(self.kernel, X, Z, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
+    def _kernel(self) -> KernelFunction:
+        """The kernel of rows (n, f) and (m, f), (n, m); it does not hold the estimator, so that it is small to send."""
+        return partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
 
     def _expand(self, X: Array, Z: Array, coefficients: Array) -> Array:
         """Sum kernels of rows X (n, f) and centres Z (m, f), (m, n_energies) coefficients: (n, n_energies)."""
         xp = namespace(X)
         rows = min(max(1, _BLOCK // Z.shape[0]), _ROWS)
         blocks = (X[i : min(i + rows, X.shape[0]), :] for i in range(0, X.shape[0], rows))
-        function = partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
-        task = partial(_expanded, function, Z, coefficients)
+        task = partial(_expanded, self._kernel(), Z, coefficients)
         # Arrays of other namespaces may live on a device, which the processes of a cluster need not have.
         return xp.concat(list(_tasks.ordered(task, blocks, n_jobs=None if is_numpy(xp) else 1)), axis=0)
 
 
-def _expanded(function: Callable[[Array, Array], Array], Z: Array, coefficients: Array, X: Array) -> Array:
+def _expanded(function: KernelFunction, Z: Array, coefficients: Array, X: Array) -> Array:
     return function(X, Z) @ coefficients
 
 

@@ -103,12 +103,11 @@ class _Part:
     def __init__(self, chunks: Iterable[Chunk], fraction: float, random_state: int | None) -> None:
         self._chunks, self._fraction = chunks, fraction
         self._generator = np.random.default_rng(random_state)
-        self.shown, self.grouped = 0, False
+        self.shown = 0
 
     def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
             self.shown += chunk.n_groups
-            self.grouped |= chunk.n_groups < len(chunk.labels)
             if self._fraction == 1:
                 yield chunk
                 continue

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, solvers
-from ldosml._array import Array, index_like, like, namespace, sum_by_index, to_numpy
+from ldosml._array import Array, like, namespace, sum_by_index, take_rows, to_numpy
 from ldosml._validation import ParameterError, check_shape, validate_predict
 from ldosml.regression._training_rows import (
     Learn,
@@ -124,17 +124,15 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         """
         check_is_fitted(self)
         X = validate_predict(self, X)
-        xp = namespace(X)
         codes = self._codes(X.shape[0], species)
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(len(self.species_) + 1))
         parts = [
-            self._predict_species(xp.take(X, index_like(X, order[bounds[z] : bounds[z + 1]]), axis=0), z)
-            + self.target_mean_[z, :][None, :]
+            self._predict_species(take_rows(X, order[bounds[z] : bounds[z + 1]]), z) + self.target_mean_[z, :][None, :]
             for z in range(len(self.species_))
             if bounds[z + 1] > bounds[z]
         ]
-        predicted = xp.take(xp.concat(parts, axis=0), index_like(X, np.argsort(order)), axis=0)
+        predicted = take_rows(namespace(X).concat(parts, axis=0), np.argsort(order))
         return predicted[:, 0] if self._flat else predicted
 
     @abstractmethod

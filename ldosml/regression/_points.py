@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, as_float64, index_like, namespace, to_numpy
+from ldosml._array import Array, as_float64, namespace, take_rows, to_numpy
 from ldosml._validation import ParameterError, check_finite, check_shape
 from ldosml.inducing import Selection, select_per_species
 from ldosml.regression._chunks import Chunk
@@ -39,7 +39,7 @@ class _Sample:
         if not near.any():
             return
         self._keys.append(keys[near])
-        self._rows.append(namespace(X).take(X, index_like(X, here[near]), axis=0))
+        self._rows.append(take_rows(X, here[near]))
         self._held += int(near.sum())
         if self._held > 2 * self._limit:
             self._prune()
@@ -48,7 +48,7 @@ class _Sample:
         keys, rows = np.concatenate(self._keys), namespace(*self._rows).concat(self._rows, axis=0)
         if keys.size > self._limit:
             kept = np.sort(np.argpartition(keys, int(self._limit))[: int(self._limit)])
-            keys, rows = keys[kept], namespace(rows).take(rows, index_like(rows, kept), axis=0)
+            keys, rows = keys[kept], take_rows(rows, kept)
             self._bound = float(keys.max())
         self._keys, self._rows, self._held = [keys], [rows], keys.size
 
@@ -106,7 +106,7 @@ def choose_points(
             f"Only {rows.size} inducing points instead of {asked}: the other environments are duplicates of those.",
             stacklevel=5,
         )
-    return namespace(pool).take(pool, index_like(pool, rows), axis=0), species[rows]
+    return take_rows(pool, rows), species[rows]
 
 
 def _entry(numbers: Mapping[int, int], species: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from array_api_compat import device
 from numpy.typing import NDArray
 
-from ldosml._array import Array, index_like, like, namespace, sum_segments
+from ldosml._array import Array, index_like, like, namespace, sum_segments, take_rows
 from ldosml.kernel_matrices import KernelFunction
 from ldosml.regression._chunks import Chunk, Digest
 from ldosml.regression._training_rows import Learn
@@ -67,7 +67,7 @@ class SparseRows:
         for code, kind in enumerate(self.species.tolist()):
             here = np.flatnonzero(chunk.species == kind)
             if here.size:
-                yield code, here, self._kernel(_take(chunk.X, here), self.points[code])
+                yield code, here, self._kernel(take_rows(chunk.X, here), self.points[code])
 
     def _kernel(self, X: Array, Z: Array) -> Array:
         """Kernel (n, m) of rows with points, in pieces whose intermediate results stay in the cache."""
@@ -105,7 +105,7 @@ class SparseRows:
                 features = induced[code].features(K)
                 scale = self._ldos_scale
                 one = scale * self._one(code, here.size, chunk.X)
-                total.add(scale * features, one, scale * _take(chunk.ldos, here), columns)
+                total.add(scale * features, one, scale * take_rows(chunk.ldos, here), columns)
                 features = features if chunk.dos is None else sum_segments(features, bounds)
             if chunk.dos is not None:
                 summed[:, columns], counts[:, code] = features, np.diff(bounds)
@@ -128,8 +128,8 @@ class SparseRows:
             order.append(here)
             parts.append(K @ task.transforms[code])
         back = np.argsort(np.concatenate(order))
-        basis = self._observed(chunk, _take(xp.concat(parts, axis=0), back))
-        share = _take(task.mean, np.searchsorted(self.species, chunk.species))
+        basis = self._observed(chunk, take_rows(xp.concat(parts, axis=0), back))
+        share = take_rows(task.mean, np.searchsorted(self.species, chunk.species))
         targets = self._targets(chunk) - self._observed(chunk, share)
         blocks = self._blocks(chunk) if task.whole else None
         stacks = None if blocks is None else stack_blocks(blocks, _GATHERED // int(basis.shape[1]))
@@ -185,7 +185,3 @@ class LeaveOutTask:
     projected: Array
     mean: Array
     whole: bool
-
-
-def _take(values: Array, rows: NDArray[np.int64]) -> Array:
-    return namespace(values).take(values, index_like(values, rows), axis=0)

@@ -59,9 +59,14 @@ class TrainingRows:
     @property
     def targets(self) -> Array:
         """LDOS where they are learned, otherwise DOS."""
-        targets = self.dos if self.ldos is None else self.ldos
-        assert targets is not None  # one of them is there
-        return targets
+        return known_targets(self.ldos, self.dos)
+
+
+def known_targets(ldos: Array | None, dos: Array | None) -> Array:
+    """Give the LDOS where they are learned, otherwise the DOS."""
+    targets = dos if ldos is None else ldos
+    assert targets is not None  # one of them is there
+    return targets
 
 
 def check_parameters(estimator: Any) -> None:

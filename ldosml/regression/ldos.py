@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ldosml import kernels, solvers
-from ldosml._array import Array, index_like, namespace
+from ldosml._array import Array, namespace, take_rows
 from ldosml.kernel_matrices import EnvironmentKernel, SummedKernel
 from ldosml.regression._kernel import KernelFit
 from ldosml.regression._observations import Observations, observe
@@ -243,7 +243,7 @@ class LDOSKernelRidge(KernelFit):
         alpha = self._given_alpha(targets)
         grouped = alpha is None and leaves_out_groups(self)
         blocks = solvers.blocks_of(rows.index, targets) if grouped else None
-        self.dual_coef_ = self._fit_matrix(EnvironmentKernel(self._kernel, rows.X), targets, alpha, blocks)
+        self.dual_coef_ = self._fit_matrix(EnvironmentKernel(self._kernel(), rows.X), targets, alpha, blocks)
 
     def _fit_sums(self, rows: TrainingRows) -> None:
         observed = observe(rows, ldos_weight=self.ldos_weight, size_exponent=self.size_exponent)
@@ -251,7 +251,7 @@ class LDOSKernelRidge(KernelFit):
         targets = observed.without(self.target_mean_)
         alpha = self._given_alpha(targets)
         blocks = _left_out(self, observed) if alpha is None else None
-        matrix = SummedKernel(self._kernel, rows.X, observed.sums, observed.weights)
+        matrix = SummedKernel(self._kernel(), rows.X, observed.sums, observed.weights)
         coefficients = self._fit_matrix(matrix, targets, alpha, blocks) * observed.weights[:, None]
         spread = [sums.spread(coefficients, rows.X.shape[0]) for sums in observed.sums]
         self.dual_coef_ = sum(spread[1:], start=spread[0])
@@ -260,9 +260,8 @@ class LDOSKernelRidge(KernelFit):
         """Training environments of one species and their coefficients."""
         if len(self.species_) == 1:
             return self.X_fit_, self.dual_coef_
-        xp, here = namespace(self.X_fit_), np.flatnonzero(self.species_fit_ == self.species_[code])
-        rows = index_like(self.X_fit_, here)
-        return xp.take(self.X_fit_, rows, axis=0), xp.take(self.dual_coef_, rows, axis=0)
+        here = np.flatnonzero(self.species_fit_ == self.species_[code])
+        return take_rows(self.X_fit_, here), take_rows(self.dual_coef_, here)
 
     def _predict_species(self, X: Array, code: int) -> Array:
         return self._expand(X, *self._of_code(code))

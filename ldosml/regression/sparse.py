@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml import kernels, solvers
-from ldosml._array import Array, index_like, namespace
+from ldosml._array import Array, namespace, take_rows
 from ldosml._validation import check_positive, check_shape
 from ldosml.inducing import Selection
 from ldosml.regression._checkpoint import Checkpoint, Progress
@@ -54,7 +53,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     ----------
     alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
         Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``, in closed form by a
-        second pass over the chunks, which takes 2 n_alphas n M n_energies operations more. "leave-one-out" is for
+        second pass over the chunks, in 2 n_alphas n M n_energies more operations. "leave-one-out" is for
         ``learn="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
     n_inducing : int, dict, "all" or None
         Number of points, shared out equally over the species, or a dict with the number for each species, by atomic
@@ -63,7 +62,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         How the points are chosen (see ``ldosml.inducing``), or the points themselves, of each species where there are
         several; then ``n_inducing`` is ignored.
     selection_rows : int
-        Points are chosen among as many environments of each species, random ones where there are more.
+        Number of environments of each species among which the points are chosen: random ones where there are more.
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
     ldos_weight : float
@@ -79,15 +78,15 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     alpha_smoothing : float
         Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
     leave_out_fraction : float
-        Part of the structures (of their groups, where such are given; of the environments, in leave-one-out) whose
-        errors choose alpha: random ones.
+        Random fraction of the structures (of the groups, if given; of the environments with "leave-one-out") whose
+        errors choose alpha.
     subtract_mean : bool
         Learn deviations from a mean share of the atoms of each species, which is not regularised: for LDOS the mean,
         otherwise the shares that come closest to all targets, the smallest where the compositions do not tell the
         species apart. Leave-out errors take it as known.
     chunk_size : int
-        Environments at a time; chunks end where structures do, and groups that are left out together, so that one
-        which is larger makes a larger chunk.
+        Number of environments in a chunk. Structures, and groups that are left out together, stay whole: a larger one
+        makes a larger chunk.
     n_jobs : int or None
         Processes that work on chunks at the same time; None: what the surrounding ``joblib.parallel_config`` says.
     random_state : int or None
@@ -248,15 +247,13 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         self.n_features_in_ = int(self.inducing_points_.shape[1])
 
     def _rows(self) -> SparseRows:
-        # Not the method of this estimator: other processes would be sent all that it holds.
-        function = partial(kernels.evaluate, self.kernel, degree=self.degree, gamma=self.gamma, coef0=self.coef0)
         points = [self._of(self.inducing_points_, code) for code in range(len(self.species_))]
-        return SparseRows(function, points, self.species_, self.learn, self.ldos_weight, self.size_exponent)
+        return SparseRows(self._kernel(), points, self.species_, self.learn, self.ldos_weight, self.size_exponent)
 
     def _of(self, values: Array, code: int) -> Array:
         """Rows of ``values`` (n_points, m) for one species."""
         here = np.flatnonzero(self.inducing_species_ == self.species_[code])
-        return namespace(values).take(values, index_like(values, here), axis=0)
+        return take_rows(values, here)
 
     def _settings(self) -> dict[str, Any]:
         """Parameters that the sums depend on."""

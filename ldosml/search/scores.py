@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ldosml import kernels, solvers
-from ldosml._array import Array, to_numpy
+from ldosml._array import Array, sum_by_index, to_numpy
 from ldosml._validation import ParameterError
 from ldosml.datasets import LDOSDataset
 from ldosml.kernel_matrices import EnvironmentKernel
@@ -41,14 +41,14 @@ class Losses(NamedTuple):
 
 
 class LeaveOutScores:
-    """Scores candidates on one dataset, whose trajectories are left out one at a time.
+    """Scores candidates on one dataset, whose groups are left out one at a time.
 
     Parameters
     ----------
     data : LDOSDataset
         With LDOS, moved to the zero of energy and cut to the energies of interest.
     n_energies : int
-        At most so many energies, evenly spaced, are scored: spectra vary little from one to the next.
+        Largest number of energies that are scored, evenly spaced: spectra vary little from one to the next.
     n_jobs : int, optional
         Number of processes for descriptors.
     """
@@ -70,7 +70,7 @@ class LeaveOutScores:
         descriptor : SOAP, JoinedSOAP, Whitened or the like
             Cloned and fitted on all structures, or taken from a former candidate.
         regressor : LDOSKernelRidge or LDOSRidge
-            Cloned. Its alpha is chosen by leaving out trajectories.
+            Cloned. Its alpha is chosen by leaving out groups.
         structures : array (n_structures,) of int
             The structures that count.
 
@@ -81,7 +81,7 @@ class LeaveOutScores:
         Raises
         ------
         ValueError
-            When the descriptor or the kernel refuses its parameters, or an element is in one trajectory only.
+            When the descriptor or the kernel refuses its parameters, or an element is in one group only.
         """
         X = self._described(descriptor)
         chosen = np.isin(self._structure, structures)
@@ -113,9 +113,7 @@ class LeaveOutScores:
     def _per_atom(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
         """Sums over the chosen environments of each structure, per atom, (n_structures chosen, n_energies)."""
         _, index, counts = np.unique(self._structure[chosen], return_inverse=True, return_counts=True)
-        sums = np.zeros((len(counts), values.shape[1]))
-        np.add.at(sums, index, values[chosen])
-        return sums / counts[:, None]
+        return to_numpy(sum_by_index(values[chosen], index, len(counts))) / counts[:, None]
 
 
 def check_closed_form(regressor: Any) -> None:

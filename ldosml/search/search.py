@@ -43,8 +43,8 @@ class Search:
     ----------
     records : list of dict
         One for each scored candidate and round, the best first, those on all structures before those on part:
-        descriptor and regressor as Python expressions, n_structures, ldos_loss and dos_loss (L/sigma, trajectories left
-        out), alpha (median over the energies, as a fraction of the kernel's mean diagonal), n_features, seconds.
+        descriptor and regressor as Python expressions, n_structures, ldos_loss and dos_loss (L/sigma, groups left out),
+        alpha (median over the energies, as a fraction of the kernel's mean diagonal), n_features, seconds.
     model : DOSModel
         With the best setting, not fitted.
     """
@@ -104,7 +104,7 @@ def search_settings(
     n_jobs: int | None = 1,
     progress: Progress | None = None,
 ) -> Search:
-    """Score candidates on a dataset, trajectories left out, and give the best.
+    """Score candidates on a dataset, groups left out, and give the best.
 
     Parameters
     ----------
@@ -113,16 +113,16 @@ def search_settings(
     candidates : dict or list of dict, optional
         Grids as scikit-learn takes them: {"descriptor": [...], "regressor": [...]}, unfitted SOAP, JoinedSOAP, Whitened
         or the like, and LDOSKernelRidge or LDOSRidge, whose alpha is chosen for each energy by leaving out
-        trajectories, whatever ``alpha`` they have. Default: ``default_candidates()``.
+        groups, whatever ``alpha`` they have. Default: ``default_candidates()``.
     target : {"ldos", "dos"}
         Spectra whose L/sigma decides. The DOS per atom sums the residuals of the LDOS.
     zero, low, high
         As ``DOSModel`` takes them.
     factor : int
-        All candidates are scored on 1/factor of the structures, whole trajectories of every kind, and the best 1/factor
-        of them on all. 1, or fewer candidates than that: all on all.
+        All candidates are scored on 1/factor of the structures, whole groups of every kind, and the best 1/factor of
+        them on all structures. With factor 1, or fewer candidates than factor, all are scored on all structures.
     n_energies : int
-        At most so many energies, evenly spaced, are scored.
+        Largest number of energies that are scored, evenly spaced.
     log : path, optional
         File that keeps each result. A search that was killed goes on where it stopped when it is given the same file.
     random_state : int
@@ -139,7 +139,7 @@ def search_settings(
     Raises
     ------
     ValueError
-        When the dataset has no LDOS, fewer than two trajectories or fewer trajectories than ``factor``, there is no
+        When the dataset has no LDOS, fewer than two groups or fewer than two for each ``factor``, there is no
         candidate, an argument is out of its range, a candidate is refused, or ``log`` is of another search.
     TypeError
         When the leave-out error of a regressor is not known in closed form.
@@ -223,13 +223,12 @@ class _Scoring:
 
 
 def _first_part(data: LDOSDataset, factor: int, random_state: int) -> NDArray[np.int64]:
-    """Give 1/factor of the structures, whole trajectories of every kind."""
+    """Give 1/factor of the structures, whole groups of every kind."""
     n_groups = len(set(data.groups))
     if n_groups < 2:
         raise ValueError(
-            f"A search leaves out one trajectory after another and needs at least two; all {len(data)} structures "
-            "are of one group. Give them groups of "
-            "their own if they are independent (without group_key in an import)."
+            f"A search leaves out one group after another and needs at least two; all {len(data)} structures are of "
+            "one group. Give them groups of their own if they are independent (without group_key in an import)."
         )
     if factor == 1:
         return np.arange(len(data))

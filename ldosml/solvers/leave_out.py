@@ -211,9 +211,7 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
     order = np.argsort(label, kind="stable")
     blocks: list[NDArray[np.int64]] = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     if len(blocks) < 2:
-        raise ValueError(
-            "Leave-one-structure-out needs at least 2 structures; structure_index names only one. Give alpha a number."
-        )
+        raise ValueError("Leaving out groups needs at least 2 groups; got 1. Give alpha a number.")
     return [index_like(like_array, block) for block in blocks]
 
 

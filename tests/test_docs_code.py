@@ -1,9 +1,11 @@
 """The Python blocks of every page of the documentation run, block after block, as a reader would paste them.
 
-The blocks of a page share their names, and an empty folder. What must not run is marked as bash or text.
+The blocks of a page share their names, and an empty folder. What must not run is marked as bash or text. Functions,
+scripts and pages that the text names must exist.
 """
 
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,11 +15,18 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 NOT_RUN = {DOCS / "layout.md"}  # its walk fits the whole silicon set, which takes a minute
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+ROLE = re.compile(r"\{(?:func|class|meth|mod|data|attr)\}`~?(ldosml[\w.]*)`")
+FILE = re.compile(r"`((?:ldosml|benchmarks|paper_figures|crystal_figures|data|examples)/[\w./-]+\.(?:py|md))\b")
+WRITTEN = [page for folder in ("concepts", "theory", "howto") for page in sorted((DOCS / folder).glob("*.md"))]
+
+
+def named(page):
+    return page.relative_to(DOCS).as_posix()
 
 
 def pages():
     """Pages with Python blocks; folders whose names begin with _ are made by Sphinx."""
-    there = [page for page in sorted(DOCS.glob("**/*.md")) if not page.relative_to(DOCS).as_posix().startswith("_")]
+    there = [page for page in sorted(DOCS.glob("**/*.md")) if not named(page).startswith("_")]
     return [page for page in there if page not in NOT_RUN and BLOCK.search(page.read_text())]
 
 
@@ -25,15 +34,42 @@ def needs_torch(code):
     return re.search(r"\bneural\b|\btorch\b", code) is not None
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+def skip_without_torch():
+    for name in ("torch", "safetensors", "spglib", "skimage"):
+        if find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+
+
+@pytest.mark.parametrize("page", pages(), ids=named)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     blocks = BLOCK.findall(page.read_text())
     if needs_torch("\n".join(blocks)):
-        for name in ("torch", "safetensors", "spglib", "skimage"):
-            if find_spec(name) is None:
-                pytest.skip(f"{name} is not installed")
+        skip_without_torch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     names = {"__name__": "page"}
     for number, block in enumerate(blocks, 1):
         exec(compile(block, f"{page.name}, Python block {number}", "exec"), names)
+
+
+def find(path):
+    """The object with a dotted name; a function wins over the module of its name."""
+    first, *rest = path.split(".")
+    found, known = import_module(first), first
+    for name in rest:
+        known = f"{known}.{name}"
+        found = getattr(found, name) if hasattr(found, name) else import_module(known)
+    return found
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_what_a_page_names_exists(page):
+    text = page.read_text()
+    roles = set(ROLE.findall(text))
+    if any(needs_torch(role) for role in roles):
+        skip_without_torch()
+    for role in roles:
+        assert callable(find(role)), role
+    assert [file for file in FILE.findall(text) if not (DOCS.parent / file).exists()] == []
+    linked = re.findall(r"\]\(((?:\.\./)?[\w/-]+\.md)\)", text)
+    assert [link for link in linked if not (page.parent / link).exists()] == []

@@ -15,8 +15,13 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
-# What authors of formulas use and docutils lacks. MathML makes delimiters as high as what is between them.
-REPLACED = {r"\\dots(?![a-z])": r"\\ldots", r"\\[bB]igg?[lrm]?(?![a-zA-Z])": ""}
+# What authors of formulas use and docutils lacks: \dots, sizes of delimiters, \frac12, an exponent of nothing.
+REPLACED = {
+    r"\\dots(?![a-z])": r"\\ldots",
+    r"\\[bB]igg?[lrm]?(?![a-zA-Z])": "",
+    r"(\\[dt]?frac)\s*(\w)\s*(\w)": r"\1{\2}{\3}",
+    r"^\s*\^": r"{}^",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +35,7 @@ def mathml(node: nodes.math | nodes.math_block) -> str:
     several = block and (r"\\" in text or "&" in text) and r"\begin{" not in text
     try:
         return tex2mathml(rf"\begin{{aligned}}{text}\end{{aligned}}" if several else text, as_block=block)
-    except MathError as error:
+    except (MathError, IndexError) as error:
         logger.warning("formula %r: %s", text, error, location=node)
         return f"<code>{escape(text)}</code>"
 

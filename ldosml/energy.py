@@ -8,11 +8,20 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml import _html
 from ldosml._validation import check_choice, check_finite, check_positive
 
 Zero = Literal["fermi", "average_potential", "vacuum", "code"]
 """What an energy of zero means: the Fermi level, the average electrostatic potential, the vacuum level, or
 whatever the program that made the data uses (which may differ from structure to structure)."""
+
+
+_ZEROS: dict[Zero, str] = {
+    "fermi": "Fermi level",
+    "average_potential": "average electrostatic potential",
+    "vacuum": "vacuum level",
+    "code": "that of the DFT code",
+}
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,10 @@ class EnergyGrid:
     def __str__(self) -> str:
         return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.zero}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return _html.page("EnergyGrid", grid_facts(self))
+
     def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
         """Find the energies between two limits.
 
@@ -226,3 +239,11 @@ class EnergyGrid:
         """
         if not self.matches(other):
             raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")
+
+
+def grid_facts(grid: EnergyGrid) -> dict[str, str]:
+    """Energies and zero in words, for tables."""
+    return {
+        "energies": f"{grid.size}, from {grid.start:g} to {grid.stop:g} eV, step {grid.step:g} eV",
+        "zero": _ZEROS[grid.zero],
+    }

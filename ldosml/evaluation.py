@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml import metrics
+from ldosml import _html, metrics
 from ldosml._array import Array, Numbers, namespace, to_numpy
+from ldosml._plots import drawn
+from ldosml.energy import grid_facts
 from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
 from ldosml.properties.completeness import holds_electrons
 from ldosml.properties.level import TOLERANCE
 from ldosml.properties.spectrum_warnings import caution
 from ldosml.spectra import DOS, LDOS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Spectrum = Literal["ldos", "dos"]
 
@@ -25,7 +31,7 @@ NAMES: dict[Spectrum, str] = {"ldos": "LDOS", "dos": "DOS per atom"}
 _NAMED = 5  # largest number of structures that a warning names
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Predicted and true spectra on one grid, for structures that the model did not see.
 
@@ -50,6 +56,60 @@ class Evaluation:
     kinds: list[str]
     true_dos: DOS | None = None
     n_electrons: NDArray[np.float64] | None = None
+
+    def __repr__(self) -> str:
+        """Numbers of structures and environments, energies, and L/sigma of the DOS per atom."""
+        loss = float(metrics.normalized_loss(*self.dos()))
+        return (
+            f"Evaluation({' and '.join(self.compared())} of {len(self.names)} structures, {len(self.predicted)} "
+            f"environments; {self.predicted.grid}; L/sigma of the DOS per atom {loss:.3f})"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: errors, and the error of the DOS at each energy beside the deviation of the true."""
+        facts = {
+            "structures": len(self.names),
+            "environments": len(self.predicted),
+            **grid_facts(self.predicted.grid),
+        }
+        losses = self.losses()
+        rows = [
+            [NAMES[key], *(losses[f"{key}_{name}"] for name in ("normalized_loss", "mean_spectrum_loss", "rmse"))]
+            for key in self.compared()
+        ]
+        errors = _html.table(["", "L/σ", "L/σ of the mean spectrum", "RMSE (eV^-1/2)"], rows)
+        true, predicted = (to_numpy(_rows(dos)) for dos in self.dos())
+        by_energy = {
+            "standard deviation of the true DOS": true.std(axis=0),
+            "root mean square error": np.sqrt(((predicted - true) ** 2).mean(axis=0)),
+        }
+        return _html.page(
+            "Evaluation", facts, errors, _html.curves(self.predicted.energies, by_energy, "states/eV/atom")
+        )
+
+    def plot(self, ax: Axes | None = None, *, structure: int | None = None) -> Figure | None:
+        """Draw predicted and true spectra.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw the DOS per atom of one structure here, and leave the legend to you.
+        structure : int, optional
+            Index of a structure, counted from 0. Default: without ``ax``, the worst, median and best prediction (see
+            ``plotting.representatives_figure``); with ``ax``, the median.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When ``structure`` is out of range.
+        """
+        figure: Figure | None = drawn(self, ax, structure=structure)
+        return figure
 
     def cut(self, low: float | None = None, high: float | None = None) -> Evaluation:
         """Keep only the energies between ``low`` and ``high``.

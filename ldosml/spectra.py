@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
+from ldosml import _html
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
+from ldosml._plots import drawn
 from ldosml._validation import check_finite, check_indices, check_positive, check_shape, is_foreign, is_number
-from ldosml.energy import EnergyGrid
+from ldosml.energy import EnergyGrid, grid_facts
 from ldosml.smearing import broaden, smear_eigenvalues
 from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ase import Atoms
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +64,46 @@ class _Spectra:
     def __repr__(self) -> str:
         width = "unknown smearing" if self.smearing_width is None else f"smeared by {self.smearing_width:g} eV"
         return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: sizes, energies, smearing, and the spectra."""
+        width = "not known" if self.smearing_width is None else f"{self.smearing_width:g} eV"
+        rows, unit = self._shown(_html.few_rows(len(self)))
+        picture = _html.spectra(self.energies, rows, len(self), self._axes.partition(",")[0][2:-1], unit)
+        return _html.page(type(self).__name__, {**self._sizes(), **grid_facts(self.grid), "smearing": width}, picture)
+
+    def _sizes(self) -> dict[str, object]:
+        """Numbers of rows and more, in words, for tables."""
+        raise NotImplementedError
+
+    def _shown(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], str]:
+        """Some rows as a picture shows them, (n_rows, n_energies), and their unit."""
+        return to_numpy(namespace(self.values).take(self.values, index_like(self.values, rows), axis=0)), self._unit
+
+    _unit = "states/eV/atom"
+
+    def plot(self, ax: Axes | None = None, *, structure: int | None = None) -> Figure | None:
+        """Draw the spectra: each of up to six; of more their mean, and the range of the middle 90 %.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend to you.
+        structure : int, optional
+            Draw this structure only, counted from 0.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When there are no spectra, or ``structure`` is out of range.
+        """
+        figure: Figure | None = drawn(self, ax, structure=structure)
+        return figure
 
     def cut(self, low: float = -np.inf, high: float = np.inf) -> Self:
         """Keep the energies between ``low`` and ``high``.
@@ -253,6 +297,18 @@ class DOS(_Spectra):
         found = load_spectra(path)
         return cls(found.grid, found.dos, found.smearing_width, found.n_atoms)
 
+    def _sizes(self) -> dict[str, object]:
+        sizes: dict[str, object] = {"structures": len(self)}
+        if self.n_atoms is not None:
+            sizes["atoms"] = int(to_numpy(self.n_atoms).sum())
+        return sizes
+
+    def _shown(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], str]:
+        values, unit = super()._shown(rows)
+        if self.n_atoms is None:
+            return values, "states/eV"
+        return values / to_numpy(self.n_atoms)[rows, None], unit
+
     def _fields(self) -> SpectrumFields:
         n_atoms = None if self.n_atoms is None else to_numpy(self.n_atoms)
         return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms)
@@ -410,6 +466,15 @@ class LDOS(_Spectra):
             raise ValueError(f"{os.fspath(path)} holds no LDOS with its numbers of atoms. Load it with DOS.load.")
         index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
         return cls(found.grid, found.ldos, found.smearing_width, index, found.numbers)
+
+    def _sizes(self) -> dict[str, object]:
+        from ase.data import chemical_symbols  # not needed to compute
+
+        sizes: dict[str, object] = {"environments": len(self), "structures": self.n_structures}
+        if self.numbers is not None:
+            found = zip(*np.unique(to_numpy(self.numbers), return_counts=True), strict=True)
+            sizes["elements"] = ", ".join(f"{count} {chemical_symbols[number]}" for number, count in found)
+        return sizes
 
     def _fields(self) -> SpectrumFields:
         numbers = None if self.numbers is None else to_numpy(self.numbers)

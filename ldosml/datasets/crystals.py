@@ -18,6 +18,7 @@ from ase import Atoms
 from ase.formula import Formula
 from numpy.typing import NDArray
 
+from ldosml import _html
 from ldosml._files import replacing
 from ldosml._shipped import shipped_file
 from ldosml.kresolved.bands import CrystalBands
@@ -192,6 +193,18 @@ class CrystalSet(Sequence[Material]):
         """Numbers of materials, gaps and elements."""
         gapped = int((self.gaps > 0).sum())
         return f"CrystalSet({len(self)} materials, {gapped} with a gap, {len(self.elements)} elements)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: numbers, and the first materials."""
+        known = self.summary()
+        facts = {
+            "materials": f"{len(self)}, {known['with_gap']} with a gap",
+            "elements": ", ".join(self.elements),
+            "prototypes": ", ".join(f"{count} {name}" for name, count in known["prototypes"].items()),
+            "k-points": ", ".join(f"{count} on the {part}" for part, count in known["kpoints"].items()),
+        }
+        rows = [(m.name, m.formula, m.prototype, len(m.atoms), m.gap) for m in self.materials]
+        return _html.page("CrystalSet", facts, _html.table(["name", "formula", "prototype", "atoms", "gap (eV)"], rows))
 
     @property
     def names(self) -> list[str]:

@@ -14,6 +14,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml import _html
+from ldosml._array import to_numpy
 from ldosml._validation import ParameterError, check_choice, check_finite, check_indices, check_json, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
@@ -32,7 +34,7 @@ from ldosml.datasets.alignment import broadened_range, common_grid
 from ldosml.datasets.concatenation import concatenate
 from ldosml.datasets.fields import arguments_from, fields_of
 from ldosml.datasets.splits import Seed, group_folds, split_by_group
-from ldosml.energy import EnergyGrid, Zero
+from ldosml.energy import EnergyGrid, Zero, grid_facts
 from ldosml.spectra import DOS, LDOS
 from ldosml.stored_ldos import StoredLDOS
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
     from pymatgen.electronic_structure.dos import Dos
     from xarray import Dataset
+
+_PICTURED = 50  # structures that stand for all others in a picture; their LDOS may have to be read from a file
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -612,6 +616,26 @@ class LDOSDataset:
             f"LDOSDataset({known['spectra']} of {len(self)} structures ({kinds}) in {known['groups']} groups, "
             f"{known['environments']} environments of {', '.join(known['elements'])}; {self.grid}; {width})"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the facts of the repr, and the DOS of some structures; no other rows are loaded."""
+        known = self.summary()
+        facts = {
+            "targets": known["targets"],
+            "structures": f"{len(self)} in {known['groups']} groups, of {_span(self.n_atoms)} atoms",
+            "kinds": ", ".join(f"{count} {kind}" for kind, count in known["kinds"].items()),
+            "environments": ", ".join(f"{count} {symbol}" for symbol, count in known["elements"].items()),
+            **grid_facts(self.grid),
+            "smearing": "not known" if self.smearing_width is None else f"{self.smearing_width:g} eV",
+        }
+        rows = _html.few_rows(len(self), _PICTURED)
+        dos = self.select(rows).dos.values / self.n_atoms[rows, None]
+        picture = _html.spectra(self.grid.energies, to_numpy(dos), len(self), "structure", "states/eV/atom")
+        return _html.page("LDOSDataset", facts, picture)
+
+
+def _span(sizes: NDArray[np.int64]) -> str:
+    return f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
 
 
 def _select(dos: DOS | None, chosen: NDArray[np.int64]) -> DOS | None:

@@ -8,14 +8,21 @@ either side.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from ldosml import _html
+from ldosml._plots import drawn
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape
-from ldosml.energy import EnergyGrid, Zero
+from ldosml.energy import EnergyGrid, Zero, grid_facts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ldosml.kresolved.paths import KPath
 
 Floats = NDArray[np.float64]
 
@@ -192,6 +199,45 @@ class KResolvedOccupancy:
         """Number of k-points, and the bins."""
         mesh = "with weights" if self.weights is not None else "no weights"
         return f"KResolvedOccupancy({len(self)} k-points, {mesh}; {self.grid})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: numbers of k-points and bins, and the mean probability at each energy."""
+        facts = {
+            "k-points": f"{len(self)}, {'no weights' if self.weights is None else 'with weights'}",
+            "also predicts": ", ".join(name for name in ("counts", "anywhere") if getattr(self, name) is not None),
+            **grid_facts(self.grid),
+        }
+        picture = _html.curves(self.energies, {"mean over the k-points": self.mean}, "") if len(self) else ""
+        return _html.page("KResolvedOccupancy", {name: value for name, value in facts.items() if value}, picture)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean probability of each bin over the k-points, by their weights if there are any, (n_bins,)."""
+        return np.asarray(np.average(self.probabilities, axis=0, weights=self.weights), dtype=np.float64)
+
+    def plot(self, path: KPath | None = None, ax: Axes | None = None, *, bands: ArrayLike | None = None) -> Any:
+        """Draw the probabilities along a path as an image, or their mean over the k-points as a curve.
+
+        Parameters
+        ----------
+        path : KPath, optional
+            The path on which the k-points lie. Default: draw the mean over the k-points.
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave colour bar and legend to you.
+        bands : array (n_kpoints, n_bands), optional
+            Eigenvalues from DFT with the energy zero of the bins, eV, drawn as dots; only with ``path``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure, or with ``ax`` matplotlib.collections.QuadMesh or None
+            The image, for a colour bar; None for a curve.
+
+        Raises
+        ------
+        ValueError
+            When the k-points are not those of the path, or there are ``bands`` but no path.
+        """
+        return drawn(self, ax, path=path, bands=bands)
 
     @property
     def energies(self) -> Floats:

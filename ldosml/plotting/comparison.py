@@ -45,28 +45,61 @@ def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -
     -------
     matplotlib.figure.Figure
     """
-    table = {
-        (row["regressor"], row["quantity"]): row | {"words": _words(comparison, row)}
-        for row in comparison.records(n_draws=n_draws)
-    }
-    quantities, names = comparison.quantities, comparison.regressors
-    beyond = {quantity for (_, quantity), row in table.items() if row["words"] or row["loss"] > LONGEST_BAR}
+    table, quantities, names = _table(comparison, n_draws), comparison.quantities, comparison.regressors
+    beyond = _beyond(table)
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, min(2, len(names)), sharey=True, squeeze=False, width_ratios=(3, 2)[: len(names)])[0]
     _draw_losses(axes[0], table, quantities, names, beyond)
     if len(names) > 1:
         _draw_differences(axes[1], table, quantities, names, beyond)
-    total = len(comparison.groups)
-    axes[0].set_yticks(range(len(quantities)), [_row_name(table, quantity, names, total) for quantity in quantities])
-    axes[0].set_ylim(len(quantities) - 0.5, -0.5)
-    for ax in axes:
-        ax.tick_params(axis="x", labelsize=SMALL_FONT)
-        ax.tick_params(axis="y", labelsize=FONT, length=0)
-        for edge in np.arange(len(quantities) - 1) + 0.5:
-            ax.axhline(edge, color="0.85", linewidth=0.6, zorder=0)
+    _finish_rows(axes[0], table, comparison)
+    for ax in axes[1:]:
+        _part_rows(ax, len(quantities))
     legend_above(figure, axes[:1], columns=len(names) + 1)
     return figure
+
+
+def plot_comparison(ax: Axes, comparison: RegressorComparison, *, n_draws: int = 1000) -> None:
+    """Draw the left panel of ``comparison_figure``, L/sigma, without its legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    comparison : RegressorComparison
+    n_draws : int
+        Number of bootstrap draws.
+    """
+    table = _table(comparison, n_draws)
+    _draw_losses(ax, table, comparison.quantities, comparison.regressors, _beyond(table))
+    _finish_rows(ax, table, comparison)
+
+
+def _table(comparison: RegressorComparison, n_draws: int) -> Table:
+    return {
+        (row["regressor"], row["quantity"]): row | {"words": _words(comparison, row)}
+        for row in comparison.records(n_draws=n_draws)
+    }
+
+
+def _beyond(table: Table) -> set[str]:
+    """Quantities that do not stretch the axes."""
+    return {quantity for (_, quantity), row in table.items() if row["words"] or row["loss"] > LONGEST_BAR}
+
+
+def _finish_rows(ax: Axes, table: Table, comparison: RegressorComparison) -> None:
+    """Name the quantities, the first on top."""
+    quantities, names, total = comparison.quantities, comparison.regressors, len(comparison.groups)
+    ax.set_yticks(range(len(quantities)), [_row_name(table, quantity, names, total) for quantity in quantities])
+    ax.set_ylim(len(quantities) - 0.5, -0.5)
+    _part_rows(ax, len(quantities))
+
+
+def _part_rows(ax: Axes, count: int) -> None:
+    ax.tick_params(axis="x", labelsize=SMALL_FONT)
+    ax.tick_params(axis="y", labelsize=FONT, length=0)
+    for edge in np.arange(count - 1) + 0.5:
+        ax.axhline(edge, color="0.85", linewidth=0.6, zorder=0)
 
 
 def _words(comparison: RegressorComparison, row: Record) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ldosml._journal import Record
+from ldosml._validation import check_choice
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL
 from ldosml.plotting.panels import MEAN, NOISE, by_set, draw_losses, legend_above, panels, titled
@@ -15,7 +16,9 @@ from ldosml.plotting.style import FONT, SMALL_FONT, looks
 from ldosml.studies.sweep import CutoffSweep
 
 
-def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: int = 500) -> Figure:
+def sweep_figure(
+    sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, elements: Sequence[str] | None = None, n_draws: int = 500
+) -> Figure:
     """L/sigma of the LDOS against the cutoff radius, one panel per element.
 
     Arranged like figure 1 of Aryanpour and Sadeghi (2025). Bands extend from the best to the worst fold. An open marker
@@ -28,6 +31,8 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
     ----------
     sweeps : CutoffSweep, or dict of CutoffSweep
         Several sweeps by the names of their datasets.
+    elements : sequence of str, optional
+        Elements to draw, of every sweep that has them. Default: all.
     n_draws : int
         Number of bootstrap draws.
 
@@ -38,9 +43,12 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
     Raises
     ------
     ValueError
-        When there are no sweeps.
+        When there are no sweeps, or none has one of ``elements``.
     """
     drawn = [(name, sweep, element) for name, sweep in by_set(sweeps).items() for element in sweep.elements]
+    for element in elements or ():
+        check_choice("element", element, sorted({element for _, _, element in drawn}))
+    drawn = [panel for panel in drawn if elements is None or panel[2] in elements]
     figure, axes = panels(len(drawn), 2.4, above=0.5, sharey=True)
     reached = {id(sweep): _saturation(sweep, n_draws) for _, sweep, _ in drawn}
     for ax, (name, sweep, element) in zip(axes, drawn, strict=True):
@@ -51,6 +59,29 @@ def sweep_figure(sweeps: CutoffSweep | Mapping[str, CutoffSweep], *, n_draws: in
     axes[0].set_ylim(bottom=0)
     legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
     return figure
+
+
+def plot_sweep(ax: Axes, sweep: CutoffSweep, element: str, *, n_draws: int = 500) -> None:
+    """Draw one panel of ``sweep_figure``, without its legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    sweep : CutoffSweep
+    element : str
+        Of ``CutoffSweep.elements``.
+    n_draws : int
+        Number of bootstrap draws.
+
+    Raises
+    ------
+    ValueError
+        When the sweep has no such element.
+    """
+    check_choice("element", element, sweep.elements)
+    _draw(ax, sweep, element, _saturation(sweep, n_draws))
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel(f"LDOS of {element}, {LOSS_LABEL}", fontsize=FONT)
 
 
 def _saturation(sweep: CutoffSweep, n_draws: int) -> dict[tuple[str, str], Record]:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from ase.data import atomic_numbers
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 
 from ldosml.plotting.figure import Figure
-from ldosml.plotting.panels import MEAN, NOISE, by_set, label_log_axis, name_above
+from ldosml.plotting.panels import MEAN, NOISE, by_set, label_log_axis, legend_above
 from ldosml.plotting.style import BLUE, COLUMN_WIDTH, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
 from ldosml.studies.error_table import ErrorTable
 
@@ -51,17 +50,29 @@ def error_table_figure(tables: ErrorTable | Mapping[str, ErrorTable]) -> Figure:
     for ax, (name, table) in zip(axes, named.items(), strict=True):
         _draw(ax, table)
         ax.set_title(textwrap.fill(name, _TITLE * len(_elements(table))), fontsize=FONT, parse_math=False)
-    axes[0].set_ylabel("L/σ of an atom's LDOS", fontsize=FONT)
-    axes[0].set_yscale("log")
-    label_log_axis(axes[0].yaxis)
+    _finish_losses(axes[0])
     figure.supxlabel("element and number of atoms", fontsize=SMALL_FONT)
-    splits = [split for split in _NAMES if any(split in table.errors for table in named.values())]
-    handles = [Patch(facecolor=_COLORS[split], alpha=0.5, edgecolor=_COLORS[split]) for split in splits]
-    named_handles = dict(zip(map(_NAMES.__getitem__, splits), handles, strict=True))
-    for ax in axes:
-        named_handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    name_above(figure, named_handles, 2 if width == PAGE_WIDTH else 1)
+    legend_above(figure, axes, columns=2 if width == PAGE_WIDTH else 1)
     return figure
+
+
+def plot_error_table(ax: Axes, table: ErrorTable) -> None:
+    """Draw one panel of ``error_table_figure``, without its legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    table : ErrorTable
+    """
+    _draw(ax, table)
+    _finish_losses(ax)
+    ax.set_xlabel("element and number of atoms", fontsize=SMALL_FONT)
+
+
+def _finish_losses(ax: Axes) -> None:
+    ax.set_ylabel("L/σ of an atom's LDOS", fontsize=FONT)
+    ax.set_yscale("log")
+    label_log_axis(ax.yaxis)
 
 
 def _elements(table: ErrorTable) -> list[str]:
@@ -73,7 +84,7 @@ def _draw(ax: Axes, table: ErrorTable) -> None:
     for number, (split, errors) in enumerate(table.errors.items()):
         places = np.arange(len(elements)) + (number - (len(table.errors) - 1) / 2) * width
         color = _COLORS[split]
-        ax.boxplot(
+        boxes = ax.boxplot(
             [errors.by_environment(f"ldos {element}") for element in elements],
             positions=places,
             widths=0.85 * width,
@@ -87,6 +98,7 @@ def _draw(ax: Axes, table: ErrorTable) -> None:
             medianprops={"color": "black", "linewidth": 1.2},
             meanprops={"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"},
         )
+        boxes["boxes"][0].set_label(_NAMES[split])
     errors = next(iter(table.errors.values()))
     for place, element in enumerate(elements):
         name = f"ldos {element}"

@@ -53,6 +53,25 @@ def learning_curve_figure(
     return figure
 
 
+def plot_learning_curve(ax: Axes, curve: LearningCurve, quantity: str = "dos") -> None:
+    """Draw one panel of ``learning_curve_figure``, without the legend of the regressors.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    curve : LearningCurve
+    quantity : str
+        Of ``LearningCurve.quantities``.
+
+    Raises
+    ------
+    ValueError
+        When the quantity has no errors.
+    """
+    _draw(ax, curve, quantity)
+    ax.set_ylabel(f"{quantity_name(quantity)}, {LOSS_LABEL}", fontsize=FONT)
+
+
 def _draw(ax: Axes, curve: LearningCurve, quantity: str) -> None:
     for name, look in looks(curve.regressors).items():
         sizes, _ = curve.curve(name, quantity)

@@ -93,6 +93,43 @@ def plot_band_image(
     return image
 
 
+def plot_mean_occupancy(ax: Axes, occupancy: KResolvedOccupancy) -> None:
+    """Draw the mean probability of a state over the k-points against energy.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    occupancy : KResolvedOccupancy
+        Weights of the k-points are used, if there are any.
+    """
+    ax.fill_between(occupancy.energies, occupancy.mean, color=VERMILLION, alpha=0.2, linewidth=0)
+    ax.plot(occupancy.energies, occupancy.mean, color=VERMILLION, linewidth=1.2, label="mean over the k-points")
+    mark_fermi_level(ax, occupancy.energies, occupancy.grid.zero)
+    finish_energy_axis(ax, occupancy.energies, occupancy.grid.zero)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("probability of a state", fontsize=FONT)
+
+
+def mean_occupancy_figure(occupancy: KResolvedOccupancy) -> Figure:
+    """Draw the mean probability of a state over the k-points against energy.
+
+    Parameters
+    ----------
+    occupancy : KResolvedOccupancy
+        Weights of the k-points are used, if there are any.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 2.8), layout="constrained")
+    ax = figure.subplots()
+    plot_mean_occupancy(ax, occupancy)
+    ax.legend(frameon=False, fontsize=SMALL_FONT)
+    return figure
+
+
 def plot_occupancy_dos(ax: Axes, dos: DOS, *, true: DOS | None = None) -> None:
     """Draw the DOS per atom of one crystal beside its bands, with energies upwards.
 
@@ -294,7 +331,7 @@ def _name_corners(ax: Axes, path: KPath) -> None:
     """Draw a line at each corner, with its name below; names that would touch another stand one line lower."""
     places, names = path.ticks
     length = max(float(path.distances[-1]), 1e-12)
-    width = _ROOM * ax.get_position().width * ax.figure.get_figwidth() * 72  # points
+    width = _ROOM * ax.get_window_extent().width * 72 / ax.figure.dpi  # points
     rows = _rows(places / length * width, [_LETTER * (len(name) + 1) for name in names])
     ax.set_xticks(places, ["\n" * row + name for row, name in zip(rows, names, strict=True)], fontsize=SMALL_FONT)
     ax.tick_params(axis="x", length=0)

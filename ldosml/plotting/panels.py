@@ -73,11 +73,6 @@ def legend_above(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    name_above(figure, handles, columns)
-
-
-def name_above(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:
-    """Draw a legend above the panels from handles by label."""
     figure.legend(
         list(handles.values()),
         list(handles),

@@ -39,13 +39,30 @@ def smearing_figure(study: SmearingStudy, quantities: Sequence[str] = ("ldos", "
     figure, axes = panels(len(quantities), 2.4, above=0.4)
     for ax, quantity in zip(axes, quantities, strict=True):
         _draw(ax, study, quantity)
-        ax.set_xticks(list(study.errors))
-        ax.set_ylim(bottom=0)
         ax.set_title(quantity_name(quantity), fontsize=FONT)
         if ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel(LOSS_LABEL, fontsize=FONT)
     legend_above(figure, axes, columns=2 if len(axes) == 1 else 3)
     return figure
+
+
+def plot_smearing(ax: Axes, study: SmearingStudy, quantity: str = "dos") -> None:
+    """Draw one panel of ``smearing_figure``, without its legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    study : SmearingStudy
+    quantity : str
+        Of ``SmearingStudy.quantities``.
+
+    Raises
+    ------
+    ValueError
+        When the quantity has no errors.
+    """
+    _draw(ax, study, quantity)
+    ax.set_ylabel(f"{quantity_name(quantity)}, {LOSS_LABEL}", fontsize=FONT)
 
 
 def _draw(ax: Axes, study: SmearingStudy, quantity: str) -> None:
@@ -57,5 +74,7 @@ def _draw(ax: Axes, study: SmearingStudy, quantity: str) -> None:
     known = [width for width in widths if quantity in study.noise[width]]
     if known:
         ax.plot(known, [study.noise[width][quantity] for width in known], marker=".", **NOISE)
+    ax.set_xticks(widths)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel("smearing width (eV)", fontsize=FONT)
     ax.tick_params(labelsize=SMALL_FONT)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ldosml.properties.table import PropertyTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """One property from true and from predicted spectra.
 
@@ -29,6 +29,14 @@ class Comparison:
     temperature: float | None
     true: NDArray[np.float64]
     predicted: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        """Name, number of rows and errors."""
+        at = "" if self.temperature is None else f" at {self.temperature:g} K"
+        return (
+            f"Comparison({self.name}{at} of {len(self.true)} rows; RMSE {self.rmse:.3g} {self.unit}, "
+            f"L/sigma {self.normalized_loss:.3f})"
+        )
 
     @property
     def sigma(self) -> float:

@@ -14,10 +14,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml import _html
 from ldosml._files import replacing
+from ldosml._plots import drawn
 from ldosml.tables import save_json, save_table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 UNITS: Mapping[str, str] = MappingProxyType(
@@ -114,6 +118,57 @@ class PropertyTable:
         rows = "structures" if self.structure_index is None else "atoms"
         kelvin = ", ".join(f"{t:g}" for t in self.temperatures)
         return f"PropertyTable({len(self)} {rows}; {kelvin} K; {', '.join([*self.columns, *self.spectra])})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: mean and range of every property over the rows, and the mean spectra."""
+        facts = {
+            "rows": f"{len(self)} {'structures' if self.structure_index is None else 'atoms'}",
+            "temperatures": f"{', '.join(f'{t:g}' for t in self.temperatures)} K",
+        }
+        rows = []
+        for name, values in self.columns.items():
+            thermal = values.ndim > 1
+            for place, column in enumerate(values.T if thermal else [values]):
+                known = column[np.isfinite(column)]
+                numbers = [known.mean(), known.min(), known.max()] if known.size else [None] * 3
+                kelvin = f"{self.temperatures[place]:g}" if thermal else ""
+                rows.append([name, self.unit(name), kelvin, *numbers, len(known)])
+        columns = ["property", "unit", "K", "mean", "smallest", "largest", "rows that have it"]
+        pictures = []
+        for name, spectra in self.spectra.items():
+            if self.photon_energies is not None and len(self):
+                at = {f"{name}, {t:g} K": spectra[:, place].mean(axis=0) for place, t in enumerate(self.temperatures)}
+                pictures.append(_html.curves(self.photon_energies, at, self.unit(name)))
+        return _html.page("PropertyTable", facts, _html.table(columns, rows, most=60), *pictures)
+
+    def plot(self, name: str, ax: Axes | None = None, *, temperature: float | None = None) -> Figure | None:
+        """Draw one property of all rows.
+
+        A property at several temperatures is drawn against temperature, and spectra against the photon energy: a curve
+        for each of up to six rows; of more their mean, and the range of the middle 90 %. Other properties are drawn as
+        a bar for each of up to 20 rows, and as a histogram of more.
+
+        Parameters
+        ----------
+        name : str
+            Name of a column, or of spectra.
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend to you.
+        temperature : float, optional
+            K, one of the table: draw the values at this temperature. Needed for spectra at several temperatures.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When the table has no such property or temperature, or no row has a value.
+        """
+        figure: Figure | None = drawn(self, ax, name=name, temperature=temperature)
+        return figure
 
     def column(self, name: str, temperature: float | None = None) -> NDArray[np.float64]:
         """One property of all rows.

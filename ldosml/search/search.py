@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from ldosml import _html
 from ldosml._journal import Journal, Record
 from ldosml._validation import ParameterError, check_choice, check_positive
 from ldosml.datasets import LDOSDataset
@@ -27,6 +28,7 @@ from ldosml.search.presets import default_candidates
 from ldosml.search.scores import LeaveOutScores, check_closed_form
 from ldosml.tables import save_table
 
+_LOSSES = ("ldos_loss", "dos_loss")
 _KEY = ("descriptor", "regressor", "n_structures")
 
 Target = Literal["ldos", "dos"]
@@ -35,7 +37,7 @@ Progress = Callable[[int, int, Record], None]
 """Called after each candidate: how many are done, of how many, and its record."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Search:
     """What a search found.
 
@@ -51,6 +53,16 @@ class Search:
 
     records: list[Record]
     model: DOSModel
+
+    def __repr__(self) -> str:
+        """Number of records, and the best setting with its losses."""
+        best = self.best
+        losses = ", ".join(f"{name.partition('_')[0].upper()} L/sigma {best[name]:.3f}" for name in _LOSSES)
+        return f"Search({len(self.records)} records; best: {best['descriptor']}, {best['regressor']}; {losses})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the best model, and the first records."""
+        return _html.page("Search", {"best model": self.expression}, _html.records_table(self.records))
 
     @property
     def best(self) -> Record:

@@ -6,12 +6,29 @@ import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from ldosml import _html
 from ldosml._journal import Record
 from ldosml.tables import save_table
 
 
 class Tabulated(ABC):
     """A result of a study, with its table."""
+
+    @abstractmethod
+    def _facts(self) -> dict[str, object]:
+        """What was studied, in a few words each."""
+
+    def __repr__(self) -> str:
+        """What was studied, in one line."""
+        return f"{type(self).__name__}({'; '.join(f'{name}: {value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what was studied, the first records of all folds together, and cautions."""
+        rows = [record for record in self.records() if record.get("fold", "all") == "all"]
+        facts, cautions = self._facts(), self.cautions()
+        if cautions:
+            facts["caution"] = " ".join(cautions)
+        return _html.page(type(self).__name__, facts, _html.records_table(rows))
 
     @abstractmethod
     def records(self) -> list[Record]:

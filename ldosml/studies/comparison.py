@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from sklearn.base import clone
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -23,8 +24,12 @@ from ldosml.studies.folds import Described, with_regressor
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class RegressorComparison(Tabulated):
     """Errors of several regressors on the same folds; the others are compared with the first.
 
@@ -44,6 +49,29 @@ class RegressorComparison(Tabulated):
     groups: list[str]
     temperature: float | None
     noise: Floor
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "regressors": ", ".join(self.regressors),
+            "quantities": ", ".join(self.quantities),
+            "structures": len(self.groups),
+        }
+
+    def plot(self, ax: Axes | None = None) -> Figure | None:
+        """Draw L/sigma of every quantity, and the differences of the regressors; see ``plotting.comparison_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw only L/sigma, here, and leave the legend to you.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+        """
+        figure: Figure | None = drawn(self, ax)
+        return figure
 
     @property
     def regressors(self) -> list[str]:

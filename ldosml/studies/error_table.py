@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -20,6 +22,10 @@ from ldosml.studies.folds import Described, DescriptorRows, as_environments
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 SPLITS = {
     "groups": "whole trajectories are left out",
     "environments": "single atoms are left out; other atoms of the same structure are in the training set, a leak",
@@ -27,7 +33,7 @@ SPLITS = {
 """Ways to split, with their meaning."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ErrorTable(Tabulated):
     """Errors of LDOS by element, for one or both ways to split.
 
@@ -44,6 +50,29 @@ class ErrorTable(Tabulated):
     errors: dict[str, Errors]
     groups: dict[str, list[str]]
     noise: Floor
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "left out": ", ".join(self.errors),
+            "elements": ", ".join(next(iter(self.errors.values())).elements),
+            "structures": len(self.groups["groups"]),
+        }
+
+    def plot(self, ax: Axes | None = None) -> Figure | None:
+        """Draw the distribution of the errors of single atoms; see ``plotting.error_table_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend to you.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+        """
+        figure: Figure | None = drawn(self, ax)
+        return figure
 
     def records(self, *, n_draws: int = 1000, random_state: int = 0) -> list[Record]:
         """Errors for each split and element, and for "all" elements if there are several.

@@ -35,7 +35,7 @@ SPECTRA = ("ldos", "dos", "dos_derivative")
 _DIGITS = 6  # significant digits that a journal keeps
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Errors:
     """Mean squared errors of structures (for LDOS, of environments), and the deviations that normalise them.
 
@@ -163,6 +163,10 @@ class Errors:
     def __len__(self) -> int:
         """Count the structures."""
         return len(self.fold)
+
+    def __repr__(self) -> str:
+        """Numbers of structures and environments, and the quantities."""
+        return f"Errors({len(self)} structures, {len(self.numbers)} environments; {', '.join(self.quantities)})"
 
     def loss(self, quantity: str, weights: Floats | None = None) -> float:
         """L/sigma over all structures, or with weights.

@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml._validation import check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -24,11 +25,15 @@ from ldosml.studies.folds import Described, Fold, with_regressor
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _LEAST_SPAN = 4.0
 """Smallest ratio of sizes for a slope: errors of a few per cent change it by a few hundredths (ratio 2: twice that)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LearningCurve(Tabulated):
     """Errors of several regressors with more and more training environments.
 
@@ -49,6 +54,36 @@ class LearningCurve(Tabulated):
     n_environments: dict[int, list[int]]
     n_structures: dict[int, list[int]]
     noise: Floor
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "regressors": ", ".join(self.regressors),
+            "training environments": ", ".join(map(str, self.sizes)),
+            "quantities": ", ".join(self.quantities),
+        }
+
+    def plot(self, ax: Axes | None = None, *, quantity: str = "dos") -> Figure | None:
+        """Draw L/sigma against the number of training environments; see ``plotting.learning_curve_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend of the regressors to you.
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When ``quantity`` is not one of ``quantities``.
+        """
+        figure: Figure | None = drawn(self, ax, quantity=quantity)
+        return figure
 
     @property
     def regressors(self) -> list[str]:

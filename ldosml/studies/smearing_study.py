@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -17,8 +19,12 @@ from ldosml.studies.folds import Described, DescriptorRows
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SmearingStudy(Tabulated):
     """Errors at several smearing widths.
 
@@ -35,6 +41,41 @@ class SmearingStudy(Tabulated):
     errors: dict[float, Errors]
     groups: list[str]
     noise: dict[float, Floor]
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "smearing": f"{', '.join(f'{width:g}' for width in self.errors)} eV",
+            "quantities": ", ".join(self.quantities),
+            "structures": len(self.groups),
+        }
+
+    @property
+    def quantities(self) -> list[str]:
+        """What has errors."""
+        return next(iter(self.errors.values())).quantities
+
+    def plot(self, ax: Axes | None = None, *, quantity: str = "dos") -> Figure | None:
+        """Draw L/sigma against the smearing width; see ``plotting.smearing_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend to you.
+        quantity : str
+            One of ``quantities``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When ``quantity`` is not one of ``quantities``.
+        """
+        figure: Figure | None = drawn(self, ax, quantity=quantity)
+        return figure
 
     def cautions(self) -> list[str]:
         """Say for how many structures no properties could be derived from the predictions.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from ase.neighborlist import neighbor_list
@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml._validation import check_choice, check_shape
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
@@ -32,6 +33,10 @@ from ldosml.studies.folds import DescriptorRows, Learner, cropped_rows
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 TUNABLE = ("n_max", "l_max", "atom_sigma")
 """Parameters of SOAP that a sweep may choose at each radius."""
 
@@ -41,7 +46,7 @@ TOLERANCE = 0.05
 """No radius larger than the saturation radius lowers the error by more than this fraction."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CutoffSweep(Tabulated):
     """Errors of LDOS at several cutoff radii.
 
@@ -64,6 +69,37 @@ class CutoffSweep(Tabulated):
     groups: list[str]
     noise: Floor
     settings: dict[tuple[str, float], list[str]]
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "radii": f"{', '.join(f'{r:g}' for r in self.radii)} Å",
+            "fragments": ", ".join(self.modes),
+            "elements": ", ".join(self.elements),
+            "structures": len(self.groups),
+        }
+
+    def plot(self, ax: Axes | None = None, *, element: str | None = None) -> Figure | None:
+        """Draw L/sigma of the LDOS against the radius; see ``plotting.sweep_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw one element here, and leave the legend to you.
+        element : str, optional
+            Draw this element only. Default: every element without ``ax``, the first with ``ax``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+
+        Raises
+        ------
+        ValueError
+            When ``element`` is not one of ``elements``.
+        """
+        figure: Figure | None = drawn(self, ax, element=element)
+        return figure
 
     @property
     def radii(self) -> list[float]:

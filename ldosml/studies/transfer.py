@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
 from sklearn.base import clone
 
 from ldosml._journal import Record
+from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
@@ -21,8 +23,12 @@ from ldosml.studies.folds import Described
 from ldosml.studies.noise import Floor, noise_floor
 from ldosml.studies.setup import Setup
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Transfer(Tabulated):
     """Errors on another dataset, and errors of cross-validation on the training set.
 
@@ -45,6 +51,29 @@ class Transfer(Tabulated):
     groups: list[str]
     evaluation: Evaluation
     noise: Floor
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "training structures, left out": len(self.left_out),
+            "other structures": len(self.groups),
+            "quantities": ", ".join(self.other.quantities),
+        }
+
+    def plot(self, ax: Axes | None = None) -> Figure | None:
+        """Draw L/sigma of both sets, quantity by quantity; see ``plotting.transfer_figure``.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw here, and leave the legend to you.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+        """
+        figure: Figure | None = drawn(self, ax)
+        return figure
 
     def cautions(self) -> list[str]:
         """Say for how many structures no properties could be derived from the predictions.

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml import _html
+from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws
-from ldosml.energy import EnergyGrid
+from ldosml.energy import EnergyGrid, grid_facts
 from ldosml.kresolved.dos import DOSScale
 from ldosml.kresolved.evaluation.crystals import Crystals, Occupancies, check_predictions
 from ldosml.kresolved.evaluation.dos import DOSMethod, dos_errors, predicted_dos, score_dos
 from ldosml.kresolved.evaluation.estimates import Estimate, estimate, estimates_table, finite_or_none, mean_of
 from ldosml.kresolved.evaluation.gaps import GapThreshold, predicted_gaps, score_gaps, true_gaps_of_bins
 from ldosml.kresolved.evaluation.reliability import Reliability, crystal_reliability, log_loss_of_bins
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +67,29 @@ class OccupancyScores:
     def __repr__(self) -> str:
         """Numbers of crystals and scores."""
         return f"OccupancyScores({len(self.names)} crystals, {len(self.estimates)} scores)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: all scores with their intervals, and the log loss at each energy."""
+        rows = [[name, one.value, one.low, one.high] for name, one in self.estimates.items()]
+        scores = _html.table(["score", "value", "95 % from", "to"], rows, most=60)
+        picture = _html.curves(self.grid.energies, {"log loss of a bin": self.log_loss_by_energy}, "")
+        return _html.page("OccupancyScores", {"crystals": len(self.names), **grid_facts(self.grid)}, scores, picture)
+
+    def plot(self, ax: Axes | None = None) -> Figure | None:
+        """Draw how often states are found where they are predicted, and the log loss at each energy.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Draw only the former, here.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or None
+            None with ``ax``.
+        """
+        figure: Figure | None = drawn(self, ax)
+        return figure
 
     def table(self) -> str:
         """Make a Markdown table of the scores with their intervals.

@@ -24,7 +24,7 @@ _ZEROS: dict[Zero, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnergyGrid:
     """A uniform energy axis.
 
@@ -138,6 +138,9 @@ class EnergyGrid:
 
     def __len__(self) -> int:
         return self.size
+
+    def __repr__(self) -> str:
+        return f"EnergyGrid(start={self.start:.10g}, step={self.step:.10g}, size={self.size}, zero={self.zero!r})"
 
     def __str__(self) -> str:
         return f"{self.size} energies from {self.start:g} to {self.stop:g} eV, step {self.step:g}, zero: {self.zero}"

@@ -24,7 +24,8 @@ class Tabulated(ABC):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: what was studied, the first records of all folds together, and cautions."""
-        rows = [record for record in self.records() if record.get("fold", "all") == "all"]
+        whole = (record for record in self.records() if record.get("fold", "all") == "all")
+        rows = [{name: value for name, value in record.items() if name != "fold"} for record in whole]
         facts, cautions = self._facts(), self.cautions()
         if cautions:
             facts["caution"] = " ".join(cautions)

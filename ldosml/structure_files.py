@@ -9,6 +9,7 @@ import ase.io
 from ase import Atoms
 from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError
+from ase.utils import string2index
 
 # ASE's readers raise errors of every kind for files that they do not understand.
 _READER_ERRORS = (
@@ -29,25 +30,114 @@ _READER_ERRORS = (
 
 
 def read_structures(path: str | os.PathLike[str]) -> list[Atoms]:
-    """Read all frames of a file in a format that ASE knows.
+    """Read frames of a file in a format that ASE knows.
+
+    Parameters
+    ----------
+    path : path
+        All frames of a file. Or some of them, in ASE's syntax: ``run.traj@-1`` is the last frame, ``run.traj@10:`` all
+        from frame 10 on, ``run.traj@0:100:5`` every fifth of the first hundred. Frames are counted from 0. A file whose
+        own name is ``path`` goes first, so a name may hold an @.
+
+    Returns
+    -------
+    list of ase.Atoms
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     ValueError
-        When ASE cannot read it, or it holds no structure.
+        When ASE cannot read it, it holds no structure, or the index is malformed or selects none.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no structure file {os.fspath(path)}.")
+    return list(read_frames(path).values())
+
+
+def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
+    """Read structures as ``read_structures`` does.
+
+    Parameters
+    ----------
+    path : path
+        A file, perhaps with an index.
+
+    Returns
+    -------
+    dict of int to ase.Atoms
+        By their place in the file, from 0.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``read_structures``.
+    """
+    file, index = split_index(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no structure file {file}.")
+    wanted = _parsed(os.fspath(path), index)
+    frames = _read(file)
+    if not frames:
+        raise ValueError(f"{file} holds no structures.")
     try:
-        frames = ase.io.read(Path(path), index=":")
+        places = range(len(frames))[wanted]
+    except IndexError as error:
+        raise ValueError(f"{os.fspath(path)}: {_holds(file, len(frames))}; there is no frame {wanted}.") from error
+    chosen = [places] if isinstance(places, int) else places
+    if not chosen:
+        raise ValueError(f"{os.fspath(path)}: {_holds(file, len(frames))}; {index} selects none of them.")
+    return {place: frames[place] for place in chosen}
+
+
+def split_index(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """The file and the index of frames in it.
+
+    Parameters
+    ----------
+    path : path
+        A file, perhaps with an index after an @.
+
+    Returns
+    -------
+    pathlib.Path, str
+        The index is ":" where there is none: all frames.
+
+    Examples
+    --------
+    >>> split_index("run.traj@10:")
+    (PosixPath('run.traj'), '10:')
+    """
+    text = os.fspath(path)
+    name, at, index = Path(text).name.rpartition("@")
+    if not at or not name or Path(text).is_file():
+        return Path(text), ":"
+    return Path(text).with_name(name), index
+
+
+def _parsed(path: str, index: str) -> int | slice:
+    try:
+        parsed = string2index(index)
+        if isinstance(parsed, str):
+            raise ValueError("a name, not a place")
+        if isinstance(parsed, slice):
+            range(1)[parsed]  # refuses a step of 0
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: {index!r} after the @ is no index of frames. Give one frame as @3 or @-1, or a range as @10:, "
+            "@:100 or @0:100:5, counted from 0."
+        ) from error
+    return parsed
+
+
+def _holds(file: Path, count: int) -> str:
+    return f"{file} holds 1 frame, number 0" if count == 1 else f"{file} holds {count} frames, from 0 to {count - 1}"
+
+
+def _read(file: Path) -> list[Atoms]:
+    try:
+        return list(ase.io.read(file, index=":", do_not_split_by_at_sign=True))
     except _READER_ERRORS as error:
         reason = ": ".join(filter(None, (type(error).__name__, str(error))))
         raise ValueError(
-            f"{os.fspath(path)} cannot be read as structures ({reason}). "
+            f"{file} cannot be read as structures ({reason}). "
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
-    if not frames:
-        raise ValueError(f"{os.fspath(path)} holds no structures.")
-    return list(frames)

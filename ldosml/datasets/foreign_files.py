@@ -17,7 +17,7 @@ from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import Zero
 from ldosml.spectra import DOS, LDOS
 from ldosml.spectrum_files import load_spectra
-from ldosml.structure_files import read_structures
+from ldosml.structure_files import read_frames, split_index
 
 PathLike = str | os.PathLike[str]
 
@@ -41,7 +41,8 @@ def import_dataset(
     Parameters
     ----------
     structures : path
-        Any file that ASE reads; all its frames are taken, in order.
+        Any file that ASE reads; all its frames are taken, in order. ``run.traj@10:`` takes those from frame 10 on, see
+        ``ldosml.structure_files.read_structures``.
     arrays : path or dict of paths
         An .npz file with ``energies`` (n_energies,) and ``ldos`` (n_environments, n_energies) or ``dos``
         (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``; or one
@@ -64,7 +65,8 @@ def import_dataset(
     ValueError
         When a file cannot be read, or does not fit the others; the message names the file or field.
     """
-    frames = read_structures(structures)
+    placed = read_frames(structures)
+    frames = list(placed.values())
     fields: dict[str, Any] = dict(read_arrays(arrays))
     given = {"n_electrons": n_electrons, "fermi_energy": fermi_energy, "energy_max": energy_max}
     fields |= {name: value for name, value in given.items() if value is not None}
@@ -77,7 +79,7 @@ def import_dataset(
         **fields,
         zero=zero,
         smearing_width=smearing_width,
-        names=_names(frames, Path(structures)) if names is None else names,
+        names=_names(placed, structures) if names is None else names,
         kinds=None if kind_key is None else _labels(frames, kind_key),
         groups=None if group_key is None else _labels(frames, group_key),
         provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
@@ -136,10 +138,10 @@ def read_spectra(path: PathLike) -> Spectra:
     return Spectra(dos, ldos, found.numbers, found.n_electrons)
 
 
-def _names(frames: Sequence[Atoms], path: Path) -> list[str]:
-    if all("name" in atoms.info for atoms in frames):
-        return [str(atoms.info["name"]) for atoms in frames]
-    return [f"{path.stem}-{index}" for index in range(len(frames))]
+def _names(frames: Mapping[int, Atoms], path: PathLike) -> list[str]:
+    if all("name" in atoms.info for atoms in frames.values()):
+        return [str(atoms.info["name"]) for atoms in frames.values()]
+    return [f"{split_index(path)[0].stem}-{place}" for place in frames]
 
 
 def _labels(frames: Sequence[Atoms], key: str) -> list[str]:

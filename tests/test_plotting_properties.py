@@ -212,13 +212,6 @@ def test_structure_that_is_not_there_is_refused(evaluation, structure):
         plotting.structure_figure(evaluation, structure)
 
 
-def test_every_property_has_a_name_for_people():
-    from ldosml.properties.table import UNITS
-
-    assert set(UNITS) == set(labels.PROPERTY_NAMES)
-    assert len(set(labels.PROPERTY_NAMES.values())) == len(labels.PROPERTY_NAMES)
-
-
 @pytest.mark.parametrize(
     ("values", "exponent"),
     [([0.0], 0), ([np.nan], 0), ([0.12, -3000.0], 0), ([0.09], -3), ([-2e-7, 1e-9], -9), ([5e5], 3)],

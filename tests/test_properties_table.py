@@ -36,7 +36,7 @@ from ldosml.properties import (
     pauli_susceptibility,
     sommerfeld_coefficient,
 )
-from ldosml.properties.table import EXTENSIVE, UNITS
+from ldosml.properties.quantities import PER_ATOM, PER_CELL, QUANTITIES
 
 GRID = EnergyGrid.from_range(-10.0, 10.0, 0.05, zero="code")
 WIDTH = 0.3
@@ -80,6 +80,7 @@ def alone(s, n, kelvin):
     rows = (lambda a: to_numpy(a)[to_numpy(s.structure_index)]) if isinstance(s, LDOS) else to_numpy
     level, mu, shape = fermi_level(s, n), chemical_potential(s, n, kelvin), moments(s)
     in_gap = to_numpy(level.in_gap)
+    gamma = sommerfeld_coefficient(s, level.energy)
     given = {} if isinstance(s, LDOS) else {"n_electrons": n}
     columns = given | {
         "negative_weight": own_dips(s),
@@ -87,7 +88,6 @@ def alone(s, n, kelvin):
         "valence_edge": rows(np.where(in_gap, to_numpy(level.valence_edge), np.nan)),
         "conduction_edge": rows(np.where(in_gap, to_numpy(level.conduction_edge), np.nan)),
         "dos_at_fermi_level": dos_at_fermi_level(s, level.energy),
-        "sommerfeld_coefficient": sommerfeld_coefficient(s, level.energy),
         "chemical_potential": rows(mu),
         "band_energy": band_energy(s, mu, kelvin),
         "band_energy_from_mu": band_energy(s, mu, kelvin, relative_to="mu"),
@@ -95,6 +95,8 @@ def alone(s, n, kelvin):
         "free_energy": free_energy(s, mu, kelvin),
         "heat_capacity": heat_capacity(s, mu, kelvin),
         "pauli_susceptibility": pauli_susceptibility(s, mu, kelvin),
+        **({} if isinstance(s, LDOS) else {PER_CELL: gamma}),
+        PER_ATOM: gamma if isinstance(s, LDOS) else to_numpy(gamma) / to_numpy(s.n_atoms),
         "band_center": shape.center,
         "band_width": shape.width,
     }
@@ -171,10 +173,11 @@ class TestDeriveProperties:
         options = {"n_electrons": electrons(), "temperatures": KELVIN, "photon_energies": PHOTONS}
         atoms, whole = derive_properties(ldos, **options), derive_properties(ldos.total(), **options)
         assert list(atoms.columns) == [
-            n for n in whole.columns if n not in ("n_electrons", "band_gap", "electrons", "holes")
+            n for n in whole.columns if n not in ("n_electrons", "band_gap", "electrons", "holes", PER_CELL)
         ]
         first = np.searchsorted(ldos.structure_index, np.arange(len(N_ATOMS)))
-        for name in (EXTENSIVE & set(atoms.columns)) - {"negative_weight"}:
+        extensive = {name for name in atoms.columns if QUANTITIES[name].extensive}
+        for name in extensive - {"negative_weight"}:
             summed, scale = np.add.reduceat(atoms.columns[name], first), np.abs(whole.columns[name]).max()
             np.testing.assert_allclose(summed, whole.columns[name], rtol=1e-8, atol=1e-13 * scale, err_msg=name)
         for name in ("fermi_level", "valence_edge", "chemical_potential"):
@@ -334,10 +337,10 @@ class TestPropertyTable:
         s, n = spectra().total(), electrons()
         options = {"photon_energies": PHOTONS}
         derived = derive_properties(s, n, KELVIN, **options)
-        assert {*derived.columns, *derived.spectra} == set(UNITS)
-        twice = derive_properties(DOS(GRID, 2 * s.values, WIDTH), 2 * n, KELVIN, **options)
+        assert {*derived.columns, *derived.spectra} == set(QUANTITIES)
+        twice = derive_properties(DOS(GRID, 2 * s.values, WIDTH, 2 * to_numpy(s.n_atoms)), 2 * n, KELVIN, **options)
         for name, values in derived.columns.items():
-            factor = 2 if name in EXTENSIVE else 1
+            factor = 2 if QUANTITIES[name].extensive else 1
             scale = 1e-6 * np.nanmax(np.abs(values))
             np.testing.assert_allclose(twice.columns[name], factor * values, rtol=1e-6, atol=scale, err_msg=name)
         four = 4 * derived.spectra["absorption_spectrum"]
@@ -357,7 +360,7 @@ class TestPropertyTable:
             table(n_atoms=None).per_atom()
 
     def test_units(self):
-        names = ("heat_capacity", "fermi_level", "sommerfeld_coefficient", "absorption_spectrum")
+        names = ("heat_capacity", "fermi_level", PER_ATOM, "absorption_spectrum")
         units = {
             "whole": ["eV/K", "eV", "mJ/mol/K^2", "states^2/eV"],
             "per atom": ["eV/K/atom", "eV", "mJ/mol/K^2", "states^2/eV/atom^2"],
@@ -366,6 +369,7 @@ class TestPropertyTable:
         tables = (table(), table().per_atom(), table(structure_index=np.array([0, 0])))
         for t, expected in zip(tables, units.values(), strict=True):
             assert [t.unit(name) for name in names] == expected
+        assert table().unit(PER_CELL) == "mJ/mol/K^2"
         assert (table().unit("n_electrons"), table().per_atom().unit("n_electrons")) == ("", "1/atom")
 
     def test_records(self):

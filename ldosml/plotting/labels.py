@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml.energy import Zero
+from ldosml.properties.quantities import QUANTITIES
 from ldosml.units import BOLTZMANN
 
 LDOS_LABEL = "LDOS (states/eV/atom)"
 DOS_LABEL = "DOS (states/eV/atom)"
+RMSE_UNIT = "states/atom/√eV"
+"""Unit of the RMSE of a spectrum per atom: squared errors are integrated over energy."""
 ENERGY_LABELS: dict[Zero, str] = {
     "fermi": r"energy $- \, E_\mathrm{F}$ (eV)",
     "average_potential": "energy - average potential (eV)",
     "vacuum": "energy - vacuum level (eV)",
     "code": "energy in the DFT code's own zero (eV)",
 }
-
-PROPERTY_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "n_electrons": "valence electrons",
-        "negative_weight": "negative weight",
-        "fermi_level": "Fermi level",
-        "valence_edge": "valence band edge",
-        "conduction_edge": "conduction band edge",
-        "band_gap": "band gap",
-        "dos_at_fermi_level": "DOS at Fermi level",
-        "sommerfeld_coefficient": "Sommerfeld coefficient",
-        "band_center": "band centre",
-        "band_width": "band width",
-        "chemical_potential": "chemical potential",
-        "band_energy": "band energy",
-        "band_energy_from_mu": "band energy from μ",
-        "entropy": "entropy",
-        "free_energy": "free energy",
-        "heat_capacity": "heat capacity",
-        "pauli_susceptibility": "Pauli susceptibility",
-        "electrons": "conduction electrons",
-        "holes": "holes",
-        "absorption_spectrum": "absorption spectrum",
-    }
-)
-"""Names of the columns and spectra of a ``PropertyTable`` in words."""
 
 _SPECTRUM_NAMES = {"ldos": "LDOS", "dos": "DOS per atom", "dos_derivative": "dDOS/dE"}
 _REGRESSOR_NAMES = {"ldos": "learned from LDOS", "dos": "learned from DOS", "both": "learned from both"}
@@ -62,7 +37,7 @@ def property_name(name: str, temperature: float | None = None) -> str:
     >>> property_name("heat_capacity", 300.0)
     'heat capacity at 300 K'
     """
-    words = PROPERTY_NAMES.get(name, name.replace("_", " "))
+    words = QUANTITIES[name].words if name in QUANTITIES else name.replace("_", " ")
     return words if temperature is None else f"{words} at {temperature:g} K"
 
 

@@ -20,6 +20,7 @@ from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
 from ldosml.properties.optics import absorption_spectrum
 from ldosml.properties.potential import potential_of
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
+from ldosml.properties.quantities import PER_ATOM, PER_CELL
 from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
 from ldosml.properties.table import PropertyTable
@@ -98,6 +99,7 @@ def derive_properties(
     columns = {
         **_given(spectra, number),
         **thermal,
+        **_sommerfeld(spectra, thermal["dos_at_fermi_level"]),
         **_shapes(repaired),
     }
     if isinstance(repaired, DOS):
@@ -166,8 +168,15 @@ def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
         "valence_edge": block.of_rows(xp.where(level.in_gap, level.valence_edge, nothing)),
         "conduction_edge": block.of_rows(xp.where(level.in_gap, level.conduction_edge, nothing)),
         "dos_at_fermi_level": at_level,
-        "sommerfeld_coefficient": SOMMERFELD * at_level,
     }
+
+
+def _sommerfeld(spectra: DOS | LDOS, at_level: Array) -> dict[str, Array]:
+    """The coefficient per mole of cells, and per mole of atoms where the number of atoms is known."""
+    gamma = SOMMERFELD * at_level
+    if isinstance(spectra, LDOS):
+        return {PER_ATOM: gamma}
+    return {PER_CELL: gamma} | ({} if spectra.n_atoms is None else {PER_ATOM: gamma / like(gamma, spectra.n_atoms)})
 
 
 def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -17,56 +16,13 @@ from numpy.typing import NDArray
 from ldosml import _html
 from ldosml._files import replacing
 from ldosml._plots import drawn
+from ldosml.properties.quantities import PER_CELL, QUANTITIES
 from ldosml.tables import save_json, save_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
-
-UNITS: Mapping[str, str] = MappingProxyType(
-    {
-        "n_electrons": "",
-        "negative_weight": "states",
-        "fermi_level": "eV",
-        "valence_edge": "eV",
-        "conduction_edge": "eV",
-        "band_gap": "eV",
-        "dos_at_fermi_level": "states/eV",
-        "sommerfeld_coefficient": "mJ/mol/K^2",
-        "band_center": "eV",
-        "band_width": "eV",
-        "chemical_potential": "eV",
-        "band_energy": "eV",
-        "band_energy_from_mu": "eV",
-        "entropy": "eV/K",
-        "free_energy": "eV",
-        "heat_capacity": "eV/K",
-        "pauli_susceptibility": "eV/T^2",
-        "electrons": "",
-        "holes": "",
-        "absorption_spectrum": "states^2/eV",
-    }
-)
-"""Unit of every property of a cell, or of an atom if the rows are atoms."""
-
-EXTENSIVE = frozenset(
-    {
-        "n_electrons",
-        "negative_weight",
-        "dos_at_fermi_level",
-        "sommerfeld_coefficient",
-        "band_energy",
-        "band_energy_from_mu",
-        "entropy",
-        "free_energy",
-        "heat_capacity",
-        "pauli_susceptibility",
-        "electrons",
-        "holes",
-    }
-)
-"""Properties that grow with the number of atoms; ``PropertyTable.per_atom`` divides these."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +35,7 @@ class PropertyTable:
         K.
     columns : dict of str to array
         (n_rows,) for properties that do not depend on temperature, (n_rows, n_temperatures) for the others. Units are
-        in ``UNITS``. NaN if a row does not have the property: the edges and carriers of a metal.
+        in ``QUANTITIES``. NaN if a row does not have the property: the edges and carriers of a metal.
     names : list of str
         Names of the structures; for atoms, with their place in the structure.
     n_atoms : array (n_rows,), optional
@@ -207,13 +163,13 @@ class PropertyTable:
         -------
         str
         """
-        unit = UNITS[name]
+        unit = QUANTITIES[name].unit
         if self.structure_index is None and not self.facts.get("per_atom"):
             return unit
         if name in self.spectra:
             # Half the pairs of an atom's states with all others; or, divided, pairs per atom squared.
             return f"{unit}/atom" if self.structure_index is not None else f"{unit}/atom^2"
-        if name not in EXTENSIVE or "/mol" in unit:  # a mole of atoms
+        if not QUANTITIES[name].extensive:
             return unit
         return f"{unit}/atom" if unit else "1/atom"
 
@@ -268,8 +224,11 @@ class PropertyTable:
         if self.n_atoms is None:
             raise ValueError("This table does not know the numbers of atoms: make the DOS with n_atoms=....")
         columns = {
-            name: values / self.n_atoms.reshape((-1,) + (1,) * (values.ndim - 1)) if name in EXTENSIVE else values
+            name: values / self.n_atoms.reshape((-1,) + (1,) * (values.ndim - 1))
+            if QUANTITIES[name].extensive
+            else values
             for name, values in self.columns.items()
+            if name != PER_CELL
         }
         squared = (self.n_atoms**2)[:, None, None]  # pairs of states
         spectra = {name: values / squared for name, values in self.spectra.items()}

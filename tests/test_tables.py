@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldosml.tables import save_json, save_table
+from ldosml.tables import ResultTable, result_table, save_json, save_table
 
 RECORDS = [
     {"name": "a, b", "size": 10, "loss": 1 / 7, "low": None, "folds": [1 / 3, 2]},
@@ -67,9 +67,74 @@ def test_json_of_nested_arrays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
 
 
+SHOWN = ResultTable(
+    "Errors of 100 % | C_2 & more",
+    ["quantity", "χ (eV/T^2/atom)", "γ (10⁻³ mJ)", "L/sigma", "unit"],
+    [["band_gap", "0.1 ± 0.2", "not known", "0.25 *", "eV^-1/2"], ["a|b\\c", "", "-1", "1", "#<1>~"]],
+)
+
+
+def test_latex_has_no_character_that_latex_takes_for_a_command():
+    assert SHOWN.text("latex").splitlines() == [
+        r"\begin{table}",
+        r"\caption{Errors of 100 \% \textbar{} C\_2 \& more}",
+        r"\begin{tabular}{lrrrl}",
+        r"\toprule",
+        r"quantity & χ (eV/T$^{2}$/atom) & γ (10$^{-3}$ mJ) & L/$\sigma$ & unit \\",
+        r"\midrule",
+        r"band\_gap & 0.1 $\pm$ 0.2 & not known & 0.25 * & eV$^{-1/2}$ \\",
+        r"a\textbar{}b\textbackslash{}c &  & -1 & 1 & \#\textless{}1\textgreater{}\textasciitilde{} \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def test_markdown_shows_each_character_as_it_is():
+    title, empty, header, rule, *rows = SHOWN.text("markdown").splitlines()
+    assert (title, empty) == (r"**Errors of 100 % \| C\_2 & more**", "")
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == list(SHOWN.columns)
+    assert [(cell[0] == ":", cell[-1] == ":") for cell in rule.split("|")[1:3]] == [(True, False), (False, True)]
+    assert [cell.strip() for cell in rows[0].split("|")[1:-1]] == [
+        r"band\_gap",
+        "0.1 ± 0.2",
+        "not known",
+        r"0.25 \*",
+        "eV^-1/2",
+    ]
+    assert rows[1].startswith(r"| a\|b\\c")
+
+
+def test_csv_has_its_title_in_a_comment():
+    title, *lines = SHOWN.text("csv").splitlines()
+    assert title == "# Errors of 100 % | C_2 & more"
+    assert list(csv.reader(lines)) == [SHOWN.columns, *SHOWN.rows]
+    assert ResultTable("", ["a"], [["1"]]).text("csv") == "a\n1"
+
+
+def test_records_as_a_table_for_people():
+    shown = result_table(RECORDS, "Losses", digits=3)
+    assert (shown.title, list(shown.columns)) == ("Losses", ["name", "size", "loss", "low", "folds"])
+    assert shown.rows == [["a, b", "10", "0.143", "", "0.333, 2"], ["Ω", "", "", "0.1", ""]]
+    assert shown.numeric == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize(("ending", "begin"), [("md", "| name"), ("tex", r"\begin{tabular}{lrrrr}")])
+def test_records_in_a_file_for_people(tmp_path, ending, begin):
+    text = save_table(tmp_path / f"t.{ending}", RECORDS).read_text()
+    assert text.startswith(begin)
+    assert "0.1429" in text
+    assert text.endswith("\n")
+
+
+def test_other_markup_is_refused():
+    with pytest.raises(ValueError, match="must be one of 'markdown', 'latex', 'csv'; got 'html'"):
+        SHOWN.text("html")
+
+
 @pytest.mark.parametrize("name", ["t.txt", "t", "t.csv.gz", "t.CSV", "t.h5"])
 def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"written to \.csv or \.json; got 't"):
+    with pytest.raises(ValueError, match=r"written to \.csv, \.json, \.md or \.tex; got 't"):
         save_table(tmp_path / name, RECORDS)
     assert not list(tmp_path.iterdir())
 

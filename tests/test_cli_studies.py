@@ -9,7 +9,7 @@ import typer
 
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, Whitened, studies
 from ldosml.cli import main, plans
-from ldosml.cli.study_options import read_counts, read_numbers
+from ldosml.cli.number_lists import read_counts, read_numbers
 from ldosml.cli.sweep import reached
 from ldosml.datasets import join_alike
 from ldosml.studies.cross_validation import CrossValidation

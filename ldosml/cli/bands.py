@@ -17,18 +17,20 @@ from ldosml.cli.crystal_prediction import (
     check_files,
     facts_of,
     open_model,
+    page,
     predict_structure,
     save_results,
-    show,
 )
 from ldosml.cli.display import Stages, emit
-from ldosml.cli.options import AsJson, Device, Overwrite, app
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import Device, Overwrite, PrintOptions, app
 
 if TYPE_CHECKING:
     from ldosml.neural import ElectronicStructure
 
 
 @app.command(examples=("ldosml bands crystal.cif", "ldosml bands POSCAR -o bands --path latimer-munro --n-kpoints 400"))
+@with_groups
 def bands(
     structure: StructureFile,
     model: Model = "crystals",
@@ -44,7 +46,8 @@ def bands(
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Predict the bands of a crystal along a path, as probabilities of energy bins, and its gap."""
     check_files(output, "bands", overwrite)
@@ -59,7 +62,7 @@ def bands(
 
         figure = band_figure(found.along, found.path, dos=found.dos)
         files = save_results(output, "bands", figure, _columns(found), facts, overwrite)
-    emit({**facts, "files": files}, as_json, lambda: show(facts, files))
+    emit({**facts, "files": files}, printing, lambda: page(facts, files))
 
 
 def _columns(found: ElectronicStructure) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import known, mean_text, results, table
+from ldosml.cli.display import known, table
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import Temperature, app
 from ldosml.cli.study import Study
@@ -17,11 +19,13 @@ from ldosml.cli.study_options import STUDIES, Datasets, Learned, StudyOptions, t
 if TYPE_CHECKING:
     from ldosml._journal import Record
     from ldosml.studies import RegressorComparison
+    from ldosml.tables import ResultTable
 
-_COLUMNS = ("quantity", "learned", "L/sigma", "difference", "mean\nspectrum", "label\nnoise")
+_COLUMNS = ("quantity", "learned from", "L/sigma", "difference")
 _WORDS = (
-    "Differences are relative to the first row of each quantity, with 95 % intervals from a paired bootstrap over\n"
-    "groups. A star (*) marks an interval that excludes zero. Whiskers in the figure are these intervals."
+    "In parentheses: always predicting the mean spectrum, and the label noise where it is known. Differences are "
+    "relative to the first row of each quantity, with 95 % intervals from a paired bootstrap over groups. A star (*) "
+    "marks an interval that excludes zero. Whiskers in the figure are these intervals."
 )
 
 
@@ -58,7 +62,7 @@ def compare(
     with study.stages("Bootstrap over groups"):
         records = _with_means(found)
     figures = {"comparison": plotting.comparison_figure(found)}
-    study.finish(found, figures, {"errors": records}, lambda: _show(found, records), [_WORDS])
+    study.finish(found, figures, {"errors": records}, lambda: _tables(found, records), [_WORDS])
 
 
 def _with_means(found: RegressorComparison) -> list[Record]:
@@ -73,22 +77,28 @@ def _with_means(found: RegressorComparison) -> list[Record]:
     ]
 
 
-def _show(found: RegressorComparison, records: Sequence[Record]) -> None:
+def _tables(found: RegressorComparison, records: Sequence[Record]) -> list[ResultTable]:
     at = "" if found.temperature is None else f", properties at {found.temperature:g} K"
-    rows = [_row(record, record["regressor"] == found.regressors[0]) for record in records]
-    results.print(table(f"Errors by what is learned{at}", _COLUMNS, rows))
+    rows = [row for _, same in groupby(records, itemgetter("quantity")) for row in _rows(list(same))]
+    return [table(f"Errors by what is learned{at}", _COLUMNS, rows, n_keys=2)]
 
 
-def _row(record: Record, first: bool) -> list[str]:
-    from ldosml.plotting.labels import quantity_name
+def _rows(records: Sequence[Record]) -> Iterator[list[str]]:
+    """The rows of one quantity: what was learned from, then what an error lies between, where it is known."""
+    from ldosml.plotting.labels import quantity_name, regressor_name
 
-    mark = " *" if record["excludes_zero"] else "  "
-    span = f"{record['difference']:+.3f} ({record['difference_low']:+.3f} to {record['difference_high']:+.3f}){mark}"
-    return [
-        quantity_name(record["quantity"]) if first else "",
-        record["regressor"],
-        known(record["loss"]),
-        "" if first else span if isfinite(record["difference"]) else "not known",
-        mean_text(record["mean_spectrum_loss"]) if first else "",
-        known(record["label_noise"]) if first else "",
-    ]
+    name = quantity_name(records[0]["quantity"])
+    for record in records:
+        learned = regressor_name(record["regressor"]).removeprefix("learned from ")
+        yield [name, learned, known(record["loss"]), _difference(record) if record != records[0] else ""]
+    for what, loss in (("mean spectrum", "mean_spectrum_loss"), ("label noise", "label_noise")):
+        value = records[0][loss]
+        if value is not None and isfinite(value):
+            yield [name, f"({what})", known(value), ""]
+
+
+def _difference(record: Record) -> str:
+    if not isfinite(record["difference"]):
+        return "not known"
+    mark = " *" if record["excludes_zero"] else ""
+    return f"{record['difference']:+.3f} ({record['difference_low']:+.3f}, {record['difference_high']:+.3f}){mark}"

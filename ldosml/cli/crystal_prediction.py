@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ldosml.cli.display import Stages, print_cautions, results, strict, table
+from ldosml.cli.display import Page, Stages, print_cautions, strict, table
 from ldosml.cli.options import check_folder, check_torch_device, refuse_existing
 from ldosml.tables import save_json, save_table
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 N_PATH, N_MESH = 200, 8
 """Default numbers of k-points; all commands use the same, because the gap depends on them."""
 
-StructureFile = Annotated[Path, typer.Argument(help="One crystal: CIF, POSCAR, or another format that ASE reads.")]
+StructureFile = Annotated[
+    Path,
+    typer.Argument(
+        help="One crystal: CIF, POSCAR, or another format that ASE reads; run.traj@3 is frame 3, counted from 0."
+    ),
+]
 Model = Annotated[
     str, typer.Option(help="A model file of train-occupancy (.safetensors), or the name of a shipped model.")
 ]
@@ -72,7 +77,9 @@ def _one_crystal(path: Path) -> Atoms:
 
     frames = read_structures(path)
     if len(frames) != 1:
-        raise ValueError(f"{path} holds {len(frames)} structures; give a file of one crystal.")
+        raise ValueError(
+            f"{path} holds {len(frames)} structures; choose one of them, as {path}@0, or give a file of one crystal."
+        )
     partial = {site: who for site, who in frames[0].info.get("occupancy", {}).items() if list(who.values()) != [1.0]}
     if partial:
         site, who = next(iter(partial.items()))
@@ -150,10 +157,8 @@ def save_results(
     return [str(file) for file in written]
 
 
-def show(facts: Mapping[str, Any], files: Iterable[str]) -> None:
-    """Print the gap, the areas of surfaces if there are any, and the files."""
+def page(facts: Mapping[str, Any], files: Iterable[str]) -> Page:
+    """The gap, the areas of surfaces if there are any, and the files."""
     areas = [(f"surface of {one['label']}", f"{one['area']:.3g} 1/angstrom^2") for one in facts.get("surfaces", [])]
     title = f"{facts['formula']}, primitive cell"
-    results.print(table(title, ("quantity", "predicted"), [*gap_rows(facts), *areas]))
-    for file in files:
-        results.print(f"wrote {file}", soft_wrap=True)
+    return Page([table(title, ("quantity", "predicted"), [*gap_rows(facts), *areas])], files=list(files))

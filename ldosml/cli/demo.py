@@ -10,12 +10,14 @@ import typer
 from ldosml.cli.display import Stages
 from ldosml.cli.evaluation import derive, remember_split, report_errors, write_evaluation
 from ldosml.cli.model_options import ModelOptions
-from ldosml.cli.options import AsJson, Jobs, Seed, Temperature, TestSize, app, check_folder
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import Jobs, PrintOptions, Seed, Temperature, TestSize, app, check_folder
 
 _HIGHEST, _LOWEST_SHOWN = 5.0, -14.0  # eV; silicon has no states below
 
 
 @app.command(examples=("ldosml demo", "ldosml demo -o silicon --smearing 0.2 --json"))
+@with_groups
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures, report and model.")] = Path(
         "ldosml-demo"
@@ -25,7 +27,8 @@ def demo(
     seed: Seed = 0,
     temperature: Temperature = 300.0,
     jobs: Jobs = 1,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Fit the default model to the shipped silicon set, predict held-out structures, and report the errors."""
     from ldosml import load_dataset
@@ -48,4 +51,4 @@ def demo(
         saved = model.save(output / "model.ldosml", overwrite=True)
         title = "Silicon: LDOS and DOS of held-out structures"
         files = write_evaluation(output, title, model, evaluation, properties, train, stages.seconds)
-    report_errors(evaluation, properties, test, stages, [*files, saved], as_json)
+    report_errors(evaluation, properties, test, stages, [*files, saved], printing)

@@ -4,38 +4,55 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+
+from ldosml.progress import Advance, duration, progress
+
+if TYPE_CHECKING:
+    from ldosml.cli.options import PrintOptions
+    from ldosml.tables import ResultTable
 
 # Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
 messages = Console(stderr=True, markup=False, highlight=False)
 results = Console(markup=False, highlight=False)
-if not results.is_terminal:
-    results = Console(markup=False, highlight=False, width=100)  # a file has no width; 80 would cut numbers
+if not results.is_terminal and "COLUMNS" not in os.environ:
+    results.width = 100  # a file has no width
 
 
-class Advance(Protocol):
-    """Moves a bar."""
+@dataclass(frozen=True)
+class Page:
+    """What a command tells a person.
 
-    def __call__(self, done: int, total: int, last: str = "") -> None:
-        """Show how much is done, of how much, and the last result."""
+    Parameters
+    ----------
+    tables : sequence of ResultTable
+    heading : str
+        A line above the tables.
+    words : sequence of str
+        How to read them, paragraph by paragraph.
+    code : str
+        Python code to copy.
+    files : sequence of path
+        Files that were written.
+    """
+
+    tables: Sequence[ResultTable]
+    heading: str = ""
+    words: Sequence[str] = ()
+    code: str = ""
+    files: Sequence[str | Path] = ()
+
+
+LABEL_NOISE, UNKNOWN = "label noise", "not known"
 
 
 class Stages:
@@ -43,49 +60,27 @@ class Stages:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=messages,
-            transient=True,
-            disable=not messages.is_terminal,
-        )
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Time what runs inside, under this name."""
-        start = time.perf_counter()
-        task = self._progress.add_task(name, total=1)
-        with self._progress:
+        """Show and time what runs inside, under this name."""
+        with self._timed(name, counted=False):
             yield
-            self._progress.update(task, completed=1)
-        self._progress.remove_task(task)
-        messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
-        self.seconds[name] = round(time.perf_counter() - start, 2)
 
     @contextmanager
     def counted(self, name: str) -> Iterator[Advance]:
-        """Time what runs inside, with a bar that the given function moves."""
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        bar = Progress(
-            *columns, TimeRemainingColumn(), console=messages, transient=True, disable=self._progress.disable
-        )
-        task = bar.add_task(name, total=None)
+        """Show and time what runs inside, and how far it is by what the given function is told."""
+        with self._timed(name, counted=True) as advance:
+            yield advance
+
+    @contextmanager
+    def _timed(self, name: str, counted: bool) -> Iterator[Advance]:
         start = time.perf_counter()
-        with bar:
-            yield partial(_advance, bar, task, name)
-        messages.print(f"{name}: {time.perf_counter() - start:.1f} s", style="green")
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-
-
-def _advance(bar: Progress, task: TaskID, name: str, done: int, total: int, last: str = "") -> None:
-    bar.update(task, completed=done, total=total, description=f"{name}: {last}" if last else name)
+        with progress(name, counted=counted, console=messages) as advance:
+            yield advance
+        seconds = time.perf_counter() - start
+        messages.print(f"{name}: {duration(seconds)}", style="green", soft_wrap=True)
+        self.seconds[name] = round(seconds, 2)
 
 
 @contextmanager
@@ -111,25 +106,42 @@ def print_cautions(texts: Iterable[str]) -> None:
         messages.print(f"caution: {text}", style="yellow", soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A table whose first column is text and whose others are numbers."""
-    result = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        result.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0)
-    for row in rows:
-        result.add_row(*[str(cell) for cell in row])
-    return result
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, n_keys: int = 1) -> ResultTable:
+    """A table of what the cells are as text; ``n_keys`` columns name the rows.
+
+    There is no column of the label noise where it is not known of any row; see ``noise_words``.
+    """
+    from ldosml.tables import ResultTable
+
+    cells = [[str(cell) for cell in row] for row in rows]
+    unknown = {
+        place
+        for place, column in enumerate(columns)
+        if column == LABEL_NOISE and all(row[place] == UNKNOWN for row in cells)
+    }
+    kept = [place for place in range(len(columns)) if place not in unknown]
+    return ResultTable(
+        title, [columns[place] for place in kept], [[row[place] for place in kept] for row in cells], n_keys
+    )
+
+
+def noise_words(tables: Iterable[ResultTable]) -> list[str]:
+    """That the label noise is not known, where no table has it."""
+    told = (
+        text for one in tables for text in (*one.columns, *(row[0] for row in one.rows), *(row[1] for row in one.rows))
+    )
+    return [] if any(LABEL_NOISE in text for text in told) else ["The label noise of these spectra is not known."]
 
 
 def known(value: float | None, form: str = ".3f") -> str:
     """The number as text, or "not known"."""
-    return "not known" if value is None or math.isnan(value) else format(value, form)
+    return UNKNOWN if value is None or math.isnan(value) else format(value, form)
 
 
 def with_interval(row: Mapping[str, Any]) -> str:
     """The loss of a record with its 95 % interval."""
     text = known(row["loss"])
-    return f"{text} ({row['low']:.3f} to {row['high']:.3f})" if math.isfinite(row["low"]) else text
+    return f"{text} ({row['low']:.3f}–{row['high']:.3f})" if math.isfinite(row["low"]) else text
 
 
 def mean_text(loss: float | None) -> str:
@@ -138,19 +150,56 @@ def mean_text(loss: float | None) -> str:
 
 
 def floor_rows(mean: float | None, noise: float | None, gap: int, count: int) -> list[list[str]]:
-    """The last two rows of a table with ``count`` columns of errors after a ``gap``: what an error lies between."""
-    return [
-        ["mean spectrum", *[""] * gap, *[mean_text(mean)] * count],
-        ["label noise", *[""] * gap, *[known(noise)] * count],
-    ]
+    """Rows of what an error lies between, where it is known: ``count`` columns of errors after a ``gap``."""
+    rows = [["mean spectrum", *[""] * gap, *[mean_text(mean)] * count]]
+    if known(noise) != UNKNOWN:
+        rows.append([LABEL_NOISE, *[""] * gap, *[known(noise)] * count])
+    return rows
 
 
-def emit(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
-    """Print ``result`` as one JSON object, or let ``show`` print it for a person."""
-    if as_json:
-        print(json.dumps(strict(result), indent=2, default=str, allow_nan=False))
+def emit(result: Mapping[str, Any], printing: PrintOptions, page: Callable[[], Page]) -> None:
+    """Print ``result`` as one JSON object, or the page for a person.
+
+    In a markup language only tables go to standard output, the rest to standard error, so that a file takes the tables.
+    """
+    if printing.as_json:
+        emit_json(result)
+    elif printing.form == "text":
+        _print_text(page())
     else:
-        show()
+        shown = page()
+        if shown.tables:
+            print("\n\n".join(one.text(printing.form) for one in shown.tables))
+        if shown.heading:
+            messages.print(shown.heading)
+        _print_words(shown, messages)
+
+
+def emit_json(result: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    print(json.dumps(strict(result), indent=2, default=str, allow_nan=False))
+
+
+def _print_text(page: Page) -> None:
+    from ldosml.cli.layout import laid_out
+
+    if page.heading:
+        results.print(page.heading)
+    for one in page.tables:
+        if one.title:
+            results.print(one.title, style="italic")
+        for part in laid_out(one, results.width):
+            results.print(part)
+    _print_words(page, results)
+
+
+def _print_words(page: Page, console: Console) -> None:
+    for text in page.words:
+        console.print(text)
+    if page.code:
+        console.print(page.code, soft_wrap=True)
+    for file in page.files:
+        console.print(f"wrote {file}", soft_wrap=True)
 
 
 def strict(value: Any) -> Any:

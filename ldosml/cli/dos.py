@@ -21,12 +21,13 @@ from ldosml.cli.crystal_prediction import (
     facts_of,
     gap_rows,
     open_model,
+    page,
     predict_structure,
     save_results,
-    show,
 )
 from ldosml.cli.display import Stages, cautioning, emit
-from ldosml.cli.options import AsJson, Device, Overwrite, Temperature, app
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import Device, Overwrite, PrintOptions, Temperature, app
 from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 @app.command(examples=("ldosml dos crystal.cif", "ldosml dos POSCAR -o dos --mesh 16 -T 1000 --json"))
+@with_groups
 def dos(
     structure: StructureFile,
     model: Model = "crystals",
@@ -46,7 +48,8 @@ def dos(
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Predict the DOS of a crystal around the Fermi level, and properties from it; writes an HTML report.
 
@@ -75,7 +78,7 @@ def dos(
         }
         files = save_results(output, "dos", dos_figure(found.dos), columns, facts, overwrite)
         files.append(str(report))
-    emit({**facts, "files": files}, as_json, lambda: show(facts, files))
+    emit({**facts, "files": files}, printing, lambda: page(facts, files))
 
 
 def _properties(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import known, results, table, with_interval
+from ldosml.cli.display import known, table, with_interval
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import app
 from ldosml.cli.study import Study
@@ -16,16 +16,17 @@ from ldosml.cli.study_options import STUDIES, Datasets, StudyOptions
 if TYPE_CHECKING:
     from ldosml._journal import Record
     from ldosml.studies import ErrorTable
+    from ldosml.tables import ResultTable
 
 _TITLES = {"groups": "Whole groups left out", "environments": "LEAKING: atoms left out one by one"}
 _COLUMNS = ("LDOS of", "atoms", "minimum", "maximum", "mean", "L/sigma", "mean spectrum", "label noise")
 _WORDS = (
-    "Minimum, maximum and mean are over the L/sigma of single atoms. The next column is the L/sigma of all atoms of\n"
-    "the element, with a 95 % interval from a bootstrap over groups. In the figure, boxes hold the middle half of the\n"
+    "Minimum, maximum and mean are over the L/sigma of single atoms. The next column is the L/sigma of all atoms of "
+    "the element, with a 95 % interval from a bootstrap over groups. In the figure, boxes hold the middle half of the "
     "atoms, with the median; diamonds are means."
 )
 _LEAKING_WORDS = (
-    "LEAKING: each atom is left out alone, so the model has seen other atoms of the same structure. Such errors say\n"
+    "LEAKING: each atom is left out alone, so the model has seen other atoms of the same structure. Such errors say "
     "little about new structures. They are shown because they are often quoted."
 )
 
@@ -62,7 +63,7 @@ def errors(
     gains = _gains(found)
     numbers = {"errors": found.records(), "gains": gains}
     words = [*([_LEAKING_WORDS] if leaking else []), _WORDS]
-    study.finish(found, {"errors": plotting.error_table_figure(found)}, numbers, lambda: _show(found, gains), words)
+    study.finish(found, {"errors": plotting.error_table_figure(found)}, numbers, lambda: _tables(found, gains), words)
 
 
 def _gains(found: ErrorTable) -> list[Record]:
@@ -76,18 +77,20 @@ def _gains(found: ErrorTable) -> list[Record]:
     ]
 
 
-def _show(found: ErrorTable, gains: Sequence[Record]) -> None:
+def _tables(found: ErrorTable, gains: Sequence[Record]) -> list[ResultTable]:
     records = found.records()
-    for split in found.errors:
-        rows = [_row(record) for record in records if record["split"] == split]
-        results.print(table(_TITLES[split], _COLUMNS, rows))
+    tables = [
+        table(_TITLES[split], _COLUMNS, [_row(record) for record in records if record["split"] == split])
+        for split in found.errors
+    ]
     if gains:
         rows = [
-            [gain["element"], known(gain["loss"]), known(gain["leaking_loss"]), f"{known(gain['ratio'], '.2f')} times"]
+            [gain["element"], known(gain["loss"]), known(gain["leaking_loss"]), known(gain["ratio"], ".2f")]
             for gain in gains
         ]
-        columns = ("LDOS of", "groups left out", "leaking", "smaller by leaking")
-        results.print(table("Effect of leaking", columns, rows))
+        columns = ("LDOS of", "L/sigma, groups left out", "L/sigma, leaking", "ratio")
+        tables.append(table("Effect of leaking", columns, rows))
+    return tables
 
 
 def _row(record: Record) -> list[str]:

@@ -6,25 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldosml.cli.display import Stages, cautioning, emit, messages, results, table
+from ldosml.cli.display import Page, Stages, cautioning, emit, known, messages, noise_words, table
+from ldosml.cli.options import PrintOptions
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
     from ldosml.evaluation import Evaluation
     from ldosml.pipeline import DOSModel
+    from ldosml.properties import Comparison
     from ldosml.report import DerivedProperties
 
-_ERROR_COLUMNS = ("held out", "L/sigma", "mean spectrum", "label noise", "RMSE (eV^-1/2)")
+_ERROR_COLUMNS = ("spectrum", "L/sigma", "mean spectrum", "label noise")
 _ERROR_WORDS = (
-    "L/sigma: 0 is perfect. Compare it with the L/sigma of always predicting the mean spectrum, and with the label\n"
+    "L/sigma: 0 is perfect. Compare it with the L/sigma of always predicting the mean spectrum, and with the label "
     "noise: what a denser k-mesh changes in the data. Compare only figures on the same energies."
 )
 
 FERMI_WORDS = (
-    "Each DOS has its own chemical potential. Energies are relative to the DFT Fermi level, which hardly varies here,\n"
+    "Each DOS has its own chemical potential. Energies are relative to the DFT Fermi level, which hardly varies here, "
     "so use its RMSE, not L/sigma."
 )
-_PROPERTY_COLUMNS = ("property", "L/sigma", "RMSE", "label noise", "sigma", "unit")
+_PROPERTY_COLUMNS = ("property", "unit", "L/sigma", "RMSE", "label noise", "sigma")
 
 
 def _property_errors(
@@ -44,16 +46,19 @@ def _property_errors(
 
 
 def _property_rows(properties: DerivedProperties, noise: Mapping[str, float]) -> list[list[str]]:
+    return [_property_row(c, noise.get(c.name)) for c in properties.comparisons()]
+
+
+def _property_row(comparison: Comparison, noise: float | None) -> list[str]:
+    from ldosml.plotting.labels import power_of_ten, property_name, unit_text
+
+    exponent = power_of_ten(comparison.true, comparison.predicted)
+    scaled = (value and value / 10.0**exponent for value in (comparison.rmse, noise, comparison.sigma))
     return [
-        [
-            c.name.replace("_", " "),
-            f"{c.normalized_loss:.3f}",
-            f"{c.rmse:.3g}",
-            f"{noise[c.name]:.3g}" if c.name in noise else "not known",
-            f"{c.sigma:.3g}",
-            c.unit,
-        ]
-        for c in properties.comparisons()
+        property_name(comparison.name),
+        unit_text(comparison.unit, exponent),
+        f"{comparison.normalized_loss:.3f}",
+        *(known(value, ".3g") for value in scaled),
     ]
 
 
@@ -66,7 +71,7 @@ def _error_rows(evaluation: Evaluation, noise: Mapping[str, float]) -> list[list
             NAMES[kind],
             f"{losses[f'{kind}_normalized_loss']:.3f}",
             f"{losses[f'{kind}_mean_spectrum_loss']:.3f}",
-            f"{noise[kind]:.3f}" if kind in noise else "not known",
+            known(noise.get(kind)),
             f"{losses[f'{kind}_rmse']:.3f}",
         ]
         for kind in evaluation.compared()
@@ -162,7 +167,7 @@ def report_errors(
     test: LDOSDataset,
     stages: Stages,
     files: Sequence[Path],
-    as_json: bool,
+    printing: PrintOptions,
 ) -> None:
     """Print the errors on held-out structures beside the label noise, and the errors of derived properties."""
     from ldosml.datasets.noise import property_noise_at
@@ -182,20 +187,29 @@ def report_errors(
         "files": [str(file) for file in files],
     }
 
-    def show() -> None:
-        grid = evaluation.predicted.grid
-        title = (
-            f"{len(test)} structures, {len(evaluation.predicted)} environments, {grid.start:g} to {grid.stop:g} eV, "
-            f"smearing {'not known' if width is None else f'{width:g} eV'}"
-        )
-        results.print(table(title, _ERROR_COLUMNS, _error_rows(evaluation, noise)))
-        if properties is not None:
-            title = f"Derived from the DOS at {properties.temperature:g} K"
-            results.print(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
-            if evaluation.predicted.grid.zero == "fermi":
-                results.print(FERMI_WORDS, soft_wrap=True)
-        results.print(_ERROR_WORDS, soft_wrap=True)
-        for file in files:
-            results.print(f"wrote {file}", soft_wrap=True)
+    emit(result, printing, lambda: _page(evaluation, properties, noise, floor, files))
 
-    emit(result, as_json, show)
+
+def _page(
+    evaluation: Evaluation,
+    properties: DerivedProperties | None,
+    noise: Mapping[str, float],
+    floor: Mapping[str, float],
+    files: Sequence[Path],
+) -> Page:
+    from ldosml.plotting.labels import RMSE_UNIT
+
+    predicted = evaluation.predicted
+    grid, width = predicted.grid, predicted.smearing_width
+    title = (
+        f"{predicted.n_structures} structures, {len(predicted)} environments, {grid.start:g} to {grid.stop:g} eV, "
+        f"smearing {'not known' if width is None else f'{width:g} eV'}"
+    )
+    tables = [table(title, (*_ERROR_COLUMNS, f"RMSE ({RMSE_UNIT})"), _error_rows(evaluation, noise))]
+    words = [_ERROR_WORDS, *noise_words(tables)]
+    if properties is not None:
+        title = f"Derived from the DOS at {properties.temperature:g} K"
+        tables.append(table(title, _PROPERTY_COLUMNS, _property_rows(properties, floor)))
+        if grid.zero == "fermi":
+            words = [FERMI_WORDS, *words]
+    return Page(tables, words=words, files=files)

@@ -17,12 +17,13 @@ from ldosml.cli.crystal_prediction import (
     check_files,
     facts_of,
     open_model,
+    page,
     predict_structure,
     save_results,
-    show,
 )
 from ldosml.cli.display import Stages, emit, print_cautions
-from ldosml.cli.options import AsJson, Device, Overwrite, above_zero, app
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import Device, Overwrite, PrintOptions, above_zero, app
 
 if TYPE_CHECKING:
     from ldosml.kresolved import Isosurface
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     name="fermi-surface",
     examples=("ldosml fermi-surface crystal.cif", "ldosml fermi-surface POSCAR -o surface --mesh 24 --depth 0.2"),
 )
+@with_groups
 def fermi_surface(
     structure: StructureFile,
     model: Model = "crystals",
@@ -50,7 +52,8 @@ def fermi_surface(
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Predict the Fermi surface of a metal, or the surfaces just within both edges of a gap.
 
@@ -79,7 +82,7 @@ def fermi_surface(
 
         figure = isosurface_figure({facts["formula"]: surfaces}, found.crystal.cell)
         files = save_results(output, "fermi-surface", figure, _columns(surfaces), facts, overwrite)
-    emit({**facts, "files": files}, as_json, lambda: show(facts, files))
+    emit({**facts, "files": files}, printing, lambda: page(facts, files))
 
 
 def _cautions(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ldosml.cli.display import Stages, emit, results
+from ldosml.cli.display import Page, Stages, emit
 from ldosml.cli.evaluation import derive, remember_split, report_errors, write_evaluation
 from ldosml.cli.model_options import ModelOptions
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
-    AsJson,
     DatasetName,
     Jobs,
     Overwrite,
+    PrintOptions,
     Scheduler,
     Seed,
     Smearing,
@@ -53,9 +53,9 @@ def fit(
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
     *,
     options: ModelOptions,
+    printing: PrintOptions,
 ) -> None:
     """Fit a model to a dataset, evaluate it on held-out structures, and save it.
 
@@ -81,7 +81,7 @@ def fit(
         remember_split(model, dataset, test_size, seed)
     files = [model.save(output, overwrite=overwrite)]
     if test is None:
-        emit({"file": str(output), **model.training_}, as_json, lambda: results.print(f"wrote {output}"))
+        emit({"file": str(output), **model.training_}, printing, lambda: Page([], files=files))
         return
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)
@@ -90,7 +90,7 @@ def fit(
     if report is not None:
         title = f"{dataset}: held-out structures"
         files += write_evaluation(report, title, model, evaluation, properties, train, stages.seconds)
-    report_errors(evaluation, properties, test, stages, files, as_json)
+    report_errors(evaluation, properties, test, stages, files, printing)
 
 
 def _prepare_report(folder: Path, test_size: float, overwrite: bool) -> None:

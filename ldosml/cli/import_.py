@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ldosml.cli.display import emit, messages, results
+from ldosml.cli.display import Page, emit, messages
 from ldosml.cli.options import (
     AsJson,
     Electrons,
     Overwrite,
+    PrintOptions,
     StructuresFile,
     Zero,
     above_zero,
@@ -84,4 +85,5 @@ def import_(
     data.save(output, overwrite=overwrite)
     if group_key is None and len(data) > 1:
         messages.print("Each frame is its own group: pass --group-key if some are snapshots of one trajectory.")
-    emit({"file": str(output), **data.summary()}, as_json, lambda: results.print(f"wrote {output}: {data!r}"))
+    result = {"file": str(output), **data.summary()}
+    emit(result, PrintOptions(as_json=as_json), lambda: Page([], files=[f"{output}: {data!r}"]))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ldosml._shipped import shipped_file, shipped_files
-from ldosml.cli.display import emit, flattened, results, table
-from ldosml.cli.options import AsJson, app, open_dataset
+from ldosml.cli.display import Page, emit, flattened, table
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import PrintOptions, app, open_dataset
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -22,6 +23,7 @@ _SHIPPED = {"crystals": ".npz", "model": ".safetensors"}  # a set and its weight
 
 
 @app.command(examples=("ldosml info silicon", "ldosml info model.ldosml --json"))
+@with_groups
 def info(
     path: Annotated[
         str,
@@ -30,14 +32,15 @@ def info(
             "one, such as silicon or crystals."
         ),
     ],
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Show what a dataset, a set of crystals or a model holds, and where it came from.
 
     If a set and a model ship under one name, both are shown.
     """
     facts = _facts(path)
-    emit(facts, as_json, lambda: _show(path, facts))
+    emit(facts, printing, lambda: _page(path, facts))
 
 
 def _facts(name: str) -> Facts:
@@ -53,14 +56,11 @@ def _facts(name: str) -> Facts:
     return _shipped(name)
 
 
-def _show(name: str, facts: Mapping[str, Any]) -> None:
-    """Print facts for people, one table for each heading."""
+def _page(name: str, facts: Mapping[str, Any]) -> Page:
+    """A table for each heading."""
     several = set(facts) <= set(_SHIPPED)
     parts = {f"{name}: {heading}": facts[heading] for heading in facts} if several else {name: facts}
-    for title, part in parts.items():
-        shown = table(title, ("", "value"), list(_rows(part)))
-        shown.columns[1].justify, shown.columns[1].no_wrap = "left", False
-        results.print(shown)
+    return Page([table(title, ("fact", "value"), _rows(part)) for title, part in parts.items()])
 
 
 def _rows(facts: Mapping[str, Any]) -> Iterator[list[str]]:

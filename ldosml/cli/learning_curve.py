@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import floor_rows, known, results, table
+from ldosml.cli.display import floor_rows, known, table
+from ldosml.cli.number_lists import FORMS, read_counts
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import app
 from ldosml.cli.study import Study, pooled
@@ -16,17 +17,17 @@ from ldosml.cli.study_options import (
     Learned,
     PropertyTemperature,
     StudyOptions,
-    read_counts,
     targets,
 )
 
 if TYPE_CHECKING:
     from ldosml._journal import Record
     from ldosml.studies import LearningCurve
+    from ldosml.tables import ResultTable
 
 _N_SIZES = 5
 _WORDS = (
-    "Training sets are nested and made of whole groups. Slope: of log(L/sigma) against log(environments); mean and\n"
+    "Training sets are nested and made of whole groups. Slope: of log(L/sigma) against log(environments); mean and "
     "standard deviation over the folds. Bands in the figure run from the best fold to the worst."
 )
 
@@ -44,7 +45,7 @@ def learning_curve_(
     datasets: Datasets,
     sizes: Annotated[
         str | None,
-        typer.Option(help="Numbers of training environments, as 100,300,1000. Default: up to five, in equal ratios."),
+        typer.Option(help=f"Numbers of training environments: {FORMS}. Default: up to five, in equal ratios."),
     ] = None,
     learn: Learned = None,
     temperature: PropertyTemperature = None,
@@ -67,7 +68,7 @@ def learning_curve_(
         found = learning_curve(data, chosen, options.model.model(), study.regressors(), setup=setup)
     figures = {"learning-curve": plotting.learning_curve_figure(found, study.drawn(found.quantities))}
     numbers = {"errors": pooled(found.records()), "slopes": _slopes(found)}
-    study.finish(found, figures, numbers, lambda: _show(found), [_WORDS])
+    study.finish(found, figures, numbers, lambda: _tables(found), [_WORDS])
 
 
 def _slopes(found: LearningCurve) -> list[Record]:
@@ -79,17 +80,19 @@ def _slopes(found: LearningCurve) -> list[Record]:
     ]
 
 
-def _show(found: LearningCurve) -> None:
-    from ldosml.plotting.labels import quantity_name
+def _tables(found: LearningCurve) -> list[ResultTable]:
+    from ldosml.plotting.labels import quantity_name, regressor_name
 
     first = next(iter(found.errors.values()))
+    tables = []
     for quantity in found.quantities:
         rows = [[_size(found, size), *_losses(found, size, quantity)] for size in found.sizes]
         slopes = [found.slope(name, quantity) for name in found.regressors]
         rows.append(["slope", *(f"{known(slope, '.2f')} ± {known(spread, '.2f')}" for slope, spread in slopes)])
         rows += floor_rows(first.mean_loss.get(quantity), found.noise.get(quantity), 0, len(found.regressors))
-        title = f"L/sigma of {quantity_name(quantity)}"
-        results.print(table(title, ("training environments", *found.regressors), rows))
+        columns = ("training environments", *map(regressor_name, found.regressors))
+        tables.append(table(f"L/sigma of {quantity_name(quantity)}", columns, rows))
+    return tables
 
 
 def _size(found: LearningCurve, size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,6 +23,7 @@ app = Program(
 
 # As ldosml.energy.Zero, which is not imported here: that would take long before a help is shown.
 ZeroName = Literal["fermi", "average_potential", "vacuum", "code"]
+FormatName = Literal["text", "markdown", "latex", "csv"]
 
 
 def _print_version(wanted: bool) -> None:
@@ -75,9 +77,10 @@ def a_number_of_processes(given: int) -> int:
 
 
 DatasetName = Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")]
-StructuresFile = Annotated[Path, typer.Argument(help="Structures, in any format that ASE reads.")]
+FRAMES = "run.traj@10: takes the frames from 10 on (counted from 0), @-1 the last, @0:100:5 every fifth."
+StructuresFile = Annotated[Path, typer.Argument(help=f"Structures, in any format that ASE reads. {FRAMES}")]
 ModelFile = Annotated[Path, typer.Argument(help="A model that fit or demo wrote, .ldosml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, to standard output.")]
 Jobs = Annotated[
     int,
     typer.Option(
@@ -107,6 +110,26 @@ Temperature = Annotated[
 Electrons = Annotated[
     list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each element.")
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintOptions:
+    """How a command prints its result."""
+
+    form: Annotated[
+        FormatName,
+        typer.Option(
+            "--format",
+            help="How to print tables. With all but text, only the tables go to standard output, everything else to "
+            "standard error.",
+        ),
+    ] = "text"
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        """Refuse two forms at once."""
+        if self.as_json and self.form != "text":
+            raise typer.BadParameter("--json prints no table; give --json or --format.")
 
 
 def valence(entries: list[str]) -> dict[str, float]:

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ldosml.cli.display import Stages, emit, results
+from ldosml.cli.display import Page, Stages, emit
 from ldosml.cli.options import (
     AsJson,
     Jobs,
     ModelFile,
     Overwrite,
+    PrintOptions,
     Scheduler,
     StructuresFile,
     app,
@@ -76,7 +77,8 @@ def predict(
         ldos.save(output, structures=atoms, n_electrons=electrons, provenance=provenance, overwrite=overwrite)
     counts = {"n_structures": len(atoms), "n_environments": sum(map(len, atoms))}
     result = {"file": str(output), **counts, "seconds": stages.seconds}
-    emit(result, as_json, lambda: results.print(f"wrote {output}: LDOS and DOS of {len(atoms)} structures"))
+    written = f"{output}: LDOS and DOS of {len(atoms)} structures"
+    emit(result, PrintOptions(as_json=as_json), lambda: Page([], files=[written]))
 
 
 def _check_ending(output: Path, stream: bool) -> None:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ldosml.cli.display import Stages, cautioning, emit, results, table
+from ldosml.cli.display import Page, Stages, cautioning, emit, table
+from ldosml.cli.number_lists import FORMS, read_positive
+from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
-    AsJson,
+    FRAMES,
     Electrons,
     Jobs,
     Overwrite,
+    PrintOptions,
     Smearing,
     above_zero,
-    above_zero_kelvin,
     app,
     open_dataset,
     refuse_existing,
@@ -30,15 +32,16 @@ if TYPE_CHECKING:
     from ldosml.properties import PropertyTable
     from ldosml.spectra import DOS, LDOS
 
-_ROOM = 300.0  # K
+_ROOM = "300"  # K
 
 
 @app.command(
     examples=(
-        "ldosml properties silicon -T 300 -T 1000 -o silicon.csv",
+        "ldosml properties silicon -T 300:3000:300 -o silicon.csv",
         "ldosml properties silicon.ldosml new.xyz --atoms -o new.json",
     )
 )
+@with_groups
 def properties(
     source: Annotated[
         str,
@@ -48,16 +51,15 @@ def properties(
         ),
     ],
     structures: Annotated[
-        Path | None, typer.Argument(help="Structures for a model, in any format that ASE reads.")
+        Path | None,
+        typer.Argument(help=f"Structures for a model, in any format that ASE reads. {FRAMES}"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .csv, .json or .h5. Default: none.")
     ] = None,
     temperature: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--temperature", "-T", callback=above_zero_kelvin, help="Temperature, K; repeat for several. Default: 300."
-        ),
+        list[str] | None,
+        typer.Option("--temperature", "-T", help=f"Temperatures, K: {FORMS}; may be repeated. Default: 300."),
     ] = None,
     atoms: Annotated[bool, typer.Option("--atoms", help="Give the share of each atom, a row per atom.")] = False,
     electrons: Electrons = None,
@@ -78,7 +80,8 @@ def properties(
     ] = "auto",
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Compute properties from a DOS: Fermi level, energies, heat capacity, susceptibility, gap.
 
@@ -86,6 +89,7 @@ def properties(
     """
     from ldosml.properties import derive_properties, photon_axis
 
+    kelvin = read_positive("--temperature", temperature or [_ROOM], "K")
     if output is not None:
         _check_output(output, (source, structures), overwrite)
     stages = Stages()
@@ -96,7 +100,7 @@ def properties(
         derived = derive_properties(
             spectra,
             _electron_numbers(found, electrons, n_electrons),
-            temperature or [_ROOM],
+            kelvin,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
             quadrature=quadrature,
@@ -104,18 +108,18 @@ def properties(
     derived.facts.update(source=source, cautions=cautions)
     if output is not None:
         derived.save(output, overwrite=overwrite)
-    emit(
-        {"file": None if output is None else str(output), **derived.to_dict()}, as_json, lambda: _show(derived, output)
-    )
+    result = {"file": None if output is None else str(output), **derived.to_dict()}
+    emit(result, printing, lambda: _page(derived, output))
 
 
 def _check_output(output: Path, sources: tuple[str | Path | None, ...], overwrite: bool) -> None:
     """Refuse before the work is done, not after."""
     from ldosml.properties.table import check_ending
+    from ldosml.structure_files import split_index
 
     check_ending(output)
     refuse_existing(output, overwrite)
-    if any(output.absolute() == Path(source).absolute() for source in sources if source is not None):
+    if any(output.absolute() == split_index(source)[0].absolute() for source in sources if source is not None):
         raise ValueError(f"{output} is the input; give another name to write to.")
 
 
@@ -175,14 +179,16 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
     import numpy as np
 
     from ldosml import DOSModel
-    from ldosml.structure_files import read_structures
+    from ldosml.structure_files import read_frames, split_index
 
     loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
-    frames = read_structures(structures)
+    placed = read_frames(structures)
+    frames = list(placed.values())
     with stages(f"Predicting {len(frames)} structures"):
         ldos = loaded.predict(frames)
-    names = [str(atoms.info.get("name", f"{structures.stem}-{place}")) for place, atoms in enumerate(frames)]
+    stem = split_index(structures)[0].stem
+    names = [str(atoms.info.get("name", f"{stem}-{place}")) for place, atoms in placed.items()]
     known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
     numbers = np.concatenate([atoms.numbers for atoms in frames])
     return _Found(ldos.total(), ldos, names, numbers, known)
@@ -231,27 +237,32 @@ def _from_valence(found: _Found, each: dict[str, float]) -> NDArray[np.float64]:
     return np.add.reduceat(counts, np.concatenate([[0], np.cumsum(to_numpy(n_atoms))[:-1]]).astype(int))
 
 
-def _show(derived: PropertyTable, output: Path | None) -> None:
-    rows = [row for name in derived.columns for row in _rows(derived, name)]
+def _page(derived: PropertyTable, output: Path | None) -> Page:
     what = "atoms" if derived.structure_index is not None else "structures"
-    title = f"{len(derived)} {what}; {derived.facts['energies']}"
-    results.print(table(title, ("property", "T (K)", "mean", "minimum", "maximum", "of"), rows))
-    if output is not None:
-        results.print(f"wrote {output}", soft_wrap=True)
+    title = f"Properties of {len(derived)} {what}"
+    rows = [row for name in derived.columns for row in _rows(derived, name)]
+    lacking = any(row[-1] != str(len(derived)) for row in rows)
+    columns = ("property", "T (K)", "unit", "mean", "minimum", "maximum", *([what] if lacking else []))
+    share = "Extensive properties are those of a cell." if what == "structures" else "Each atom has its share."
+    words = [f"{share} Derived from {derived.facts['energies']}."]
+    shown = table(title, columns, [row[: len(columns)] for row in rows], n_keys=2)
+    return Page([shown], words=words, files=[] if output is None else [output])
 
 
 def _rows(derived: PropertyTable, name: str) -> list[list[str]]:
-    """A row for each temperature, where the property is known of any structure."""
+    """A row for each temperature, where the property is known of any structure; the last cell is of how many."""
     import numpy as np
 
+    from ldosml.plotting.labels import power_of_ten, property_name, unit_text
+
     values = derived.columns[name]
+    exponent = power_of_ten(values)
     columns = [values] if values.ndim == 1 else list(values.T)
     kelvin = [""] if values.ndim == 1 else [f"{t:g}" for t in derived.temperatures]
-    label = f"{name.replace('_', ' ')}{derived.unit(name) and f' ({derived.unit(name)})'}"
     rows = []
     for text, column in zip(kelvin, columns, strict=True):
-        known = column[np.isfinite(column)]
+        known = column[np.isfinite(column)] / 10.0**exponent
         if known.size:
-            numbers = [f"{v:.5g}" for v in (known.mean(), known.min(), known.max())]
-            rows.append([label, text, *numbers, str(known.size)])
+            numbers = [f"{v:.4g}" for v in (known.mean(), known.min(), known.max())]
+            rows.append([property_name(name), text, unit_text(derived.unit(name), exponent), *numbers, str(known.size)])
     return rows

@@ -9,13 +9,14 @@ import typer
 
 from ldosml.cli.display import Stages, messages
 from ldosml.cli.evaluation import derive, report_errors, write_evaluation
+from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
-    AsJson,
     High,
     Jobs,
     Low,
     ModelFile,
     Overwrite,
+    PrintOptions,
     Temperature,
     app,
     check_energies,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @app.command(examples=("ldosml report silicon.ldosml", "ldosml report silicon.ldosml silicon-large -o report --high 3"))
+@with_groups
 def report(
     model: ModelFile,
     dataset: Annotated[
@@ -44,7 +46,8 @@ def report(
     high: High = None,
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Evaluate a saved model: errors, label noise, spectra, derived properties and worst cases on one HTML page.
 
@@ -74,7 +77,7 @@ def report(
         output.mkdir(parents=True, exist_ok=True)
         title = f"{model.name} evaluated on {name}"
         files = write_evaluation(output, title, loaded, evaluation, derived, data, stages.seconds)
-    report_errors(evaluation, derived, data, stages, files, as_json)
+    report_errors(evaluation, derived, data, stages, files, printing)
 
 
 def _trained_on(model: DOSModel) -> str:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ldosml.cli.display import Stages, emit, results, table
+from ldosml.cli.display import Page, Stages, emit, table
+from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
-    AsJson,
     DatasetName,
     High,
     Jobs,
     Low,
     Overwrite,
+    PrintOptions,
     Smearing,
     Zero,
     app,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("descriptor and kernel", "structures", "LDOS", "DOS", "features", "seconds")
 _WORDS = (
-    "L/sigma of groups left out; alpha is chosen per energy. The best candidate is slightly worse than it looks here.\n"
+    "L/sigma of groups left out; alpha is chosen per energy. The best candidate is slightly worse than it looks here. "
     "To state its error, hold structures out of the search (--test-size) and evaluate on them."
 )
 
@@ -40,6 +41,7 @@ _WORDS = (
         "ldosml search mine.h5 --target dos --test-size 0.2 -o candidates.csv --jobs -1",
     )
 )
+@with_groups
 def search(
     dataset: DatasetName,
     output: Annotated[Path, typer.Option("--output", "-o", help="Table of all candidates to write, .csv or .json.")],
@@ -67,7 +69,8 @@ def search(
     ] = 0,
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Search for the best descriptor, kernel and parameters by cross-validation; print the model as Python code.
 
@@ -101,14 +104,13 @@ def search(
         )
     found.save(output, overwrite=overwrite)
     result = {"best": found.best, "model": found.expression, "file": str(output), "records": found.records}
-    emit(result, as_json, lambda: _show(found, output))
+    emit(result, printing, lambda: _page(found, output))
 
 
-def _show(found: Search, output: Path) -> None:
+def _page(found: Search, output: Path) -> Page:
     whole = [_row(record) for record in found.records if record["n_structures"] == found.best["n_structures"]]
-    results.print(table("Candidates tried on all structures, best first", _COLUMNS, whole))
-    for text in (_WORDS, found.expression, f"wrote {output}"):
-        results.print(text, soft_wrap=True)
+    title = "Candidates tried on all structures, best first"
+    return Page([table(title, _COLUMNS, whole)], words=[_WORDS], code=found.expression, files=[output])
 
 
 def _row(record: Record) -> list[object]:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import known, mean_text, results, table, with_interval
+from ldosml.cli.display import known, mean_text, table, with_interval
+from ldosml.cli.number_lists import FORMS, read_positive
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import DatasetName, app
 from ldosml.cli.study import Study
-from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions, read_numbers
+from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
     from ldosml.studies import SmearingStudy
+    from ldosml.tables import ResultTable
 
 _COLUMNS = ("quantity", "smearing (eV)", "L/sigma", "mean spectrum", "label noise")
 _WORDS = "Intervals are 95 %, from a bootstrap over groups. Bands in the figure run from the best fold to the worst."
@@ -30,9 +32,7 @@ _WORDS = "Intervals are 95 %, from a bootstrap over groups. Bands in the figure 
 @with_groups
 def smearing_(
     dataset: DatasetName,
-    smearing: Annotated[
-        str, typer.Option("--widths", help="Smearing widths, eV: as 0.1,0.2,0.5, or START:STOP:STEP.")
-    ] = "0.1,0.2,0.3,0.5",
+    smearing: Annotated[str, typer.Option("--widths", help=f"Smearing widths, eV: {FORMS}.")] = "0.1,0.2,0.3,0.5",
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
@@ -44,9 +44,7 @@ def smearing_(
     from ldosml import plotting
     from ldosml.studies import smearing_study
 
-    widths = read_numbers("--widths", smearing)
-    if widths[0] <= 0:
-        raise typer.BadParameter(f"--widths must be above 0 eV: a width of zero is no smearing; got {widths[0]:g}.")
+    widths = read_positive("--widths", [smearing], "eV", ": a width of zero is no smearing")
     study = Study("smearing", options, temperature=temperature, widths=widths)
     data = study.read([dataset], broaden=False)
     study.options = _at_common_energies(options, data, widths)
@@ -55,7 +53,7 @@ def smearing_(
         found = smearing_study(data, widths, study.options.model.model(), setup=setup)
     quantities = next(iter(found.errors.values())).quantities
     figures = {"smearing": plotting.smearing_figure(found, study.drawn(quantities))}
-    study.finish(found, figures, {"errors": found.records()}, lambda: _show(found, quantities), [_WORDS])
+    study.finish(found, figures, {"errors": found.records()}, lambda: _tables(found, quantities), [_WORDS])
 
 
 def _at_common_energies(options: StudyOptions, data: LDOSDataset, widths: Sequence[float]) -> StudyOptions:
@@ -67,19 +65,19 @@ def _at_common_energies(options: StudyOptions, data: LDOSDataset, widths: Sequen
     return replace(options, low=lowest, model=replace(options.model, high=high))
 
 
-def _show(found: SmearingStudy, quantities: Sequence[str]) -> None:
+def _tables(found: SmearingStudy, quantities: Sequence[str]) -> list[ResultTable]:
     from ldosml.plotting.labels import quantity_name
 
     records = {(row["quantity"], row["smearing_width"]): row for row in found.records()}
     rows = [
         [
-            quantity_name(quantity) if place == 0 else "",
+            quantity_name(quantity),
             f"{width:g}",
             with_interval(records[quantity, width]),
             mean_text(records[quantity, width]["mean_spectrum_loss"]),
             known(records[quantity, width]["label_noise"]),
         ]
         for quantity in quantities
-        for place, width in enumerate(found.errors)
+        for width in found.errors
     ]
-    results.print(table("Errors by smearing", _COLUMNS, rows))
+    return [table("Errors by smearing", _COLUMNS, rows, n_keys=2)]

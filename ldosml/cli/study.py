@@ -12,7 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldosml.cli.display import Stages, cautioning, emit, known, messages, print_cautions, results
+from ldosml.cli.display import Page, Stages, cautioning, emit, known, messages, noise_words, print_cautions
 from ldosml.cli.evaluation import FERMI_WORDS
 from ldosml.cli.model_options import LearnName
 from ldosml.cli.options import open_dataset
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
     from ldosml.studies import Setup
     from ldosml.studies._table import Tabulated
+    from ldosml.tables import ResultTable
 
 _LOSS_WORDS = (
-    "L/sigma of groups (trajectories) left out: 0 is perfect. Compare it with the L/sigma of always predicting the\n"
-    "mean spectrum, and with the label noise: what a denser k-mesh changes in the data. Compare only figures on the\n"
+    "L/sigma of groups (trajectories) left out: 0 is perfect. Compare it with the L/sigma of always predicting the "
+    "mean spectrum, and with the label noise: what a denser k-mesh changes in the data. Compare only figures on the "
     "same energies."
 )
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "ase", "dscribe")
@@ -185,10 +186,10 @@ class Study:
         found: Tabulated,
         figures: Mapping[str, Figure],
         numbers: Mapping[str, Any],
-        show: Callable[[], None],
+        tables: Callable[[], Sequence[ResultTable]],
         words: Sequence[str] = (),
     ) -> None:
-        """Write table, figures and summary; print what ``show`` prints, and below it how to read it."""
+        """Write table, figures and summary; print the tables for people, and how to read them."""
         told = found.cautions()
         print_cautions(told)
         self._cautions += told
@@ -197,13 +198,11 @@ class Study:
         self._folder.write_summary(summary)
         fermi = [FERMI_WORDS] if self._temperature is not None and self.options.model.zero == "fermi" else []
 
-        def show_all() -> None:
-            results.print(self._title, soft_wrap=True)
-            show()
-            for text in (*words, *fermi, _LOSS_WORDS, *(f"wrote {file}" for file in files)):
-                results.print(text, soft_wrap=True)
+        def page() -> Page:
+            shown = tables()
+            return Page(shown, self._title, [*words, *fermi, _LOSS_WORDS, *noise_words(shown)], files=files)
 
-        emit(summary, self.options.as_json, show_all)
+        emit(summary, self.options.printing, page)
 
     def _write(self, found: Tabulated, figures: Mapping[str, Figure]) -> list[Path]:
         """Write table and figures; gives all files of the study."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ldosml.cli.model_options import DATA, LearnName, ModelOptions
-from ldosml.cli.options import AsJson, a_number_of_processes, above_zero_kelvin, above_zero_width, an_energy
+from ldosml.cli.options import PrintOptions, a_number_of_processes, above_zero_kelvin, above_zero_width, an_energy
 
 if TYPE_CHECKING:
     from ldosml.studies import Setup
 
 STUDIES = "Studies by cross-validation; each writes a folder with a table, figures and a summary"
-_MOST = 1000  # numbers that one option may stand for
 _RUNNING = "Running"
 
 Datasets = Annotated[
@@ -83,11 +81,11 @@ class StudyOptions:
         bool,
         typer.Option("--overwrite", help="Delete the study in the folder and start again.", rich_help_panel=_RUNNING),
     ] = False
-    as_json: AsJson = False
+    printing: PrintOptions
 
     def settings(self) -> dict[str, Any]:
         """What the result depends on, by option, as JSON can hold it."""
-        left_out = {"output", "model", "jobs", "overwrite", "as_json"}
+        left_out = {"output", "model", "jobs", "overwrite", "printing"}
         return dataclasses.asdict(self.model) | {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in left_out
         }
@@ -103,36 +101,3 @@ class StudyOptions:
 def targets(learned: list[LearnName] | None) -> list[LearnName]:
     """What to learn from, in the order given; all where nothing is given."""
     return list(dict.fromkeys(learned or LearnName))
-
-
-def read_numbers(option: str, text: str) -> list[float]:
-    """The numbers, ascending, of START:STOP:STEP (both ends included) or of a list with commas.
-
-    Raises typer.BadParameter, naming the option, for anything else.
-    """
-    try:
-        if ":" not in text:
-            values = [float(part) for part in text.split(",")]
-        else:
-            start, stop, step = (float(part) for part in text.split(":"))
-            count = int((stop - start) / step + 1e-9) + 1 if step > 0 else 0
-            values = [round(start + step * number, 10) for number in range(min(count, _MOST + 1))]
-    except (ValueError, OverflowError):
-        values = []
-    if not values or len(values) > _MOST or not all(map(isfinite, values)):
-        raise typer.BadParameter(
-            f"{option} takes a range START:STOP:STEP, as 2:8:0.5, or numbers with commas, as 3,4,6 ({_MOST} at most); "
-            f"got {text!r}."
-        )
-    return sorted(set(values))
-
-
-def read_counts(option: str, text: str) -> list[int]:
-    """The whole numbers above zero that ``read_numbers`` finds.
-
-    Raises typer.BadParameter, naming the option, for anything else.
-    """
-    values = read_numbers(option, text)
-    if not all(value >= 1 and value == int(value) for value in values):
-        raise typer.BadParameter(f"{option} takes whole numbers above 0; got {text!r}.")
-    return [int(value) for value in values]

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ldosml.cli.display import floor_rows, known, messages, results, table
+from ldosml.cli.display import floor_rows, known, messages, table
+from ldosml.cli.number_lists import FORMS, read_numbers
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import app
 from ldosml.cli.study import Study, pooled
-from ldosml.cli.study_options import STUDIES, Datasets, StudyOptions, read_numbers
+from ldosml.cli.study_options import STUDIES, Datasets, StudyOptions
 
 if TYPE_CHECKING:
     from ldosml._journal import Record
     from ldosml.fragments import CutMode
     from ldosml.studies import CutoffSweep
+    from ldosml.tables import ResultTable
 
 TUNED: dict[str, Sequence[Any]] = {"n_max": [6, 8], "atom_sigma": [0.3, 0.5], "gamma": [0.1, 0.3, 1.0]}
 """What --tune chooses among at every radius."""
@@ -27,8 +29,8 @@ TUNED: dict[str, Sequence[Any]] = {"n_max": [6, 8], "atom_sigma": [0.3, 0.5], "g
 _HARDLY = 0.05  # neighbours, which the table shows as 0.0
 
 _WORDS = (
-    "Complete fragments hold all atoms that the SOAP of that radius notices; sharp ones end at the radius. Beyond the\n"
-    "saturation radius no larger one lowers the error by more than 5 % (95 %, bootstrap over groups). Bands in the\n"
+    "Complete fragments hold all atoms that the SOAP of that radius notices; sharp ones end at the radius. Beyond the "
+    "saturation radius no larger one lowers the error by more than 5 % (95 %, bootstrap over groups). Bands in the "
     "figure run from the best fold to the worst."
 )
 
@@ -50,9 +52,7 @@ class ModeName(StrEnum):
 @with_groups
 def sweep(
     datasets: Datasets,
-    r_cut: Annotated[
-        str, typer.Option(help="Cutoff radii, angstrom: START:STOP:STEP (both ends included), or as 3,4,6.")
-    ] = "2:8:1",
+    r_cut: Annotated[str, typer.Option(help=f"Cutoff radii, angstrom: {FORMS}.")] = "2:8:1",
     mode: Annotated[
         list[ModeName] | None,
         typer.Option(
@@ -95,7 +95,7 @@ def sweep(
         "radii_without_neighbors": _warn_of_lonely(found),
     }
     figures = {"sweep": plotting.sweep_figure(found)}
-    study.finish(found, figures, numbers, lambda: _show(found, saturation), [_WORDS])
+    study.finish(found, figures, numbers, lambda: _tables(found, saturation), [_WORDS])
 
 
 def _tuned(options: StudyOptions) -> dict[str, Sequence[Any]]:
@@ -118,21 +118,24 @@ def _warn_of_lonely(found: CutoffSweep) -> list[float]:
     return lonely
 
 
-def _show(found: CutoffSweep, saturation: Sequence[Record]) -> None:
+def _tables(found: CutoffSweep, saturation: Sequence[Record]) -> list[ResultTable]:
     several = len(found.elements) > 1
+    tables = []
     for element in found.elements:
         title = f"L/sigma of the LDOS{f' of {element}' if several else ''}"
-        results.print(table(title, ("r (angstrom)", "neighbours", *found.modes), _error_rows(found, element)))
+        columns = ("radius (angstrom)", "neighbours", *(f"{mode} fragments" for mode in found.modes))
+        tables.append(table(title, columns, _error_rows(found, element)))
     rows = [
         [
             f"{row['mode']}{', ' + row['element'] if several else ''}",
             reached(row["r_sat"], found.radii),
             f"{known(row['low'], 'g')} to {known(row['high'], 'g')}",
-            " ".join(known(one, "g") for one in row["folds"]),
+            ", ".join(known(one, "g") for one in row["folds"]),
         ]
         for row in saturation
     ]
-    results.print(table("Saturation radius, angstrom", ("fragments", "all folds", "95 %", "each fold"), rows))
+    columns = ("fragments", "all folds", "95 % interval", "each fold")
+    return [*tables, table("Saturation radius (angstrom)", columns, rows)]
 
 
 def _error_rows(found: CutoffSweep, element: str) -> list[list[str]]:

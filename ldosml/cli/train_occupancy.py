@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ldosml.cli.display import Stages, emit, messages, results, table
-from ldosml.cli.options import AsJson, Device, Overwrite, app, check_torch_device, refuse_existing
+from ldosml.cli.display import Page, Stages, emit, table
+from ldosml.cli.option_groups import with_groups
+from ldosml.cli.options import Device, Overwrite, PrintOptions, app, check_torch_device, refuse_existing
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         "ldosml train-occupancy mine.npz -o mine.safetensors --split element --held-out Fe --checkpoint mine.part",
     ),
 )
+@with_groups
 def train_occupancy(
     crystals: Annotated[
         str,
@@ -56,7 +58,8 @@ def train_occupancy(
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Random seed of split and training.")] = 0,
     overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    printing: PrintOptions,
 ) -> None:
     """Train a neural model of the occupancy of energy bins by k-point, on crystals with known bands.
 
@@ -90,8 +93,6 @@ def train_occupancy(
         def progress(epoch: Epoch) -> None:
             losses = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
             advance(epoch.number, epochs, losses)
-            if not messages.is_terminal:  # no progress bar
-                messages.print(f"epoch {epoch.number} of {epochs}: {losses}")
 
         model.fit(
             training.crystals,
@@ -107,7 +108,7 @@ def train_occupancy(
     }
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
-    emit(facts, as_json, lambda: _show_training(facts))
+    emit(facts, printing, lambda: _page(facts))
 
 
 def _check_files(output: Path, checkpoint: Path | None, overwrite: bool) -> None:
@@ -151,7 +152,7 @@ def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], out
     }
 
 
-def _show_training(facts: dict[str, Any]) -> None:
+def _page(facts: dict[str, Any]) -> Page:
     rows = [
         ["crystals: training, validation, test", f"{facts['training']}, {facts['validation']}, {facts['test']}"],
         ["best epoch", f"{facts['best_epoch']} of {facts['epochs']}"],
@@ -159,5 +160,4 @@ def _show_training(facts: dict[str, Any]) -> None:
         ["mean error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV"],
         ["parameters", f"{facts['parameters']:,}"],
     ]
-    results.print(table("Training", ("quantity", "value"), rows))
-    results.print(f"wrote {facts['file']}", soft_wrap=True)
+    return Page([table("Training", ("quantity", "value"), rows)], files=[facts["file"]])

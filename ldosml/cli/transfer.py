@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldosml.cli.display import known, mean_text, results, table, with_interval
+from ldosml.cli.display import known, mean_text, table, with_interval
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import app
 from ldosml.cli.study import Study
@@ -15,10 +15,11 @@ from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions
 if TYPE_CHECKING:
     from ldosml._journal import Record
     from ldosml.studies import Transfer
+    from ldosml.tables import ResultTable
 
-_COLUMNS = ("quantity", "left\nout", "L/sigma", "mean\nspectrum", "label\nnoise", "RMSE", "ratio")
+_COLUMNS = ("quantity", "L/sigma, left out", "L/sigma", "mean spectrum", "label noise", "RMSE", "unit", "RMSE ratio")
 _WORDS = (
-    "Left out: groups of the training set. Each L/sigma uses the sigma of its own set. The ratio of the RMSE uses no\n"
+    "Left out: groups of the training set. Each L/sigma uses the sigma of its own set. The ratio of the RMSE uses no "
     "sigma: above 1, the other set is harder. Intervals are 95 %, from a bootstrap over the groups of the other set."
 )
 
@@ -58,15 +59,15 @@ def transfer_(
         "representatives": plotting.representatives_figure(evaluation),
         "parity": plotting.parity_figure(evaluation),
     }
-    study.finish(found, figures, {"errors": found.records()}, lambda: _show(found, train, test), [_WORDS])
+    study.finish(found, figures, {"errors": found.records()}, lambda: _tables(found, train, test), [_WORDS])
 
 
-def _show(found: Transfer, train: str, test: str) -> None:
-    results.print(table(f"{test}, learned from {train}", _COLUMNS, [_row(record) for record in found.records()]))
+def _tables(found: Transfer, train: str, test: str) -> list[ResultTable]:
+    return [table(f"{test}, learned from {train}", _COLUMNS, [_row(record) for record in found.records()])]
 
 
 def _row(record: Record) -> list[str]:
-    from ldosml.plotting.labels import quantity_name
+    from ldosml.plotting.labels import quantity_name, unit_text
 
     return [
         quantity_name(record["quantity"]),
@@ -74,6 +75,7 @@ def _row(record: Record) -> list[str]:
         with_interval(record),
         mean_text(record["mean_spectrum_loss"]),
         known(record["label_noise"]),
-        f"{known(record['rmse'], '.3g')} {record['unit']}",
+        known(record["rmse"], ".3g"),
+        unit_text(record["unit"]),
         known(record["ratio"], ".2f"),
     ]

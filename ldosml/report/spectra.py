@@ -9,6 +9,8 @@ import numpy as np
 from ldosml import metrics, plotting
 from ldosml._array import to_numpy
 from ldosml.evaluation import NAMES, Evaluation, Spectrum
+from ldosml.plotting.labels import RMSE_UNIT
+from ldosml.progress import duration
 from ldosml.report.parts import Cell, Picture, Section, Table, count, listing
 
 
@@ -29,7 +31,7 @@ def errors_section(evaluation: Evaluation, noise: Mapping[str, float], width: fl
     for key in evaluation.compared():
         loss, baseline = losses[f"{key}_normalized_loss"], losses[f"{key}_mean_spectrum_loss"]
         rows.append([NAMES[key], loss, baseline, noise.get(key), losses[f"{key}_rmse"], averages[key]])
-    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", "RMSE (states/atom/√eV)", "average over"]
+    columns = ["spectrum", "L/σ", "mean spectrum", "label noise", f"RMSE ({RMSE_UNIT})", "average over"]
     words = (
         "L/σ is the root mean square error divided by the standard deviation σ of the DFT values over the whole set; 0 "
         "is perfect. “Mean spectrum” is the L/σ of always predicting the mean of these spectra. Both become smaller "
@@ -124,12 +126,5 @@ def structures_section(evaluation: Evaluation) -> Section:
 
 def times_section(timings: Mapping[str, float]) -> Section:
     """Wall time of each step."""
-    rows = [[step, _duration(seconds)] for step, seconds in timings.items()]
+    rows = [[step, duration(seconds)] for step, seconds in timings.items()]
     return Section("Times", tables=[Table("Wall time of each step.", ["step", "time"], rows)])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

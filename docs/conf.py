@@ -61,7 +61,11 @@ OURS = {
     for name in ldosml.__all__
     if isinstance(getattr(ldosml, name), type) and name != "SOAP"  # a method, too
 }
-OTHERS = {"Atoms": "ase.Atoms", "DataFrame": "pandas.DataFrame", "Figure": "matplotlib.figure.Figure"}
+OTHERS = {
+    "Atoms": "ase.Atoms",
+    "DataFrame": "pandas.DataFrame",
+    "Figure": "matplotlib.figure.Figure",
+}
 
 # Links to other projects need their lists of names, which are fetched: only where there is a network.
 ONLINE = os.environ.get("LDOSML_DOCS_ONLINE") == "1"
@@ -114,12 +118,18 @@ html_theme_options = {
 }
 
 
-html_sidebars = {page: [] for page in ("index", "getting-started", "data", "changes")}  # they have no pages below them
+html_sidebars = {
+    page: [] for page in ("index", "getting-started", "data", "changes")
+}  # they have no pages below them
 
 
-def skipped(app: Any, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
+def skipped(
+    app: Any, what: str, name: str, found: Any, skip: bool, options: Any
+) -> bool | None:
     """Leave out the methods by which scikit-learn routes metadata; each estimator has a dozen of them."""
-    routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
+    routing = name == "get_metadata_routing" or (
+        name.startswith("set_") and name.endswith("_request")
+    )
     return True if routing else None
 
 

@@ -40,9 +40,23 @@ def draw() -> plt.Figure:
     top = 0.0
     for number, (text, height) in enumerate(zip(texts, heights, strict=True)):
         shade = 0.97 - 0.12 * number / len(texts)
-        box = plt.Rectangle((0, -top - height - 0.3), 1, height + 0.3, facecolor=(shade, shade, 1.0), edgecolor="0.5")
+        box = plt.Rectangle(
+            (0, -top - height - 0.3),
+            1,
+            height + 0.3,
+            facecolor=(shade, shade, 1.0),
+            edgecolor="0.5",
+        )
         ax.add_patch(box)
-        ax.text(0.5, -top - (height + 0.3) / 2, text, ha="center", va="center", family="monospace", fontsize=8.5)
+        ax.text(
+            0.5,
+            -top - (height + 0.3) / 2,
+            text,
+            ha="center",
+            va="center",
+            family="monospace",
+            fontsize=8.5,
+        )
         top += height + 0.45
     ax.set(xlim=(-0.01, 1.01), ylim=(-top, 0.05))
     ax.axis("off")

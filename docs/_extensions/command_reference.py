@@ -21,12 +21,18 @@ def help_records(command: Any) -> Iterator[tuple[str, str, str]]:
     """Group, spelling and help of each argument and option."""
     context = command.context_class(command, info_name=command.name)
     for parameter in command.params:
-        if callable(parameter.default):  # defaults are read off the library only when they are shown
+        if callable(
+            parameter.default
+        ):  # defaults are read off the library only when they are shown
             parameter.default = parameter.default()
         record = parameter.get_help_record(context)
         if record is not None and parameter.name != "help":
             argument = parameter.param_type_name == "argument"
-            group = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
+            group = (
+                "Arguments"
+                if argument
+                else getattr(parameter, "rich_help_panel", None) or "Options"
+            )
             yield group, *record
 
 
@@ -35,7 +41,9 @@ def definitions(records: Iterable[tuple[str, str]]) -> nodes.definition_list:
     found = nodes.definition_list(classes=["command-options"])
     for spelling, text in records:
         term = nodes.term("", "", nodes.literal(spelling, spelling))
-        found += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph(text, text)))
+        found += nodes.definition_list_item(
+            "", term, nodes.definition("", nodes.paragraph(text, text))
+        )
     return found
 
 
@@ -44,7 +52,11 @@ def usage(command: Any) -> str:
     arguments, options = [], []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            arguments.append(parameter.name.upper() if parameter.required else f"[{parameter.name.upper()}]")
+            arguments.append(
+                parameter.name.upper()
+                if parameter.required
+                else f"[{parameter.name.upper()}]"
+            )
         elif parameter.required:
             options.append(f"{parameter.opts[0]} {parameter.name.upper()}")
     return " ".join(["ldosml", command.name, *arguments, *options, "[OPTIONS]"])

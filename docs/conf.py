@@ -11,9 +11,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
-import numpydoc.xref  # noqa: E402
-
 import ldosml  # noqa: E402
+import numpydoc.xref  # noqa: E402
 
 project = "ldosml"
 author = "the ldosml developers"

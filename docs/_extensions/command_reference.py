@@ -7,9 +7,8 @@ from typing import Any
 
 import typer.main
 from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
-
 from ldosml.cli import app as program
+from sphinx.util.docutils import SphinxDirective
 
 
 def commands() -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
-import ldosml  # noqa: E402
 import numpydoc.xref  # noqa: E402
+
+import ldosml  # noqa: E402
 
 project = "ldosml"
 author = "the ldosml developers"
@@ -117,18 +118,12 @@ html_theme_options = {
 }
 
 
-html_sidebars = {
-    page: [] for page in ("index", "getting-started", "data", "changes")
-}  # they have no pages below them
+html_sidebars = {page: [] for page in ("index", "getting-started", "data", "changes")}  # they have no pages below them
 
 
-def skipped(
-    app: Any, what: str, name: str, found: Any, skip: bool, options: Any
-) -> bool | None:
+def skipped(app: Any, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
     """Leave out the methods by which scikit-learn routes metadata; each estimator has a dozen of them."""
-    routing = name == "get_metadata_routing" or (
-        name.startswith("set_") and name.endswith("_request")
-    )
+    routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
     return True if routing else None
 
 

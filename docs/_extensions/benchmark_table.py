@@ -28,22 +28,16 @@ def load(name: str, folder: Path = OUTPUT) -> dict[str, Any]:
     """The result file of a script; ValueError where there is none."""
     path = folder / f"{name}.json"
     if not path.exists():
-        raise ValueError(
-            f"There is no {path.relative_to(ROOT)}: run benchmarks/{name}.py --folder benchmarks/output."
-        )
+        raise ValueError(f"There is no {path.relative_to(ROOT)}: run benchmarks/{name}.py --folder benchmarks/output.")
     return json.loads(path.read_text())
 
 
-def choose(
-    rows: list[dict[str, Any]], columns: list[str]
-) -> tuple[list[str], list[list[str]]]:
+def choose(rows: list[dict[str, Any]], columns: list[str]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the chosen columns, or of all; ValueError where a column is unknown."""
     known = list(rows[0])
     unknown = [name for name in columns if name not in known]
     if unknown:
-        raise ValueError(
-            f"The table has no column {', '.join(unknown)}; it has {', '.join(known)}."
-        )
+        raise ValueError(f"The table has no column {', '.join(unknown)}; it has {', '.join(known)}.")
     header = columns or known
     return header, [[cell(row.get(name)) for name in header] for row in rows]
 
@@ -61,14 +55,8 @@ def cell(value: Any) -> str:
 
 def origin(results: dict[str, Any]) -> str:
     """The command, machine, versions and date of a result file, in one line."""
-    given = " ".join(
-        _option(name, value)
-        for name, value in results["options"].items()
-        if value not in (None, False)
-    )
-    versions = ", ".join(
-        f"{name} {version}" for name, version in results["versions"].items()
-    )
+    given = " ".join(_option(name, value) for name, value in results["options"].items() if value not in (None, False))
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     command = f"benchmarks/{results['script']}.py {given}".strip()
     return f"{command} — {results['hardware']}; {versions}; {results['date'][:10]}"
 
@@ -77,11 +65,7 @@ def _option(name: str, value: Any) -> str:
     """An option as it is typed; paths of the machine are shown as FOLDER."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     text = "FOLDER" if "/" in text else text
-    return (
-        f"--{name.replace('_', '-')}"
-        if value is True
-        else f"--{name.replace('_', '-')} {text}"
-    )
+    return f"--{name.replace('_', '-')}" if value is True else f"--{name.replace('_', '-')} {text}"
 
 
 class BenchmarkTable(SphinxDirective):
@@ -102,23 +86,15 @@ class BenchmarkTable(SphinxDirective):
             tables = results["tables"]
             wanted = self.options.get("table")
             if wanted is not None and wanted not in tables:
-                raise ValueError(
-                    f"{name}.json has no table {wanted!r}; it has {', '.join(map(repr, tables))}."
-                )
-            columns = [
-                part.strip()
-                for part in self.options.get("columns", "").split(";")
-                if part.strip()
-            ]
+                raise ValueError(f"{name}.json has no table {wanted!r}; it has {', '.join(map(repr, tables))}.")
+            columns = [part.strip() for part in self.options.get("columns", "").split(";") if part.strip()]
             made: list[nodes.Node] = []
             for title, rows in tables.items():
                 if wanted in (None, title):
                     made.append(_table(title, *choose(rows, columns)))
         except ValueError as error:
             raise self.error(str(error)) from error
-        line = nodes.paragraph(
-            "", "", nodes.emphasis("", origin(results)), classes=["benchmark-origin"]
-        )
+        line = nodes.paragraph("", "", nodes.emphasis("", origin(results)), classes=["benchmark-origin"])
         return [*made, line]
 
 

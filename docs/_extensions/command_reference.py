@@ -7,8 +7,9 @@ from typing import Any
 
 import typer.main
 from docutils import nodes
-from ldosml.cli import app as program
 from sphinx.util.docutils import SphinxDirective
+
+from ldosml.cli import app as program
 
 
 def commands() -> dict[str, Any]:
@@ -20,18 +21,12 @@ def help_records(command: Any) -> Iterator[tuple[str, str, str]]:
     """Group, spelling and help of each argument and option."""
     context = command.context_class(command, info_name=command.name)
     for parameter in command.params:
-        if callable(
-            parameter.default
-        ):  # defaults are read off the library only when they are shown
+        if callable(parameter.default):  # defaults are read off the library only when they are shown
             parameter.default = parameter.default()
         record = parameter.get_help_record(context)
         if record is not None and parameter.name != "help":
             argument = parameter.param_type_name == "argument"
-            group = (
-                "Arguments"
-                if argument
-                else getattr(parameter, "rich_help_panel", None) or "Options"
-            )
+            group = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
             yield group, *record
 
 
@@ -40,9 +35,7 @@ def definitions(records: Iterable[tuple[str, str]]) -> nodes.definition_list:
     found = nodes.definition_list(classes=["command-options"])
     for spelling, text in records:
         term = nodes.term("", "", nodes.literal(spelling, spelling))
-        found += nodes.definition_list_item(
-            "", term, nodes.definition("", nodes.paragraph(text, text))
-        )
+        found += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph(text, text)))
     return found
 
 
@@ -51,11 +44,7 @@ def usage(command: Any) -> str:
     arguments, options = [], []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            arguments.append(
-                parameter.name.upper()
-                if parameter.required
-                else f"[{parameter.name.upper()}]"
-            )
+            arguments.append(parameter.name.upper() if parameter.required else f"[{parameter.name.upper()}]")
         elif parameter.required:
             options.append(f"{parameter.opts[0]} {parameter.name.upper()}")
     return " ".join(["ldosml", command.name, *arguments, *options, "[OPTIONS]"])

@@ -11,9 +11,7 @@ from sphinx_gallery.scrapers import figure_rst
 _shown: WeakSet[Figure] = WeakSet()
 
 
-def scrape(
-    block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dict[str, Any]
-) -> str:
+def scrape(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
     """Save the figures that a block of code made, and give the reStructuredText that shows them."""
     paths = []
     for name, value in block_vars["example_globals"].items():

@@ -34,9 +34,7 @@ def mathml(node: nodes.math | nodes.math_block) -> str:
     block = isinstance(node, nodes.math_block)
     several = block and (r"\\" in text or "&" in text) and r"\begin{" not in text
     try:
-        return tex2mathml(
-            rf"\begin{{aligned}}{text}\end{{aligned}}" if several else text, as_block=block
-        )
+        return tex2mathml(rf"\begin{{aligned}}{text}\end{{aligned}}" if several else text, as_block=block)
     except (MathError, IndexError) as error:
         logger.warning("formula %r: %s", text, error, location=node)
         return f"<code>{escape(text)}</code>"
@@ -44,9 +42,7 @@ def mathml(node: nodes.math | nodes.math_block) -> str:
 
 def visit_math(translator: Any, node: nodes.math) -> None:
     """Write a formula in a line."""
-    translator.body.append(
-        translator.starttag(node, "span", "", CLASS="math") + mathml(node) + "</span>"
-    )
+    translator.body.append(translator.starttag(node, "span", "", CLASS="math") + mathml(node) + "</span>")
     raise nodes.SkipNode
 
 

@@ -137,7 +137,7 @@ def test_nothing_of_a_fit_passes_through_the_host(crossings, estimator):
 def test_the_count_notices_copies(crossings):
     array = strict_device.namespace().asarray([1.0])
     to_numpy(array)
-    with pytest.raises(RuntimeError, match=r"Can('t| not) convert array on the"):
+    with pytest.raises(RuntimeError, match="Can't convert array on the"):
         np.asarray(array)
     float(array[0])
     assert crossings == {"arrays": 2, "numbers": 1}

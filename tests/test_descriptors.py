@@ -114,7 +114,7 @@ def test_rotating_moving_and_reordering_a_cluster_changes_nothing(seed):
     atoms = cluster(seed)
     order = rng.permutation(len(atoms))
     moved = atoms[order]
-    moved.positions = moved.positions @ Rotation.random(rng=rng).as_matrix().T + rng.normal(scale=20, size=3)
+    moved.positions = moved.positions @ Rotation.from_quat(rng.normal(size=4)).as_matrix().T + rng.normal(scale=20, size=3)
     soap = small_soap(species=["C", "Si"]).fit(atoms)
     np.testing.assert_allclose(soap.transform(moved), soap.transform(atoms)[order], atol=1e-10)
 
@@ -127,7 +127,7 @@ def test_rotating_moving_and_wrapping_a_crystal_changes_nothing(seed):
     moved = atoms.copy()
     # Each atom goes to another image of its own: outside the cell, and not all by the same vector.
     moved.positions += rng.integers(-3, 4, size=(len(atoms), 3)) @ atoms.cell.array + rng.normal(size=3)
-    rotation = Rotation.random(rng=rng).as_matrix()
+    rotation = Rotation.from_quat(rng.normal(size=4)).as_matrix()
     moved.set_cell(moved.cell.array @ rotation.T)
     moved.positions = moved.positions @ rotation.T
     soap = small_soap().fit(atoms)

@@ -114,7 +114,9 @@ def test_rotating_moving_and_reordering_a_cluster_changes_nothing(seed):
     atoms = cluster(seed)
     order = rng.permutation(len(atoms))
     moved = atoms[order]
-    moved.positions = moved.positions @ Rotation.from_quat(rng.normal(size=4)).as_matrix().T + rng.normal(scale=20, size=3)
+    moved.positions = moved.positions @ Rotation.from_quat(rng.normal(size=4)).as_matrix().T + rng.normal(
+        scale=20, size=3
+    )
     soap = small_soap(species=["C", "Si"]).fit(atoms)
     np.testing.assert_allclose(soap.transform(moved), soap.transform(atoms)[order], atol=1e-10)
 

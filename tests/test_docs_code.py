@@ -16,6 +16,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 NOT_RUN = {DOCS / "layout.md"}  # its walk fits the whole silicon set, which takes a minute
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 ROLE = re.compile(r"\{(?:func|class|meth|mod|data|attr)\}`~?(ldosml[\w.]*)`")
+MODULE = re.compile(r"`([a-z_]+\.py)`")
 FILE = re.compile(r"`((?:ldosml|benchmarks|paper_figures|crystal_figures|data|examples)/[\w./-]+\.(?:py|md))\b")
 WRITTEN = [page for folder in ("concepts", "theory", "howto") for page in sorted((DOCS / folder).glob("*.md"))]
 
@@ -71,5 +72,7 @@ def test_what_a_page_names_exists(page):
     for role in roles:
         assert callable(find(role)), role
     assert [file for file in FILE.findall(text) if not (DOCS.parent / file).exists()] == []
+    modules = {path.name for path in (DOCS.parent / "ldosml").rglob("*.py")}
+    assert set(MODULE.findall(text)) <= modules
     linked = re.findall(r"\]\(((?:\.\./)?[\w/-]+\.md)\)", text)
     assert [link for link in linked if not (page.parent / link).exists()] == []

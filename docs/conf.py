@@ -33,6 +33,7 @@ extensions = [
     "benchmark_table",
     "command_reference",
 ]
+nitpicky = True  # a reference to a name that does not exist is a warning
 exclude_patterns = ["_build", "_templates", "**/*.ipynb"]
 templates_path = ["_templates"]
 
@@ -49,7 +50,7 @@ autosummary_generate = True
 autodoc_typehints = "none"  # docstrings have the types
 autodoc_default_options = {
     "members": True,
-    "inherited-members": "BaseEstimator, RegressorMixin, MultiOutputMixin, TransformerMixin, _SetOutputMixin, object",
+    "inherited-members": "BaseEstimator, RegressorMixin, MultiOutputMixin, TransformerMixin, _SetOutputMixin, tuple, object",
     "member-order": "bysource",
 }
 numpydoc_show_class_members = False
@@ -94,6 +95,7 @@ sphinx_gallery_conf: dict[str, Any] = {
     "image_scrapers": ("gallery_figures.scrape",),
     "abort_on_example_error": False,  # each error is a warning, and -W turns it into a failure
     "doc_module": ("ldosml",),
+    "capture_repr": ("_repr_html_",),
     "backreferences_dir": "api/examples",
     "reference_url": {"ldosml": None},
     "download_all_examples": False,

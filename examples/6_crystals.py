@@ -37,7 +37,7 @@ print(evaluate_occupancies(test, mesh, path, threshold=model.gap_threshold_).tab
 # ----------------------------
 # ``electronic_structure`` finds the primitive cell, a path and a mesh, and predicts on both.
 
-one = test[0]
+one = next(material for material in test if material.gap > 1)  # eV
 found = electronic_structure(model, one.atoms, n_path=100)
 print(f"{one.name}: gap {found.gap.gap:.2f} eV, from DFT {one.gap:.2f} eV")
 properties = derive_properties(found.dos, found.n_electrons, 300.0)  # from the states between E_F - 10 eV and E_F

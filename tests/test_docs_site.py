@@ -20,7 +20,7 @@ def listed():
     for text in PAGES.values():
         module = ""
         for line in text.splitlines():
-            if found := re.match(r"\.\. currentmodule:: (\S+)", line):
+            if found := re.match(r"\.\. module:: (\S+)", line):
                 module = found[1]
             elif (found := re.match(r"   ([\w.]+)$", line)) and module:
                 names.add(found[1] if found[1].startswith("ldosml.") else f"{module}.{found[1]}")

@@ -12,7 +12,7 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
     Parameters
     ----------
     name : str
-        See :func:`available_datasets`.
+        See :func:`ldosml.datasets.available_datasets`.
     smearing_width : float, optional
         Broaden to this standard deviation, eV. Default: as stored.
 

@@ -27,18 +27,22 @@ extensions = [
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
-    "myst_parser",
+    "myst_nb",  # Markdown, and notebooks
     "sphinx_design",
     "mathml",
     "benchmark_table",
     "command_reference",
 ]
 nitpicky = True  # a reference to a name that does not exist is a warning
-exclude_patterns = ["_build", "_templates", "**/*.ipynb"]
+exclude_patterns = ["_build", "_templates", "tutorials/*.ipynb"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+nb_execution_mode = "cache"  # run again when the code of a notebook changes
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600  # s, for a cell
+nb_merge_streams = True
 html_math_renderer = "mathml"
 
 # Pages of a folder are listed when they are there. Sphinx gives this warning no type by which it could be suppressed.
@@ -48,9 +52,19 @@ logging.getLogger("sphinx.sphinx.directives.other").addFilter(
 
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings have the types
+# Methods of these classes are documented elsewhere.
+FOREIGN = (
+    "BaseEstimator",
+    "RegressorMixin",
+    "MultiOutputMixin",
+    "TransformerMixin",
+    "_SetOutputMixin",
+    "tuple",
+    "object",
+)
 autodoc_default_options = {
     "members": True,
-    "inherited-members": "BaseEstimator, RegressorMixin, MultiOutputMixin, TransformerMixin, _SetOutputMixin, tuple, object",
+    "inherited-members": ",".join(FOREIGN),
     "member-order": "bysource",
 }
 numpydoc_show_class_members = False
@@ -118,8 +132,6 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-
-
 html_sidebars = {page: [] for page in ("index", "getting-started", "data", "changes")}  # they have no pages below them
 
 

@@ -245,7 +245,16 @@ class EnergyGrid:
 
 
 def grid_facts(grid: EnergyGrid) -> dict[str, str]:
-    """Energies and zero in words, for tables."""
+    """Energies and zero in words, for tables.
+
+    Parameters
+    ----------
+    grid : EnergyGrid
+
+    Returns
+    -------
+    dict of str
+    """
     return {
         "energies": f"{grid.size}, from {grid.start:g} to {grid.stop:g} eV, step {grid.step:g} eV",
         "zero": _ZEROS[grid.zero],

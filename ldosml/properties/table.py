@@ -86,9 +86,12 @@ class PropertyTable:
             thermal = values.ndim > 1
             for place, column in enumerate(values.T if thermal else [values]):
                 known = column[np.isfinite(column)]
-                numbers = [known.mean(), known.min(), known.max()] if known.size else [None] * 3
                 kelvin = f"{self.temperatures[place]:g}" if thermal else ""
-                rows.append([name, self.unit(name), kelvin, *numbers, len(known)])
+                if known.size:
+                    rows.append([name, self.unit(name), kelvin, known.mean(), known.min(), known.max(), len(known)])
+        lacking = [name for name, values in self.columns.items() if not np.isfinite(values).any()]
+        if lacking:
+            facts["no row has"] = ", ".join(lacking)
         columns = ["property", "unit", "K", "mean", "smallest", "largest", "rows that have it"]
         pictures = []
         for name, spectra in self.spectra.items():

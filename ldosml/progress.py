@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,12 +64,20 @@ def progress(name: str, *, counted: bool = True, console: Console | None = None)
     ...         advance(number + 1, 3)
     """
     shown = Console(stderr=True, markup=False, highlight=False) if console is None else console
-    if shown.is_terminal or (shown.is_jupyter and find_spec("ipywidgets") is not None):
+    if _has_bars(shown):
         with _bar(name, counted, shown) as advance:
             yield advance
     else:
         with Lines(name, partial(shown.print, soft_wrap=True)) as lines:
             yield lines.advance
+
+
+def _has_bars(console: Console) -> bool:
+    if console.is_jupyter:
+        return find_spec("ipywidgets") is not None
+    # FORCE_COLOR makes rich take a file for a terminal. A Jupyter kernel sets it for the commands of a notebook, and
+    # the notebook keeps every state of a bar.
+    return console.is_terminal and console.file.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
 class Lines:

@@ -621,7 +621,7 @@ class LDOSDataset:
         """What a notebook shows: the facts of the repr, and the DOS of some structures; no other rows are loaded."""
         known = self.summary()
         facts = {
-            "targets": known["targets"],
+            "spectra": known["spectra"],
             "structures": f"{len(self)} in {known['groups']} groups, of {_span(self.n_atoms)} atoms",
             "kinds": ", ".join(f"{count} {kind}" for kind, count in known["kinds"].items()),
             "environments": ", ".join(f"{count} {symbol}" for symbol, count in known["elements"].items()),

@@ -63,12 +63,12 @@ def progress(name: str, *, counted: bool = True, console: Console | None = None)
     ...     for number in range(3):
     ...         advance(number + 1, 3)
     """
-    shown = Console(stderr=True, markup=False, highlight=False) if console is None else console
+    shown = Console(stderr=True, markup=False, emoji=False, highlight=False) if console is None else console
     if _has_bars(shown):
         with _bar(name, counted, shown) as advance:
             yield advance
     else:
-        with Lines(name, partial(shown.print, soft_wrap=True)) as lines:
+        with Lines(name, partial(shown.print, soft_wrap=True), period=PERIOD) as lines:
             yield lines.advance
 
 

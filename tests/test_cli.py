@@ -451,10 +451,10 @@ def test_reports_are_not_overwritten_unasked(capsys, tmp_path, dataset):
     assert (code, "--test-size 0 holds out none" in err) == (2, True)
 
 
-def test_square_brackets_in_names_are_shown(capsys, tmp_path, monkeypatch):
+def test_square_brackets_and_colons_in_names_are_shown(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, _, err = run(capsys, "info", "run[bold]x[/nope].h5")
-    assert (code, "run[bold]x[/nope].h5" in err) == (1, True)
+    code, _, err = run(capsys, "info", "run[bold]x[/nope]@0:100:5.h5")
+    assert (code, "run[bold]x[/nope]@0:100:5.h5" in err) == (1, True)
 
 
 def test_info_knows_a_model_by_its_content(capsys, tmp_path, dataset):

@@ -49,7 +49,10 @@ def bands(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Predict the bands of a crystal along a path, as probabilities of energy bins, and its gap."""
+    """Predict the bands of a crystal along a path, and its gap.
+
+    Bands are shown as the probability of a state in each energy bin.
+    """
     check_files(output, "bands", overwrite)
     stages = Stages()
     loaded = open_model(model, device, stages)

@@ -47,9 +47,10 @@ def compare(
     *,
     options: StudyOptions,
 ) -> None:
-    """Compare learning from LDOS, from DOS and from both, on the same folds.
+    """Compare learning from LDOS, from DOS and from both.
 
-    The others are compared with the first --learn. If the command is stopped, run it again to continue.
+    All use the same folds. The others are compared with the first --learn. If the command is stopped, run it again
+    to continue.
     """
     from ldosml import plotting
     from ldosml.studies import compare_regressors

@@ -30,7 +30,11 @@ def demo(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Fit the default model to the shipped silicon set, predict held-out structures, and report the errors."""
+    """Fit a model to the shipped silicon set and report errors.
+
+    The default model is evaluated on structures that were held out. Figures, an HTML report and the model are written
+    to a folder; files of an earlier demo are replaced.
+    """
     from ldosml import load_dataset
 
     check_folder(output)

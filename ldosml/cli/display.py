@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ldosml.cli.options import PrintOptions
     from ldosml.tables import ResultTable
 
-# Names of files may hold square brackets, which rich takes for its markup unless told otherwise.
-messages = Console(stderr=True, markup=False, highlight=False)
-results = Console(markup=False, highlight=False)
+# Names of files may hold square brackets and :100:, which rich would take for its markup and for a picture.
+messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
+results = Console(markup=False, emoji=False, highlight=False)
 if not results.is_terminal and "COLUMNS" not in os.environ:
     results.width = 100  # a file has no width
 

@@ -51,10 +51,10 @@ def dos(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Predict the DOS of a crystal around the Fermi level, and properties from it; writes an HTML report.
+    """Predict the DOS of a crystal, and properties from it.
 
-    The shipped model predicts states within 10 eV of the Fermi level. Electrons in deeper states are not counted, so
-    band and free energies are of the predicted states only.
+    The command writes an HTML report. The shipped model predicts states within 10 eV of the Fermi level. Electrons
+    in deeper states are not counted, so band and free energies are of the predicted states only.
     """
     check_files(output, "dos", overwrite)
     stages = Stages()

@@ -48,9 +48,10 @@ def errors(
     *,
     options: StudyOptions,
 ) -> None:
-    """Tabulate the LDOS errors of single atoms by element: minimum, maximum, mean and L/sigma.
+    """Tabulate the LDOS errors of single atoms by element.
 
-    If the command is stopped, run it again to continue.
+    The table has the minimum, maximum and mean of single atoms, and the L/sigma of all atoms. If the command is
+    stopped, run it again to continue.
     """
     from ldosml import plotting
     from ldosml.studies import error_table

@@ -55,9 +55,10 @@ def fermi_surface(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Predict the Fermi surface of a metal, or the surfaces just within both edges of a gap.
+    """Predict the Fermi surface of a crystal.
 
-    The CSV file contains triangles in 1/angstrom; Gamma is the origin.
+    For a crystal with a gap, these are the surfaces just within both band edges. The CSV file contains triangles in
+    1/angstrom; Gamma is the origin.
     """
     check_files(output, "fermi-surface", overwrite)
     stages = Stages()

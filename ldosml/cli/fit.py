@@ -46,9 +46,14 @@ def fit(
     seed: Seed = 0,
     stream: Annotated[
         Path | None,
-        typer.Option(help="Folder for descriptors and sums: bounded memory, resumed after a kill; with --inducing."),
+        typer.Option(
+            help="Folder for intermediate results: memory stays bounded, and the same command continues a fit that was "
+            "stopped. Needs --inducing. Default: in memory."
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for figures and report.html of the errors.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for figures and report.html of the errors. Default: none.")
+    ] = None,
     temperature: Temperature = 300.0,
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
@@ -57,9 +62,9 @@ def fit(
     options: ModelOptions,
     printing: PrintOptions,
 ) -> None:
-    """Fit a model to a dataset, evaluate it on held-out structures, and save it.
+    """Fit a model, evaluate it on held-out structures, save it.
 
-    Without options it is the default model of ldosml. Held out are whole groups, such as trajectories.
+    Without options this is the default model of ldosml. Whole groups, such as trajectories, are held out.
     """
     options.check()
     if stream is not None and options.inducing is None:

@@ -49,24 +49,36 @@ def import_(
     ] = None,
     energy_max: Annotated[
         float | None,
-        typer.Option(help="Highest energy with enough bands computed, eV; the DOS above it is not used."),
+        typer.Option(
+            help="Highest energy with enough bands computed, eV; the DOS above it is not used. Default: as the .npz "
+            "says, or all energies."
+        ),
     ] = None,
     fermi_energy: Annotated[
-        float | None, typer.Option(help="Fermi level of all structures, eV; or give fermi_energy in the .npz.")
+        float | None, typer.Option(help="Fermi level of all structures, eV. Default: as the .npz says.")
     ] = None,
     kind_key: Annotated[
         str | None,
-        typer.Option(help="Entry of atoms.info with the kind (phase, material); splits keep the proportions of kinds."),
+        typer.Option(
+            help="Entry of atoms.info with the kind (phase, material); splits keep the proportions of kinds. "
+            "Default: one kind."
+        ),
     ] = None,
     group_key: Annotated[
         str | None,
-        typer.Option(help="Entry of atoms.info with the group (trajectory); splits keep groups together."),
+        typer.Option(
+            help="Entry of atoms.info with the group (trajectory); splits keep groups together. "
+            "Default: each frame by itself."
+        ),
     ] = None,
     electrons: Electrons = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a dataset of structures and spectra that another program computed."""
+    """Make a dataset of structures and computed spectra.
+
+    The spectra are LDOS or total DOS that another program computed.
+    """
     from ldosml import import_dataset
 
     n_electrons = None if electrons is None else valence(electrons)

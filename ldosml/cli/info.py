@@ -35,9 +35,9 @@ def info(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Show what a dataset, a set of crystals or a model holds, and where it came from.
+    """Show what a dataset, crystal set or model holds.
 
-    If a set and a model ship under one name, both are shown.
+    It also says where the content came from. If a set and a model ship under one name, both are shown.
     """
     facts = _facts(path)
     emit(facts, printing, lambda: _page(path, facts))

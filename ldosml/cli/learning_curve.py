@@ -45,16 +45,19 @@ def learning_curve_(
     datasets: Datasets,
     sizes: Annotated[
         str | None,
-        typer.Option(help=f"Numbers of training environments: {FORMS}. Default: up to five, in equal ratios."),
+        typer.Option(
+            metavar="NUMBERS", help=f"Numbers of training environments: {FORMS}. Default: up to five, in equal ratios."
+        ),
     ] = None,
     learn: Learned = None,
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
 ) -> None:
-    """Show how errors fall with the number of training environments, and fit the slopes.
+    """Show how errors fall with the size of the training set.
 
-    If the command is stopped, run it again to continue.
+    The slopes of log(L/sigma) against log(environments) are fitted. If the command is stopped, run it again to
+    continue.
     """
     from ldosml import plotting
     from ldosml.studies import learning_curve, spaced_sizes

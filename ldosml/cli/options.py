@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ldosml.cli.program import Program
+from ldosml.cli.program import Program, shown_examples
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
 
 app = Program(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog=shown_examples(("ldosml demo", "ldosml predict ldosml-demo/model.ldosml new.xyz -o new.npz")),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -77,7 +79,7 @@ def a_number_of_processes(given: int) -> int:
 
 
 DatasetName = Annotated[str, typer.Argument(help="A dataset (.h5), or the name of a shipped one.")]
-FRAMES = "run.traj@10: takes the frames from 10 on (counted from 0), @-1 the last, @0:100:5 every fifth."
+FRAMES = "run.traj@10: takes the frames from 10 on (counted from 0), @-1 the last, @::5 every fifth."
 StructuresFile = Annotated[Path, typer.Argument(help=f"Structures, in any format that ASE reads. {FRAMES}")]
 ModelFile = Annotated[Path, typer.Argument(help="A model that fit or demo wrote, .ldosml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, to standard output.")]
@@ -90,7 +92,9 @@ Jobs = Annotated[
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="Address of a Dask scheduler (tcp://HOST:8786); its workers then run the parallel parts."),
+    typer.Option(
+        help="Address of a Dask scheduler (tcp://HOST:8786), whose workers run the parallel parts. Default: no cluster."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
@@ -98,17 +102,22 @@ Smearing = Annotated[
     typer.Option(callback=above_zero_width, help="Broaden the spectra to this width first, eV. Default: as stored."),
 ]
 Zero = Annotated[ZeroName, typer.Option(help="Energy zero of the spectra.")]
-Low = Annotated[float | None, typer.Option(callback=an_energy, help="Lowest energy to evaluate, eV.")]
-High = Annotated[float | None, typer.Option(callback=an_energy, help="Highest energy to evaluate, eV.")]
+Low = Annotated[
+    float | None, typer.Option(callback=an_energy, help="Lowest energy to evaluate, eV. Default: the lowest there is.")
+]
+High = Annotated[
+    float | None, typer.Option(callback=an_energy, help="Highest energy to evaluate, eV. Default: the highest.")
+]
 TestSize = Annotated[float, typer.Option(min=0.0, max=0.9, help="Fraction of structures to hold out and evaluate on.")]
 Device = Annotated[str, typer.Option(help="Device of PyTorch: cpu, cuda, or another.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
 Temperature = Annotated[
     float,
-    typer.Option("--temperature", "-T", callback=above_zero_kelvin, help="Temperature (K) for derived properties."),
+    typer.Option("--temperature", "-T", callback=above_zero_kelvin, help="Temperature of derived properties, K."),
 ]
 Electrons = Annotated[
-    list[str] | None, typer.Option(help="Valence electrons of an element, as Si=4; repeat for each element.")
+    list[str] | None,
+    typer.Option(help="Valence electrons of an element, as Si=4; repeat for each element. Default: as the data say."),
 ]
 
 

@@ -59,6 +59,11 @@ class Command(TyperCommand):
         return options.get(name, options.get(_OPTIONS.get(name, ""))), text
 
 
+def shown_examples(examples: Sequence[str]) -> str:
+    """Command lines as they end a help, each on a line of its own."""
+    return "\n\n".join(["Examples:", *examples])
+
+
 class Program(typer.Typer):
     """A program of such commands."""
 
@@ -80,7 +85,7 @@ class Program(typer.Typer):
             told = "\n\n".join(
                 " ".join(paragraph.split()) for paragraph in paragraphs
             )  # each on one line, to be wrapped
-            shown = "\n\n".join(["Examples:", *examples]) if examples else None
+            shown = shown_examples(examples) if examples else None
             return super(Program, self).command(name, cls=Command, help=told, epilog=shown, **options)(function)
 
         return add

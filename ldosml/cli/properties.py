@@ -59,7 +59,9 @@ def properties(
     ] = None,
     temperature: Annotated[
         list[str] | None,
-        typer.Option("--temperature", "-T", help=f"Temperatures, K: {FORMS}; may be repeated. Default: 300."),
+        typer.Option(
+            "--temperature", "-T", metavar="NUMBERS", help=f"Temperatures, K: {FORMS}; may be repeated. Default: 300."
+        ),
     ] = None,
     atoms: Annotated[bool, typer.Option("--atoms", help="Give the share of each atom, a row per atom.")] = False,
     electrons: Electrons = None,
@@ -67,23 +69,28 @@ def properties(
         list[float] | None,
         typer.Option(
             callback=above_zero(),
-            help="Valence electrons of a structure; repeat for each structure, or once for all.",
+            help="Valence electrons of a structure; repeat for each structure, or once for all. "
+            "Default: as the data say.",
         ),
     ] = None,
     photon_max: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Add the absorption spectrum up to this photon energy, eV (.json and .h5 only)."),
+        typer.Option(
+            min=0.0,
+            help="Add the absorption spectrum up to this photon energy, eV (.json and .h5 only). Default: none.",
+        ),
     ] = None,
     smearing: Smearing = None,
     quadrature: Annotated[
-        Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"], typer.Option(help="Integration rule.")
+        Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"],
+        typer.Option(help="Integration over energy; auto chooses the rule by temperature, energy step and smearing."),
     ] = "auto",
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
     *,
     printing: PrintOptions,
 ) -> None:
-    """Compute properties from a DOS: Fermi level, energies, heat capacity, susceptibility, gap.
+    """Compute Fermi level, heat capacity, gap etc. from a DOS.
 
     The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
     """

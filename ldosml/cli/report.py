@@ -49,9 +49,10 @@ def report(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Evaluate a saved model: errors, label noise, spectra, derived properties and worst cases on one HTML page.
+    """Evaluate a saved model and write an HTML report.
 
-    On the dataset it was trained on, the model is evaluated on the structures held out then; on any other, on all.
+    The page shows errors, label noise, spectra, derived properties and the worst predictions. On the dataset it was
+    trained on, the model is evaluated on the structures held out then; on any other, on all.
     """
     from ldosml import DOSModel
 

@@ -72,9 +72,10 @@ def search(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Search for the best descriptor, kernel and parameters by cross-validation; print the model as Python code.
+    """Search for the best descriptor, kernel and parameters.
 
-    If the command is stopped, run it again to continue.
+    Candidates are scored by cross-validation. The best model is printed as Python code. If the command is stopped,
+    run it again to continue.
     """
     from ldosml.search import search_settings
     from ldosml.tables import check_ending

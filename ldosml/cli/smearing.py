@@ -32,14 +32,17 @@ _WORDS = "Intervals are 95 %, from a bootstrap over groups. Bands in the figure 
 @with_groups
 def smearing_(
     dataset: DatasetName,
-    smearing: Annotated[str, typer.Option("--widths", help=f"Smearing widths, eV: {FORMS}.")] = "0.1,0.2,0.3,0.5",
+    smearing: Annotated[
+        str, typer.Option("--widths", metavar="NUMBERS", help=f"Smearing widths, eV: {FORMS}.")
+    ] = "0.1,0.2,0.3,0.5",
     temperature: PropertyTemperature = None,
     *,
     options: StudyOptions,
 ) -> None:
-    """Show how errors fall as the smearing of the spectra grows, on the same energies, beside the label noise.
+    """Show how errors fall as the smearing of spectra grows.
 
-    If the command is stopped, run it again to continue.
+    All widths are compared on the same energies, with the label noise. If the command is stopped, run it again to
+    continue.
     """
     from ldosml import plotting
     from ldosml.studies import smearing_study

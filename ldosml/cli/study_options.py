@@ -15,7 +15,7 @@ from ldosml.cli.options import PrintOptions, a_number_of_processes, above_zero_k
 if TYPE_CHECKING:
     from ldosml.studies import Setup
 
-STUDIES = "Studies by cross-validation; each writes a folder with a table, figures and a summary"
+STUDIES = "Studies by cross-validation; each writes a folder of results"
 _RUNNING = "Running"
 
 Datasets = Annotated[
@@ -35,7 +35,7 @@ PropertyTemperature = Annotated[
         "--temperature",
         "-T",
         callback=above_zero_kelvin,
-        help="Temperature (K) for derived properties. Default: spectra only.",
+        help="Temperature of derived properties, K. Default: spectra only.",
     ),
 ]
 
@@ -64,7 +64,7 @@ class StudyOptions:
         float | None,
         typer.Option(
             callback=an_energy,
-            help="Lowest energy to evaluate, eV. Training always uses all energies.",
+            help="Lowest energy to evaluate, eV. Training always uses all energies. Default: the lowest there is.",
             rich_help_panel=DATA,
         ),
     ] = None

@@ -52,7 +52,7 @@ class ModeName(StrEnum):
 @with_groups
 def sweep(
     datasets: Datasets,
-    r_cut: Annotated[str, typer.Option(help=f"Cutoff radii, angstrom: {FORMS}.")] = "2:8:1",
+    r_cut: Annotated[str, typer.Option(metavar="NUMBERS", help=f"Cutoff radii, angstrom: {FORMS}.")] = "2:8:1",
     mode: Annotated[
         list[ModeName] | None,
         typer.Option(
@@ -71,9 +71,10 @@ def sweep(
     *,
     options: StudyOptions,
 ) -> None:
-    """Show how local the LDOS is: errors against the cutoff radius, and the radius where they saturate.
+    """Show how errors depend on the cutoff radius.
 
-    If the command is stopped, run it again to continue.
+    This tells how local the LDOS is: beyond the saturation radius, errors fall no further. If the command is
+    stopped, run it again to continue.
     """
     from ldosml import plotting
     from ldosml.studies import sweep_cutoffs

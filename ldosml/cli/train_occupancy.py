@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     name="train-occupancy",
     examples=(
         "ldosml train-occupancy crystals -o mine.safetensors",
-        "ldosml train-occupancy mine.npz -o mine.safetensors --split element --held-out Fe --checkpoint mine.part",
+        "ldosml train-occupancy mine.npz -o mine.safetensors --split element --held-out Ti --checkpoint mine.part",
     ),
 )
 @with_groups
@@ -49,11 +49,14 @@ def train_occupancy(
     ] = "composition",
     held_out: Annotated[
         list[str] | None,
-        typer.Option(help="Formula, prototype or element (see --split) of the test part; repeat for several."),
+        typer.Option(
+            help="Formula, prototype or element (see --split) of the test part; repeat for several. Default: a random "
+            "tenth."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="File saved after every epoch; the same command continues from it."),
+        typer.Option(help="File saved after every epoch; the same command continues from it. Default: none."),
     ] = None,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Random seed of split and training.")] = 0,
@@ -61,10 +64,11 @@ def train_occupancy(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Train a neural model of the occupancy of energy bins by k-point, on crystals with known bands.
+    """Train a neural model on crystals with known bands.
 
-    A tenth of the crystals, or those of --held-out, is kept for a test and not used. Another tenth is for validation:
-    it chooses the best epoch and the threshold of gaps.
+    The model predicts, for each k-point, the occupancy of energy bins. A tenth of the crystals, or those of --held-
+    out, is kept for a test and not used. Another tenth is for validation: it chooses the best epoch and the
+    threshold of gaps.
     """
     from ldosml.datasets import load_crystals, split_crystals
     from ldosml.neural import PAPER_PARAMETERS, KOccupancyRegressor

@@ -40,8 +40,9 @@ def transfer_(
     *,
     options: StudyOptions,
 ) -> None:
-    """Train on one dataset and evaluate on another, such as larger cells; compare with groups left out of the first.
+    """Train on one dataset and evaluate on another.
 
+    The other may hold larger cells, for example. Its errors are compared with those of groups left out of the first.
     Both are brought to one smearing, one energy zero and the same energies. If the command is stopped, run it again to
     continue.
     """

@@ -13,7 +13,6 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-NOT_RUN = {DOCS / "layout.md"}  # its walk fits the whole silicon set, which takes a minute
 BLOCK = re.compile(r"^```(?:python|\{code-block\} python)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 ROLE = re.compile(r"\{(?:func|class|meth|mod|data|attr)\}`~?(ldosml[\w.]*)`")
 MODULE = re.compile(r"`([a-z_]+\.py)`")
@@ -28,7 +27,7 @@ def named(page):
 def pages():
     """Pages with Python blocks; folders whose names begin with _ are made by Sphinx."""
     there = [page for page in sorted(DOCS.glob("**/*.md")) if not named(page).startswith("_")]
-    return [page for page in there if page not in NOT_RUN and BLOCK.search(page.read_text())]
+    return [page for page in there if BLOCK.search(page.read_text())]
 
 
 def needs_torch(code):

@@ -215,7 +215,7 @@ def test_learning_curves_of_several_sets_and_quantities():
     assert_drawn(figure)
     with pytest.raises(ValueError, match="at least one quantity"):
         plotting.learning_curve_figure(given, ())
-    with pytest.raises(ValueError, match="no errors of 'gap'"):
+    with pytest.raises(ValueError, match="got 'gap'"):
         plotting.learning_curve_figure(given, ("gap",))
 
 

@@ -200,6 +200,15 @@ def test_few_spectra_are_curves_and_many_a_mean_and_a_band():
     assert "states/eV<" in DOS(GRID, np.ones((1, GRID.size)))._repr_html_()
 
 
+def test_spectra_of_other_namespaces_are_shown():
+    xp = pytest.importorskip("array_api_strict")
+    given = ldos()
+    other = LDOS(GRID, xp.asarray(given.values), 0.3, xp.asarray(given.structure_index), xp.asarray(given.numbers))
+    assert other._repr_html_() == given._repr_html_()
+    assert other.total()._repr_html_() == given.total()._repr_html_()
+    assert len(other.plot(structure=1).axes[0].lines) == 3
+
+
 def test_no_spectra_are_told_without_a_picture():
     none = LDOS(GRID, np.empty((0, GRID.size)), 0.3, np.empty(0, dtype=int))
     assert "<svg" not in none._repr_html_()

@@ -629,8 +629,8 @@ class LDOSDataset:
             "smearing": "not known" if self.smearing_width is None else f"{self.smearing_width:g} eV",
         }
         rows = _html.few_rows(len(self), _PICTURED)
-        dos = self.select(rows).dos.values / self.n_atoms[rows, None]
-        picture = _html.spectra(self.grid.energies, to_numpy(dos), len(self), "structure", "states/eV/atom")
+        dos = to_numpy(self.select(rows).dos.values) / self.n_atoms[rows, None]
+        picture = _html.spectra(self.grid.energies, dos, len(self), "structure", "states/eV/atom")
         return _html.page("LDOSDataset", facts, picture)
 
 

@@ -147,7 +147,20 @@ class EnergyGrid:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return _html.page("EnergyGrid", grid_facts(self))
+        return _html.page("EnergyGrid", self.facts())
+
+    def facts(self) -> dict[str, str]:
+        """Energies and zero in words, for tables.
+
+        Returns
+        -------
+        dict of str
+            By "energies" and "zero".
+        """
+        return {
+            "energies": f"{self.size}, from {self.start:g} to {self.stop:g} eV, step {self.step:g} eV",
+            "zero": _ZEROS[self.zero],
+        }
 
     def window(self, low: float = -np.inf, high: float = np.inf) -> slice:
         """Find the energies between two limits.
@@ -242,20 +255,3 @@ class EnergyGrid:
         """
         if not self.matches(other):
             raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")
-
-
-def grid_facts(grid: EnergyGrid) -> dict[str, str]:
-    """Energies and zero in words, for tables.
-
-    Parameters
-    ----------
-    grid : EnergyGrid
-
-    Returns
-    -------
-    dict of str
-    """
-    return {
-        "energies": f"{grid.size}, from {grid.start:g} to {grid.stop:g} eV, step {grid.step:g} eV",
-        "zero": _ZEROS[grid.zero],
-    }

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ldosml import _html, metrics
 from ldosml._array import Array, Numbers, namespace, to_numpy
 from ldosml._plots import drawn
-from ldosml.energy import grid_facts
 from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
 from ldosml.properties.completeness import holds_electrons
 from ldosml.properties.level import TOLERANCE
@@ -70,7 +69,7 @@ class Evaluation:
         facts = {
             "structures": len(self.names),
             "environments": len(self.predicted),
-            **grid_facts(self.predicted.grid),
+            **self.predicted.grid.facts(),
         }
         losses = self.losses()
         rows = [

@@ -19,7 +19,7 @@ from ldosml import _html
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._plots import drawn
 from ldosml._validation import check_finite, check_indices, check_positive, check_shape, is_foreign, is_number
-from ldosml.energy import EnergyGrid, grid_facts
+from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
 from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
 
@@ -70,7 +70,7 @@ class _Spectra:
         width = "not known" if self.smearing_width is None else f"{self.smearing_width:g} eV"
         rows, unit = self._shown(_html.few_rows(len(self)))
         picture = _html.spectra(self.energies, rows, len(self), self._axes.partition(",")[0][2:-1], unit)
-        return _html.page(type(self).__name__, {**self._sizes(), **grid_facts(self.grid), "smearing": width}, picture)
+        return _html.page(type(self).__name__, {**self._sizes(), **self.grid.facts(), "smearing": width}, picture)
 
     def _sizes(self) -> dict[str, object]:
         """Numbers of rows and more, in words, for tables."""

@@ -55,10 +55,15 @@ def test_a_line_says_how_far_it_is():
     ]
 
 
-def shown(monkeypatch, period=60.0, **options):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(monkeypatch, period=60.0, file=io.StringIO):
     """What a console of some kind gets while two parts are done."""
     monkeypatch.setattr(module, "PERIOD", period)
-    console = Console(file=io.StringIO(), width=80, **options)
+    console = Console(file=file(), width=80)
     with progress("Predicting", console=console) as advance:
         advance(1, 2)
         if period < 1:
@@ -76,9 +81,19 @@ def test_a_file_gets_lines_and_no_bar(monkeypatch):
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):
-    text = shown(monkeypatch, force_terminal=True)
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    text = shown(monkeypatch, file=Terminal)
     assert "Predicting" in text
     assert "2/2" in text
+
+
+def test_a_command_in_a_notebook_gets_no_bar(monkeypatch):
+    """The kernel sets both; the notebook would keep every state of the bar."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert shown(monkeypatch) == ""
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert shown(monkeypatch, file=Terminal) == ""
 
 
 @pytest.mark.parametrize("widgets", [True, False])

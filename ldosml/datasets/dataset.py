@@ -34,7 +34,7 @@ from ldosml.datasets.alignment import broadened_range, common_grid
 from ldosml.datasets.concatenation import concatenate
 from ldosml.datasets.fields import arguments_from, fields_of
 from ldosml.datasets.splits import Seed, group_folds, split_by_group
-from ldosml.energy import EnergyGrid, Zero, grid_facts
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 from ldosml.stored_ldos import StoredLDOS
 
@@ -625,7 +625,7 @@ class LDOSDataset:
             "structures": f"{len(self)} in {known['groups']} groups, of {_span(self.n_atoms)} atoms",
             "kinds": ", ".join(f"{count} {kind}" for kind, count in known["kinds"].items()),
             "environments": ", ".join(f"{count} {symbol}" for symbol, count in known["elements"].items()),
-            **grid_facts(self.grid),
+            **self.grid.facts(),
             "smearing": "not known" if self.smearing_width is None else f"{self.smearing_width:g} eV",
         }
         rows = _html.few_rows(len(self), _PICTURED)

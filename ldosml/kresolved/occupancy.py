@@ -17,7 +17,7 @@ from scipy.special import ndtr
 from ldosml import _html
 from ldosml._plots import drawn
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape
-from ldosml.energy import EnergyGrid, Zero, grid_facts
+from ldosml.energy import EnergyGrid, Zero
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -205,7 +205,7 @@ class KResolvedOccupancy:
         facts = {
             "k-points": f"{len(self)}, {'no weights' if self.weights is None else 'with weights'}",
             "also predicts": ", ".join(name for name in ("counts", "anywhere") if getattr(self, name) is not None),
-            **grid_facts(self.grid),
+            **self.grid.facts(),
         }
         picture = _html.curves(self.energies, {"mean over the k-points": self.mean}, "") if len(self) else ""
         return _html.page("KResolvedOccupancy", {name: value for name, value in facts.items() if value}, picture)

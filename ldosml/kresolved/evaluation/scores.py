@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ldosml import _html
 from ldosml._plots import drawn
 from ldosml.bootstrap import group_draws
-from ldosml.energy import EnergyGrid, grid_facts
+from ldosml.energy import EnergyGrid
 from ldosml.kresolved.dos import DOSScale
 from ldosml.kresolved.evaluation.crystals import Crystals, Occupancies, check_predictions
 from ldosml.kresolved.evaluation.dos import DOSMethod, dos_errors, predicted_dos, score_dos
@@ -73,7 +73,7 @@ class OccupancyScores:
         rows = [[name, one.value, one.low, one.high] for name, one in self.estimates.items()]
         scores = _html.table(["score", "value", "95 % from", "to"], rows, most=60)
         picture = _html.curves(self.grid.energies, {"log loss of a bin": self.log_loss_by_energy}, "")
-        return _html.page("OccupancyScores", {"crystals": len(self.names), **grid_facts(self.grid)}, scores, picture)
+        return _html.page("OccupancyScores", {"crystals": len(self.names), **self.grid.facts()}, scores, picture)
 
     def plot(self, ax: Axes | None = None) -> Figure | None:
         """Draw how often states are found where they are predicted, and the log loss at each energy.

@@ -27,6 +27,7 @@ Spectrum = Literal["ldos", "dos"]
 NAMES: dict[Spectrum, str] = {"ldos": "LDOS", "dos": "DOS per atom"}
 """Names of the spectra in tables and figures of errors."""
 
+_QUICK = 5_000_000  # values whose errors a notebook shows unasked
 _NAMED = 5  # largest number of structures that a warning names
 
 
@@ -57,27 +58,31 @@ class Evaluation:
     n_electrons: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
-        """Numbers of structures and environments, energies, and L/sigma of the DOS per atom."""
-        loss = float(metrics.normalized_loss(*self.dos()))
+        """Numbers of structures and environments, and energies."""
+        spectra = "DOS" if self.true is None else "LDOS and DOS"
         return (
-            f"Evaluation({' and '.join(self.compared())} of {len(self.names)} structures, {len(self.predicted)} "
-            f"environments; {self.predicted.grid}; L/sigma of the DOS per atom {loss:.3f})"
+            f"Evaluation({spectra} of {len(self.names)} structures, {len(self.predicted)} environments; "
+            f"{self.predicted.grid})"
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: errors, and the error of the DOS at each energy beside the deviation of the true."""
+        """What a notebook shows: errors, and the error of the DOS at each energy beside the deviation of the true.
+
+        Errors of many LDOS are left out, since they take seconds.
+        """
         facts = {
             "structures": len(self.names),
             "environments": len(self.predicted),
             **self.predicted.grid.facts(),
         }
-        losses = self.losses()
-        rows = [
-            [NAMES[key], *(losses[f"{key}_{name}"] for name in ("normalized_loss", "mean_spectrum_loss", "rmse"))]
-            for key in self.compared()
-        ]
-        errors = _html.table(["", "L/σ", "L/σ of the mean spectrum", "RMSE (eV^-1/2)"], rows)
-        true, predicted = (to_numpy(_rows(dos)) for dos in self.dos())
+        pairs: dict[Spectrum, tuple[LDOS | DOS, LDOS | DOS]] = {"dos": self.dos()}
+        if self.true is not None and len(self.predicted) * self.predicted.grid.size <= _QUICK:
+            pairs = {"ldos": (self.true, self.predicted), **pairs}
+        errors = _html.table(
+            ["", "L/σ", "L/σ of the mean spectrum", "RMSE (eV^-1/2)"],
+            [[NAMES[key], *_errors(*pair)] for key, pair in pairs.items()],
+        )
+        true, predicted = (to_numpy(_rows(dos)) for dos in pairs["dos"])
         by_energy = {
             "standard deviation of the true DOS": true.std(axis=0),
             "root mean square error": np.sqrt(((predicted - true) ** 2).mean(axis=0)),
@@ -175,10 +180,9 @@ class Evaluation:
             spectrum of the set, the best prediction that does not depend on the structure.
         """
         losses = {}
-        for key, (true, predicted) in self.compared().items():
-            losses[f"{key}_normalized_loss"] = float(metrics.normalized_loss(true, predicted))
-            losses[f"{key}_mean_spectrum_loss"] = _mean_spectrum_loss(true)
-            losses[f"{key}_rmse"] = float(metrics.rmse(true, predicted))
+        for key, pair in self.compared().items():
+            for name, value in zip(("normalized_loss", "mean_spectrum_loss", "rmse"), _errors(*pair), strict=True):
+                losses[f"{key}_{name}"] = value
         return losses
 
     def deviations(self) -> dict[str, float]:
@@ -272,6 +276,12 @@ class Evaluation:
         )
         n_atoms = None if predicted.n_atoms is None else to_numpy(predicted.n_atoms)[rows]
         return replace(predicted, values=to_numpy(predicted.values)[rows], n_atoms=n_atoms)
+
+
+def _errors(true: LDOS | DOS, predicted: LDOS | DOS) -> tuple[float, float, float]:
+    """L/sigma, L/sigma of the mean spectrum, and RMSE."""
+    loss, rmse = metrics.normalized_loss(true, predicted), metrics.rmse(true, predicted)
+    return float(loss), _mean_spectrum_loss(true), float(rmse)
 
 
 def _rows(spectra: LDOS | DOS) -> Array:

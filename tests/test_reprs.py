@@ -93,7 +93,7 @@ RESULTS = {
         lambda: compare_properties(properties(), properties(), ["band_energy"], 300.0)[0],
         ["band_energy at 300 K", "3 rows", "RMSE 0 eV", "L/sigma 0.000"],
     ),
-    "evaluation": (evaluation, ["ldos and dos", "3 structures", "6 environments", "-5"]),
+    "evaluation": (evaluation, ["LDOS and DOS", "3 structures", "6 environments", "-5"]),
     "errors": (lambda: sweep().errors["complete", 3.0], ["6 structures", "15 environments", "dos_derivative"]),
     "sweep": (sweep, ["2, 3, 4, 5 Å", "complete, sharp", "Si"]),
     "learning curve": (learning_curve, ["ldos, dos", "10, 40, 160"]),
@@ -223,6 +223,18 @@ def test_large_results_are_shown_quickly():
     assert time.perf_counter() - start < 1.0
     assert "1,000 of 100,000 environments" in shown
     assert len(shown) < 50_000
+
+
+def test_errors_of_many_spectra_are_left_out(monkeypatch):
+    shown = evaluation()._repr_html_()
+    losses = evaluation().losses()
+    for key in ("ldos", "dos"):
+        for name in ("normalized_loss", "mean_spectrum_loss", "rmse"):
+            assert f">{losses[f'{key}_{name}']:.4g}<" in shown
+    monkeypatch.setattr("ldosml.evaluation._QUICK", 6 * GRID.size - 1)
+    shown = evaluation()._repr_html_()
+    assert f">{losses['dos_rmse']:.4g}<" in shown
+    assert ">LDOS<" not in shown
 
 
 def test_a_dataset_reads_few_structures_for_its_picture(tmp_path):

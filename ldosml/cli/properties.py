@@ -90,7 +90,9 @@ def properties(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Compute Fermi level, heat capacity, gap etc. from a DOS.
+    """Compute properties such as the heat capacity from a DOS.
+
+    They are Fermi level, energies, entropy, heat capacity, susceptibility, Sommerfeld coefficient and band gap.
 
     The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
     """

@@ -44,7 +44,9 @@ _WORDS = (
 @with_groups
 def search(
     dataset: DatasetName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Table of all candidates to write, .csv or .json.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Table of all candidates to write: .csv, .json, .md or .tex.")
+    ],
     target: Annotated[
         Literal["ldos", "dos"], typer.Option(help="Rank candidates by the error of the LDOS or of the DOS.")
     ] = "ldos",

@@ -75,12 +75,12 @@ class Search:
         return re.sub(r"\b(?=[A-Z]\w*\()", "ldosml.", expression(self.model))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the records as a table, .csv or .json, see :func:`ldosml.tables.save_table`.
+        """Write the records as a table, see :func:`ldosml.tables.save_table`.
 
         Parameters
         ----------
         path : path
-            .csv or .json.
+            .csv, .json, .md or .tex.
         overwrite : bool
             Replace the file where it exists.
 

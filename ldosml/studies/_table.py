@@ -45,7 +45,7 @@ class Tabulated(ABC):
         Parameters
         ----------
         path : path
-            .csv or .json.
+            .csv, .json, .md or .tex.
         overwrite : bool
             Replace an existing file.
 

@@ -34,13 +34,13 @@ extensions = [
     "command_reference",
 ]
 nitpicky = True  # a reference to a name that does not exist is a warning
-exclude_patterns = ["_build", "_templates", "tutorials/*.ipynb"]
+exclude_patterns = ["_build", "_templates", "jupyter_execute", "tutorials/*.ipynb"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
-nb_execution_mode = "cache"  # run again when the code of a notebook changes
-nb_execution_raise_on_error = True
+nb_execution_mode = "force"  # whenever its page is made, which Sphinx does when the notebook changes
+nb_execution_show_tb = True
 nb_execution_timeout = 600  # s, for a cell
 nb_merge_streams = True
 html_math_renderer = "mathml"
@@ -59,7 +59,7 @@ FOREIGN = (
     "MultiOutputMixin",
     "TransformerMixin",
     "_SetOutputMixin",
-    "tuple",
+    "Sequence",
     "object",
 )
 autodoc_default_options = {

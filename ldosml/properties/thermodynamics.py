@@ -156,9 +156,9 @@ def free_energy(
     relative_to: Zero = "grid",
     quadrature: Quadrature = "auto",
 ) -> Array:
-    """Electronic free energy, F = U - T S (Mermin, Phys. Rev. 137, A1441 (1965)).
+    """Electronic free energy, F = U - T S.
 
-    With ``relative_to="mu"`` it is the grand potential, U - T S - mu N.
+    N. D. Mermin, Phys. Rev. 137, A1441 (1965). With ``relative_to="mu"`` it is the grand potential, U - T S - mu N.
 
     Parameters
     ----------

@@ -276,10 +276,10 @@ def _cell(value: Any, digits: int) -> str:
 
 
 def _latex(text: str) -> str:
-    """The text with all characters that LaTeX would take for commands escaped, and powers as superscripts."""
+    """The text with powers and minus signs set as mathematics, and what LaTeX would take for commands escaped."""
     parts = re.split(r"(\^-?\d+(?:/\d+)?|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text.replace("L/sigma", "L/σ"))
     raised = [part.lstrip("^").translate(_SUPERSCRIPTS) for part in parts[1::2]]
-    plain = [part.translate(_LATEX) for part in parts[::2]]
+    plain = [re.sub(r"(?<![\w.])-(?=\d)", "$-$", part.translate(_LATEX)) for part in parts[::2]]
     return "".join(f"{before}$^{{{power}}}$" for before, power in zip(plain, raised, strict=False)) + plain[-1]
 
 

@@ -83,7 +83,7 @@ def test_latex_has_no_character_that_latex_takes_for_a_command():
         r"quantity & χ (eV/T$^{2}$/atom) & γ (10$^{-3}$ mJ) & L/$\sigma$ & unit \\",
         r"\midrule",
         r"band\_gap & 0.1 $\pm$ 0.2 & not known & 0.25 * & eV$^{-1/2}$ \\",
-        r"a\textbar{}b\textbackslash{}c &  & -1 & 1 & \#\textless{}1\textgreater{}\textasciitilde{} \\",
+        r"a\textbar{}b\textbackslash{}c &  & $-$1 & 1 & \#\textless{}1\textgreater{}\textasciitilde{} \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

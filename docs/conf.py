@@ -17,7 +17,7 @@ import ldosml  # noqa: E402
 
 project = "ldosml"
 author = "the ldosml developers"
-copyright = f"2025, {author}"
+copyright = f"2026, {author}"
 release = ldosml.__version__
 
 extensions = [

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array, validate_data
 
 from ldosml._array_type import Array
 
@@ -175,6 +174,8 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
     """
     check_same_place("X", X, "Y", Y)
     if not is_foreign(X):
+        from sklearn.utils.validation import validate_data
+
         checked: tuple[Array, Array] = validate_data(
             estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
         )
@@ -195,6 +196,8 @@ def validate_predict(estimator: Any, X: Array) -> Array:
     if hasattr(estimator, "target_mean_"):
         check_same_place("X", X, "what was fitted", estimator.target_mean_)
     if not is_foreign(X):
+        from sklearn.utils.validation import validate_data
+
         checked: Array = validate_data(estimator, X, dtype="float64", reset=False)
         return checked
     xp = array_namespace(X)
@@ -215,6 +218,8 @@ def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:
     With ``reset`` their energies are counted, in ``n_features_in_``; otherwise they must be as many as then.
     """
     if not is_foreign(Y):
+        from sklearn.utils.validation import validate_data
+
         checked: Array = validate_data(estimator, Y, dtype="float64", reset=reset)
         return checked
     xp = array_namespace(Y)
@@ -233,6 +238,8 @@ def validate_targets(estimator: Any, Y: Array) -> Array:
     if Y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     if not is_foreign(Y):
+        from sklearn.utils.validation import check_array
+
         checked: Array = check_array(Y, dtype="float64", ensure_2d=False, input_name="y", estimator=name)
         return checked
     xp = array_namespace(Y)

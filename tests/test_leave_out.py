@@ -49,9 +49,7 @@ def test_rows_of_each_group():
     for names in (["b", "a", "b", "b"], [7, -2, 7, 7]):
         blocks = solvers.blocks_of(np.array(names), np.zeros(1))
         assert [block.tolist() for block in blocks] == [[1], [0, 2, 3]]
-    with pytest.raises(
-        ValueError, match=r"at least 2 structures; structure_index names only one\. Give alpha a number"
-    ):
+    with pytest.raises(ValueError, match=r"at least 2 groups; got 1\. Give alpha a number"):
         solvers.blocks_of(np.array(["a", "a"]), np.zeros(1))
 
 

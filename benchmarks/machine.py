@@ -102,7 +102,7 @@ class Results:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
+    return value.name if isinstance(value, Path) else value  # where it lies concerns this machine alone
 
 
 def _cell(value: Any) -> str:

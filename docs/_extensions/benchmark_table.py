@@ -28,7 +28,7 @@ def load(name: str, folder: Path = OUTPUT) -> dict[str, Any]:
     """The result file of a script; ValueError where there is none."""
     path = folder / f"{name}.json"
     if not path.exists():
-        raise ValueError(f"There is no {path.relative_to(ROOT)}: run benchmarks/{name}.py --folder benchmarks/output.")
+        raise ValueError(f"There is no {path.name}: run benchmarks/{name}.py --folder benchmarks/output.")
     return json.loads(path.read_text())
 
 
@@ -62,9 +62,8 @@ def origin(results: dict[str, Any]) -> str:
 
 
 def _option(name: str, value: Any) -> str:
-    """An option as it is typed; paths of the machine are shown as FOLDER."""
+    """An option as it is typed."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = "FOLDER" if "/" in text else text
     return f"--{name.replace('_', '-')}" if value is True else f"--{name.replace('_', '-')} {text}"
 
 

@@ -287,7 +287,7 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["properties", "m.ldosml"], 2, "ldosml properties MODEL STRUCTURES"),
         (["properties", "absent.ldosml", "absent.xyz"], 1, "There is no model file"),
         (["properties", "{data}", "-o", "p.txt"], 1, "written to .csv, .json or .h5; got 'p.txt'"),
-        (["properties", "{data}", "--quadrature", "trapezoid"], 2, "for '--quadrature': trapezoid is wrong where kT"),
+        (["properties", "{data}", "--quadrature", "trapezoid"], 2, "for '--quadrature': trapezoid is wrong"),
         (["properties", "{data}", "--electrons", "Si=4"], 1, "--electrons lacks the elements of atomic number"),
         (["properties", "{data}", "--electrons", "Xx=4"], 1, "there is no element Xx"),
         (["properties", "{data}", "--electrons", "Si=4", "--n-electrons", "3"], 2, "not both"),

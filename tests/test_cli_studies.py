@@ -393,7 +393,7 @@ def test_options_reach_the_model(capsys, tmp_path, dataset):
         (["errors", "{data}", "--zero", "vacuum"], "for '--zero': cannot be 'vacuum'"),
         (["smearing", "{data}", "--widths", "0.2,0.4"], "Cannot broaden to 0.2 eV"),
         (["transfer", "{data}", "{data}"], "groups are in both datasets"),
-        (["transfer", "{silicon}", "{rare}", "--folds", "2"], "holds C, which the training set lacks"),
+        (["transfer", "{silicon}", "{rare}", "--folds", "2"], "contains C, which the training set lacks"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, monkeypatch, make_dataset, arguments, message):

@@ -9,7 +9,7 @@ and its d-band center. The model learns the d-DOS from the surroundings of that 
 (eV), which is compared with the stored one. L/sigma is equation 15 of the LDOS paper, pooled over the folds.
 
 The folds leave out slabs; alloys (one host and one second layer, all strains); all slabs with one element in the second
-layer; all slabs of one host; or the slabs of one host except its pure slabs. Alpha (per energy) and gamma are chosen on
+layer; all slabs of one host; or the slabs of one host except its pure slabs. Alpha and gamma are chosen on
 each training part, in closed form, by leaving out the same units (alloys in the last case). The 95 % intervals are for
 the difference of the MAE from the MAE of the host's mean curve (of the mean curve of the other hosts, if the host is
 new). They come from a paired bootstrap over alloys, because strains of one alloy are similar.

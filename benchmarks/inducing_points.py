@@ -12,7 +12,7 @@ process.
 
 ``accuracy`` compares the full kernel with inducing points on a part of the shipped silicon set (``reference_sets.py``),
 and with --data on si_vasp_ldos: L/sigma of equation 15 of the LDOS paper, pooled over grouped folds. The fit's
-processor time (points, alpha per energy by leave-one-group-out among 20, and coefficients) is the median over the
+processor time (points, alpha by leave-one-group-out among 20, and coefficients) is the median over the
 folds.
 """
 

@@ -4,7 +4,7 @@
 
 A part of the shipped silicon set (``reference_sets.py``) at a smearing of 0.3 eV, and, with --data, the 240 frames of
 si_vasp_ldos at their own smearing. Five folds, each structure (trajectory) whole on one side; -14 to 5 eV; SOAP 6
-angstrom, n_max 8, l_max 6, 0.5 angstrom for all. Ours choose alpha per energy by leave-one-group-out. KernelRidge has
+angstrom, n_max 8, l_max 6, 0.5 angstrom for all. Ours choose alpha by leave-one-group-out. KernelRidge has
 one alpha for all energies, chosen among 13 by an inner grouped search on the training frames. L/sigma of equation 15 of
 the LDOS paper, pooled over the folds. Compare only differences on the same folds.
 """

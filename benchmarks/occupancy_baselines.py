@@ -236,7 +236,10 @@ class AveragedKernel:
         return np.maximum(0.0, self.gap_.predict(X)[:, 0])
 
     def _best(self, X, Y, X_val, Y_val):
-        models = [LDOSKernelRidge("leave-one-out", kernel="matern", gamma=gamma).fit(X, Y) for gamma in self.gammas]
+        models = [
+            LDOSKernelRidge("leave-one-out", kernel="matern", gamma=gamma, alpha_smoothing=5.0).fit(X, Y)
+            for gamma in self.gammas
+        ]
         return models[int(np.argmin([np.abs(model.predict(X_val) - Y_val).mean() for model in models]))]
 
 

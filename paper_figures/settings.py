@@ -67,7 +67,11 @@ class Set:
     def regressors(self, *, quick: bool = False) -> dict[str, Any]:
         """Regressors that learn LDOS, DOS, and both; on all environments in a quick run, which has few."""
         few = self.n_inducing is None or quick
-        return regressors_by_learn(LDOSKernelRidge() if few else SparseLDOSKernelRidge(n_inducing=self.n_inducing))
+        per_energy = {"alpha_smoothing": 5.0}  # the kept figures were made so
+        regressor = (
+            LDOSKernelRidge(**per_energy) if few else SparseLDOSKernelRidge(n_inducing=self.n_inducing, **per_energy)
+        )
+        return regressors_by_learn(regressor)
 
     def model(self, learn: str = "ldos", *, quick: bool = False) -> DOSModel:
         """Whitened SOAP and a Matern kernel; no lower bound of the energies, because band energies need all states."""

@@ -114,7 +114,6 @@ def test_arguments_that_do_not_fit_are_named(estimator, learn, changed, message)
     [
         ({"ldos_weight": "10"}, "ldos_weight must be a positive number; got '10'"),
         ({"size_exponent": "1"}, "size_exponent must be a number; got '1'"),
-        ({"alpha_smoothing": None}, "alpha_smoothing must be a number of at least 0; got None"),
         ({"alpha": 1.0, "alpha_smoothing": -1}, "alpha_smoothing must be a number of at least 0; got -1"),
         ({"alphas": [[1.0, 2.0], [3.0, 4.0]]}, r"alphas must have shape \(any\) = \(n_alphas\); got \(2, 2\)"),
     ],
@@ -174,3 +173,30 @@ def test_represented_spectra_are_scored_alike(estimator, learn):
     represented = RepresentedRegressor(learning(estimator, learn), Pointwise()).fit(**given)
     found = represented.score(X, given["Y"], species=SPECIES, **rows)
     assert found == pytest.approx(model.score(X, given["Y"], species=SPECIES, **rows), abs=1e-9)
+
+
+@pytest.mark.parametrize("learn", ["ldos", "dos", "both"])
+@pytest.mark.parametrize(
+    ("estimator", "options"), [(LDOSRidge, {}), (LDOSKernelRidge, {}), (SparseLDOSKernelRidge, {"n_inducing": 9})]
+)
+def test_what_all_spectra_share_is_predicted_exactly(estimator, options, learn):
+    """A sum rule: where every LDOS has the same number of electrons below a level, so has every prediction.
+
+    One alpha for all energies makes a prediction a linear map of the spectra, whose weights do not depend on energy.
+    """
+    rng = np.random.default_rng(3)
+    X, index = rng.normal(size=(30, 4)), np.repeat(np.arange(10), 3)
+    Y = X @ rng.normal(size=(4, 12))
+    Y[:, 1::2] = rng.normal(size=(30, 6))  # half of the energies cannot be learned: their best alpha is larger
+    below = np.arange(12) < 7
+    Y[:, 3] += 4.0 - Y[:, below].sum(axis=1)
+    sums = np.add.reduceat(Y, np.arange(0, 30, 3))
+    given = {"ldos": (Y, {}), "dos": (sums, {}), "both": (Y, {"dos": sums})}[learn]
+    new = rng.normal(size=(8, 4))
+
+    def electrons(**more):
+        model = estimator(learn=learn, **options, **more).fit(X, given[0], structure_index=index, **given[1])
+        return model.predict(new)[:, below].sum(axis=1)
+
+    np.testing.assert_allclose(electrons(), 4.0, rtol=1e-9)
+    assert np.abs(electrons(alpha_smoothing=0) - 4.0).max() > 1e-3

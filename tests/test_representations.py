@@ -41,7 +41,7 @@ Y += 0.05 * RNG.normal(size=Y.shape)
 INDEX = np.sort(RNG.integers(0, 11, N))
 NEW, NEW_SPECTRA = X[::3] + 0.1, Y[:5] * 1.3 + 0.1
 LINEAR = [Pointwise(), Cumulative(STEP), PrincipalComponents(), PrincipalComponents(subtract_mean=False)]
-CHOSEN = LDOSKernelRidge("leave-one-group-out", kernel="gaussian", gamma=1.0)
+CHOSEN = LDOSKernelRidge("leave-one-group-out", kernel="gaussian", gamma=1.0, alpha_smoothing=5.0)
 
 
 def name(value):

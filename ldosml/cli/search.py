@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("descriptor and kernel", "structures", "LDOS", "DOS", "features", "seconds")
 _WORDS = (
-    "L/sigma of groups left out; alpha is chosen per energy. The best candidate is slightly worse than it looks here. "
-    "To state its error, hold structures out of the search (--test-size) and evaluate on them."
+    "L/sigma of groups left out; alpha is chosen by leaving them out. The best candidate is slightly worse than it "
+    "looks here. To state its error, hold structures out of the search (--test-size) and evaluate on them."
 )
 
 

@@ -37,7 +37,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
 
     alpha: Alpha
     alphas: ArrayLike | None
-    alpha_smoothing: float
+    alpha_smoothing: float | None
     learn: Learn
     ldos_weight: float
     size_exponent: float

@@ -74,7 +74,8 @@ def check_parameters(estimator: Any) -> None:
     check_choice("learn", estimator.learn, get_args(Learn))
     check_positive("ldos_weight", estimator.ldos_weight)
     check_number("size_exponent", estimator.size_exponent)
-    check_number("alpha_smoothing", estimator.alpha_smoothing, least=0)
+    if estimator.alpha_smoothing is not None:
+        check_number("alpha_smoothing", estimator.alpha_smoothing, least=0)
     if isinstance(estimator.alpha, str):
         if estimator.alpha not in get_args(LeaveOut):
             raise ParameterError(

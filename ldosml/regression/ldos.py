@@ -37,7 +37,7 @@ class LDOSRidge(PerEnergyRidge):
     Parameters
     ----------
     alpha : float, array (n_energies,), "leave-one-group-out" or "leave-one-out"
-        Regularisation, in the unit of X^2; or how to choose it per energy among ``alphas``, in closed form.
+        Regularisation, in the unit of X^2; or how to choose it among ``alphas``, in closed form.
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
     ldos_weight : float
@@ -47,8 +47,9 @@ class LDOSRidge(PerEnergyRidge):
         equal weight of the DOS per atom, 1 for errors of atoms that are independent.
     alphas : array, optional
         Candidates. By default 20 from 1e-8 to 30 times the mean squared length of a row of (summed) features.
-    alpha_smoothing : float
-        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
+    alpha_smoothing : float, optional
+        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha. By
+        default all energies share one alpha, which keeps the number of electrons below the Fermi level.
     subtract_mean : bool
         Learn deviations from a mean LDOS of each species, which is not regularised. Where DOS are learned, it is the
         mean that comes closest to all targets. Leave-out errors take the mean as known.
@@ -84,7 +85,7 @@ class LDOSRidge(PerEnergyRidge):
         ldos_weight: float = 10.0,
         size_exponent: float = 0.0,
         alphas: ArrayLike | None = None,
-        alpha_smoothing: float = 5.0,
+        alpha_smoothing: float | None = None,
         subtract_mean: bool = True,
     ) -> None:
         self.alpha = alpha
@@ -143,7 +144,7 @@ class LDOSKernelRidge(KernelFit):
     Parameters
     ----------
     alpha : float, array (n_energies,), "leave-one-group-out" or "leave-one-out"
-        Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``. "leave-one-out"
+        Regularisation, in the unit of the kernel; or how to choose it among ``alphas``. "leave-one-out"
         splits the atoms of a structure and chooses far too little regularisation wherever they resemble each other.
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
@@ -159,8 +160,9 @@ class LDOSKernelRidge(KernelFit):
         Parameters of the kernel. The default of gamma suits whitened descriptors of unit length.
     alphas : array, optional
         Candidates for alpha. By default 20 from 1e-8 to 30 times the mean of the kernel matrix's diagonal.
-    alpha_smoothing : float
-        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
+    alpha_smoothing : float, optional
+        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha. By
+        default all energies share one alpha, which keeps the number of electrons below the Fermi level.
     subtract_mean : bool
         Learn deviations from a mean LDOS of each species, which is not regularised. Where DOS are learned, it is the
         mean that comes closest to all targets. Leave-out errors take the mean as known.
@@ -208,7 +210,7 @@ class LDOSKernelRidge(KernelFit):
         gamma: float = 0.3,
         coef0: float = 0.0,
         alphas: ArrayLike | None = None,
-        alpha_smoothing: float = 5.0,
+        alpha_smoothing: float | None = None,
         subtract_mean: bool = True,
         solver: Solver = "auto",
         precision: Precision = "float64",

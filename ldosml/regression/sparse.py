@@ -52,7 +52,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     Parameters
     ----------
     alpha : float, array (n_energies,), "leave-one-out" or "leave-one-group-out"
-        Regularisation, in the unit of the kernel; or how to choose it per energy among ``alphas``, in closed form by a
+        Regularisation, in the unit of the kernel; or how to choose it among ``alphas``, in closed form by a
         second pass over the chunks, in 2 n_alphas n M n_energies more operations. "leave-one-out" is for
         ``learn="ldos"`` only, and chooses far too little wherever atoms of a structure resemble each other.
     n_inducing : int, dict, "all" or None
@@ -75,8 +75,9 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         As in ``LDOSKernelRidge``.
     alphas : array, optional
         Candidates for alpha. By default 20 from 1e-8 to 30 times the mean of ``|phi|^2`` over the rows.
-    alpha_smoothing : float
-        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha.
+    alpha_smoothing : float, optional
+        Standard deviation, in numbers of energies, of the Gaussian that smooths the logarithm of the chosen alpha. By
+        default all energies share one alpha, which keeps the number of electrons below the Fermi level.
     leave_out_fraction : float
         Random fraction of the structures (of the groups, if given; of the environments with "leave-one-out") whose
         errors choose alpha.
@@ -132,7 +133,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         gamma: float = 0.3,
         coef0: float = 0.0,
         alphas: ArrayLike | None = None,
-        alpha_smoothing: float = 5.0,
+        alpha_smoothing: float | None = None,
         leave_out_fraction: float = 1.0,
         subtract_mean: bool = True,
         chunk_size: int = 8192,

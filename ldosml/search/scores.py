@@ -172,7 +172,8 @@ def leave_out_residuals(
     blocks = solvers.blocks_of(groups, targets)
     errors = solvers.errors_by_alpha(factors, targets, alphas, blocks)
     variance = np.mean(targets * targets, axis=0)
-    chosen = to_numpy(solvers.choose_alpha(errors, alphas, variance, regressor.alpha_smoothing / step))
+    width = None if regressor.alpha_smoothing is None else regressor.alpha_smoothing / step
+    chosen = to_numpy(solvers.choose_alpha(errors, alphas, variance, width))
     return _residuals(factors, targets, chosen, blocks), float(np.median(chosen)) / scale
 
 

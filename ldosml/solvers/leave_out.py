@@ -215,11 +215,16 @@ def blocks_of(index: Array, like_array: Array) -> list[Array]:
     return [index_like(like_array, block) for block in blocks]
 
 
-def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array, width: float) -> Array:
-    """Choose alpha for each energy from leave-out errors, and smooth its logarithm over the energies.
+def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array, width: float | None = None) -> Array:
+    """Choose alpha from leave-out errors: the best of each energy, averaged in the logarithm over the energies.
 
-    The choice of one energy is noisy, and independent choices give a jagged spectrum. Therefore log alpha is averaged
-    with a Gaussian in energy times ``weights``: where the target hardly varies alpha is arbitrary, and must not spread.
+    By default the average is over all energies, so that they share one alpha. Then the prediction is the same linear
+    map of the training data at every energy, and keeps what all training data have in common: with the Fermi level as
+    the zero of energy, the number of electrons below it. An alpha for each energy breaks this sum rule. It hardly
+    changes the errors of the spectra, but it moves the Fermi level where the DOS is low.
+
+    Otherwise the average has a Gaussian window. Independent choices (``width=0``) are noisy and give a jagged spectrum.
+    The average is weighted by ``weights``: where the target hardly varies alpha is arbitrary, and must not spread.
 
     Parameters
     ----------
@@ -229,8 +234,8 @@ def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array,
         Candidates.
     weights : array (n_energies,)
         Variance of the target.
-    width : float
-        Standard deviation of the Gaussian, in energies; 0 does not smooth.
+    width : float, optional
+        Standard deviation of the Gaussian, in energies; 0 does not average. By default all energies share one alpha.
 
     Returns
     -------
@@ -241,10 +246,13 @@ def choose_alpha(errors: Array, alphas: Array | Sequence[float], weights: Array,
     # Where alpha is too small for double precision the error is not a number: never the best choice.
     known = xp.where(xp.isfinite(errors), errors, xp.full_like(errors, xp.inf))
     best = xp.take(like(errors, np.log(np.asarray(alphas))), xp.argmin(known, axis=0))
+    # A floor of 1e-6 of the largest variance keeps the average defined below the bands.
+    weights = weights + 1e-6 * xp.max(weights) + 1e-300
+    if width is None:
+        return xp.exp(xp.full_like(best, float(xp.sum(weights * best) / xp.sum(weights))))
     if width <= 0:
         return xp.exp(best)
     energies = np.arange(errors.shape[1])
     window = like(errors, np.exp(-0.5 * ((energies[:, None] - energies[None, :]) / width) ** 2))
-    # A floor of 1e-6 of the largest variance keeps the average defined below the bands.
-    kept = window * (weights + 1e-6 * xp.max(weights) + 1e-300)[None, :]
+    kept = window * weights[None, :]
     return xp.exp((kept @ best) / xp.sum(kept, axis=1))

@@ -347,7 +347,7 @@ def _choices(model: DOSModel, tune: Mapping[str, Sequence[Any]] | None) -> list[
     if unknown or not tune or "alpha" in tune:
         raise ValueError(
             f"tune takes {', '.join(TUNABLE)} and parameters of {type(regressor).__name__} except alpha, which is "
-            f"chosen per energy from its alphas; got {', '.join(sorted(unknown or tune)) or 'nothing'}."
+            f"chosen from its alphas; got {', '.join(sorted(unknown or tune)) or 'nothing'}."
         )
     return [
         ({k: v for k, v in one.items() if k in TUNABLE}, {k: v for k, v in one.items() if k not in TUNABLE})

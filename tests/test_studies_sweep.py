@@ -377,7 +377,7 @@ class TestLog:
         ({"model": DOSModel(Whitened(JoinedSOAP([SMALL])))}, TypeError, "got JoinedSOAP"),
         ({"tune": {}}, ValueError, "got nothing"),
         ({"tune": {"n_max": [2], "r_cut": [2.0]}}, ValueError, "tune takes n_max, l_max, .* got r_cut"),
-        ({"tune": {"alpha": [1e-3]}}, ValueError, "except alpha, which is chosen per energy.*got alpha"),
+        ({"tune": {"alpha": [1e-3]}}, ValueError, "except alpha, which is chosen from its alphas; got alpha"),
         (
             {
                 "tune": {"n_max": [2]},

@@ -313,7 +313,7 @@ def test_errors_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, da
         (
             "fit one.h5 -o m.ldosml",
             1,
-            "give independent structures groups of their own (without group_key in an import)",
+            "take fewer parts, or more groups",
         ),
         ("fit one.h5 -o m.ldosml --test-size 0", 2, "alpha 'leave-one-group-out' needs at least 2 groups; got 1"),
         (

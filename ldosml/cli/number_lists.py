@@ -29,8 +29,8 @@ def read_numbers(option: str, text: str) -> list[float]:
         values = []
     if not values or len(values) > _MOST or not all(map(isfinite, values)):
         raise typer.BadParameter(
-            f"{option} takes a range START:STOP:STEP, as 2:8:0.5, or numbers with commas, as 3,4,6 ({_MOST} at most); "
-            f"got {text!r}."
+            f"{option} takes a range START:STOP:STEP, such as 2:8:0.5, or numbers with commas, such as 3,4,6 "
+            f"({_MOST} at most); got {text!r}."
         )
     return sorted(set(values))
 

@@ -14,8 +14,8 @@ from ldosml._validation import ParameterError, check_positive
 Seed = int | np.random.Generator | None
 
 _STAY_WHOLE = (
-    "Structures of one group stay together; give independent structures groups of their own (without group_key in an "
-    "import)."
+    "Structures of one group stay together: take fewer parts, or more groups. Only structures that are independent may "
+    "have groups of their own."
 )
 
 

@@ -6,6 +6,7 @@ without joblib in between: joblib keeps what it ships on single workers only, so
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -149,12 +150,18 @@ def _connect(address: str, timeout: float) -> Any:
     try:
         return Client(address, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise ValueError(f"A scheduler's address looks like tcp://10.0.0.1:8786; got {address!r}: {error}.") from error
-    except OSError as error:
-        raise ConnectionError(
+        failure: Exception = ValueError(
+            f"A scheduler's address looks like tcp://10.0.0.1:8786; got {address!r}: {error}."
+        )
+    except OSError:
+        failure = ConnectionError(
             f"No Dask scheduler answers at {address} within {timeout:g} s. Is it running, and is that the address that "
             "it printed when it started?"
-        ) from error
+        )
+    # A client that failed stops its loop when it is collected. If that happens while the next client starts its own, it
+    # waits for a lock that the same thread holds, for ever. So it is collected here, and no traceback keeps it.
+    gc.collect()
+    raise failure
 
 
 def _require_worker(client: Any, timeout: float) -> None:

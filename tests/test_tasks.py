@@ -1,5 +1,6 @@
 """Chunks give the same numbers in one process, in several, and on a cluster that loses a worker."""
 
+import gc
 import math
 import os
 import signal
@@ -221,6 +222,18 @@ def test_the_command_line_runs_there(cluster, make_dataset, tmp_path, capsys):
 def test_a_scheduler_that_does_not_answer(address, error, match):
     with pytest.raises(error, match=match), on_cluster(address, timeout=0.2):
         pass
+
+
+def test_a_client_that_failed_is_collected_at_once():
+    """Collected while the next client starts, it waits for a lock that the same thread holds, for ever."""
+    known = {id(one) for one in gc.get_objects() if isinstance(one, distributed.Client)}
+    gc.disable()
+    try:
+        with pytest.raises(ConnectionError), on_cluster("tcp://127.0.0.1:1", timeout=0.2):
+            pass
+        assert [one for one in gc.get_objects() if isinstance(one, distributed.Client) and id(one) not in known] == []
+    finally:
+        gc.enable()
 
 
 def test_a_scheduler_without_workers():

@@ -101,7 +101,7 @@ def on_cluster(scheduler: Any, *, timeout: float = 10.0) -> Iterator[Any]:
     """Run what can run in chunks on the workers of a Dask cluster.
 
     That is: descriptors and kernel predictions of estimators whose ``n_jobs`` is None (the default), the normal
-    equations of fits with inducing points, and :func:`ldosml.predict_to`. The numbers are those of one process. Workers
+    equations of fits with inducing points, and :func:`ldosml.predict_to`. One process gives the same numbers. Workers
     need ldosml installed; give each one thread, since SOAP holds Python's lock.
 
     Parameters

@@ -102,7 +102,7 @@ def matern(X: Array, Z: Array, *, gamma: float = 1.0) -> Array:
     """Matern kernel, ``k(x, z) = (1 + d) exp(-d)`` with ``d^2 = 3 gamma |x-z|^2``.
 
     Its smoothness is 3/2 and its length gamma^(-1/2) (Rasmussen and Williams, Gaussian Processes for Machine Learning
-    (2006), eq. 4.17). The functions that it fits have one derivative; those of a Gaussian have all.
+    (2006), eq. 4.17). The functions that it fits have one derivative; the functions of a Gaussian kernel have all.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@ r"""Errors of spectra; each says over what it averages.
 
 The normalised loss is L/sigma of equation 15 of Aryanpour and Sadeghi (2025): L^2 = <(g - g_true)^2>,
 sigma^2 = <(g_true - <g_true>)^2>, where <> averages over energies and over the rows of the set. 0 is perfect, and 1 is
-what the best constant achieves. RMSE in eV^-1/2 is that of the papers on the total DOS (Ben Mahmoud et al.,
+what the best constant achieves. RMSE in eV^-1/2 is used by the papers on the total DOS (Ben Mahmoud et al.,
 Phys. Rev. B 102, 235130 (2020)): an integral over energy, not an average.
 """
 

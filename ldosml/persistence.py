@@ -425,7 +425,7 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
 
 
 def _move(estimator: Any, device: Device) -> None:
-    """Move what an estimator learnt to a device; those of scikit-learn know NumPy only."""
+    """Move what an estimator learned to a device; estimators of scikit-learn know NumPy only."""
     if type(estimator) not in _LEARNT:
         return
     learnt = _LEARNT[type(estimator)]

@@ -607,7 +607,7 @@ def _codes(groups: Sequence[object]) -> NDArray[np.int64]:
 
 
 def _with_own_points(regressor: Any, number: int) -> Any:
-    """Clone a regressor for one species; of inducing points that are given by atomic number it is told its own."""
+    """Clone a regressor for one species, with the species' own entry of settings that are given by atomic number."""
     own = clone(regressor)
     for name, value in own.get_params().items():
         if name.split("__")[-1] in ("n_inducing", "selection") and isinstance(value, Mapping):

@@ -95,7 +95,7 @@ def _is_mostly_empty(atoms: Atoms, radius: float) -> bool:
 def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> Iterator[Region]:
     """Cut a structure into regions of at most ``size`` centres; every atom is a centre of one of them.
 
-    Time and memory are proportional to the number of atoms, and those of one region depend on ``size`` alone.
+    Time and memory are proportional to the number of atoms. For one region they depend on ``size`` alone.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def _electrons(n_electrons: ArrayLike | None, count: int) -> Floats | None:
 
 
 def _with_atoms(spectra: SpectrumFields, atoms: Sequence[Atoms]) -> SpectrumFields:
-    """Add what the structures tell, once they are known to be those of the spectra."""
+    """Add the data of the structures, after a check that they belong to the spectra."""
     if len(atoms) != len(spectra.dos):
         raise ValueError(f"There are {len(atoms)} structures, but spectra of {len(spectra.dos)}. Pass all of them.")
     n_atoms = np.array([len(each) for each in atoms], dtype=np.int64)

@@ -69,7 +69,7 @@ class Stages:
 
     @contextmanager
     def counted(self, name: str) -> Iterator[Advance]:
-        """Show and time what runs inside, and how far it is by what the given function is told."""
+        """Show and time what runs inside; call the given function to report how far it is."""
         with self._timed(name, counted=True) as advance:
             yield advance
 

@@ -24,7 +24,7 @@ def default_of(owner: str, parameter: str) -> Callable[[], Any]:
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of those of its arguments that are dataclasses, also of nested ones.
+    """Replace arguments of a command that are dataclasses by one option for each field, also of nested ones.
 
     An argument of the command, or a field of the outer dataclass, takes the place of an inner field of its name, which
     keeps its default.

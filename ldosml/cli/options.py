@@ -158,7 +158,7 @@ def valence(entries: list[str]) -> dict[str, float]:
 
 
 def workers(context: typer.Context, jobs: int, scheduler: str | None) -> int | None:
-    """Number of processes; None for those of the scheduler, which is in charge until the command ends."""
+    """Number of processes; None if the scheduler runs the work, until the command ends."""
     if scheduler is None:
         return jobs
     if jobs != 1:

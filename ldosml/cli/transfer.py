@@ -42,7 +42,7 @@ def transfer_(
 ) -> None:
     """Train on one dataset and evaluate on another.
 
-    The other may hold larger cells, for example. Its errors are compared with those of groups left out of the first.
+    The other may hold larger cells, for example. Its errors are compared with errors on left-out groups of the first.
     Both are brought to one smearing, one energy zero and the same energies. If the command is stopped, run it again to
     continue.
     """

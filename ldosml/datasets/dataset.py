@@ -552,7 +552,7 @@ class LDOSDataset:
         Returns
         -------
         LDOSDataset
-            The structures of this one, then those of the other.
+            The structures of this dataset, then the structures of the other.
         """
         return self.concatenate([self, other])
 

@@ -25,7 +25,7 @@ _AT_ONCE = 256  # k-points
 def with_deep_states(
     occupancy: KResolvedOccupancy, crystal: Crystal, parameters: TightBindingParameters
 ) -> KResolvedOccupancy:
-    """Replace the counts of deep states by those of tight binding, scaled to the right number of electrons.
+    """Take the counts of deep states from tight binding, scaled to the right number of electrons.
 
     Between about 2 eV below the Fermi level and the Fermi level, the counts change smoothly from tight binding to the
     network. Occupancies without counts, and of crystals without tight binding (``known_shells``), are not changed.

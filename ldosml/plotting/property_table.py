@@ -92,7 +92,7 @@ def property_figure(table: PropertyTable, name: str, temperature: float | None =
 
 
 def _shown(table: PropertyTable, name: str, temperature: float | None, x: Floats | None) -> float | None:
-    """Temperature in the label: that of all values, if they depend on it."""
+    """Temperature in the label, if the values depend on it and share one."""
     thermal = name in table.spectra or table.columns[name].ndim > 1
     if not thermal or x is table.temperatures:
         return None

@@ -27,7 +27,7 @@ class Quantity:
 
 
 PER_CELL, PER_ATOM = "sommerfeld_coefficient_per_cell", "sommerfeld_coefficient_per_atom"
-"""The same coefficient for a mole of cells and for a mole of atoms. Its unit is that of both, so it has two names."""
+"""The same coefficient for a mole of cells and for a mole of atoms. Both have one unit, so there are two names."""
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {

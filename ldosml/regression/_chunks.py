@@ -76,7 +76,7 @@ class Chunk:
 
     @property
     def n_groups(self) -> int:
-        """Number of groups; that of structures, where each is on its own."""
+        """Number of groups; the number of structures if each is its own group."""
         return len(self.group_bounds) - 1
 
     def digest(self) -> Digest:

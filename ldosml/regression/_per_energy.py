@@ -120,7 +120,7 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         Raises
         ------
         ValueError
-            When the number of features differs from that of ``fit``, or a species is missing or unknown.
+            When the number of features is not the same as in ``fit``, or a species is missing or unknown.
         """
         check_is_fitted(self)
         X = validate_predict(self, X)

@@ -242,7 +242,7 @@ def _table(values: Array) -> Array:
 
 
 def groups_of_structures(groups: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
-    """Give the group of each structure from those of its environments."""
+    """Give the group of each structure from the groups of its environments."""
     first = np.unique(index, return_index=True)[1]
     divided = np.flatnonzero(groups != groups[first][index])
     if divided.size:

@@ -41,7 +41,7 @@ class LDOSRidge(PerEnergyRidge):
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
     ldos_weight : float
-        Weight of the squared error of one atom's LDOS beside that of a structure's DOS, with ``learn="both"``.
+        Weight of the squared error of one atom's LDOS relative to a structure's DOS, with ``learn="both"``.
     size_exponent : float
         The squared error of a structure's DOS counts by n_atoms^-size_exponent: 0 as in equation 11 of the paper, 2 for
         equal weight of the DOS per atom, 1 for errors of atoms that are independent.
@@ -149,7 +149,7 @@ class LDOSKernelRidge(KernelFit):
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
     ldos_weight : float
-        Weight of the squared error of one atom's LDOS beside that of a structure's DOS, with ``learn="both"``.
+        Weight of the squared error of one atom's LDOS relative to a structure's DOS, with ``learn="both"``.
     size_exponent : float
         The squared error of a structure's DOS counts by n_atoms^-size_exponent: 0 as in equation 11 of the paper, 2 for
         equal weight of the DOS per atom, 1 for errors of atoms that are independent.

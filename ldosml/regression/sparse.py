@@ -66,7 +66,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
     learn : {"ldos", "dos", "both"}
         What ``fit`` is given; predictions are LDOS in any case.
     ldos_weight : float
-        Weight of the squared error of one atom's LDOS beside that of a structure's DOS, with ``learn="both"``.
+        Weight of the squared error of one atom's LDOS relative to a structure's DOS, with ``learn="both"``.
     size_exponent : float
         p above: 0 as in equation 11 of the paper, which treats the error of a large and of a small structure's DOS as
         equally likely; 1 for errors of atoms that are independent (variance in proportion to n_atoms), 2 for equal

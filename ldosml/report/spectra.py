@@ -19,7 +19,7 @@ def _smearing(width: float | None) -> str:
 
 
 def errors_section(evaluation: Evaluation, noise: Mapping[str, float], width: float | None) -> Section:
-    """Errors over the whole set, beside those of the mean spectrum and the label noise."""
+    """Errors over the whole set, beside the errors of the mean spectrum and the label noise."""
     losses, predicted = evaluation.losses(), evaluation.predicted
     atoms, structures = count(len(predicted), "atom"), count(predicted.n_structures, "held-out structure")
     energies = f"{predicted.grid.size:,} energies"

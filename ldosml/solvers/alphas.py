@@ -56,7 +56,7 @@ class _Inverse:
 
 
 class _InverseColumns:
-    """The same where G is not held: its columns solve for those of the identity."""
+    """The same where G is not held: its columns are solutions for the columns of the identity."""
 
     def __init__(self, solve: Solve, Y: Array, most: int) -> None:
         self._solve, self._Y, self._most = solve, Y, most

@@ -12,7 +12,7 @@ from ldosml.solvers.matrix import KernelMatrix, diagonal, evaluate, tiles
 
 _EPS = float(np.finfo(np.float64).eps)
 _STEPS = 12
-"""Of power iteration: enough for the first digit, which is what is told."""
+"""Steps of power iteration: enough for the first digit, which the error message shows."""
 
 
 def smallest_eigenvalue(factor: Array) -> float:

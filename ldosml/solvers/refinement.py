@@ -94,7 +94,7 @@ def _correction(factor: Array, missed: Array) -> Array:
 
 
 def _relative(correction: Array, coefficients: Array) -> float:
-    """Largest length of a correction over that of its coefficients; columns without any count as done."""
+    """Largest length of a correction divided by the length of its coefficients; columns without any count as done."""
     xp = namespace(coefficients)
     lengths = xp.sum(coefficients * coefficients, axis=0)
     lengths = xp.where(lengths > 0, lengths, xp.ones_like(lengths))

@@ -1,4 +1,4 @@
-"""All scores of predicted occupancies: those of Table 1 of Park et al., and log loss and calibration."""
+"""All scores of predicted occupancies: Table 1 of Park et al., log loss, and calibration."""
 
 from __future__ import annotations
 

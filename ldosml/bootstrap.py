@@ -44,7 +44,7 @@ def interval(values: Any, level: float = 0.95) -> tuple[float, float]:
     Parameters
     ----------
     values : array
-        Samples; those that are not finite are left out.
+        Samples; samples that are not finite are left out.
     level : float, default=0.95
         Fraction of the samples inside the interval.
 

@@ -20,7 +20,7 @@ _ZEROS: dict[Zero, str] = {
     "fermi": "Fermi level",
     "average_potential": "average electrostatic potential",
     "vacuum": "vacuum level",
-    "code": "that of the DFT code",
+    "code": "the DFT code's own zero",
 }
 
 

@@ -71,7 +71,7 @@ class Fragment:
     center : int
         Index of the centre in its structure.
     structure : int
-        Index of the structure among those that were cut.
+        Index of the structure among the structures that were cut.
     """
 
     atoms: Atoms

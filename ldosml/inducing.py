@@ -9,7 +9,8 @@ Three ways to choose rows of X (n, n_features), each for all environments or spe
   (2018)).
 - Random: as frequent as they are.
 
-Distances and leverages are those of X itself, not of a kernel. Only the numbers of the chosen rows reach the host.
+Distances and leverages are computed from X itself, not from a kernel. Only the numbers of the chosen rows reach the
+host.
 """
 
 from __future__ import annotations
@@ -331,8 +332,8 @@ def share_points(n: int, available: Mapping[int, int]) -> dict[int, int]:
     total = sum(available.values())
     if not len(available) <= n <= total:
         raise ValueError(
-            f"The number of inducing points must be between the number of species, {len(available)}, and that of the "
-            f"environments to choose from, {total}; got {n}."
+            f"The number of inducing points must be between {len(available)} (the number of species) and {total} (the "
+            f"number of environments to choose from); got {n}."
         )
     shares: dict[Any, int] = {}
     rest = n

@@ -107,7 +107,7 @@ def variance_weighted_r2(true: Array, predicted: Array, sample_weight: Array | N
     """R2 of spectra, energies weighted by their variance: 1 - sum (y - f)^2 / sum (y - mean_e)^2.
 
     Both sums run over rows and energies; mean_e is the mean of the rows at each energy. An unweighted mean of the R2 of
-    all energies is decided by those that have next to no states. On the same rows, 1 - R2 = (L/sigma)^2 where sigma is
+    all energies is decided by energies with next to no states. On the same rows, 1 - R2 = (L/sigma)^2 where sigma is
     taken about the mean spectrum.
 
     Parameters

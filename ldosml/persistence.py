@@ -42,8 +42,8 @@ FORMAT_VERSION = 2
 class _Learnt:
     """The attributes that a class learns.
 
-    Arrays (those that a model lacks are left out), those of them that stay on the host wherever the model computes,
-    whole numbers, and estimators or lists of them.
+    Names of arrays (a model may lack some of them), of the arrays that stay on the host wherever the model computes, of
+    whole numbers, and of estimators or lists of them.
     """
 
     arrays: tuple[str, ...] = ()
@@ -246,7 +246,7 @@ def _leave_out_arrays(part: dict[str, Any]) -> None:
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
-    """Specification of one fitted estimator; its arrays, and those of its parts, are added to ``arrays``."""
+    """Specification of one fitted estimator; adds its arrays and the arrays of its parts to ``arrays``."""
     spec = _describe_unfitted(part)
     learnt = _LEARNT[type(part)]
     names = (*learnt.arrays, *learnt.host_arrays)
@@ -412,7 +412,7 @@ def _restore_unfitted(part: Mapping[str, Any]) -> Any:
     differing = set(parameters) ^ (set(cls().get_params(deep=False)) - set(_NOT_KEPT))
     if differing:
         raise ValueError(
-            f"The {part['class']} of the model has other parameters than that of ldosml {__version__}: "
+            f"The {part['class']} of the model and of ldosml {__version__} have different parameters: "
             f"{', '.join(sorted(differing))} {'differs' if len(differing) == 1 else 'differ'}. Train and save it again."
         )
     nested = {

@@ -157,7 +157,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         spectra : LDOS or DOS, optional
             States/eV/atom or states/eV, of the structures in ``data``.
         groups : sequence (n_structures,), optional
-            Structures of one value are left out together where alpha is chosen. Default: those of the dataset; for
+            Structures of one value are left out together where alpha is chosen. Default: the groups of the dataset; for
             structures and spectra, each structure is its own group. Snapshots of one trajectory, or displaced copies
             of one structure, resemble each other: without groups each is predicted from the others, alpha comes out
             too small, and the leave-out error flatters. Pass the trajectory of each structure.

@@ -94,8 +94,8 @@ class Lines:
     clock : callable
         Gives the time, s.
     wait : callable, optional
-        Takes a number of seconds, waits as long, and gives True once the work has ended. Default: that of the thread
-        which runs between ``__enter__`` and ``__exit__``.
+        Takes a number of seconds, waits as long, and gives True once the work has ended. Default: waits for the
+        event that ``__exit__`` sets.
     """
 
     def __init__(

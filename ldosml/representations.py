@@ -39,7 +39,7 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, Y: Array) -> Array:
         """Represent spectra (n_rows, n_energies): (n_rows, n_columns).
 
-        Raises ValueError when the spectra are not finite, or have other energies than those of ``fit``.
+        Raises ValueError when the spectra are not finite, or have other energies than the spectra of ``fit``.
         """
         check_is_fitted(self)
         return self._represent(validate_rows(self, Y, reset=False))
@@ -115,7 +115,7 @@ class PrincipalComponents(Representation):
     Parameters
     ----------
     n_components : int, optional
-        How many to keep, those of the largest variance. Default: all n_energies.
+        How many to keep; the components of the largest variance are kept. Default: all n_energies.
     subtract_mean : bool
         Whether components describe deviations from the mean training spectrum. Where targets are sums over atoms
         (learning from total DOS), a prediction is shared out between atoms only if the representation is linear:
@@ -160,7 +160,7 @@ class PrincipalComponents(Representation):
         self.mean_ = mean if self.subtract_mean else xp.zeros_like(mean)
         deviation = Y - self.mean_[None, :]
         variances, vectors = xp.linalg.eigh(deviation.T @ deviation / Y.shape[0])
-        # Rounding makes those of directions that no spectrum has negative.
+        # A direction that no spectrum has gets a variance of zero, which rounding can make negative.
         variances = xp.where(variances > 0, variances, xp.zeros_like(variances))
         self.n_columns_ = int(count)
         self.variances_ = xp.flip(variances)[: self.n_columns_]

@@ -87,7 +87,7 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     Notes
     -----
     Cloud-in-cell weights on a grid of step h = width/32 or finer. They add h^2/6 on average to the variance of each
-    state, which is subtracted from that of the Gaussian.
+    state, so the Gaussian gets a variance smaller by h^2/6.
     """
     check_positive("width", width, "eV")
     xp = namespace(eigenvalues, weights)

@@ -240,7 +240,7 @@ class _Spectra:
         Raises
         ------
         ValueError
-            When ``path`` has another ending, when the structures are missing or not those of the spectra, or
+            When ``path`` has another ending, when the structures are missing or do not fit the spectra, or
             ``n_electrons`` has another length.
         FileExistsError
             When the file exists and ``overwrite`` is false.

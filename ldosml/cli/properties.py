@@ -252,7 +252,7 @@ def _page(derived: PropertyTable, output: Path | None) -> Page:
     rows = [row for name in derived.columns for row in _rows(derived, name)]
     lacking = any(row[-1] != str(len(derived)) for row in rows)
     columns = ("property", "T (K)", "unit", "mean", "minimum", "maximum", *([what] if lacking else []))
-    share = "Extensive properties are those of a cell." if what == "structures" else "Each atom has its share."
+    share = "Extensive properties are per cell." if what == "structures" else "Each atom has its share."
     words = [f"{share} Derived from {derived.facts['energies']}."]
     shown = table(title, columns, [row[: len(columns)] for row in rows], n_keys=2)
     return Page([shown], words=words, files=[] if output is None else [output])

@@ -66,9 +66,9 @@ def train_occupancy(
 ) -> None:
     """Train a neural model on crystals with known bands.
 
-    The model predicts, for each k-point, the occupancy of energy bins. A tenth of the crystals, or those of --held-
-    out, is kept for a test and not used. Another tenth is for validation: it chooses the best epoch and the
-    threshold of gaps.
+    The model predicts, for each k-point, the occupancy of energy bins. A tenth of the crystals, or the crystals
+    of --held-out, is kept for a test and not used. Another tenth is for validation: it chooses the best epoch and
+    the threshold of gaps.
     """
     from ldosml.datasets import load_crystals, split_crystals
     from ldosml.neural import PAPER_PARAMETERS, KOccupancyRegressor

@@ -40,7 +40,7 @@ def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str
         raise ParameterError(
             "zero",
             f"'fermi' means that every fermi_energy is 0; got {levels[first]:g} eV for structure {names[first]!r}. "
-            "Choose 'code' if the energies are those of the code.",
+            "Choose 'code' for the energies as the DFT code gives them.",
         )
     return levels
 
@@ -48,7 +48,7 @@ def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str
 def valence_electrons(
     n_electrons: ArrayLike | Mapping[str, float] | None, structures: Sequence[Atoms]
 ) -> NDArray[np.float64]:
-    """Electrons of each structure, (n_structures,), from those of each element; NaN where not known."""
+    """Electrons of each structure, (n_structures,), given as such or by element; NaN where not known."""
     if not isinstance(n_electrons, Mapping):
         return for_each(np.nan if n_electrons is None else n_electrons, len(structures))
     missing = {symbol for atoms in structures for symbol in atoms.symbols} - set(n_electrons)

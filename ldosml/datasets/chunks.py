@@ -103,8 +103,8 @@ class HDF5ChunkWriter:
         species : array (n_environments,) of int, optional
             Atomic numbers.
         dos : array (n_structures, n_energies), optional
-            DOS beside an LDOS ``Y``, states/eV. Its rows follow the structures in ascending order of their labels, as
-            do those of a DOS ``Y`` and of its ``groups``.
+            DOS beside an LDOS ``Y``, states/eV. Its rows follow the structures in ascending order of their labels;
+            a DOS ``Y`` and its ``groups`` have the same order.
         groups : array (n_environments,) of int, or (n_structures,) where Y is a DOS, optional
             What is left out together. Each group must be in one chunk.
 

@@ -81,7 +81,7 @@ def join_alike(
 ) -> LDOSDataset:
     """Join datasets of different smearing, zero of energy or grid, brought to common ground first.
 
-    Parameters and errors are those of ``make_alike``. ``label_noise`` is kept where all agree.
+    Parameters and errors: see ``make_alike``. ``label_noise`` is kept where all agree.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
     if not same_width(*widths):
         raise ValueError(f"smearing_width differs: {widths[0]} and {widths[1]} eV. Broaden the narrower one first.")
     if (first.stored_ldos is None) != (other.stored_ldos is None):
-        raise ValueError("ldos differs: one dataset has it, another only the total DOS. Join those that have it.")
+        raise ValueError("ldos differs: one dataset has it, another only the total DOS. Join datasets that have it.")
 
 
 def _join_ldos(datasets: Sequence[LDOSDataset]) -> LDOS | None:

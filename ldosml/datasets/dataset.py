@@ -223,7 +223,7 @@ class LDOSDataset:
     def load(cls, path: str | os.PathLike[str]) -> LDOSDataset:
         """Open a dataset file.
 
-        The rows of its LDOS are loaded on first use, and only those of the structures that are selected by then.
+        The LDOS is read on first use, and only for the structures that are still selected then.
 
         Parameters
         ----------

@@ -26,7 +26,7 @@ def label_noise_at(
     label_noise : mapping or None
         {"smearing_width": [...], "ldos": [...], "dos": [...]}, widths in eV, the other lists L/sigma on the energies
         and structures of the estimate; "ldos_by_element": {symbol: [...]} may be there. Where "by_energy" is, too,
-        the noise is that of the energies of ``grid``: {"start": float, "step": float, "ldos": [[...], ...], "dos":
+        the noise holds for the energies of ``grid``: {"start": float, "step": float, "ldos": [[...], ...], "dos":
         ..., "ldos Si": ...}, root mean square errors (states/eV/atom), one list a width, one number a bin of ``step``
         eV from ``start`` on against the Fermi level, None where not measured. Below ``start`` are no states.
     width : float or None

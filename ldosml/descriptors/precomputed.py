@@ -86,7 +86,7 @@ class Precomputed(EnvironmentTransformer):
         ------
         ValueError
             When there are no structures, one has no such array, the array is not (n_atoms, n_features) of finite
-            numbers, or the numbers of features differ, between structures or from those of ``fit``.
+            numbers, or the number of features differs between structures or from ``fit``.
         TypeError
             For anything but ase.Atoms.
         """

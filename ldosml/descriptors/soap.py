@@ -150,8 +150,8 @@ class SOAP(EnvironmentTransformer):
         ----------
         structures : ase.Atoms, Fragment, Region, or iterable of one of them
             Periodic where their ``pbc`` says so. Fragments must have been cut at ``r_cut`` or further out: at r_cut
-            they give the spectra of sharp cropping, at ``reach`` or beyond those of the whole structure. Regions must
-            have been cut at ``reach``.
+            they give the spectra of sharp cropping, at ``reach`` or beyond the spectra of the whole structure. Regions
+            must have been cut at ``reach``.
 
         Returns
         -------

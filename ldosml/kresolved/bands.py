@@ -181,7 +181,7 @@ class CrystalBands:
         return np.asarray(1 - np.prod(1 - reached, axis=1), dtype=np.float64)
 
     def known_bins(self, grid: EnergyGrid, width: float = 0.0) -> NDArray[np.bool_]:
-        """Find the bins in which every state is known: those that end below ``energy_max``.
+        """Find the bins in which every state is known: the bins that end below ``energy_max``.
 
         Parameters
         ----------

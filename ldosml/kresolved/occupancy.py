@@ -235,7 +235,7 @@ class KResolvedOccupancy:
         Raises
         ------
         ValueError
-            When the k-points are not those of the path, or there are ``bands`` but no path.
+            When the k-points and the path differ, or there are ``bands`` but no path.
         """
         return drawn(self, ax, path=path, bands=bands)
 

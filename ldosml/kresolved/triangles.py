@@ -41,7 +41,7 @@ def _clipped(triangles: Floats, zone: BrillouinZone) -> Floats:
 
 
 def _cut(triangles: Floats, heights: Floats) -> Floats:
-    """Parts of triangles (n, 3, 3) below a plane; ``heights`` (n, 3) are those of the corners above it."""
+    """Parts of triangles (n, 3, 3) below a plane; ``heights`` (n, 3) of their corners above it."""
     below = heights <= 0
     count = below.sum(axis=1)
     a, ab, _, ac, _ = _tip(triangles, heights, below, count == 1)

@@ -49,7 +49,7 @@ class ElectronicStructure:
     mesh : KResolvedOccupancy
         At the irreducible k-points of a mesh around Gamma, with weights.
     gap : OccupancyGap
-        Gap over path and mesh; its k-points are indices into the k-points of the path followed by those of the mesh.
+        Gap over path and mesh; its k-points are indices into the k-points of the path, followed by the mesh.
     fermi_level : float
         eV, relative to the energy zero of the training; all energies here are relative to this Fermi level.
     """

@@ -43,7 +43,7 @@ _PENALTIES = {
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """The k-points of one crystal, those of the mesh last, and the true bands (n_kpoints, n_bands), eV.
+    """The k-points of one crystal (the mesh last) and the true bands (n_kpoints, n_bands), eV.
 
     skipped: number of deep bands that only the true bands have; negative if only tight binding has them.
     """

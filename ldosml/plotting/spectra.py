@@ -25,9 +25,9 @@ _BAND_ROWS = 5000  # rows by which the range of more is drawn: quantiles of many
 def plot_spectra(ax: Axes, spectra: LDOS | DOS, structure: int | None = None) -> None:
     """Draw spectra without comparing them with anything: up to six as curves; of more the mean and a band.
 
-    The band holds the middle 90 % of the rows at each energy. From 10,000 rows on, it is that of at least 5,000 evenly
-    spaced ones. An LDOS of more than six atoms is drawn by element, if the elements are known. A DOS is drawn per atom,
-    if the numbers of atoms are known.
+    The band holds the middle 90 % of the rows at each energy. From 10,000 rows on, it is estimated from at least
+    5,000 evenly spaced rows. An LDOS of more than six atoms is drawn by element, if the elements are known. A DOS is
+    drawn per atom, if the numbers of atoms are known.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def absorption_spectrum(
     temperature : float or array (n_temperatures,)
         K, above zero.
     photon_energies : array (n_photon_energies,), optional
-        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
+        eV, from 0 to the length of the grid. Default: ``photon_axis`` of the spectra.
     per_squared_frequency : bool, default=False
         Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
         value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
@@ -117,7 +117,7 @@ def absorption_spectrum(
 
     Notes
     -----
-    In an LDOS an atom gets half of the pairs that begin at it and half of those that end there,
+    In an LDOS an atom gets half of the pairs that begin at it and half of the pairs that end there,
     A_i = (D_i f * D (1 - f) + D f * D_i (1 - f))/2, so that the atoms add up to their structure.
 
     Transitions to states above the end E of the grid are missing, that is from w = E - mu on.
@@ -146,7 +146,7 @@ def emission_spectrum(
     temperature : float or array (n_temperatures,)
         K, above zero.
     photon_energies : array (n_photon_energies,), optional
-        eV, from 0 to the length of the grid. Default: those of ``photon_axis``.
+        eV, from 0 to the length of the grid. Default: ``photon_axis`` of the spectra.
     per_squared_frequency : bool, default=False
         Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
         value at w = 0: the default energies then begin at one step, and a given 0 raises an error.

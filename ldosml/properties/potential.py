@@ -44,8 +44,8 @@ def chemical_potential(
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
         See ``ldosml.properties.quadrature``; "auto" chooses for each temperature. In smeared gaps, "auto" always.
     tolerance : float
-        As for ``fermi_level``. A count that ends in a gap to this tolerance is treated as exact: mu is that of the pure
-        crystal.
+        As for ``fermi_level``. A count that ends in a gap to this tolerance is treated as exact: mu is
+        the pure crystal's.
 
     Returns
     -------

@@ -10,7 +10,7 @@ For each row and temperature, with f the Fermi-Dirac occupation and x = (e - mu)
 ``gauss``
     All moments are averages of D and of its integrals N_0 (once) and N_1 (twice) with the weight -df/dx, which is
     1/(4 cosh^2(x/2)): count = <N_0>, entropy = <x N_0>, energy = kT <x N_0> - <N_1>, j_n = <(kT x)^n D>. While kT is
-    far below the smearing width, the nodes are those of Gauss quadrature for this weight (recurrence
+    far below the smearing width, the nodes are the Gauss nodes of this weight (recurrence
     b_n = pi^2 n^4/(4 n^2 - 1), Golub and Welsch 1969), on cubic cumulatives. At larger kT, the nodes span several
     cubics, and equally spaced nodes in x are used. Nothing overflows, and the limit T -> 0 is exact.
 ``linear``

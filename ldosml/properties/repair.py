@@ -93,7 +93,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
 
 
 def _monotone(values: Array) -> Array:
-    """Spectra (n_rows, n_energies) whose running sums are those of ``values``, made monotone."""
+    """Spectra (n_rows, n_energies) whose running sums are the running sums of ``values``, made monotone."""
     xp = namespace(values)
     running = xp.cumulative_sum(values, axis=1)
     # It starts at zero and ends at the total number of states, so dips at the ends do not change this number.

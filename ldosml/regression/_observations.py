@@ -66,7 +66,7 @@ def observe(rows: TrainingRows, *, ldos_weight: float, size_exponent: float) -> 
     ----------
     rows : TrainingRows
     ldos_weight : float
-        Weight of the squared error of an LDOS beside that of a structure's DOS, where both are learned.
+        Weight of the squared error of an LDOS against the squared error of a structure's DOS, where both are learned.
     size_exponent : float
         The squared error of a DOS counts by n_atoms to the power of minus this.
     """

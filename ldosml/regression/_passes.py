@@ -22,7 +22,7 @@ def sum_rows(
     checkpoint: Checkpoint | None,
     n_jobs: int | None,
 ) -> NormalEquations:
-    """Sums over all chunks; those that ``progress`` holds are only compared.
+    """Sums over all chunks; chunks that ``progress`` holds already are only compared.
 
     Raises what reading a chunk raises, after the sums before it were written to ``checkpoint``.
     """
@@ -44,7 +44,7 @@ def sum_rows(
 
 
 def _rest(chunks: Iterable[Chunk], progress: Progress) -> Iterator[Chunk]:
-    """Chunks after those of ``progress``, which must be the same as they were."""
+    """Chunks after the ones that ``progress`` holds, which must not have changed."""
     done = list(progress.digests)
     count = 0
     for chunk in chunks:

@@ -78,7 +78,7 @@ def choose_points(
     """Choose inducing points (m, n_features) and their species (m,), sorted by species.
 
     Warns where duplicates leave fewer than were asked for. Raises ValueError when there are fewer rows than points, or
-    ``n`` is by species and lacks one; those of which there are no environments are passed over.
+    ``n`` is by species and lacks one. Species without environments are passed over.
     """
     if not (n is None or n == "all" or isinstance(n, int | np.integer | Mapping)):
         raise ValueError(
@@ -103,7 +103,7 @@ def choose_points(
     asked = sum(wanted.values()) if isinstance(wanted, Mapping) else wanted
     if n is not None and rows.size < asked:
         warnings.warn(
-            f"Only {rows.size} inducing points instead of {asked}: the other environments are duplicates of those.",
+            f"Only {rows.size} inducing points instead of {asked}: the other environments are duplicates.",
             stacklevel=5,
         )
     return take_rows(pool, rows), species[rows]
@@ -113,7 +113,7 @@ def _entry(numbers: Mapping[int, int], species: int) -> int:
     if species not in numbers:
         raise ValueError(
             f"n_inducing holds no number of points for the species {species}, only for {list(numbers)}. Its keys are "
-            "atomic numbers, those that fit is told as species; without any, give one number."
+            "atomic numbers, the species given to fit. Without species, give one number."
         )
     return numbers[species]
 

@@ -176,7 +176,7 @@ class LeaveOutTask:
         Of Phi^T Phi, and the targets in that basis.
     mean : array (n_species, n_energies)
     whole : bool
-        Leave out whole structures, those of a group together.
+        Leave out whole structures; a group's structures together.
     """
 
     alphas: Sequence[float]

@@ -25,8 +25,8 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     - where components are left out, so that predictions stay within those kept;
     - where every column has its own alpha, since a column then is another thing: an energy, the states below an energy,
       or a component;
-    - where one alpha is chosen, since the errors it is chosen by are those of the representation: of numbers of
-      electrons for the cumulative, in which errors of the spectrum that cancel count less.
+    - where one alpha is chosen, since it is chosen by the errors of the representation. For the cumulative these are
+      errors of numbers of electrons, in which errors of the spectrum that cancel count less.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class RepresentedRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     Attributes
     ----------
     regressor_ : estimator
-        Fitted on represented spectra; its ``alpha_`` and ``cv_errors_`` are those of the columns.
+        Fitted on represented spectra; its ``alpha_`` and ``cv_errors_`` belong to the columns.
     representation_ : Representation
     n_features_in_ : int
 

@@ -103,7 +103,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         Number of directions that the points span, all species together; less than their number where some are
         (nearly) duplicates for the kernel.
     smallest_eigenvalue_ : float
-        Of K_MM, among those that were kept, relative to the largest of the species.
+        Of K_MM, among the kept eigenvalues, relative to the largest of the species.
     alphas_, cv_errors_ : arrays (n_alphas,), (n_alphas, n_energies)
         Candidates and their leave-out errors (root mean square of weighted rows); only where alpha was chosen.
         Candidates that are less than the rounding of the sums are left out.
@@ -308,7 +308,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         cross: Array,
         n_rows: int,
     ) -> Array:
-        """Set and give ``cv_errors_``, and ``alphas_`` without those that would be less than rounding."""
+        """Set and give ``cv_errors_``, and ``alphas_`` without alphas smaller than rounding."""
         candidates = self._candidates(float(namespace(cross).sum(factors.eigenvalues)) / n_rows)
         safe = [alpha for alpha in candidates if alpha >= solvers.smallest_alpha(factors)]
         if not safe:

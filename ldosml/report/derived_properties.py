@@ -89,7 +89,7 @@ class DerivedProperties:
         Parameters
         ----------
         names : sequence of str
-            Columns or spectra; those that are not in both tables are left out.
+            Columns or spectra; names that are not in both tables are left out.
 
         Returns
         -------

@@ -38,7 +38,7 @@ class Missed(Protocol):
 def mean_squares(missed: Missed, stacks: Sequence[Array] | None) -> Array:
     """Mean squared leave-out residual of each energy, (n_energies,).
 
-    ``stacks`` are the rows of structures, (n_structures, n_rows) for those of one size; None leaves out single rows.
+    ``stacks`` are the rows of structures, one array (n_structures, n_rows) for each size; None leaves out single rows.
     """
     targets = missed.targets
     xp = namespace(targets)
@@ -94,7 +94,7 @@ class LeaveOut:
     Parameters
     ----------
     factors : Factorization
-        Of the kernel or the features; their rows are those of ``Y``, all or some.
+        Of the kernel or the features; all rows of ``Y``, or some.
     Y : array (n, n_energies)
         Targets.
     projected : array (r, n_energies), optional
@@ -113,7 +113,7 @@ class LeaveOut:
         alpha : float
             Regularisation.
         stacks : list of arrays (n_structures, n_rows) of int, or None
-            Rows of the structures, those of one size together; None leaves out single rows.
+            Rows of the structures, one array for each size; None leaves out single rows.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class LeaveOut:
         alpha : float
             Regularisation.
         stacks : list of arrays (n_structures, n_rows) of int
-            Rows of the structures, those of one size together.
+            Rows of the structures, one array for each size.
 
         Returns
         -------

@@ -149,7 +149,7 @@ def run_all(
         done += 1
         if progress is not None:
             progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
-    # Also new records are read from the journal, so that they equal those of a continued run to the last digit.
+    # New records are read from the journal, too, so that a continued run gives the same numbers to the last digit.
     found = [kept for one in validations if (kept := journal.find(**one.key)) is not None]
     # Warnings of other processes and of earlier runs would not be seen otherwise.
     for text in dict.fromkeys(text for kept in found for text in kept.get("cautions", [])):

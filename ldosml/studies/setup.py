@@ -24,8 +24,8 @@ class Setup:
     random_state : int
         Seed of the folds and of everything else that a study draws.
     low, high : float, optional
-        Spectra are evaluated between these energies, eV, relative to the zero of the model. The energies that are
-        learned are those of the model: properties need all energies from the lowest states.
+        Spectra are evaluated between these energies, eV, relative to the zero of the model. The model learns
+        its own energies: properties need all energies from the lowest states.
     temperature : float, optional
         K; properties at this temperature are also evaluated. None: only spectra. Studies of the LDOS by element
         (``sweep_cutoffs``, ``error_table``) do not use it.

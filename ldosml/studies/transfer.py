@@ -37,7 +37,7 @@ class Transfer(Tabulated):
     left_out : Errors
         Errors on the training set, with trajectories left out.
     other : Errors
-        Errors on the other set, of the model that learned the whole training set; sigma is that of the other set.
+        Errors on the other set, of the model that learned the whole training set; sigma is of the other set.
     groups : list of str
         Group of each structure of the other set.
     evaluation : Evaluation

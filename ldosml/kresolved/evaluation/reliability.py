@@ -94,7 +94,7 @@ def reliability(
     sums = np.zeros((3, n_intervals))
     for p, y in zip(probabilities, presence, strict=True):
         predicted, observed = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
-        check_shape("presence", observed, predicted.shape, "that of its probabilities")
+        check_shape("presence", observed, predicted.shape, "the shape of its probabilities")
         where = np.minimum((predicted.ravel() * n_intervals).astype(np.int64), n_intervals - 1)
         for total, weights in zip(sums, (np.ones(where.size), predicted.ravel(), observed.ravel()), strict=True):
             total += np.bincount(where, weights, minlength=n_intervals)

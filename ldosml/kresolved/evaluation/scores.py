@@ -148,7 +148,7 @@ def evaluate_occupancies(
 
     The log loss is averaged over the complete bins and the k-points (mesh and path) of a crystal, and then over
     crystals. Intervals come from a bootstrap over crystals; crystals of one composition are drawn together. The
-    expected calibration error has no interval. The errors named "true occupancies: ..." are those of the gaps from the
+    expected calibration error has no interval. The errors named "true occupancies: ..." compare the gaps from the
     true occupancies: bins give no smaller errors, and miss gaps narrower than two bins.
 
     Parameters

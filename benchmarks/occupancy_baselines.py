@@ -20,8 +20,9 @@ from ldosml import SOAP, LDOSKernelRidge
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins
 from ldosml.kresolved.occupancy import label_bins
 from ldosml.neural import primitive_kpoints, standardized
-from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
+from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.spectra import DOS
+from ldosml.tightbinding import TightBindingParameters
 
 NOBLE = np.array([0, 2, 10, 18, 36, 54, 86, 118])
 N_ELEMENTS = 94
@@ -187,7 +188,7 @@ class TightBindingAlone:
         return len(np.unique((bands <= 0).sum(axis=1))) == 1 and bool((bands > 0).any())
 
     def _bands(self, atoms: Atoms, kpoints: np.ndarray) -> np.ndarray:
-        model = TightBinding(standardized(atoms), self.parameters)
+        model = CrystalTightBinding(standardized(atoms), self.parameters)
         return model.eigenvalues(primitive_kpoints(atoms, kpoints)) - model.fermi_energy(*model.on_mesh())
 
     def _one(self, atoms, kpoints, weights) -> KResolvedOccupancy:

@@ -28,7 +28,7 @@ from ldosml.kresolved.evaluation.estimates import estimate, mean_of
 from ldosml.kresolved.states import emptiest_energy, filling
 from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
 from ldosml.neural.deep_states import with_deep_states
-from ldosml.neural.tight_binding import TightBinding
+from ldosml.neural.tight_binding import CrystalTightBinding
 
 
 def electrons_in_bins(material: Material, low: float) -> float:
@@ -49,7 +49,7 @@ def fillings(model: KOccupancyRegressor, material: Material) -> dict[str, float]
     crystal, mesh, parameters = standardized(material.atoms), material.mesh, model.network_.tight_binding
     network = model.predict([material.atoms], mesh.kpoints, weights=mesh.weights, allow_unknown=True)[0]
     both = with_deep_states(network, crystal, parameters)
-    bound = TightBinding(crystal, parameters)
+    bound = CrystalTightBinding(crystal, parameters)
     bands = bound.eigenvalues(both.kpoints) - bound.fermi_energy(*bound.on_mesh())
     low = emptiest_energy(both)
     return {
@@ -67,7 +67,7 @@ def counts_and_gaps(model: KOccupancyRegressor, material: Material) -> dict[str,
     )
     low = known.mesh.grid.start
     expected = electrons_in_bins(material, low)
-    bound = TightBinding(known.crystal, model.network_.tight_binding).electrons_above(low)
+    bound = CrystalTightBinding(known.crystal, model.network_.tight_binding).electrons_above(low)
     dos = counted_dos(known.mesh, len(known.crystal))
     half = dos.energies < 0
     return {

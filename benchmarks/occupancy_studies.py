@@ -26,8 +26,8 @@ from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.kresolved import choose_threshold, evaluate_occupancies
 from ldosml.neural import KOccupancyRegressor, OccupancyConfig, best_epoch
 from ldosml.neural import regressor as regressor_module
-from ldosml.neural.tight_binding import TightBindingParameters
 from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.tightbinding import TightBindingParameters
 
 SMALL = OccupancyConfig.preset("small")
 # Options of the regressor, and changes of its configuration.

@@ -14,8 +14,9 @@ import numpy as np
 from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands
 from ldosml.neural import Crystal, primitive_kpoints, standardized
-from ldosml.neural.tight_binding import TightBinding, TightBindingParameters
+from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.tightbinding import TightBindingParameters
 
 N_KPOINTS = 10
 AWAY = 20.0  # eV; universal tight binding puts unbound shells above
@@ -32,7 +33,7 @@ def placed(part: CrystalSet) -> list[tuple[Crystal, CrystalBands]]:
 
 def errors(crystal: Crystal, bands: CrystalBands, parameters: TightBindingParameters) -> list[float]:
     """Mean absolute error in each of ``WINDOWS``, eV; bands are matched by the number of electrons below them."""
-    model = TightBinding(crystal, parameters)
+    model = CrystalTightBinding(crystal, parameters)
     chosen = np.random.default_rng(0).permutation(len(bands))[:N_KPOINTS]
     beyond = round((bands.n_electrons - model.n_electrons) / 2)
     true = np.sort(bands.relative[chosen], axis=1)[:, max(0, beyond) :]

@@ -32,9 +32,9 @@ from ldosml.neural import (
     primitive_kpoints,
 )
 from ldosml.neural.crystals import point_group
-from ldosml.neural.tight_binding import TightBinding
 from ldosml.plotting import band_figure, isosurface_figure, save_figure
 from ldosml.tables import save_table
+from ldosml.tightbinding import TightBinding
 
 HERE = Path(__file__).resolve().parent
 SMEARING_WIDTH = 0.2  # eV; without it the DOS shows single k-points of the 8x8x8 mesh
@@ -85,7 +85,7 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
         true = band_edge_surfaces(full, kpoints, cell, n_electrons=material.mesh.n_electrons)
     else:
         # Bands are numbered from the valence shells on, as in the prediction.
-        deeper = round(0.5 * (material.mesh.n_electrons - TightBinding(found.crystal).n_electrons))
+        deeper = round(0.5 * (material.mesh.n_electrons - TightBinding(found.crystal.atoms()).n_electrons))
         true = band_surfaces(np.sort(full, axis=1)[:, deeper:], kpoints, cell)
     return isosurface_figure({"DFT": true, "predicted": predicted}, cell)
 

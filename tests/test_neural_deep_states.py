@@ -14,7 +14,8 @@ from ldosml.kresolved.occupancy import label_bins
 from ldosml.kresolved.states import emptiest_energy, filling
 from ldosml.neural import isosurfaces, load_occupancy_model, standardized
 from ldosml.neural.deep_states import with_deep_states
-from ldosml.neural.tight_binding import MESH, TightBinding, TightBindingParameters
+from ldosml.neural.tight_binding import MESH, CrystalTightBinding
+from ldosml.tightbinding import TightBindingParameters
 
 UNIVERSAL = TightBindingParameters.universal()
 
@@ -34,7 +35,7 @@ def occupancy(crystal, n=4, level=0.1):
 def test_they_hold_the_electrons(name):
     crystal = standardized(CRYSTALS[name])
     found = with_deep_states(occupancy(crystal, level=0.01), crystal, UNIVERSAL)
-    model = TightBinding(crystal)
+    model = CrystalTightBinding(crystal, UNIVERSAL)
     held = 2 * found.weights @ filling(found)
     assert held == pytest.approx(model.electrons_above(-10.0))
     near = found.energies > 2.5
@@ -45,7 +46,7 @@ def test_they_hold_the_electrons(name):
 def test_bands_that_agree_with_it_stay(name):
     """Where both say the same, nothing changes but for the blur of the bands; of metals a coarse mesh adds its own."""
     crystal = standardized(CRYSTALS[name])
-    model = TightBinding(crystal)
+    model = CrystalTightBinding(crystal, UNIVERSAL)
     bands = model.eigenvalues(gamma_mesh(MESH)[0]) - model.fermi_energy(*model.on_mesh())
     given = occupancy(crystal, MESH)
     given = replace(given, counts=label_bins(bands, given.grid, "counts"))

@@ -24,7 +24,7 @@ from ldosml.neural import (
 from ldosml.neural.examples import make_example
 from ldosml.neural.inputs import hold_out, place_bands
 from ldosml.neural.optimization import TrainingSettings, learning_rate, validation_loss
-from ldosml.neural.tight_binding import TightBindingParameters
+from ldosml.tightbinding import TightBindingParameters
 
 TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
 BANDS = [cosine_bands(level=level, seed=i) for i, level in enumerate((-3.0, -1.0, 1.0, 2.5))]

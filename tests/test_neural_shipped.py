@@ -8,7 +8,7 @@ from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import evaluate_occupancies
 from ldosml.neural import electronic_structure, load_occupancy_model, primitive_kpoints, standardized
-from ldosml.neural.tight_binding import TightBinding
+from ldosml.neural.tight_binding import CrystalTightBinding
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_fitted_tight_binding_knows_the_electrons_of_crystals_that_it_was_not_fi
     for material in parts[2][::3]:
         mesh = material.mesh
         expected = mesh.n_electrons - 2 * mesh.weights @ (mesh.relative < low).sum(axis=1)
-        found = TightBinding(standardized(material.atoms), model.network_.tight_binding).electrons_above(low)
+        found = CrystalTightBinding(standardized(material.atoms), model.network_.tight_binding).electrons_above(low)
         off.append(abs(found - expected))
     assert np.median(off) < 0.02
     assert np.mean(off) < 0.3
@@ -54,7 +54,7 @@ def test_fitted_tight_binding_has_conduction_bands_that_free_atoms_do_not_bind(m
     off = []
     for name in ("rocksalt-CaS", "rocksalt-SrS", "rocksalt-BaS", "zincblende-CaS", "zincblende-SrSe"):
         material = load_crystals()[name]
-        bound = TightBinding(standardized(material.atoms), model.network_.tight_binding)
+        bound = CrystalTightBinding(standardized(material.atoms), model.network_.tight_binding)
         found = bound.eigenvalues(primitive_kpoints(material.atoms, material.mesh.kpoints))
         found = found - bound.fermi_energy(*bound.on_mesh())
         filled, there = round(bound.n_electrons) // 2, round(material.mesh.n_electrons) // 2

@@ -22,7 +22,7 @@ from ldosml.neural import (
     standardized,
 )
 from ldosml.neural.surfaces import irreducible_mesh
-from ldosml.neural.tight_binding import TightBinding
+from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.properties import integrated_dos
 
 JOINED = ("kpoints", "probabilities", "counts")
@@ -115,7 +115,7 @@ class TestFermiLevel:
         assert known.fermi_level == 0
         assert_allclose(counted.along.energies, known.along.energies - counted.fermi_level)
         assert counted.gap == model.gap(_both(counted))
-        bound = TightBinding(known.crystal, model.network_.tight_binding)
+        bound = CrystalTightBinding(known.crystal, model.network_.tight_binding)
         expected = bound.electrons_above(known.mesh.grid.start)
         assert 0 < expected <= bound.n_electrons
         held = np.interp(0, counted.mesh.grid.energies, integrated_dos(counted_dos(counted.mesh, 1))[0])

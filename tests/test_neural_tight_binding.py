@@ -14,20 +14,12 @@ from ldosml.datasets import load_crystals
 from ldosml.kresolved import CrystalBands, energy_bins, gamma_mesh
 from ldosml.neural import OccupancyConfig, primitive_kpoints, standardized
 from ldosml.neural.network import operations
-from ldosml.neural.shells import N_ELEMENTS, atomic_shells
-from ldosml.neural.tight_binding import (
-    ETAS,
-    HBAR2_M,
-    LARGEST,
-    MESH,
-    WIDTHS,
-    TightBinding,
-    TightBindingParameters,
-    blocks,
-    first_guess,
-    hamiltonian,
-)
+from ldosml.neural.tight_binding import LARGEST, MESH, WIDTHS, CrystalTightBinding, first_guess
 from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.tightbinding import TightBindingParameters
+from ldosml.tightbinding.hamiltonian import hamiltonian
+from ldosml.tightbinding.shells import N_ELEMENTS, atomic_shells
+from ldosml.tightbinding.slater_koster import ETAS, HBAR2_M, blocks
 
 KPOINTS = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 3))
 GRID = energy_bins(64)
@@ -92,18 +84,18 @@ class TestBlocks:
 class TestInvariance:
     def test_point_group_time_reversal_and_reciprocal_lattice(self, name):
         crystal = standardized(CRYSTALS[name])
-        model = TightBinding(crystal)
+        model = CrystalTightBinding(crystal, UNIVERSAL)
         expected = model.eigenvalues(KPOINTS)
         for operation in operations(crystal, OccupancyConfig())[::7]:
             assert_allclose(model.eigenvalues(KPOINTS @ operation.T + [1, 0, -2]), expected, atol=1e-9)
 
     def test_any_cell(self, name):
         atoms = CRYSTALS[name]
-        expected = TightBinding(standardized(atoms)).eigenvalues(primitive_kpoints(atoms, KPOINTS))
+        expected = CrystalTightBinding(standardized(atoms), UNIVERSAL).eigenvalues(primitive_kpoints(atoms, KPOINTS))
         for cell in (disguised(atoms), disguised(conventional(name))):
             untouched = atoms if len(cell) == len(atoms) else conventional(name)
             fractions = KPOINTS @ atoms.cell.reciprocal() @ untouched.cell.array.T
-            found = TightBinding(standardized(cell)).eigenvalues(primitive_kpoints(cell, fractions))
+            found = CrystalTightBinding(standardized(cell), UNIVERSAL).eigenvalues(primitive_kpoints(cell, fractions))
             assert_allclose(found, expected, atol=1e-6)
 
 
@@ -125,7 +117,7 @@ class TestParameters:
     def test_the_fit_has_the_hamiltonian_of_the_prediction(self):
         """By shells after the Bloch sums, as gradients need it, and by pairs before, which is faster."""
         given = anything()
-        model = TightBinding(standardized(CRYSTALS["zincblende"]), given)
+        model = CrystalTightBinding(standardized(CRYSTALS["zincblende"]), given)
         plain, sloped = np.einsum("c,sckij->skij", np.exp(given.factors), model.elements(KPOINTS))
         slopes = 0.5 * given.slopes.ravel()[model.orbitals.shell_of]
         flat = SimpleNamespace(**{field.name: getattr(given, field.name).ravel() for field in fields(given)})
@@ -135,13 +127,16 @@ class TestParameters:
     def test_neighbours_of_the_same_element_pull_nothing(self):
         crystal = standardized(CRYSTALS["hcp"])
         pulled = replace(UNIVERSAL, pulls=anything().pulls)
-        assert_allclose(TightBinding(crystal, pulled).eigenvalues(KPOINTS), TightBinding(crystal).eigenvalues(KPOINTS))
+        assert_allclose(
+            CrystalTightBinding(crystal, pulled).eigenvalues(KPOINTS),
+            CrystalTightBinding(crystal, UNIVERSAL).eigenvalues(KPOINTS),
+        )
 
     def test_a_pull_takes_levels_up(self):
         crystal = standardized(CRYSTALS["rocksalt"])
         pulled = replace(UNIVERSAL, pulls=np.eye(N_ELEMENTS)[crystal.numbers[0]])
-        here, there = (TightBinding(crystal, p).eigenvalues(KPOINTS).mean() for p in (pulled, UNIVERSAL))
-        neighbors = TightBinding(crystal).orbitals.neighbors
+        here, there = (CrystalTightBinding(crystal, p).eigenvalues(KPOINTS).mean() for p in (pulled, UNIVERSAL))
+        neighbors = CrystalTightBinding(crystal, UNIVERSAL).orbitals.neighbors
         assert here - there == pytest.approx(neighbors[:, crystal.numbers[0]].mean())
         assert_allclose(neighbors.sum(axis=1), 0, atol=1e-12)
 
@@ -152,7 +147,7 @@ class TestEmptyShells:
     def test_universal_tight_binding_does_not_know_them(self):
         """But for flat bands far above."""
         for name, n_bound in (("rocksalt", 8), ("zincblende", 8), ("bcc", 4)):
-            model = TightBinding(standardized(CRYSTALS[name]))
+            model = CrystalTightBinding(standardized(CRYSTALS[name]), UNIVERSAL)
             energies = model.eigenvalues(KPOINTS)
             assert model.n_orbitals == 13 * len(model.crystal)
             assert energies[:, n_bound - 1].max() < 20
@@ -161,14 +156,14 @@ class TestEmptyShells:
 
 def test_atoms_far_apart_keep_their_levels():
     alone = standardized(Atoms("Si", cell=[12.0] * 3, pbc=True))
-    model = TightBinding(alone)
+    model = CrystalTightBinding(alone, UNIVERSAL)
     levels = [shell.energy for shell in atomic_shells()[14][:2]]
     assert_allclose(model.eigenvalues(KPOINTS)[:, :4], [[levels[0], *[levels[1]] * 3]] * len(KPOINTS))
 
 
 class TestFermiLevel:
     def test_it_holds_the_electrons(self):
-        model = TightBinding(standardized(CRYSTALS["zincblende"]))
+        model = CrystalTightBinding(standardized(CRYSTALS["zincblende"]), UNIVERSAL)
         assert model.n_electrons == 8
         energies, weights = model.on_mesh(4)
         level = model.fermi_energy(energies, weights)
@@ -180,7 +175,7 @@ class TestFermiLevel:
     def test_guesses_count_states(self):
         crystal = standardized(CRYSTALS["rocksalt"])
         guess, zone = first_guess(crystal, gamma_mesh(MESH)[0], energy_bins(768, 60.0), UNIVERSAL)
-        n_orbitals = TightBinding(crystal).n_orbitals
+        n_orbitals = CrystalTightBinding(crystal, UNIVERSAL).n_orbitals
         step = 120.0 / 768
         assert_allclose(guess.sum(axis=2) * step, n_orbitals, rtol=1e-3)
         one_state = 1 / (np.array(WIDTHS) * np.sqrt(2 * np.pi))
@@ -195,15 +190,15 @@ class TestFermiLevel:
         unknown = standardized(bulk("Ce", "fcc", a=5.2))
         assert 58 not in atomic_shells()
         assert np.abs(first_guess(unknown, KPOINTS, GRID, UNIVERSAL)[0]).max() == 0
-        with pytest.raises(ValueError, match=r"\[58\] are not known"):
-            TightBinding(unknown)
+        with pytest.raises(ValueError, match="no parameters of Ce"):
+            CrystalTightBinding(unknown, UNIVERSAL)
 
 
 def test_it_knows_real_crystals_without_having_seen_any():
     """Gaps of the shipped crystals; nothing was fitted to them."""
     gaps = []
     for material in load_crystals()[::4]:
-        model = TightBinding(standardized(material.atoms))
+        model = CrystalTightBinding(standardized(material.atoms), UNIVERSAL)
         energies, weights = model.on_mesh(4)
         level = model.fermi_energy(energies, weights)
         there = max(0.0, energies[energies > level].min() - energies[energies < level].max())
@@ -214,7 +209,7 @@ def test_it_knows_real_crystals_without_having_seen_any():
 
 
 def test_all_electrons_are_above_what_is_deep():
-    model = TightBinding(standardized(CRYSTALS["rocksalt"]))
+    model = CrystalTightBinding(standardized(CRYSTALS["rocksalt"]), UNIVERSAL)
     energies, weights = model.on_mesh()
     relative = energies - model.fermi_energy(energies, weights)
     lowest, next_band = relative[:, 0].max(), relative[:, 1].min()
@@ -274,7 +269,7 @@ class TestFit:
 
 
 def bands_of(crystal, parameters):
-    model = TightBinding(crystal, parameters)
+    model = CrystalTightBinding(crystal, parameters)
     energies, weights = model.on_mesh(4)
     kpoints = np.random.default_rng(4).uniform(-0.5, 0.5, (12, 3))
     level = model.fermi_energy(energies, weights)
@@ -283,7 +278,7 @@ def bands_of(crystal, parameters):
 
 
 def off(crystal, bands, parameters):
-    model = TightBinding(crystal, parameters)
+    model = CrystalTightBinding(crystal, parameters)
     level = model.fermi_energy(*model.on_mesh(4))
     true = bands.relative[:, : model.n_orbitals]
     counted = (true > -10) & (true < 5)

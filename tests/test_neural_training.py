@@ -14,7 +14,7 @@ from ldosml.neural.decoder import Outputs
 from ldosml.neural.examples import Batch, make_batch, make_example, mean_labels
 from ldosml.neural.losses import WINDOWS, count_loss, cross_entropy, occupancy_loss
 from ldosml.neural.network import OccupancyNetwork
-from ldosml.neural.tight_binding import TightBindingParameters
+from ldosml.tightbinding import TightBindingParameters
 
 GRID = energy_bins(32, 10.0)
 UNIVERSAL = TightBindingParameters.universal()

@@ -1,6 +1,6 @@
 """Energies, electrons and sizes of the valence shells of free atoms, the start of neural models of crystals.
 
-    /usr/bin/python3 atomic_levels.py ../../ldosml/neural/atomic_levels.json
+    /usr/bin/python3 atomic_levels.py ../../ldosml/tightbinding/atomic_levels.json
 
 The source are GPAW's PAW setups (apt-get install gpaw gpaw-data). They hold the PBE eigenvalues and orbitals of
 spherical, spin-paired atoms. The table has the outermost bound shell for each l = 0, 1, 2; null where the setup has

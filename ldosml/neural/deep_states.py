@@ -15,7 +15,8 @@ from scipy.special import ndtr
 
 from ldosml.kresolved import KResolvedOccupancy
 from ldosml.neural.crystals import Crystal, Floats
-from ldosml.neural.tight_binding import TightBinding, TightBindingParameters, known_shells
+from ldosml.neural.tight_binding import CrystalTightBinding, known_shells
+from ldosml.tightbinding import TightBindingParameters
 
 _MIDDLE, _WIDTH = -1.0, 1.0  # eV; the smooth step (integral of a Gaussian) from tight binding to the network
 _BLUR = 0.1  # eV; Gaussian width of the bands of tight binding
@@ -51,7 +52,7 @@ def with_deep_states(
         return occupancy
     if occupancy.weights is None:
         raise ValueError("Electrons are counted on a mesh, but these occupancies have no weights.")
-    model = TightBinding(crystal, parameters)
+    model = CrystalTightBinding(crystal, parameters)
     energies, weights = model.on_mesh()
     bands = model.eigenvalues(occupancy.kpoints) - model.fermi_energy(energies, weights)
     edges = occupancy.grid.edges

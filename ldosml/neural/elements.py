@@ -7,7 +7,7 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor, nn
 
-from ldosml.neural.shells import N_ELEMENTS, atomic_shells
+from ldosml.tightbinding.shells import N_ELEMENTS, atomic_shells
 
 _NOBLE = np.array([0, 2, 10, 18, 36, 54, 86, 118])
 _LONG = 32  # length of the longest rows

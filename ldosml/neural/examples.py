@@ -18,7 +18,8 @@ from ldosml.neural.crystals import Crystal, Floats, Integers
 from ldosml.neural.decoder import MeanLabels
 from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
 from ldosml.neural.network import OccupancyConfig, kpoint_images, operations
-from ldosml.neural.tight_binding import TightBindingParameters, first_guess
+from ldosml.neural.tight_binding import first_guess
+from ldosml.tightbinding import TightBindingParameters
 
 Halves = NDArray[np.float16]
 

@@ -15,7 +15,8 @@ from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
-from ldosml.neural.tight_binding import WIDTHS, TightBindingParameters
+from ldosml.neural.tight_binding import WIDTHS
+from ldosml.tightbinding import TightBindingParameters
 
 Preset = Literal["small", "paper"]
 FirstGuess = Literal["fitted", "universal", "none"]

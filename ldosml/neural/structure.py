@@ -18,7 +18,7 @@ from ldosml.kresolved.paths import PathKind
 from ldosml.neural.crystals import Crystal, Floats, standardized
 from ldosml.neural.regressor import KOccupancyRegressor
 from ldosml.neural.surfaces import irreducible_mesh
-from ldosml.neural.tight_binding import LARGEST, TightBinding, known_shells
+from ldosml.neural.tight_binding import LARGEST, CrystalTightBinding, known_shells
 from ldosml.properties import TruncatedDOSWarning, fermi_level, integrated_dos
 from ldosml.spectra import DOS
 
@@ -184,7 +184,7 @@ def _counted_fermi_level(model: KOccupancyRegressor, crystal: Crystal, mesh: KRe
             f"{LARGEST} atoms, of elements whose atomic levels are known; this crystal has {len(crystal)} atoms. Use "
             'fermi="known".'
         )
-    bound = TightBinding(crystal, model.network_.tight_binding)
+    bound = CrystalTightBinding(crystal, model.network_.tight_binding)
     n_electrons = bound.electrons_above(mesh.grid.start)  # from the first bin on
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TruncatedDOSWarning)  # states below the bins are left out on purpose

@@ -11,7 +11,7 @@ from ldosml.neural.crystals import Crystal, Floats, Integers, point_group
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.regressor import KOccupancyRegressor
-from ldosml.neural.tight_binding import TightBinding, known_shells
+from ldosml.neural.tight_binding import CrystalTightBinding, known_shells
 
 
 def isosurfaces(
@@ -67,7 +67,7 @@ def isosurfaces(
         return fermi_surface(occupancy, method="shell", window=max(WINDOW, occupancy.grid.step))
     low, deeper = emptiest_energy(occupancy), 0
     if known_shells(crystal):
-        bound = TightBinding(crystal, model.network_.tight_binding)
+        bound = CrystalTightBinding(crystal, model.network_.tight_binding)
         deeper = round(0.5 * (bound.n_electrons - bound.electrons_above(low)))
     return fermi_surface(occupancy, low=low, deeper=deeper)
 

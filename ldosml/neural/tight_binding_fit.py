@@ -14,17 +14,12 @@ from torch.nn import functional
 from ldosml.kresolved import CrystalBands, gamma_mesh
 from ldosml.kresolved.meshes import irreducible
 from ldosml.neural.crystals import Crystal, Floats, point_group
-from ldosml.neural.shells import SHELLS
-from ldosml.neural.tight_binding import (
-    BY_SHELL,
-    ETAS,
-    Orbitals,
-    TightBinding,
-    TightBindingParameters,
-    frontier,
-    hamiltonian,
-    known_shells,
-)
+from ldosml.neural.tight_binding import CrystalTightBinding, frontier, known_shells
+from ldosml.tightbinding import TightBindingParameters
+from ldosml.tightbinding.hamiltonian import Orbitals, hamiltonian
+from ldosml.tightbinding.parameters import BY_SHELL
+from ldosml.tightbinding.shells import SHELLS
+from ldosml.tightbinding.slater_koster import ETAS
 
 _KPOINTS, _MESH = 10, 4  # k-points of each crystal in the fit; n of the n x n x n mesh for the Fermi level
 _EPOCHS, _FALL = 20, 0.88  # factor of the learning rates after each epoch
@@ -48,7 +43,7 @@ class _Plan:
     skipped: number of deep bands that only the true bands have; negative if only tight binding has them.
     """
 
-    model: TightBinding
+    model: CrystalTightBinding
     kpoints: Floats
     weights: Floats
     skipped: int
@@ -119,7 +114,7 @@ def fit_tight_binding(
 def _plan(crystal: Crystal, bands: CrystalBands, random: np.random.Generator) -> _Plan | None:
     if not known_shells(crystal):
         return None
-    model = TightBinding(crystal)
+    model = CrystalTightBinding(crystal, TightBindingParameters.universal())
     beyond = bands.n_electrons - model.n_electrons  # in shells that only one of both includes
     if abs(beyond / 2 - round(beyond / 2)) > 1e-3:
         return None

@@ -44,7 +44,7 @@ def atomic_shells() -> dict[int, tuple[Shell | None, Shell | None, Shell | None]
 
     PBE, spherical and spin-paired, from GPAW's setups; made by ``data/scripts/atomic_levels.py``.
     """
-    with (files("ldosml.neural") / "atomic_levels.json").open() as file:
+    with (files("ldosml.tightbinding") / "atomic_levels.json").open() as file:
         table = json.load(file)["shells"]
     found = {}
     for symbol, shells in table.items():

@@ -1,0 +1,221 @@
+"""Parameters of tight binding by element: Harrison's universal ones, the start of a fit, and the shipped fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
+
+from ldosml._files import replacing
+from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, atomic_shells
+from ldosml.tightbinding.slater_koster import ETAS, Floats
+
+BY_SHELL = ("shifts", "strengths", "slopes", "overlaps")
+"""Names of the parameters of each shell of each element."""
+
+_FORMAT = "ldosml tight-binding parameters"
+_WEAK = -1.4  # initial logarithm of the strength of empty s and p, about the mean after a fit
+_AWAY = 30.0  # eV, and minus a logarithm
+
+
+@dataclass(frozen=True, eq=False)
+class TightBindingParameters:
+    """Parameters of tight binding. ``universal`` is Harrison's, on the levels of free atoms; ``fitted`` ships.
+
+    Parameters
+    ----------
+    shifts : array (119, 5)
+        Shifts of the levels of s, p, d, and excited s and p, eV, by atomic number.
+    pulls : array (119,)
+        Shift of all levels of an atom by a neighbour of each element, relative to a neighbour of its own element, eV:
+        the potential of transferred charge. It is the value at the distance d0, and decays as d^-4.
+    strengths : array (119, 5)
+        Logarithms of factors; a matrix element is multiplied by the geometric mean of the factors of its two shells.
+    slopes : array (119, 5)
+        Relative change of a matrix element with ln(d / d0), in addition to the universal power of d; the mean over its
+        two shells.
+    overlaps : array (119, 5)
+        1/eV; first-order correction for orbitals that are not orthogonal: squared matrix elements times the mean over
+        the two shells.
+    factors : array (n_etas,)
+        Logarithms of factors of ``ETAS``.
+
+    Examples
+    --------
+    >>> TightBindingParameters.fitted().missing([14, 58])
+    ['Ce']
+    """
+
+    shifts: Floats
+    pulls: Floats
+    strengths: Floats
+    slopes: Floats
+    overlaps: Floats
+    factors: Floats
+
+    @classmethod
+    def universal(cls) -> Self:
+        """Harrison's parameters for bound shells; unbound ones are decoupled and at high energy.
+
+        Returns
+        -------
+        TightBindingParameters
+        """
+        zeros = cls._zeros()
+        zeros.shifts[~_bound()], zeros.strengths[~_bound()] = _AWAY, -_AWAY
+        return zeros
+
+    @classmethod
+    def start(cls) -> Self:
+        """Initial parameters of a fit: as ``universal``, with unbound shells at ``EMPTY_LEVEL``, their s and p weak.
+
+        Returns
+        -------
+        TightBindingParameters
+        """
+        zeros = cls._zeros()
+        weak = ~_bound()
+        weak[:, 2] = False
+        zeros.strengths[weak] = _WEAK
+        return zeros
+
+    @classmethod
+    def fitted(cls) -> Self:
+        """Parameters fitted to the bands of the shipped training crystals, by ``data/scripts/fit_tight_binding.py``.
+
+        Returns
+        -------
+        TightBindingParameters
+            NaN for elements that no crystal of the fit has.
+        """
+        return cls(**_shipped())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read parameters from a file of ``save``.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        TightBindingParameters
+            NaN for elements that are not in the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When the file holds something else, or is damaged.
+        """
+        return cls(**_read(Path(path).read_text(), str(path)))
+
+    def save(
+        self,
+        path: str | Path,
+        elements: Iterable[int],
+        provenance: dict[str, Any] | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        """Write the parameters of some elements to a JSON file, by chemical symbol.
+
+        Parameters
+        ----------
+        path : path
+        elements : iterable of int
+            Atomic numbers of the elements that the fit included.
+        provenance : dict, optional
+            Where the parameters come from; whatever JSON can hold.
+        overwrite : bool, default=False
+            Replace a file that is already there.
+
+        Raises
+        ------
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        """
+        by_element = {
+            chemical_symbols[z]: {"pull": _rounded(self.pulls[z])}
+            | {name: _rounded(getattr(self, name)[z]) for name in BY_SHELL}
+            for z in sorted({int(number) for number in elements})
+        }
+        content = {
+            "format": _FORMAT,
+            "provenance": provenance or {},
+            "factors": dict(zip(ETAS, _rounded(self.factors), strict=True)),
+            "elements": by_element,
+        }
+        with replacing(Path(path), overwrite) as file:
+            file.write(json.dumps(content, indent=1).encode())
+
+    def missing(self, numbers: Iterable[int]) -> list[str]:
+        """Name the elements without parameters, or without levels of the free atom.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Atomic numbers.
+
+        Returns
+        -------
+        list of str
+            Chemical symbols.
+        """
+        levels = atomic_shells()
+        lacking = [z for z in sorted({int(z) for z in numbers}) if z not in levels or np.isnan(self.shifts[z]).any()]
+        return [chemical_symbols[z] for z in lacking]
+
+    @classmethod
+    def _zeros(cls) -> Self:
+        shifts, strengths, slopes, overlaps = np.zeros((4, N_ELEMENTS, len(SHELLS)))
+        return cls(shifts, np.zeros(N_ELEMENTS), strengths, slopes, overlaps, np.zeros(len(ETAS)))
+
+
+def _bound() -> NDArray[np.bool_]:
+    """Whether free atoms bind each shell, (119, 5)."""
+    found = np.zeros((N_ELEMENTS, len(SHELLS)), dtype=bool)
+    for number, shells in atomic_shells().items():
+        found[number, :3] = [shell is not None for shell in shells]
+    return found
+
+
+@cache
+def _shipped() -> dict[str, Floats]:
+    return _read((files("ldosml.tightbinding") / "fitted.json").read_text(), "fitted.json")
+
+
+def _read(text: str, where: str) -> dict[str, Floats]:
+    """Arrays of a JSON file by name; ValueError where it holds something else."""
+    found: dict[str, Floats] = {
+        f.name: np.full((N_ELEMENTS, len(SHELLS)), np.nan) for f in fields(TightBindingParameters)
+    }
+    found["pulls"] = np.zeros(N_ELEMENTS)
+    try:
+        content = json.loads(text)
+        if content["format"] != _FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
+        found["factors"] = np.array([content["factors"][name] for name in ETAS], dtype=np.float64)
+        for symbol, values in content["elements"].items():
+            number = atomic_numbers[symbol]
+            found["pulls"][number] = values["pull"]
+            for name in BY_SHELL:
+                found[name][number] = values[name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{where} holds no parameters of tight binding: {error}.") from error
+    return found
+
+
+def _rounded(values: Any) -> Any:
+    """As float32 writes them: the fit has no more digits."""
+    return np.vectorize(lambda value: float(str(np.float32(value))))(values).tolist()

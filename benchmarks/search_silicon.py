@@ -21,7 +21,7 @@ import machine
 import numpy as np
 from reference_sets import QUICK_FRACTION, add_vasp_option, load_part, load_vasp, vasp_folds
 
-from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, LDOSKernelRidge, Whitened
+from ldosml import SOAP, DOSModel, Evaluation, Joined, LDOSKernelRidge, Whitened
 from ldosml.search import search_settings
 from ldosml.studies import Errors, RegressorComparison, predict_left_out
 from ldosml.studies.folds import fold_of_each, pooled
@@ -34,7 +34,7 @@ FIXED = {
     "larger SOAP, whitened": (Whitened(SOAP(r_cut=6.0, n_max=12, l_max=9, atom_sigma=0.4)), LDOSKernelRidge()),
     "two SOAPs, whitened": (
         Whitened(
-            JoinedSOAP([
+            Joined([
                 SOAP(r_cut=3.0, n_max=8, l_max=6, atom_sigma=0.3),
                 SOAP(r_cut=8.0, n_max=12, l_max=9, atom_sigma=0.4),
             ])

@@ -17,14 +17,14 @@ import numpy as np
 from reference_sets import QUICK_FRACTION, load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, SparseLDOSKernelRidge, Whitened, load_dataset
+from ldosml import SOAP, DOSModel, Evaluation, Joined, SparseLDOSKernelRidge, Whitened, load_dataset
 from ldosml.datasets.noise import label_noise_at
 from ldosml.studies import predict_left_out
 
 LOW, HIGH = -14.0, 5.0  # eV against the Fermi level
 TEMPERATURE = 300.0  # K
 PARTS = ("widths", "points", "zeros")
-TWO_SOAPS = JoinedSOAP([
+TWO_SOAPS = Joined([
     SOAP(r_cut=3.0, n_max=8, l_max=6, atom_sigma=0.3),
     SOAP(r_cut=8.0, n_max=12, l_max=9, atom_sigma=0.4),
 ])  # fmt: skip

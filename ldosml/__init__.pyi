@@ -13,7 +13,13 @@ from . import (
 )
 from ._tasks import on_cluster as on_cluster
 from .datasets import LDOSDataset as LDOSDataset, import_dataset as import_dataset, load_dataset as load_dataset
-from .descriptors import SOAP as SOAP, JoinedSOAP as JoinedSOAP, Precomputed as Precomputed, Whitened as Whitened
+from .descriptors import (
+    SOAP as SOAP,
+    Joined as Joined,
+    Precomputed as Precomputed,
+    TightBindingSpectrum as TightBindingSpectrum,
+    Whitened as Whitened,
+)
 from .energy import EnergyGrid as EnergyGrid
 from .evaluation import Evaluation as Evaluation
 from .fragments import Fragment as Fragment, cut_fragments as cut_fragments

@@ -24,7 +24,7 @@ from ldosml import __version__
 from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_shape
-from ldosml.descriptors import SOAP, JoinedSOAP, Precomputed, Whitened
+from ldosml.descriptors import SOAP, Joined, Precomputed, TightBindingSpectrum, Whitened
 from ldosml.energy import EnergyGrid
 from ldosml.regression import (
     LDOSKernelRidge,
@@ -57,7 +57,8 @@ _PLAIN = ("n_features_in_", "_flat")
 _COLUMNS = ("n_features_in_", "n_columns_")
 _LEARNT = {
     SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
-    JoinedSOAP: _Learnt(numbers=("n_features_out_",), parts=("soaps_",)),
+    TightBindingSpectrum: _Learnt(("energies_",), numbers=("n_features_out_",)),
+    Joined: _Learnt(numbers=("n_features_out_",), parts=("parts_",)),
     Precomputed: _Learnt(numbers=("n_features_out_",)),
     Whitened: _Learnt(("species_", "means_", "maps_"), numbers=("n_features_out_",), parts=("descriptor_",)),
     LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
@@ -74,7 +75,8 @@ _LEARNT = {
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # What descriptors may be made of; what regressors are made of is checked with their shapes.
-_MAY_BE: dict[str, tuple[type, ...]] = {"soaps_": (SOAP,), "descriptor_": (SOAP, JoinedSOAP, Precomputed)}
+_ALONE = (SOAP, TightBindingSpectrum, Precomputed)  # learn nothing from rows
+_MAY_BE: dict[str, tuple[type, ...]] = {"parts_": (*_ALONE, Whitened), "descriptor_": (*_ALONE, Joined)}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
 _NOT_KEPT = ("memory",)
 # What reading a damaged zip file, JSON text or array header may raise.
@@ -450,8 +452,10 @@ def _check_descriptor(descriptor: Any) -> None:
         check_shape("maps_ of Whitened", descriptor.maps_, shape, "n_species, n_features, n_features")
         _check_descriptor(descriptor.descriptor_)
         parts = descriptor.descriptor_.n_features_out_
-    elif isinstance(descriptor, JoinedSOAP):
-        parts = sum(soap.n_features_out_ for soap in descriptor.soaps_)
+    elif isinstance(descriptor, Joined):
+        for part in descriptor.parts_:
+            _check_descriptor(part)
+        parts = sum(part.n_features_out_ for part in descriptor.parts_)
     else:
         return
     if parts != descriptor.n_features_out_:

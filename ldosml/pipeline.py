@@ -20,7 +20,7 @@ from ldosml import metrics, persistence
 from ldosml._array import Array, Device, as_float64, like, take_rows, to_device, to_numpy
 from ldosml._validation import check_shape
 from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
-from ldosml.descriptors import SOAP, Whitened
+from ldosml.descriptors.default import default_descriptor
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
 from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, SparseLDOSKernelRidge
@@ -178,7 +178,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
         training = self._training(data, spectra, groups)
-        self.descriptor_ = self._new_descriptor()
+        self.descriptor_ = self.new_descriptor(training.structures)
         X = self.descriptor_.fit_transform(training.structures)
         return self._fit_rows(X, training, data)
 
@@ -261,7 +261,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             )
         training = self._training(data, spectra, groups)
         stored = ChunkedTraining(as_folder(folder), regressor.learn, regressor.chunk_size)
-        self.descriptor_ = self._new_descriptor()
+        self.descriptor_ = self.new_descriptor(training.structures)
         self.descriptor_.fit(fitting_structures(training.structures))
         chunks = stored.write(training, _codes(training.groups), self.descriptor_)
         self._place = np.empty((0, training.grid.size))
@@ -338,8 +338,19 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             regressor.fit(like(self._place, X), ldos, dos=dos, groups=groups[index], **known)
         return {int(number): regressor.of_species(number) for number in np.unique(training.numbers)}
 
-    def _new_descriptor(self) -> Any:
-        return Whitened(SOAP()) if self.descriptor is None else clone(self.descriptor)
+    def new_descriptor(self, structures: Sequence[Atoms]) -> Any:
+        """Make the descriptor that a fit on some structures uses, not fitted.
+
+        Parameters
+        ----------
+        structures : sequence of Atoms
+            Their elements decide where the model has the default descriptor.
+
+        Returns
+        -------
+        transformer
+        """
+        return default_descriptor(structures) if self.descriptor is None else clone(self.descriptor)
 
     def _new_regressor(self) -> Any:
         return LDOSKernelRidge() if self.regressor is None else clone(self.regressor)

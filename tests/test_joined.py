@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, JoinedSOAP, LDOSKernelRidge, Whitened, cut_fragments, persistence
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, Joined, LDOSKernelRidge, Whitened, cut_fragments, persistence
 
 GRID = EnergyGrid.from_range(-2, 2, 0.5, zero="fermi")
 NEAR, FAR = SOAP(r_cut=2.5, n_max=3, l_max=2, atom_sigma=0.3), SOAP(r_cut=4.0, n_max=4, l_max=3)
@@ -25,7 +25,7 @@ def carbide(seed, repeat=(2, 1, 1)):
 
 STRUCTURES = [carbide(seed) for seed in range(6)]
 NUMBERS = np.concatenate([atoms.numbers for atoms in STRUCTURES])
-DESCRIPTORS = [JoinedSOAP([NEAR, FAR], weights=[2.0, 1.0]), Whitened(FAR), Whitened(JoinedSOAP([NEAR, FAR]), power=0.8)]
+DESCRIPTORS = [Joined([NEAR, FAR], weights=[2.0, 1.0]), Whitened(FAR), Whitened(Joined([NEAR, FAR]), power=0.8)]
 
 
 def invented_ldos():
@@ -65,33 +65,31 @@ class TestEveryDescriptor:
 @settings(deadline=None, max_examples=10)
 @given(weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=2))
 def test_the_joined_kernel_is_the_weighted_mean_of_the_kernels(weights):
-    X = JoinedSOAP([NEAR, FAR], weights=weights).fit_transform(STRUCTURES)
+    X = Joined([NEAR, FAR], weights=weights).fit_transform(STRUCTURES)
     near, far = (soap.fit_transform(STRUCTURES) for soap in (clone(NEAR), clone(FAR)))
     expected = (weights[0] * near @ near.T + weights[1] * far @ far.T) / sum(weights)
     np.testing.assert_allclose(X @ X.T, expected, atol=1e-12)
 
 
 def test_one_part_is_that_part_and_names_tell_the_parts():
-    joined = JoinedSOAP([FAR]).fit(STRUCTURES)
+    joined = Joined([FAR]).fit(STRUCTURES)
     np.testing.assert_allclose(joined.transform(STRUCTURES), clone(FAR).fit_transform(STRUCTURES), atol=1e-14)
-    names = JoinedSOAP([NEAR, FAR]).fit(STRUCTURES).get_feature_names_out()
+    names = Joined([NEAR, FAR]).fit(STRUCTURES).get_feature_names_out()
     assert (names[0], names[-1]) == ("0-C0-C0-l0", "1-Si3-Si3-l3")
 
 
 def test_parts_that_are_not_normalised_weigh_by_their_length():
     parts = [clone(NEAR).set_params(normalize=False), clone(FAR).set_params(normalize=False)]
-    X = JoinedSOAP(parts).fit_transform(STRUCTURES)
-    np.testing.assert_allclose(np.linalg.norm(X, axis=1), 1)
-    ratio = np.linalg.norm(X[:, : clone(NEAR).fit(STRUCTURES).n_features_out_], axis=1)
-    lengths = [np.linalg.norm(part.fit_transform(STRUCTURES), axis=1) for part in parts]
-    np.testing.assert_allclose(ratio, lengths[0] / np.hypot(*lengths))
+    X = Joined(parts, weights=[3.0, 1.0]).fit_transform(STRUCTURES)
+    near, far = (part.fit_transform(STRUCTURES) for part in parts)
+    np.testing.assert_allclose(X, np.concatenate([np.sqrt(3) * near, far], axis=1) / 2)
 
 
 @pytest.mark.parametrize(
     ("soaps", "weights", "error", "message"),
     [
         ([], None, ValueError, "at least one part"),
-        ([NEAR, "far"], None, TypeError, r"joins SOAP\(\.\.\.\) only; got str"),
+        ([NEAR, "far"], None, TypeError, "joins descriptors of ldosml, .* got str"),
         ([NEAR, FAR], [1.0], ValueError, r"must have shape \(2\)"),
         ([NEAR, FAR], [1.0, 0.0], ValueError, "must be positive; got .1.0, 0.0.. Leave that part out"),
         ([NEAR, FAR], [1.0, np.nan], ValueError, "must be finite"),
@@ -99,7 +97,7 @@ def test_parts_that_are_not_normalised_weigh_by_their_length():
 )
 def test_impossible_parts_are_refused(soaps, weights, error, message):
     with pytest.raises(error, match=message):
-        JoinedSOAP(soaps, weights).fit(STRUCTURES)
+        Joined(soaps, weights).fit(STRUCTURES)
 
 
 # Whitened
@@ -145,14 +143,15 @@ def test_impossible_powers_are_refused(power):
 
 
 def test_whitening_twice_is_refused():
-    with pytest.raises(TypeError, match="white already"):
-        Whitened(Whitened(FAR)).fit(STRUCTURES)
+    for inner in (Whitened(FAR), Joined([NEAR, Whitened(FAR)])):
+        with pytest.raises(TypeError, match="got Whitened within it"):
+            Whitened(inner).fit(STRUCTURES)
 
 
 class TestRowsComputedBefore:
     """Cross-validation computes the descriptor once, and whitens its rows in each fold by the training part alone."""
 
-    @pytest.mark.parametrize("inner", [FAR, JoinedSOAP([NEAR, FAR])], ids=["soap", "joined"])
+    @pytest.mark.parametrize("inner", [FAR, Joined([NEAR, FAR])], ids=["soap", "joined"])
     def test_they_give_what_the_structures_give(self, inner):
         train, test = STRUCTURES[:4], STRUCTURES[4:]
         rows = clone(inner).fit_transform(STRUCTURES)
@@ -164,10 +163,19 @@ class TestRowsComputedBefore:
         for name in ("species_", "means_", "maps_", "n_features_out_"):
             np.testing.assert_allclose(getattr(whitened, name), getattr(direct, name), atol=1e-12)
 
+    def test_joined_parts_learn_from_their_own_columns(self):
+        """In a fold: raw rows of all structures, from which the training part alone is learned."""
+        joined = Joined([Whitened(FAR), NEAR, Whitened(NEAR, power=0.0)], weights=[1.0, 2.0, 0.5])
+        rows = joined.raw_rows(STRUCTURES)
+        found = joined.fit_rows(rows[:16], NUMBERS[:16]).transform_rows(rows[16:], NUMBERS[16:])
+        direct = clone(joined).fit(STRUCTURES[:4]).transform(STRUCTURES[4:])
+        np.testing.assert_allclose(found, direct, atol=1e-12)
+        with pytest.raises(ValueError, match="rows of Joined must have shape"):
+            joined.transform_rows(rows[:, 1:], NUMBERS)
+
     def test_structures_need_a_fit_on_structures(self):
         rows = clone(FAR).fit_transform(STRUCTURES)
-        whitened = Whitened(FAR).fit(STRUCTURES)
-        whitened.fit_rows(rows, NUMBERS)  # the descriptor of the former fit may not serve any longer
+        whitened = Whitened(FAR).fit_rows(rows, NUMBERS)
         with pytest.raises(NotFittedError):
             whitened.transform(STRUCTURES)
         with pytest.raises(NotFittedError):
@@ -204,7 +212,7 @@ def test_centres_of_other_elements_are_refused():
     [
         (
             lambda spec: spec["parts"]["descriptor_"].update({"class": "Whitened"}),
-            "parts of class SOAP or JoinedSOAP or Precomputed; got 'Whitened'",
+            "parts of class SOAP or TightBindingSpectrum or Precomputed or Joined; got 'Whitened'",
         ),
         (lambda spec: spec["learnt"].update(n_features_out_=7), r"means_ of Whitened must have shape \(2, 7\)"),
         (lambda spec: spec["parts"]["descriptor_"]["learnt"].update(n_features_out_=7), "features, its parts 7"),

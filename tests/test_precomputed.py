@@ -16,7 +16,7 @@ from ldosml import (
     SOAP,
     DOSModel,
     EnergyGrid,
-    JoinedSOAP,
+    Joined,
     LDOSDataset,
     LDOSKernelRidge,
     Precomputed,
@@ -131,7 +131,7 @@ def test_other_numbers_of_features_than_those_of_the_fit_are_refused():
 
 @pytest.mark.parametrize(
     ("given", "wrap"),
-    [(FAR, lambda inner: inner), (FAR, Whitened), (JoinedSOAP([NEAR, FAR]), lambda inner: Whitened(inner, power=0.8))],
+    [(FAR, lambda inner: inner), (FAR, Whitened), (Joined([NEAR, FAR]), lambda inner: Whitened(inner, power=0.8))],
     ids=["plain", "whitened", "joined and whitened"],
 )
 @pytest.mark.parametrize(

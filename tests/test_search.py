@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSKernelRidge, LDOSRidge, Whitened
+from ldosml import SOAP, DOSModel, Joined, LDOSKernelRidge, LDOSRidge, Whitened
 from ldosml.cli import main
 from ldosml.datasets import LDOSDataset
 from ldosml.search import default_candidates, search_settings
@@ -229,7 +229,7 @@ def test_default_candidates_name_closed_form_regressors():
     "estimator",
     [
         SOAP(r_cut=4.0),
-        DOSModel(Whitened(JoinedSOAP([NEAR, FAR], weights=[1.0, 2.0])), MATERN, high=5.0),
+        DOSModel(Whitened(Joined([NEAR, FAR], weights=[1.0, 2.0])), MATERN, high=5.0),
         DOSModel(regressor=make_pipeline(StandardScaler(), RIDGE)),
     ],
 )

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from studied import ENERGIES, MODEL, REGRESSOR, SMALL, WHITENED, WIDTH, invented, levels
 
 import ldosml
-from ldosml import SOAP, DOSModel, JoinedSOAP, LDOSDataset, LDOSKernelRidge, SparseLDOSKernelRidge, Whitened
+from ldosml import SOAP, DOSModel, Joined, LDOSDataset, LDOSKernelRidge, SparseLDOSKernelRidge, Whitened
 from ldosml.bootstrap import group_draws, interval
 from ldosml.fragments import cut_fragments
 from ldosml.studies import Errors, Setup, predict_left_out, saturation_radius, sweep_cutoffs
@@ -373,8 +373,8 @@ class TestLog:
         ({"radii": [-1.0]}, ValueError, "must be a positive number"),
         ({"radii": [3.0, np.inf]}, ValueError, "must be a positive number"),
         ({"radii": [np.nan]}, ValueError, "must be a positive number"),
-        ({"model": DOSModel(JoinedSOAP([SMALL]))}, TypeError, "sets r_cut of SOAP or Whitened.SOAP.*got JoinedSOAP"),
-        ({"model": DOSModel(Whitened(JoinedSOAP([SMALL])))}, TypeError, "got JoinedSOAP"),
+        ({"model": DOSModel(Joined([SMALL]))}, TypeError, "sets r_cut of SOAP or Whitened.SOAP.*got Joined"),
+        ({"model": DOSModel(Whitened(Joined([SMALL])))}, TypeError, "got Joined"),
         ({"tune": {}}, ValueError, "got nothing"),
         ({"tune": {"n_max": [2], "r_cut": [2.0]}}, ValueError, "tune takes n_max, l_max, .* got r_cut"),
         ({"tune": {"alpha": [1e-3]}}, ValueError, "except alpha, which is chosen from its alphas; got alpha"),

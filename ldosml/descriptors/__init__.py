@@ -5,9 +5,10 @@ atom, structure by structure.
 """
 
 from ldosml.descriptors.environments import Environments
-from ldosml.descriptors.joined_soap import JoinedSOAP
+from ldosml.descriptors.joined import Joined
 from ldosml.descriptors.precomputed import Precomputed
 from ldosml.descriptors.soap import SOAP
+from ldosml.descriptors.tight_binding_spectrum import TightBindingSpectrum
 from ldosml.descriptors.whitened import Whitened
 
-__all__ = ["SOAP", "Environments", "JoinedSOAP", "Precomputed", "Whitened"]
+__all__ = ["SOAP", "Environments", "Joined", "Precomputed", "TightBindingSpectrum", "Whitened"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ldosml.fragments import Fragment, check_structures
@@ -18,7 +18,66 @@ Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] 
 
 
 class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A scikit-learn transformer of structures: the input is not a matrix, and scikit-learn does not check it."""
+    """A scikit-learn transformer of structures: the input is not a matrix, and scikit-learn does not check it.
+
+    What it computes from each structure alone (``raw_rows``) is apart from what it learns from rows of many structures
+    (``fit_rows``), so that a cross-validation computes the first once, and repeats only the second in each fold.
+    """
+
+    @property
+    def reach(self) -> float | None:
+        """Distance from a centre up to which atoms matter, angstrom; None if the whole structure does."""
+        return None
+
+    def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
+        """Compute the rows before anything is learned from them.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            All elements that will ever come.
+
+        Returns
+        -------
+        ndarray (n_environments, n_raw_features)
+            Atom by atom, structure by structure.
+        """
+        items = listed(structures)
+        rows: NDArray[np.float64] = self.fit(items).transform(items)
+        return rows
+
+    def fit_rows(self, X: ArrayLike, numbers: ArrayLike) -> Self:
+        """Learn from raw rows; here there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_raw_features)
+            Of ``raw_rows``, all or some.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        transformer
+            This object.
+        """
+        return self
+
+    def transform_rows(self, X: ArrayLike, numbers: ArrayLike) -> NDArray[np.float64]:
+        """Turn raw rows into the rows that ``transform`` gives; here they are the same.
+
+        Parameters
+        ----------
+        X : array (n_environments, n_raw_features)
+            Of ``raw_rows``, all or some.
+        numbers : array (n_environments,) of int
+            Atomic numbers of the centres.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out)
+        """
+        return np.asarray(X, dtype=np.float64)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that the input is structures, not a matrix."""

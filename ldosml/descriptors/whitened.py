@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
+from ldosml.descriptors.joined import Joined
 from ldosml.descriptors.soap import SOAP
 
 _SMALLEST = 1e-12
@@ -36,8 +37,8 @@ class Whitened(EnvironmentTransformer):
 
     Parameters
     ----------
-    descriptor : SOAP, JoinedSOAP or Precomputed, optional
-        Cloned, not fitted itself. Default: ``SOAP()``.
+    descriptor : SOAP, TightBindingSpectrum, Precomputed or Joined, optional
+        Cloned, not fitted itself; it must not learn from rows itself. Default: ``SOAP()``.
     power : float
         p, from 0 up to 1.
     n_jobs : int, optional
@@ -46,7 +47,7 @@ class Whitened(EnvironmentTransformer):
     Attributes
     ----------
     descriptor_ : transformer
-        Fitted; not there after ``fit_rows``.
+        Fitted; not there after ``fit_rows`` alone.
     species_ : ndarray (n_species,) of int
         Atomic numbers of the centres, ascending.
     means_ : ndarray (n_species, n_features)
@@ -89,7 +90,7 @@ class Whitened(EnvironmentTransformer):
         ValueError
             When ``power`` is not in 0..1 or the descriptor refuses the structures.
         TypeError
-            When the descriptor is itself a Whitened.
+            When the descriptor is itself a Whitened, or joins one.
         """
         self.fit_transform(structures)
         return self
@@ -109,19 +110,40 @@ class Whitened(EnvironmentTransformer):
         ndarray (n_environments, n_features_out)
             Atom by atom, structure by structure.
         """
-        self._check_parameters()
         items = listed(structures)
-        descriptor = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X, numbers = self._described(items, descriptor.fit(items)), center_numbers(items)
-        self.fit_rows(X, numbers)
-        self.descriptor_ = descriptor
-        return self.transform_rows(X, numbers)
+        X, numbers = self.raw_rows(items), center_numbers(items)
+        return self.fit_rows(X, numbers).transform_rows(X, numbers)
+
+    def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
+        """Compute the rows of the descriptor that is whitened.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What the descriptor takes.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features)
+            Atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError
+            When ``power`` is not in 0..1 or the descriptor refuses the structures.
+        TypeError
+            When the descriptor learns from rows itself, as Whitened does.
+        """
+        self._check_parameters()
+        self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
+        X: NDArray[np.float64] = self._with_jobs().fit_transform(listed(structures))
+        return X
 
     def fit_rows(self, X: ArrayLike, numbers: ArrayLike) -> Self:
         """Learn means and maps from rows that the descriptor gave before.
 
-        In cross-validation the descriptor is computed once for all structures, and its rows are whitened in each fold
-        by the training environments alone. Only ``transform_rows`` works after it: there is no fitted descriptor.
+        In cross-validation the descriptor is computed once for all structures (``raw_rows``), and its rows are whitened
+        in each fold by the training environments alone.
 
         Parameters
         ----------
@@ -140,7 +162,7 @@ class Whitened(EnvironmentTransformer):
         ValueError
             When ``power`` is not in 0..1, there are no rows, rows are not finite, or shapes do not match.
         TypeError
-            When the descriptor is itself a Whitened.
+            When the descriptor is itself a Whitened, or joins one.
 
         Examples
         --------
@@ -154,8 +176,6 @@ class Whitened(EnvironmentTransformer):
         self._check_parameters()
         X, numbers = _check_rows(X, numbers, None)
         check_finite("rows of Whitened.fit_rows", X)
-        if hasattr(self, "descriptor_"):
-            del self.descriptor_
         self.species_ = np.unique(numbers)
         self.n_features_out_ = int(X.shape[1])
         fitted = [_moments(X[numbers == number], self.power) for number in self.species_]
@@ -181,11 +201,11 @@ class Whitened(EnvironmentTransformer):
         ValueError
             For a centre of an element that was not among the centres of ``fit``; and what the descriptor refuses.
         sklearn.exceptions.NotFittedError
-            Before ``fit``, and after ``fit_rows``, which fits no descriptor.
+            Before ``fit``, and after ``fit_rows`` alone, which fits no descriptor.
         """
-        check_is_fitted(self, "descriptor_")
+        check_is_fitted(self, ["descriptor_", "maps_"])
         items = listed(structures)
-        return self.transform_rows(self._described(items, self.descriptor_), center_numbers(items))
+        return self.transform_rows(self._with_jobs().transform(items), center_numbers(items))
 
     def transform_rows(self, X: ArrayLike, numbers: ArrayLike) -> NDArray[np.float64]:
         """Whiten rows that the descriptor gave before; they are not changed.
@@ -221,6 +241,13 @@ class Whitened(EnvironmentTransformer):
             whitened[rows] = (X[rows] - mean) @ map_
         return whitened
 
+    @property
+    def reach(self) -> float | None:
+        """The reach of the descriptor, angstrom; None if it needs the whole structure."""
+        descriptor = getattr(self, "descriptor_", SOAP() if self.descriptor is None else self.descriptor)
+        reach: float | None = descriptor.reach
+        return reach
+
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Give the names of the descriptor's features: each whitened feature stays closest to its own.
 
@@ -240,14 +267,14 @@ class Whitened(EnvironmentTransformer):
     def _check_parameters(self) -> None:
         if not 0 <= self.power <= 1:
             raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
-        if isinstance(self.descriptor, Whitened):
-            raise TypeError("Whitened whitens SOAP or JoinedSOAP; got Whitened, whose rows are white already.")
+        parts = self.descriptor.parts if isinstance(self.descriptor, Joined) else [self.descriptor]
+        if any(isinstance(part, Whitened) for part in parts):
+            raise TypeError("Whitened whitens rows that learned nothing, such as SOAP; got Whitened within it.")
 
-    def _described(self, items: list[Any], descriptor: Any) -> NDArray[np.float64]:
+    def _with_jobs(self) -> Any:
         if self.n_jobs is not None:
-            descriptor.set_params(n_jobs=self.n_jobs)
-        X: NDArray[np.float64] = descriptor.transform(items)
-        return X
+            self.descriptor_.set_params(n_jobs=self.n_jobs)
+        return self.descriptor_
 
 
 def _check_rows(

@@ -67,7 +67,7 @@ class LeaveOutScores:
 
         Parameters
         ----------
-        descriptor : SOAP, JoinedSOAP, Whitened or the like
+        descriptor : SOAP, Joined, Whitened or the like
             Cloned and fitted on all structures, or taken from a former candidate.
         regressor : LDOSKernelRidge or LDOSRidge
             Cloned. Its alpha is chosen by leaving out groups.

@@ -123,7 +123,7 @@ def search_settings(
     data : LDOSDataset
         Search in the training part only where an error is to be stated (see the package's docstring).
     candidates : dict or list of dict, optional
-        Grids as scikit-learn takes them: {"descriptor": [...], "regressor": [...]}, unfitted SOAP, JoinedSOAP, Whitened
+        Grids as scikit-learn takes them: {"descriptor": [...], "regressor": [...]}, unfitted SOAP, Joined, Whitened
         or the like, and LDOSKernelRidge or LDOSRidge, whose alpha is chosen for each energy by leaving out
         groups, whatever ``alpha`` they have. Default: ``default_candidates()``.
     target : {"ldos", "dos"}

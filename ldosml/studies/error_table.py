@@ -143,7 +143,7 @@ def error_table(data: LDOSDataset, model: DOSModel, *, leaking: bool = False, se
     ValueError
         When the dataset has no LDOS, or ``Setup.folds`` raises it.
     TypeError
-        With ``leaking``, when the descriptor is neither SOAP nor JoinedSOAP, whitened or not.
+        With ``leaking``, when the descriptor is not one of ldosml.
     """
     setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
@@ -170,7 +170,7 @@ def _split(described: Described, split: str) -> tuple[LDOSDataset, DOSModel, Des
         return data, model, rows
     if rows is None:
         raise TypeError(
-            f"A split over environments needs SOAP or JoinedSOAP, whitened or not, because these descriptors learn "
-            f"nothing from the structures; got {type(model.descriptor).__name__}."
+            "A split over environments needs a descriptor of ldosml, which computes rows before the split; got "
+            f" {type(model.descriptor).__name__}."
         )
     return as_environments(data), model, rows

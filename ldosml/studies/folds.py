@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -14,7 +15,8 @@ from sklearn.base import clone
 
 from ldosml._array import to_numpy
 from ldosml.datasets import LDOSDataset
-from ldosml.descriptors import SOAP, JoinedSOAP, Whitened
+from ldosml.descriptors import SOAP
+from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.energy import Zero
 from ldosml.evaluation import Evaluation
 from ldosml.fragments import CutMode, cut_fragments
@@ -45,31 +47,29 @@ class DescriptorRows:
 
     Parameters
     ----------
-    values : array (n_environments, n_features)
-        Rows of a descriptor that learns nothing from the structures.
-    whitened : Whitened or None
-        Whitening of these rows, fitted on the training part of each fold.
+    values : array (n_environments, n_raw_features)
+        Raw rows of the descriptor (``EnvironmentTransformer.raw_rows``).
+    descriptor : descriptor
+        Learns from the raw rows of the training part of each fold.
     """
 
     values: NDArray[np.float64]
-    whitened: Whitened | None = None
+    descriptor: EnvironmentTransformer
 
     def of_fold(self, data: LDOSDataset, fold: Fold) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rows of the training structures and of the test structures, (n_environments, n_features) each."""
         bounds, numbers = np.concatenate([[0], np.cumsum(data.n_atoms)]), data.numbers
         train, test = (np.concatenate([np.arange(bounds[s], bounds[s + 1]) for s in part]) for part in fold)
-        if self.whitened is None:
-            return self.values[train], self.values[test]
-        white = clone(self.whitened).fit_rows(self.values[train], numbers[train])
-        return tuple(white.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
+        fitted = copy.deepcopy(self.descriptor).fit_rows(self.values[train], numbers[train])
+        return tuple(fitted.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:
     """Predict every structure with a model that was fitted without its fold, and compare with the true spectra.
 
-    All folds learn the same energies: the energies that ``model`` asks for, or else all that the dataset has. SOAP and
-    JoinedSOAP, alone or in ``Whitened``, are computed once for all folds. ``Whitened``, and every other descriptor, is
-    fitted on the training part of each fold.
+    All folds learn the same energies: the energies that ``model`` asks for, or else all that the dataset has. What a
+    descriptor computes from each structure alone is computed once for all folds. What it learns from many, as
+    ``Whitened`` does, it learns from the training part of each fold.
 
     Parameters
     ----------
@@ -140,19 +140,11 @@ def require_elements(data: LDOSDataset, folds: Sequence[Fold]) -> None:
 
 
 def descriptor_rows(data: LDOSDataset, model: DOSModel) -> DescriptorRows | None:
-    """Descriptors of all structures; None if the descriptor learns from structures, so that each fold must fit it.
-
-    SOAP and JoinedSOAP learn nothing from structures except the list of elements.
-    """
-    descriptor = Whitened(SOAP()) if model.descriptor is None else model.descriptor
-    whitened = descriptor if isinstance(descriptor, Whitened) else None
-    inner = descriptor if whitened is None else whitened.descriptor
-    inner = SOAP() if inner is None else inner
-    if not isinstance(inner, SOAP | JoinedSOAP):
+    """Raw rows of all structures; None for a descriptor of another library, which each fold must fit."""
+    descriptor = model.new_descriptor(data.structures)
+    if not isinstance(descriptor, EnvironmentTransformer):
         return None
-    if whitened is not None and whitened.n_jobs is not None:
-        inner = clone(inner).set_params(n_jobs=whitened.n_jobs)
-    return DescriptorRows(clone(inner).fit(data.structures).transform(data.structures), whitened)
+    return DescriptorRows(descriptor.raw_rows(data.structures), descriptor)
 
 
 class Described:

@@ -368,7 +368,8 @@ def _prepare(
     """Data, model and descriptors of one radius; with ``choices``, the model is a search and computes descriptors."""
     template = clone(soap_of(model)).set_params(r_cut=r_cut)
     if not choices:
-        return data, model, DescriptorRows(cropped_rows(data.structures, template, mode), _whitened(model))
+        learner = clone(_whitened(model) or template)
+        return data, model, DescriptorRows(cropped_rows(data.structures, template, mode), learner)
     structures, candidates = [atoms.copy() for atoms in data.structures], []  # type: ignore[no-untyped-call]
     for of_soap, of_regressor in choices:
         soap = clone(template).set_params(**of_soap)

@@ -210,7 +210,7 @@ def _read(text: str, where: str) -> dict[str, Floats]:
             number = atomic_numbers[symbol]
             found["pulls"][number] = values["pull"]
             for name in BY_SHELL:
-                found[name][number] = values[name]
+                found[name][number] = np.array(values[name], dtype=np.float64).reshape(len(SHELLS))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{where} holds no parameters of tight binding: {error}.") from error
     return found

@@ -1,0 +1,184 @@
+"""The spectrum of tight binding as a descriptor: what a simple Hamiltonian says about the LDOS of each atom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ldosml import _tasks
+from ldosml._validation import ParameterError, check_order, check_positive
+from ldosml.descriptors.environments import EnvironmentTransformer
+from ldosml.fragments import check_structures
+from ldosml.tightbinding import TightBinding
+from ldosml.tightbinding.hamiltonian import check_structure
+from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
+from ldosml.tightbinding.parameters import TightBindingParameters
+
+_DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
+"""Points per inverse angstrom up to so many atoms, and in large cells."""
+
+
+def mesh_density(n_atoms: int) -> float:
+    """Density of the k-points for a cell, points per inverse angstrom.
+
+    4 up to 8 atoms, falling with the root of the number of atoms to 2 from 32 atoms on. Spectra of small cells depend
+    most on the mesh, and cost least: the time grows with the cube of the number of atoms.
+
+    Parameters
+    ----------
+    n_atoms : int
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> [round(mesh_density(n), 2) for n in (2, 8, 16, 32, 64)]
+    [4.0, 4.0, 2.83, 2.0, 2.0]
+    """
+    return max(_SPARSEST, min(_DENSEST, _DENSEST * (_DENSE_UP_TO / n_atoms) ** 0.5))
+
+
+class TightBindingSpectrum(EnvironmentTransformer):
+    """Each atom's share of the density of states in fitted tight binding, smeared, on energies around its Fermi level.
+
+    Tight binding (``ldosml.tightbinding``) has the right bands to about half an electronvolt, without having seen the
+    structures of the training set. A kernel on its spectrum learns the rest. The zero of energy is the Fermi level of
+    tight binding for the structure. The spectrum does not change when the structure is rotated, moved or reordered.
+
+    Parameters
+    ----------
+    low, high : float
+        Energies relative to the Fermi level, eV.
+    width : float
+        Gaussian width, eV. The step of the energies is two thirds of it, or a little less.
+    k_density : float, optional
+        Points of the mesh per inverse angstrom of the reciprocal lattice vectors, which include 2 pi. Default: 4 in
+        cells of up to 8 atoms, falling to 2 from 32 atoms on (``mesh_density``).
+    n_jobs : int, optional
+        Number of processes, which share the structures; the result does not depend on it. None: one, or what the
+        surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
+
+    Attributes
+    ----------
+    energies_ : ndarray (n_features_out,)
+        eV, relative to the Fermi level.
+    n_features_out_ : int
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> spectrum = TightBindingSpectrum(low=-12.0, high=4.0, width=0.5)
+    >>> spectrum.fit_transform(bulk("Si")).shape
+    (2, 49)
+    """
+
+    def __init__(
+        self,
+        low: float = -14.0,
+        high: float = 5.0,
+        width: float = 0.3,
+        k_density: float | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.width = width
+        self.k_density = k_density
+        self.n_jobs = n_jobs
+
+    def fit(self, structures: Atoms | Iterable[Atoms], y: object = None) -> Self:
+        """Check the structures and set the energies; nothing is learned.
+
+        Parameters
+        ----------
+        structures : ase.Atoms or iterable of ase.Atoms
+        y : object
+            Not used.
+
+        Returns
+        -------
+        TightBindingSpectrum
+            This object, fitted.
+
+        Raises
+        ------
+        ValueError
+            When there are no structures, a parameter is out of its range, or an element has no parameters.
+        TypeError
+            For anything but ase.Atoms.
+        """
+        self._check_parameters()
+        self._checked(structures)
+        count = int(np.ceil((self.high - self.low) / (self.width / 1.5) - 1e-9)) + 1
+        self.energies_ = np.linspace(self.low, self.high, count)
+        self.n_features_out_ = count
+        return self
+
+    def transform(self, structures: Atoms | Iterable[Atoms]) -> NDArray[np.float64]:
+        """Compute the spectrum of every atom.
+
+        Parameters
+        ----------
+        structures : ase.Atoms or iterable of ase.Atoms
+            Periodic where their ``pbc`` says so.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out)
+            States/eV, both spins, atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError
+            When there are no structures, an element has no parameters, or atoms are closer than 0.5 angstrom.
+        TypeError
+            For anything but ase.Atoms: a fragment or region has another Fermi level than its structure.
+        """
+        check_is_fitted(self)
+        task = partial(_spectra, self.energies_, self.width, self.k_density)
+        return np.concatenate(list(_tasks.ordered(task, self._checked(structures), n_jobs=self.n_jobs)))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Name the features by their energies, "-1.4 eV".
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_features_out,) of str
+        """
+        check_is_fitted(self)
+        return np.asarray([f"{energy:.4g} eV" for energy in self.energies_], dtype=object)
+
+    def _check_parameters(self) -> None:
+        check_order(self.low, self.high)
+        check_positive("width of TightBindingSpectrum", self.width, "eV")
+        if self.k_density is not None and not 0 < self.k_density < np.inf:
+            raise ParameterError("k_density of TightBindingSpectrum", f"must be positive; got {self.k_density!r}.")
+
+    def _checked(self, structures: Any) -> list[Atoms]:
+        found = list(check_structures(structures))
+        parameters = TightBindingParameters.fitted()
+        for atoms in found:
+            check_structure(atoms, parameters)
+        return found
+
+
+def _spectra(energies: NDArray[np.float64], width: float, k_density: float | None, atoms: Atoms) -> NDArray[np.float64]:
+    """Rows of one structure, (n_atoms, n_energies)."""
+    model = TightBinding(atoms)
+    mesh = shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
+    states, shares = local_states(model, *mesh)
+    fermi_level = smeared_fermi_level(states, shares.sum(axis=0), model.n_electrons, width)
+    return smeared(states - fermi_level, shares, energies, width)

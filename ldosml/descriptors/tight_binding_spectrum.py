@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Self
@@ -43,7 +44,7 @@ def mesh_density(n_atoms: int) -> float:
     >>> [round(mesh_density(n), 2) for n in (2, 8, 16, 32, 64)]
     [4.0, 4.0, 2.83, 2.0, 2.0]
     """
-    return max(_SPARSEST, min(_DENSEST, _DENSEST * (_DENSE_UP_TO / n_atoms) ** 0.5))
+    return max(_SPARSEST, min(_DENSEST, _DENSEST * math.sqrt(_DENSE_UP_TO / n_atoms)))
 
 
 class TightBindingSpectrum(EnvironmentTransformer):

@@ -244,8 +244,8 @@ class Whitened(EnvironmentTransformer):
     @property
     def reach(self) -> float | None:
         """The reach of the descriptor, angstrom; None if it needs the whole structure."""
-        descriptor = getattr(self, "descriptor_", SOAP() if self.descriptor is None else self.descriptor)
-        reach: float | None = descriptor.reach
+        descriptor: Any = SOAP() if self.descriptor is None else self.descriptor
+        reach: float | None = getattr(self, "descriptor_", descriptor).reach
         return reach
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:

@@ -61,7 +61,8 @@ class DescriptorRows:
         bounds, numbers = np.concatenate([[0], np.cumsum(data.n_atoms)]), data.numbers
         train, test = (np.concatenate([np.arange(bounds[s], bounds[s + 1]) for s in part]) for part in fold)
         fitted = copy.deepcopy(self.descriptor).fit_rows(self.values[train], numbers[train])
-        return tuple(fitted.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
+        X_train, X_test = (fitted.transform_rows(self.values[rows], numbers[rows]) for rows in (train, test))
+        return X_train, X_test
 
 
 def predict_left_out(data: LDOSDataset, model: Learner, folds: Sequence[Fold]) -> Evaluation:

@@ -10,7 +10,15 @@ from ase.io import write
 from sklearn import config_context
 
 import ldosml
-from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, SparseLDOSKernelRidge, persistence
+from ldosml import (
+    SOAP,
+    DOSModel,
+    LDOSDataset,
+    LDOSKernelRidge,
+    SparseLDOSKernelRidge,
+    TightBindingSpectrum,
+    persistence,
+)
 from ldosml.cli import main
 from ldosml.cli.model_options import KernelName, LearnName, ModelOptions
 from ldosml.cli.options import ZeroName, app
@@ -414,6 +422,14 @@ def test_fit_at_another_zero(capsys, tmp_path, dataset):
     options = [*SMALL, "--zero", "code", "--test-size", 0]
     code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
     assert (code, DOSModel.load(tmp_path / "m.ldosml").grid_.zero) == (0, "code")
+
+
+def test_fit_with_tight_binding_beside_soap(capsys, tmp_path, dataset):
+    options = [*SMALL, "--descriptor", "soap+tight-binding", "--tight-binding-weight", 2, "--test-size", 0]
+    code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
+    soap, spectrum = DOSModel.load(tmp_path / "m.ldosml").descriptor_.parts_
+    assert (code, soap.descriptor_.r_cut, spectrum.power) == (0, 3.5, 0.0)
+    assert isinstance(spectrum.descriptor_, TightBindingSpectrum)
 
 
 def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):

@@ -19,6 +19,7 @@ DATA, MODEL = "Data and energies", "Model"  # headings in the help
 _LEAVE_OUT = ("leave-one-group-out", "leave-one-out")
 
 KernelName = Literal["matern", "gaussian", "rbf", "polynomial", "linear"]
+DescriptorName = Literal["soap", "tight-binding", "soap+tight-binding"]
 
 
 class LearnName(StrEnum):
@@ -59,6 +60,21 @@ class ModelOptions:
             rich_help_panel=MODEL,
         ),
     ] = field(default_factory=default_of("LDOSKernelRidge", "ldos_weight"))
+    descriptor: Annotated[
+        DescriptorName,
+        typer.Option(
+            help="SOAP, the spectrum of tight binding (elements of the shipped crystals), or both.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "soap"
+    tight_binding_weight: Annotated[
+        float,
+        typer.Option(
+            callback=above_zero(),
+            help="Weight of tight binding beside SOAP, with --descriptor soap+tight-binding.",
+            rich_help_panel=MODEL,
+        ),
+    ] = 0.5
     r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.", rich_help_panel=MODEL)] = field(
         default_factory=default_of("SOAP", "r_cut")
     )
@@ -74,9 +90,7 @@ class ModelOptions:
             callback=above_zero("angstrom"), help="Width of the Gaussians of SOAP, angstrom.", rich_help_panel=MODEL
         ),
     ] = field(default_factory=default_of("SOAP", "atom_sigma"))
-    whiten: Annotated[
-        bool, typer.Option("--whiten/--no-whiten", help="Whiten the descriptor.", rich_help_panel=MODEL)
-    ] = True
+    whiten: Annotated[bool, typer.Option("--whiten/--no-whiten", help="Whiten SOAP.", rich_help_panel=MODEL)] = True
     kernel: Annotated[KernelName, typer.Option(help="Kernel between two environments.", rich_help_panel=MODEL)] = field(
         default_factory=default_of("LDOSKernelRidge", "kernel")
     )
@@ -158,10 +172,17 @@ class ModelOptions:
 
     def model(self, *, n_jobs: int | None = None) -> DOSModel:
         """The model, not fitted; ``n_jobs`` processes compute descriptors."""
-        from ldosml import DOSModel, Whitened
+        from ldosml import DOSModel, Joined, TightBindingSpectrum, Whitened
 
         soap = self.soap().set_params(n_jobs=n_jobs)
-        descriptor = Whitened(soap) if self.whiten else soap
+        parts = {
+            "soap": Whitened(soap) if self.whiten else soap,
+            "tight-binding": Whitened(TightBindingSpectrum(n_jobs=n_jobs), power=0.0),  # scaled to length 1 only
+        }
+        if self.descriptor in parts:
+            descriptor = parts[self.descriptor]
+        else:
+            descriptor = Joined(list(parts.values()), weights=[1.0, self.tight_binding_weight])
         return DOSModel(descriptor, self.regressor(), zero=self.zero, low=self.low, high=self.high)
 
     def check(self) -> None:

@@ -17,6 +17,7 @@ from .descriptors import (
     SOAP as SOAP,
     Joined as Joined,
     Precomputed as Precomputed,
+    PretrainedFeatures as PretrainedFeatures,
     TightBindingSpectrum as TightBindingSpectrum,
     Whitened as Whitened,
 )

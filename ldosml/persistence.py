@@ -24,7 +24,7 @@ from ldosml import __version__
 from ldosml._array import Array, Device, to_device, to_numpy
 from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_shape
-from ldosml.descriptors import SOAP, Joined, Precomputed, TightBindingSpectrum, Whitened
+from ldosml.descriptors import SOAP, Joined, Precomputed, PretrainedFeatures, TightBindingSpectrum, Whitened
 from ldosml.energy import EnergyGrid
 from ldosml.regression import (
     LDOSKernelRidge,
@@ -43,12 +43,13 @@ class _Learnt:
     """The attributes that a class learns.
 
     Names of arrays (a model may lack some of them), of the arrays that stay on the host wherever the model computes, of
-    whole numbers, and of estimators or lists of them.
+    whole numbers, of texts, and of estimators or lists of them.
     """
 
     arrays: tuple[str, ...] = ()
     host_arrays: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
 
@@ -60,6 +61,7 @@ _LEARNT = {
     TightBindingSpectrum: _Learnt(("energies_",), numbers=("n_features_out_",)),
     Joined: _Learnt(numbers=("n_features_out_",), parts=("parts_",)),
     Precomputed: _Learnt(numbers=("n_features_out_",)),
+    PretrainedFeatures: _Learnt(numbers=("n_features_out_",), texts=("package_",)),
     Whitened: _Learnt(("species_", "means_", "maps_"), numbers=("n_features_out_",), parts=("descriptor_",)),
     LDOSRidge: _Learnt(("coef_", *_PER_ENERGY), ("species_",), _PLAIN),
     LDOSKernelRidge: _Learnt(("X_fit_", "dual_coef_", *_PER_ENERGY), ("species_", "species_fit_"), _PLAIN),
@@ -75,7 +77,7 @@ _LEARNT = {
 }
 _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # What descriptors may be made of; what regressors are made of is checked with their shapes.
-_ALONE = (SOAP, TightBindingSpectrum, Precomputed)  # learn nothing from rows
+_ALONE = (SOAP, TightBindingSpectrum, Precomputed, PretrainedFeatures)  # learn nothing from rows
 _MAY_BE: dict[str, tuple[type, ...]] = {"parts_": (*_ALONE, Whitened), "descriptor_": (*_ALONE, Joined)}
 # Where results are cached is the reader's to say: joblib unpickles what it finds there.
 _NOT_KEPT = ("memory",)
@@ -254,7 +256,10 @@ def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:
     names = (*learnt.arrays, *learnt.host_arrays)
     kept = {attribute: f"{name}.{attribute}" for attribute in names if hasattr(part, attribute)}
     arrays |= {key: to_numpy(getattr(part, attribute)) for attribute, key in kept.items()}
-    spec |= {"learnt": {attribute: getattr(part, attribute) for attribute in learnt.numbers}, "arrays": kept}
+    spec |= {
+        "learnt": {attribute: getattr(part, attribute) for attribute in (*learnt.numbers, *learnt.texts)},
+        "arrays": kept,
+    }
     if learnt.parts:
         spec["parts"] = {
             attribute: _each(
@@ -388,6 +393,8 @@ def _restore(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
     learnt = _LEARNT[type(estimator)]
     for name in learnt.numbers:
         setattr(estimator, name, int(part["learnt"][name]))
+    for name in learnt.texts:
+        setattr(estimator, name, str(part["learnt"][name]))
     for name in (*learnt.arrays, *learnt.host_arrays):
         if name in part["arrays"]:
             setattr(estimator, name, _read_array(archive, part["arrays"][name]))

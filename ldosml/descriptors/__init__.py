@@ -7,8 +7,9 @@ atom, structure by structure.
 from ldosml.descriptors.environments import Environments
 from ldosml.descriptors.joined import Joined
 from ldosml.descriptors.precomputed import Precomputed
+from ldosml.descriptors.pretrained_features import PretrainedFeatures
 from ldosml.descriptors.soap import SOAP
 from ldosml.descriptors.tight_binding_spectrum import TightBindingSpectrum
 from ldosml.descriptors.whitened import Whitened
 
-__all__ = ["SOAP", "Environments", "Joined", "Precomputed", "TightBindingSpectrum", "Whitened"]
+__all__ = ["SOAP", "Environments", "Joined", "Precomputed", "PretrainedFeatures", "TightBindingSpectrum", "Whitened"]

@@ -73,7 +73,7 @@ def chgnet(device: Device) -> LayerFeatures:
     """Load CHGNet 0.3.0 (B. Deng et al., Nat. Mach. Intell. 5, 1031 (2023)): 64 features after embedding and layers."""
     import torch
     from chgnet.model.model import CHGNet
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
     with redirect_stdout(StringIO()):  # it prints how many parameters it has
         network = CHGNet.load(use_device=device, verbose=False).eval()
@@ -210,5 +210,6 @@ def in_box(atoms: Atoms, cutoff: float) -> Atoms:
     for axis in open_axes:
         cell[axis] *= np.ptp(atoms.positions @ cell[axis]) + cutoff + _VACUUM
     boxed = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=cell, pbc=True)
-    boxed.wrap()  # the network computes in single precision, whose rounding grows with the distance from the origin
+    # The network computes in single precision: its rounding grows with the distance from the origin.
+    boxed.wrap()  # type: ignore[no-untyped-call]
     return boxed

@@ -18,8 +18,10 @@ from sklearn.base import clone
 
 from ldosml import (
     LDOS,
+    SOAP,
     DOSModel,
     EnergyGrid,
+    Joined,
     LDOSKernelRidge,
     PretrainedFeatures,
     Whitened,
@@ -300,6 +302,15 @@ class TestSaved:
         said = said["parts"]["descriptor_"] if "parts" in said else said
         assert said["learnt"] == {"n_features_out_": 4, "package_": "chgnet 0.4.2"}
         assert said["parameters"]["network"] == "chgnet"
+
+    def test_beside_soap(self, invented, tmp_path):
+        structures = [carbide(seed) for seed in range(6)]
+        soap = SOAP(r_cut=3.0, n_max=2, l_max=1)
+        both = Joined([Whitened(soap), Whitened(PretrainedFeatures(), power=0.0)])
+        model = DOSModel(both, LDOSKernelRidge(1e-3)).fit(structures, invented_ldos(structures))
+        assert model.descriptor_.reach == max(2 * CUTOFF, soap.reach)
+        loaded = DOSModel.load(model.save(tmp_path / "m.ldosml"))
+        np.testing.assert_array_equal(loaded.predict(carbide(9)).values, model.predict(carbide(9)).values)
 
     def test_another_version_is_refused(self, model, invented, tmp_path):
         path = model.save(tmp_path / "m.ldosml")

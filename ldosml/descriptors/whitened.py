@@ -37,7 +37,7 @@ class Whitened(EnvironmentTransformer):
 
     Parameters
     ----------
-    descriptor : SOAP, TightBindingSpectrum, Precomputed or Joined, optional
+    descriptor : SOAP, TightBindingSpectrum, PretrainedFeatures, Precomputed or Joined, optional
         Cloned, not fitted itself; it must not learn from rows itself. Default: ``SOAP()``.
     power : float
         p, from 0 up to 1.

@@ -9,6 +9,7 @@ from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import evaluate_occupancies
 from ldosml.neural import electronic_structure, load_occupancy_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import CrystalTightBinding
+from ldosml.tightbinding import TightBindingParameters
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,14 @@ def test_crystals_that_were_not_trained_on(model, parts):
     assert found["metal or not: accuracy"].value >= 0.85
     assert found["log loss of a bin"].value < 0.16
     assert found["DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)"].value < 0.25
+
+
+def test_the_parameters_that_need_no_torch_are_the_same(model):
+    shipped, elements = TightBindingParameters.fitted(), list(model.elements_)
+    for name in ("shifts", "strengths", "slopes", "overlaps", "pulls"):
+        own = getattr(model.network_.tight_binding, name)[elements]
+        np.testing.assert_array_equal(getattr(shipped, name)[elements].astype(np.float32), own)
+    np.testing.assert_array_equal(shipped.factors.astype(np.float32), model.network_.tight_binding.factors)
 
 
 def test_fitted_tight_binding_knows_the_electrons_of_crystals_that_it_was_not_fitted_to(model, parts):

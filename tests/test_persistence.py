@@ -107,7 +107,10 @@ def rewrite(path, change):
             lambda spec, content: spec["descriptor"]["parameters"].update(colour=1),
             "colour differs. Train",
         ),
-        (lambda spec, content: spec["regressors"]["14"]["parameters"].pop("gamma"), "different parameters.*gamma differs"),
+        (
+            lambda spec, content: spec["regressors"]["14"]["parameters"].pop("gamma"),
+            "different parameters.*gamma differs",
+        ),
         (lambda spec, content: content.update(npy("regressor-14.dual_coef_", np.ones((6, 1)))), r"shape \(6, 101\)"),
         (lambda spec, content: content.update(npy("regressor-14.target_mean_", np.full(101, 1j))), "complex128"),
         (lambda spec, content: content.update(npy("regressor-14.target_mean_", np.full(101, np.nan))), "finite"),

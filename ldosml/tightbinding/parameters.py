@@ -89,7 +89,9 @@ class TightBindingParameters:
 
     @classmethod
     def fitted(cls) -> Self:
-        """Parameters fitted to the bands of the shipped training crystals, by ``data/scripts/fit_tight_binding.py``.
+        """Parameters fitted to the bands of the shipped training crystals, the same as in the shipped network.
+
+        ``data/scripts/tight_binding_parameters.py`` copied them from its weights.
 
         Returns
         -------

@@ -35,6 +35,9 @@ SETTINGS = Settings()
 # 2 x 2 x 2 shifted points in cells of 48 to 64 atoms. Twice as many along each edge cost eight times as much; the label
 # noise is the change that they would make.
 LARGE_SETTINGS = replace(SETTINGS, dos_k_density=3.0)
+# Bands soon fill the vacuum: without more of them, the DOS of clusters is complete up to E_F + 4.4 eV only, and models
+# of the silicon set, which learn up to the lowest limit of all structures, would lose the energies above.
+SURFACE_SETTINGS = replace(SETTINGS, bands_per_volume=0.012)
 OPTIONS = {
     "large": "the amorphous cells of 48 to 64 atoms",
     "validation": "other cells, phases and defects",
@@ -50,7 +53,7 @@ def _batch(trajectory: Trajectory) -> Batch:
 
 def compute_surface_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
     """Bands of a slab or a cluster; the k-density of the spectra is ``factor`` times that of the silicon-carbon set."""
-    return compute_bands(atoms, folder, replace(SETTINGS, dos_k_density=factor * k_density(atoms)))
+    return compute_bands(atoms, folder, replace(SURFACE_SETTINGS, dos_k_density=factor * k_density(atoms)))
 
 
 def _singles(module: ModuleType) -> list[Batch]:

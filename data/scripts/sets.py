@@ -38,7 +38,8 @@ class Set:
 
     ``code`` takes the factor by which the k-density of the spectra is multiplied. The noise is measured on
     ``noise_names`` from ``noise_bottom`` on; that of properties needs every state, from ``states_bottom`` on.
-    ``energy_max`` of the packed file ends at ``energy_cap``. These three are in eV against the Fermi level.
+    ``energy_max`` of the packed file ends at ``energy_cap``. These three are in eV against the Fermi level. The packed
+    file also has the structures of the sets ``also``, after its own.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Set:
     states_bottom: float
     noise_remark: str = ""
     energy_cap: float | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def records(self) -> Path:
@@ -119,11 +121,15 @@ def _silicon_validation() -> Set:
 def _silicon_surfaces() -> Set:
     seeds = _seeds(silicon_surface_structures.SEED, "structure", "silicon_surface_structures.py")
     densities = {"slabs": compute_silicon_carbide.DENSITY_2D, "clusters": "one k-point"}
+    # Slabs that had enough bands were computed before clusters and other slabs got more of them.
+    more = compute_silicon.SURFACE_SETTINGS.bands_per_volume
+    bands = {"clusters, and slabs that ended below E_F + 6.48 eV without them": more, "other slabs": 0.0}
     return Set(
         name="silicon-surfaces",
         energies=compute_silicon_carbide.ENERGIES,
         code=lambda factor: partial(compute_silicon.compute_surface_bands, factor=factor),
-        provenance=_silicon_provenance(compute_silicon.SETTINGS, seeds) | {"dos_k_density": densities},
+        provenance=_silicon_provenance(compute_silicon.SURFACE_SETTINGS, seeds)
+        | {"dos_k_density": densities, "bands_per_volume": bands},
         noise_names=SURFACE_NOISE,
         noise_bottom=-14.0,
         states_bottom=-18.0,  # of dense clusters; slabs begin at -12.5
@@ -233,7 +239,11 @@ LARGE_NOISE = ("amorphous-48-001-0",)
 SETS = {
     one.name: one
     for one in (
-        _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
+        replace(
+            _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
+            noise_remark="Bulk only: slabs have less noise, and clusters have one k-point and no mesh to refine.",
+            also=("silicon-surfaces",),
+        ),
         _silicon("silicon-large", compute_silicon.LARGE_SETTINGS, LARGE_NOISE),
         _silicon_validation(),
         _silicon_surfaces(),

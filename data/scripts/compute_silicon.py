@@ -5,11 +5,11 @@
     OMP_NUM_THREADS=1 nice python compute_silicon.py --validation ../silicon-validation/records
     OMP_NUM_THREADS=1 nice python compute_silicon.py --surfaces ../silicon-surfaces/records
 
-The second command computes the large amorphous cells, the third other cells, phases and defects, the fourth slabs and
-clusters. These three sets only test models of the silicon set. Needs pw.x and projwfc.x (apt-get install
-quantum-espresso quantum-espresso-data libopenblas0-serial; without the last package, Debian installs the slower
-reference BLAS). Structures that have a record are skipped. A structure that fails is written to failures.log and
-skipped until its line is removed.
+The second command computes the large amorphous cells, which only test models of the silicon set; the third other cells,
+phases and defects, with which settings are chosen too; the fourth slabs and clusters, which are packed into the silicon
+set. Needs pw.x and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; without the
+last package, Debian installs the slower reference BLAS). Structures that have a record are skipped. A structure that
+fails is written to failures.log and skipped until its line is removed.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@
     OMP_NUM_THREADS=1 nice python compute_silicon.py --surfaces ../silicon-surfaces/records
 
 The second command computes the large amorphous cells, which only test models of the silicon set; the third other cells,
-phases and defects, with which settings are chosen too; the fourth slabs and clusters, which are packed into the silicon
-set. Needs pw.x and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; without the
-last package, Debian installs the slower reference BLAS). Structures that have a record are skipped. A structure that
-fails is written to failures.log and skipped until its line is removed.
+phases and defects, with which settings are chosen too; the fourth slabs and clusters, a set of their own. Needs pw.x
+and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; without the last package,
+Debian installs the slower reference BLAS). Structures that have a record are skipped. A structure that fails is written
+to failures.log and skipped until its line is removed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SETTINGS = Settings()
 # noise is the change that they would make.
 LARGE_SETTINGS = replace(SETTINGS, dos_k_density=3.0)
 # Bands soon fill the vacuum: without more of them, the DOS of clusters is complete up to E_F + 4.4 eV only, and models
-# of the silicon set, which learn up to the lowest limit of all structures, would lose the energies above.
+# of both sets, which learn up to the lowest limit of all structures, would lose the energies above.
 SURFACE_SETTINGS = replace(SETTINGS, bands_per_volume=0.012)
 OPTIONS = {
     "large": "the amorphous cells of 48 to 64 atoms",

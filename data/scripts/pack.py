@@ -2,10 +2,9 @@
 
     python data/scripts/pack.py silicon
 
-Reads data/silicon/records and writes data/silicon.h5; all sets of sets.py work the same way. The silicon set also holds
-the slabs and clusters of data/silicon-surfaces/records, after its own structures. Run it in an environment with ldosml
-(or with PYTHONPATH=. at the top of the repository). The label noise comes from data/silicon/noise/label_noise.json,
-where this file exists.
+Reads data/silicon/records and writes data/silicon.h5; all sets of sets.py work the same way. Run it in an environment
+with ldosml (or with PYTHONPATH=. at the top of the repository). The label noise comes from noise/label_noise.json
+beside the folder of the records, where this file exists.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from records import SMEARING_WIDTH, read_record
-from sets import DATA, SETS, Set
+from sets import SETS, Set
 
 from ldosml.datasets import LDOSDataset
 
@@ -26,40 +25,11 @@ RESOLUTION = 2.0**-11  # states/eV/atom; far below the label noise, and the file
 MARGIN = 3.0  # eV kept below the first states and above the largest energy_max: room for wider smearing
 
 Record = tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]
-Part = tuple[Set, list[Record]]  # a set and its records
 
 
 def complete_up_to(info: dict[str, Any], cap: float | None) -> float:
     """``energy_max`` of the packed structure: the record's, or ``cap`` eV above its Fermi level if that is lower."""
     return info["energy_max"] if cap is None else min(info["energy_max"], info["fermi_energy"] + cap)
-
-
-def first_state(record: Record) -> int:
-    """Which of its energies is the lowest with states."""
-    return int(np.flatnonzero(record[1].any(axis=0))[0])
-
-
-def common_energies(parts: Sequence[Part]) -> tuple[np.ndarray, list[Record]]:
-    """Energies of all parts, and the records on them: from the lowest first energy to the lowest last energy.
-
-    Below the energies of a part its records have no states, which is checked. Above them, states are missing.
-    """
-    for one, records in parts:
-        if min(map(first_state, records)) == 0:
-            raise SystemExit(f"A record has states at {one.energies[0]} eV, where the records begin: some are cut off.")
-    widest = min((one.energies for one, _ in parts), key=lambda energies: energies[0])
-    energies = widest[widest <= min(one.energies[-1] for one, _ in parts) + 1e-9]
-    return energies, [on_energies(record, one.energies, energies) for one, records in parts for record in records]
-
-
-def on_energies(record: Record, own: np.ndarray, energies: np.ndarray) -> Record:
-    """The record on ``energies``, which begin at or below its ``own`` and have the same step."""
-    atoms, ldos, projected, info = record
-    below = int(np.searchsorted(energies, own[0] - 1e-9))
-    if not np.allclose(energies[below:], own[: len(energies) - below]):
-        raise SystemExit(f"The energies of {info['name']} and those of the packed file have different steps.")
-    ldos, projected = (np.pad(values, ((0, 0), (below, 0)))[:, : len(energies)] for values in (ldos, projected[None]))
-    return atoms, ldos, projected[0], info
 
 
 def energy_window(records: Sequence[Record], energies: np.ndarray, cap: float | None) -> tuple[int, slice]:
@@ -69,7 +39,9 @@ def energy_window(records: Sequence[Record], energies: np.ndarray, cap: float | 
     reach down to the lowest states of all. Returns how many empty energies to add below the energies of the records,
     and which energies of the records to keep.
     """
-    start = [first_state(record) for record in records]
+    start = [int(np.flatnonzero(ldos.any(axis=0))[0]) for _, ldos, _, _ in records]
+    if min(start) == 0:
+        raise SystemExit(f"A record has states at {energies[0]} eV, where the records begin: some are cut off.")
     first = energies[start]
     fermi = np.array([info["fermi_energy"] for *_, info in records])
     low = min(first.min(), fermi.min() + (first - fermi).min()) - MARGIN
@@ -90,19 +62,11 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values / RESOLUTION) * RESOLUTION
 
 
-def provenance(parts: Sequence[Part]) -> dict[str, Any]:
-    """Of the first part; what differs in another part is under its name."""
-    one, records = parts[0][0], [record for _, records in parts for record in records]
-    others = {
-        part.name: {key: value for key, value in part.provenance.items() if value != one.provenance.get(key)}
-        | {"structures": len(own)}
-        for part, own in parts[1:]
-    }
+def provenance(records: Sequence[Record], one: Set) -> dict[str, Any]:
     dates = sorted({info["date"] for *_, info in records})
     cap = {} if one.energy_cap is None else {"energy_max": f"at most {one.energy_cap} eV above the Fermi level"}
     return {
         **one.provenance,
-        **others,
         **cap,
         "date": [dates[0], dates[-1]],
         "structures": len(records),
@@ -112,14 +76,12 @@ def provenance(parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def pack(parts: Sequence[Part], label_noise: dict[str, Any] | None) -> LDOSDataset:
+def pack(records: Sequence[Record], one: Set, label_noise: dict[str, Any] | None) -> LDOSDataset:
     """One dataset, energies against the code's own zero."""
-    one = parts[0][0]
-    energies, records = common_energies(parts)
-    window = energy_window(records, energies, one.energy_cap)
+    window = energy_window(records, one.energies, one.energy_cap)
     below, inside = window
-    kept = energies[inside]
-    step = energies[1] - energies[0]
+    kept = one.energies[inside]
+    step = one.energies[1] - one.energies[0]
     infos = [info for *_, info in records]
     return LDOSDataset.from_arrays(
         [atoms for atoms, *_ in records],
@@ -134,7 +96,7 @@ def pack(parts: Sequence[Part], label_noise: dict[str, Any] | None) -> LDOSDatas
         kinds=[info["kind"] for info in infos],
         groups=[info["group"] for info in infos],
         smearing_width=SMEARING_WIDTH,
-        provenance=provenance(parts),
+        provenance=provenance(records, one),
         label_noise=label_noise,
     )
 
@@ -166,28 +128,25 @@ def median_seconds(records: Sequence[Record]) -> dict[int, float]:
     return {n: float(np.median([info["seconds"] for atoms, _, _, info in records if len(atoms) == n])) for n in sizes}
 
 
-def read_part(one: Set, data: Path, wanted: set[str] | None) -> Part:
-    folder = data / one.name / "records"
-    paths = sorted(folder.glob("*.npz"), key=lambda path: path.stem)
-    records = [read_record(path) for path in paths if wanted is None or path.stem in wanted]
-    if not records:
-        raise SystemExit(f"There are no records (*.npz) to pack in {folder}.")
-    return one, records
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=SETS)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder that holds SET/records; default: data")
+    parser.add_argument(
+        "--records", type=Path, help="folder with one .npz file per structure; default: data/SET/records"
+    )
     parser.add_argument("--output", type=Path, help="the dataset file, which is replaced; default: data/SET.h5")
     parser.add_argument("--as-in", type=Path, help="pack only the structures of this dataset")
     arguments = parser.parse_args()
     one = SETS[arguments.set]
-    output = arguments.output or one.packed
-    wanted = set(LDOSDataset.load(arguments.as_in).names) if arguments.as_in else None
-    parts = [read_part(part, arguments.data, wanted) for part in (one, *(SETS[name] for name in one.also))]
-    records = [record for _, records in parts for record in records]
-    dataset = pack(parts, read_noise(DATA / one.name / "noise" / "label_noise.json"))
+    folder, output = arguments.records or one.records, arguments.output or one.packed
+    paths = sorted(folder.glob("*.npz"), key=lambda path: path.stem)
+    if arguments.as_in:
+        wanted = set(LDOSDataset.load(arguments.as_in).names)
+        paths = [path for path in paths if path.stem in wanted]
+    if not paths:
+        raise SystemExit(f"There are no records (*.npz) in {folder}.")
+    records = [read_record(path) for path in paths]
+    dataset = pack(records, one, read_noise(folder.parent / "noise" / "label_noise.json"))
     dataset.save(output, overwrite=True)
     size = output.stat().st_size
     print(dataset)

@@ -38,8 +38,7 @@ class Set:
 
     ``code`` takes the factor by which the k-density of the spectra is multiplied. The noise is measured on
     ``noise_names`` from ``noise_bottom`` on; that of properties needs every state, from ``states_bottom`` on.
-    ``energy_max`` of the packed file ends at ``energy_cap``. These three are in eV against the Fermi level. The packed
-    file also has the structures of the sets ``also``, after its own.
+    ``energy_max`` of the packed file ends at ``energy_cap``. These three are in eV against the Fermi level.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Set:
     states_bottom: float
     noise_remark: str = ""
     energy_cap: float | None = None
-    also: tuple[str, ...] = ()
 
     @property
     def records(self) -> Path:
@@ -239,11 +237,7 @@ LARGE_NOISE = ("amorphous-48-001-0",)
 SETS = {
     one.name: one
     for one in (
-        replace(
-            _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
-            noise_remark="Bulk only: slabs have less noise, and clusters have one k-point and no mesh to refine.",
-            also=("silicon-surfaces",),
-        ),
+        _silicon("silicon", compute_silicon.SETTINGS, SILICON_NOISE),
         _silicon("silicon-large", compute_silicon.LARGE_SETTINGS, LARGE_NOISE),
         _silicon_validation(),
         _silicon_surfaces(),

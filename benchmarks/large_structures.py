@@ -10,7 +10,7 @@ Rattled diamond; SOAP 6 angstrom, n_max 8, l_max 6, 0.5 angstrom (252 features, 
   runs, and the peak memory of a process that does nothing else.
 - prediction: LDOS and DOS of 100,800 atoms of amorphous silicon (a frame of the shipped set repeated, and rattled),
   streamed to a file by a process of its own; then the same killed after a third, and run again. The model is the
-  default model, fitted on a part of the shipped bulk silicon (``reference_sets.py``; no slabs, no clusters).
+  default model, fitted on a part of the shipped set (``reference_sets.py``).
 """
 
 import os
@@ -25,9 +25,9 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
-from reference_sets import QUICK_FRACTION, load_bulk, load_part
+from reference_sets import QUICK_FRACTION, load_part
 
-from ldosml import SOAP, DOSModel, predict_to
+from ldosml import SOAP, DOSModel, load_dataset, predict_to
 
 PARTS = ("speedup", "growth", "prediction")
 
@@ -41,7 +41,7 @@ def diamond(repeats: tuple[int, int, int]) -> Atoms:
 
 def amorphous(repeats: tuple[int, int, int]) -> Atoms:
     """A frame of 32 atoms from the shipped set, repeated and rattled."""
-    data = load_bulk()
+    data = load_dataset("silicon")
     frames = (a for a, kind in zip(data.structures, data.kinds, strict=True) if kind == "amorphous" and len(a) == 32)
     atoms = next(frames) * repeats
     atoms.positions += np.random.default_rng(0).normal(0, 0.05, atoms.positions.shape)

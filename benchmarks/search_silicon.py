@@ -2,11 +2,11 @@
 
     python benchmarks/search_silicon.py [--data FOLDER]
 
-Nested: for each of five folds of a part of the bulk silicon (``reference_sets.py``; trajectories whole; no slabs, no
-clusters, as in earlier figures) a search among ``default_candidates`` runs within the training part only. Its best
-setting is fitted there and evaluated on the test part. The test structures do not influence that choice. But the list
-of candidates was made with the leave-out errors of the whole set known, so a little optimism remains. The other rows
-are one setting each for all folds, chosen with the whole set known. The data of --data influenced no choice.
+Nested: for each of five folds of a part of the silicon set (``reference_sets.py``; trajectories whole) a search among
+``default_candidates`` runs within the training part only. Its best setting is fitted there and evaluated on the test
+part. The test structures do not influence that choice. But the list of candidates was made with the leave-out errors of
+the whole set known, so a little optimism remains. The other rows are one setting each for all folds, chosen with the
+whole set known. The data of --data influenced no choice.
 
 L/sigma of equation 15 of the LDOS paper, pooled over the folds, from E_F - 14 to E_F + 5 eV. The intervals are the 2.5
 and 97.5 percentiles of the difference from the first row, on the same structures, over 10,000 bootstrap samples of

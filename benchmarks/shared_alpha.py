@@ -2,11 +2,11 @@
 
     python benchmarks/shared_alpha.py
 
-A part of the shipped bulk silicon (``reference_sets.py``; no slabs, no clusters) at a smearing of 0.3 eV, the default
-model, five folds that keep trajectories whole. "Smoothing" is ``alpha_smoothing``: the width, in numbers of energies
-(steps of 0.05 eV), over which the chosen alphas are averaged; "all" is the default, one alpha. L/sigma of LDOS and of
-DOS per atom (equation 15 of the LDOS paper) from E_F - 14 to E_F + 5 eV; RMSE of the chemical potential, and L/sigma of
-properties, at 300 K from all states.
+A part of the shipped silicon set (``reference_sets.py``) at a smearing of 0.3 eV, the default model, five folds that
+keep trajectories whole. "Smoothing" is ``alpha_smoothing``: the width, in numbers of energies (steps of 0.05 eV), over
+which the chosen alphas are averaged; "all" is the default, one alpha. L/sigma of LDOS and of DOS per atom (equation 15
+of the LDOS paper) from E_F - 14 to E_F + 5 eV; RMSE of the chemical potential, and L/sigma of properties, at 300 K from
+all states.
 """
 
 import machine

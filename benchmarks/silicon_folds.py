@@ -1,10 +1,9 @@
-"""Errors on the shipped bulk silicon: five folds that keep trajectories whole, beside the noise of the labels.
+"""Errors on the shipped silicon set: five folds that keep trajectories whole, beside the noise of the labels.
 
     python benchmarks/silicon_folds.py
 
 L/sigma of LDOS and of DOS per atom (equation 15 of the LDOS paper), and the RMSE of the chemical potential at 300 K,
-pooled over the folds, from E_F - 14 to E_F + 5 eV. Without the slabs and clusters of the set, so that figures can be
-compared with earlier ones:
+pooled over the folds, from E_F - 14 to E_F + 5 eV:
 
 - widths: the default model, and two joined SOAPs on 1,000 inducing points, at several smearing widths;
 - points: the default model on 1,000 and 2,000 inducing points, and on all environments, at 0.3 eV;
@@ -15,10 +14,10 @@ compared with earlier ones:
 
 import machine
 import numpy as np
-from reference_sets import QUICK_FRACTION, load_bulk, load_part
+from reference_sets import QUICK_FRACTION, load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, SparseLDOSKernelRidge, Whitened
+from ldosml import SOAP, DOSModel, Evaluation, JoinedSOAP, SparseLDOSKernelRidge, Whitened, load_dataset
 from ldosml.datasets.noise import label_noise_at
 from ldosml.studies import predict_left_out
 
@@ -102,7 +101,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--widths", type=float, nargs="+", default=[0.1, 0.2, 0.3, 0.5], help="eV")
     given = parser.parse_args(arguments)
-    load = load_bulk
+    load = lambda **options: load_dataset("silicon", **options)  # noqa: E731
     if given.quick:
         given.widths, given.folds = [0.3], 2
         load = lambda **options: load_part(QUICK_FRACTION, **options)  # noqa: E731

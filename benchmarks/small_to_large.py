@@ -2,7 +2,7 @@
 
     python benchmarks/small_to_large.py [--data FOLDER]
 
-Shipped bulk silicon: cells of up to 16 atoms against cells of 31 and 32 (liquid, amorphous), and all bulk silicon
+Shipped silicon: cells of up to 16 atoms against cells of 31 and 32 (liquid, amorphous), and the whole silicon set
 against the set of large amorphous cells. Smearing 0.3 eV, from E_F - 14 to E_F + 5 eV, properties at 300 K. With --data
 also the cells of 8 atoms of si_vasp_ldos against its cells of 16. Its frames have no trajectories, so the errors of
 its frames left out are too small.

@@ -9,9 +9,9 @@ of two of its atoms.
 # %%
 # Train and evaluate
 # ------------------
-# The set has spectra of 628 bulk cells, 20 slabs and 20 clusters, of 2 to 32 atoms. ``split`` keeps the snapshots of
-# one trajectory on one side, so the test structures are new to the model. Inducing points keep the fit quick; without a
-# regressor, ``DOSModel`` uses all environments. ``high=5.0`` means: learn up to 5 eV above the Fermi level.
+# The set has spectra of 628 cells of 2 to 32 atoms. ``split`` keeps the snapshots of one trajectory on one side, so the
+# test structures are new to the model. Inducing points keep the fit quick; without a regressor, ``DOSModel`` uses all
+# environments. ``high=5.0`` means: learn up to 5 eV above the Fermi level.
 
 import numpy as np
 from ase.build import bulk

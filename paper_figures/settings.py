@@ -48,7 +48,7 @@ class Set:
     """A set that ships with the project, or part of it, and how it is learned.
 
     Spectra are compared from ``low`` to ``high``, eV from the Fermi level. ``elements``: only structures of exactly
-    these elements. ``without``: kinds or groups that were added to the set after the kept figures were made.
+    these elements. ``without``: groups that were added to the set after the kept figures were made.
     ``n_inducing``: inducing points; None: all environments.
     """
 
@@ -80,9 +80,7 @@ class Set:
         return DOSModel(Whitened(self.soap), self.regressors(quick=quick)[learn], high=self.high)
 
 
-SILICON = Set(
-    "silicon", "silicon", -14.0, 5.0, SOAP(r_cut=6.0, n_max=8, l_max=6), 1000, without=frozenset({"slab", "cluster"})
-)
+SILICON = Set("silicon", "silicon", -14.0, 5.0, SOAP(r_cut=6.0, n_max=8, l_max=6), n_inducing=1000)
 SILICON_LARGE = Set("silicon-large", "large silicon", -14.0, 5.0, SILICON.soap, SILICON.n_inducing)
 ADDED_CARBIDE = frozenset(
     f"{composition}-{label}"
@@ -120,8 +118,7 @@ class Run:
         """Load a set, smeared by ``width`` (eV; None: as stored); in a quick run some whole trajectories of it."""
         data = load_dataset(one.name, smearing_width=width)
         if one.without:
-            labels = zip(data.kinds, data.groups, strict=True)
-            data = data.select([one.without.isdisjoint(label) for label in labels])
+            data = data.select([group not in one.without for group in data.groups])
         if one.elements is not None:
             data = data.select([set(atoms.symbols) == one.elements for atoms in data.structures])
         part = QUICK / len(set(data.groups))

@@ -113,11 +113,3 @@ def test_memory_of_a_process_of_its_own_is_its_own(script):
     result, peak = machine.alone(np.sum, np.ones(10))
     assert result == 10
     assert peak < here.nbytes + 50e6
-
-
-def test_figures_of_silicon_are_for_the_bulk_structures(script):
-    sets = script("reference_sets")
-    data, part = sets.load_bulk(), sets.load_part()
-    assert (len(data), len(set(data.groups)), len(part)) == (628, 214, 252)
-    assert set(data.kinds) == set(part.kinds) == {"diamond", "beta-tin", "liquid", "amorphous"}
-    assert set(part.names) < set(data.names)

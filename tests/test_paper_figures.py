@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ldosml import LDOS, EnergyGrid, Evaluation, LDOSKernelRidge, SparseLDOSKernelRidge
+from ldosml import LDOS, EnergyGrid, Evaluation, LDOSKernelRidge, SparseLDOSKernelRidge, load_dataset
 
 FOLDER = Path(__file__).parents[1] / "paper_figures"
 SCRIPTS = (*(f"figure_{number}" for number in range(1, 8)), "table_1", "smearing", "transfer")
@@ -32,6 +32,12 @@ def settings(script):
 def run(settings, tmp_path):
     """On a dozen of the silicon trajectories."""
     return settings.Run(quick=True, folder=tmp_path, jobs=1)
+
+
+def test_the_kept_figures_are_for_the_structures_that_the_carbide_set_had(settings, tmp_path):
+    carbide = settings.Run(folder=tmp_path, jobs=1).data(settings.CARBIDE, None)
+    assert (len(carbide), len(set(carbide.groups)), len(carbide.numbers)) == (162, 81, 1684)
+    assert set(load_dataset("silicon-carbide").groups) - set(carbide.groups) == settings.ADDED_CARBIDE
 
 
 def rows(path):

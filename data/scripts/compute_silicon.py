@@ -5,11 +5,11 @@
     OMP_NUM_THREADS=1 nice python compute_silicon.py --validation ../silicon-validation/records
     OMP_NUM_THREADS=1 nice python compute_silicon.py --surfaces ../silicon-surfaces/records
 
-The second command computes the large amorphous cells, the third other cells, phases and defects, the fourth slabs and
-clusters. These three sets only test models of the silicon set. Needs pw.x and projwfc.x (apt-get install
-quantum-espresso quantum-espresso-data libopenblas0-serial; without the last package, Debian installs the slower
-reference BLAS). Structures that have a record are skipped. A structure that fails is written to failures.log and
-skipped until its line is removed.
+The second command computes the large amorphous cells, which only test models of the silicon set; the third other cells,
+phases and defects, with which settings are chosen too; the fourth slabs and clusters, a set of their own. Needs pw.x
+and projwfc.x (apt-get install quantum-espresso quantum-espresso-data libopenblas0-serial; without the last package,
+Debian installs the slower reference BLAS). Structures that have a record are skipped. A structure that fails is written
+to failures.log and skipped until its line is removed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ SETTINGS = Settings()
 # 2 x 2 x 2 shifted points in cells of 48 to 64 atoms. Twice as many along each edge cost eight times as much; the label
 # noise is the change that they would make.
 LARGE_SETTINGS = replace(SETTINGS, dos_k_density=3.0)
+# Bands soon fill the vacuum: without more of them, the DOS of clusters is complete up to E_F + 4.4 eV only, and models
+# of both sets, which learn up to the lowest limit of all structures, would lose the energies above.
+SURFACE_SETTINGS = replace(SETTINGS, bands_per_volume=0.012)
 OPTIONS = {
     "large": "the amorphous cells of 48 to 64 atoms",
     "validation": "other cells, phases and defects",
@@ -50,7 +53,7 @@ def _batch(trajectory: Trajectory) -> Batch:
 
 def compute_surface_bands(atoms: Atoms, folder: Path, factor: float = 1.0) -> Bands:
     """Bands of a slab or a cluster; the k-density of the spectra is ``factor`` times that of the silicon-carbon set."""
-    return compute_bands(atoms, folder, replace(SETTINGS, dos_k_density=factor * k_density(atoms)))
+    return compute_bands(atoms, folder, replace(SURFACE_SETTINGS, dos_k_density=factor * k_density(atoms)))
 
 
 def _singles(module: ModuleType) -> list[Batch]:

@@ -39,6 +39,7 @@ class Settings:
     diago_david_ndim: int = 3  # see compare_settings.py; 4 crashes with Debian 12's OpenBLAS
     bands_per_occupied: float = 2.2
     bands_per_occupied_small: float = 3.0  # cells of up to 4 atoms
+    bands_per_volume: float = 0.0  # more, for each cubic angstrom of the cell: states in vacuum
 
     def describe(self) -> dict[str, object]:
         return asdict(self) | {"code": "Quantum ESPRESSO 6.7", "functional": "PBE", "weights": "Loewdin"}
@@ -66,9 +67,9 @@ def mesh(atoms: Atoms, density: float, even: bool) -> np.ndarray:
     return np.where(even & atoms.pbc, 2 * np.ceil(divisions / 2), divisions).astype(int)
 
 
-def n_bands(n_electrons: float, n_atoms: int, settings: Settings) -> int:
-    factor = settings.bands_per_occupied_small if n_atoms <= 4 else settings.bands_per_occupied
-    return int(np.ceil(factor * n_electrons / 2 - 1e-9))
+def n_bands(n_electrons: float, atoms: Atoms, settings: Settings) -> int:
+    factor = settings.bands_per_occupied_small if len(atoms) <= 4 else settings.bands_per_occupied
+    return int(np.ceil(factor * n_electrons / 2 + settings.bands_per_volume * atoms.get_volume() - 1e-9))
 
 
 def pw_input(atoms: Atoms, settings: Settings, step: str, bands: int) -> str:
@@ -152,7 +153,7 @@ def compute_bands(
     pools = ["-nk", "2"] if "-np" in launcher else []
     n_electrons = float(sum(dict(settings.valence)[s] for s in atoms.symbols))
     for step in ("scf", "nscf"):
-        bands = n_bands(n_electrons, len(atoms), settings) if step == "nscf" else _scf_bands(n_electrons)
+        bands = n_bands(n_electrons, atoms, settings) if step == "nscf" else _scf_bands(n_electrons)
         (folder / f"{step}.in").write_text(pw_input(atoms, settings, step, bands))
         _run([*launcher, "pw.x", *pools], folder, step, timeout)
     (folder / "projwfc.in").write_text(

@@ -119,11 +119,15 @@ def _silicon_validation() -> Set:
 def _silicon_surfaces() -> Set:
     seeds = _seeds(silicon_surface_structures.SEED, "structure", "silicon_surface_structures.py")
     densities = {"slabs": compute_silicon_carbide.DENSITY_2D, "clusters": "one k-point"}
+    # Slabs that had enough bands were computed before clusters and other slabs got more of them.
+    more = compute_silicon.SURFACE_SETTINGS.bands_per_volume
+    bands = {"clusters, and slabs that ended below E_F + 6.48 eV without them": more, "other slabs": 0.0}
     return Set(
         name="silicon-surfaces",
         energies=compute_silicon_carbide.ENERGIES,
         code=lambda factor: partial(compute_silicon.compute_surface_bands, factor=factor),
-        provenance=_silicon_provenance(compute_silicon.SETTINGS, seeds) | {"dos_k_density": densities},
+        provenance=_silicon_provenance(compute_silicon.SURFACE_SETTINGS, seeds)
+        | {"dos_k_density": densities, "bands_per_volume": bands},
         noise_names=SURFACE_NOISE,
         noise_bottom=-14.0,
         states_bottom=-18.0,  # of dense clusters; slabs begin at -12.5

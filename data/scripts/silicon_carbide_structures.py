@@ -26,7 +26,7 @@ FLAT_BOND = {"Si": 2.27, "C": 1.42, "SiC": 1.79}  # of three neighbours in a she
 VOLUME = {"Si": 20.4, "C": 6.6, "SiC": 11.5}  # angstrom^3 an atom, amorphous
 ELEMENTS = {"Si": ("Si", "Si"), "C": ("C", "C"), "SiC": ("Si", "C")}
 VACUUM = 5.0  # angstrom on either side
-PACKED = 81  # base structures of data/silicon-carbide.h5, the first ones
+FIRST = 81  # base structures; the plan computes them before the others, which were added later
 # Of the copies: standard deviation of displacements in bond lengths, and of the components of strain.
 COPIES = ((0.01, 0.01), (0.02, 0.02), (0.035, 0.02), (0.05, 0.03))
 
@@ -428,9 +428,9 @@ def _interleaved(some: list[Base]) -> list[Base]:
 
 
 def plan() -> list[Base]:
-    """The base structures in the order of computation: those of the packed set, then the others."""
+    """The base structures in the order of computation: the first ones, then those that were added."""
     whole = bases()
-    return _interleaved(whole[:PACKED]) + _interleaved(whole[PACKED:])
+    return _interleaved(whole[:FIRST]) + _interleaved(whole[FIRST:])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python silicon_surface_structures.py        # counts
 
-The number of a structure seeds everything random in it, and it is its own group. Directions without periodicity have
+The number of a structure seeds everything random in it. Directions without periodicity have
 the vacuum of the silicon-carbon set.
 """
 
@@ -167,6 +167,18 @@ def bases() -> list[Base]:
     return [Base(number, *item) for number, item in enumerate(listed)]
 
 
+def group(base: Base) -> str:
+    """Structures with the same surroundings of some atoms share a group.
+
+    These are slabs of one face and one pattern (2x1 and 2x2 have the same dimers), pieces cut around an atom, and
+    pieces cut around a bond. Every close-packed cluster is its own group.
+    """
+    pattern = base.label.replace("relaxed-", "").replace("2x2", "2x1").rpartition("-")[0]
+    if pattern == "cut":
+        pattern += "-atom" if base.n_atoms % 2 else "-bond"
+    return base.name if pattern == "compact" else f"{base.kind}-{pattern}"
+
+
 def structure(base: Base) -> Atoms:
     """A base structure strained and displaced, with its vacuum and its origin in ``atoms.info``."""
     rng = np.random.default_rng([SEED, base.number])
@@ -175,7 +187,7 @@ def structure(base: Base) -> Atoms:
     atoms = displaced(strained(base.build(rng), size, change, rng), amplitude, rng)
     atoms.wrap()
     atoms = isolated(atoms)
-    atoms.info = {"name": base.name, "kind": base.kind, "group": base.name, "rattle": amplitude}
+    atoms.info = {"name": base.name, "kind": base.kind, "group": group(base), "rattle": amplitude}
     if base.kind == "slab":
         atoms.info |= {"strain": size, "area_change": change}
     return atoms

@@ -167,13 +167,15 @@ def _common_range(
         each = "; ".join(f"{name}, {start:g} to {stop:g}" for name, (start, stop) in zip(names, ranges, strict=True))
         raise ValueError(f"The datasets share no energies (eV, zero: {zero}): {each}. Leave out what ends early.")
     late = names[[start for start, _ in ranges].index(low)]
+    # The code's own zero is often another one in another cell, such as one with vacuum.
+    elsewhere = "" if zero == "fermi" else "move all to zero='fermi', "
     for data, own, name in zip(datasets, zeros, names, strict=True):
         first = onsets(data.dos) - own
         if low > first.min() + data.grid.step:
             raise ValueError(
                 f"The energies of {late} begin at {low:g} eV (zero: {zero}), above the first states of structure "
                 f"{data.names[int(np.argmin(first))]!r} of {name} at {first.min():g} eV, which would be lost. Leave "
-                f"one out, or cut off all states below {low:g} eV first."
+                f"one out, {elsewhere}or cut off all states below {low:g} eV first."
             )
     return low, high
 

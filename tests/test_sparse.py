@@ -655,7 +655,7 @@ def test_bad_chunks_are_refused_by_number(source, error, message):
             {"species": SPECIES},
             r"no number of points for the species 32, only for \[6, 14",
         ),
-        ({"n_inducing": {6: 3, 14: 4, 32: 2}}, {}, "for the species 0, only .* that fit is told as species"),
+        ({"n_inducing": {6: 3, 14: 4, 32: 2}}, {}, "for the species 0, only .* the species given to fit"),
         ({"n_inducing": "most"}, {}, "'all' or None; got 'most'"),
         ({"selection": "fps"}, {}, "selection must be one of"),
         ({"selection": X[:3, :2]}, {}, r"selection must have shape \(any, 5\)"),

@@ -14,7 +14,7 @@ so tails of 1e-30 electrons count.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Bands:
         The Fermi level of the pure crystal, eV: where the tails meet, or the middle between the bands.
     smeared : array (n_rows,) of bool
         Whether both bands have Gaussian tails, which overlap.
+    ratio : int
+        Steps of this grid in a step of the DOS.
     """
 
     grid: EnergyGrid
@@ -49,6 +51,7 @@ class Bands:
     conduction: Array
     level: Array
     smeared: Array
+    ratio: int
 
     @classmethod
     def of(cls, block: Block, rows: Array, low: Array, high: Array) -> Bands:
@@ -77,12 +80,22 @@ class Bands:
             above = xp.flip(right.values_of(xp.flip(density, axis=1), ratio), axis=1)
             valence = xp.where(smeared[:, None], below, valence)
             conduction = xp.where(smeared[:, None], above, conduction)
-        return cls(fine, valence, conduction, level, smeared)
+        return cls(fine, valence, conduction, level, smeared, ratio)
 
     def rows(self, chosen: Array) -> Bands:
         """Some of the rows, (n_chosen,)."""
-        arrays = (self.valence, self.conduction, self.level, self.smeared)
-        return Bands(self.grid, *(namespace(array).take(array, chosen, axis=0) for array in arrays))
+        xp = namespace(self.level)
+        names = ("valence", "conduction", "level", "smeared")
+        return replace(self, **{name: xp.take(getattr(self, name), chosen, axis=0) for name in names})
+
+    def every(self, stride: int) -> Bands:
+        """The bands at every ``stride``-th energy; ``stride`` divides ``ratio``."""
+        if stride == 1:
+            return self
+        grid, size = self.grid, (self.grid.size - 1) // stride + 1
+        coarser = EnergyGrid(grid.start, grid.step * stride, size, grid.zero)
+        valence, conduction = self.valence[:, ::stride], self.conduction[:, ::stride]
+        return replace(self, grid=coarser, valence=valence, conduction=conduction, ratio=self.ratio // stride)
 
 
 def _lowest(values: Array, grid: EnergyGrid, low: Array, high: Array) -> tuple[Array, Array]:

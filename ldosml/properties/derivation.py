@@ -130,8 +130,8 @@ class _Columns:
 def _derived(
     block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
 ) -> _Columns:
-    level = level_of(block, number, tolerance)
-    mu = potential_of(block, number, kT, quadrature, level)
+    level, bands = level_of(block, number, tolerance)
+    mu = potential_of(block, number, kT, quadrature, level, bands)
     row_mu = block.of_rows(mu)
     found = moments_of(block, row_mu, kT, ALL_MOMENTS, quadrature)
     whole = found if block.index is None else moments_of(block.without_shares(), mu, kT, ("j0", "j1"), quadrature)

@@ -92,11 +92,11 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)
     check_counts(prepared, number, tolerance)
-    return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance), 4))
+    return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance)[0], 4))
 
 
-def level_of(block: Block, number: Array, tolerance: float) -> FermiLevel:
-    """``fermi_level`` of a block of structures."""
+def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel, Bands | None]:
+    """``fermi_level`` of a block of structures, and the bands of the structures whose level is in a gap, if any."""
     xp = namespace(number)
     counts = xp.stack([number * (1 - tolerance), number, number * (1 + tolerance)], axis=1)
     found = _inverse(block.interpolant, counts)
@@ -106,18 +106,13 @@ def level_of(block: Block, number: Array, tolerance: float) -> FermiLevel:
     inner = block.interpolant.count(xp.stack([low + quarter, high - quarter], axis=1))
     hollow = inner[:, 1] - inner[:, 0] < _HOLLOW * 2 * tolerance * number
     in_gap = hollow & (high - low > 2 * block.grid.step)
-    energy = xp.where(in_gap, _neutral_level(block, in_gap, low, high), found[:, 1])
-    return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy))
-
-
-def _neutral_level(block: Block, in_gap: Array, low: Array, high: Array) -> Array:
-    """The level of the pure crystal, (n_structures,), for the structures ``in_gap``."""
     rows = np.flatnonzero(to_numpy(in_gap))
-    if not rows.size:
-        return low
-    xp, chosen = namespace(low), index_like(low, rows)
-    level = Bands.of(block, chosen, xp.take(low, chosen), xp.take(high, chosen)).level
-    return spread(level[:, None], rows, int(low.shape[0]), axis=0)[:, 0]
+    bands, energy = None, found[:, 1]
+    if rows.size:
+        chosen = index_like(low, rows)
+        bands = Bands.of(block, chosen, xp.take(low, chosen), xp.take(high, chosen))
+        energy = xp.where(in_gap, spread(bands.level[:, None], rows, int(low.shape[0]), axis=0)[:, 0], energy)
+    return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy)), bands
 
 
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:

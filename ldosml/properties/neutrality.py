@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from ldosml._array import Array, index_like, like, namespace, spread, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties.bands import Bands
-from ldosml.properties.block import Block
 from ldosml.properties.interpolation import Interpolant, gather
 from ldosml.properties.level import FermiLevel
-from ldosml.properties.quadrature import Rule, in_order, integrate
+from ldosml.properties.quadrature import HOT, Rule, in_order, integrate
 from ldosml.properties.roots import increasing_root
 
 _CLEAR = 15.0  # at 15 kT, e^-x and 1/(1 + e^x) differ by 3e-7, so mu is wrong by at most this fraction of kT
@@ -33,8 +32,10 @@ _NEVER = 1e-300  # numbers of carriers near the smallest float
 _HOT = 6  # kT in steps of the bands' grid, half of the least smearing, from which nodes 1 kT apart may miss a band
 
 
-def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel) -> tuple[Array, Array]:
+def neutral_potentials(bands: Bands | None, kT: NDArray[np.float64], level: FermiLevel) -> tuple[Array, Array]:
     """Chemical potentials (n_structures, n_temperatures), eV, and where they are valid.
+
+    ``bands`` are the bands of the structures whose level is in a gap.
 
     They are valid in smeared gaps, and in other gaps if all carriers are at least 15 kT away. Elsewhere N(mu) - N_e is
     well conditioned, and the Fermi level is returned as a first guess.
@@ -43,12 +44,9 @@ def neutral_potentials(block: Block, kT: NDArray[np.float64], level: FermiLevel)
     n_rows = int(level.energy.shape[0])
     rows = np.flatnonzero(to_numpy(level.in_gap))
     start = level.energy[:, None] + 0 * like(level.energy, kT)[None, :]
-    if not rows.size:
+    if bands is None:
         return start, start != start
-    chosen = index_like(start, rows)
-    low, high = xp.take(level.valence_edge, chosen), xp.take(level.conduction_edge, chosen)
-    bands = Bands.of(block, chosen, low, high)
-    mu, settled = _dilute(bands, kT, float(xp.max(high - low)))
+    mu, settled = _dilute(bands, kT, float(xp.max(level.conduction_edge - level.valence_edge)))
     left = bands.smeared[:, None] & ~settled
     some, columns = (np.flatnonzero(to_numpy(xp.any(left, axis=axis))) for axis in (1, 0))
     if some.size:
@@ -109,20 +107,30 @@ def _carriers(energies: Array, density: Array, step: float, kT: float) -> tuple[
 
 def _solved(bands: Bands, kT: NDArray[np.float64], start: Array, settled: Array) -> Array:
     """Roots of ln n - ln p, (n_rows, n_temperatures), from ``start``; ``settled`` elements do not change."""
-    xp, grid = namespace(start), bands.grid
-    turned = EnergyGrid(-grid.stop, grid.step, grid.size, grid.zero)
-    empty = Interpolant.of(grid, bands.conduction, smooth=True)
-    full = Interpolant.of(turned, xp.flip(bands.valence, axis=1), smooth=True)
-    hot = kT >= _HOT * grid.step
+    xp = namespace(start)
+    strides = _strides(kT, bands)
     columns, results = [], []
-    rules: tuple[tuple[Rule, NDArray[np.bool_]], ...] = (("far", ~hot), ("trapezoid", hot))
-    for rule, chosen in rules:
-        places = np.flatnonzero(chosen).tolist()
-        if places:
-            guess, done = (xp.take(array, index_like(start, np.array(places)), axis=1) for array in (start, settled))
-            results.append(_balanced(rule, empty, full, kT[places], guess, done))
-            columns += places
+    for stride in np.unique(strides).tolist():
+        places = np.flatnonzero(strides == stride).tolist()
+        guess, done = (xp.take(array, index_like(start, np.array(places)), axis=1) for array in (start, settled))
+        coarser = bands.every(max(1, stride))
+        grid = coarser.grid
+        turned = EnergyGrid(-grid.stop, grid.step, grid.size, grid.zero)
+        empty = Interpolant.of(grid, coarser.conduction, smooth=True)
+        full = Interpolant.of(turned, xp.flip(coarser.valence, axis=1), smooth=True)
+        results.append(_balanced("trapezoid" if stride else "far", empty, full, kT[places], guess, done))
+        columns += places
     return in_order(columns, xp.concat(results, axis=1))
+
+
+def _strides(kT: NDArray[np.float64], bands: Bands) -> NDArray[np.int64]:
+    """Steps of the bands' grid from one term of the trapezoid to the next, (n_temperatures,); 0 for the nodes.
+
+    The trapezoid is exact to rounding while f is smooth on its step, kT >= 1.5 steps, and the bands are: they are given
+    on a grid that is ``ratio`` times finer than the DOS needs.
+    """
+    most = np.clip(kT / (HOT * bands.grid.step), 1, bands.ratio)
+    return np.where(kT < _HOT * bands.grid.step, 0, 2 ** np.floor(np.log2(most)).astype(np.int64))
 
 
 def _balanced(

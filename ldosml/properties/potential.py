@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Numbers, like, namespace
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
+from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
@@ -68,8 +69,7 @@ def chemical_potential(
     check_counts(prepared, number, tolerance)
 
     def solved(part: slice, block: Block) -> Array:
-        level = level_of(block, number[part], tolerance)
-        return potential_of(block, number[part], temperatures.kT, quadrature, level)
+        return potential_of(block, number[part], temperatures.kT, quadrature, *level_of(block, number[part], tolerance))
 
     mu = namespace(number).concat(prepared.map(solved, len(temperatures.kT)), axis=0)
     check_top(prepared, mu, temperatures.kT, number)
@@ -77,11 +77,11 @@ def chemical_potential(
 
 
 def potential_of(
-    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel
+    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, level: FermiLevel, bands: Bands | None
 ) -> Array:
-    """Chemical potentials of a block of structures, (n_structures, n_temperatures), eV."""
+    """Chemical potentials of a block, (n_structures, n_temperatures), eV; ``level_of`` gives level and bands."""
     xp = namespace(number)
-    start, settled = neutral_potentials(block, kT, level)
+    start, settled = neutral_potentials(bands, kT, level)
     columns: list[int] = []
     results = []
     for rule, places in rules(quadrature, kT, block.grid.step, block.width).items():

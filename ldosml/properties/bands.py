@@ -84,9 +84,9 @@ class Bands:
 
     def rows(self, chosen: Array) -> Bands:
         """Some of the rows, (n_chosen,)."""
-        xp = namespace(self.level)
-        names = ("valence", "conduction", "level", "smeared")
-        return replace(self, **{name: xp.take(getattr(self, name), chosen, axis=0) for name in names})
+        arrays = (self.valence, self.conduction, self.level, self.smeared)
+        valence, conduction, level, smeared = (namespace(array).take(array, chosen, axis=0) for array in arrays)
+        return replace(self, valence=valence, conduction=conduction, level=level, smeared=smeared)
 
     def every(self, stride: int) -> Bands:
         """The bands at every ``stride``-th energy; ``stride`` divides ``ratio``."""

@@ -11,12 +11,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ldosml._validation import check_finite
 from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
 from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, basis_shells
-from ldosml.tightbinding.slater_koster import ETAS, Floats, blocks
+from ldosml.tightbinding.slater_koster import ETAS, Floats, blocks, with_excited
 
 CLOSEST = 0.5
 """Smallest distance of two atoms, angstrom: Harrison's matrix elements mean nothing below it."""
@@ -27,8 +28,11 @@ N_ORBITALS = sum(SHELLS)
 SHELL_OF = np.repeat(np.arange(len(SHELLS)), SHELLS)
 """Shell of each orbital of an atom, (13,)."""
 
-_CUT, _FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V is damped to 1/e, and where it is cut off, at 0.4 %
+_CUT, FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V is damped to 1/e, and where it is cut off, at 0.4 %
 _AT_ONCE, _NUMBERS_AT_ONCE = 64, 4e6  # k-points, and matrix elements
+_ALL = slice(None)
+
+Pairs = slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +123,21 @@ class TightBinding:
     def _pairs(self, atoms: Atoms, radii: Floats) -> Floats:
         """Find the pairs of neighbours; return the weight of the pull of each element on each atom, (n_atoms, 119)."""
         numbers, covalent = self.numbers, covalent_radii[self.numbers]
-        i, j, d, D, S = neighbor_list("ijdDS", atoms, list(_FURTHEST * covalent))  # type: ignore[no-untyped-call]
+        i, j, d, D, S = neighbor_list("ijdDS", atoms, list(FURTHEST * covalent))  # type: ignore[no-untyped-call]
         _check_distances(i, j, d)
         ratio = d / (covalent[i] + covalent[j])
         damped = np.exp(-((ratio / _CUT) ** 6))
         self._i, self._j, self._shifts, self._logs = i, j, S, np.log(ratio)
-        self._blocks = damped[:, None, None] * blocks(D / d[:, None], d, np.stack([radii[i], radii[j]], axis=1))
+        self._between = damped[:, None, None], D / d[:, None], d, np.stack([radii[i], radii[j]], axis=1)
         pulls = np.zeros((len(numbers), N_ELEMENTS))
         for elements, sign in ((numbers[j], 1), (numbers[i], -1)):
             np.add.at(pulls, (i, elements), sign * damped / ratio**4)
         return pulls
+
+    def _blocks(self, pairs: Pairs = _ALL) -> Floats:
+        """Contributions of each of ``ETAS`` to some pairs, damped, eV: (n_etas, n_pairs, 9, 9)."""
+        damped, directions, distances, radii = (given[pairs] for given in self._between)
+        return damped * blocks(directions, distances, radii)
 
     def __len__(self) -> int:
         """Number of atoms."""
@@ -144,7 +153,8 @@ class TightBinding:
 
         k-points are fractions (n_kpoints, 3); the result is (2, n_etas, n_kpoints, n_orbitals, n_orbitals).
         """
-        parts = np.concatenate([self._blocks, self._logs[:, None, None] * self._blocks])
+        each = with_excited(self._blocks())
+        parts = np.concatenate([each, self._logs[:, None, None] * each])
         found = self._summed(parts, kpoints)
         return found.reshape(2, len(ETAS), *found.shape[1:])
 
@@ -163,12 +173,24 @@ class TightBinding:
             found[:, k] = square.reshape(len(parts), self.n_orbitals, self.n_orbitals)
         return found
 
-    def hopping(self) -> Floats:
+    @property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Atoms of each pair of neighbours, both ways: two arrays (n_pairs,)."""
+        return self._i, self._j
+
+    def by_orbital(self) -> tuple[Floats, Floats, Floats]:
+        """Logarithms of strengths, overlaps (1/eV; halved, to be added) and levels (eV), each (n_orbitals,)."""
+        given, shells = self.parameters, self.orbitals.shell_of
+        levels = self.orbitals.levels + given.shifts.ravel()[shells] + self.orbitals.neighbors @ given.pulls
+        return given.strengths.ravel()[shells], 0.5 * given.overlaps.ravel()[shells], levels
+
+    def hopping(self, pairs: Pairs = _ALL) -> Floats:
         """Blocks (n_pairs, 13, 13) of the matrix elements with factors and slopes, but without strengths, eV."""
         given = self.parameters
         slopes = 0.5 * given.slopes[self.numbers][:, SHELL_OF]  # (n_atoms, 13)
-        sloped = 1 + self._logs[:, None, None] * (slopes[self._i][:, :, None] + slopes[self._j][:, None, :])
-        found: Floats = sloped * np.tensordot(np.exp(given.factors), self._blocks, axes=1)
+        mean = slopes[self._i[pairs]][:, :, None] + slopes[self._j[pairs]][:, None, :]
+        sloped = 1 + self._logs[pairs, None, None] * mean
+        found: Floats = sloped * with_excited(np.tensordot(np.exp(given.factors), self._blocks(pairs), axes=1))
         return found
 
     def hamiltonians(self, kpoints: Floats) -> Iterator[tuple[slice, Any]]:

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, SHELL_OF, TightBinding
 from ldosml.tightbinding.slater_koster import Floats
 
-_NEARLY = 1e-4  # fraction of the electrons: in a gap, the Fermi level is midway between so many less and more
+NEARLY = 1e-4  # fraction of the electrons: in a gap, the Fermi level is midway between so many less and more
 
 
 def shifted_mesh(atoms: Atoms, density: float) -> tuple[Floats, Floats]:
@@ -82,7 +82,7 @@ def smeared_fermi_level(energies: Floats, electrons: Floats, n_electrons: float,
     width : float
         Gaussian width of the states, eV.
     """
-    off = _NEARLY * n_electrons
+    off = NEARLY * n_electrons
     order = np.argsort(energies)
     sorted_energies, sorted_electrons = energies[order], electrons[order]
 

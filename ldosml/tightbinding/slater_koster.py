@@ -40,10 +40,15 @@ for _place, (_i, _j) in enumerate(((0, 1), (1, 2), (0, 2))):
 _Q[3], _Q[4] = np.diag([_ROOT, -_ROOT, 0.0]), np.diag([-0.5, -0.5, 1.0])
 
 
+def with_excited(matrices: Floats) -> Floats:
+    """Repeat rows and columns of s and p for the excited s and p: matrices (..., 9, 9) to (..., 13, 13)."""
+    return matrices[..., _LIKE[:, None], _LIKE]
+
+
 def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
     """Contributions of each of ``ETAS`` to the matrix elements between the orbitals of two atoms, eV.
 
-    Orbitals are s, p (x, y, z), d, excited s and p.
+    Orbitals are s, p (x, y, z) and d; excited s and p have the same as s and p (``with_excited``).
 
     Parameters
     ----------
@@ -56,7 +61,7 @@ def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
 
     Returns
     -------
-    array (n_etas, n_pairs, 13, 13)
+    array (n_etas, n_pairs, 9, 9)
     """
     n = directions
     along = np.einsum("ei,aij,ej->ea", n, _Q, n)  # (n_pairs, 5)
@@ -84,4 +89,4 @@ def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
     for part, shape in ((dds, sigma), (ddp, pi), (ddd, np.eye(5) - sigma - pi)):
         part[:, _D, _D] = of_d[:, None, None] * shape
     found *= np.array(list(ETAS.values()))[:, None, None, None]
-    return found[:, :, _LIKE][:, :, :, _LIKE]
+    return found

@@ -1,0 +1,369 @@
+"""The share of each atom in the spectrum of tight binding, from Chebyshev moments, in time linear in the atoms.
+
+The Gaussian-smeared spectrum of an atom is sum_m w_m(E) mu_m, where mu_m = tr_i T_m(H) are moments of the Hamiltonian,
+scaled to [-1, 1], over the orbitals of the atom, and w_m(E) are Chebyshev coefficients of the Gaussian at E (A. Weisse
+et al., Rev. Mod. Phys. 78, 275 (2006)). The coefficients fall as exp(-(m width / h)^2 / 2), with h half the spectral
+range: their sum converges without a damping kernel.
+
+H is that of a region: all atoms within ``radius`` of one atom. A sharp end would reflect waves back to the centre, where
+they focus. The recursion is damped in the outer region instead (V. A. Mandelshtam and H. S. Taylor, J. Chem. Phys. 103,
+2903 (1995)): u_{m+1} = D (2 H u_m - D u_{m-1}), D = 1 inside and 0 at the end. So an atom that crosses the end has no
+weight, and spectra are continuous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+from scipy.fft import dct
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
+from scipy.special import ndtr
+
+from ldosml import _tasks
+from ldosml._validation import check_finite, check_positive
+from ldosml.regions import Region, cut_regions
+from ldosml.tightbinding.hamiltonian import FURTHEST, N_ORBITALS, TightBinding, check_structure
+from ldosml.tightbinding.local_spectrum import NEARLY
+from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
+from ldosml.tightbinding.slater_koster import Floats
+
+Singles = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+_ZONE = 4.0  # angstrom, where waves are damped, and at most 60 % of the radius
+_RATE = 2.5  # eV, of the damping; measured together with _ZONE, on a liquid and a rattled crystal
+_BRIDGE = 16.0  # eV
+_PAIRS_AT_ONCE = 4096
+_STEPS = 16  # of Lanczos, for the ends of a spectrum
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What spectra from moments are to be.
+
+    Parameters
+    ----------
+    width : float
+        Gaussian width, eV.
+    radius : float, default=7.0
+        Of the region around each atom, angstrom.
+    tolerance : float, default=1e-3
+        The sum over moments ends where coefficients have fallen to this.
+    """
+
+    width: float
+    radius: float = 7.0
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_positive("width of a spectrum", self.width, "eV")
+        check_positive("radius of a region of tight binding", self.radius, "angstrom")
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance must be between 0 and 1, such as 1e-3; got {self.tolerance!r}.")
+
+    def n_moments(self, half: float) -> int:
+        """Number of moments for a spectrum that is 2 ``half`` wide, eV."""
+        return 2 * int(np.ceil(half / self.width * np.sqrt(-0.5 * np.log(self.tolerance)))) + 2
+
+    def damping(self, distances: Floats) -> Floats:
+        """Rate at which waves are damped so far from the centre, eV; infinite at the end of the region."""
+        zone = min(_ZONE, 0.6 * self.radius)
+        x = np.clip((distances - self.radius) / zone + 1, 0, 1) ** 2
+        with np.errstate(divide="ignore"):
+            rate: Floats = _RATE * x / (1 - x)
+        return rate
+
+
+def reach(atoms: Atoms, radius: float) -> float:
+    """How far from a centre atoms matter for a region of ``radius``: they shift levels at its end. Angstrom."""
+    return radius + 2 * FURTHEST * float(covalent_radii[atoms.numbers].max())
+
+
+def spectra_from_moments(
+    atoms: Atoms,
+    energies: Floats,
+    settings: Settings,
+    parameters: TightBindingParameters | None = None,
+    *,
+    n_jobs: int | None = None,
+    batch_size: int = 500,
+) -> tuple[Floats, Floats]:
+    """Compute the share of each atom in the smeared spectrum. Time is proportional to the number of atoms.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Periodic where ``pbc`` says so.
+    energies : array (n_energies,)
+        Ascending, eV against the vacuum.
+    settings : Settings
+    parameters : TightBindingParameters, optional
+        Default: ``TightBindingParameters.fitted()``.
+    n_jobs : int, optional
+        Number of processes; the result does not depend on it. None: what the surrounding ``on_cluster`` or
+        ``joblib.parallel_config`` says.
+    batch_size : int, default=500
+        Number of atoms that one process works on at a time. Bonds between them are computed once; fewer atoms share
+        fewer bonds.
+
+    Returns
+    -------
+    spectra : array (n_atoms, n_energies)
+        States/eV, both spins.
+    below : array (n_atoms,)
+        Smeared states below the first energy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``TightBinding``.
+    """
+    given = TightBindingParameters.fitted() if parameters is None else parameters
+    check_structure(atoms, given)
+    spectra, below = np.empty((len(atoms), len(energies))), np.empty(len(atoms))
+    regions = cut_regions(atoms, reach(atoms, settings.radius), batch_size)
+    task = partial(_with_rows, np.asarray(energies, dtype=np.float64), settings, given)
+    for rows, found, deeper in _tasks.ordered(task, regions, n_jobs=n_jobs):
+        spectra[rows], below[rows] = found, deeper
+    return spectra, below
+
+
+def _with_rows(
+    energies: Floats, settings: Settings, parameters: TightBindingParameters, region: Region
+) -> tuple[Indices, Floats, Floats]:
+    return region.rows, *spectra_of_region(region, energies, settings, parameters)
+
+
+def spectra_of_region(
+    region: Region, energies: Floats, settings: Settings, parameters: TightBindingParameters | None = None
+) -> tuple[Floats, Floats]:
+    """Compute the share of each centre of a region, as ``spectra_from_moments`` does for all atoms of a structure.
+
+    Parameters
+    ----------
+    region : Region
+        Cut at ``reach`` or farther out.
+    energies : array (n_energies,)
+        Ascending, eV against the vacuum.
+    settings : Settings
+    parameters : TightBindingParameters, optional
+        Default: ``TightBindingParameters.fitted()``.
+
+    Returns
+    -------
+    spectra : array (n_centers, n_energies)
+        States/eV, both spins.
+    below : array (n_centers,)
+        Smeared states below the first energy.
+
+    Raises
+    ------
+    ValueError
+        When the region is periodic or too small, and as ``TightBinding``.
+    """
+    needed = reach(region.atoms, settings.radius)
+    if region.atoms.pbc.any() or region.radius < needed:
+        raise ValueError(
+            f"Moments with radius = {settings.radius:g} angstrom need regions that are not periodic, cut at "
+            f"{needed:g} angstrom; this one was cut at {region.radius:g}. Use cut_regions with reach(atoms, radius)."
+        )
+    bonds = _bonds(region, settings.radius, parameters)
+    spectra, below = np.empty((len(region), len(energies))), np.empty(len(region))
+    kernels: dict[tuple[float, float], _Kernel] = {}
+    for center, matrix in _matrices(bonds, len(region), settings):
+        ends = matrix.ends()
+        if ends not in kernels:
+            kernels[ends] = _Kernel.of(ends, energies, settings)
+        mu = moments(matrix, ends, settings.n_moments(0.5 * (ends[1] - ends[0])))
+        spectra[center], below[center] = kernels[ends].spectrum @ mu, kernels[ends].below @ mu
+    return spectra, below
+
+
+@dataclass(frozen=True, eq=False)
+class _Bonds:
+    """Atoms of a region with the matrix elements between them; the centres come first.
+
+    Pairs are sorted by the first atom; ``starts`` (n_atoms + 1,) says where those of each atom start.
+    """
+
+    positions: Floats
+    levels: Singles  # (n_atoms, 13), eV
+    overlaps: Singles  # (n_atoms, 13), 1/eV
+    starts: Indices
+    others: Indices  # (n_pairs,)
+    blocks: Singles  # (n_pairs, 13, 13), eV
+
+
+def _bonds(region: Region, radius: float, parameters: TightBindingParameters | None) -> _Bonds:
+    """Matrix elements among the atoms within ``radius`` of a centre."""
+    model = TightBinding(region.atoms, parameters)
+    positions: Floats = region.atoms.positions
+    away, _ = cKDTree(positions[: len(region)]).query(positions, distance_upper_bound=radius)
+    kept = away < radius
+    place = np.cumsum(kept) - 1
+    strengths, overlaps, levels = model.by_orbital()
+    roots = np.exp(0.5 * strengths).reshape(-1, N_ORBITALS)
+    i, j = model.pairs
+    order = np.argsort(i * len(model) + j)
+    order = order[kept[i[order]] & kept[j[order]]]
+    first, second = i[order], j[order]
+    blocks = np.empty((len(order), N_ORBITALS, N_ORBITALS), dtype=np.float32)
+    once = np.flatnonzero(first < second)  # the other half has transposed blocks
+    mirrored = np.searchsorted(first * len(model) + second, second[once] * len(model) + first[once])
+    for start in range(0, len(once), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        rows = once[part]
+        blocks[rows] = (
+            roots[first[rows], :, None] * model.hopping(order[rows]) * roots[second[rows], None, :]
+        )
+        blocks[mirrored[part]] = blocks[rows].transpose(0, 2, 1)
+    starts = np.searchsorted(place[first], np.arange(kept.sum() + 1))
+    each = (kept.size, N_ORBITALS)
+    return _Bonds(
+        positions[kept],
+        levels.reshape(each)[kept].astype(np.float32),
+        overlaps.reshape(each)[kept].astype(np.float32),
+        starts,
+        place[second],
+        blocks,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DampedMatrix:
+    """Hamiltonian of a region around one atom, whose orbitals come first, with the damping.
+
+    Parameters
+    ----------
+    elements : array (n, n) of float32
+        eV.
+    rates : array (n,)
+        Rate of the damping at each orbital, eV.
+    """
+
+    elements: Singles
+    rates: Floats
+
+    def ends(self) -> tuple[float, float]:
+        """Give bounds of the spectrum, whole eV, by Lanczos.
+
+        The damped recursion never leaves the range of the matrix without damping, which is the larger one.
+        """
+        n = len(self.elements)
+        previous, vector, beta = np.zeros(n, np.float32), np.cos(np.arange(1, n + 1), dtype=np.float32), 0.0
+        vector /= np.linalg.norm(vector)
+        diagonal, aside = [], []
+        for _ in range(min(_STEPS, n)):
+            after = self.elements @ vector - beta * previous
+            diagonal.append(float(after @ vector))
+            after -= diagonal[-1] * vector
+            beta = float(np.linalg.norm(after))
+            aside.append(beta)
+            if beta < 1e-3:
+                break
+            previous, vector = vector, after / beta
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(aside[:-1], 1) + np.diag(aside[:-1], -1))
+        rest = aside[-1] * np.abs(vectors[-1])  # how far an eigenvalue may be from each of these
+        margin = 0.5 + 0.02 * (values[-1] - values[0])
+        return float(np.floor(values[0] - rest[0] - margin)), float(np.ceil(values[-1] + rest[-1] + margin))
+
+
+def _matrices(bonds: _Bonds, n_centers: int, settings: Settings) -> Iterator[tuple[int, DampedMatrix]]:
+    """Hamiltonian around each of the centres, with the centre."""
+    tree, place = cKDTree(bonds.positions), np.full(len(bonds.positions), -1)
+    for center in range(n_centers):
+        near = np.array(tree.query_ball_point(bonds.positions[center], settings.radius))
+        distances = np.linalg.norm(bonds.positions[near] - bonds.positions[center], axis=1)
+        order = np.argsort(distances)
+        near, distances = near[order], distances[order]
+        place[near] = np.arange(len(near))
+        yield center, _matrix(bonds, near, place, settings.damping(distances))
+        place[near] = -1
+
+
+def _matrix(bonds: _Bonds, near: Indices, place: Indices, rates: Floats) -> DampedMatrix:
+    n = len(near)
+    counts = bonds.starts[near + 1] - bonds.starts[near]
+    pairs = np.arange(counts.sum()) + np.repeat(bonds.starts[near] - (np.cumsum(counts) - counts), counts)
+    first, second = np.repeat(np.arange(n), counts), place[bonds.others[pairs]]
+    inside = second >= 0
+    square = np.zeros((n, N_ORBITALS, n, N_ORBITALS), dtype=np.float32)
+    square[first[inside], :, second[inside], :] = bonds.blocks[pairs[inside]]
+    hopping = square.reshape(n * N_ORBITALS, n * N_ORBITALS)
+    overlaps, each = bonds.overlaps[near].ravel(), np.repeat(rates, N_ORBITALS)
+    # An atom at the end of the region must not be a bridge between others either.
+    squared = hopping * np.exp(-each / _BRIDGE).astype(np.float32) @ hopping
+    squared *= overlaps[:, None] + overlaps
+    squared += hopping
+    squared[np.diag_indices(len(squared))] += bonds.levels[near].ravel()
+    return DampedMatrix(squared, each)
+
+
+def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> Floats:
+    """Moments tr T_m over the orbitals of the centre, with damping, (n_moments,).
+
+    With u_m for the damped recursion of the second kind and B = D^2, u_a^T u_b - u_(a-1)^T B u_(b-1) depends on a + b
+    alone, so that m steps give 2 m moments. This holds for D^(1/2) H D^(1/2), which is symmetric.
+
+    Parameters
+    ----------
+    matrix : DampedMatrix
+    ends : tuple of two floats
+        Between which the spectrum lies, eV.
+    n_moments : int
+
+    Raises
+    ------
+    ArithmeticError
+        When the spectrum does not lie between the ends.
+    """
+    middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
+    damping = np.exp(-matrix.rates / half).astype(np.float32)
+    roots = np.sqrt(damping)
+    doubled = matrix.elements * (2 / half * roots[:, None])
+    doubled *= roots
+    doubled[np.diag_indices(len(roots))] -= 2 * middle / half * damping
+    squares = (damping * damping)[:, None]
+    last = np.zeros((len(roots), N_ORBITALS), dtype=np.float32)
+    now = np.eye(len(roots), N_ORBITALS, dtype=np.float32)
+    damped_last, after = np.zeros_like(last), np.empty_like(last)
+    second = np.empty(n_moments + n_moments % 2 + 1)  # moments of the second kind
+    second[0] = N_ORBITALS
+    for m in range((len(second) - 1) // 2):
+        damped_now = squares * now
+        np.matmul(doubled, now, out=after)
+        after -= damped_last
+        second[2 * m + 1] = np.vdot(after, now) - np.vdot(damped_now, last)
+        second[2 * m + 2] = np.vdot(after, after) - np.vdot(damped_now, now)
+        last, now, after, damped_last = now, after, last, damped_now
+    first = np.concatenate([second[:1], 0.5 * second[1:2], 0.5 * (second[2:] - second[:-2])])[:n_moments]
+    if not np.abs(first).max() < 1.01 * N_ORBITALS:
+        raise ArithmeticError(f"The spectrum of tight binding does not lie between {ends[0]:g} and {ends[1]:g} eV.")
+    return first
+
+
+@dataclass(frozen=True, eq=False)
+class _Kernel:
+    """Linear maps of moments: to the spectrum (n_energies, n_moments), and to the states below it (n_moments,)."""
+
+    spectrum: Floats
+    below: Floats
+
+    @classmethod
+    def of(cls, ends: tuple[float, float], energies: Floats, settings: Settings) -> _Kernel:
+        """Chebyshev coefficients, by Gauss quadrature, for both spins."""
+        middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
+        n = settings.n_moments(half)
+        nodes = middle + half * np.cos(np.pi * (np.arange(2 * n) + 0.5) / (2 * n))
+        u = (energies[:, None] - nodes) / settings.width
+        values = np.vstack([np.exp(-0.5 * u * u) / (settings.width * np.sqrt(2 * np.pi)), ndtr(u[0])])
+        found = dct(values, type=2, axis=1)[:, :n] / n
+        found[:, 0] *= 0.5
+        return cls(found[:-1], found[-1])

@@ -29,7 +29,7 @@ SHELL_OF = np.repeat(np.arange(len(SHELLS)), SHELLS)
 """Shell of each orbital of an atom, (13,)."""
 
 _CUT, FURTHEST = 1.5, 2.0  # in sums of covalent radii: where V is damped to 1/e, and where it is cut off, at 0.4 %
-_AT_ONCE, _NUMBERS_AT_ONCE = 64, 4e6  # k-points, and matrix elements
+_AT_ONCE, NUMBERS_AT_ONCE = 64, 4e6  # k-points, and matrix elements
 _ALL = slice(None)
 
 Pairs = slice | NDArray[np.int64]
@@ -211,7 +211,7 @@ class TightBinding:
         parts = self.hopping()[None]
         given = self.parameters
         flat = replace(given, **{name: getattr(given, name).ravel() for name in BY_SHELL})
-        at_once = max(1, min(_AT_ONCE, int(_NUMBERS_AT_ONCE / self.n_orbitals**2)))
+        at_once = max(1, min(_AT_ONCE, int(NUMBERS_AT_ONCE / self.n_orbitals**2)))
         for start in range(0, len(kpoints), at_once):
             part = slice(start, start + at_once)
             yield part, hamiltonian(self.orbitals, self._summed(parts, kpoints[part])[0], flat, np)

@@ -5,16 +5,16 @@ scaled to [-1, 1], over the orbitals of the atom, and w_m(E) are Chebyshev coeff
 et al., Rev. Mod. Phys. 78, 275 (2006)). The coefficients fall as exp(-(m width / h)^2 / 2), with h half the spectral
 range: their sum converges without a damping kernel.
 
-H is that of a region: all atoms within ``radius`` of one atom. A sharp end would reflect waves back to the centre, where
-they focus. The recursion is damped in the outer region instead (V. A. Mandelshtam and H. S. Taylor, J. Chem. Phys. 103,
-2903 (1995)): u_{m+1} = D (2 H u_m - D u_{m-1}), D = 1 inside and 0 at the end. So an atom that crosses the end has no
-weight, and spectra are continuous.
+H is that of a region: all atoms within ``radius`` of one atom. A sharp end would reflect waves back to the centre,
+where they focus. The recursion is damped in the outer part instead (V. A. Mandelshtam and H. S. Taylor, J. Chem. Phys.
+103, 2903 (1995)): u_{m+1} = D (2 H u_m - D u_{m-1}), D = 1 inside and 0 at the end. So an atom that crosses the end has
+no weight, and spectra are continuous.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -23,15 +23,16 @@ from ase.data import covalent_radii
 from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
 
 from ldosml import _tasks
-from ldosml._validation import check_finite, check_positive
+from ldosml._validation import check_positive
 from ldosml.regions import Region, cut_regions
 from ldosml.tightbinding.hamiltonian import FURTHEST, N_ORBITALS, TightBinding, check_structure
 from ldosml.tightbinding.local_spectrum import NEARLY
-from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
+from ldosml.tightbinding.parameters import TightBindingParameters
 from ldosml.tightbinding.slater_koster import Floats
 
 Singles = NDArray[np.float32]
@@ -39,9 +40,10 @@ Indices = NDArray[np.int64]
 
 _ZONE = 4.0  # angstrom, where waves are damped, and at most 60 % of the radius
 _RATE = 2.5  # eV, of the damping; measured together with _ZONE, on a liquid and a rattled crystal
-_BRIDGE = 16.0  # eV
+_BRIDGE = 16.0  # eV, half of a usual spectrum: for damping other than in the recursion
 _PAIRS_AT_ONCE = 4096
-_STEPS = 16  # of Lanczos, for the ends of a spectrum
+_STEPS = 32  # of Lanczos, for the ends of a spectrum
+_WIDER = 6  # tries with wider ends
 
 
 @dataclass(frozen=True)
@@ -176,14 +178,41 @@ def spectra_of_region(
         )
     bonds = _bonds(region, settings.radius, parameters)
     spectra, below = np.empty((len(region), len(energies))), np.empty(len(region))
-    kernels: dict[tuple[float, float], _Kernel] = {}
     for center, matrix in _matrices(bonds, len(region), settings):
-        ends = matrix.ends()
-        if ends not in kernels:
-            kernels[ends] = _Kernel.of(ends, energies, settings)
-        mu = moments(matrix, ends, settings.n_moments(0.5 * (ends[1] - ends[0])))
-        spectra[center], below[center] = kernels[ends].spectrum @ mu, kernels[ends].below @ mu
+        ends, mu = _ends_and_moments(matrix, settings)
+        spectra[center], below[center] = _smeared(mu, ends, energies, settings.width)
     return spectra, below
+
+
+def fermi_level(energies: Floats, spectrum: Floats, below: float, n_electrons: float) -> float:
+    """Energy up to which a smeared spectrum holds the electrons, eV; midway in a gap, as ``smeared_fermi_level``.
+
+    Parameters
+    ----------
+    energies : array (n_energies,)
+        Ascending, eV, in steps of the width at most.
+    spectrum : array (n_energies,)
+        Of the whole structure, states/eV: the sum over its atoms.
+    below : float
+        States below the first energy, summed over the atoms.
+    n_electrons : float
+
+    Raises
+    ------
+    ValueError
+        When the level lies outside the energies.
+    """
+    filled = CubicSpline(energies, spectrum).antiderivative()
+    counts, found = below + filled(energies), []
+    for wanted in (n_electrons * (1 - NEARLY), n_electrons * (1 + NEARLY)):
+        above = int(np.argmax(counts > wanted))
+        if not counts[0] <= wanted < counts.max():
+            raise ValueError(
+                f"The Fermi level lies outside the energies: {counts[0]:.6g} states below {energies[0]:g} eV, "
+                f"{counts[-1]:.6g} below {energies[-1]:g} eV, {n_electrons:g} electrons. Give a wider range."
+            )
+        found.append(brentq(lambda e, wanted=wanted: below + filled(e) - wanted, energies[above - 1], energies[above]))
+    return float(np.mean(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +232,10 @@ class _Bonds:
 
 def _bonds(region: Region, radius: float, parameters: TightBindingParameters | None) -> _Bonds:
     """Matrix elements among the atoms within ``radius`` of a centre."""
-    model = TightBinding(region.atoms, parameters)
-    positions: Floats = region.atoms.positions
+    atoms = Atoms(region.atoms.numbers, region.atoms.positions)
+    atoms.center(vacuum=1.0)  # in a cell, ASE finds neighbours in linear time
+    model = TightBinding(atoms, parameters)
+    positions: Floats = atoms.positions
     away, _ = cKDTree(positions[: len(region)]).query(positions, distance_upper_bound=radius)
     kept = away < radius
     place = np.cumsum(kept) - 1
@@ -220,9 +251,7 @@ def _bonds(region: Region, radius: float, parameters: TightBindingParameters | N
     for start in range(0, len(once), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
         rows = once[part]
-        blocks[rows] = (
-            roots[first[rows], :, None] * model.hopping(order[rows]) * roots[second[rows], None, :]
-        )
+        blocks[rows] = roots[first[rows], :, None] * model.hopping(order[rows]) * roots[second[rows], None, :]
         blocks[mirrored[part]] = blocks[rows].transpose(0, 2, 1)
     starts = np.searchsorted(place[first], np.arange(kept.sum() + 1))
     each = (kept.size, N_ORBITALS)
@@ -252,16 +281,20 @@ class DampedMatrix:
     rates: Floats
 
     def ends(self) -> tuple[float, float]:
-        """Give bounds of the spectrum, whole eV, by Lanczos.
+        """Give bounds of the spectrum, eV, by Lanczos.
 
-        The damped recursion never leaves the range of the matrix without damping, which is the larger one.
+        The damping depends a little on them, so they must not depend on the first vector: the steps suffice for the
+        ends to converge.
         """
         n = len(self.elements)
+        # H - H_11 is damped: atoms at the end of the region must not count.
+        damping = np.exp(-self.rates / _BRIDGE).astype(np.float32)
+        roots, inside = np.sqrt(damping), self.elements[0, 0] * (1 - damping)
         previous, vector, beta = np.zeros(n, np.float32), np.cos(np.arange(1, n + 1), dtype=np.float32), 0.0
         vector /= np.linalg.norm(vector)
         diagonal, aside = [], []
         for _ in range(min(_STEPS, n)):
-            after = self.elements @ vector - beta * previous
+            after = roots * (self.elements @ (roots * vector)) + inside * vector - beta * previous
             diagonal.append(float(after @ vector))
             after -= diagonal[-1] * vector
             beta = float(np.linalg.norm(after))
@@ -269,10 +302,9 @@ class DampedMatrix:
             if beta < 1e-3:
                 break
             previous, vector = vector, after / beta
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(aside[:-1], 1) + np.diag(aside[:-1], -1))
-        rest = aside[-1] * np.abs(vectors[-1])  # how far an eigenvalue may be from each of these
+        values = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(aside[:-1], 1) + np.diag(aside[:-1], -1))
         margin = 0.5 + 0.02 * (values[-1] - values[0])
-        return float(np.floor(values[0] - rest[0] - margin)), float(np.ceil(values[-1] + rest[-1] + margin))
+        return float(values[0] - margin), float(values[-1] + margin)
 
 
 def _matrices(bonds: _Bonds, n_centers: int, settings: Settings) -> Iterator[tuple[int, DampedMatrix]]:
@@ -306,6 +338,19 @@ def _matrix(bonds: _Bonds, near: Indices, place: Indices, rates: Floats) -> Damp
     return DampedMatrix(squared, each)
 
 
+def _ends_and_moments(matrix: DampedMatrix, settings: Settings) -> tuple[tuple[float, float], Floats]:
+    """Bounds of the spectrum, and moments between them; wider bounds where the moments show that it lies beyond."""
+    low, high = matrix.ends()
+    for _ in range(_WIDER):
+        found = moments(matrix, (low, high), settings.n_moments(0.5 * (high - low)))
+        if np.abs(found).max() < 1.01 * N_ORBITALS:  # false for NaN
+            return (low, high), found
+        more = 0.1 * (high - low)
+        low, high = low - more, high + more
+    raise ArithmeticError(f"The spectrum of tight binding does not lie between {low:g} and {high:g} eV.")
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> Floats:
     """Moments tr T_m over the orbitals of the centre, with damping, (n_moments,).
 
@@ -317,12 +362,8 @@ def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> 
     matrix : DampedMatrix
     ends : tuple of two floats
         Between which the spectrum lies, eV.
+        Where it does not, moments grow without limit.
     n_moments : int
-
-    Raises
-    ------
-    ArithmeticError
-        When the spectrum does not lie between the ends.
     """
     middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
     damping = np.exp(-matrix.rates / half).astype(np.float32)
@@ -343,27 +384,15 @@ def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> 
         second[2 * m + 1] = np.vdot(after, now) - np.vdot(damped_now, last)
         second[2 * m + 2] = np.vdot(after, after) - np.vdot(damped_now, now)
         last, now, after, damped_last = now, after, last, damped_now
-    first = np.concatenate([second[:1], 0.5 * second[1:2], 0.5 * (second[2:] - second[:-2])])[:n_moments]
-    if not np.abs(first).max() < 1.01 * N_ORBITALS:
-        raise ArithmeticError(f"The spectrum of tight binding does not lie between {ends[0]:g} and {ends[1]:g} eV.")
-    return first
+    return np.concatenate([second[:1], 0.5 * second[1:2], 0.5 * (second[2:] - second[:-2])])[:n_moments]
 
 
-@dataclass(frozen=True, eq=False)
-class _Kernel:
-    """Linear maps of moments: to the spectrum (n_energies, n_moments), and to the states below it (n_moments,)."""
-
-    spectrum: Floats
-    below: Floats
-
-    @classmethod
-    def of(cls, ends: tuple[float, float], energies: Floats, settings: Settings) -> _Kernel:
-        """Chebyshev coefficients, by Gauss quadrature, for both spins."""
-        middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
-        n = settings.n_moments(half)
-        nodes = middle + half * np.cos(np.pi * (np.arange(2 * n) + 0.5) / (2 * n))
-        u = (energies[:, None] - nodes) / settings.width
-        values = np.vstack([np.exp(-0.5 * u * u) / (settings.width * np.sqrt(2 * np.pi)), ndtr(u[0])])
-        found = dct(values, type=2, axis=1)[:, :n] / n
-        found[:, 0] *= 0.5
-        return cls(found[:-1], found[-1])
+def _smeared(mu: Floats, ends: tuple[float, float], energies: Floats, width: float) -> tuple[Floats, float]:
+    """Spectrum of both spins (n_energies,) and states below it, from moments, by Gauss-Chebyshev quadrature."""
+    middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
+    n = 3 * len(mu) // 2
+    nodes = middle + half * np.cos(np.pi * (np.arange(n) + 0.5) / n)
+    states = 2 / n * dct(mu, type=3, n=n)
+    u = (energies[:, None] - nodes) / width
+    spectrum = np.exp(-0.5 * u * u) @ states / (width * np.sqrt(2 * np.pi))
+    return spectrum, float(ndtr(u[0]) @ states)

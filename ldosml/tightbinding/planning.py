@@ -1,0 +1,71 @@
+"""Memory of a diagonalisation, estimated before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ldosml.resources import available_memory, in_words
+from ldosml.tightbinding.hamiltonian import N_ORBITALS, NUMBERS_AT_ONCE
+
+# Bytes for each number of a matrix at the peak of local_states, measured: the matrix, its hopping, the square of this,
+# vectors and LAPACK's work, and the matrix of the k-point before.
+_COMPLEX, _REAL = 135, 80
+
+
+@dataclass(frozen=True)
+class DiagonalizationPlan:
+    """Memory of ``local_states`` for one structure.
+
+    Parameters
+    ----------
+    n_atoms, n_kpoints : int
+    bytes : int
+        Peak memory.
+    available : int
+        Free memory, bytes.
+    """
+
+    n_atoms: int
+    n_kpoints: int
+    bytes: int
+    available: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory suffices."""
+        return self.bytes <= self.available
+
+    def require(self) -> None:
+        """Raise MemoryError, with what to do instead, unless the memory suffices."""
+        if not self.fits:
+            raise MemoryError(
+                f"Diagonalisation of tight binding of {self.n_atoms:,} atoms at {self.n_kpoints:,} k-points needs "
+                f"about {in_words(self.bytes)}; {in_words(self.available)} of memory are free. Compute moments instead "
+                "(spectra_from_moments), whose memory does not grow with the cell."
+            )
+
+
+def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) -> DiagonalizationPlan:
+    """Estimate the memory of ``local_states``.
+
+    Parameters
+    ----------
+    n_atoms, n_kpoints : int
+        Atoms of the cell, and k-points, one of k and -k.
+    real : bool, default=False
+        Whether k and -k are the same at all k-points, so that matrices are real.
+
+    Returns
+    -------
+    DiagonalizationPlan
+
+    Examples
+    --------
+    >>> plan_diagonalization(2000, 1).bytes / 1e9 > 90
+    True
+    """
+    numbers = (N_ORBITALS * n_atoms) ** 2
+    together = min(n_kpoints * numbers, max(numbers, int(NUMBERS_AT_ONCE)))
+    shares = 16 * n_kpoints * n_atoms * N_ORBITALS * n_atoms  # and their copy when they are joined
+    size = (_REAL if real else _COMPLEX) * together + shares
+    return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory())

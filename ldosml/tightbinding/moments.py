@@ -42,6 +42,7 @@ _ZONE = 4.0  # angstrom, where waves are damped, and at most 60 % of the radius
 _RATE = 2.5  # eV, of the damping; measured together with _ZONE, on a liquid and a rattled crystal
 _BRIDGE = 16.0  # eV, half of a usual spectrum: for damping other than in the recursion
 _PAIRS_AT_ONCE = 4096
+_ROWS = 32  # of a matrix in one product: few enough for OpenBLAS not to copy them first, which takes longer
 _STEPS = 32  # of Lanczos, for the ends of a spectrum
 _WIDER = 6  # tries with wider ends
 
@@ -331,7 +332,8 @@ def _matrix(bonds: _Bonds, near: Indices, place: Indices, rates: Floats) -> Damp
     hopping = square.reshape(n * N_ORBITALS, n * N_ORBITALS)
     overlaps, each = bonds.overlaps[near].ravel(), np.repeat(rates, N_ORBITALS)
     # An atom at the end of the region must not be a bridge between others either.
-    squared = hopping * np.exp(-each / _BRIDGE).astype(np.float32) @ hopping
+    bridged = hopping * np.exp(-0.5 / _BRIDGE * each).astype(np.float32)
+    squared: Singles = bridged @ bridged.T  # NumPy computes half of it
     squared *= overlaps[:, None] + overlaps
     squared += hopping
     squared[np.diag_indices(len(squared))] += bonds.levels[near].ravel()
@@ -368,18 +370,23 @@ def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> 
     middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])
     damping = np.exp(-matrix.rates / half).astype(np.float32)
     roots = np.sqrt(damping)
-    doubled = matrix.elements * (2 / half * roots[:, None])
-    doubled *= roots
-    doubled[np.diag_indices(len(roots))] -= 2 * middle / half * damping
-    squares = (damping * damping)[:, None]
-    last = np.zeros((len(roots), N_ORBITALS), dtype=np.float32)
-    now = np.eye(len(roots), N_ORBITALS, dtype=np.float32)
+    n = len(roots)
+    padded = -(-n // _ROWS) * _ROWS
+    doubled = np.zeros((padded, padded), dtype=np.float32)
+    np.multiply(matrix.elements, 2 / half * roots[:, None], out=doubled[:n, :n])
+    doubled[:n, :n] *= roots
+    doubled[np.diag_indices(n)] -= 2 * middle / half * damping
+    strips = doubled.reshape(-1, _ROWS, padded)
+    squares = np.zeros((padded, 1), dtype=np.float32)
+    squares[:n, 0] = damping * damping
+    last = np.zeros((padded, N_ORBITALS), dtype=np.float32)
+    now = np.eye(padded, N_ORBITALS, dtype=np.float32)
     damped_last, after = np.zeros_like(last), np.empty_like(last)
     second = np.empty(n_moments + n_moments % 2 + 1)  # moments of the second kind
     second[0] = N_ORBITALS
     for m in range((len(second) - 1) // 2):
         damped_now = squares * now
-        np.matmul(doubled, now, out=after)
+        np.matmul(strips, now, out=after.reshape(-1, _ROWS, N_ORBITALS))
         after -= damped_last
         second[2 * m + 1] = np.vdot(after, now) - np.vdot(damped_now, last)
         second[2 * m + 2] = np.vdot(after, after) - np.vdot(damped_now, now)

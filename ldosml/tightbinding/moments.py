@@ -234,7 +234,8 @@ class _Bonds:
 def _bonds(region: Region, radius: float, parameters: TightBindingParameters | None) -> _Bonds:
     """Matrix elements among the atoms within ``radius`` of a centre."""
     atoms = Atoms(region.atoms.numbers, region.atoms.positions)
-    atoms.center(vacuum=1.0)  # in a cell, ASE finds neighbours in linear time
+    # In a cell, ASE finds neighbours in linear time.
+    atoms.center(vacuum=1.0)  # type: ignore[no-untyped-call]
     model = TightBinding(atoms, parameters)
     positions: Floats = atoms.positions
     away, _ = cKDTree(positions[: len(region)]).query(positions, distance_upper_bound=radius)

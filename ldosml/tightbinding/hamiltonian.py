@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from ldosml._validation import check_finite
 from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
 from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, basis_shells
-from ldosml.tightbinding.slater_koster import ETAS, Floats, blocks, with_excited
+from ldosml.tightbinding.slater_koster import ETAS, Floats, basic_blocks, with_excited
 
 CLOSEST = 0.5
 """Smallest distance of two atoms, angstrom: Harrison's matrix elements mean nothing below it."""
@@ -137,7 +137,7 @@ class TightBinding:
     def _blocks(self, pairs: Pairs = _ALL) -> Floats:
         """Contributions of each of ``ETAS`` to some pairs, damped, eV: (n_etas, n_pairs, 9, 9)."""
         damped, directions, distances, radii = (given[pairs] for given in self._between)
-        return damped * blocks(directions, distances, radii)
+        return damped * basic_blocks(directions, distances, radii)
 
     def __len__(self) -> int:
         """Number of atoms."""
@@ -153,8 +153,8 @@ class TightBinding:
 
         k-points are fractions (n_kpoints, 3); the result is (2, n_etas, n_kpoints, n_orbitals, n_orbitals).
         """
-        each = with_excited(self._blocks())
-        parts = np.concatenate([each, self._logs[:, None, None] * each])
+        blocks = with_excited(self._blocks())
+        parts = np.concatenate([blocks, self._logs[:, None, None] * blocks])
         found = self._summed(parts, kpoints)
         return found.reshape(2, len(ETAS), *found.shape[1:])
 

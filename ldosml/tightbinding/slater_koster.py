@@ -48,7 +48,19 @@ def with_excited(matrices: Floats) -> Floats:
 def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
     """Contributions of each of ``ETAS`` to the matrix elements between the orbitals of two atoms, eV.
 
-    Orbitals are s, p (x, y, z) and d; excited s and p have the same as s and p (``with_excited``).
+    Orbitals are s, p (x, y, z), d, excited s and p. Parameters are those of ``basic_blocks``.
+
+    Returns
+    -------
+    array (n_etas, n_pairs, 13, 13)
+    """
+    return with_excited(basic_blocks(directions, distances, radii))
+
+
+def basic_blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
+    """Contributions of each of ``ETAS`` to the matrix elements between the orbitals of two atoms, eV.
+
+    Orbitals are s, p (x, y, z) and d; excited s and p have the elements of s and p (``with_excited``).
 
     Parameters
     ----------

@@ -18,13 +18,11 @@ from pathlib import Path
 from time import perf_counter
 
 import machine
-import numpy as np
+from paired_folds import compare
 from reference_sets import QUICK_FRACTION, add_vasp_option, load_part, load_vasp, vasp_folds
 
-from ldosml import SOAP, DOSModel, Evaluation, Joined, LDOSKernelRidge, Whitened
+from ldosml import SOAP, Joined, LDOSKernelRidge, Whitened
 from ldosml.search import search_settings
-from ldosml.studies import Errors, RegressorComparison, predict_left_out
-from ldosml.studies.folds import fold_of_each, pooled
 
 LOW, HIGH = -14.0, 5.0
 SEARCHED = "searched within each training part"
@@ -42,36 +40,6 @@ FIXED = {
         LDOSKernelRidge(),
     ),
 }  # fmt: skip
-
-
-def errors_of(data, folds, settings: dict[str, list]) -> tuple[dict[str, Errors], dict[str, list[float]]]:
-    """Errors of every setting, which may differ from fold to fold, and seconds of each fold; equal ones run once."""
-    done: dict[tuple[int, str], tuple[float, Evaluation]] = {}
-    errors, seconds = {}, {}
-    for name, each in settings.items():
-        keys = [(number, repr(setting)) for number, setting in enumerate(each)]
-        for key, setting, fold in zip(keys, each, folds, strict=True):
-            if key not in done:
-                model = DOSModel(*setting, low=LOW, high=HIGH)
-                done[key] = machine.timed(lambda model=model, fold=fold: predict_left_out(data, model, [fold]))
-        errors[name] = Errors.of(pooled([done[key][1] for key in keys], folds), fold_of_each(folds))
-        seconds[name] = [done[key][0] for key in keys]
-    return errors, seconds
-
-
-def compare(results: machine.Results, title: str, data, folds, settings: dict[str, list]) -> None:
-    """Add a table: pooled losses, the differences with their intervals, and the losses by fold."""
-    errors, seconds = errors_of(data, folds, settings)
-    comparison = RegressorComparison(errors, list(data.groups), None, {})
-    found = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
-    for name in errors:
-        row: dict[str, object] = {"setting": name}
-        for quantity, label in (("ldos", "LDOS"), ("dos", "DOS")):
-            one, by_fold = found[name, quantity], errors[name].by_fold(quantity).values()
-            change = f"{one['difference']:+.4f} [{one['difference_low']:+.4f}, {one['difference_high']:+.4f}]"
-            row |= {label: one["loss"], f"{label}, difference": change if name != next(iter(errors)) else None}
-            row[f"{label}, by fold"] = " ".join(f"{loss:.3f}" for loss in by_fold)
-        results.add(f"L/sigma on {title}", row | {"time of a fold (s)": float(np.median(seconds[name]))})
 
 
 def searched(results: machine.Results, data, folds, logs: Path | None, **options) -> list:
@@ -110,13 +78,13 @@ def main(arguments=None) -> None:
     search_whole(results, data, given.logs, **options)
     nested = {**settings, SEARCHED: searched(results, data, folds, given.logs, **options)}
     if given.quick:
-        compare(results, "silicon, 0.3 eV", data, folds, nested)
+        compare(results, "silicon, 0.3 eV", data, folds, nested, LOW, HIGH)
         return
     for width in (0.3, 0.5):
-        compare(results, f"silicon, {width} eV", load_part(smearing_width=width), folds, nested)
+        compare(results, f"silicon, {width} eV", load_part(smearing_width=width), folds, nested, LOW, HIGH)
     if given.data is not None:
         frames = load_vasp(given.data)
-        compare(results, "si_vasp_ldos, its own smearing", frames, vasp_folds(frames), settings)
+        compare(results, "si_vasp_ldos, its own smearing", frames, vasp_folds(frames), settings, LOW, HIGH)
 
 
 if __name__ == "__main__":

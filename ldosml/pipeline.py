@@ -108,7 +108,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     --------
     >>> import numpy as np
     >>> from ase.build import bulk
-    >>> from ldosml import EnergyGrid, LDOS
+    >>> from ldosml import SOAP, EnergyGrid, LDOS
     >>> structures = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5, 5.6)]
     >>> grid = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
     >>> width = np.repeat([2.1, 2.0, 1.9, 1.8], 2)[:, None]

@@ -233,7 +233,7 @@ class TestTuning:
                 soap, regressor = clone(SMALL).set_params(r_cut=2.5, n_max=n_max), clone(REGRESSOR)
                 model = DOSModel(soap, regressor.set_params(gamma=gamma))
                 losses[repr(model)] = best_of_alphas(part, model, inner)
-        best = eval(found.settings["complete", 2.5][1], vars(ldosml))
+        best = eval(found.settings["complete", 2.5][1], {name: getattr(ldosml, name) for name in ldosml.__all__})
         assert repr(best.set_params(low=None, high=None)) == min(losses, key=losses.get)
         predicted = best.set_params(low=-5.0, high=4.5).fit(part).predict([data.structures[s] for s in test])
         squared = np.mean((predicted.values - data.select(test).ldos.values) ** 2, axis=1)

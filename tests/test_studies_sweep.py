@@ -18,6 +18,7 @@ from ldosml.studies import Errors, Setup, predict_left_out, saturation_radius, s
 from ldosml.studies.folds import fold_of_each
 
 THREE = Setup(n_splits=3)
+NAMES = {name: getattr(ldosml, name) for name in ldosml.__all__}  # vars(ldosml) lacks names not yet imported
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ class TestTuning:
                 soap, regressor = clone(SMALL).set_params(r_cut=2.5, n_max=n_max), clone(REGRESSOR)
                 model = DOSModel(soap, regressor.set_params(gamma=gamma))
                 losses[repr(model)] = best_of_alphas(part, model, inner)
-        best = eval(found.settings["complete", 2.5][1], {name: getattr(ldosml, name) for name in ldosml.__all__})
+        best = eval(found.settings["complete", 2.5][1], NAMES)
         assert repr(best.set_params(low=None, high=None)) == min(losses, key=losses.get)
         predicted = best.set_params(low=-5.0, high=4.5).fit(part).predict([data.structures[s] for s in test])
         squared = np.mean((predicted.values - data.select(test).ldos.values) ** 2, axis=1)
@@ -272,7 +273,7 @@ class TestTuning:
         model = DOSModel(Whitened(SOAP(species=["C", "Si"], l_max=1)), REGRESSOR)
         found = sweep_cutoffs(data, [2.0], model, modes=["sharp"], tune={"n_max": [1, 2]}, setup=THREE)
         for setting in found.settings["sharp", 2.0]:
-            descriptor = eval(setting, vars(ldosml)).descriptor
+            descriptor = eval(setting, NAMES).descriptor
             assert isinstance(descriptor, Whitened)
             assert isinstance(descriptor.descriptor, SOAP)
             assert (descriptor.descriptor.r_cut, descriptor.descriptor.species) == (2.0, ["C", "Si"])

@@ -253,6 +253,12 @@ class TestDescriptor:
         with pytest.raises(ValueError, match=message):
             TightBindingSpectrum(**parameters).fit([rattled()])
 
+    def test_cells_too_large_for_memory_are_refused_before_they_are_tried(self, monkeypatch):
+        monkeypatch.setattr("ldosml.tightbinding.planning.available_memory", lambda: 10**9)
+        large = bulk("Si", cubic=True) * (6, 6, 6)
+        with pytest.raises(MemoryError, match=r"1,728 atoms at 1 k-points needs .* fit a model on SOAP alone"):
+            TightBindingSpectrum(k_density=0.1).fit_transform([large])
+
     def test_fragments_are_refused(self):
         with pytest.raises(TypeError, match=r"must be ase\.Atoms"):
             TightBindingSpectrum().fit([rattled()]).transform([Fragment(Atoms("Si"), 3.0)])

@@ -20,6 +20,7 @@ from ldosml.tightbinding import TightBinding
 from ldosml.tightbinding.hamiltonian import check_structure
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.parameters import TightBindingParameters
+from ldosml.tightbinding.planning import plan_diagonalization
 
 _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 """Points per inverse angstrom up to so many atoms, and in large cells."""
@@ -140,6 +141,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         ------
         ValueError
             When there are no structures, an element has no parameters, or atoms are closer than 0.5 angstrom.
+        MemoryError
+            When a structure is too large to be diagonalised; before it is tried.
         TypeError
             For anything but ase.Atoms: a fragment or region has another Fermi level than its structure.
         """
@@ -178,8 +181,11 @@ class TightBindingSpectrum(EnvironmentTransformer):
 
 def _spectra(energies: NDArray[np.float64], width: float, k_density: float | None, atoms: Atoms) -> NDArray[np.float64]:
     """Rows of one structure, (n_atoms, n_energies)."""
+    kpoints, weights = shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
+    plan_diagonalization(len(atoms), len(kpoints), real=not (2 * kpoints % 1).any()).require(
+        "For large cells fit a model on SOAP alone."
+    )
     model = TightBinding(atoms)
-    mesh = shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
-    states, shares = local_states(model, *mesh)
+    states, shares = local_states(model, kpoints, weights)
     fermi_level = smeared_fermi_level(states, shares.sum(axis=0), model.n_electrons, width)
     return smeared(states - fermi_level, shares, energies, width)

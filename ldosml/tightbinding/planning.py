@@ -35,13 +35,13 @@ class DiagonalizationPlan:
         """Whether the memory suffices."""
         return self.bytes <= self.available
 
-    def require(self) -> None:
-        """Raise MemoryError, with what to do instead, unless the memory suffices."""
+    def require(self, instead: str = "") -> None:
+        """Raise MemoryError unless the memory suffices; it says what to do ``instead``, by default moments."""
         if not self.fits:
             raise MemoryError(
                 f"Diagonalisation of tight binding of {self.n_atoms:,} atoms at {self.n_kpoints:,} k-points needs "
-                f"about {in_words(self.bytes)}; {in_words(self.available)} of memory are free. Compute moments instead "
-                "(spectra_from_moments), whose memory does not grow with the cell."
+                f"about {in_words(self.bytes)}; {in_words(self.available)} of memory are free. "
+                + (instead or "Compute moments (spectra_from_moments), whose memory does not grow with the cell.")
             )
 
 

@@ -225,7 +225,7 @@ class TestDescriptor:
     def test_processes_do_not_change_it(self):
         structures = [rattled(seed) for seed in range(3)]
         one, two = (TightBindingSpectrum(k_density=1.0, n_jobs=n).fit_transform(structures) for n in (1, 2))
-        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, two, atol=1e-10)  # other threads round differently
 
     def test_small_cells_have_denser_meshes(self):
         assert [mesh_density(n) for n in (1, 8, 32, 500)] == [4, 4, 2, 2]

@@ -65,8 +65,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         Points of the mesh per inverse angstrom of the reciprocal lattice vectors, which include 2 pi. Default: 4 in
         cells of up to 8 atoms, falling to 2 from 32 atoms on (``mesh_density``).
     n_jobs : int, optional
-        Number of processes, which share the structures; the result depends on it by rounding only. None: one, or what the
-        surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
+        Number of processes, which share the structures; the result depends on it by rounding only. None: one, or what
+        the surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
 
     Attributes
     ----------

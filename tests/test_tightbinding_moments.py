@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from ldosml.regions import Region, cut_regions
 from ldosml.tightbinding import TightBinding
+from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.moments import (
     DampedMatrix,
@@ -18,7 +19,6 @@ from ldosml.tightbinding.moments import (
     spectra_from_moments,
     spectra_of_region,
 )
-from ldosml.tightbinding.planning import plan_diagonalization
 
 GRID = np.arange(-30.0, 15.0, 0.1)
 FINE = Settings(width=0.4, radius=9.0, tolerance=1e-6)
@@ -189,7 +189,7 @@ def test_settings_are_checked(wrong, message):
 
 
 def test_a_large_cell_is_not_diagonalized_where_memory_is_short(monkeypatch):
-    monkeypatch.setattr("ldosml.tightbinding.planning.available_memory", lambda: int(8e9))
+    monkeypatch.setattr("ldosml.tightbinding.diagonalization_plan.available_memory", lambda: int(8e9))
     small = plan_diagonalization(64, 4)
     assert small.fits
     large = plan_diagonalization(2000, 1)

@@ -29,6 +29,30 @@ class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[m
         """Distance from a centre up to which atoms matter, angstrom; None if the whole structure does."""
         return None
 
+    def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
+        """Fit, and give the rows of the same structures without computing them twice.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+            What ``fit`` takes.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        ndarray (n_environments, n_features_out)
+            Atom by atom, structure by structure.
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``fit`` and ``transform`` raise.
+        """
+        items = listed(structures)
+        X, numbers = self.raw_rows(items), center_numbers(items)
+        return self.fit_rows(X, numbers).transform_rows(X, numbers)
+
     def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the rows before anything is learned from them.
 

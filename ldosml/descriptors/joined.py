@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
-from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
+from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
 
 
 class Joined(EnvironmentTransformer):
@@ -79,25 +79,6 @@ class Joined(EnvironmentTransformer):
         """
         self.fit_transform(structures)
         return self
-
-    def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
-        """Fit, and give the rows of the same structures without computing them twice.
-
-        Parameters
-        ----------
-        structures : ase.Atoms, Fragment, Region, or iterable of one of them
-            What all parts take.
-        y : object
-            Not used.
-
-        Returns
-        -------
-        ndarray (n_environments, n_features_out)
-            Atom by atom, structure by structure.
-        """
-        items = listed(structures)
-        X, numbers = self.raw_rows(items), center_numbers(items)
-        return self.fit_rows(X, numbers).transform_rows(X, numbers)
 
     def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the raw rows of every part, side by side.

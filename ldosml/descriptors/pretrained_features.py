@@ -142,8 +142,8 @@ class PretrainedFeatures(EnvironmentTransformer):
         ------
         ValueError
             When there are no structures, positions are not finite, two atoms are in one place, the network was not
-            trained on an element, a fragment or region is too small, or the features would be of another package or
-            version than those of ``fit``.
+            trained on an element, a fragment or region is too small, or the package or its version is
+            another than at ``fit``.
         TypeError
             For anything but ase.Atoms, Fragment or Region.
         ImportError

@@ -17,10 +17,10 @@ from ldosml._validation import ParameterError, check_order, check_positive
 from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 from ldosml.tightbinding import TightBinding
+from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.hamiltonian import check_structure
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.parameters import TightBindingParameters
-from ldosml.tightbinding.planning import plan_diagonalization
 
 _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 """Points per inverse angstrom up to so many atoms, and in large cells."""

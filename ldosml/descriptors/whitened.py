@@ -95,25 +95,6 @@ class Whitened(EnvironmentTransformer):
         self.fit_transform(structures)
         return self
 
-    def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
-        """Fit, and give the rows of the same structures without computing them twice.
-
-        Parameters
-        ----------
-        structures : ase.Atoms, Fragment, Region, or iterable of one of them
-            What the descriptor takes.
-        y : object
-            Not used.
-
-        Returns
-        -------
-        ndarray (n_environments, n_features_out)
-            Atom by atom, structure by structure.
-        """
-        items = listed(structures)
-        X, numbers = self.raw_rows(items), center_numbers(items)
-        return self.fit_rows(X, numbers).transform_rows(X, numbers)
-
     def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the rows of the descriptor that is whitened.
 

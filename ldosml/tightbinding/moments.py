@@ -5,7 +5,7 @@ scaled to [-1, 1], over the orbitals of the atom, and w_m(E) are Chebyshev coeff
 et al., Rev. Mod. Phys. 78, 275 (2006)). The coefficients fall as exp(-(m width / h)^2 / 2), with h half the spectral
 range: their sum converges without a damping kernel.
 
-H is that of a region: all atoms within ``radius`` of one atom. A sharp end would reflect waves back to the centre,
+H belongs to a region: all atoms within ``radius`` of one atom. A sharp end would reflect waves back to the centre,
 where they focus. The recursion is damped in the outer part instead (V. A. Mandelshtam and H. S. Taylor, J. Chem. Phys.
 103, 2903 (1995)): u_{m+1} = D (2 H u_m - D u_{m-1}), D = 1 inside and 0 at the end. So an atom that crosses the end has
 no weight, and spectra are continuous.
@@ -240,7 +240,7 @@ def fermi_level(energies: Floats, spectrum: Floats, below: float, n_electrons: f
 class _Bonds:
     """Atoms of a region with the matrix elements between them; the centres come first.
 
-    Pairs are sorted by the first atom; ``starts`` (n_atoms + 1,) says where those of each atom start.
+    Pairs are sorted by the first atom; ``starts`` (n_atoms + 1,) says where the pairs of each atom start.
     """
 
     positions: Floats

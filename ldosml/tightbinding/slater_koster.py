@@ -48,7 +48,7 @@ def with_excited(matrices: Floats) -> Floats:
 def blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats:
     """Contributions of each of ``ETAS`` to the matrix elements between the orbitals of two atoms, eV.
 
-    Orbitals are s, p (x, y, z), d, excited s and p. Parameters are those of ``basic_blocks``.
+    Orbitals are s, p (x, y, z), d, excited s and p. Parameters: see ``basic_blocks``.
 
     Returns
     -------

@@ -62,23 +62,21 @@ class Settings:
 
     Notes
     -----
-    The radius sets the error. For silicon, against a converged mesh of k-points, in units of the standard deviation of
-    spectra over environments, with CPU time of a loaded machine:
+    The radius sets the error. For silicon, against a dense mesh of k-points, in units of the standard deviation of
+    spectra over environments (``benchmarks/tight_binding_speed.py``; processor time of a loaded machine):
 
     ======== ============ ============ ============ ============ ==========
     radius   liquid       liquid       crystal      crystal      ms an atom
     width    0.3 eV       0.5 eV       0.3 eV       0.5 eV       0.3 eV
     ======== ============ ============ ============ ============ ==========
-    5        0.98         0.63         0.87         0.60         19
-    6        0.41         0.24         0.78         0.56         34
-    7        0.29         0.15         0.47         0.31         79
-    8        0.23         0.13         0.37         0.24         143
-    10       0.10         0.05         0.18         0.08         1000
+    5        0.90         0.72         0.99         0.83         15
+    6        0.41         0.30         0.88         0.79         32
+    7        0.31         0.20         0.54         0.44         89
+    8        0.19         0.12         0.43         0.33         175
     ======== ============ ============ ============ ============ ==========
 
-    A mesh of 2 points per inverse angstrom has 0.4 at 0.3 eV and 0.3 at 0.5 eV over the silicon set. Moments of a
-    crystal lack waves that many distant atoms scatter in phase. A tolerance of 1e-2 adds 0.0004, and single precision
-    1e-5.
+    A mesh of 2 points per inverse angstrom has 0.36, 0.26, 0.32 and 0.19. Moments of a crystal lack waves that many
+    distant atoms scatter in phase.
     """
 
     width: float

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from ldosml._array_type import Array
 
 
+class Caution(UserWarning):
+    """Base class of warnings that the command line prints with a result and writes into summaries."""
+
+
 class ParameterError(ValueError):
     """An argument has a value that it cannot have.
 

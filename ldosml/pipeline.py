@@ -76,7 +76,9 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     descriptor : transformer, optional
-        From structures to one row per atom. Default: ``Whitened(SOAP())``.
+        From structures to one row per atom. Default: ``Whitened(SOAP())``, joined with ``TightBindingSpectrum`` of
+        weight 0.5 if tight binding has parameters of all elements of the training structures; whole structures are
+        diagonalised, or regions of 6 angstrom if one has more than 200 atoms.
     regressor : estimator, optional
         Any scikit-learn regressor of several targets that a model file can hold, cloned for each species. Dicts keyed
         by atomic number (``n_inducing``, ``selection``) are resolved per species. Default: ``LDOSKernelRidge()``, a
@@ -344,7 +346,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         structures : sequence of Atoms
-            Their elements decide where the model has the default descriptor.
+            Their elements and sizes decide where the model has the default descriptor.
 
         Returns
         -------

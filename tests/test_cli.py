@@ -13,10 +13,12 @@ import ldosml
 from ldosml import (
     SOAP,
     DOSModel,
+    Joined,
     LDOSDataset,
     LDOSKernelRidge,
     SparseLDOSKernelRidge,
     TightBindingSpectrum,
+    Whitened,
     persistence,
 )
 from ldosml.cli import main
@@ -110,7 +112,7 @@ def test_fit_makes_the_model_that_the_demo_makes(to_fit, tmp_path):
 
 def test_without_options_it_is_the_default_model(make_dataset):
     data = make_dataset()
-    default, asked = (model.fit(data) for model in (DOSModel(), ModelOptions().model()))
+    default, asked = (model.fit(data) for model in (DOSModel(), ModelOptions().model(data.structures)))
     assert spelled(asked.descriptor_) == spelled(default.descriptor_)
     for number, regressor in default.regressors_.items():
         assert spelled(asked.regressors_[number]) == spelled(regressor)
@@ -122,6 +124,8 @@ def test_every_option_of_the_model_reaches_it(to_fit, tmp_path, dataset):
     options = {
         "--learn": "both",
         "--ldos-weight": 3.0,
+        "--tight-binding-weight": 2.0,
+        "--tight-binding-cutoff": 4.0,
         "--r-cut": 4.5,
         "--n-max": 3,
         "--l-max": 2,
@@ -137,11 +141,13 @@ def test_every_option_of_the_model_reaches_it(to_fit, tmp_path, dataset):
     }
     command = [part for option in options.items() for part in option]
     found = to_fit("fit", dataset, "-o", tmp_path / "m.ldosml", "--no-whiten", *command)[0]
-    soap = SOAP(r_cut=4.5, n_max=3, l_max=2, atom_sigma=0.4, n_jobs=1)
+    soap = SOAP(r_cut=4.5, n_max=3, l_max=2, atom_sigma=0.4)
+    spectrum = Whitened(TightBindingSpectrum(r_cut=4.0), power=0.0)
     ridge = SparseLDOSKernelRidge(
         0.01, learn="both", ldos_weight=3.0, n_inducing=7, kernel="rbf", degree=4, gamma=0.7, n_jobs=None
     )
-    assert found == spelled(DOSModel(soap, ridge, zero="code", low=-4.0, high=1.5))
+    both = Joined([soap, spectrum], weights=[1.0, 2.0], n_jobs=1)
+    assert found == spelled(DOSModel(both, ridge, zero="code", low=-4.0, high=1.5))
 
 
 def test_choices_are_those_of_the_library():
@@ -424,6 +430,24 @@ def test_fit_at_another_zero(capsys, tmp_path, dataset):
     assert (code, DOSModel.load(tmp_path / "m.ldosml").grid_.zero) == (0, "code")
 
 
+def test_fit_with_soap_alone(capsys, tmp_path, dataset):
+    code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *SMALL, "--descriptor", "soap")
+    assert (code, DOSModel.load(tmp_path / "m.ldosml").descriptor_.descriptor_.r_cut) == (0, 3.5)
+
+
+def test_without_parameters_of_tight_binding_a_model_is_of_soap_and_says_so(capsys, tmp_path, make_dataset):
+    data, path = make_dataset((2, 3, 2, 2)), tmp_path / "data.h5"
+    for atoms in (structures := data.structures):
+        atoms.numbers[:] = 58  # cerium
+    LDOSDataset.from_arrays(structures, data.grid.energies, ldos=data.ldos.values).save(path)
+    command = ["fit", path, "-o", tmp_path / "m.ldosml", *SMALL, "--test-size", 0]
+    code, _, err = run(capsys, *command)
+    assert (code, err.count("caution: Tight binding has no parameters of Ce: the descriptor is SOAP alone")) == (0, 1), err
+    assert DOSModel.load(tmp_path / "m.ldosml").descriptor_.descriptor_.r_cut == 3.5
+    code, _, err = run(capsys, *command, "--overwrite", "--descriptor", "tight-binding")
+    assert (code, "no parameters of Ce. Use a descriptor that needs none" in err) == (1, True)
+
+
 def test_fit_with_tight_binding_beside_soap(capsys, tmp_path, dataset):
     options = [*SMALL, "--descriptor", "soap+tight-binding", "--tight-binding-weight", 2, "--test-size", 0]
     code, _, _ = run(capsys, "fit", dataset, "-o", tmp_path / "m.ldosml", *options)
@@ -436,6 +460,8 @@ def test_fit_is_what_the_options_say(capsys, tmp_path, dataset):
     """The same in Python, step by step, gives the same numbers."""
     model = tmp_path / "m.ldosml"
     options = [
+        "--descriptor",
+        "soap",
         "--no-whiten",
         "--kernel",
         "polynomial",

@@ -15,7 +15,7 @@ from ldosml.datasets import join_alike
 from ldosml.studies.cross_validation import CrossValidation
 
 SIZES = (2, 3, 2, 2, 2, 3, 3, 2, 2, 3)
-SMALL = ["--n-max", "2", "--l-max", "1", "--low", "-4", "--folds", "3"]
+SMALL = ["--descriptor", "soap", "--n-max", "2", "--l-max", "1", "--low", "-4", "--folds", "3"]
 SWEEP = ["--r-cut", "2,4", *SMALL]
 
 
@@ -192,7 +192,7 @@ def test_errors_by_element(capsys, tmp_path, dataset):
 
 
 def test_smearing_judges_all_widths_on_the_same_energies(capsys, tmp_path, dataset):
-    options = ["--n-max", 2, "--l-max", 1, "--folds", 3]
+    options = ["--descriptor", "soap", "--n-max", 2, "--l-max", 1, "--folds", 3]
     summary = ran(capsys, "smearing", dataset, "-o", tmp_path / "s", "--widths", "0.3:0.5:0.1", *options)
     data = LDOSDataset.load(dataset)
     low, high = summary["data"]["evaluated_energies"]

@@ -182,7 +182,7 @@ class TestPredictLeftOut:
 class TestDescribed:
     @pytest.mark.parametrize("name", ["default", "joined", "joined and whitened"])
     def test_rows_are_those_of_the_descriptor(self, data, folds, name):
-        descriptor = MODELS[name].descriptor or Whitened(SOAP())
+        descriptor = MODELS[name].new_descriptor(data.structures)
         rows = descriptor_rows(data, MODELS[name])
         train, test = folds[0]
         X, X_test = rows.of_fold(data, folds[0])

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from studied import MODEL, REGRESSOR, SMALL, WHITENED, invented
 
 from ldosml import SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge, load_dataset
-from ldosml.properties.spectrum_warnings import Caution
+from ldosml._validation import Caution
 from ldosml.studies import (
     Errors,
     LearningCurve,

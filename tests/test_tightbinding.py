@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, fcc111
+from ase.build import bulk, fcc111, molecule
 from ase.data import covalent_radii
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -227,6 +227,23 @@ class TestDescriptor:
         one, two = (TightBindingSpectrum(k_density=1.0, n_jobs=n).fit_transform(structures) for n in (1, 2))
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)  # other threads round differently
 
+    def test_with_a_radius_a_molecule_has_the_same_spectrum(self):
+        silane = molecule("CH3SiH3")  # smaller than the part of the region where nothing is damped
+        whole, local = (TightBindingSpectrum(r_cut=r_cut).fit_transform(silane) for r_cut in (None, 9.0))
+        assert np.sqrt(np.mean((local - whole) ** 2)) < 0.02  # moments end where coefficients are 1e-2
+        assert np.std(whole) > 0.3
+
+    def test_with_a_radius_a_supercell_has_the_same_spectrum(self):
+        descriptor = TightBindingSpectrum(r_cut=4.0).fit([rattled()])
+        once, twice = descriptor.transform(rattled()), descriptor.transform(rattled() * (2, 1, 1))
+        np.testing.assert_allclose(twice, np.tile(once, (2, 1)), atol=5e-4)  # single precision
+
+    def test_with_a_radius_no_cell_is_too_large(self, monkeypatch):
+        monkeypatch.setattr("ldosml.tightbinding.diagonalization_plan.available_memory", lambda: 0)
+        large = rattled() * (3, 3, 3)
+        X = TightBindingSpectrum(r_cut=3.0, n_jobs=1).fit_transform([large, rattled()])
+        np.testing.assert_allclose(X[: len(large)], np.tile(X[-8:], (27, 1)), atol=5e-4)
+
     def test_small_cells_have_denser_meshes(self):
         assert [mesh_density(n) for n in (1, 8, 32, 500)] == [4, 4, 2, 2]
 
@@ -247,6 +264,7 @@ class TestDescriptor:
             ({"width": 0.0}, "width of TightBindingSpectrum"),
             ({"k_density": 0.0}, "k_density of TightBindingSpectrum must be positive; got 0.0"),
             ({"k_density": float("nan")}, "k_density"),
+            ({"r_cut": 0.0}, "r_cut of TightBindingSpectrum must be positive; got 0.0"),
         ],
     )
     def test_impossible_parameters_are_refused(self, parameters, message):
@@ -256,7 +274,9 @@ class TestDescriptor:
     def test_cells_too_large_for_memory_are_refused_before_they_are_tried(self, monkeypatch):
         monkeypatch.setattr("ldosml.tightbinding.diagonalization_plan.available_memory", lambda: 10**9)
         large = bulk("Si", cubic=True) * (6, 6, 6)
-        with pytest.raises(MemoryError, match=r"1,728 atoms at 1 k-points needs .* fit a model on SOAP alone"):
+        with pytest.raises(
+            MemoryError, match=r"1,728 atoms at 1 k-points needs .* fit a model on .*Spectrum\(r_cut=6\.0\)"
+        ):
             TightBindingSpectrum(k_density=0.1).fit_transform([large])
 
     def test_fragments_are_refused(self):

@@ -7,18 +7,11 @@ from ase.build import bulk, molecule
 from scipy.spatial.transform import Rotation
 
 from ldosml.regions import Region, cut_regions
-from ldosml.tightbinding import TightBinding
+from ldosml.tightbinding import TightBinding, TightBindingParameters
+from ldosml.tightbinding.damped_region import DampedMatrix, damped_matrices, reach
 from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
-from ldosml.tightbinding.moments import (
-    DampedMatrix,
-    Settings,
-    fermi_level,
-    moments,
-    reach,
-    spectra_from_moments,
-    spectra_of_region,
-)
+from ldosml.tightbinding.moments import Settings, local_moments, moments
 
 GRID = np.arange(-30.0, 15.0, 0.1)
 FINE = Settings(width=0.4, radius=9.0, tolerance=1e-6)
@@ -31,6 +24,11 @@ def diagonalized(atoms, width, density=2.5):
     return smeared(energies, shares, GRID, width)
 
 
+def spectra_from_moments(atoms, settings, **options):
+    (found,) = local_moments([atoms], settings, **options)
+    return found.spectra(GRID)
+
+
 def rattled(repeats=(1, 1, 1), seed=0):
     atoms = bulk("Si", cubic=True) * repeats
     atoms.rattle(0.1, seed=seed)
@@ -40,7 +38,7 @@ def rattled(repeats=(1, 1, 1), seed=0):
 def test_an_isolated_atom_has_its_levels():
     levels = TightBinding(Atoms("Ge")).by_orbital()[2]
     expected = 2 * np.exp(-0.5 * ((levels[:, None] - GRID) / 0.4) ** 2).sum(0) / (0.4 * np.sqrt(2 * np.pi))
-    spectra, _ = spectra_from_moments(Atoms("Ge"), GRID, FINE)
+    spectra = spectra_from_moments(Atoms("Ge"), FINE)
     np.testing.assert_allclose(spectra[0], expected, atol=1e-3)
 
 
@@ -49,7 +47,7 @@ def test_an_isolated_atom_has_its_levels():
               molecule("CH3SiH3")], ids=["dimer", "compound", "molecule"],
 )  # fmt: skip
 def test_molecules_inside_the_undamped_part_equal_diagonalization(atoms):
-    spectra, _ = spectra_from_moments(atoms, GRID, FINE)
+    spectra = spectra_from_moments(atoms, FINE)
     np.testing.assert_allclose(spectra, diagonalized(atoms, 0.4), atol=2e-3)
 
 
@@ -58,7 +56,7 @@ def test_the_error_of_a_crystal_falls_with_the_radius():
     truth = diagonalized(atoms, 0.5, density=4.0)[:, window]
     errors = []
     for radius in (4.0, 5.5, 7.0):
-        spectra, _ = spectra_from_moments(atoms, GRID, Settings(0.5, radius))
+        spectra = spectra_from_moments(atoms, Settings(0.5, radius))
         errors.append(np.sqrt(np.mean((spectra[:, window] - truth) ** 2)))
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 0.05
@@ -97,46 +95,49 @@ def test_without_damping_moments_are_those_of_the_matrix():
 
 def test_ends_that_are_too_narrow_become_wider(monkeypatch):
     atoms = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]])
-    expected, _ = spectra_from_moments(atoms, GRID, FINE)
+    expected = spectra_from_moments(atoms, FINE)
     monkeypatch.setattr(DampedMatrix, "ends", lambda self: (-12.0, 3.0))
-    np.testing.assert_allclose(spectra_from_moments(atoms, GRID, FINE)[0], expected, atol=2e-3)
+    np.testing.assert_allclose(spectra_from_moments(atoms, FINE), expected, atol=2e-3)
     monkeypatch.setattr(DampedMatrix, "ends", lambda self: (-1.0, 1.0))
     with pytest.raises(ArithmeticError, match="does not lie between"):
-        spectra_from_moments(atoms, GRID, FINE)
+        spectra_from_moments(atoms, FINE)
 
 
 def test_rotation_translation_permutation_and_repetition_change_nothing():
     atoms = rattled()
     atoms.numbers[3] = 6
-    spectra, below = spectra_from_moments(atoms, GRID, SMALL)
+    spectra = spectra_from_moments(atoms, SMALL)
     turned = atoms.copy()
     matrix = Rotation.from_rotvec([0.4, -0.7, 1.1]).as_matrix()
     turned.set_cell(atoms.cell.array @ matrix.T)
     turned.positions = atoms.positions @ matrix.T + [1.3, -0.2, 17.0]
     order = np.random.default_rng(0).permutation(len(atoms))
     for same, rows in ((turned, slice(None)), (atoms[order], order)):
-        other, _ = spectra_from_moments(same, GRID, SMALL)
+        other = spectra_from_moments(same, SMALL)
         np.testing.assert_allclose(other, spectra[rows], atol=5e-4)
-    repeated, deeper = spectra_from_moments(atoms * (1, 2, 1), GRID, SMALL)
+    repeated = spectra_from_moments(atoms * (1, 2, 1), SMALL)
     np.testing.assert_allclose(repeated, np.tile(spectra, (2, 1)), atol=5e-4)
-    np.testing.assert_allclose(deeper, np.tile(below, 2), atol=1e-5)
 
 
 def test_all_states_are_counted():
-    atoms = rattled()
-    wide = np.arange(-60.0, 60.0, 0.1)
-    spectra, below = spectra_from_moments(atoms, wide, SMALL)
-    np.testing.assert_allclose(0.1 * spectra.sum(axis=1), 26, atol=1e-3)
-    assert np.abs(below).max() < 1e-3
-    middle = np.arange(-5.0, 60.0, 0.1)
-    some, deeper = spectra_from_moments(atoms, middle, SMALL)
-    np.testing.assert_allclose(deeper + 0.1 * (some.sum(axis=1) - 0.5 * some[:, 0]), 26, atol=5e-3)
+    (found,) = local_moments([rattled()], SMALL)
+    electrons = np.array([electrons.sum() for _, electrons in found.states()])
+    np.testing.assert_allclose(electrons, 26, atol=1e-4)
+    np.testing.assert_allclose(0.1 * found.spectra(np.arange(-60.0, 60.0, 0.1)).sum(axis=1), 26, atol=1e-3)
+
+
+def test_several_structures_give_what_each_gives():
+    structures = [rattled(), molecule("CH3SiH3"), rattled((1, 1, 2), seed=1)]
+    together = list(local_moments(structures, SMALL, batch_size=5))
+    assert [len(found.ends) for found in together] == [8, 8, 16]
+    for atoms, found in zip(structures, together, strict=True):
+        np.testing.assert_allclose(found.spectra(GRID), spectra_from_moments(atoms, SMALL), atol=1e-4)
 
 
 def test_an_atom_that_leaves_the_region_makes_no_step():
     def around(distance):
         atoms = Atoms("Si3", positions=[[0, 0, 0], [2.4, 0, 0], [distance, 0, 0]])
-        return spectra_from_moments(atoms, GRID, SMALL)[0][0]
+        return spectra_from_moments(atoms, SMALL)[0]
 
     inside, outside, farther_in = around(5 - 1e-5), around(5 + 1e-5), around(4.0)
     np.testing.assert_allclose(inside, outside, atol=1e-4)
@@ -145,38 +146,33 @@ def test_an_atom_that_leaves_the_region_makes_no_step():
 
 def test_processes_and_batches_change_nothing():
     atoms = rattled((1, 1, 2))
-    one, _ = spectra_from_moments(atoms, GRID, SMALL, n_jobs=1)
-    two, _ = spectra_from_moments(atoms, GRID, SMALL, n_jobs=2, batch_size=5)
+    one = spectra_from_moments(atoms, SMALL, n_jobs=1)
+    two = spectra_from_moments(atoms, SMALL, n_jobs=2, batch_size=5)
     np.testing.assert_allclose(one, two, atol=1e-4)
 
 
-def test_the_fermi_level_of_spectra_is_that_of_states():
-    for atoms in (rattled(), Atoms("Na2", positions=[[0, 0, 0], [0, 0, 3.1]])):
-        model = TightBinding(atoms)
-        energies, shares = local_states(model, *shifted_mesh(atoms, 2.0))
-        expected = smeared_fermi_level(energies, shares.sum(axis=0), model.n_electrons, 0.3)
-        dos = smeared(energies, shares, GRID, 0.3).sum(axis=0)
-        assert fermi_level(GRID, dos, 0.0, model.n_electrons) == pytest.approx(expected, abs=1e-3)
-
-
-def test_a_fermi_level_outside_the_energies_is_an_error():
-    spectrum = np.exp(-0.5 * GRID**2)
-    with pytest.raises(ValueError, match="Give a wider range"):
-        fermi_level(GRID, spectrum, 0.0, 100.0)
-    with pytest.raises(ValueError, match="Give a wider range"):
-        fermi_level(GRID, spectrum, 5.0, 4.0)
+@pytest.mark.parametrize(
+    "atoms", [molecule("CH3SiH3"), Atoms("Na2", positions=[[0, 0, 0], [0, 0, 3.1]])], ids=["molecule", "metal"]
+)
+def test_the_fermi_level_of_moments_is_that_of_states(atoms):
+    model = TightBinding(atoms)
+    energies, shares = local_states(model, *shifted_mesh(atoms, 2.0))
+    expected = smeared_fermi_level(energies, shares.sum(axis=0), model.n_electrons, 0.4)
+    (found,) = local_moments([atoms], FINE)
+    assert found.fermi_level(model.n_electrons) == pytest.approx(expected, abs=2e-3)
 
 
 def test_a_region_must_reach_far_enough():
-    atoms = rattled()
+    atoms, parameters = rattled(), TightBindingParameters.fitted()
     with pytest.raises(ValueError, match=r"cut at 9\.44 angstrom; this one was cut at 6"):
-        spectra_of_region(next(cut_regions(atoms, 6.0, 10)), GRID, SMALL)
+        next(damped_matrices(next(cut_regions(atoms, 6.0, 10)), 5.0, parameters))
     with pytest.raises(ValueError, match="not periodic"):
-        spectra_of_region(Region(atoms, np.arange(8), np.inf), GRID, SMALL)
-    far = next(cut_regions(atoms, reach(atoms, 5.0) + 2, 10))
-    np.testing.assert_allclose(
-        spectra_of_region(far, GRID, SMALL)[0], spectra_from_moments(atoms, GRID, SMALL)[0], atol=1e-4
+        next(damped_matrices(Region(atoms, np.arange(8), np.inf), 5.0, parameters))
+    near, far = (
+        next(damped_matrices(next(cut_regions(atoms, reach(atoms, 5.0) + more, 10)), 5.0, parameters))
+        for more in (0, 2)
     )
+    np.testing.assert_allclose(near.elements, far.elements, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,10 @@ def compare(
 
     study = Study("compare", options, learned=targets(learn), temperature=temperature if properties else None)
     data = study.read(datasets)
-    study.announce(data, 1)
+    model = options.model.model(data.structures, n_jobs=options.jobs)
+    study.announce(data, model, 1)
     with study.running("Comparison") as setup:
-        found = compare_regressors(data, options.model.model(), study.regressors(), setup=setup)
+        found = compare_regressors(data, model, study.regressors(), setup=setup)
     with study.stages("Bootstrap over groups"):
         records = _with_means(found)
     figures = {"comparison": plotting.comparison_figure(found)}

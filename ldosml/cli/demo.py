@@ -43,7 +43,7 @@ def demo(
         data = load_dataset("silicon", smearing_width=smearing)
     train, test = data.split(test_size=test_size, random_state=seed)
     with stages(f"Fitting {len(train)} structures"):
-        model = ModelOptions(high=_HIGHEST).model(n_jobs=jobs).fit(train)
+        model = ModelOptions(high=_HIGHEST).model(train.structures, n_jobs=jobs).fit(train)
         remember_split(model, "silicon", test_size, seed)
     with stages(f"Predicting {len(test)} structures"):
         evaluation = model.evaluate(test)

@@ -86,7 +86,7 @@ class Stages:
 @contextmanager
 def cautioning() -> Iterator[list[str]]:
     """Print each warning once to standard error; gives their texts."""
-    from ldosml.properties.spectrum_warnings import Caution
+    from ldosml._validation import Caution
 
     said: list[str] = []
     with warnings.catch_warnings(record=True) as caught:

@@ -58,9 +58,10 @@ def errors(
 
     study = Study("errors", options, leaking=leaking)
     data = study.read(datasets)
-    study.announce(data, 2 if leaking else 1)
+    model = options.model.model(data.structures, n_jobs=options.jobs)
+    study.announce(data, model, 2 if leaking else 1)
     with study.running("Table of errors") as setup:
-        found = error_table(data, options.model.model(), leaking=leaking, setup=setup)
+        found = error_table(data, model, leaking=leaking, setup=setup)
     gains = _gains(found)
     numbers = {"errors": found.records(), "gains": gains}
     words = [*([_LEAKING_WORDS] if leaking else []), _WORDS]

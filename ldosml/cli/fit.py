@@ -79,9 +79,9 @@ def fit(
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     options.require_spectra(train)
-    print_plans(options.regressor(), options.soap(), train)
+    model = options.model(train.structures, n_jobs=n_jobs)
+    print_plans(options.regressor(), model.descriptor, train)
     with stages(f"Fitting {len(train)} structures"):
-        model = options.model(n_jobs=n_jobs)
         model = model.fit(train) if stream is None else model.fit_stream(train, stream)
         remember_split(model, dataset, test_size, seed)
     files = [model.save(output, overwrite=overwrite)]

@@ -66,9 +66,10 @@ def learning_curve_(
     study = Study("learning-curve", options, learned=targets(learn), temperature=temperature, sizes=asked)
     data = study.read(datasets)
     chosen = spaced_sizes(data, _N_SIZES, options.folds, random_state=options.seed) if asked is None else asked
-    study.announce(data, len(chosen))
+    model = options.model.model(data.structures, n_jobs=options.jobs)
+    study.announce(data, model, len(chosen))
     with study.running("Learning curve") as setup:
-        found = learning_curve(data, chosen, options.model.model(), study.regressors(), setup=setup)
+        found = learning_curve(data, chosen, model, study.regressors(), setup=setup)
     figures = {"learning-curve": plotting.learning_curve_figure(found, study.drawn(found.quantities))}
     numbers = {"errors": pooled(found.records()), "slopes": _slopes(found)}
     study.finish(found, figures, numbers, lambda: _tables(found), [_WORDS])

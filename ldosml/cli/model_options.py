@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ldosml.cli.display import cautioning
 from ldosml.cli.option_groups import default_of
 from ldosml.cli.options import ZeroName, above_zero, an_energy, check_energies
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
     from ldosml import SOAP, DOSModel, LDOSKernelRidge, SparseLDOSKernelRidge
     from ldosml.datasets import LDOSDataset
+    from ldosml.descriptors.environments import EnvironmentTransformer
 
 DATA, MODEL = "Data and energies", "Model"  # headings in the help
 _LEAVE_OUT = ("leave-one-group-out", "leave-one-out")
@@ -61,20 +67,27 @@ class ModelOptions:
         ),
     ] = field(default_factory=default_of("LDOSKernelRidge", "ldos_weight"))
     descriptor: Annotated[
-        DescriptorName,
+        DescriptorName | None,
         typer.Option(
-            help="SOAP, the spectrum of tight binding (elements of the shipped crystals), or both.",
+            help="SOAP, the spectrum of tight binding, or both. Default: both, or SOAP alone if tight binding lacks an "
+            "element of the data.",
             rich_help_panel=MODEL,
         ),
-    ] = "soap"
+    ] = None
     tight_binding_weight: Annotated[
         float,
+        typer.Option(callback=above_zero(), help="Weight of tight binding beside SOAP.", rich_help_panel=MODEL),
+    ] = 0.5
+    tight_binding_cutoff: Annotated[
+        float | None,
         typer.Option(
-            callback=above_zero(),
-            help="Weight of tight binding beside SOAP, with --descriptor soap+tight-binding.",
+            callback=above_zero("angstrom"),
+            help="Compute tight binding of the atoms within this radius around each atom, angstrom: fast and less "
+            "accurate. A model for large cells needs it. Default: of the whole structure; 6 if a structure of the "
+            "data has more than 200 atoms.",
             rich_help_panel=MODEL,
         ),
-    ] = 0.5
+    ] = None
     r_cut: Annotated[float, typer.Option(help="Cutoff radius of SOAP, angstrom.", rich_help_panel=MODEL)] = field(
         default_factory=default_of("SOAP", "r_cut")
     )
@@ -170,20 +183,40 @@ class ModelOptions:
         # n_jobs None: on the workers of --scheduler, in this process without one.
         return SparseLDOSKernelRidge(n_inducing=self.inducing, n_jobs=None, **options)
 
-    def model(self, *, n_jobs: int | None = None) -> DOSModel:
-        """The model, not fitted; ``n_jobs`` processes compute descriptors."""
-        from ldosml import DOSModel, Joined, TightBindingSpectrum, Whitened
+    def model(self, structures: Sequence[Atoms], *, n_jobs: int | None = None) -> DOSModel:
+        """The model for these structures, not fitted; ``n_jobs`` processes compute descriptors."""
+        # Of the whole, not of its parts: resumed studies know a model by these.
+        return self._with(self._descriptor(structures).set_params(n_jobs=n_jobs))
 
-        soap = self.soap().set_params(n_jobs=n_jobs)
-        parts = {
-            "soap": Whitened(soap) if self.whiten else soap,
-            "tight-binding": Whitened(TightBindingSpectrum(n_jobs=n_jobs), power=0.0),  # scaled to length 1 only
-        }
-        if self.descriptor in parts:
-            descriptor = parts[self.descriptor]
-        else:
-            descriptor = Joined(list(parts.values()), weights=[1.0, self.tight_binding_weight])
+    def soap_model(self) -> DOSModel:
+        """The model with SOAP alone, not fitted."""
+        return self._with(self._geometry())
+
+    def _with(self, descriptor: EnvironmentTransformer) -> DOSModel:
+        from ldosml import DOSModel
+
         return DOSModel(descriptor, self.regressor(), zero=self.zero, low=self.low, high=self.high)
+
+    def _geometry(self) -> EnvironmentTransformer:
+        from ldosml import Whitened
+
+        return Whitened(self.soap()) if self.whiten else self.soap()
+
+    def _descriptor(self, structures: Sequence[Atoms]) -> EnvironmentTransformer:
+        from ldosml import Joined, TightBindingSpectrum
+        from ldosml.descriptors.default import default_descriptor, scaled, tight_binding_for
+
+        geometry, radius, weight = self._geometry(), self.tight_binding_cutoff, self.tight_binding_weight
+        spectrum = tight_binding_for(structures) if radius is None else TightBindingSpectrum(r_cut=radius)
+        match self.descriptor:
+            case "soap":
+                return geometry
+            case "tight-binding":
+                return scaled(spectrum)
+            case "soap+tight-binding":
+                return Joined([geometry, scaled(spectrum)], weights=[1.0, weight])
+        with cautioning():
+            return default_descriptor(structures, geometry=geometry, spectrum=spectrum, weight=weight)
 
     def check(self) -> None:
         """Check options that must fit each other, before data are read.

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 from ldosml.cli.display import messages
 
 if TYPE_CHECKING:
-    from ldosml import SOAP, LDOSKernelRidge, SparseLDOSKernelRidge
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from ldosml import LDOSKernelRidge, SparseLDOSKernelRidge
     from ldosml.datasets import LDOSDataset
+    from ldosml.descriptors.environments import EnvironmentTransformer
 
 LARGE = 4000
 """Environments of a training part from which a study prints plans."""
 
 
-def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, train: LDOSDataset) -> None:
+def print_plans(
+    regressor: LDOSKernelRidge | SparseLDOSKernelRidge, descriptor: EnvironmentTransformer, train: LDOSDataset
+) -> None:
     """Print how each kernel will be fitted, with memory and time, for the energies that are stored.
 
     Raises MemoryError when that does not fit the memory that is free.
@@ -27,7 +34,7 @@ def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, 
 
     if isinstance(regressor, Sparse):  # its memory does not grow with the data
         return
-    n_features = soap.fit(train.structures).n_features_out_
+    n_features = _n_features(descriptor, train.structures)
     numbers, counts = np.unique(train.numbers, return_counts=True)
     rows = {"All elements": int(counts.sum())}
     if regressor.learn == "ldos":
@@ -39,7 +46,7 @@ def print_plans(regressor: LDOSKernelRidge | SparseLDOSKernelRidge, soap: SOAP, 
 
 def print_study_plans(
     regressors: Mapping[str, LDOSKernelRidge | SparseLDOSKernelRidge],
-    soap: SOAP,
+    descriptor: EnvironmentTransformer,
     train: LDOSDataset,
     n_fits: int,
     n_jobs: int,
@@ -57,9 +64,23 @@ def print_study_plans(
     messages.print(f"The largest training part has {n_environments:,} environments.")
     for name, regressor in dense.items():
         messages.print(f"{name}:")
-        print_plans(regressor, soap, train)
+        print_plans(regressor, descriptor, train)
     side_by_side = "" if n_jobs == 1 else f", {'as many as cores' if n_jobs < 0 else n_jobs} at a time"
     messages.print(
         f"Each is fitted up to {n_fits} times{side_by_side}. With --inducing 1000 a fit takes a small part of that.",
         soft_wrap=True,
     )
+
+
+def _n_features(descriptor: EnvironmentTransformer, structures: Sequence[Atoms]) -> int:
+    """Count the features that a descriptor will have, without computing one."""
+    from sklearn.base import clone
+
+    from ldosml import Joined, Whitened
+
+    if isinstance(descriptor, Joined):
+        return sum(_n_features(part, structures) for part in descriptor.parts)
+    if isinstance(descriptor, Whitened):
+        return _n_features(descriptor.descriptor, structures)
+    count: int = clone(descriptor).fit(structures).n_features_out_
+    return count

@@ -51,9 +51,10 @@ def smearing_(
     study = Study("smearing", options, temperature=temperature, widths=widths)
     data = study.read([dataset], broaden=False)
     study.options = _at_common_energies(options, data, widths)
-    study.announce(data, len(widths), ", ".join(f"{width:g}" for width in widths))
+    model = study.options.model.model(data.structures, n_jobs=options.jobs)
+    study.announce(data, model, len(widths), ", ".join(f"{width:g}" for width in widths))
     with study.running("Study of smearing") as setup:
-        found = smearing_study(data, widths, study.options.model.model(), setup=setup)
+        found = smearing_study(data, widths, model, setup=setup)
     quantities = next(iter(found.errors.values())).quantities
     figures = {"smearing": plotting.smearing_figure(found, study.drawn(quantities))}
     study.finish(found, figures, {"errors": found.records()}, lambda: _tables(found, quantities), [_WORDS])
@@ -63,7 +64,7 @@ def _at_common_energies(options: StudyOptions, data: LDOSDataset, widths: Sequen
     """The options with the energies that spectra of all widths have."""
     from ldosml.studies import common_energies
 
-    low, high = common_energies(data, widths, options.model.model())
+    low, high = common_energies(data, widths, options.model.soap_model())
     lowest = low if options.low is None else max(low, options.low)
     return replace(options, low=lowest, model=replace(options.model, high=high))
 

@@ -23,6 +23,7 @@ from ldosml.cli.study_options import StudyOptions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ldosml import DOSModel
     from ldosml._journal import Record
     from ldosml.datasets import LDOSDataset
     from ldosml.studies import Setup
@@ -129,7 +130,7 @@ class Study:
         """A regressor for each of what is learned from, in the order asked for."""
         return {str(learn): replace(self.options.model, learn=learn).regressor() for learn in self._learned}
 
-    def announce(self, data: LDOSDataset, n_validations: int, smearing: str | None = None) -> None:
+    def announce(self, data: LDOSDataset, model: DOSModel, n_validations: int, smearing: str | None = None) -> None:
         """Check spectra, energies and folds, and print what the fits will take where they are large."""
         options = self.options
         for learn in self._learned:
@@ -145,7 +146,7 @@ class Study:
         )
         largest = max((train for train, _ in folds), key=lambda train: int(data.n_atoms[train].sum()))
         n_fits = n_validations * len(folds)
-        print_study_plans(self.regressors(), options.model.soap(), data.select(largest), n_fits, options.jobs)
+        print_study_plans(self.regressors(), model.descriptor, data.select(largest), n_fits, options.jobs)
 
     def _energies(self, data: LDOSDataset) -> list[float]:
         """Lowest and highest energy at which spectra are evaluated, eV."""

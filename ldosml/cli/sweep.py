@@ -73,12 +73,17 @@ def sweep(
 ) -> None:
     """Show how errors depend on the cutoff radius.
 
-    This tells how local the LDOS is: beyond the saturation radius, errors fall no further. If the command is
+    This tells how local the LDOS is: beyond the saturation radius, errors fall no further. The descriptor is SOAP
+    alone. If the command is
     stopped, run it again to continue.
     """
     from ldosml import plotting
     from ldosml.studies import sweep_cutoffs
 
+    if options.model.descriptor not in (None, "soap"):
+        raise typer.BadParameter(
+            f"A sweep changes the radius of SOAP: leave out --descriptor {options.model.descriptor}."
+        )
     radii = read_numbers("--r-cut", r_cut)
     modes: list[CutMode] = [one.value for one in dict.fromkeys(mode or ModeName)]
     grid = _tuned(options) if tune else {}
@@ -86,9 +91,10 @@ def sweep(
         replace(options.model, r_cut=radius).check()
     study = Study("sweep", options, r_cut=radii, modes=modes, tune=grid or None)
     data = study.read(datasets)
-    study.announce(data, len(radii) * len(modes) * prod(map(len, grid.values())))
+    model = options.model.soap_model()
+    study.announce(data, model, len(radii) * len(modes) * prod(map(len, grid.values())))
     with study.running("Sweep of radii") as setup:
-        found = sweep_cutoffs(data, radii, options.model.model(), modes=modes, tune=grid or None, setup=setup)
+        found = sweep_cutoffs(data, radii, model, modes=modes, tune=grid or None, setup=setup)
     saturation = [row for one in modes for row in found.saturation(one)]
     numbers = {
         "errors": pooled(found.records()),

@@ -52,9 +52,10 @@ def transfer_(
     study = Study("transfer", options, temperature=temperature)
     first, second = study.read_alike([train, test])
     study.require_electrons(second)
-    study.announce(first, 1)
+    model = options.model.model([*first.structures, *second.structures], n_jobs=options.jobs)
+    study.announce(first, model, 1)
     with study.running("Transfer") as setup:
-        found = transfer(first, second, options.model.model(), setup=setup)
+        found = transfer(first, second, model, setup=setup)
     evaluation = found.evaluation.cut(options.low, options.model.high)
     figures = {
         "representatives": plotting.representatives_figure(evaluation),

@@ -20,7 +20,9 @@ from ldosml.tightbinding import TightBinding
 from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.hamiltonian import check_structure
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
+from ldosml.tightbinding.moments import Settings, local_moments
 from ldosml.tightbinding.parameters import TightBindingParameters
+from ldosml.tightbinding.shells import valence_electrons
 
 _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 """Points per inverse angstrom up to so many atoms, and in large cells."""
@@ -55,18 +57,26 @@ class TightBindingSpectrum(EnvironmentTransformer):
     structures of the training set. A kernel on its spectrum learns the rest. The zero of energy is the Fermi level of
     tight binding for the structure. The spectrum does not change when the structure is rotated, moved or reordered.
 
+    By default the whole structure is diagonalised on a mesh of k-points: right, but the time grows with the cube of the
+    number of atoms. With ``r_cut``, each atom's spectrum is from the atoms within that radius, by Chebyshev moments
+    (``ldosml.tightbinding.moments``): less right, in time proportional to the number of atoms. The two differ, so a
+    model that is to predict large cells must be trained with ``r_cut`` on small ones too.
+
     Parameters
     ----------
     low, high : float
         Energies relative to the Fermi level, eV.
     width : float
         Gaussian width, eV. The step of the energies is two thirds of it, or a little less.
+    r_cut : float, optional
+        Radius of the region around each atom, angstrom; 6 takes about 25 ms an atom, 7 three times as long. Default:
+        none, the whole structure.
     k_density : float, optional
         Points of the mesh per inverse angstrom of the reciprocal lattice vectors, which include 2 pi. Default: 4 in
-        cells of up to 8 atoms, falling to 2 from 32 atoms on (``mesh_density``).
+        cells of up to 8 atoms, falling to 2 from 32 atoms on (``mesh_density``). Not used with ``r_cut``.
     n_jobs : int, optional
-        Number of processes, which share the structures; the result depends on it by rounding only. None: one, or what
-        the surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
+        Number of processes, which share the structures, or with ``r_cut`` the atoms; the result depends on it by
+        rounding only. None: one, or what the surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
 
     Attributes
     ----------
@@ -87,12 +97,14 @@ class TightBindingSpectrum(EnvironmentTransformer):
         low: float = -14.0,
         high: float = 5.0,
         width: float = 0.3,
+        r_cut: float | None = None,
         k_density: float | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.low = low
         self.high = high
         self.width = width
+        self.r_cut = r_cut
         self.k_density = k_density
         self.n_jobs = n_jobs
 
@@ -142,13 +154,21 @@ class TightBindingSpectrum(EnvironmentTransformer):
         ValueError
             When there are no structures, an element has no parameters, or atoms are closer than 0.5 angstrom.
         MemoryError
-            When a structure is too large to be diagonalised; before it is tried.
+            When a structure is too large to be diagonalised; before it is tried. Never with ``r_cut``.
         TypeError
             For anything but ase.Atoms: a fragment or region has another Fermi level than its structure.
         """
         check_is_fitted(self)
-        task = partial(_spectra, self.energies_, self.width, self.k_density)
-        return np.concatenate(list(_tasks.ordered(task, self._checked(structures), n_jobs=self.n_jobs)))
+        found = self._checked(structures)
+        if self.r_cut is None:
+            task = partial(_diagonalized, self.energies_, self.width, self.k_density)
+            return np.concatenate(list(_tasks.ordered(task, found, n_jobs=self.n_jobs)))
+        moments = local_moments(found, Settings(self.width, self.r_cut), n_jobs=self.n_jobs)
+        rows = [
+            local.spectra(self.energies_ + local.fermi_level(valence_electrons(atoms.numbers)))
+            for atoms, local in zip(found, moments, strict=True)
+        ]
+        return np.concatenate(rows)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features by their energies, "-1.4 eV".
@@ -168,8 +188,10 @@ class TightBindingSpectrum(EnvironmentTransformer):
     def _check_parameters(self) -> None:
         check_order(self.low, self.high)
         check_positive("width of TightBindingSpectrum", self.width, "eV")
-        if self.k_density is not None and not 0 < self.k_density < np.inf:
-            raise ParameterError("k_density of TightBindingSpectrum", f"must be positive; got {self.k_density!r}.")
+        for name in ("r_cut", "k_density"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise ParameterError(f"{name} of TightBindingSpectrum", f"must be positive; got {value!r}.")
 
     def _checked(self, structures: Any) -> list[Atoms]:
         found = list(check_structures(structures))
@@ -179,11 +201,13 @@ class TightBindingSpectrum(EnvironmentTransformer):
         return found
 
 
-def _spectra(energies: NDArray[np.float64], width: float, k_density: float | None, atoms: Atoms) -> NDArray[np.float64]:
+def _diagonalized(
+    energies: NDArray[np.float64], width: float, k_density: float | None, atoms: Atoms
+) -> NDArray[np.float64]:
     """Rows of one structure, (n_atoms, n_energies)."""
     kpoints, weights = shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
     plan_diagonalization(len(atoms), len(kpoints), real=not (2 * kpoints % 1).any()).require(
-        "For large cells fit a model on SOAP alone."
+        "For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone."
     )
     model = TightBinding(atoms)
     states, shares = local_states(model, kpoints, weights)

@@ -6,9 +6,7 @@ import os
 import sys
 import warnings
 
-
-class Caution(UserWarning):
-    """Base class of warnings that the command line prints with a result and writes into summaries."""
+from ldosml._validation import Caution
 
 
 class SpectrumWarning(Caution):

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
-from ldosml._validation import check_positive
+from ldosml._validation import Caution, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
-from ldosml.properties.spectrum_warnings import Caution
 from ldosml.studies._few_points import takes_all, with_at_most
 from ldosml.studies._table import Tabulated
 from ldosml.studies.cross_validation import known_as

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from ldosml._validation import check_finite
 from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
-from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, basis_shells
+from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, basis_shells, valence_electrons
 from ldosml.tightbinding.slater_koster import ETAS, Floats, basic_blocks, with_excited
 
 CLOSEST = 0.5
@@ -112,7 +112,7 @@ class TightBinding:
         self.numbers = np.asarray(atoms.numbers, dtype=np.int64)
         shells = basis_shells()
         each = [shells[int(z)] for z in self.numbers]
-        self.n_electrons = float(sum(shell.electrons for atom in each for shell in atom))
+        self.n_electrons = valence_electrons(self.numbers)
         pulls = self._pairs(atoms, np.array([d.radius for _, _, d, *_ in each]))
         self.orbitals = Orbitals(
             np.concatenate([np.repeat([shell.energy for shell in atom], SHELLS) for atom in each]),

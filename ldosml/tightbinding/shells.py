@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -66,3 +67,9 @@ def basis_shells() -> dict[int, tuple[Shell, Shell, Shell, Shell, Shell]]:
         empty = Shell(EMPTY_LEVEL, 0.0, 0.6 * float(covalent_radii[number]))
         found[number] = (s or empty, p or empty, d or empty, empty, empty)
     return found
+
+
+def valence_electrons(numbers: Iterable[int]) -> float:
+    """Count the electrons in the shells of free atoms, by their atomic numbers."""
+    shells = basis_shells()
+    return float(sum(shell.electrons for number in numbers for shell in shells[int(number)]))

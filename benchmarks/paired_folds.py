@@ -4,6 +4,7 @@ A setting is a descriptor and a regressor. Differences are from the first settin
 interval is from the 2.5 to the 97.5 percentile over 10,000 bootstrap samples of whole groups.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import machine
@@ -14,10 +15,10 @@ from ldosml.studies import Errors, RegressorComparison
 from ldosml.studies.folds import descriptor_rows, evaluated_folds, fold_of_each, pooled
 
 
-def errors_of(
+def evaluations_of(
     data, folds, settings: dict[str, list], low: float | None, high: float | None
-) -> tuple[dict[str, Errors], dict[str, float]]:
-    """Errors of every setting, which may differ from fold to fold, and median seconds of a fit with its predictions.
+) -> tuple[dict[str, Evaluation], dict[str, float]]:
+    """Evaluate every setting, which may differ from fold to fold; median seconds of a fit with its predictions.
 
     Equal settings run once; what a descriptor computes from each structure alone is computed once for all folds, and
     not timed.
@@ -31,26 +32,60 @@ def errors_of(
         for number in numbers:
             one = partial(evaluated_folds, data, model, [folds[number]], rows)
             done[number, text] = machine.timed(lambda one=one: next(one())[1])
-    errors, seconds = {}, {}
+    evaluations, seconds = {}, {}
     for name, each in settings.items():
         found = [done[number, repr(setting)] for number, setting in enumerate(each)]
-        errors[name] = Errors.of(pooled([evaluation for _, evaluation in found], folds), fold_of_each(folds))
+        evaluations[name] = pooled([evaluation for _, evaluation in found], folds)
         seconds[name] = float(np.median([time for time, _ in found]))
-    return errors, seconds
+    return evaluations, seconds
 
 
 def compare(
-    results: machine.Results, title: str, data, folds, settings: dict[str, list], low: float | None, high: float | None
+    results: machine.Results,
+    title: str,
+    data,
+    folds,
+    settings: dict[str, list],
+    low: float | None,
+    high: float | None,
+    temperatures: Sequence[float] = (),
 ) -> None:
-    """Add a table: pooled losses, the differences with their intervals, and the losses by fold."""
-    errors, seconds = errors_of(data, folds, settings, low, high)
-    comparison = RegressorComparison(errors, list(data.groups), None, {})
-    found = {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
+    """Add a table: pooled losses, the differences with their intervals, and the losses by fold.
+
+    For each of the temperatures (K) also a table of derived properties, from the DOS at all energies between ``low``
+    and ``high``.
+    """
+    evaluations, seconds = evaluations_of(data, folds, settings, low, high)
+    errors = {name: Errors.of(evaluation, fold_of_each(folds)) for name, evaluation in evaluations.items()}
+    found = _records(errors, data)
     for name in errors:
         row: dict[str, object] = {"setting": name}
         for quantity, label in (("ldos", "LDOS"), ("dos", "DOS")):
-            one, by_fold = found[name, quantity], errors[name].by_fold(quantity).values()
-            change = f"{one['difference']:+.4f} [{one['difference_low']:+.4f}, {one['difference_high']:+.4f}]"
-            row |= {label: one["loss"], f"{label}, difference": change if name != next(iter(errors)) else None}
-            row[f"{label}, by fold"] = " ".join(f"{loss:.3f}" for loss in by_fold)
+            row |= _cells(found[name, quantity], label, first=name == next(iter(errors)))
+            row[f"{label}, by fold"] = " ".join(f"{loss:.3f}" for loss in errors[name].by_fold(quantity).values())
         results.add(f"L/sigma on {title}", row | {"fit of a fold (s)": seconds[name]})
+    for temperature in temperatures:
+        errors = {
+            name: Errors.of(evaluation, fold_of_each(folds), temperature=temperature)
+            for name, evaluation in evaluations.items()
+        }
+        found = _records(errors, data)
+        for quantity in next(iter(errors.values())).quantities:
+            if quantity in ("ldos", "dos"):
+                continue
+            for name in errors:
+                row = {"quantity": quantity, "setting": name}
+                row |= _cells(found[name, quantity], "L/sigma", first=name == next(iter(errors)))
+                results.add(f"properties of {title} at {temperature:g} K", row)
+
+
+def _records(errors: dict[str, Errors], data) -> dict[tuple[str, str], dict]:
+    """Pooled losses, and differences from the first setting with their intervals, by setting and quantity."""
+    comparison = RegressorComparison(errors, list(data.groups), None, {})
+    return {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
+
+
+def _cells(record: dict, label: str, *, first: bool) -> dict[str, object]:
+    low, high = record["difference_low"], record["difference_high"]
+    change = None if first else f"{record['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return {label: record["loss"], f"{label}, difference": change}

@@ -105,7 +105,7 @@ def carried_out(request, tmp_path, monkeypatch, capsys, inputs):
             monkeypatch.setattr(plotting, name, lambda *_, **__: Figure())
     monkeypatch.setattr("ldosml.plotting.files._content", lambda *_: b"picture")
     candidates = {"descriptor": [Whitened(SOAP(n_max=2, l_max=1))], "regressor": [LDOSKernelRidge(gamma=0.3)]}
-    monkeypatch.setattr("ldosml.search.search.default_candidates", lambda: [candidates])
+    monkeypatch.setattr("ldosml.search.search.default_candidates", lambda _: [candidates])
 
     def run(example, *more):
         for large, small in SMALLER.items():

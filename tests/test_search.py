@@ -221,8 +221,36 @@ def test_the_table_is_written_whole(found, tmp_path):
 
 
 def test_default_candidates_name_closed_form_regressors():
-    kinds = {type(regressor) for grid in default_candidates() for regressor in grid["regressor"]}
+    kinds = {type(regressor) for grid in default_candidates([bulk("Si")]) for regressor in grid["regressor"]}
     assert kinds == {LDOSKernelRidge}
+
+
+def test_default_candidates_have_tight_binding_where_it_has_parameters():
+    def spectra(structures):
+        descriptors = [one for grid in default_candidates(structures) for one in grid["descriptor"]]
+        return [text for text in map(expression, descriptors) if "TightBindingSpectrum" in text]
+
+    assert len(spectra([bulk("Si")])) == 9
+    assert not spectra([bulk("Si"), bulk("Ce", "fcc", a=5.2)])
+
+
+def test_rows_are_computed_once_for_all_candidates(monkeypatch):
+    data, computed = invented(8), []
+    original = SOAP.transform
+
+    def counting(self, structures):
+        computed.append(self.r_cut)
+        return original(self, structures)
+
+    monkeypatch.setattr(SOAP, "transform", counting)
+    joined = [Joined([Whitened(NEAR), Whitened(FAR, power=0.0)], weights=[1.0, weight]) for weight in (0.5, 1.0)]
+    grid = {"descriptor": [NEAR, Whitened(NEAR), *joined], "regressor": [MATERN]}
+    found = search_settings(data, grid, factor=1)
+    assert sorted(computed) == sorted([NEAR.r_cut, FAR.r_cut])
+    computed.clear()
+    alone = search_settings(data, {"descriptor": joined[:1], "regressor": [MATERN]}, factor=1)
+    same = next(record for record in found.records if record["descriptor"] == alone.best["descriptor"])
+    assert same["ldos_loss"] == pytest.approx(alone.best["ldos_loss"], rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +275,7 @@ def test_long_parameters_are_spelled_whole(kind):
 def test_the_command(capsys, tmp_path, monkeypatch):
     data, output = invented(12), tmp_path / "t.csv"
     data.save(tmp_path / "d.h5")
-    monkeypatch.setattr("ldosml.search.search.default_candidates", lambda: {**GRIDS, "regressor": [MATERN]})
+    monkeypatch.setattr("ldosml.search.search.default_candidates", lambda _: {**GRIDS, "regressor": [MATERN]})
     arguments = ["search", str(tmp_path / "d.h5"), "-o", str(output), "--factor", "2", "--test-size", "0.25"]
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

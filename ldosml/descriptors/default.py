@@ -68,13 +68,17 @@ def default_descriptor(
     """
     listed = list(check_structures(structures))
     first = Whitened(SOAP()) if geometry is None else geometry
-    missing = TightBindingParameters.fitted().missing(np.unique(np.concatenate([atoms.numbers for atoms in listed])))
-    if missing:
+    if missing := without_parameters(listed):
         text = f"Tight binding has no parameters of {', '.join(missing)}: the descriptor is SOAP alone."
         warnings.warn(text, Caution, stacklevel=2)
         return first
     second = tight_binding_for(listed) if spectrum is None else spectrum
     return Joined([first, scaled(second)], weights=[1.0, weight])
+
+
+def without_parameters(structures: Iterable[Atoms]) -> list[str]:
+    """Name the elements of structures that tight binding has no parameters of."""
+    return TightBindingParameters.fitted().missing(np.unique(np.concatenate([atoms.numbers for atoms in structures])))
 
 
 def tight_binding_for(structures: Iterable[Atoms]) -> TightBindingSpectrum:

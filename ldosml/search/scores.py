@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -15,6 +16,7 @@ from ldosml import kernels, solvers
 from ldosml._array import Array, sum_by_index, to_numpy
 from ldosml._validation import ParameterError
 from ldosml.datasets import LDOSDataset
+from ldosml.descriptors import SOAP, Joined, Precomputed, Whitened
 from ldosml.kernel_matrices import EnvironmentKernel
 from ldosml.regression import LDOSKernelRidge, LDOSRidge
 from ldosml.regression._per_energy import DEFAULT_ALPHAS
@@ -55,12 +57,13 @@ class LeaveOutScores:
 
     def __init__(self, data: LDOSDataset, n_energies: int, n_jobs: int | None) -> None:
         assert data.ldos is not None  # the caller has checked it
-        self._structures, self._n_jobs = data.structures, n_jobs
+        self._structures: list[Atoms] = [atoms.copy() for atoms in data.structures]  # type: ignore[no-untyped-call]
+        self._bounds, self._n_jobs = np.cumsum(data.n_atoms)[:-1], n_jobs
         self._step = max(1, data.grid.size // n_energies)
         self._Y: Floats = np.asarray(data.ldos.values[:, :: self._step], dtype=np.float64)
         self._numbers, self._structure = data.numbers, data.structure_index
         self._group = np.unique(data.groups, return_inverse=True)[1]
-        self._rows: dict[str, Floats] = {}
+        self._kept: dict[str, int] = {}  # bytes of rows, which are arrays of the structures
 
     def __call__(self, descriptor: Any, regressor: LDOSKernelRidge | LDOSRidge, structures: Integers) -> Losses:
         """Score a candidate on some of the structures.
@@ -102,13 +105,32 @@ class LeaveOutScores:
         return Losses(ldos, dos, alphas[0], int(X.shape[1]))
 
     def _described(self, descriptor: Any) -> Floats:
+        X: Floats = self._with_kept_rows(descriptor).fit_transform(self._structures)
+        return X
+
+    def _with_kept_rows(self, descriptor: Any) -> Any:
+        """The descriptor, with rows that are computed once in the place of what computes them."""
+        if isinstance(descriptor, Joined):
+            return clone(descriptor).set_params(parts=[self._with_kept_rows(part) for part in descriptor.parts])
+        if isinstance(descriptor, Whitened):
+            inner = SOAP() if descriptor.descriptor is None else descriptor.descriptor
+            return clone(descriptor).set_params(descriptor=self._with_kept_rows(inner))
         name = expression(descriptor)
-        if name not in self._rows:
-            X: Floats = clone(descriptor).set_params(n_jobs=self._n_jobs).fit_transform(self._structures)
-            while self._rows and sum(kept.nbytes for kept in self._rows.values()) + X.nbytes > _KEPT:
-                del self._rows[next(iter(self._rows))]
-            self._rows[name] = X
-        return self._rows[name]
+        if name not in self._kept:
+            X = clone(descriptor).set_params(n_jobs=self._n_jobs).fit_transform(self._structures)
+            self._make_room(X.nbytes)
+            self._kept[name] = X.nbytes
+            for atoms, rows in zip(self._structures, np.split(X, self._bounds), strict=True):
+                atoms.arrays[name] = rows
+        return Precomputed(name)
+
+    def _make_room(self, size: int) -> None:
+        """Forget the oldest rows until so many bytes can be kept beside the others."""
+        while self._kept and sum(self._kept.values()) + size > _KEPT:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest]
+            for atoms in self._structures:
+                del atoms.arrays[oldest]
 
     def _per_atom(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
         """Sums over the chosen environments of each structure, per atom, (n_structures chosen, n_energies)."""

@@ -125,7 +125,7 @@ def search_settings(
     candidates : dict or list of dict, optional
         Grids as scikit-learn takes them: {"descriptor": [...], "regressor": [...]}, unfitted SOAP, Joined, Whitened
         or the like, and LDOSKernelRidge or LDOSRidge, whose alpha is chosen for each energy by leaving out
-        groups, whatever ``alpha`` they have. Default: ``default_candidates()``.
+        groups, whatever ``alpha`` they have. Default: ``default_candidates(data.structures)``.
     target : {"ldos", "dos"}
         Spectra whose L/sigma decides. The DOS per atom sums the residuals of the LDOS.
     zero, low, high
@@ -163,7 +163,7 @@ def search_settings(
     if aligned.ldos is None:
         raise ValueError("This dataset holds total DOS only; candidates are scored by LDOS, one row per atom.")
     part = _first_part(aligned, factor, random_state)
-    settings = _settings(default_candidates() if candidates is None else candidates)
+    settings = _settings(default_candidates(aligned.structures) if candidates is None else candidates)
     header = {"data": fingerprint(aligned), "n_energies": n_energies, "factor": factor, "random_state": random_state}
     journal = Journal(log, "search", header, _KEY)
     plan = _plan(settings, part, len(data), factor)

@@ -6,7 +6,8 @@ Heat capacity and susceptibility of structures without DFT, compared with DFT on
 """
 
 # %%
-# Properties that depend on the temperature need narrow spectra, so this model learns a smearing of 0.1 eV.
+# Properties that depend on the temperature need narrow spectra, so this model learns a smearing of 0.1 eV, from every
+# third structure of the shipped set.
 
 import numpy as np
 from ase.build import bulk
@@ -16,9 +17,9 @@ import ldosml
 from ldosml import report
 from ldosml.properties import molar_susceptibility
 
-data = ldosml.load_dataset("silicon", smearing_width=0.1)
+data = ldosml.load_dataset("silicon", smearing_width=0.1).select(slice(None, None, 3))
 train, test = data.split(test_size=0.2, random_state=0)
-model = ldosml.DOSModel(regressor=ldosml.SparseLDOSKernelRidge(n_inducing=500), high=5.0).fit(train)
+model = ldosml.DOSModel(high=5.0).fit(train)
 
 # %%
 # Errors of the properties

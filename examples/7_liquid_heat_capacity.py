@@ -20,7 +20,7 @@ from ldosml import studies
 
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 disordered = data.select([kind in ("liquid", "amorphous") for kind in data.kinds])
-model = ldosml.DOSModel(regressor=ldosml.SparseLDOSKernelRidge(n_inducing=500), high=5.0)
+model = ldosml.DOSModel(regressor=ldosml.SparseLDOSKernelRidge(n_inducing=500), high=5.0)  # the default descriptor
 folds = [
     (train, test[np.asarray(disordered.kinds)[test] == "liquid"])
     for train, test in disordered.folds(n_splits=3, random_state=0)

@@ -26,7 +26,7 @@ def demo(
     test_size: TestSize = 0.2,
     seed: Seed = 0,
     temperature: Temperature = 300.0,
-    jobs: Jobs = 1,
+    jobs: Jobs = -1,
     *,
     printing: PrintOptions,
 ) -> None:

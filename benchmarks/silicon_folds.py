@@ -5,7 +5,7 @@
 L/sigma of LDOS and of DOS per atom (equation 15 of the LDOS paper), and the RMSE of the chemical potential at 300 K,
 pooled over the folds, from E_F - 14 to E_F + 5 eV:
 
-- widths: the default model, and SOAP without tight binding, at several smearing widths;
+- widths: the default model at several smearing widths (``descriptors.py`` compares it with SOAP alone);
 - points: the default model on 1,000 and 2,000 inducing points, and on all environments, at 0.3 eV;
 - zeros: two energy zeros at 0.3 eV. The code's own zero does not jump when a defect moves the Fermi level through a
   gap. The windows hold the same states on average, and the DOS of every structure covers them: to 0.5 eV above the
@@ -17,14 +17,13 @@ import numpy as np
 from reference_sets import QUICK_FRACTION, load_part
 from sklearn.base import clone
 
-from ldosml import SOAP, DOSModel, Evaluation, SparseLDOSKernelRidge, Whitened, load_dataset
+from ldosml import DOSModel, Evaluation, SparseLDOSKernelRidge, load_dataset
 from ldosml.datasets.noise import label_noise_at
 from ldosml.studies import predict_left_out
 
 LOW, HIGH = -14.0, 5.0  # eV against the Fermi level
 TEMPERATURE = 300.0  # K
 PARTS = ("widths", "points", "zeros")
-MODELS = {"default": DOSModel(), "SOAP alone": DOSModel(Whitened(SOAP()))}
 
 
 def left_out(data, model: DOSModel, n_splits: int, zero="fermi", high=HIGH) -> Evaluation:
@@ -49,19 +48,18 @@ def mu_error(evaluation: Evaluation) -> dict[str, float]:
 
 
 def widths(results: machine.Results, given, load) -> None:
-    """Both models at each width, and the structures that the default model predicts worst."""
+    """Errors at each width, and the structures that are predicted worst."""
     worst: list[dict] = []
     for width in given.widths:
         data = load(smearing_width=width)
-        for name, model in list(MODELS.items())[: 1 if given.quick else None]:
-            seconds, whole = machine.timed(lambda model=model, data=data: left_out(data, model, given.folds))
-            evaluation = whole.cut(LOW, HIGH)
-            noise = label_noise_at(data.label_noise, width, evaluation.predicted.grid, evaluation.deviations()) or {}
-            row = {"width (eV)": width, "model": name, **pooled(evaluation), **mu_error(whole)}
-            row |= {f"label noise, {quantity}": value for quantity, value in noise.items()} | {"seconds": seconds}
-            results.add("L/sigma by smearing width", row)
-            if name == "default" and width == 0.3:
-                worst = sorted(evaluation.by_structure(), key=lambda row: -row["dos_loss"])[:12]
+        seconds, whole = machine.timed(lambda data=data: left_out(data, DOSModel(), given.folds))
+        evaluation = whole.cut(LOW, HIGH)
+        noise = label_noise_at(data.label_noise, width, evaluation.predicted.grid, evaluation.deviations()) or {}
+        row = {"width (eV)": width, **pooled(evaluation), **mu_error(whole)}
+        row |= {f"label noise, {quantity}": value for quantity, value in noise.items()} | {"seconds": seconds}
+        results.add("L/sigma by smearing width", row)
+        if width == 0.3:
+            worst = sorted(evaluation.by_structure(), key=lambda row: -row["dos_loss"])[:12]
     for row in worst:
         results.add("worst DOS at 0.3 eV", {name: row[name] for name in ("name", "n_atoms", "dos_loss")})
 

@@ -33,6 +33,7 @@ from ldosml.regression import (
     SparseLDOSKernelRidge,
 )
 from ldosml.representations import Cumulative, Pointwise, PrincipalComponents, Representation
+from ldosml.tightbinding import TightBindingParameters
 
 FORMAT = "ldosml model"
 FORMAT_VERSION = 2
@@ -294,7 +295,14 @@ def _describe_unfitted(part: Any) -> dict[str, Any]:
 
 
 def _keyed(value: Any, key: type) -> Any:
-    """Give a parameter by atomic number with texts for keys, as JSON has them, or with numbers; others as they are."""
+    """Give a parameter by atomic number with texts for keys, as JSON has them, or with numbers; others as they are.
+
+    Those of tight binding are a mapping with "format".
+    """
+    if isinstance(value, TightBindingParameters):
+        return value.to_json()
+    if isinstance(value, dict) and "format" in value:
+        return TightBindingParameters.from_json(value)
     return {key(number): each for number, each in value.items()} if isinstance(value, Mapping) else value
 
 

@@ -1,6 +1,7 @@
 """Tight binding of any structure: closed forms, invariances, electrons, parameters on disk, and the descriptor."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from ase.data import covalent_radii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
+from sklearn.base import clone
 
-from ldosml import LDOS, DOSModel, EnergyGrid, Fragment, TightBindingSpectrum
+from ldosml import LDOS, DOSModel, EnergyGrid, Fragment, Joined, TightBindingSpectrum, Whitened
 from ldosml.descriptors.tight_binding_spectrum import mesh_density
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
@@ -256,6 +258,35 @@ class TestDescriptor:
         model.save(tmp_path / "model.ldosml")
         found = DOSModel.load(tmp_path / "model.ldosml").predict([rattled(7)])
         np.testing.assert_array_equal(found.values, model.predict([rattled(7)]).values)
+
+    def test_a_model_with_parameters_of_its_own_comes_back_from_a_file(self, tmp_path):
+        """Exactly: also digits that a file of parameters does not keep."""
+        random, given = np.random.default_rng(1), TightBindingParameters.fitted()
+        own = replace(given, shifts=given.shifts + random.normal(size=given.shifts.shape))
+        structures, descriptor = [rattled(seed) for seed in range(4)], TightBindingSpectrum(k_density=1.0)
+        grid = EnergyGrid.from_range(-5, 3, 0.5, zero="fermi")
+        ldos = LDOS(grid, random.uniform(0, 1, (32, grid.size)), structure_index=np.repeat(range(4), 8))
+        changed = Joined([Whitened(clone(descriptor).set_params(parameters=own), power=0.0)])
+        model = DOSModel(changed).fit(structures, ldos, groups=range(4))
+        model.save(tmp_path / "model.ldosml")
+        loaded = DOSModel.load(tmp_path / "model.ldosml")
+        np.testing.assert_array_equal(loaded.predict([rattled(7)]).values, model.predict([rattled(7)]).values)
+        shipped = descriptor.fit_transform([rattled(7)])
+        assert np.abs(clone(descriptor).set_params(parameters=own).fit_transform([rattled(7)]) - shipped).max() > 0.1
+        assert repr(loaded.descriptor_.parts_[0].descriptor_.parameters) == repr(own) != repr(given)
+
+    def test_foreign_parameters_in_a_model_file_are_refused(self):
+        with pytest.raises(ValueError, match="holds no parameters of tight binding: its format is 'other'"):
+            TightBindingParameters.from_json({"format": "other"})
+
+    def test_elements_without_own_parameters_are_refused(self, tmp_path):
+        TightBindingParameters.fitted().save(tmp_path / "own.json", [14])
+        own = TightBindingParameters.load(tmp_path / "own.json")
+        assert TightBindingSpectrum(parameters=own).fit([bulk("Si")]).n_features_out_ == 96
+        with pytest.raises(ValueError, match="Tight binding has no parameters of C"):
+            TightBindingSpectrum(parameters=own).fit([rattled()])
+        with pytest.raises(TypeError, match=r"parameters of TightBindingSpectrum must be .* got PosixPath"):
+            TightBindingSpectrum(parameters=tmp_path / "own.json").fit([bulk("Si")])
 
     @pytest.mark.parametrize(
         ("parameters", "message"),

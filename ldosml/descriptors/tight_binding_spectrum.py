@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from ldosml._validation import ParameterError, check_order, check_positive
 from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 from ldosml.tightbinding import TightBinding
-from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
+from ldosml.tightbinding.diagonalization_plan import DiagonalizationPlan, in_total, plan_diagonalization
 from ldosml.tightbinding.hamiltonian import check_structure
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.moments import Settings, local_moments
@@ -26,6 +27,9 @@ from ldosml.tightbinding.shells import valence_electrons
 
 _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 """Points per inverse angstrom up to so many atoms, and in large cells."""
+
+_ANNOUNCED_FROM = 1e11
+"""Operations from which the time is announced: some ten seconds."""
 
 
 def mesh_density(n_atoms: int) -> float:
@@ -74,6 +78,9 @@ class TightBindingSpectrum(EnvironmentTransformer):
     k_density : float, optional
         Points of the mesh per inverse angstrom of the reciprocal lattice vectors, which include 2 pi. Default: 4 in
         cells of up to 8 atoms, falling to 2 from 32 atoms on (``mesh_density``). Not used with ``r_cut``.
+    parameters : TightBindingParameters, optional
+        Default: ``TightBindingParameters.fitted()``. ``ldosml.neural.fit_tight_binding_to_ldos`` fits them to one's own
+        set.
     n_jobs : int, optional
         Number of processes, which share the structures, or with ``r_cut`` the atoms; the result depends on it by
         rounding only. None: one, or what the surrounding ``on_cluster`` or ``joblib.parallel_config`` says.
@@ -99,6 +106,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         width: float = 0.3,
         r_cut: float | None = None,
         k_density: float | None = None,
+        parameters: TightBindingParameters | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.low = low
@@ -106,6 +114,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         self.width = width
         self.r_cut = r_cut
         self.k_density = k_density
+        self.parameters = parameters
         self.n_jobs = n_jobs
 
     def fit(self, structures: Atoms | Iterable[Atoms], y: object = None) -> Self:
@@ -127,7 +136,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         ValueError
             When there are no structures, a parameter is out of its range, or an element has no parameters.
         TypeError
-            For anything but ase.Atoms.
+            For anything but ase.Atoms, and for ``parameters`` of another class.
         """
         self._check_parameters()
         self._checked(structures)
@@ -159,16 +168,33 @@ class TightBindingSpectrum(EnvironmentTransformer):
             For anything but ase.Atoms: a fragment or region has another Fermi level than its structure.
         """
         check_is_fitted(self)
-        found = self._checked(structures)
+        found, parameters = self._checked(structures), self._given()
         if self.r_cut is None:
-            task = partial(_diagonalized, self.energies_, self.width, self.k_density)
+            self._announce(found)
+            task = partial(_diagonalized, self.energies_, self.width, self.k_density, parameters)
             return np.concatenate(list(_tasks.ordered(task, found, n_jobs=self.n_jobs)))
-        moments = local_moments(found, Settings(self.width, self.r_cut), n_jobs=self.n_jobs)
+        moments = local_moments(found, Settings(self.width, self.r_cut), parameters, n_jobs=self.n_jobs)
         rows = [
             local.spectra(self.energies_ + local.fermi_level(valence_electrons(atoms.numbers)))
             for atoms, local in zip(found, moments, strict=True)
         ]
         return np.concatenate(rows)
+
+    def plan(self, structures: Iterable[Atoms]) -> list[DiagonalizationPlan]:
+        """Estimate the memory and the time of every structure; none is diagonalised with ``r_cut``.
+
+        Parameters
+        ----------
+        structures : iterable of ase.Atoms
+
+        Returns
+        -------
+        list of DiagonalizationPlan
+            With ``bytes`` and ``seconds``; empty with ``r_cut``.
+        """
+        if self.r_cut is not None:
+            return []
+        return [_plan(atoms, _mesh(atoms, self.k_density)[0]) for atoms in structures]
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features by their energies, "-1.4 eV".
@@ -192,24 +218,50 @@ class TightBindingSpectrum(EnvironmentTransformer):
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
                 raise ParameterError(f"{name} of TightBindingSpectrum", f"must be positive; got {value!r}.")
+        if not isinstance(self.parameters, TightBindingParameters | None):
+            raise TypeError(
+                "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "
+                f"reads them from a file; got {type(self.parameters).__name__}."
+            )
+
+    def _announce(self, structures: Sequence[Atoms]) -> None:
+        """Refuse what does not fit into memory, and log a long time at level INFO."""
+        plans = self.plan(structures)
+        for plan in plans:
+            plan.require("For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone.")
+        # Measuring the speed takes time, so skip it for small structures.
+        if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM:
+            logging.getLogger("ldosml").info("%s", in_total(plans))
+
+    def _given(self) -> TightBindingParameters:
+        return TightBindingParameters.fitted() if self.parameters is None else self.parameters
 
     def _checked(self, structures: Any) -> list[Atoms]:
         found = list(check_structures(structures))
-        parameters = TightBindingParameters.fitted()
+        parameters = self._given()
         for atoms in found:
             check_structure(atoms, parameters)
         return found
 
 
+def _mesh(atoms: Atoms, k_density: float | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
+
+
+def _plan(atoms: Atoms, kpoints: NDArray[np.float64]) -> DiagonalizationPlan:
+    return plan_diagonalization(len(atoms), len(kpoints), real=not (2 * kpoints % 1).any())
+
+
 def _diagonalized(
-    energies: NDArray[np.float64], width: float, k_density: float | None, atoms: Atoms
+    energies: NDArray[np.float64],
+    width: float,
+    k_density: float | None,
+    parameters: TightBindingParameters,
+    atoms: Atoms,
 ) -> NDArray[np.float64]:
     """Rows of one structure, (n_atoms, n_energies)."""
-    kpoints, weights = shifted_mesh(atoms, mesh_density(len(atoms)) if k_density is None else k_density)
-    plan_diagonalization(len(atoms), len(kpoints), real=not (2 * kpoints % 1).any()).require(
-        "For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone."
-    )
-    model = TightBinding(atoms)
+    kpoints, weights = _mesh(atoms, k_density)
+    model = TightBinding(atoms, parameters)
     states, shares = local_states(model, kpoints, weights)
     fermi_level = smeared_fermi_level(states, shares.sum(axis=0), model.n_electrons, width)
     return smeared(states - fermi_level, shares, energies, width)

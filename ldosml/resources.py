@@ -75,7 +75,7 @@ class FitPlan:
         several = f" and {self.n_alphas} alphas" if self.n_alphas > 1 else ""
         return (
             f"Kernel of {self.n:,} rows, {self.n_energies:,} energies{several}, by {self.route}: about "
-            f"{in_words(self.bytes)} of {in_words(self.available)} free, roughly {_duration(self.seconds)}."
+            f"{in_words(self.bytes)} of {in_words(self.available)} free, roughly {duration_in_words(self.seconds)}."
         )
 
     def announce(self) -> None:
@@ -325,7 +325,17 @@ def in_words(size: float) -> str:
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
-def _duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
+    """Write a time as text, such as "12.5 min".
+
+    Parameters
+    ----------
+    seconds : float
+
+    Returns
+    -------
+    str
+    """
     return (
         f"{seconds:.2g} s"
         if seconds < 100

@@ -1,20 +1,24 @@
-"""Memory of a diagonalisation, estimated before it starts."""
+"""Memory and time of a diagonalisation, estimated before it starts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldosml.resources import available_memory, in_words
+from ldosml.resources import available_memory, duration_in_words, in_words, speeds
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, NUMBERS_AT_ONCE
 
 # Bytes for each number of a matrix at the peak of local_states, measured: the matrix, its hopping, the square of this,
 # vectors and LAPACK's work, and the matrix of the k-point before.
 _COMPLEX, _REAL = 135, 80
 
+# Eigenvectors of complex matrices take three times as long as of real ones, and all the rest a third of that, measured.
+_SLOWER, _REST = 3.0, 4 / 3
+
 
 @dataclass(frozen=True)
 class DiagonalizationPlan:
-    """Memory of ``local_states`` for one structure.
+    """Memory and time of ``local_states`` for one structure.
 
     Parameters
     ----------
@@ -23,12 +27,20 @@ class DiagonalizationPlan:
         Peak memory.
     available : int
         Free memory, bytes.
+    operations : float
+        n^3 of all matrices, for eigenvectors of real ones.
     """
 
     n_atoms: int
     n_kpoints: int
     bytes: int
     available: int
+    operations: float
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time of one core, s, from the speed of small matrices; the error may be a factor of two."""
+        return self.operations / speeds()[2]
 
     @property
     def fits(self) -> bool:
@@ -46,7 +58,7 @@ class DiagonalizationPlan:
 
 
 def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) -> DiagonalizationPlan:
-    """Estimate the memory of ``local_states``.
+    """Estimate the memory and the time of ``local_states``.
 
     Parameters
     ----------
@@ -68,4 +80,14 @@ def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) ->
     together = min(n_kpoints * numbers, max(numbers, int(NUMBERS_AT_ONCE)))
     shares = 16 * n_kpoints * n_atoms * N_ORBITALS * n_atoms  # and their copy when they are joined
     size = (_REAL if real else _COMPLEX) * together + shares
-    return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory())
+    operations = _REST * (1.0 if real else _SLOWER) * n_kpoints * float(N_ORBITALS * n_atoms) ** 3
+    return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory(), operations)
+
+
+def in_total(plans: Sequence[DiagonalizationPlan]) -> str:
+    """Describe the diagonalisation of several structures in one line."""
+    seconds, largest = sum(plan.seconds for plan in plans), max(plan.n_atoms for plan in plans)
+    return (
+        f"Tight binding of {len(plans):,} structures of up to {largest:,} atoms, by diagonalisation: roughly "
+        f"{duration_in_words(seconds)} on one core."
+    )

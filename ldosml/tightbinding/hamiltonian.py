@@ -68,6 +68,29 @@ def hamiltonian(orbitals: Orbitals, elements: Any, parameters: Any, xp: ModuleTy
     return hopping + (overlaps[:, None] + overlaps) * (hopping @ hopping) + xp.diag(levels)
 
 
+@dataclass(frozen=True, eq=False)
+class PairTerms:
+    """What the matrix elements of one structure are made of, without parameters, as NumPy arrays or tensors.
+
+    Parameters
+    ----------
+    first, second : array (n_pairs,) of int
+        Atoms of each pair of neighbours, both ways.
+    shifts : array (n_pairs, 3)
+        Cell of the second atom, in lattice vectors.
+    logs : array (n_pairs,)
+        ln(d / d0).
+    blocks : array (n_etas, n_pairs, 9, 9)
+        Contributions of each of ``ETAS``, damped, eV.
+    """
+
+    first: Any
+    second: Any
+    shifts: Any
+    logs: Any
+    blocks: Any
+
+
 class TightBinding:
     """Tight binding of one structure.
 
@@ -177,6 +200,10 @@ class TightBinding:
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Atoms of each pair of neighbours, both ways: two arrays (n_pairs,)."""
         return self._i, self._j
+
+    def pair_terms(self) -> PairTerms:
+        """What ``hopping`` multiplies with parameters, for those who need its derivative."""
+        return PairTerms(self._i, self._j, self._shifts, self._logs, self._blocks())
 
     def by_orbital(self) -> tuple[Floats, Floats, Floats]:
         """Logarithms of strengths, overlaps (1/eV; halved, to be added) and levels (eV), each (n_orbitals,)."""

@@ -82,6 +82,15 @@ def smeared_fermi_level(energies: Floats, electrons: Floats, n_electrons: float,
     width : float
         Gaussian width of the states, eV.
     """
+    below, above = frontier_energies(energies, electrons, n_electrons, width)
+    return 0.5 * (below + above)
+
+
+def frontier_energies(energies: Floats, electrons: Floats, n_electrons: float, width: float) -> tuple[float, float]:
+    """Energies up to which smeared states hold a fraction ``NEARLY`` less, and more, than the electrons, eV.
+
+    The Fermi level is midway between them. Parameters: see ``smeared_fermi_level``.
+    """
     off = NEARLY * n_electrons
     order = np.argsort(energies)
     sorted_energies, sorted_electrons = energies[order], electrons[order]
@@ -98,7 +107,7 @@ def smeared_fermi_level(energies: Floats, electrons: Floats, n_electrons: float,
                 high = middle
         return float(0.5 * (low + high))
 
-    return 0.5 * (level(n_electrons - off) + level(n_electrons + off))
+    return level(n_electrons - off), level(n_electrons + off)
 
 
 def smeared(energies: Floats, shares: Floats, grid: NDArray[np.float64], width: float) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -26,7 +27,7 @@ _WEAK = -1.4  # initial logarithm of the strength of empty s and p, about the me
 _AWAY = 30.0  # eV, and minus a logarithm
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TightBindingParameters:
     """Parameters of tight binding. ``universal`` is Harrison's, on the levels of free atoms; ``fitted`` ships.
 
@@ -120,7 +121,7 @@ class TightBindingParameters:
         ValueError
             When the file holds something else, or is damaged.
         """
-        return cls(**_read(Path(path).read_text(), str(path)))
+        return cls(**_parsed(Path(path).read_text(), str(path)))
 
     def save(
         self,
@@ -147,19 +148,44 @@ class TightBindingParameters:
         FileExistsError
             When the file exists and ``overwrite`` is false.
         """
-        by_element = {
-            chemical_symbols[z]: {"pull": _rounded(self.pulls[z])}
-            | {name: _rounded(getattr(self, name)[z]) for name in BY_SHELL}
-            for z in sorted({int(number) for number in elements})
-        }
-        content = {
-            "format": _FORMAT,
-            "provenance": provenance or {},
-            "factors": dict(zip(ETAS, _rounded(self.factors), strict=True)),
-            "elements": by_element,
-        }
+        content = self._content(sorted({int(number) for number in elements}), provenance or {}, _rounded)
         with replacing(Path(path), overwrite) as file:
             file.write(json.dumps(content, indent=1).encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """Exact values, for the elements that have any, as JSON can hold them.
+
+        Returns
+        -------
+        dict
+            What ``from_json`` reads; the same as in a file of ``save``.
+        """
+        return self._content(np.flatnonzero(~np.isnan(self.shifts).any(axis=1)), {}, _exact)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Make parameters of what ``to_json`` gave.
+
+        Parameters
+        ----------
+        content : dict
+
+        Returns
+        -------
+        TightBindingParameters
+
+        Raises
+        ------
+        ValueError
+            When ``content`` is something else.
+        """
+        return cls(**_read(content, "The text"))
+
+    def __repr__(self) -> str:
+        """Number of elements, and a checksum of the values."""
+        values = b"".join(np.ascontiguousarray(getattr(self, f.name)).tobytes() for f in fields(self))
+        count = int((~np.isnan(self.shifts).any(axis=1)).sum())
+        return f"TightBindingParameters({count} elements, checksum {zlib.crc32(values):08x})"
 
     def missing(self, numbers: Iterable[int]) -> list[str]:
         """Name the elements without parameters, or without levels of the free atom.
@@ -178,6 +204,21 @@ class TightBindingParameters:
         lacking = [z for z in sorted({int(z) for z in numbers}) if z not in levels or np.isnan(self.shifts[z]).any()]
         return [chemical_symbols[z] for z in lacking]
 
+    def _content(
+        self, elements: Iterable[int], provenance: dict[str, Any], numbers: Callable[[Any], Any]
+    ) -> dict[str, Any]:
+        by_element = {
+            chemical_symbols[z]: {"pull": numbers(self.pulls[z])}
+            | {name: numbers(getattr(self, name)[z]) for name in BY_SHELL}
+            for z in elements
+        }
+        return {
+            "format": _FORMAT,
+            "provenance": provenance,
+            "factors": dict(zip(ETAS, numbers(self.factors), strict=True)),
+            "elements": by_element,
+        }
+
     @classmethod
     def _zeros(cls) -> Self:
         shifts, strengths, slopes, overlaps = np.zeros((4, N_ELEMENTS, len(SHELLS)))
@@ -194,17 +235,25 @@ def _bound() -> NDArray[np.bool_]:
 
 @cache
 def _shipped() -> dict[str, Floats]:
-    return _read((files("ldosml.tightbinding") / "fitted.json").read_text(), "fitted.json")
+    return _parsed((files("ldosml.tightbinding") / "fitted.json").read_text(), "fitted.json")
 
 
-def _read(text: str, where: str) -> dict[str, Floats]:
+def _parsed(text: str, where: str) -> dict[str, Floats]:
     """Arrays of a JSON file by name; ValueError where it holds something else."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{where} holds no parameters of tight binding: {error}.") from error
+    return _read(content, where)
+
+
+def _read(content: Any, where: str) -> dict[str, Floats]:
+    """Arrays by name; ValueError where ``content`` is something else."""
     found: dict[str, Floats] = {
         f.name: np.full((N_ELEMENTS, len(SHELLS)), np.nan) for f in fields(TightBindingParameters)
     }
     found["pulls"] = np.zeros(N_ELEMENTS)
     try:
-        content = json.loads(text)
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
         found["factors"] = np.array([content["factors"][name] for name in ETAS], dtype=np.float64)
@@ -216,6 +265,10 @@ def _read(text: str, where: str) -> dict[str, Floats]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{where} holds no parameters of tight binding: {error}.") from error
     return found
+
+
+def _exact(values: Any) -> Any:
+    return np.asarray(values, dtype=np.float64).tolist()
 
 
 def _rounded(values: Any) -> Any:

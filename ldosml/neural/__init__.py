@@ -17,6 +17,7 @@ from ldosml.neural.network import OccupancyConfig
 from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor, load_occupancy_model
 from ldosml.neural.structure import ElectronicStructure, electronic_structure
 from ldosml.neural.surfaces import isosurfaces
+from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
 
 __all__ = [
     "PAPER_PARAMETERS",
@@ -27,6 +28,7 @@ __all__ = [
     "OccupancyConfig",
     "best_epoch",
     "electronic_structure",
+    "fit_tight_binding_to_ldos",
     "isosurfaces",
     "load_occupancy_model",
     "primitive_kpoints",

@@ -57,7 +57,7 @@ def compare(
     """
     evaluations, seconds = evaluations_of(data, folds, settings, low, high)
     errors = {name: Errors.of(evaluation, fold_of_each(folds)) for name, evaluation in evaluations.items()}
-    found = _records(errors, data)
+    found = _records(errors, data, folds)
     for name in errors:
         row: dict[str, object] = {"setting": name}
         for quantity, label in (("ldos", "LDOS"), ("dos", "DOS")):
@@ -69,7 +69,7 @@ def compare(
             name: Errors.of(evaluation, fold_of_each(folds), temperature=temperature)
             for name, evaluation in evaluations.items()
         }
-        found = _records(errors, data)
+        found = _records(errors, data, folds)
         for quantity in next(iter(errors.values())).quantities:
             if quantity in ("ldos", "dos"):
                 continue
@@ -79,9 +79,10 @@ def compare(
                 results.add(f"properties of {title} at {temperature:g} K", row)
 
 
-def _records(errors: dict[str, Errors], data) -> dict[tuple[str, str], dict]:
+def _records(errors: dict[str, Errors], data, folds) -> dict[tuple[str, str], dict]:
     """Pooled losses, and differences from the first setting with their intervals, by setting and quantity."""
-    comparison = RegressorComparison(errors, list(data.groups), None, {})
+    tested = np.sort(np.concatenate([test for _, test in folds]))
+    comparison = RegressorComparison(errors, [data.groups[s] for s in tested], None, {})
     return {(row["regressor"], row["quantity"]): row for row in comparison.records(n_draws=10_000)}
 
 

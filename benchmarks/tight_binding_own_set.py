@@ -19,7 +19,7 @@ from ldosml.descriptors import Precomputed
 from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
 from ldosml.tightbinding import TightBindingParameters
 
-SHARES = {"silicon": 1 / 3, "tin-chalcogenides": 1.0, "silicon-carbide": 1 / 3}
+SHARES = {"silicon": 0.25, "tin-chalcogenides": 1.0, "silicon-carbide": 0.25}
 """Fraction of the groups in each step of a fit."""
 
 

@@ -69,14 +69,16 @@ class _LocalSpectra(torch.autograd.Function):
         states, vectors, electrons, shares, inside, energies = ctx.saved_tensors
         width, frontier = ctx.width, ctx.frontier
         gaussians, slopes = _gaussians(states[inside] - 0.5 * sum(frontier), energies, width)
-        # The loss is to first order a sum over atoms of matrix functions h_i(H), h_i(x) = sum_E gradient_i(E) g(E - x):
-        # with h_i and its derivative at the eigenvalues, energies need no further sum.
+        # The loss is to first order a sum over atoms of traces tr P_i h_i(H), h_i(x) = sum_E gradient_i(E) g(E - x):
+        # with h_i and its derivative at the eigenvalues, energies need no further sum. The divided difference between
+        # near levels is the mean of both derivatives.
         h, slope = torch.zeros_like(shares), torch.zeros_like(shares)
         h[:, inside], slope[:, inside] = gradient @ gaussians.T, gradient @ slopes.T
-        inner = torch.zeros_like(vectors)
-        for i, (value, derivative) in enumerate(zip(h, slope, strict=True)):
-            own = vectors[:, i * N_ORBITALS : (i + 1) * N_ORBITALS]
-            inner += _divided_differences(states, value, derivative, _NEAR * width) * (own.mH @ own)
+        differences, means = (_of_first(f, vectors) for f in (h, slope))
+        steps = states[:, :, None] - states[:, None, :]
+        alike = steps.abs() < _NEAR * width
+        quotients = (differences - differences.mH) / steps.masked_fill(alike, 1.0)
+        inner = torch.where(alike, 0.5 * (means + means.mH), quotients)
         inner *= electrons[:, :1, None]
         at_fermi = sum(_normalized(electrons * torch.exp(-0.5 * ((edge - states) / width) ** 2)) for edge in frontier)
         inner.diagonal(dim1=1, dim2=2).sub_(0.5 * (shares * slope).sum() * at_fermi)
@@ -90,12 +92,10 @@ def _gaussians(states: Tensor, energies: Tensor, width: float) -> tuple[Tensor, 
     return value, u * value / width
 
 
-def _divided_differences(x: Tensor, value: Tensor, derivative: Tensor, near: float) -> Tensor:
-    """(f(a) - f(b)) / (a - b) for all pairs of the last axis; between near points the mean of both derivatives."""
-    steps = x[:, :, None] - x[:, None, :]
-    alike = steps.abs() < near
-    quotients = (value[:, :, None] - value[:, None, :]) / steps.masked_fill(alike, 1.0)
-    return torch.where(alike, 0.5 * (derivative[:, :, None] + derivative[:, None, :]), quotients)
+def _of_first(f: Tensor, vectors: Tensor) -> Tensor:
+    """Sum over atoms of f_i(a) <a|P_i|b>, (n_kpoints, n, n), with P_i the projection on the orbitals of the atom i."""
+    scaled = f.transpose(0, 1).repeat_interleave(N_ORBITALS, dim=1) * vectors
+    return scaled.mH @ vectors
 
 
 def _normalized(x: Tensor) -> Tensor:

@@ -245,9 +245,13 @@ def _describe_regressor(regressor: Any, name: str, arrays: Arrays, blobs: dict[s
 
 def _leave_out_arrays(part: dict[str, Any]) -> None:
     part.pop("arrays", None)
-    for nested in part.get("parts", {}).values():
-        for each in nested if isinstance(nested, list) else [nested]:
-            _leave_out_arrays(each)
+    own = part["parameters"].get("parameters") if "parameters" in part else None
+    if isinstance(own, dict):  # of tight binding: as many fitted numbers as an array has
+        part["parameters"]["parameters"] = {"elements": list(own["elements"])}
+    for nested in (*part.get("parts", {}).values(), *part.get("parameters", {}).values()):
+        for each in _members(nested):
+            if isinstance(each, dict) and "class" in each:
+                _leave_out_arrays(each)
 
 
 def _describe(part: Any, name: str, arrays: Arrays) -> dict[str, Any]:

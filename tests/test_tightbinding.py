@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from ldosml import LDOS, DOSModel, EnergyGrid, Fragment, Joined, TightBindingSpectrum, Whitened
 from ldosml.descriptors.tight_binding_spectrum import mesh_density
+from ldosml.persistence import describe
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.shells import atomic_shells
@@ -271,6 +272,8 @@ class TestDescriptor:
         model.save(tmp_path / "model.ldosml")
         loaded = DOSModel.load(tmp_path / "model.ldosml")
         np.testing.assert_array_equal(loaded.predict([rattled(7)]).values, model.predict([rattled(7)]).values)
+        (part,) = describe(tmp_path / "model.ldosml")["descriptor"]["parts"]["parts_"]
+        assert set(part["parameters"]["descriptor"]["parameters"]["parameters"]) == {"elements"}
         shipped = descriptor.fit_transform([rattled(7)])
         assert np.abs(clone(descriptor).set_params(parameters=own).fit_transform([rattled(7)]) - shipped).max() > 0.1
         assert repr(loaded.descriptor_.parts_[0].descriptor_.parameters) == repr(own) != repr(given)

@@ -17,6 +17,7 @@ from ldosml import LDOS, DOSModel, EnergyGrid, Fragment, Joined, TightBindingSpe
 from ldosml.descriptors.tight_binding_spectrum import mesh_density
 from ldosml.persistence import describe
 from ldosml.tightbinding import TightBinding, TightBindingParameters
+from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.shells import atomic_shells
 from ldosml.tightbinding.slater_koster import ETAS, HBAR2_M
@@ -312,6 +313,22 @@ class TestDescriptor:
             MemoryError, match=r"1,728 atoms at 1 k-points needs .* fit a model on .*Spectrum\(r_cut=6\.0\)"
         ):
             TightBindingSpectrum(k_density=0.1).fit_transform([large])
+
+    def test_a_long_diagonalisation_is_announced(self, caplog, monkeypatch):
+        structures = [rattled(), rattled(1)]
+        descriptor = TightBindingSpectrum(k_density=1.0)
+        assert not descriptor.announcement(structures)
+        monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum._ANNOUNCED_FROM", 1e6)
+        assert "2 structures of up to 8 atoms, by diagonalisation: roughly" in descriptor.announcement(structures)
+        assert not TightBindingSpectrum(r_cut=3.0).announcement(structures)
+        with caplog.at_level("INFO", logger="ldosml"):
+            descriptor.fit_transform(structures)
+        assert "2 structures" in caplog.text
+
+    def test_the_estimated_time_grows_as_the_cube(self):
+        one, two = plan_diagonalization(50, 3), plan_diagonalization(100, 3)
+        assert two.seconds == pytest.approx(8 * one.seconds)
+        assert plan_diagonalization(50, 3, real=True).seconds == pytest.approx(one.seconds / 3)
 
     def test_fragments_are_refused(self):
         with pytest.raises(TypeError, match=r"must be ase\.Atoms"):

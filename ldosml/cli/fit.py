@@ -27,7 +27,7 @@ from ldosml.cli.options import (
     refuse_existing,
     workers,
 )
-from ldosml.cli.plans import print_plans
+from ldosml.cli.plans import print_descriptor_plan, print_plans
 
 
 @app.command(
@@ -81,6 +81,7 @@ def fit(
     options.require_spectra(train)
     model = options.model(train.structures, n_jobs=n_jobs)
     print_plans(options.regressor(), model.descriptor, train)
+    print_descriptor_plan(model.descriptor, data.structures)
     with stages(f"Fitting {len(train)} structures"):
         model = model.fit(train) if stream is None else model.fit_stream(train, stream)
         remember_split(model, dataset, test_size, seed)

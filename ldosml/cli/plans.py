@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldosml.cli.display import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -72,15 +72,33 @@ def print_study_plans(
     )
 
 
+def print_descriptor_plan(descriptor: EnvironmentTransformer, structures: Sequence[Atoms]) -> None:
+    """Print the time of tight binding where it is long.
+
+    Raises MemoryError when a structure does not fit the memory that is free.
+    """
+    from ldosml import TightBindingSpectrum
+
+    for part in _parts(descriptor):
+        if isinstance(part, TightBindingSpectrum) and (text := part.announcement(structures)):
+            messages.print(text, soft_wrap=True)
+
+
 def _n_features(descriptor: EnvironmentTransformer, structures: Sequence[Atoms]) -> int:
     """Count the features that a descriptor will have, without computing one."""
     from sklearn.base import clone
 
+    return sum(clone(part).fit(structures).n_features_out_ for part in _parts(descriptor))
+
+
+def _parts(descriptor: EnvironmentTransformer) -> Iterator[EnvironmentTransformer]:
+    """Yield what computes rows within joined and whitened descriptors."""
     from ldosml import Joined, Whitened
 
     if isinstance(descriptor, Joined):
-        return sum(_n_features(part, structures) for part in descriptor.parts)
-    if isinstance(descriptor, Whitened):
-        return _n_features(descriptor.descriptor, structures)
-    count: int = clone(descriptor).fit(structures).n_features_out_
-    return count
+        for part in descriptor.parts:
+            yield from _parts(part)
+    elif isinstance(descriptor, Whitened):
+        yield from _parts(descriptor.descriptor)
+    else:
+        yield descriptor

@@ -16,7 +16,7 @@ from ldosml.cli.display import Page, Stages, cautioning, emit, known, messages, 
 from ldosml.cli.evaluation import FERMI_WORDS
 from ldosml.cli.model_options import LearnName
 from ldosml.cli.options import open_dataset
-from ldosml.cli.plans import print_study_plans
+from ldosml.cli.plans import print_descriptor_plan, print_study_plans
 from ldosml.cli.study_folder import StudyFolder
 from ldosml.cli.study_options import StudyOptions
 
@@ -146,6 +146,7 @@ class Study:
         )
         largest = max((train for train, _ in folds), key=lambda train: int(data.n_atoms[train].sum()))
         n_fits = n_validations * len(folds)
+        print_descriptor_plan(model.descriptor, data.structures)
         print_study_plans(self.regressors(), model.descriptor, data.select(largest), n_fits, options.jobs)
 
     def _energies(self, data: LDOSDataset) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Self
 
@@ -170,7 +170,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         check_is_fitted(self)
         found, parameters = self._checked(structures), self._given()
         if self.r_cut is None:
-            self._announce(found)
+            if text := self.announcement(found):
+                logging.getLogger("ldosml").info("%s", text)
             task = partial(_diagonalized, self.energies_, self.width, self.k_density, parameters)
             return np.concatenate(list(_tasks.ordered(task, found, n_jobs=self.n_jobs)))
         moments = local_moments(found, Settings(self.width, self.r_cut), parameters, n_jobs=self.n_jobs)
@@ -180,8 +181,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         ]
         return np.concatenate(rows)
 
-    def plan(self, structures: Iterable[Atoms]) -> list[DiagonalizationPlan]:
-        """Estimate the memory and the time of every structure; none is diagonalised with ``r_cut``.
+    def announcement(self, structures: Iterable[Atoms]) -> str:
+        """Say how long the diagonalisation of structures will take, if that is more than some ten seconds.
 
         Parameters
         ----------
@@ -189,12 +190,21 @@ class TightBindingSpectrum(EnvironmentTransformer):
 
         Returns
         -------
-        list of DiagonalizationPlan
-            With ``bytes`` and ``seconds``; empty with ``r_cut``.
+        str
+            One line; empty if it is shorter, or with ``r_cut``.
+
+        Raises
+        ------
+        MemoryError
+            When a structure is too large to be diagonalised.
         """
         if self.r_cut is not None:
-            return []
-        return [_plan(atoms, _mesh(atoms, self.k_density)[0]) for atoms in structures]
+            return ""
+        plans = [_plan(atoms, _mesh(atoms, self.k_density)[0]) for atoms in structures]
+        for plan in plans:
+            plan.require("For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone.")
+        # Measuring the speed takes time, so skip it for small structures.
+        return in_total(plans) if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM else ""
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features by their energies, "-1.4 eV".
@@ -223,15 +233,6 @@ class TightBindingSpectrum(EnvironmentTransformer):
                 "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "
                 f"reads them from a file; got {type(self.parameters).__name__}."
             )
-
-    def _announce(self, structures: Sequence[Atoms]) -> None:
-        """Refuse what does not fit into memory, and log a long time at level INFO."""
-        plans = self.plan(structures)
-        for plan in plans:
-            plan.require("For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone.")
-        # Measuring the speed takes time, so skip it for small structures.
-        if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM:
-            logging.getLogger("ldosml").info("%s", in_total(plans))
 
     def _given(self) -> TightBindingParameters:
         return TightBindingParameters.fitted() if self.parameters is None else self.parameters

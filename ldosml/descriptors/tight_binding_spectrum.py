@@ -28,6 +28,9 @@ from ldosml.tightbinding.shells import valence_electrons
 _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 """Points per inverse angstrom up to so many atoms, and in large cells."""
 
+_FARTHEST = 12.0
+"""Largest radius of regions, angstrom."""
+
 _ANNOUNCED_FROM = 1e11
 """Operations from which the time is announced: some ten seconds."""
 
@@ -224,10 +227,15 @@ class TightBindingSpectrum(EnvironmentTransformer):
     def _check_parameters(self) -> None:
         check_order(self.low, self.high)
         check_positive("width of TightBindingSpectrum", self.width, "eV")
-        for name in ("r_cut", "k_density"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < np.inf:
-                raise ParameterError(f"{name} of TightBindingSpectrum", f"must be positive; got {value!r}.")
+        for name, unit in (("r_cut", "angstrom"), ("k_density", "points per inverse angstrom")):
+            if getattr(self, name) is not None:
+                check_positive(f"{name} of TightBindingSpectrum", getattr(self, name), unit)
+        if self.r_cut is not None and self.r_cut > _FARTHEST:
+            raise ParameterError(
+                "r_cut of TightBindingSpectrum",
+                f"must be at most {_FARTHEST:g} angstrom; got {self.r_cut:g}. There a region holds several hundred atoms, "
+                "and each atom takes seconds. Leave out r_cut, so that the whole structure is diagonalised.",
+            )
         if not isinstance(self.parameters, TightBindingParameters | None):
             raise TypeError(
                 "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "

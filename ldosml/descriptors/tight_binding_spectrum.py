@@ -233,8 +233,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         if self.r_cut is not None and self.r_cut > _FARTHEST:
             raise ParameterError(
                 "r_cut of TightBindingSpectrum",
-                f"must be at most {_FARTHEST:g} angstrom; got {self.r_cut:g}. There a region holds several hundred atoms, "
-                "and each atom takes seconds. Leave out r_cut, so that the whole structure is diagonalised.",
+                f"must be at most {_FARTHEST:g} angstrom, where each atom takes seconds; got {self.r_cut:g}. Leave out "
+                "r_cut, so that the whole structure is diagonalised.",
             )
         if not isinstance(self.parameters, TightBindingParameters | None):
             raise TypeError(

@@ -1,10 +1,12 @@
 """The page on commands has every command with its options and its examples."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+nodes = pytest.importorskip("docutils.nodes", reason="Sphinx is not installed")
 pytest.importorskip("sphinx", reason="Sphinx is not installed")
 
 EXTENSIONS = Path(__file__).parents[1] / "docs" / "_extensions"
@@ -19,14 +21,23 @@ def reference(monkeypatch):
     sys.modules.pop("command_reference")
 
 
+def spelled(parameter, terms):
+    """Whether one of the terms is the argument, or has every spelling of the option."""
+    if parameter.param_type_name == "argument":
+        return {parameter.name.upper(), f"[{parameter.name.upper()}]"} & set(terms)
+    return any(set(parameter.opts) <= set(re.split(r"[ ,/]+", term)) for term in terms)
+
+
 def test_every_command_has_its_options_and_two_examples(reference):
     commands = reference.commands()
     assert len(commands) > 10
     for name, command in commands.items():
         section = reference.command_section(name, command)
         text = section.astext()
-        missing = [option for parameter in command.params for option in parameter.opts if option not in text]
-        assert set(missing) <= {"--help", "-h"}, name
+        terms = [term.astext() for term in section.findall(nodes.term)]
+        for parameter in command.params:
+            if parameter.name != "help":
+                assert spelled(parameter, terms), (name, parameter.opts)
         assert text.count(f"ldosml {name}") >= 4, name  # title, usage and two examples
         assert command.help.split("\n\n")[0] in text
 

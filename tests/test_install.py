@@ -108,11 +108,15 @@ def test_every_public_name_is_there_and_listed():
 
 
 def test_a_type_checker_sees_the_names(tmp_path):
-    """The stub is what a type checker reads: every name is exported, and is no Any."""
+    """The stub is what a type checker reads: every name is exported, and is no Any.
+
+    Errors inside ldosml are not reported, as for an installed package. The type check of CI reports them, with current
+    releases of the dependencies: NumPy 2.0, Matplotlib 3.9 and ASE 3.25 lack types that the code relies on.
+    """
     script = tmp_path / "use.py"
     uses = [f"reveal_type(ldosml.{name})" for name in sorted(ldosml.__all__)]
     script.write_text("\n".join(["import ldosml", *uses, "from ldosml import SOAP, DOSModel", ""]))
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=setup.cfg", script]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=setup.cfg", "--follow-imports=silent", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "error" not in done.stdout, done.stdout
     assert done.stdout.count("Revealed type") == len(uses)

@@ -17,6 +17,12 @@ def commands() -> dict[str, Any]:
     return dict(typer.main.get_command(program).commands)
 
 
+def argument_spelling(parameter: Any) -> str:
+    """An argument as the usage line names it. Typer's own spelling depends on its version."""
+    name = parameter.name.upper()
+    return name if parameter.required else f"[{name}]"
+
+
 def help_records(command: Any) -> Iterator[tuple[str, str, str]]:
     """Group, spelling and help of each argument and option."""
     context = command.context_class(command, info_name=command.name)
@@ -25,9 +31,11 @@ def help_records(command: Any) -> Iterator[tuple[str, str, str]]:
             parameter.default = parameter.default()
         record = parameter.get_help_record(context)
         if record is not None and parameter.name != "help":
-            argument = parameter.param_type_name == "argument"
-            group = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
-            yield group, *record
+            spelling, text = record
+            if parameter.param_type_name == "argument":
+                yield "Arguments", argument_spelling(parameter), text
+            else:
+                yield getattr(parameter, "rich_help_panel", None) or "Options", spelling, text
 
 
 def definitions(records: Iterable[tuple[str, str]]) -> nodes.definition_list:
@@ -44,7 +52,7 @@ def usage(command: Any) -> str:
     arguments, options = [], []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            arguments.append(parameter.name.upper() if parameter.required else f"[{parameter.name.upper()}]")
+            arguments.append(argument_spelling(parameter))
         elif parameter.required:
             options.append(f"{parameter.opts[0]} {parameter.name.upper()}")
     return " ".join(["ldosml", command.name, *arguments, *options, "[OPTIONS]"])

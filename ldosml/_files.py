@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,14 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
         raise OSError(error.errno, why, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_buffer(path: Path, buffer: io.BytesIO, overwrite: bool = True) -> None:
+    """Write what ``buffer`` holds, with ``replacing``, whose errors it raises."""
+    # An error keeps the view in its traceback. Collecting a view that outlives its buffer crashes Python 3.12.1, and
+    # prints a BufferError in 3.13 (CPython issues 111049 and 111331).
+    with replacing(path, overwrite) as file, buffer.getbuffer() as content:
+        file.write(content)
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._files import refuse_existing, replacing
+from ldosml._files import refuse_existing, write_buffer
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.stored_ldos import StoredLDOS, file_stamp
@@ -112,9 +112,7 @@ def write_fields(path: str | os.PathLike[str], fields: DatasetFields, *, overwri
     """
     path = Path(path)
     refuse_existing(path, overwrite)  # before the work is done, not after
-    content = _serialise(fields)
-    with replacing(path, overwrite) as file:
-        file.write(content)
+    write_buffer(path, _serialise(fields), overwrite)
     return path
 
 
@@ -144,7 +142,7 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ValueError(f"{os.fspath(path)} cannot be read as an ldosml dataset: {error}") from error
 
 
-def _serialise(fields: DatasetFields) -> memoryview:
+def _serialise(fields: DatasetFields) -> io.BytesIO:
     """The bytes of the file.
 
     Made in memory (compressed, they are smaller than the spectra that are there already), since HDF5 cannot close a
@@ -155,7 +153,7 @@ def _serialise(fields: DatasetFields) -> memoryview:
         _write_attributes(file, fields)
         _write_structures(file, fields)
         _write_spectra(file, fields)
-    return buffer.getbuffer()
+    return buffer
 
 
 def _write_attributes(file: h5py.File, fields: DatasetFields) -> None:

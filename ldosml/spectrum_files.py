@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._files import replacing
+from ldosml._files import replacing, write_buffer
 from ldosml._validation import check_choice, check_json, check_shape
 from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.energy import EnergyGrid, Zero
@@ -147,8 +147,7 @@ def _save_npz(path: Path, spectra: SpectrumFields, provenance: Mapping[str, Any]
     np.savez_compressed(
         buffer, energies=spectra.grid.energies, zero=spectra.grid.zero, smearing_width=np.asarray(width), **known
     )
-    with replacing(path, overwrite) as file:
-        file.write(buffer.getbuffer())
+    write_buffer(path, buffer, overwrite)
     return path
 
 

@@ -1,8 +1,9 @@
+import io
 import threading
 
 import pytest
 
-from ldosml._files import replacing
+from ldosml._files import replacing, write_buffer
 
 
 def test_appears_when_complete(tmp_path):
@@ -59,3 +60,23 @@ def test_a_missing_folder_is_named(tmp_path):
     message = r"make the folder .*nowhere first.*was not written"
     with pytest.raises(FileNotFoundError, match=message), replacing(tmp_path / "nowhere" / "set.h5"):
         pass
+
+
+def test_a_buffer_is_written(tmp_path):
+    write_buffer(tmp_path / "a", io.BytesIO(b"new"))
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        write_buffer(tmp_path / "a", io.BytesIO(b"newer"), overwrite=False)
+
+
+def test_an_error_keeps_no_view_of_the_buffer(tmp_path, monkeypatch):
+    class FullDisk(io.BytesIO):
+        def write(self, content):
+            raise OSError("disk full")
+
+    buffer = io.BytesIO(b"new")
+    monkeypatch.setattr("ldosml._files.open", lambda *_: FullDisk(), raising=False)
+    with pytest.raises(OSError, match="disk full") as raised:
+        write_buffer(tmp_path / "a", buffer)
+    assert raised.traceback  # whose frames hold what was passed to write
+    buffer.close()  # BufferError while a view of it is alive

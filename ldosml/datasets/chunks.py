@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._files import replacing
+from ldosml._files import replacing, write_buffer
 from ldosml._validation import check_finite, check_shape
 
 FORMAT = "ldosml chunk"
@@ -129,8 +129,7 @@ class HDF5ChunkWriter:
             for name, values in content.items():
                 rows = max(1, min(len(values), _PIECE // max(values[:1].nbytes, 1)))
                 file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), fletcher32=True)
-        with replacing(_file(self.path, self.n_chunks), overwrite=False) as out:
-            out.write(buffer.getbuffer())
+        write_buffer(_file(self.path, self.n_chunks), buffer, overwrite=False)
         self.n_chunks += 1
 
     def finish(self) -> None:

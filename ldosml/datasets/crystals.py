@@ -19,7 +19,7 @@ from ase.formula import Formula
 from numpy.typing import NDArray
 
 from ldosml import _html
-from ldosml._files import replacing
+from ldosml._files import write_buffer
 from ldosml._shipped import shipped_file
 from ldosml.kresolved.bands import CrystalBands
 from ldosml.kresolved.paths import KPath
@@ -275,8 +275,7 @@ class CrystalSet(Sequence[Material]):
         """
         content = io.BytesIO()
         np.savez_compressed(content, **_arrays(self))
-        with replacing(Path(path), overwrite) as file:
-            file.write(content.getbuffer())
+        write_buffer(Path(path), content, overwrite)
         return Path(path)
 
     @classmethod

@@ -26,9 +26,9 @@ cell.positions += 0.25 * hot * rng.normal(size=cell.positions.shape)
 # ``predict_to`` writes the LDOS atom by atom, in chunks, so memory does not grow with the cell. After a kill the same
 # call continues. The result reads single atoms from the file.
 #
-# The default descriptor diagonalises tight binding of the whole cell, which no memory holds here. SOAP alone is fast: it
-# takes less than a millisecond an atom. Between the two in accuracy and time is tight binding of a region around each
-# atom, ``TightBindingSpectrum(r_cut=6.0)`` beside SOAP, at some 25 ms an atom.
+# The default descriptor diagonalises tight binding of the whole cell, which no memory holds here. SOAP alone is fast:
+# it takes less than a millisecond an atom. Between the two in accuracy and time is tight binding of a region around
+# each atom, ``TightBindingSpectrum(r_cut=6.0)`` beside SOAP, at some 25 ms an atom.
 
 data = ldosml.load_dataset("silicon", smearing_width=0.3)
 soap = ldosml.Whitened(ldosml.SOAP())

@@ -6,8 +6,8 @@ The three estimators, and what each can learn: the LDOS of the atoms, the total 
 """
 
 # %%
-# Every tenth structure of the shipped silicon set, and SOAP without tight binding, keep this quick. All models predict the
-# LDOS.
+# Every tenth structure of the shipped silicon set, and SOAP without tight binding, keep this quick. All models predict
+# the LDOS.
 
 import time
 

@@ -7,8 +7,8 @@ At 0.3 eV, on the energies of ``descriptors.py``, groups left out whole:
 - labels: the label noise of each set, with the zero of energy of each run, and with that of the finer run for both: the
   difference is what the uncertain Fermi level adds (data/SET/noise/label_noise.json);
 - cells: error of the default model on silicon by the number of atoms of the cell, five folds pooled;
-- paper: the default model on 40 % of silicon as the LDOS paper measures (its table I: a smearing of 0.5 eV, single atoms
-  split at random, and the mean over atoms of each atom's loss), one difference after another;
+- paper: the default model on 40 % of silicon as the LDOS paper measures (its table I: a smearing of 0.5 eV, single
+  atoms split at random, and the mean over atoms of each atom's loss), one difference after another;
 - curve: learning curves of SOAP alone and of SOAP beside tight binding, five folds, and their slopes.
 """
 

@@ -66,9 +66,11 @@ def fit_tight_binding_to_ldos(
     groups : array (n_structures,)
         What is left out together, ``data.groups``; at least two.
     spectrum : TightBindingSpectrum, optional
-        Its energies, width, and parameters, from which the fit starts. Default: ``TightBindingSpectrum()``.
+        Its energies, width, and parameters, from which the fit starts. The fit diagonalises, whatever its ``r_cut``.
+        Default: ``TightBindingSpectrum()``.
     k_density : float
-        Points of the mesh per inverse angstrom. Fewer than the descriptor has do for the fit.
+        Points of the mesh per inverse angstrom. Fewer than the descriptor has save time; with far fewer, cells of a few
+        atoms are fitted to the noise of the mesh.
     n_steps : int
     share : float
         Fraction of the groups in each step, drawn at random; below 1 for large sets.

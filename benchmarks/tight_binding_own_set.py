@@ -1,7 +1,7 @@
 """Parameters of tight binding that are fitted to a set's own LDOS, as a descriptor, against the shipped ones.
 
     python benchmarks/tight_binding_own_set.py tin-chalcogenides
-    python benchmarks/tight_binding_own_set.py silicon
+    python benchmarks/tight_binding_own_set.py silicon --steps 24
 
 For each of the first folds, ``fit_tight_binding_to_ldos`` fits to the training part; the spectra of the fitted
 parameters, alone and beside SOAP, then learn the training part and predict the groups left out. Sets and energies are

@@ -253,6 +253,16 @@ def test_rows_are_computed_once_for_all_candidates(monkeypatch):
     assert same["ldos_loss"] == pytest.approx(alone.best["ldos_loss"], rel=1e-12)
 
 
+def test_rows_that_are_too_many_to_be_kept_are_computed_again(monkeypatch):
+    data = invented(8)
+    grid = {"descriptor": [Joined([NEAR, FAR]), Joined([FAR, NEAR]), NEAR], "regressor": [MATERN]}
+    kept = search_settings(data, grid, factor=1)
+    monkeypatch.setattr("ldosml.search.scores._KEPT", 1000)
+    forgotten = search_settings(data, grid, factor=1)
+    for one, other in zip(kept.records, forgotten.records, strict=True):
+        assert one["ldos_loss"] == other["ldos_loss"]
+
+
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -106,6 +106,7 @@ class LeaveOutScores:
 
     def _described(self, descriptor: Any) -> Floats:
         X: Floats = self._with_kept_rows(descriptor).fit_transform(self._structures)
+        self._forget()  # not before: all parts of a joined descriptor must be there
         return X
 
     def _with_kept_rows(self, descriptor: Any) -> Any:
@@ -115,18 +116,19 @@ class LeaveOutScores:
         if isinstance(descriptor, Whitened):
             inner = SOAP() if descriptor.descriptor is None else descriptor.descriptor
             return clone(descriptor).set_params(descriptor=self._with_kept_rows(inner))
+        if isinstance(descriptor, Precomputed):
+            return descriptor
         name = expression(descriptor)
         if name not in self._kept:
             X = clone(descriptor).set_params(n_jobs=self._n_jobs).fit_transform(self._structures)
-            self._make_room(X.nbytes)
             self._kept[name] = X.nbytes
             for atoms, rows in zip(self._structures, np.split(X, self._bounds), strict=True):
                 atoms.arrays[name] = rows
         return Precomputed(name)
 
-    def _make_room(self, size: int) -> None:
-        """Forget the oldest rows until so many bytes can be kept beside the others."""
-        while self._kept and sum(self._kept.values()) + size > _KEPT:
+    def _forget(self) -> None:
+        """Forget the oldest rows until the others are few enough to be kept."""
+        while sum(self._kept.values()) > _KEPT:
             oldest = next(iter(self._kept))
             del self._kept[oldest]
             for atoms in self._structures:

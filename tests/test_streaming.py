@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -16,7 +17,16 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import ldosml
-from ldosml import SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, LDOSRidge
+from ldosml import (
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    LDOSRidge,
+    TightBindingSpectrum,
+    Whitened,
+)
 from ldosml.cli import main
 from ldosml.streaming import Prediction, _part, predict_to, prediction_run
 from ldosml.streaming._fingerprint import fingerprint
@@ -327,6 +337,48 @@ def test_any_descriptor_serves(descriptor, large, tmp_path):
     np.testing.assert_allclose(prediction.data.ldos.values, model.predict(large).values, atol=2e-7)
 
 
+class Recording(Counting):
+    """It remembers how many structures it was asked for at a time."""
+
+    asked: ClassVar[list[int]] = []
+
+    def transform(self, structures):
+        self.asked.append(len(structures))
+        return super().transform(structures)
+
+
+def test_descriptors_of_whole_structures_that_are_done_are_not_computed_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(_part, "_CHECKPOINT", 0.0)
+    structures = [carbide((1, 1, 1), seed) for seed in range(5)]
+    model = fitted(Recording(), LDOSRidge(1e-3))
+    Recording.asked.clear()
+    predict_to(model, structures, tmp_path / "whole.h5", batch_size=16)
+    assert Recording.asked == [2, 2, 1]
+    with pytest.raises(Interrupted):
+        predict_to(model, structures, tmp_path / "p.h5", batch_size=16, progress=interrupting(3))
+    Recording.asked.clear()
+    predict_to(model, structures, tmp_path / "p.h5", batch_size=16)
+    assert Recording.asked == [1]
+    same_fields(tmp_path / "p.h5", tmp_path / "whole.h5")
+
+
+def test_descriptors_of_whole_structures_are_computed_by_all_processes(tmp_path, monkeypatch):
+    asked, original = [], TightBindingSpectrum.transform
+
+    def watched(self, structures):
+        asked.append(self.n_jobs)
+        return original(self, structures)
+
+    model = fitted(Whitened(TightBindingSpectrum(r_cut=3.0), n_jobs=1))
+    monkeypatch.setattr(TightBindingSpectrum, "transform", watched)
+    structures = [carbide((1, 1, 1), seed) for seed in (7, 8)]
+    predict_to(model, structures, tmp_path / "p.h5", n_jobs=2)
+    assert asked == [2]
+    np.testing.assert_allclose(
+        Prediction.load(tmp_path / "p.h5").data.ldos.values, model.predict(structures).values, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     "regressor",
     [
@@ -374,7 +426,7 @@ def test_tasks_start_no_processes_of_their_own():
     descriptor = FeatureUnion([("soap", SOAP(r_cut=2.5, n_max=2, l_max=1, n_jobs=1))], n_jobs=1)
     model = fitted(descriptor)
     model.descriptor_.set_params(n_jobs=3, soap__n_jobs=2)
-    serial = prediction_run._serial(model).descriptor_.get_params()
+    serial = prediction_run._with_jobs(model, 1).descriptor_.get_params()
     assert (serial["n_jobs"], serial["soap__n_jobs"]) == (1, 1)
     assert model.descriptor_.get_params()["soap__n_jobs"] == 2
 

@@ -45,7 +45,8 @@ def predict_to(
 
     Until it is complete the file is called ``path + ".part"``. After a kill, the same call continues where it stopped
     and ends with the same numbers; at most a second of work is lost. Memory does not grow with the structure, except
-    for about 200 bytes an atom for the structure itself.
+    for about 200 bytes an atom for the structure itself. With tight binding, and other descriptors without ``reach``,
+    the descriptors of whole structures are computed and held at a time; these can be lost, too.
 
     The file is a dataset file (``LDOSDataset.load`` and ``ldosml properties`` take it; see ``ldosml.dataset_file``):
     ``numbers``, ``positions``, ``cell``, ``pbc``, ``offsets`` and ``n_electrons`` of the structures, the grid with its
@@ -56,8 +57,8 @@ def predict_to(
     Parameters
     ----------
     model : DOSModel
-        Fitted, with any regressor. A descriptor without ``reach``, such as one of another library, is computed for a
-        whole structure at a time.
+        Fitted, with any regressor. A descriptor without ``reach``, such as tight binding or one of another library, is
+        computed for a whole structure at a time, or for several of together at most ``batch_size`` atoms.
     structures : ase.Atoms or iterable of ase.Atoms
     path : path-like
         The file to write, .h5.
@@ -109,8 +110,10 @@ def predict_to(
         done = int(part.done.sum())
         if progress is not None:
             progress(done, count)
-        chunks = (chunk for chunk in _chunks(model, listed, int(batch_size)) if not part.done[chunk.rows].all())
-        for rows, values in _tasks.ordered(partial(_predict, _serial(model)), chunks, n_jobs=n_jobs):
+        described = _chunks(_with_jobs(model, n_jobs), listed, int(batch_size), part.done)
+        chunks = (chunk for chunk in described if not part.done[chunk.rows].all())
+        # Tasks start no processes of their own.
+        for rows, values in _tasks.ordered(partial(_predict, _with_jobs(model, 1)), chunks, n_jobs=n_jobs):
             done += int((part.done[rows] == 0).sum())
             part.write(rows, values)
             if progress is not None:
@@ -162,7 +165,7 @@ class _Chunk:
     X: NDArray[np.float64] | None = None
 
 
-def _chunks(model: DOSModel, structures: Sequence[Atoms], size: int) -> Iterator[_Chunk]:
+def _chunks(model: DOSModel, structures: Sequence[Atoms], size: int, done: NDArray[np.uint8]) -> Iterator[_Chunk]:
     reach = _reach(model.descriptor_)
     if reach is not None:
         for batch in region_batches(structures, reach, size):
@@ -170,13 +173,28 @@ def _chunks(model: DOSModel, structures: Sequence[Atoms], size: int) -> Iterator
             yield _Chunk(rows, numbers, batch)
         return
     first = 0
-    for atoms in structures:
-        X = model.descriptor_.transform([atoms])
-        for i in range(0, len(atoms), size):
+    for together in _whole(structures, size):
+        numbers = np.concatenate([atoms.numbers for atoms in together])
+        rows = np.arange(first, first + len(numbers))
+        first += len(numbers)
+        if done[rows].all():
+            continue
+        X = model.descriptor_.transform(together)
+        for i in range(0, len(rows), size):
             piece = slice(i, i + size)
-            rows = np.arange(first, first + len(atoms))[piece]
-            yield _Chunk(rows, atoms.numbers[piece], [], X[piece])
-        first += len(atoms)
+            yield _Chunk(rows[piece], numbers[piece], [], X[piece])
+
+
+def _whole(structures: Sequence[Atoms], size: int) -> Iterator[list[Atoms]]:
+    """Structures of together at most ``size`` atoms, or one that is larger."""
+    part: list[Atoms] = []
+    for atoms in structures:
+        if part and sum(map(len, part)) + len(atoms) > size:
+            yield part
+            part = []
+        part.append(atoms)
+    if part:
+        yield part
 
 
 def _reach(descriptor: Any) -> float | None:
@@ -189,12 +207,12 @@ def _reach(descriptor: Any) -> float | None:
     return getattr(descriptor, "reach", None)
 
 
-def _serial(model: DOSModel) -> DOSModel:
-    """The model with a descriptor that starts no processes of its own."""
+def _with_jobs(model: DOSModel, n_jobs: int | None) -> DOSModel:
+    """The model with a descriptor that is computed by ``n_jobs`` processes."""
     descriptor: BaseEstimator = copy.deepcopy(model.descriptor_)
-    one = {name: 1 for name in descriptor.get_params() if name.rpartition("__")[2] == "n_jobs"}
+    jobs = {name: n_jobs for name in descriptor.get_params() if name.rpartition("__")[2] == "n_jobs"}
     result = copy.copy(model)
-    result.descriptor_ = descriptor.set_params(**one)
+    result.descriptor_ = descriptor.set_params(**jobs)
     return result
 
 

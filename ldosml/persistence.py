@@ -59,7 +59,7 @@ _PLAIN = ("n_features_in_", "_flat")
 _COLUMNS = ("n_features_in_", "n_columns_")
 _LEARNT = {
     SOAP: _Learnt(("species_",), numbers=("n_features_out_",)),
-    TightBindingSpectrum: _Learnt(("energies_",), numbers=("n_features_out_",)),
+    TightBindingSpectrum: _Learnt(("energies_",), numbers=("n_features_out_",), texts=("parameters_",)),
     Joined: _Learnt(numbers=("n_features_out_",), parts=("parts_",)),
     Precomputed: _Learnt(numbers=("n_features_out_",)),
     PretrainedFeatures: _Learnt(numbers=("n_features_out_",), texts=("package_",)),
@@ -80,8 +80,8 @@ _CLASSES = {cls.__name__: cls for cls in _LEARNT}
 # What descriptors may be made of; what regressors are made of is checked with their shapes.
 _ALONE = (SOAP, TightBindingSpectrum, Precomputed, PretrainedFeatures)  # learn nothing from rows
 _MAY_BE: dict[str, tuple[type, ...]] = {"parts_": (*_ALONE, Whitened), "descriptor_": (*_ALONE, Joined)}
-# Where results are cached is the reader's to say: joblib unpickles what it finds there.
-_NOT_KEPT = ("memory",)
+# The reader's to say: where results are cached (joblib unpickles what it finds there), and by how many processes.
+_NOT_KEPT = ("memory", "n_jobs")
 # What reading a damaged zip file, JSON text or array header may raise.
 _DAMAGE = (TypeError, AttributeError, UnicodeDecodeError, RuntimeError, MemoryError, EOFError, zlib.error)
 

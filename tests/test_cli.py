@@ -196,7 +196,6 @@ def test_fit_on_inducing_points(capsys, tmp_path, dataset, learn):
     assert 0 < json.loads(out)["errors"]["dos_normalized_loss"] < 2
     kept = persistence.describe(tmp_path / "m.ldosml")["regressors"]["14"]["parameters"]
     assert (kept["n_inducing"], kept["learn"], kept["ldos_weight"], kept["alpha"]) == (2, learn, 4.0, 0.01)
-    assert kept["n_jobs"] is None
 
 
 @pytest.mark.parametrize("learn", ["dos", "both"])

@@ -11,7 +11,7 @@ from ase.build import bulk
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge
+from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, Joined, LDOSKernelRidge, LDOSRidge, SparseLDOSKernelRidge
 
 GRID = EnergyGrid.from_range(-5, 5, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=3)
@@ -178,6 +178,15 @@ def test_flipped_bytes_are_noticed(model, tmp_path):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"m\.ldosml"):
         DOSModel.load(path)
+
+
+def test_a_model_file_does_not_say_how_many_processes_compute_it(tmp_path):
+    structures = crystals()
+    descriptor = Joined([clone(SMALL), clone(SMALL)], n_jobs=1)
+    model = DOSModel(descriptor, LDOSRidge(1e-3)).fit(structures, invented_ldos(structures))
+    assert [part.n_jobs for part in model.descriptor_.parts_] == [1, 1]
+    loaded = DOSModel.load(model.save(tmp_path / "m.ldosml"))
+    assert [part.n_jobs for part in (loaded.descriptor_, *loaded.descriptor_.parts_)] == [None] * 3
 
 
 def test_parameters_may_be_numpy_numbers_and_energies_are_kept(tmp_path):

@@ -279,6 +279,20 @@ class TestDescriptor:
         assert np.abs(clone(descriptor).set_params(parameters=own).fit_transform([rattled(7)]) - shipped).max() > 0.1
         assert repr(loaded.descriptor_.parts_[0].descriptor_.parameters) == repr(own) != repr(given)
 
+    def test_a_model_refuses_other_parameters_than_it_was_fitted_with(self, monkeypatch):
+        given = TightBindingParameters.fitted()
+        descriptor = TightBindingSpectrum(k_density=1.0).fit([rattled()])
+        other = replace(given, shifts=given.shifts + 0.01)
+        monkeypatch.setattr(TightBindingParameters, "fitted", lambda: other)
+        with pytest.raises(ValueError, match=r"was fitted with TightBindingParameters\(\d+ elements, .*or fit again"):
+            descriptor.transform([rattled()])
+
+    def test_values_of_elements_without_parameters_do_not_tell_parameters_apart(self):
+        given = TightBindingParameters.fitted()
+        unknown = np.isnan(given.shifts).any(axis=1)
+        other = replace(given, strengths=np.where(unknown[:, None], 1.0, given.strengths))
+        assert repr(other) == repr(given) == repr(TightBindingParameters.from_json(other.to_json()))
+
     def test_foreign_parameters_in_a_model_file_are_refused(self):
         with pytest.raises(ValueError, match="holds no parameters of tight binding: its format is 'other'"):
             TightBindingParameters.from_json({"format": "other"})

@@ -92,6 +92,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
     ----------
     energies_ : ndarray (n_features_out,)
         eV, relative to the Fermi level.
+    parameters_ : str
+        Number of elements and checksum of the parameters of tight binding.
     n_features_out_ : int
 
     Examples
@@ -145,6 +147,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         self._checked(structures)
         count = int(np.ceil((self.high - self.low) / (self.width / 1.5) - 1e-9)) + 1
         self.energies_ = np.linspace(self.low, self.high, count)
+        self.parameters_ = repr(self._given())
         self.n_features_out_ = count
         return self
 
@@ -164,7 +167,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
         Raises
         ------
         ValueError
-            When there are no structures, an element has no parameters, or atoms are closer than 0.5 angstrom.
+            When there are no structures, an element has no parameters, atoms are closer than 0.5 angstrom, or the
+            parameters are not those of the fit, because another version of ldosml ships others.
         MemoryError
             When a structure is too large to be diagonalised; before it is tried. Never with ``r_cut``.
         TypeError
@@ -172,6 +176,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         """
         check_is_fitted(self)
         found, parameters = self._checked(structures), self._given()
+        self._check_same(parameters)
         if self.r_cut is None:
             if text := self.announcement(found):
                 logging.getLogger("ldosml").info("%s", text)
@@ -240,6 +245,14 @@ class TightBindingSpectrum(EnvironmentTransformer):
             raise TypeError(
                 "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "
                 f"reads them from a file; got {type(self.parameters).__name__}."
+            )
+
+    def _check_same(self, parameters: TightBindingParameters) -> None:
+        """Refuse to give spectra of other parameters than at the fit."""
+        if repr(parameters) != self.parameters_:
+            raise ValueError(
+                f"TightBindingSpectrum was fitted with {self.parameters_}; here are {parameters!r}. Its spectra would "
+                "be others. Use the version of ldosml of the fit, or fit again."
             )
 
     def _given(self) -> TightBindingParameters:

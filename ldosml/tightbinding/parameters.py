@@ -182,10 +182,10 @@ class TightBindingParameters:
         return cls(**_read(content, "The text"))
 
     def __repr__(self) -> str:
-        """Number of elements, and a checksum of the values."""
-        values = b"".join(np.ascontiguousarray(getattr(self, f.name)).tobytes() for f in fields(self))
-        count = int((~np.isnan(self.shifts).any(axis=1)).sum())
-        return f"TightBindingParameters({count} elements, checksum {zlib.crc32(values):08x})"
+        """Number of elements, and a checksum of their values."""
+        content = self.to_json()
+        checksum = zlib.crc32(json.dumps(content).encode())
+        return f"TightBindingParameters({len(content['elements'])} elements, checksum {checksum:08x})"
 
     def missing(self, numbers: Iterable[int]) -> list[str]:
         """Name the elements without parameters, or without levels of the free atom.

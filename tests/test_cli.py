@@ -259,6 +259,11 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
         (["fit", "absent.h5", "-o", "m.ldosml", "--gamma", "0"], 2, "must be above 0 and finite; got 0"),
         (["fit", "absent.h5", "-o", "m.ldosml", "--inducing", "0"], 2, "--inducing"),
         (
+            ["fit", "absent.h5", "-o", "m.ldosml", "--tight-binding-cutoff", "13"],
+            2,
+            "for '--tight-binding-cutoff': must be at most 12 angstrom",
+        ),
+        (
             ["fit", "absent.h5", "-o", "m.ldosml", "--r-cut", "1e9"],
             2,
             "for '--r-cut': is too large: with r_cut = 1e+09",

@@ -8,6 +8,7 @@ from ase.build import bulk
 from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, Joined, LDOSKernelRidge, TightBindingSpectrum, Whitened
 from ldosml.descriptors.default import default_descriptor
 from ldosml.search.expression import expression
+from ldosml.tightbinding import TightBindingParameters
 
 
 def fit(structures):
@@ -28,6 +29,14 @@ def test_it_is_soap_alone_and_says_so_without_parameters_of_an_element():
     with pytest.warns(UserWarning, match=r"no parameters of Ce, Gd: the descriptor is SOAP alone"):
         model = fit([bulk("Gd", "fcc", a=a) for a in (5.0, 5.1)] + [bulk("Ce", "fcc", a=a) for a in (5.1, 5.2)])
     assert expression(model.descriptor_) == expression(Whitened(SOAP()))
+
+
+def test_own_parameters_decide_where_they_are_given(tmp_path):
+    TightBindingParameters.fitted().save(tmp_path / "own.json", [14])
+    own = TightBindingSpectrum(parameters=TightBindingParameters.load(tmp_path / "own.json"))
+    assert default_descriptor([bulk("Si")], spectrum=own).parts[1].descriptor is own
+    with pytest.warns(UserWarning, match="no parameters of Ge: "):
+        assert isinstance(default_descriptor([bulk("Ge")], spectrum=own), Whitened)
 
 
 def test_one_large_cell_makes_tight_binding_local():

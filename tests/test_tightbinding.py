@@ -314,7 +314,7 @@ class TestDescriptor:
             ({"k_density": 0.0}, "k_density of TightBindingSpectrum must be a positive number of points"),
             ({"k_density": float("nan")}, "k_density"),
             ({"r_cut": 0.0}, "r_cut of TightBindingSpectrum must be a positive number of angstrom"),
-            ({"r_cut": 40.0}, "at most 12 angstrom, .*got 40. Leave out r_cut"),
+            ({"r_cut": 40.0}, "at most 12 angstrom, .*got 40. Leave it out"),
         ],
     )
     def test_impossible_parameters_are_refused(self, parameters, message):

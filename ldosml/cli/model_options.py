@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from ldosml import SOAP, DOSModel, LDOSKernelRidge, SparseLDOSKernelRidge
+    from ldosml import SOAP, DOSModel, LDOSKernelRidge, SparseLDOSKernelRidge, TightBindingSpectrum
     from ldosml.datasets import LDOSDataset
     from ldosml.descriptors.environments import EnvironmentTransformer
 
@@ -202,12 +202,26 @@ class ModelOptions:
 
         return Whitened(self.soap()) if self.whiten else self.soap()
 
+    def _regions(self) -> TightBindingSpectrum | None:
+        """Tight binding of regions; None unless their radius is given. ParameterError where it is out of range."""
+        from ldosml import TightBindingSpectrum
+        from ldosml._validation import ParameterError
+
+        if self.tight_binding_cutoff is None:
+            return None
+        spectrum = TightBindingSpectrum(r_cut=self.tight_binding_cutoff)
+        try:
+            spectrum.check_parameters()
+        except ParameterError as error:  # there is another option --r-cut
+            raise ParameterError("tight_binding_cutoff", error.requirement) from error
+        return spectrum
+
     def _descriptor(self, structures: Sequence[Atoms]) -> EnvironmentTransformer:
-        from ldosml import Joined, TightBindingSpectrum
+        from ldosml import Joined
         from ldosml.descriptors.default import default_descriptor, scaled, tight_binding_for
 
-        geometry, radius, weight = self._geometry(), self.tight_binding_cutoff, self.tight_binding_weight
-        spectrum = tight_binding_for(structures) if radius is None else TightBindingSpectrum(r_cut=radius)
+        geometry, weight = self._geometry(), self.tight_binding_weight
+        spectrum = self._regions() or tight_binding_for(structures)
         match self.descriptor:
             case "soap":
                 return geometry
@@ -226,6 +240,7 @@ class ModelOptions:
         from ldosml._validation import ParameterError
 
         self.soap()
+        self._regions()
         check_energies(self.low, self.high)
         if self.alpha == "leave-one-out" and self.learn != "ldos":
             raise ParameterError(

@@ -33,7 +33,7 @@ def default_descriptor(
 ) -> EnvironmentTransformer:
     """Make the recommended descriptor for structures of these elements and sizes, not fitted.
 
-    Whitened SOAP, joined with the spectrum of tight binding if that has parameters of all elements.
+    Whitened SOAP, joined with the spectrum of tight binding if tight binding has parameters of all elements.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def default_descriptor(
     """
     listed = list(check_structures(structures))
     first = Whitened(SOAP()) if geometry is None else geometry
-    if missing := without_parameters(listed):
+    if missing := without_parameters(listed, None if spectrum is None else spectrum.parameters):
         text = f"Tight binding has no parameters of {', '.join(missing)}: the descriptor is SOAP alone."
         warnings.warn(text, Caution, stacklevel=2)
         return first
@@ -76,9 +76,10 @@ def default_descriptor(
     return Joined([first, scaled(second)], weights=[1.0, weight])
 
 
-def without_parameters(structures: Iterable[Atoms]) -> list[str]:
-    """Name the elements of structures that tight binding has no parameters of."""
-    return TightBindingParameters.fitted().missing(np.unique(np.concatenate([atoms.numbers for atoms in structures])))
+def without_parameters(structures: Iterable[Atoms], parameters: TightBindingParameters | None = None) -> list[str]:
+    """Name the elements of structures that tight binding has no parameters of; by default, the shipped ones."""
+    given = TightBindingParameters.fitted() if parameters is None else parameters
+    return given.missing(np.unique(np.concatenate([atoms.numbers for atoms in structures])))
 
 
 def tight_binding_for(structures: Iterable[Atoms]) -> TightBindingSpectrum:

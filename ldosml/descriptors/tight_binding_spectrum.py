@@ -143,7 +143,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         TypeError
             For anything but ase.Atoms, and for ``parameters`` of another class.
         """
-        self._check_parameters()
+        self.check_parameters()
         self._checked(structures)
         count = int(np.ceil((self.high - self.low) / (self.width / 1.5) - 1e-9)) + 1
         self.energies_ = np.linspace(self.low, self.high, count)
@@ -214,6 +214,33 @@ class TightBindingSpectrum(EnvironmentTransformer):
         # Measuring the speed takes time, so skip it for small structures.
         return in_total(plans) if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM else ""
 
+    def check_parameters(self) -> None:
+        """Check the parameters, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError
+            When a parameter is out of its range.
+        TypeError
+            For ``parameters`` of another class.
+        """
+        check_order(self.low, self.high)
+        check_positive("width of TightBindingSpectrum", self.width, "eV")
+        for name, unit in (("r_cut", "angstrom"), ("k_density", "points per inverse angstrom")):
+            if getattr(self, name) is not None:
+                check_positive(f"{name} of TightBindingSpectrum", getattr(self, name), unit)
+        if self.r_cut is not None and self.r_cut > _FARTHEST:
+            raise ParameterError(
+                "r_cut of TightBindingSpectrum",
+                f"must be at most {_FARTHEST:g} angstrom, where each atom takes seconds; got {self.r_cut:g}. Leave it "
+                "out, so that the whole structure is diagonalised.",
+            )
+        if not isinstance(self.parameters, TightBindingParameters | None):
+            raise TypeError(
+                "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "
+                f"reads them from a file; got {type(self.parameters).__name__}."
+            )
+
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features by their energies, "-1.4 eV".
 
@@ -228,24 +255,6 @@ class TightBindingSpectrum(EnvironmentTransformer):
         """
         check_is_fitted(self)
         return np.asarray([f"{energy:.4g} eV" for energy in self.energies_], dtype=object)
-
-    def _check_parameters(self) -> None:
-        check_order(self.low, self.high)
-        check_positive("width of TightBindingSpectrum", self.width, "eV")
-        for name, unit in (("r_cut", "angstrom"), ("k_density", "points per inverse angstrom")):
-            if getattr(self, name) is not None:
-                check_positive(f"{name} of TightBindingSpectrum", getattr(self, name), unit)
-        if self.r_cut is not None and self.r_cut > _FARTHEST:
-            raise ParameterError(
-                "r_cut of TightBindingSpectrum",
-                f"must be at most {_FARTHEST:g} angstrom, where each atom takes seconds; got {self.r_cut:g}. Leave out "
-                "r_cut, so that the whole structure is diagonalised.",
-            )
-        if not isinstance(self.parameters, TightBindingParameters | None):
-            raise TypeError(
-                "parameters of TightBindingSpectrum must be TightBindingParameters, as TightBindingParameters.load "
-                f"reads them from a file; got {type(self.parameters).__name__}."
-            )
 
     def _check_same(self, parameters: TightBindingParameters) -> None:
         """Refuse to give spectra of other parameters than at the fit."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from ldosml._array import to_numpy
 from ldosml._files import replacing
@@ -84,7 +85,7 @@ class ChunkedTraining:
     def _check_facts(self, training: TrainingData, groups: NDArray[np.int64], descriptor: Any) -> None:
         """Refuse a folder of other training data; keep what tells these from others."""
         facts = {
-            "descriptor": repr(descriptor),
+            "descriptor": _known_as(descriptor),
             "learn": self.learn,
             "chunk_size": self.chunk_size,
             "training": fingerprint(replace(training, groups=groups.tolist())),
@@ -121,6 +122,12 @@ class SpeciesChunks:
             rows = chunk["species"] == self.number
             if rows.any():
                 yield {name: chunk[name][rows] for name in ("X", "Y", "groups")}
+
+
+def _known_as(descriptor: Any) -> str:
+    """Parameters of a descriptor as text, but not how many processes compute it."""
+    jobs = {name: None for name in descriptor.get_params() if name.rpartition("__")[2] == "n_jobs"}
+    return repr(clone(descriptor).set_params(**jobs))
 
 
 def fitting_structures(structures: Sequence[Atoms], limit: int = DESCRIBED) -> list[Atoms]:

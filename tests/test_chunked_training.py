@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from ldosml import SOAP, DOSModel, LDOSRidge, Precomputed, SparseLDOSKernelRidge, Whitened
+from ldosml import SOAP, DOSModel, Joined, LDOSRidge, Precomputed, SparseLDOSKernelRidge, Whitened
 from ldosml.chunked_training import fitting_structures
 from ldosml.descriptors import soap
 
@@ -66,6 +66,13 @@ def test_it_goes_on_where_it_was_interrupted(data, tmp_path, monkeypatch, learn)
         patch.setattr(soap.SOAP, "transform", lambda *_: pytest.fail("described again"))
         third = model(learn).fit_stream(data, tmp_path / "work")
     np.testing.assert_array_equal(third.predict(data.structures).values, whole)
+
+
+def test_another_number_of_processes_is_the_same_fit(data, tmp_path):
+    one, two = (model(descriptor=Joined([clone(SMALL), clone(SMALL)], n_jobs=n_jobs)) for n_jobs in (None, 1))
+    first = one.fit_stream(data, tmp_path / "work").predict(data.structures)
+    again = two.fit_stream(data, tmp_path / "work").predict(data.structures)
+    np.testing.assert_array_equal(again.values, first.values)
 
 
 def test_a_folder_of_something_else_is_refused(data, tmp_path):

@@ -439,6 +439,19 @@ def test_fit_with_soap_alone(capsys, tmp_path, dataset):
     assert (code, DOSModel.load(tmp_path / "m.ldosml").descriptor_.descriptor_.r_cut) == (0, 3.5)
 
 
+def test_commands_say_how_long_tight_binding_will_take(capsys, tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum._ANNOUNCED_FROM", 0.0)
+    model, structures = tmp_path / "m.ldosml", tmp_path / "s.xyz"
+    LDOSDataset.load(dataset).structures[0].write(structures)
+    for command in (
+        ("fit", dataset, "-o", model, *SMALL),
+        ("predict", model, structures, "-o", tmp_path / "p.npz"),
+        ("report", model, dataset, "-o", tmp_path / "report"),
+    ):
+        code, _, err = run(capsys, *command)
+        assert (code, " ".join(err.split()).count("atoms, by diagonalisation: roughly")) == (0, 1), err
+
+
 def test_without_parameters_of_tight_binding_a_model_is_of_soap_and_says_so(capsys, tmp_path, make_dataset):
     data, path = make_dataset((2, 3, 2, 2)), tmp_path / "data.h5"
     for atoms in (structures := data.structures):

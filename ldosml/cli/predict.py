@@ -20,6 +20,7 @@ from ldosml.cli.options import (
     refuse_existing,
     workers,
 )
+from ldosml.cli.plans import print_descriptor_plan
 
 _ENDINGS = (".h5", ".npz", ".xyz")
 
@@ -62,6 +63,7 @@ def predict(
     stages = Stages()
     loaded = DOSModel.load(model)
     atoms = read_structures(structures)
+    print_descriptor_plan(loaded.descriptor_, atoms)
     n_jobs = workers(context, jobs, scheduler)
     provenance = {"code": "ldosml (predicted)", "model": str(model), "structures": str(structures)}
     if stream:

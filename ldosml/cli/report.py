@@ -24,6 +24,7 @@ from ldosml.cli.options import (
     open_dataset,
     refuse_existing,
 )
+from ldosml.cli.plans import print_descriptor_plan
 
 if TYPE_CHECKING:
     from ldosml.datasets import LDOSDataset
@@ -69,6 +70,7 @@ def report(
         if loaded.smearing_width_ is not None:
             data = data.broaden_to(loaded.smearing_width_)
     data = _held_out(loaded, name, data)
+    print_descriptor_plan(loaded.descriptor_, data.structures)
     with stages(f"Predicting {len(data)} structures"):
         evaluation = loaded.evaluate(data)
     with stages("Deriving properties"):

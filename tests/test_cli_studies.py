@@ -56,6 +56,18 @@ def written(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_a_descriptor_without_tight_binding_is_a_caution_of_the_study(capsys, tmp_path, make_dataset):
+    data = make_dataset(SIZES)
+    for atoms in (structures := data.structures):
+        atoms.numbers[:] = 58  # cerium
+    path, folder = tmp_path / "cerium.h5", tmp_path / "c"
+    LDOSDataset.from_arrays(structures, data.grid.energies, ldos=data.ldos.values, groups=data.groups).save(path)
+    code, _, err = run(capsys, "errors", path, "-o", folder, *SMALL[2:])
+    text = "Tight binding has no parameters of Ce: the descriptor is SOAP alone."
+    assert (code, err.count(f"caution: {text}")) == (0, 1), err
+    assert text in json.loads((folder / "summary.json").read_text())["cautions"]
+
+
 def test_sweep(capsys, tmp_path, dataset):
     folder = tmp_path / "sweep"
     code, out, err = run(capsys, "sweep", dataset, "-o", folder, *SWEEP)

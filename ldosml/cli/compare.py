@@ -57,7 +57,7 @@ def compare(
 
     study = Study("compare", options, learned=targets(learn), temperature=temperature if properties else None)
     data = study.read(datasets)
-    model = options.model.model(data.structures, n_jobs=options.jobs)
+    model = study.model(data.structures)
     study.announce(data, model, 1)
     with study.running("Comparison") as setup:
         found = compare_regressors(data, model, study.regressors(), setup=setup)

@@ -58,7 +58,7 @@ def errors(
 
     study = Study("errors", options, leaking=leaking)
     data = study.read(datasets)
-    model = options.model.model(data.structures, n_jobs=options.jobs)
+    model = study.model(data.structures)
     study.announce(data, model, 2 if leaking else 1)
     with study.running("Table of errors") as setup:
         found = error_table(data, model, leaking=leaking, setup=setup)

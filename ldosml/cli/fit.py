@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ldosml.cli.display import Page, Stages, emit
+from ldosml.cli.display import Page, Stages, cautioning, emit
 from ldosml.cli.evaluation import derive, remember_split, report_errors, write_evaluation
 from ldosml.cli.model_options import ModelOptions
 from ldosml.cli.option_groups import with_groups
@@ -79,7 +79,8 @@ def fit(
         data = data if smearing is None else data.broaden_to(smearing)
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     options.require_spectra(train)
-    model = options.model(train.structures, n_jobs=n_jobs)
+    with cautioning():
+        model = options.model(train.structures, n_jobs=n_jobs)
     print_plans(options.regressor(), model.descriptor, train)
     print_descriptor_plan(model.descriptor, data.structures)
     with stages(f"Fitting {len(train)} structures"):

@@ -66,7 +66,7 @@ def learning_curve_(
     study = Study("learning-curve", options, learned=targets(learn), temperature=temperature, sizes=asked)
     data = study.read(datasets)
     chosen = spaced_sizes(data, _N_SIZES, options.folds, random_state=options.seed) if asked is None else asked
-    model = options.model.model(data.structures, n_jobs=options.jobs)
+    model = study.model(data.structures)
     study.announce(data, model, len(chosen))
     with study.running("Learning curve") as setup:
         found = learning_curve(data, chosen, model, study.regressors(), setup=setup)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ldosml.cli.display import cautioning
 from ldosml.cli.option_groups import default_of
 from ldosml.cli.options import ZeroName, above_zero, an_energy, check_energies
 
@@ -184,7 +183,10 @@ class ModelOptions:
         return SparseLDOSKernelRidge(n_inducing=self.inducing, n_jobs=None, **options)
 
     def model(self, structures: Sequence[Atoms], *, n_jobs: int | None = None) -> DOSModel:
-        """The model for these structures, not fitted; ``n_jobs`` processes compute descriptors."""
+        """The model for these structures, not fitted; ``n_jobs`` processes compute descriptors.
+
+        Warns with a Caution when tight binding lacks an element.
+        """
         # Of the whole, not of its parts: resumed studies know a model by these.
         return self._with(self._descriptor(structures).set_params(n_jobs=n_jobs))
 
@@ -229,8 +231,7 @@ class ModelOptions:
                 return scaled(spectrum)
             case "soap+tight-binding":
                 return Joined([geometry, scaled(spectrum)], weights=[1.0, weight])
-        with cautioning():
-            return default_descriptor(structures, geometry=geometry, spectrum=spectrum, weight=weight)
+        return default_descriptor(structures, geometry=geometry, spectrum=spectrum, weight=weight)
 
     def check(self) -> None:
         """Check options that must fit each other, before data are read.

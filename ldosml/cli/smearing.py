@@ -51,7 +51,7 @@ def smearing_(
     study = Study("smearing", options, temperature=temperature, widths=widths)
     data = study.read([dataset], broaden=False)
     study.options = _at_common_energies(options, data, widths)
-    model = study.options.model.model(data.structures, n_jobs=options.jobs)
+    model = study.model(data.structures)
     study.announce(data, model, len(widths), ", ".join(f"{width:g}" for width in widths))
     with study.running("Study of smearing") as setup:
         found = smearing_study(data, widths, model, setup=setup)

@@ -21,6 +21,7 @@ from ldosml.cli.study_folder import StudyFolder
 from ldosml.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from matplotlib.figure import Figure
 
     from ldosml import DOSModel
@@ -130,6 +131,13 @@ class Study:
         """A regressor for each of what is learned from, in the order asked for."""
         return {str(learn): replace(self.options.model, learn=learn).regressor() for learn in self._learned}
 
+    def model(self, structures: Sequence[Atoms]) -> DOSModel:
+        """The model for these structures, not fitted. As many processes as run the study compute descriptors."""
+        with cautioning() as said:
+            model = self.options.model.model(structures, n_jobs=self.options.jobs)
+        self._cautions += said
+        return model
+
     def announce(self, data: LDOSDataset, model: DOSModel, n_validations: int, smearing: str | None = None) -> None:
         """Check spectra, energies and folds, and print what the fits will take where they are large."""
         options = self.options
@@ -175,9 +183,10 @@ class Study:
         with (
             self._folder.logging() as log,
             self.stages.counted(name) as advance,
-            cautioning() as self._cautions,
+            cautioning() as said,
         ):
             yield self.options.setup(log=log, progress=advance, temperature=self._temperature)
+        self._cautions += said
 
     def drawn(self, quantities: Sequence[str]) -> list[str]:
         """Quantities whose L/sigma can be drawn: not the Fermi level where it is the energy zero."""

@@ -52,7 +52,7 @@ def transfer_(
     study = Study("transfer", options, temperature=temperature)
     first, second = study.read_alike([train, test])
     study.require_electrons(second)
-    model = options.model.model([*first.structures, *second.structures], n_jobs=options.jobs)
+    model = study.model([*first.structures, *second.structures])
     study.announce(first, model, 1)
     with study.running("Transfer") as setup:
         found = transfer(first, second, model, setup=setup)

@@ -81,9 +81,9 @@ class ModelOptions:
         float | None,
         typer.Option(
             callback=above_zero("angstrom"),
-            help="Compute tight binding of the atoms within this radius around each atom, angstrom: fast and less "
-            "accurate. A model for large cells needs it. Default: of the whole structure; 6 if a structure of the "
-            "data has more than 200 atoms.",
+            help="Compute tight binding around each atom from the atoms within this radius, angstrom: fast and less "
+            "accurate. A model for large cells needs it. Default: the whole structure; 6 if a structure of the data "
+            "has more than 200 atoms.",
             rich_help_panel=MODEL,
         ),
     ] = None

@@ -73,7 +73,7 @@ class StudyOptions:
         int,
         typer.Option(
             callback=a_number_of_processes,
-            help="Number of cross-validations in parallel, -1 for one per core.",
+            help="Number of processes, for descriptors and then for cross-validations; -1 for one per core.",
             rich_help_panel=_RUNNING,
         ),
     ] = 1

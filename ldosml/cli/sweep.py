@@ -74,8 +74,7 @@ def sweep(
     """Show how errors depend on the cutoff radius.
 
     This tells how local the LDOS is: beyond the saturation radius, errors fall no further. The descriptor is SOAP
-    alone. If the command is
-    stopped, run it again to continue.
+    alone. If the command is stopped, run it again to continue.
     """
     from ldosml import plotting
     from ldosml.studies import sweep_cutoffs

@@ -117,7 +117,7 @@ class LeaveOutScores:
             inner = SOAP() if descriptor.descriptor is None else descriptor.descriptor
             return clone(descriptor).set_params(descriptor=self._with_kept_rows(inner))
         if isinstance(descriptor, Precomputed):
-            return descriptor
+            return clone(descriptor)
         name = expression(descriptor)
         if name not in self._kept:
             X = clone(descriptor).set_params(n_jobs=self._n_jobs).fit_transform(self._structures)

@@ -32,7 +32,7 @@ _STEPS = 32  # of Lanczos, for the ends of a spectrum
 
 
 def reach(atoms: Atoms, radius: float) -> float:
-    """How far from a centre atoms matter for a region of ``radius``: they shift levels at its end. Angstrom."""
+    """Distance from a centre, angstrom, up to which atoms matter for a region of ``radius``: they shift its levels."""
     return radius + 2 * FURTHEST * float(covalent_radii[atoms.numbers].max())
 
 

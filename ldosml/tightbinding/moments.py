@@ -234,8 +234,7 @@ def moments(matrix: DampedMatrix, ends: tuple[float, float], n_moments: int) -> 
     ----------
     matrix : DampedMatrix
     ends : tuple of two floats
-        Between which the spectrum lies, eV.
-        Where it does not, moments grow without limit.
+        Between which the spectrum lies, eV. Where it does not, moments grow without limit.
     n_moments : int
     """
     middle, half = 0.5 * (ends[0] + ends[1]), 0.5 * (ends[1] - ends[0])

@@ -131,7 +131,7 @@ class TightBindingParameters:
         *,
         overwrite: bool = False,
     ) -> None:
-        """Write the parameters of some elements to a JSON file, by chemical symbol.
+        """Write the parameters of some elements to a JSON file, by chemical symbol, in single precision.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class TightBindingParameters:
         Returns
         -------
         dict
-            What ``from_json`` reads; the same as in a file of ``save``.
+            What ``from_json`` reads, in the form of a file of ``save``, which has fewer digits.
         """
         return self._content(np.flatnonzero(~np.isnan(self.shifts).any(axis=1)), {}, _exact)
 

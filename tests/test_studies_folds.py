@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -31,10 +33,11 @@ from ldosml.evaluation import Evaluation
 from ldosml.properties import dos_derivative
 from ldosml.report.derived_properties import DerivedProperties
 from ldosml.search import SearchedModel, search_settings
-from ldosml.studies import Errors, Setup, predict_left_out
+from ldosml.studies import Errors, Setup, compare_regressors, error_table, predict_left_out
 from ldosml.studies.errors import PROPERTIES
 from ldosml.studies.folds import Described, descriptor_rows, fold_of_each
 
+TWO = Setup(n_splits=2, n_jobs=2)
 JOINED = Joined([SOAP(r_cut=2.5, n_max=2, l_max=1), SMALL])
 
 
@@ -200,6 +203,25 @@ class TestDescribed:
         assert not calls
         for _ in range(3):
             assert described()[2].values.shape[0] == len(data.numbers)
+        assert len(calls) == 1
+
+    @pytest.mark.parametrize(
+        "study",
+        [lambda *given: compare_regressors(*given, {"kernel": REGRESSOR}, setup=TWO), partial(error_table, setup=TWO)],
+        ids=["regressors", "elements"],
+    )
+    def test_rows_are_computed_before_joblib_sends_them(self, data, monkeypatch, study):
+        """joblib pickles in a thread of its own, where descriptors that start processes would wait for ever."""
+        calls, before, original = [], [], SOAP.transform
+
+        def ordered(function, items, *, n_jobs):
+            before.append((n_jobs, len(calls)))
+            return map(function, items)
+
+        monkeypatch.setattr(SOAP, "transform", lambda *given: calls.append(1) or original(*given))
+        monkeypatch.setattr("ldosml.studies.cross_validation._tasks", SimpleNamespace(ordered=ordered))
+        study(data, MODEL)
+        assert before == [(2, 1)]
         assert len(calls) == 1
 
 

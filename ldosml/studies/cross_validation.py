@@ -22,7 +22,7 @@ from ldosml.properties.spectrum_warnings import SpectrumWarning
 from ldosml.search import SearchedModel
 from ldosml.search.expression import expression
 from ldosml.studies.errors import Errors
-from ldosml.studies.folds import DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
+from ldosml.studies.folds import Described, DescriptorRows, Fold, Learner, evaluated_folds, fold_of_each, pooled
 
 Progress = Callable[[int, int, str], None]
 """Called after each cross-validation with: the number done, the number of all, and the name of this one."""
@@ -58,6 +58,16 @@ class CrossValidation:
     low: float | None = None
     high: float | None = None
     temperature: float | None = None
+
+    def describe(self) -> None:
+        """Compute its descriptors, if several cross-validations share them.
+
+        joblib would do that when it sends them to another process, in a thread of its own, and wait for ever if
+        descriptors are computed by several processes.
+        """
+        for part in (self.prepare, *getattr(self.prepare, "args", ())):
+            if isinstance(part, Described):
+                part()
 
     def run(self) -> Record:
         """Run it: key, errors, settings that a search found for each fold, warnings about spectra, and seconds."""
@@ -143,6 +153,8 @@ def run_all(
     names = list(validations[0].key)
     journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
     todo = [one for one in validations if journal.find(**one.key) is None]
+    for one in todo:
+        one.describe()
     done = len(validations) - len(todo)
     for one, record in zip(todo, _run(todo, n_jobs), strict=True):
         journal.add(record)

@@ -41,8 +41,11 @@ def test_own_parameters_decide_where_they_are_given(tmp_path):
 
 def test_one_large_cell_makes_tight_binding_local():
     small, large = bulk("Si"), bulk("Si") * (5, 5, 5)
-    for structures, r_cut in (([small, small], None), ([small, large], 6.0)):
-        assert default_descriptor(structures).parts[1].descriptor.r_cut == r_cut
+    assert default_descriptor([small, small]).parts[1].descriptor.r_cut is None
+    with pytest.warns(
+        UserWarning, match="has 250 atoms, more than 200: tight binding is of the atoms within 6 angstrom"
+    ):
+        assert default_descriptor([small, large]).parts[1].descriptor.r_cut == 6.0
 
 
 def test_it_needs_structures():

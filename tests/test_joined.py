@@ -232,3 +232,10 @@ def test_files_whose_parts_do_not_fit_are_refused(tmp_path, change, message):
             archive.writestr(name, data)
     with pytest.raises(ValueError, match=message):
         DOSModel.load(path)
+
+
+def test_what_computes_rows_within_is_found():
+    near, far = SOAP(r_cut=3.0), SOAP(r_cut=5.0)
+    assert list(Whitened(Joined([near, Whitened(far, power=0.0)])).innermost()) == [near, far]
+    assert list(Joined(near).innermost()) == [near]
+    assert [type(part) for part in Whitened().innermost()] == [SOAP]

@@ -80,7 +80,7 @@ def fit(
     train, test = data.split(test_size=test_size, random_state=seed) if test_size else (data, None)
     options.require_spectra(train)
     with cautioning():
-        model = options.model(train.structures, n_jobs=n_jobs)
+        model = options.model(data.structures, n_jobs=n_jobs)
     print_plans(options.regressor(), model.descriptor, train)
     print_descriptor_plan(model.descriptor, data.structures)
     with stages(f"Fitting {len(train)} structures"):

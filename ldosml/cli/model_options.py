@@ -27,6 +27,12 @@ KernelName = Literal["matern", "gaussian", "rbf", "polynomial", "linear"]
 DescriptorName = Literal["soap", "tight-binding", "soap+tight-binding"]
 
 
+def _default_weight() -> float:
+    from ldosml.descriptors.default import TIGHT_BINDING_WEIGHT
+
+    return TIGHT_BINDING_WEIGHT
+
+
 class LearnName(StrEnum):
     """What a model learns from: the LDOS of atoms, the total DOS, or both."""
 
@@ -76,7 +82,7 @@ class ModelOptions:
     tight_binding_weight: Annotated[
         float,
         typer.Option(callback=above_zero(), help="Weight of tight binding beside SOAP.", rich_help_panel=MODEL),
-    ] = 0.5
+    ] = field(default_factory=_default_weight)
     tight_binding_cutoff: Annotated[
         float | None,
         typer.Option(
@@ -223,15 +229,13 @@ class ModelOptions:
         from ldosml.descriptors.default import default_descriptor, scaled, tight_binding_for
 
         geometry, weight = self._geometry(), self.tight_binding_weight
-        spectrum = self._regions() or tight_binding_for(structures)
-        match self.descriptor:
-            case "soap":
-                return geometry
-            case "tight-binding":
-                return scaled(spectrum)
-            case "soap+tight-binding":
-                return Joined([geometry, scaled(spectrum)], weights=[1.0, weight])
-        return default_descriptor(structures, geometry=geometry, spectrum=spectrum, weight=weight)
+        if self.descriptor is None:
+            return default_descriptor(structures, geometry=geometry, spectrum=self._regions(), weight=weight)
+        if self.descriptor == "soap":
+            return geometry
+        spectrum = scaled(self._regions() or tight_binding_for(structures))
+        both = Joined([geometry, spectrum], weights=[1.0, weight])
+        return spectrum if self.descriptor == "tight-binding" else both
 
     def check(self) -> None:
         """Check options that must fit each other, before data are read.

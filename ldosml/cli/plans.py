@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldosml.cli.display import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
@@ -79,7 +79,7 @@ def print_descriptor_plan(descriptor: EnvironmentTransformer, structures: Sequen
     """
     from ldosml import TightBindingSpectrum
 
-    for part in _parts(descriptor):
+    for part in descriptor.innermost():
         if isinstance(part, TightBindingSpectrum) and (text := part.announcement(structures)):
             messages.print(text, soft_wrap=True)
 
@@ -88,17 +88,4 @@ def _n_features(descriptor: EnvironmentTransformer, structures: Sequence[Atoms])
     """Count the features that a descriptor will have, without computing one."""
     from sklearn.base import clone
 
-    return sum(clone(part).fit(structures).n_features_out_ for part in _parts(descriptor))
-
-
-def _parts(descriptor: EnvironmentTransformer) -> Iterator[EnvironmentTransformer]:
-    """Yield what computes rows within joined and whitened descriptors."""
-    from ldosml import Joined, Whitened
-
-    if isinstance(descriptor, Joined):
-        for part in descriptor.parts:
-            yield from _parts(part)
-    elif isinstance(descriptor, Whitened):
-        yield from _parts(descriptor.descriptor)
-    else:
-        yield descriptor
+    return sum(clone(part).fit(structures).n_features_out_ for part in descriptor.innermost())

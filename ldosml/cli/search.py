@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ldosml.cli.display import Page, Stages, emit, table
+from ldosml.cli.display import Page, Stages, cautioning, emit, table
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
     DatasetName,
@@ -90,7 +90,7 @@ def search(
         data = open_dataset(dataset)
         data = data if smearing is None else data.broaden_to(smearing)
     train = data.split(test_size=test_size, random_state=seed)[0] if test_size else data
-    with stages.counted("Trying candidates") as advance:
+    with cautioning(), stages.counted("Trying candidates") as advance:
         found = search_settings(
             train,
             target=target,

@@ -9,6 +9,7 @@ import typer
 from ldosml.cli.display import known, mean_text, table, with_interval
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import app
+from ldosml.cli.plans import print_descriptor_plan
 from ldosml.cli.study import Study
 from ldosml.cli.study_options import STUDIES, PropertyTemperature, StudyOptions
 
@@ -54,6 +55,7 @@ def transfer_(
     study.require_electrons(second)
     model = study.model([*first.structures, *second.structures])
     study.announce(first, model, 1)
+    print_descriptor_plan(model.descriptor, second.structures)
     with study.running("Transfer") as setup:
         found = transfer(first, second, model, setup=setup)
     evaluation = found.evaluation.cut(options.low, options.model.high)

@@ -58,7 +58,7 @@ def default_descriptor(
     Warns
     -----
     Caution
-        When tight binding lacks an element.
+        When tight binding lacks an element, or one structure is so large that tight binding is of regions for all.
 
     Examples
     --------
@@ -83,9 +83,19 @@ def without_parameters(structures: Iterable[Atoms], parameters: TightBindingPara
 
 
 def tight_binding_for(structures: Iterable[Atoms]) -> TightBindingSpectrum:
-    """Make a spectrum of tight binding: of whole structures, or of regions if a structure has more than 200 atoms."""
-    large = max(len(atoms) for atoms in structures) > _LARGEST
-    return TightBindingSpectrum(r_cut=_R_CUT if large else None)
+    """Make a spectrum of tight binding: of whole structures, or of regions if a structure has more than 200 atoms.
+
+    Warns with a Caution in the second case.
+    """
+    largest = max(len(atoms) for atoms in structures)
+    if largest <= _LARGEST:
+        return TightBindingSpectrum()
+    text = (
+        f"A structure has {largest:,} atoms, more than {_LARGEST}: tight binding is of the atoms within {_R_CUT:g} "
+        "angstrom around each, for all structures, which is less accurate."
+    )
+    warnings.warn(text, Caution, stacklevel=3)
+    return TightBindingSpectrum(r_cut=_R_CUT)
 
 
 def scaled(descriptor: EnvironmentTransformer) -> Whitened:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +28,16 @@ class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[m
     def reach(self) -> float | None:
         """Distance from a centre up to which atoms matter, angstrom; None if the whole structure does."""
         return None
+
+    def innermost(self) -> Iterator[EnvironmentTransformer]:
+        """Yield the descriptors within this one that compute rows from structures; itself if there is none within.
+
+        Yields
+        ------
+        descriptor
+            Not fitted.
+        """
+        yield self
 
     def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
         """Fit, and give the rows of the same structures without computing them twice.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -93,7 +93,7 @@ class Joined(EnvironmentTransformer):
         ndarray (n_environments, n_raw_features)
         """
         self._roots()
-        items, self.parts_ = listed(structures), [clone(part) for part in self._checked_parts()]
+        items, self.parts_ = listed(structures), [clone(part) for part in self.checked_parts()]
         blocks = [part.raw_rows(items) for part in self._with_jobs()]
         self._widths = [block.shape[1] for block in blocks]
         self.n_features_out_ = sum(self._widths)
@@ -175,8 +175,19 @@ class Joined(EnvironmentTransformer):
     @property
     def reach(self) -> float | None:
         """The longest reach of the parts, angstrom; None if a part needs the whole structure."""
-        reaches = [part.reach for part in getattr(self, "parts_", self._checked_parts())]
+        reaches = [part.reach for part in getattr(self, "parts_", self.checked_parts())]
         return None if None in reaches else max(reaches)
+
+    def innermost(self) -> Iterator[EnvironmentTransformer]:
+        """Yield the descriptors within the parts that compute rows from structures.
+
+        Yields
+        ------
+        descriptor
+            Not fitted.
+        """
+        for part in self.checked_parts():
+            yield from part.innermost()
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the features: "1-Si0-C3-l2" is Si0-C3-l2 of the second part.
@@ -194,7 +205,21 @@ class Joined(EnvironmentTransformer):
         names = [f"{place}-{name}" for place, part in enumerate(self.parts_) for name in part.get_feature_names_out()]
         return np.asarray(names, dtype=object)
 
-    def _checked_parts(self) -> list[Any]:
+    def checked_parts(self) -> list[EnvironmentTransformer]:
+        """Give the parts as a list.
+
+        Returns
+        -------
+        list of descriptors
+            Not fitted.
+
+        Raises
+        ------
+        TypeError
+            When a part is no descriptor of ldosml.
+        ValueError
+            When there is none.
+        """
         parts = [self.parts] if isinstance(self.parts, EnvironmentTransformer) else list(self.parts)
         foreign = [type(part).__name__ for part in parts if not isinstance(part, EnvironmentTransformer)]
         if foreign:
@@ -208,7 +233,7 @@ class Joined(EnvironmentTransformer):
 
     def _roots(self) -> NDArray[np.float64]:
         """Give the factors of the parts' rows, (n_parts,)."""
-        count = len(self._checked_parts())
+        count = len(self.checked_parts())
         weights = np.ones(count) if self.weights is None else np.asarray(self.weights, dtype=float)
         check_shape("weights of Joined", weights, (count,), "n_parts")
         check_finite("weights of Joined", weights)

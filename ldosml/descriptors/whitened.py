@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -228,6 +229,16 @@ class Whitened(EnvironmentTransformer):
         descriptor: Any = SOAP() if self.descriptor is None else self.descriptor
         reach: float | None = getattr(self, "descriptor_", descriptor).reach
         return reach
+
+    def innermost(self) -> Iterator[EnvironmentTransformer]:
+        """Yield the descriptors within the whitened one that compute rows from structures.
+
+        Yields
+        ------
+        descriptor
+            Not fitted.
+        """
+        yield from (SOAP() if self.descriptor is None else self.descriptor).innermost()
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Give the names of the descriptor's features: each whitened feature stays closest to its own.

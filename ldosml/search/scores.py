@@ -112,7 +112,9 @@ class LeaveOutScores:
     def _with_kept_rows(self, descriptor: Any) -> Any:
         """The descriptor, with rows that are computed once in the place of what computes them."""
         if isinstance(descriptor, Joined):
-            return clone(descriptor).set_params(parts=[self._with_kept_rows(part) for part in descriptor.parts])
+            return clone(descriptor).set_params(
+                parts=[self._with_kept_rows(part) for part in descriptor.checked_parts()]
+            )
         if isinstance(descriptor, Whitened):
             inner = SOAP() if descriptor.descriptor is None else descriptor.descriptor
             return clone(descriptor).set_params(descriptor=self._with_kept_rows(inner))

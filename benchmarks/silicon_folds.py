@@ -6,10 +6,7 @@ L/sigma of LDOS and of DOS per atom (equation 15 of the LDOS paper), and the RMS
 pooled over the folds, from E_F - 14 to E_F + 5 eV:
 
 - widths: the default model at several smearing widths (``descriptors.py`` compares it with SOAP alone);
-- points: the default model on 1,000 and 2,000 inducing points at 0.3 eV, on 40 % of the set and on all of it;
-- zeros: two energy zeros at 0.3 eV. The code's own zero does not jump when a defect moves the Fermi level through a
-  gap. The windows hold the same states on average, and the DOS of every structure covers them: to 0.5 eV above the
-  Fermi level, and to 10.5 eV in the code's zero.
+- points: the default model on 1,000 and 2,000 inducing points at 0.3 eV, on 40 % of the set and on all of it.
 """
 
 import machine
@@ -25,11 +22,11 @@ from ldosml.studies.folds import pooled as join_folds
 
 LOW, HIGH = -14.0, 5.0  # eV against the Fermi level
 TEMPERATURE = 300.0  # K
-PARTS = ("widths", "points", "zeros")
+PARTS = ("widths", "points")
 
 
 ROWS: dict[tuple[str, ...], DescriptorRows | None] = {}
-"""What a descriptor computes from each structure alone, which is the same for all widths and zeros."""
+"""What a descriptor computes from each structure alone, which is the same for all widths."""
 
 
 def left_out(data, model: DOSModel, n_splits: int, zero="fermi", high=HIGH) -> Evaluation:
@@ -87,14 +84,6 @@ def points(results: machine.Results, given, load) -> None:
             results.add("L/sigma by inducing points", row)
 
 
-def zeros(results: machine.Results, given, load) -> None:
-    """Both energy zeros."""
-    data = load(smearing_width=0.3)
-    for zero, low, high in (("fermi", -14.0, 0.5), ("code", -10.0, 10.5)):
-        row = pooled(left_out(data, DOSModel(), given.folds, zero, high).cut(low, high))
-        results.add("L/sigma by energy zero", {"zero": zero, "from (eV)": low, "to (eV)": high, **row})
-
-
 def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument(
@@ -110,7 +99,7 @@ def main(arguments=None) -> None:
     results = machine.Results(__file__, given)
     print(load())
     for part in given.parts or PARTS:
-        {"widths": widths, "points": points, "zeros": zeros}[part](results, given, load)
+        {"widths": widths, "points": points}[part](results, given, load)
 
 
 if __name__ == "__main__":

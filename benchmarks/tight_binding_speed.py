@@ -6,7 +6,6 @@
   inverse angstrom up to 64 atoms, Chebyshev moments from 1,000 atoms. "CPU" is the processor's
   time, which other work disturbs less than the clock.
 - growth: exponent of the CPU time of moments. ``TightBindingSpectrum(r_cut=6.0)`` is timed, Fermi level and all.
-- jobs: time on all cores, by joblib, of a structure of 100,000 atoms.
 - error: moments against diagonalisation on a mesh of 4 points per inverse angstrom, from 14 eV below the Fermi level to
   5 eV above it: root-mean-square, over the standard deviation of the spectra over the environments of the silicon set
   (with diagonalisation, every tenth structure). A rattled crystal of 8 atoms, and a liquid frame of the set. The rows
@@ -26,7 +25,7 @@ from ldosml.tightbinding import TightBinding
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.moments import Settings, local_moments
 
-PARTS = ("time", "error", "jobs")
+PARTS = ("time", "error")
 BELOW, ABOVE = 14.0, 5.0  # eV, from the Fermi level
 GRID = np.arange(-24.0, 6.0, 0.1)  # eV, against the vacuum
 
@@ -62,15 +61,6 @@ def times(results: machine.Results, given) -> None:
         shortest.append(cpu)
     exponent = np.polyfit(np.log(counts), np.log(shortest), 1)[0]
     results.add("growth of the time", {"from (atoms)": counts[0], "to (atoms)": counts[-1], "exponent": exponent})
-
-
-def on_all_cores(results: machine.Results, given) -> None:
-    """Time of one large structure on all cores."""
-    atoms = diamond(given.huge)
-    local = TightBindingSpectrum(width=given.width, r_cut=given.radius, n_jobs=-1).fit(atoms)
-    seconds, _ = machine.timed(lambda: local.transform(atoms))
-    row = {"atoms": len(atoms), "seconds": seconds, "memory (MB)": machine.memory("VmHWM") / 1e6}
-    results.add("on all cores", row)
 
 
 def add_time(results: machine.Results, method: str, atoms: Atoms, cpu: float) -> None:
@@ -125,14 +115,13 @@ def main(arguments=None) -> None:
     given = parser.parse_args(arguments)
     given.small, given.large = ((1, 1, 1), (1, 2, 2), (2, 2, 2)), ((5, 5, 5), (6, 8, 10), (15, 16, 16))
     given.widths, given.radii, given.meshes, given.fine = [0.3, 0.5], [5.0, 6.0, 7.0, 8.0], [2.0, 3.0], 5.0
-    given.every, given.huge = 10, (20, 25, 25)
+    given.every = 10
     if given.quick:
-        given.huge = (1, 1, 2)
         given.small, given.large, given.radius = ((1, 1, 1),), ((1, 1, 1), (1, 1, 2)), 4.0
         given.radii, given.meshes, given.fine, given.every = [3.0, 4.0], [1.0], 1.5, round(10 / QUICK_FRACTION)
     results = machine.Results(__file__, given)
     for part in given.parts or PARTS:
-        {"time": times, "error": errors, "jobs": on_all_cores}[part](results, given)
+        {"time": times, "error": errors}[part](results, given)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/large_tight_binding.py
 
-``TightBindingSpectrum(r_cut=6.0)`` of rattled diamond by joblib, one process a core, with SOAP of the same structures by
-one process beside it. Times are by the clock; memory is of the main process, which holds the rows of all atoms. The
+``TightBindingSpectrum(r_cut=6.0)`` of rattled diamond by joblib, one process a core, with SOAP of the same structures
+by one process beside it. Times are by the clock; memory is of the main process, which holds the rows of all atoms. The
 exponent is from the smallest structure to the largest.
 """
 

@@ -1,4 +1,4 @@
-"""Trained on small cells, evaluated on larger ones: shipped silicon, and cells that others computed.
+"""Whitened SOAP trained on small cells, evaluated on larger ones: shipped silicon, and cells that others computed.
 
     python benchmarks/small_to_large.py [--data FOLDER]
 
@@ -13,10 +13,10 @@ import warnings
 import machine
 from reference_sets import QUICK_FRACTION, add_vasp_option, load_part, load_vasp
 
-from ldosml import DOSModel, LDOSDataset, load_dataset
+from ldosml import SOAP, DOSModel, LDOSDataset, Whitened, load_dataset
 from ldosml.studies import Setup, transfer
 
-MODEL = DOSModel(high=5.0)
+MODEL = DOSModel(Whitened(SOAP()), high=5.0)
 
 
 def compare(results: machine.Results, title: str, train: LDOSDataset, test: LDOSDataset, temperature=300.0) -> None:

@@ -14,15 +14,18 @@ from tight_binding_speed import diamond
 
 from ldosml import SOAP, TightBindingSpectrum
 
-REPEATS = ((5, 5, 5), (10, 11, 12), (20, 25, 25))  # 1,000, 10,560 and 100,000 atoms
+REPEATS = ((5, 5, 5), (10, 11, 12), (15, 16, 16), (20, 25, 25))  # 1,000, 10,560, 30,720 and 100,000 atoms
 
 
 def main(arguments=None) -> None:
-    given = machine.parser(__doc__).parse_args(arguments)
+    parser = machine.parser(__doc__)
+    parser.add_argument("--most", type=int, default=100_000, help="atoms of the largest structure")
+    given = parser.parse_args(arguments)
     results = machine.Results(__file__, given)
     spectrum, soap = TightBindingSpectrum(r_cut=3.0 if given.quick else 6.0, n_jobs=-1), SOAP(n_jobs=1)
     times: dict[int, float] = {}
-    for repeats in ((1, 1, 2), (1, 2, 2)) if given.quick else REPEATS:
+    sizes = ((1, 1, 2), (1, 2, 2)) if given.quick else REPEATS
+    for repeats in (r for r in sizes if 8 * np.prod(r) <= given.most):
         atoms = diamond(repeats)
         soap_seconds = machine.seconds(lambda atoms=atoms: soap.fit_transform(atoms))
         times[len(atoms)] = machine.seconds(lambda atoms=atoms: spectrum.fit_transform(atoms))

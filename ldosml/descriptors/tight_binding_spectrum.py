@@ -168,7 +168,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         ------
         ValueError
             When there are no structures, an element has no parameters, atoms are closer than 0.5 angstrom, or the
-            parameters are not those of the fit, because another version of ldosml ships others.
+            parameters differ from the fit's, because another version of ldosml ships others.
         MemoryError
             When a structure is too large to be diagonalised; before it is tried. Never with ``r_cut``.
         TypeError

@@ -39,7 +39,7 @@ def local_spectra(hamiltonians: Tensor, weights: Tensor, n_electrons: float, ene
     Returns
     -------
     Tensor (n_atoms, n_energies)
-        States/eV, both spins. The derivative includes that of the Fermi level.
+        States/eV, both spins. The Fermi level moves with the Hamiltonians, also in the derivative.
     """
     found: Tensor = _LocalSpectra.apply(hamiltonians, weights, n_electrons, energies, width)
     return found

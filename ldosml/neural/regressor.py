@@ -38,6 +38,7 @@ from ldosml.neural.inputs import (
     place_bands,
 )
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
+from ldosml.neural.occupancy_objective import Draws, OccupancyObjective
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
 from ldosml.neural.prediction import predict_bins
 from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
@@ -228,7 +229,7 @@ class KOccupancyRegressor(BaseEstimator):
         UserWarning
             When Fermi levels are not in the middle of gaps.
         """
-        settings, config = self._settings(), self._config()
+        settings, draws, config = self._settings(), self._draws(), self._config()
         grid = energy_bins(config.n_bins, self.half_width)
         check_device(self.device)
         placed = place_bands(crystals, bands)
@@ -251,7 +252,8 @@ class KOccupancyRegressor(BaseEstimator):
         )
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
-        history = train(network, training, validated, settings, device=self.device, checkpoint=path, progress=progress)
+        objective = OccupancyObjective(network, training, validated, draws, self.batch_size, self.device)
+        history = train(objective, settings, device=self.device, checkpoint=path, progress=progress)
         self.grid_, self.history_ = grid, history
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
@@ -376,7 +378,14 @@ class KOccupancyRegressor(BaseEstimator):
         check_choice("labels", self.labels, ("soft", "presence"))
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
-        return TrainingSettings(**{field.name: getattr(self, field.name) for field in fields(TrainingSettings)})
+        return TrainingSettings(**self._named(TrainingSettings))
+
+    def _draws(self) -> Draws:
+        return Draws(**self._named(Draws))
+
+    def _named(self, settings: Any) -> dict[str, Any]:
+        """The parameters that are fields of a dataclass."""
+        return {field.name: getattr(self, field.name) for field in fields(settings)}
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save the fitted model to one safetensors file, with its description as JSON; without pickle.

@@ -10,6 +10,9 @@ BOLTZMANN: float = constants.physical_constants["Boltzmann constant in eV/K"][0]
 BOHR_MAGNETON: float = constants.physical_constants["Bohr magneton in eV/T"][0]
 """The Bohr magneton, eV/T."""
 
+HBAR2_M: float = constants.hbar**2 / constants.m_e / constants.e * 1e20
+"""hbar^2 / m of the free electron, eV angstrom^2."""
+
 MILLIJOULES_PER_MOLE: float = 1000 * constants.eV * constants.Avogadro
 """1 eV a cell in mJ a mole of cells."""
 

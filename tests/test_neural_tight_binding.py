@@ -19,7 +19,8 @@ from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBindingParameters
 from ldosml.tightbinding.hamiltonian import hamiltonian
 from ldosml.tightbinding.shells import N_ELEMENTS, atomic_shells
-from ldosml.tightbinding.slater_koster import ETAS, HBAR2_M, blocks
+from ldosml.tightbinding.slater_koster import ETAS, blocks
+from ldosml.units import HBAR2_M
 
 KPOINTS = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 3))
 GRID = energy_bins(64)

@@ -20,7 +20,8 @@ from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.shells import atomic_shells
-from ldosml.tightbinding.slater_koster import ETAS, HBAR2_M
+from ldosml.tightbinding.slater_koster import ETAS
+from ldosml.units import HBAR2_M
 
 GRID = np.linspace(-40.0, 20.0, 601)
 

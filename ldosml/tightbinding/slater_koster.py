@@ -9,12 +9,11 @@ the dependence on direction is from Slater and Koster, Phys. Rev. 94, 1498 (1954
 from __future__ import annotations
 
 import numpy as np
-from ase.units import _e, _hbar, _me
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ldosml.units import HBAR2_M
 
-HBAR2_M = _hbar**2 / _me / _e * 1e20  # eV angstrom^2
+Floats = NDArray[np.float64]
 
 ETAS = {
     "ss sigma": -1.40,
@@ -75,30 +74,50 @@ def basic_blocks(directions: Floats, distances: Floats, radii: Floats) -> Floats
     -------
     array (n_etas, n_pairs, 9, 9)
     """
+    found = angular_blocks(directions)
+    to_d = distances[:, None] ** -1.5 * radii**1.5  # of the d shell of either atom
+    size = np.ones((len(distances), 9, 9))
+    size[:, : _D.start, _D] = to_d[:, 1, None, None]
+    size[:, _D, : _D.start] = to_d[:, 0, None, None]
+    size[:, _D, _D] = (to_d[:, 0] * to_d[:, 1])[:, None, None]
+    size *= (HBAR2_M / distances**2)[:, None, None]
+    found *= size
+    found *= np.array(list(ETAS.values()))[:, None, None, None]
+    return found
+
+
+def angular_blocks(directions: Floats) -> Floats:
+    """How the matrix elements of each of ``ETAS`` depend on direction.
+
+    Parameters
+    ----------
+    directions : array (n_pairs, 3)
+        Unit vectors from the first atom, whose orbitals are rows, to the second.
+
+    Returns
+    -------
+    array (n_etas, n_pairs, 9, 9)
+        With the signs of orbitals of odd and even l.
+    """
     n = directions
     along = np.einsum("ei,aij,ej->ea", n, _Q, n)  # (n_pairs, 5)
     turned = np.einsum("aij,ej->eai", _Q, n)  # (n_pairs, 5, 3)
-    flat = HBAR2_M / distances**2
-    to_d = HBAR2_M * radii**1.5 / distances[:, None] ** 3.5
-    of_d = HBAR2_M * (radii[:, 0] * radii[:, 1]) ** 1.5 / distances**5
     found = np.zeros((len(ETAS), len(n), 9, 9))
     ss, sp, pps, ppp, sd, pds, pdp, dds, ddp, ddd = found
-    ss[:, 0, 0] = flat
-    sp[:, 0, _P] = flat[:, None] * n
-    sp[:, _P, 0] = -sp[:, 0, _P]
+    ss[:, 0, 0] = 1.0
+    sp[:, 0, _P] = n
+    sp[:, _P, 0] = -n
     sigma = n[:, :, None] * n[:, None, :]
-    pps[:, _P, _P] = flat[:, None, None] * sigma
-    ppp[:, _P, _P] = flat[:, None, None] * (np.eye(3) - sigma)
-    sd[:, 0, _D] = to_d[:, 1, None] * along
-    sd[:, _D, 0] = to_d[:, 0, None] * along
+    pps[:, _P, _P] = sigma
+    ppp[:, _P, _P] = np.eye(3) - sigma
+    sd[:, 0, _D] = sd[:, _D, 0] = along
     sigma = n[:, :, None] * along[:, None, :]
     pi = (2 / np.sqrt(3)) * (turned.transpose(0, 2, 1) - sigma)
     for part, shape in ((pds, sigma), (pdp, pi)):  # (n_pairs, 3, 5)
-        part[:, _P, _D] = to_d[:, 1, None, None] * shape
-        part[:, _D, _P] = -to_d[:, 0, None, None] * shape.transpose(0, 2, 1)
+        part[:, _P, _D] = shape
+        part[:, _D, _P] = -shape.transpose(0, 2, 1)
     sigma = along[:, :, None] * along[:, None, :]
     pi = 4 / 3 * (np.einsum("eai,ebi->eab", turned, turned) - sigma)
     for part, shape in ((dds, sigma), (ddp, pi), (ddd, np.eye(5) - sigma - pi)):
-        part[:, _D, _D] = of_d[:, None, None] * shape
-    found *= np.array(list(ETAS.values()))[:, None, None, None]
+        part[:, _D, _D] = shape
     return found

@@ -17,7 +17,7 @@ from ldosml.neural.network import operations
 from ldosml.neural.tight_binding import LARGEST, MESH, WIDTHS, CrystalTightBinding, first_guess
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBindingParameters
-from ldosml.tightbinding.hamiltonian import hamiltonian
+from ldosml.tightbinding.hamiltonian import ByOrbital, hamiltonian
 from ldosml.tightbinding.shells import N_ELEMENTS, atomic_shells
 from ldosml.tightbinding.slater_koster import ETAS, blocks
 from ldosml.units import HBAR2_M
@@ -122,7 +122,7 @@ class TestParameters:
         plain, sloped = np.einsum("c,sckij->skij", np.exp(given.factors), model.elements(KPOINTS))
         slopes = 0.5 * given.slopes.ravel()[model.orbitals.shell_of]
         flat = SimpleNamespace(**{field.name: getattr(given, field.name).ravel() for field in fields(given)})
-        matrices = hamiltonian(model.orbitals, plain + (slopes[:, None] + slopes) * sloped, flat, np)
+        matrices = hamiltonian(plain + (slopes[:, None] + slopes) * sloped, ByOrbital.of(model.orbitals, flat), np)
         assert_allclose(np.linalg.eigvalsh(matrices), model.eigenvalues(KPOINTS), atol=1e-10)
 
     def test_neighbours_of_the_same_element_pull_nothing(self):

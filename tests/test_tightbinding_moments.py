@@ -36,7 +36,7 @@ def rattled(repeats=(1, 1, 1), seed=0):
 
 
 def test_an_isolated_atom_has_its_levels():
-    levels = TightBinding(Atoms("Ge")).by_orbital()[2]
+    levels = TightBinding(Atoms("Ge")).by_orbital().levels
     expected = 2 * np.exp(-0.5 * ((levels[:, None] - GRID) / 0.4) ** 2).sum(0) / (0.4 * np.sqrt(2 * np.pi))
     spectra = spectra_from_moments(Atoms("Ge"), FINE)
     np.testing.assert_allclose(spectra[0], expected, atol=1e-3)

@@ -116,7 +116,7 @@ def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side
 
 def _spacing(kpoints: Floats) -> float:
     """First step of the search: about the distance between k-points."""
-    return 0.5 * float(len(kpoints)) ** (-1 / 3)
+    return float(0.5 / np.cbrt(len(kpoints)))
 
 
 def _descended(height: Callable[[Floats], Floats], starts: Floats, step: float) -> Floats:

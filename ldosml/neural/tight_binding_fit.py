@@ -16,7 +16,7 @@ from ldosml.kresolved.meshes import irreducible
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.tight_binding import CrystalTightBinding, frontier, known_shells
 from ldosml.tightbinding import TightBindingParameters
-from ldosml.tightbinding.hamiltonian import Orbitals, hamiltonian
+from ldosml.tightbinding.hamiltonian import ByOrbital, Orbitals, hamiltonian
 from ldosml.tightbinding.parameters import BY_SHELL
 from ldosml.tightbinding.shells import SHELLS
 from ldosml.tightbinding.slater_koster import ETAS
@@ -172,7 +172,7 @@ def _loss(case: _Case, values: dict[str, Tensor], begun: dict[str, Tensor]) -> T
     factors = torch.exp(values["factors"]).to(torch.complex64)
     plain, sloped = torch.einsum("c,sckij->skij", factors, case.elements)
     elements = plain + (slopes[:, None] + slopes) * sloped
-    found = torch.linalg.eigvalsh(hamiltonian(case.orbitals, elements, given, torch))
+    found = torch.linalg.eigvalsh(hamiltonian(elements, ByOrbital.of(case.orbitals, given), torch))
     n = len(case.true)
     mesh = found[n:]
     first, second = frontier(mesh.detach().numpy(), case.weights, case.n_electrons)

@@ -18,7 +18,7 @@ from ldosml.descriptors import TightBindingSpectrum
 from ldosml.neural.local_spectra import local_spectra
 from ldosml.spectra import LDOS
 from ldosml.tightbinding import TightBinding, TightBindingParameters
-from ldosml.tightbinding.hamiltonian import SHELL_OF, Orbitals, hamiltonian
+from ldosml.tightbinding.hamiltonian import SHELL_OF, ByOrbital, Orbitals, hamiltonian
 from ldosml.tightbinding.local_spectrum import shifted_mesh
 from ldosml.tightbinding.parameters import BY_SHELL
 from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS
@@ -256,7 +256,7 @@ class StructureTerms:
         sums = torch.zeros(n * n, n_kpoints, size * size, dtype=parts.dtype).index_add(0, first * n + second, parts)
         elements = sums.reshape(n, n, n_kpoints, size, size).permute(2, 0, 3, 1, 4)
         elements = elements.reshape(n_kpoints, n * size, n * size)
-        return hamiltonian(self.orbitals, elements, given, torch)
+        return hamiltonian(elements, ByOrbital.of(self.orbitals, given), torch)
 
 
 class LeftOut:

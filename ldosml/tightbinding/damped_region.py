@@ -150,8 +150,8 @@ def _bonds(region: Region, radius: float, parameters: TightBindingParameters) ->
     away, _ = cKDTree(positions[: len(region)]).query(positions, distance_upper_bound=radius)
     kept = away < radius
     place = np.cumsum(kept) - 1
-    strengths, overlaps, levels = model.by_orbital()
-    roots = np.exp(0.5 * strengths).reshape(-1, N_ORBITALS)
+    given = model.by_orbital()
+    roots = np.exp(0.5 * given.strengths).reshape(-1, N_ORBITALS)
     i, j = model.pairs
     order = np.argsort(i * len(model) + j)
     order = order[kept[i[order]] & kept[j[order]]]
@@ -168,8 +168,8 @@ def _bonds(region: Region, radius: float, parameters: TightBindingParameters) ->
     each = (kept.size, N_ORBITALS)
     return _Bonds(
         positions[kept],
-        levels.reshape(each)[kept].astype(np.float32),
-        overlaps.reshape(each)[kept].astype(np.float32),
+        given.levels.reshape(each)[kept].astype(np.float32),
+        given.overlaps.reshape(each)[kept].astype(np.float32),
         starts,
         place[second],
         blocks,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from scipy.sparse import csr_array
 
 from ldosml._validation import check_finite
@@ -54,18 +55,40 @@ class Orbitals:
     neighbors: Any
 
 
-def hamiltonian(orbitals: Orbitals, elements: Any, parameters: Any, xp: ModuleType) -> Any:
+@dataclass(frozen=True, eq=False)
+class ByOrbital:
+    """Parameters of each orbital of one structure, as NumPy arrays or tensors.
+
+    Parameters
+    ----------
+    strengths : array (n_orbitals,)
+        Logarithms of factors; a matrix element is multiplied by the geometric mean of two.
+    overlaps : array (n_orbitals,)
+        1/eV, halved: the sum of two multiplies squared matrix elements.
+    levels : array (n_orbitals,)
+        eV.
+    """
+
+    strengths: Any
+    overlaps: Any
+    levels: Any
+
+    @classmethod
+    def of(cls, orbitals: Orbitals, parameters: Any) -> Self:
+        """Look up the fields of ``TightBindingParameters``, with (119, 5) flattened."""
+        shells = orbitals.shell_of
+        levels = orbitals.levels + parameters.shifts[shells] + orbitals.neighbors @ parameters.pulls
+        return cls(parameters.strengths[shells], 0.5 * parameters.overlaps[shells], levels)
+
+
+def hamiltonian(elements: Any, given: ByOrbital, xp: ModuleType) -> Any:
     """Hamiltonians (n_kpoints, n_orbitals, n_orbitals), eV, with NumPy or PyTorch (``xp``).
 
-    ``elements`` (n_kpoints, n_orbitals, n_orbitals) are matrix elements with factors and slopes, but without strengths;
-    ``parameters`` has the fields of ``TightBindingParameters``, with (119, 5) flattened.
+    ``elements`` (n_kpoints, n_orbitals, n_orbitals) are matrix elements with factors and slopes, but without strengths.
     """
-    shells = orbitals.shell_of
-    roots = xp.exp(0.5 * parameters.strengths[shells])
-    overlaps = 0.5 * parameters.overlaps[shells]
-    levels = orbitals.levels + parameters.shifts[shells] + orbitals.neighbors @ parameters.pulls
+    roots, overlaps = xp.exp(0.5 * given.strengths), given.overlaps
     hopping = elements * (roots[:, None] * roots)
-    return hopping + (overlaps[:, None] + overlaps) * (hopping @ hopping) + xp.diag(levels)
+    return hopping + (overlaps[:, None] + overlaps) * (hopping @ hopping) + xp.diag(given.levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +101,12 @@ class PairTerms:
         Atoms of each pair of neighbours, both ways.
     shifts : array (n_pairs, 3)
         Cell of the second atom, in lattice vectors.
+    directions : array (n_pairs, 3)
+        Unit vectors from the first atom to the second.
     logs : array (n_pairs,)
         ln(d / d0).
+    damping : array (n_pairs,)
+        Factor of the matrix elements, which falls to zero where pairs end.
     blocks : array (n_etas, n_pairs, 9, 9)
         Contributions of each of ``ETAS``, damped, eV.
     """
@@ -87,7 +114,9 @@ class PairTerms:
     first: Any
     second: Any
     shifts: Any
+    directions: Any
     logs: Any
+    damping: Any
     blocks: Any
 
 
@@ -203,13 +232,14 @@ class TightBinding:
 
     def pair_terms(self) -> PairTerms:
         """What ``hopping`` multiplies with parameters, for those who need its derivative."""
-        return PairTerms(self._i, self._j, self._shifts, self._logs, self._blocks())
+        damping, directions, *_ = self._between
+        return PairTerms(self._i, self._j, self._shifts, directions, self._logs, damping[:, 0, 0], self._blocks())
 
-    def by_orbital(self) -> tuple[Floats, Floats, Floats]:
-        """Logarithms of strengths, overlaps (1/eV; halved, to be added) and levels (eV), each (n_orbitals,)."""
-        given, shells = self.parameters, self.orbitals.shell_of
-        levels = self.orbitals.levels + given.shifts.ravel()[shells] + self.orbitals.neighbors @ given.pulls
-        return given.strengths.ravel()[shells], 0.5 * given.overlaps.ravel()[shells], levels
+    def by_orbital(self) -> ByOrbital:
+        """Parameters of each orbital."""
+        given = self.parameters
+        flat = replace(given, **{name: getattr(given, name).ravel() for name in BY_SHELL})
+        return ByOrbital.of(self.orbitals, flat)
 
     def hopping(self, pairs: Pairs = _ALL) -> Floats:
         """Blocks (n_pairs, 13, 13) of the matrix elements with factors and slopes, but without strengths, eV."""
@@ -217,8 +247,16 @@ class TightBinding:
         slopes = 0.5 * given.slopes[self.numbers][:, SHELL_OF]  # (n_atoms, 13)
         mean = slopes[self._i[pairs]][:, :, None] + slopes[self._j[pairs]][:, None, :]
         sloped = 1 + self._logs[pairs, None, None] * mean
-        found: Floats = sloped * with_excited(np.tensordot(np.exp(given.factors), self._blocks(pairs), axes=1))
+        found: Floats = sloped * self._sized(pairs)
         return found
+
+    def _sized(self, pairs: Pairs) -> Floats:
+        """Matrix elements with factors, without slopes, (n_pairs, 13, 13), eV."""
+        return with_excited(np.tensordot(np.exp(self.parameters.factors), self._blocks(pairs), axes=1))
+
+    def on_site(self) -> Floats | None:
+        """What acts at each atom beside its levels, (n_atoms, 13, 13), eV; None for nothing."""
+        return None
 
     def hamiltonians(self, kpoints: Floats) -> Iterator[tuple[slice, Any]]:
         """Matrices of some k-points after another.
@@ -235,13 +273,12 @@ class TightBinding:
         matrices : array (n_of_part, n_orbitals, n_orbitals)
             eV against the vacuum; real where k and -k are the same.
         """
-        parts = self.hopping()[None]
-        given = self.parameters
-        flat = replace(given, **{name: getattr(given, name).ravel() for name in BY_SHELL})
+        parts, given, on_site = self.hopping()[None], self.by_orbital(), self.on_site()
+        beside = 0.0 if on_site is None else block_diag(*on_site)
         at_once = max(1, min(_AT_ONCE, int(NUMBERS_AT_ONCE / self.n_orbitals**2)))
         for start in range(0, len(kpoints), at_once):
             part = slice(start, start + at_once)
-            yield part, hamiltonian(self.orbitals, self._summed(parts, kpoints[part])[0], flat, np)
+            yield part, hamiltonian(self._summed(parts, kpoints[part])[0], given, np) + beside
 
     def eigenvalues(self, kpoints: Any) -> Floats:
         """Diagonalise at k-points.

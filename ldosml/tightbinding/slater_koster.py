@@ -29,6 +29,12 @@ ETAS = {
 }
 """Harrison's eta, the same for all elements."""
 
+SYMMETRIES = ("sigma", "pi", "delta")
+"""Symmetries of a bond about its axis."""
+
+SYMMETRY_OF = np.array([SYMMETRIES.index(name.split()[1]) for name in ETAS])
+"""Symmetry of each of ``ETAS``, (n_etas,)."""
+
 _P, _D = slice(1, 4), slice(4, 9)
 _LIKE = np.array([*range(9), *range(4)])  # excited s and p have the same angular part
 

@@ -20,8 +20,9 @@ Bands = Callable[[Floats], Floats]
 DEGENERATE = 1e-3
 """eV; bands closer to an edge than this belong to it."""
 
-_STARTS, _TOLERANCE = 6, 1e-5  # points of the mesh from which an edge is looked for; step of k at which the search ends
+_TOLERANCE = 1e-4  # of a fraction: step at which the search ends; the energy is then right to about 1e-6 eV
 _STEP = 0.01  # 1/angstrom, of second derivatives: their error is 1e-4 where a band is parabolic over 0.1 / angstrom
+_SAME = 1e-6  # eV; k-points with closer energies are taken for equivalent
 _AROUND = np.indices((3, 3, 3)).reshape(3, -1).T - 1
 
 
@@ -54,8 +55,10 @@ class BandEdge:
         return len(self.masses)
 
 
-def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side: str) -> BandEdge:
-    """Find the top or the bottom of a band, from the best points of a mesh on.
+def band_edge(
+    bands: Bands, starts: ArrayLike, cell: ArrayLike, band: int, side: str, *, step: float = 0.06
+) -> BandEdge:
+    """Find the top or the bottom of a band between the points of a mesh.
 
     The search compares each point with the 26 around it, goes to the best, and halves the step where none is better: it
     needs no derivative, which bands do not have where they cross.
@@ -64,13 +67,15 @@ def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side
     ----------
     bands : callable
         Energies (n_kpoints, n_bands), eV, ascending, at k-points (n_kpoints, 3).
-    kpoints : array (n_kpoints, 3)
-        Where the search may start: fractions, dense enough that some start is in the valley of the edge.
+    starts : array (n_starts, 3)
+        Where the search starts: fractions. One of them should be in the valley of the edge; see ``best_starts``.
     cell : array (3, 3)
         Lattice vectors, rows, angstrom.
     band : int
         Index of the band.
     side : {"top", "bottom"}
+    step : float
+        First step of the search, a fraction: about half the distance of the points of the mesh.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side
     Raises
     ------
     ValueError
-        When shapes do not fit, or there is no such side.
+        When shapes do not fit, there is no such side, or the step is not positive.
 
     Examples
     --------
@@ -92,16 +97,16 @@ def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side
     True
     """
     check_choice("side", side, ("top", "bottom"))
-    starts = np.asarray(kpoints, dtype=np.float64)
-    check_shape("kpoints", starts, (None, 3), "n_kpoints, 3 fractions of reciprocal lattice vectors")
+    check_positive("step", step)
+    given = np.asarray(starts, dtype=np.float64)
+    check_shape("starts", given, (None, 3), "n_starts, 3 fractions of reciprocal lattice vectors")
     sign = 1.0 if side == "bottom" else -1.0
     reciprocal = reciprocal_lattice(cell)
 
     def height(at: Floats) -> Floats:
         return sign * bands(at)[:, band]
 
-    order = np.argsort(height(starts), kind="stable")[:_STARTS]
-    found = _descended(height, starts[order], _spacing(starts))
+    found = _descended(height, given, step)
     best = found[int(np.argmin(height(found)))]
     energies = bands(best[None])[0]
     together = np.flatnonzero(np.abs(energies - energies[band]) < DEGENERATE)
@@ -114,14 +119,16 @@ def band_edge(bands: Bands, kpoints: ArrayLike, cell: ArrayLike, band: int, side
     return BandEdge(float(energies[band]), best - np.rint(best), masses, axes)
 
 
-def _spacing(kpoints: Floats) -> float:
-    """First step of the search: about the distance between k-points."""
-    return float(0.5 / np.cbrt(len(kpoints)))
+def best_starts(kpoints: Floats, energies: Floats, side: str, n: int = 3) -> Floats:
+    """The ``n`` best of k-points (n_kpoints, 3) for ``band_edge``, none equivalent to another: energies differ."""
+    order = np.argsort(energies if side == "bottom" else -energies, kind="stable")
+    apart = np.abs(np.diff(energies[order], prepend=np.inf)) > _SAME
+    found: Floats = kpoints[order[apart][:n]]
+    return found
 
 
 def _descended(height: Callable[[Floats], Floats], starts: Floats, step: float) -> Floats:
     """Local minima (n_starts, 3) of a function of k-points, from all starts at once."""
-    check_positive("step", step)
     at, lowest = starts.copy(), height(starts)
     while step > _TOLERANCE:
         around = at[:, None] + step * _AROUND

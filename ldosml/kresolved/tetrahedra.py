@@ -56,6 +56,31 @@ class MeshBands:
         self.energies = values
         self.corners = _corners(values, reciprocal_lattice(cell) / np.array(values.shape[:3])[:, None])
 
+    @property
+    def kpoints(self) -> Floats:
+        """Fractions of the reciprocal lattice vectors in the order of ``energies``, (n1 n2 n3, 3)."""
+        shape = self.energies.shape[:3]
+        return np.asarray(np.indices(shape).reshape(3, -1).T / shape, dtype=np.float64)
+
+    def filling(self, level: float) -> Floats:
+        """Find how much of each band lies below an energy.
+
+        Parameters
+        ----------
+        level : float
+            eV.
+
+        Returns
+        -------
+        array (n_bands,)
+            Fractions of the volume of the zone.
+        """
+        corners = self.corners.reshape(-1, self.energies.shape[3], 4)
+        result = (corners[..., 3] <= level).astype(np.float64)
+        partly = (corners[..., 0] < level) & (corners[..., 3] > level)
+        result[partly] = _below(corners[partly], np.full(int(partly.sum()), level))
+        return np.asarray(result.mean(axis=0), dtype=np.float64)
+
     def states_below(self, energies: ArrayLike) -> Floats:
         """Count the states of one spin below energies.
 

@@ -11,6 +11,8 @@ except ImportError as error:
         name=error.name,
     ) from error
 
+from ldosml.neural.band_structure import BandStructure, Sheet, band_structure
+from ldosml.neural.correction_network import CorrectionConfig
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.epochs import Epoch, best_epoch
 from ldosml.neural.network import OccupancyConfig
@@ -18,14 +20,20 @@ from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor, load_
 from ldosml.neural.structure import ElectronicStructure, electronic_structure
 from ldosml.neural.surfaces import isosurfaces
 from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
+from ldosml.neural.tight_binding_regressor import TightBindingRegressor
 
 __all__ = [
     "PAPER_PARAMETERS",
+    "BandStructure",
+    "CorrectionConfig",
     "Crystal",
     "ElectronicStructure",
     "Epoch",
     "KOccupancyRegressor",
     "OccupancyConfig",
+    "Sheet",
+    "TightBindingRegressor",
+    "band_structure",
     "best_epoch",
     "electronic_structure",
     "fit_tight_binding_to_ldos",

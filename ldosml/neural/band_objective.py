@@ -83,7 +83,8 @@ class BandObjective:
     def _loss(self, example: BandExample, kpoints: Integers) -> tuple[Tensor, Corrections]:
         added = self.network(example.terms.bonds)
         matrices = example.terms.hamiltonians(example.kpoints[kpoints], added)
-        found = torch.linalg.eigvalsh(matrices)[:, example.first_band :]
+        # In single precision LAPACK fails for some matrices; double takes little longer.
+        found = torch.linalg.eigvalsh(matrices.to(torch.complex128))[:, example.first_band :].float()
         loss = band_loss(found, example.bands[kpoints], example, self.settings.gap_weight)
         return loss, added
 

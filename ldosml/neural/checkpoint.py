@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn, optim
 
 from ldosml.neural.epochs import Epoch
+from ldosml.neural.kept_parameters import PREFIX
 from ldosml.neural.tensor_files import Tensors, as_json, check_tensors, load_tensors, save_tensors
 
 FORMAT = "ldosml neural checkpoint"
-_TIGHT_BINDING = "tight_binding_"  # prefix of its buffers
 
 
 def save_checkpoint(
@@ -62,8 +62,8 @@ def load_tight_binding(path: Path, network: nn.Module) -> None:
     Raises ValueError when the file is not a checkpoint, or is damaged.
     """
     tensors, _ = load_tensors(path, FORMAT)
-    known = {name: value.cpu() for name, value in network.state_dict().items() if name.startswith(_TIGHT_BINDING)}
-    found = {name: value for name, value in _under("weights/", tensors).items() if name.startswith(_TIGHT_BINDING)}
+    known = {name: value.cpu() for name, value in network.state_dict().items() if name.startswith(PREFIX)}
+    found = {name: value for name, value in _under("weights/", tensors).items() if name.startswith(PREFIX)}
     check_tensors(path, found, known)
     network.load_state_dict(found, strict=False)
 

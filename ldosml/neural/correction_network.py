@@ -14,7 +14,7 @@ from ldosml.tightbinding.corrections import Corrections
 from ldosml.tightbinding.shells import SHELLS
 from ldosml.tightbinding.slater_koster import SYMMETRIES
 
-_SCALES = {"levels": 1.0, "overlaps": 0.02, "factors": 0.3, "fields": 1.0}  # of an output of one: eV, 1/eV, 1, eV
+_SCALES = {"levels": 1.0, "overlaps": 0.02, "factors": 0.3, "fields": 0.3}  # of an output of one: eV, 1/eV, 1, eV
 
 
 def _slots() -> tuple[int, Tensor]:

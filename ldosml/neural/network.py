@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,6 +15,7 @@ from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
+from ldosml.neural.kept_parameters import keep_parameters, kept_parameters, replace_parameters
 from ldosml.neural.tight_binding import WIDTHS
 from ldosml.tightbinding import TightBindingParameters
 
@@ -195,21 +196,16 @@ class OccupancyNetwork(nn.Module):
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
 
-        for field in fields(TightBindingParameters):  # not trained with the weights, but saved with them
-            start = getattr(TightBindingParameters.universal(), field.name)
-            self.register_buffer(f"tight_binding_{field.name}", torch.from_numpy(start))
+        keep_parameters(self, TightBindingParameters.universal())
 
     @property
     def tight_binding(self) -> TightBindingParameters:
         """Parameters of the first guess."""
-        values = {f.name: getattr(self, f"tight_binding_{f.name}") for f in fields(TightBindingParameters)}
-        return TightBindingParameters(**{name: value.cpu().numpy() for name, value in values.items()})
+        return kept_parameters(self)
 
     @tight_binding.setter
     def tight_binding(self, parameters: TightBindingParameters) -> None:
-        for field in fields(parameters):
-            value = torch.from_numpy(getattr(parameters, field.name))
-            getattr(self, f"tight_binding_{field.name}").copy_(value)
+        replace_parameters(self, parameters)
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
         """Logits and counts at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3).

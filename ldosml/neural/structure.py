@@ -137,8 +137,8 @@ def electronic_structure(
     check_choice("fermi", fermi, get_args(FermiLevel))
     check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
-    _check_distances(crystal)
-    line = _path(crystal, path, n_path)
+    check_usual(crystal)
+    line = crystal_path(crystal, path, n_path)
     kpoints, weights, _ = irreducible_mesh(model, crystal, mesh)
     both = np.concatenate([line.kpoints, kpoints])
     found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
@@ -150,7 +150,7 @@ def electronic_structure(
     return ElectronicStructure(crystal, line, along, replace(on_mesh, weights=weights), model.gap(found), level)
 
 
-def _check_distances(crystal: Crystal) -> None:
+def check_usual(crystal: Crystal) -> None:
     """Warn of a crystal unlike the training crystals: compressed, expanded, or a molecule in a box."""
     radii = covalent_radii[crystal.numbers]
     i, j, distances = neighbor_list("ijd", crystal.atoms(), list(USUAL[1] * radii))  # type: ignore[no-untyped-call]
@@ -172,7 +172,8 @@ def _check_distances(crystal: Crystal) -> None:
         )
 
 
-def _path(crystal: Crystal, kind: PathKind, n: int) -> KPath:
+def crystal_path(crystal: Crystal, kind: PathKind, n: int) -> KPath:
+    """A path of about ``n`` k-points through the zone of a standardised cell."""
     return KPath.latimer_munro(crystal.atoms(), n) if kind == "latimer-munro" else KPath.from_cell(crystal.cell, n)
 
 

@@ -1,0 +1,274 @@
+"""The electronic structure of one crystal from learned tight binding: lines, gap, masses, DOS, Fermi surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import get_args
+
+import numpy as np
+from ase import Atoms
+
+from ldosml._validation import check_choice
+from ldosml.energy import EnergyGrid
+from ldosml.kresolved import Isosurface, KPath, band_edge_surfaces, band_surfaces
+from ldosml.kresolved.band_edges import BandEdge, band_edge, best_starts
+from ldosml.kresolved.brillouin import reciprocal_lattice
+from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
+from ldosml.kresolved.paths import PathKind
+from ldosml.kresolved.tetrahedra import MeshBands
+from ldosml.neural.crystals import Crystal, Floats, standardized
+from ldosml.neural.structure import check_usual, crystal_path
+from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, mesh_bands
+from ldosml.spectra import DOS
+from ldosml.tightbinding import TightBinding
+
+_STEP, _ABOVE = 0.05, 10.0  # eV: step of the DOS, and how far it extends above the Fermi level
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """One band at the Fermi level of a metal.
+
+    Parameters
+    ----------
+    band : int
+        Number of the band, from 1 for the lowest valence band.
+    filling : float
+        Fraction of the zone in which it lies below the Fermi level.
+    volume : float
+        Volume in which it does, 1/angstrom^3, 2 pi included.
+    """
+
+    band: int
+    filling: float
+    volume: float
+
+    @property
+    def electrons(self) -> float:
+        """Electrons of the cell in the band."""
+        return 2 * self.filling
+
+    @property
+    def holes(self) -> float:
+        """Electrons of the cell that are missing from the band."""
+        return 2 * (1 - self.filling)
+
+
+@dataclass(frozen=True, eq=False)
+class BandStructure:
+    """The predicted bands of one crystal, and what is read off them; made by ``band_structure``.
+
+    Energies are in eV against the Fermi level, in the middle of a gap.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The standardised primitive cell; all k-points are fractions of its reciprocal lattice vectors.
+    path : KPath
+        The path through the Brillouin zone.
+    energies : array (n_kpoints of the path, n_bands)
+        Bands along the path, ascending.
+    mesh : MeshBands
+        Bands on a mesh around Gamma.
+    n_electrons : float
+        Valence electrons of the cell.
+    valence, conduction : BandEdge or None
+        Edges of the gap, found between the points of the mesh; None for a metal.
+    members : tuple of arrays (n_kpoints of the path, n_bands)
+        Bands along the path by each network alone, each against its own Fermi level.
+    member_gaps : tuple of float
+        Gap by each network alone, eV.
+    """
+
+    crystal: Crystal
+    path: KPath
+    energies: Floats
+    mesh: MeshBands
+    n_electrons: float
+    valence: BandEdge | None
+    conduction: BandEdge | None
+    members: tuple[Floats, ...] = ()
+    member_gaps: tuple[float, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """Gap, eV; 0 for a metal."""
+        if self.valence is None or self.conduction is None:
+            return 0.0
+        return self.conduction.energy - self.valence.energy
+
+    @property
+    def is_metal(self) -> bool:
+        """Whether there is no gap."""
+        return self.valence is None
+
+    @property
+    def n_filled(self) -> int:
+        """Number of bands that the electrons fill, rounded down."""
+        return int(self.n_electrons / 2 + 1e-6)
+
+    @property
+    def direct_gap(self) -> float:
+        """Smallest gap at one k-point of mesh and path, eV; 0 for a metal."""
+        if self.is_metal:
+            return 0.0
+        n = self.n_filled
+        each = (bands[:, n] - bands[:, n - 1] for bands in (self._on_mesh, self.energies))
+        return float(min(one.min() for one in each))
+
+    @property
+    def spread(self) -> Floats:
+        """Standard deviation of the networks' bands along the path, (n_kpoints, n_bands), eV; NaN for one network."""
+        if len(self.members) < 2:
+            return np.full(self.energies.shape, np.nan)
+        return np.asarray(np.std(self.members, axis=0, ddof=1), dtype=np.float64)
+
+    @property
+    def gap_spread(self) -> float:
+        """Standard deviation of the networks' gaps, eV; NaN for one network."""
+        return float(np.std(self.member_gaps, ddof=1)) if len(self.member_gaps) > 1 else float("nan")
+
+    @cached_property
+    def dos(self) -> DOS:
+        """DOS on the mesh by linear tetrahedra, states/eV of the primitive cell; it holds all valence electrons."""
+        low = _STEP * np.floor((float(self.mesh.energies.min()) - 1.0) / _STEP)
+        grid = EnergyGrid.from_range(low, _ABOVE, _STEP, "fermi")
+        return self.mesh.dos(grid, len(self.crystal))
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        """Bands at the Fermi level, with what they enclose; none with a gap."""
+        if not self.is_metal:
+            return ()
+        volume = abs(float(np.linalg.det(reciprocal_lattice(self.crystal.cell))))
+        fillings = self.mesh.filling(0.0)
+        partly = np.flatnonzero((fillings > 0) & (fillings < 1))
+        return tuple(Sheet(int(n) + 1, float(fillings[n]), volume * float(fillings[n])) for n in partly)
+
+    @property
+    def _on_mesh(self) -> Floats:
+        return self.mesh.energies.reshape(-1, self.energies.shape[1])
+
+    def surfaces(self, depth: float | None = None) -> tuple[Isosurface, ...]:
+        """Find the Fermi surface of a metal, or the surfaces just within both edges of a gap.
+
+        Parameters
+        ----------
+        depth : float or None
+            eV; with a gap, see ``band_edge_surfaces``.
+
+        Returns
+        -------
+        tuple of Isosurface
+            Sheets are numbered as ``sheets``.
+
+        Raises
+        ------
+        ValueError
+            When a band is narrower than ``depth``.
+        """
+        kpoints, cell = self.mesh.kpoints, self.crystal.cell
+        if self.is_metal:
+            return band_surfaces(self._on_mesh, kpoints, cell)
+        return band_edge_surfaces(self._on_mesh, kpoints, cell, n_electrons=self.n_electrons, depth=depth)
+
+
+def band_structure(
+    model: TightBindingRegressor,
+    atoms: Atoms,
+    *,
+    n_path: int = 200,
+    path: PathKind = "setyawan-curtarolo",
+    mesh: int = MESH,
+    members: bool = True,
+    allow_unknown: bool = False,
+) -> BandStructure:
+    """Predict the bands of one crystal.
+
+    Parameters
+    ----------
+    model : TightBindingRegressor
+        Fitted.
+    atoms : ase.Atoms
+        The crystal, in any cell.
+    n_path : int
+        Number of k-points along the path, up to rounding.
+    path : {"setyawan-curtarolo", "latimer-munro"}
+        ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
+    mesh : int
+        Number of k-points along each reciprocal lattice vector.
+    members : bool
+        Also predict by each network alone, which gives the spread and takes as long again for each.
+    allow_unknown : bool
+        Predict, with a warning, also for elements that are not in the training crystals.
+
+    Returns
+    -------
+    BandStructure
+
+    Raises
+    ------
+    NotFittedError
+        When the model is not fitted.
+    ValueError
+        When the crystal is invalid (see ``standardized``) or has unknown elements, or ``n_path`` or ``mesh`` is not
+        positive.
+    ImportError
+        When pymatgen is missing, for the path of Latimer and Munro.
+
+    Warns
+    -----
+    UserWarning
+        When distances of neighbours are unusual, or the cell is nearly empty.
+    """
+    check_choice("path", path, get_args(PathKind))
+    crystal = standardized(atoms)
+    check_usual(crystal)
+    line = crystal_path(crystal, path, n_path)
+    bound = model.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
+    found = _read_off(bound, crystal, line, mesh)
+    if not members:
+        return found
+    each = [
+        _read_off(model.tight_binding(crystal.atoms(), member=n, allow_unknown=True), crystal, line, mesh)
+        for n in range(len(model.networks_))
+    ]
+    return replace(found, members=tuple(one.energies for one in each), member_gaps=tuple(one.gap for one in each))
+
+
+def _read_off(bound: TightBinding, crystal: Crystal, line: KPath, n: int) -> BandStructure:
+    """Bands of one tight binding along a path and on a mesh, against the Fermi level, and the edges of a gap."""
+    mesh = mesh_bands(bound, crystal, n)
+    along = bound.eigenvalues(line.kpoints)
+    edges = _edges(bound, crystal, mesh, line, along)
+    if edges is None:
+        valence = conduction = None
+        zero = mesh.fermi_level(bound.n_electrons)
+    else:
+        zero = 0.5 * (edges[0].energy + edges[1].energy)
+        valence, conduction = (replace(edge, energy=edge.energy - zero) for edge in edges)
+    moved = MeshBands(mesh.energies - zero, crystal.cell)
+    return BandStructure(crystal, line, along - zero, moved, bound.n_electrons, valence, conduction)
+
+
+def _edges(
+    bound: TightBinding, crystal: Crystal, mesh: MeshBands, line: KPath, along: Floats
+) -> tuple[BandEdge, BandEdge] | None:
+    """Edges of the gap, or None for a metal."""
+    filled = round(bound.n_electrons / 2)
+    if abs(bound.n_electrons / 2 - filled) > 1e-6 or not 0 < filled < along.shape[1]:
+        return None
+    on_mesh = mesh.energies.reshape(-1, along.shape[1])
+    bands = np.concatenate([along, on_mesh])
+    if bands[:, filled].min() - bands[:, filled - 1].max() < SMALLEST_GAP:
+        return None
+    kpoints = np.concatenate([line.kpoints, mesh.kpoints])
+    step = 0.5 / min(mesh.energies.shape[:3])
+
+    def edge(band: int, side: str) -> BandEdge:
+        starts = best_starts(kpoints, bands[:, band], side)
+        return band_edge(bound.eigenvalues, starts, crystal.cell, band, side, step=step)
+
+    valence, conduction = edge(filled - 1, "top"), edge(filled, "bottom")
+    return None if conduction.energy - valence.energy < SMALLEST_GAP else (valence, conduction)

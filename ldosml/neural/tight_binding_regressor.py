@@ -1,0 +1,475 @@
+"""The estimator of learned tight binding: bands of any crystal at any k-point."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ldosml._validation import ParameterError
+from ldosml.kresolved import CrystalBands, edge_bands, gamma_mesh
+from ldosml.kresolved.meshes import irreducible, on_mesh
+from ldosml.kresolved.tetrahedra import MeshBands
+from ldosml.neural.band_examples import bonds_of, make_band_example
+from ldosml.neural.band_objective import BandLoss, BandObjective
+from ldosml.neural.correction_network import CorrectionConfig, CorrectionNetwork
+from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group
+from ldosml.neural.epochs import Epoch
+from ldosml.neural.inputs import (
+    GivenCrystal,
+    check_sequence,
+    describe,
+    hold_out,
+    one_each,
+    place_bands,
+)
+from ldosml.neural.kept_parameters import keep_parameters, kept_parameters
+from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, check_whole, train
+from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
+from ldosml.neural.tight_binding import known_shells
+from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.tightbinding import TightBinding, TightBindingParameters
+from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
+
+Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
+
+FORMAT = "ldosml learned tight binding"
+MESH = 8
+"""Number of k-points along each reciprocal lattice vector for the Fermi level."""
+
+_NOT_SAVED = ("checkpoint", "start")  # the start is saved with the weights
+
+
+class TightBindingRegressor(BaseEstimator):
+    """Learn tight binding whose parameters depend on the surroundings of each atom and each bond.
+
+    Tight binding with Harrison's matrix elements is fitted to the bands of the training crystals; then a network learns
+    corrections of its parameters: levels, overlaps and fields of each atom, and a factor of each matrix element of each
+    bond. Bands follow by diagonalisation, so they have the symmetry of the crystal, hold the electrons exactly, and are
+    known at any k-point. Several networks that differ in their first weights give a spread.
+
+    Parameters
+    ----------
+    config : CorrectionConfig, optional
+        Architecture of the networks. Default: ``CorrectionConfig()``.
+    start : TightBindingParameters, optional
+        To which corrections are added. Default: fitted to the training crystals (``fit_tight_binding``).
+    n_members : int
+        Number of networks.
+    n_epochs : int
+        Largest number of passes over the crystals.
+    batch_size, kpoints_per_crystal : int
+        Crystals in one step, and k-points of each of them: those of the edges of a gap, and others at random.
+    learning_rate, weight_decay : float
+        Parameters of the optimizer.
+    optimizer : {"adamw", "adam"}
+    schedule : {"cosine", "plateau", "constant"}
+        Schedule of the learning rate.
+    patience : int or None
+        Stop when the validation loss has not improved for this number of epochs.
+    validation_fraction : float
+        Fraction of the crystals that is held out to choose the best epoch, unless ``fit`` gets validation crystals.
+        Crystals of one formula stay together. 0: keep the last epoch.
+    validation_kpoints : int
+        Number of k-points of each validation crystal.
+    gap_weight : float
+        Weight of the error of the gap relative to that of the bands; see ``band_loss``.
+    penalty : float
+        Weight of the mean squares of corrections.
+    random_state : int
+        Seed of weights, draws and held-out crystals.
+    checkpoint : path or None
+        File that is saved after every epoch, with the number of the network after its name. A fit continues from it.
+
+    Attributes
+    ----------
+    networks_ : torch.nn.ModuleList
+        The trained networks.
+    parameters_ : TightBindingParameters
+        To which corrections are added.
+    elements_ : tuple of int
+        Atomic numbers in the training crystals.
+    history_ : list of list of Epoch
+        Losses of every epoch of each network.
+    training_ : dict
+        Description of the training data, saved with the model.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> bands = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[-5.0, 16.0], [1.0, 17.0]], None, 0.0, 15.0, 1.0, 0.0)
+    >>> model = TightBindingRegressor(start=TightBindingParameters.fitted(), n_members=1, n_epochs=1)
+    >>> model = model.set_params(validation_fraction=0).fit([bulk("Na")], [bands])
+    >>> model.predict([bulk("Na")], [[0, 0, 0]])
+    [CrystalBands(1 k-points, no weights; 13 bands; gap 0.00 eV)]
+    """
+
+    def __init__(
+        self,
+        config: CorrectionConfig | None = None,
+        *,
+        start: TightBindingParameters | None = None,
+        n_members: int = 3,
+        n_epochs: int = 80,
+        batch_size: int = 4,
+        kpoints_per_crystal: int = 8,
+        learning_rate: float = 3e-3,
+        optimizer: Optimizer = "adamw",
+        weight_decay: float = 1e-2,
+        schedule: Schedule = "cosine",
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
+        validation_kpoints: int = 16,
+        gap_weight: float = 0.3,
+        penalty: float = 1e-3,
+        random_state: int = 0,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.config = config
+        self.start = start
+        self.n_members = n_members
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.kpoints_per_crystal = kpoints_per_crystal
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.validation_kpoints = validation_kpoints
+        self.gap_weight = gap_weight
+        self.penalty = penalty
+        self.random_state = random_state
+        self.checkpoint = checkpoint
+
+    def fit(
+        self,
+        crystals: Sequence[GivenCrystal],
+        bands: Sequence[CrystalBands],
+        *,
+        validation: Given | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train on crystals and their bands.
+
+        Parameters
+        ----------
+        crystals : sequence of Atoms or Crystal
+            In the primitive cell to which the k-points of their bands refer.
+        bands : sequence of CrystalBands
+            One for each crystal. Join the bands on the mesh and along the path (``CrystalBands.joined``).
+        validation : (crystals, bands), optional
+            Crystals that choose the best epoch. Default: a part of the crystals, see ``validation_fraction``.
+        progress : callable, optional
+            Called with each ``Epoch`` of each network, after its checkpoint is saved.
+
+        Returns
+        -------
+        TightBindingRegressor
+            The fitted model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When parameters or bands are invalid, a crystal is invalid (see ``standardized``) or not in a primitive
+            cell, no crystal has the electrons of its bands, or the checkpoint belongs to another fit.
+        FloatingPointError
+            When the loss becomes NaN or infinite.
+
+        Warns
+        -----
+        UserWarning
+            When crystals are left out, since tight binding has no levels of their elements, or another number of
+            electrons: the difference must be a whole number of filled shells.
+        """
+        settings, loss = TrainingSettings(**self._named(TrainingSettings)), BandLoss(**self._named(BandLoss))
+        check_whole("n_members", self.n_members, 1)
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
+        config = CorrectionConfig() if self.config is None else self.config
+        placed = place_bands(crystals, bands)
+        if validation is None:
+            given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
+        else:
+            given, held_out = placed, place_bands(*validation)
+        start = _complete(
+            self.start or fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        )
+        training, validated = (_examples(part, start) for part in (given, held_out))
+        if not training:
+            raise ValueError("No training crystal can be used: their numbers of electrons do not match tight binding.")
+        networks, history = [], []
+        for member in range(self.n_members):
+            network = CorrectionNetwork(config, self.random_state + member)
+            objective = BandObjective(network, training, validated, loss)
+            own = replace(settings, random_state=self.random_state + member)
+            history.append(train(objective, own, checkpoint=self._checkpoint(member), progress=progress))
+            networks.append(network.eval())
+        self.networks_, self.parameters_, self.history_ = nn.ModuleList(networks), start, history
+        self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([c.numbers for c, _ in given])))
+        self.training_: dict[str, Any] = {}
+        return self
+
+    def tight_binding(
+        self, atoms: Atoms, *, member: int | None = None, allow_unknown: bool = False
+    ) -> CorrectedTightBinding:
+        """Tight binding of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            In any cell, periodic or not.
+        member : int, optional
+            One of the networks. Default: the mean corrections of all.
+        allow_unknown : bool
+            Also for elements that are not in the training crystals, with a warning. The model then only uses their
+            atomic levels and their places in the periodic table.
+
+        Returns
+        -------
+        CorrectedTightBinding
+            eV against the vacuum of free atoms.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        TypeError, ValueError
+            As ``TightBinding``; when elements are unknown, or there is no such network.
+        """
+        check_is_fitted(self)
+        if member is not None and member not in range(len(self.networks_)):
+            raise ParameterError("member", f"must be one of the {len(self.networks_)} networks; got {member!r}.")
+        self._check_elements(atoms, allow_unknown)
+        networks = list(self.networks_) if member is None else [self.networks_[member]]
+
+        @torch.no_grad()
+        def correct(model: TightBinding) -> Corrections:
+            bonds = bonds_of(model)
+            each = [network(bonds) for network in networks]
+            means = {
+                f.name: torch.stack([getattr(one, f.name) for one in each]).mean(dim=0) for f in fields(Corrections)
+            }
+            return Corrections(**{name: value.double().numpy() for name, value in means.items()})
+
+        return CorrectedTightBinding(atoms, self.parameters_, correct)
+
+    def predict(
+        self,
+        crystals: Sequence[GivenCrystal],
+        kpoints: ArrayLike | Sequence[ArrayLike],
+        *,
+        weights: ArrayLike | Sequence[ArrayLike] | None = None,
+        allow_unknown: bool = False,
+    ) -> list[CrystalBands]:
+        """Predict the bands of crystals.
+
+        Parameters
+        ----------
+        crystals : sequence of Atoms or Crystal
+            In any cell.
+        kpoints : array (n_kpoints, 3), or a sequence of them, one for each crystal
+            Fractions of the reciprocal lattice vectors of the cell in which each crystal is given. In the result they
+            refer to the standardised primitive cell, in the same order.
+        weights : array (n_kpoints,), or a sequence of them, optional
+            Weights of a mesh, which the result keeps.
+        allow_unknown : bool
+            See ``tight_binding``.
+
+        Returns
+        -------
+        list of CrystalBands
+            One for each crystal; the Fermi level and the gap are from a mesh of 8 x 8 x 8 k-points and the given ones.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            When k-points have the wrong shape, a crystal is invalid (see ``standardized``), or has unknown elements.
+        """
+        check_is_fitted(self)
+        described = [describe(crystal) for crystal in check_sequence(crystals)]
+        kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
+        weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
+        return [
+            self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w, allow_unknown)
+            for (crystal, to_primitive), k, w in zip(described, kpoints_of, weights_of, strict=True)
+        ]
+
+    def _predict_one(
+        self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None, allow_unknown: bool
+    ) -> CrystalBands:
+        model = self.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
+        mesh = mesh_bands(model, crystal, MESH)
+        found = model.eigenvalues(kpoints)
+        return filled_bands(mesh, kpoints, found, weights, model.n_electrons)
+
+    def _check_elements(self, atoms: Atoms, allow_unknown: bool) -> None:
+        unknown = [chemical_symbols[z] for z in sorted({int(z) for z in atoms.numbers} - set(self.elements_))]
+        if not unknown:
+            return
+        if not allow_unknown:
+            raise ParameterError(
+                "allow_unknown",
+                f"is needed for a rough guess: the model was not trained on {', '.join(unknown)}. Or train on crystals "
+                "with them.",
+            )
+        warnings.warn(
+            f"The model was not trained on {', '.join(unknown)}: bands of crystals with them are guesses.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def _checkpoint(self, member: int) -> Path | None:
+        if self.checkpoint is None:
+            return None
+        path = Path(self.checkpoint)
+        return path.with_name(f"{path.name}.{member}")
+
+    def _named(self, settings: Any) -> dict[str, Any]:
+        """The parameters that are fields of a dataclass."""
+        return {field.name: getattr(self, field.name) for field in fields(settings)}
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save the fitted model to one safetensors file, with its description as JSON; without pickle.
+
+        Parameters
+        ----------
+        path : path
+            An incomplete file never appears under this name.
+        overwrite : bool
+            Replace an existing file.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        FileExistsError
+            When the file exists and ``overwrite`` is false.
+        OSError
+            When writing fails; nothing is left behind.
+        """
+        check_is_fitted(self)
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
+        parameters["config"] = asdict(self.networks_[0].config)
+        spec = {
+            "parameters": parameters,
+            "elements": list(self.elements_),
+            "training": self.training_,
+            "history": [[asdict(epoch) for epoch in one] for one in self.history_],
+        }
+        save_tensors(Path(path), FORMAT, self._saved(self.parameters_).state_dict(), spec, overwrite)
+        return Path(path)
+
+    def _saved(self, start: TightBindingParameters) -> nn.Module:
+        """Networks and the parameters to which they add, as one module."""
+        module = nn.Module()
+        module.networks = self.networks_
+        keep_parameters(module, start)
+        return module
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a model from a file of ``save``.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        TightBindingRegressor
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When the file is not such a model, is damaged, or has another format version.
+        """
+        path = Path(path)
+        tensors, spec = load_tensors(path, FORMAT)
+        try:
+            model = cls._from_spec(spec)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise ValueError(f"{path} is a damaged {FORMAT}: {what}.") from error
+        saved = model._saved(TightBindingParameters.universal())
+        check_tensors(path, tensors, saved.state_dict())
+        saved.load_state_dict(tensors)
+        model.parameters_ = kept_parameters(saved)
+        model.networks_.eval()
+        return model
+
+    @classmethod
+    def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
+        """The model without its weights."""
+        given = dict(spec["parameters"])
+        config = CorrectionConfig(**given.pop("config"))
+        model = cls(config, **given)
+        model.networks_ = nn.ModuleList(CorrectionNetwork(config) for _ in range(model.n_members))
+        model.elements_ = tuple(int(number) for number in spec["elements"])
+        model.training_ = dict(spec["training"])
+        model.history_ = [[Epoch(**epoch) for epoch in one] for one in spec["history"]]
+        return model
+
+
+def mesh_bands(model: TightBinding, crystal: Crystal, n: int) -> MeshBands:
+    """Bands on a mesh of ``n`` k-points along each reciprocal lattice vector, from its irreducible part."""
+    kpoints, _ = gamma_mesh(n)
+    chosen, _, inverse = irreducible(kpoints, point_group(crystal))
+    return MeshBands(on_mesh(kpoints, model.eigenvalues(chosen)[inverse]), crystal.cell)
+
+
+def filled_bands(
+    mesh: MeshBands, kpoints: Floats, found: Floats, weights: ArrayLike | None, n_electrons: float
+) -> CrystalBands:
+    """Bands at k-points with the Fermi level and the gap over them and a mesh."""
+    fermi, gap = mesh.fermi_level(n_electrons), 0.0
+    if abs(n_electrons / 2 - round(n_electrons / 2)) < 1e-6:
+        everywhere = np.concatenate([mesh.energies.reshape(-1, found.shape[1]), found])
+        valence, conduction = edge_bands(everywhere, n_electrons)
+        gap = max(0.0, float(conduction.min() - valence.max()))
+        if gap:
+            fermi = 0.5 * float(conduction.min() + valence.max())
+    given = None if weights is None else np.asarray(weights, dtype=np.float64)
+    return CrystalBands(kpoints, found, given, fermi, float(found[:, -1].min()), n_electrons, gap)
+
+
+def _complete(given: TightBindingParameters) -> TightBindingParameters:
+    """Parameters with those of ``TightBindingParameters.start`` for elements that have none."""
+    start = TightBindingParameters.start()
+    values = ((f.name, getattr(given, f.name), getattr(start, f.name)) for f in fields(given))
+    return TightBindingParameters(**{name: np.where(np.isnan(own), other, own) for name, own, other in values})
+
+
+def _examples(placed: Sequence[tuple[Crystal, CrystalBands]], start: TightBindingParameters) -> list[Any]:
+    """Examples of crystals; a warning tells those that have none."""
+    found = [make_band_example(crystal, bands, start) if known_shells(crystal) else None for crystal, bands in placed]
+    lost = [crystal.formula for (crystal, _), one in zip(placed, found, strict=True) if one is None]
+    if lost:
+        warnings.warn(
+            f"{len(lost)} crystals are left out, since tight binding has no levels of their elements, or another "
+            f"number of electrons: {', '.join(lost[:5])}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return [one for one in found if one is not None]

@@ -26,7 +26,7 @@ from ldosml.kresolved import counted_dos, edge_bands
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
 from ldosml.kresolved.evaluation.estimates import estimate, mean_of
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
+from ldosml.neural import KOccupancyRegressor, electronic_structure, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import CrystalTightBinding
 
@@ -130,7 +130,7 @@ def main(arguments=None) -> None:
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     given = parser.parse_args(arguments)
-    results, model = machine.Results(__file__, given), load_occupancy_model(given.model)
+    results, model = machine.Results(__file__, given), load_crystal_model(given.model)
     test = parts_of(model, given.crystals)[2]
     metals, others = (test[chosen] for chosen in (test.gaps == 0, test.gaps > 0))
     if given.quick:

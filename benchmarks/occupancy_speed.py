@@ -18,7 +18,7 @@ from ase.build import bulk
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import KPath, gamma_mesh
-from ldosml.neural import KOccupancyRegressor, electronic_structure, load_occupancy_model, standardized
+from ldosml.neural import KOccupancyRegressor, electronic_structure, load_crystal_model, standardized
 
 
 def seconds(work, n: int = 5) -> float:
@@ -53,7 +53,7 @@ def growth(name: str, repeats: int, n_kpoints: int, pipe) -> None:
     import torch
 
     torch.set_num_threads(2)
-    model = load_occupancy_model(name)
+    model = load_crystal_model(name)
     atoms = bulk("Si", a=5.47, cubic=True) * ((repeats,) * 3) if repeats else bulk("Si", a=5.47)
     if repeats:
         atoms.positions[0] += [0.11, 0.07, 0.03]
@@ -98,7 +98,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--epoch", action="store_true", help="also time training")
     given = parser.parse_args(arguments)
     results = machine.Results(__file__, given)
-    two_atoms(results, load_occupancy_model(given.model), *((20, 2) if given.quick else (200, 8)))
+    two_atoms(results, load_crystal_model(given.model), *((20, 2) if given.quick else (200, 8)))
     cells = ((0, 100), (0, 1000), (1, 100), (2, 100), (3, 100), (4, 100))
     for repeats, n_kpoints in cells[: 1 if given.quick else None]:
         n_atoms, taken, more, most = in_a_process(given.model, repeats, n_kpoints)

@@ -21,7 +21,7 @@ from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import KResolvedOccupancy, OccupancyScores, choose_threshold, evaluate_occupancies, fit_dos_scale
 from ldosml.kresolved.evaluation import Estimate, composition_draws, estimates_table, score_dos, score_gaps, true_dos
-from ldosml.neural import KOccupancyRegressor, load_occupancy_model
+from ldosml.neural import KOccupancyRegressor, load_crystal_model
 from ldosml.plotting import reliability_figure, save_figure
 from ldosml.tables import save_json
 
@@ -138,7 +138,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    model = load_occupancy_model(given.model, device=given.device)
+    model = load_crystal_model(given.model, device=given.device)
     parts = parts_of(model, given.crystals)
     print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
     start = time.perf_counter()

@@ -17,7 +17,7 @@ from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands, KPath
 from ldosml.kresolved.evaluation.reliability import log_losses
 from ldosml.kresolved.meshes import irreducible
-from ldosml.neural import KOccupancyRegressor, load_occupancy_model, primitive_kpoints, standardized
+from ldosml.neural import KOccupancyRegressor, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, save_figure
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
     atoms, theirs = read_theirs(given.data)
-    crystals, model = load_crystals(), load_occupancy_model(given.model)
+    crystals, model = load_crystals(), load_crystal_model(given.model)
     parts = split_crystals(crystals, **model.training_["split"])
     part = next(n for n, p in zip(("training", "validation", "test"), parts, strict=True) if "diamond-Si" in p.names)
     compare(atoms, theirs, crystals["diamond-Si"])

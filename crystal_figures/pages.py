@@ -28,7 +28,7 @@ from ldosml.neural import (
     KOccupancyRegressor,
     electronic_structure,
     isosurfaces,
-    load_occupancy_model,
+    load_crystal_model,
     primitive_kpoints,
 )
 from ldosml.neural.crystals import point_group
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
-    model = load_occupancy_model(given.model)
+    model = load_crystal_model(given.model)
     test = split_crystals(load_crystals(given.crystals), **model.training_["split"])[2]
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = []

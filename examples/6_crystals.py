@@ -19,11 +19,11 @@ from ldosml.neural import (
     OccupancyConfig,
     electronic_structure,
     isosurfaces,
-    load_occupancy_model,
+    load_crystal_model,
 )
 from ldosml.properties import derive_properties
 
-model = load_occupancy_model("crystals")
+model = load_crystal_model("crystals")
 crystals = load_crystals()
 print(crystals)
 training, validation, test = split_crystals(crystals, **model.training_["split"])

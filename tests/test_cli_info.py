@@ -12,7 +12,7 @@ from ldosml import load_dataset
 from ldosml._shipped import shipped_file
 from ldosml.cli import main
 from ldosml.datasets import CrystalSet, load_crystals
-from ldosml.kresolved.model_files import FORMAT_VERSION, describe_occupancy_model
+from ldosml.kresolved.model_files import FORMAT_VERSION, describe_crystal_model
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "crystals" / "examples" / "rocksalt-BaO.cif"
 SPEC = {
@@ -105,7 +105,7 @@ def test_a_neural_model_in_a_file(capsys, tmp_path):
 def test_a_neural_model_that_validated_on_nothing(tmp_path):
     history = [epoch | {"validation_loss": None} for epoch in SPEC["history"]]
     (tmp_path / "tiny.safetensors").write_bytes(content(SPEC | {"training": {}, "history": history}))
-    facts = describe_occupancy_model(tmp_path / "tiny.safetensors")
+    facts = describe_crystal_model(tmp_path / "tiny.safetensors")
     assert facts["training"] == {
         "epochs": 3,
         "best_epoch": 3,

@@ -12,7 +12,7 @@ from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import KResolvedOccupancy, energy_bins, gamma_mesh
 from ldosml.kresolved.occupancy import label_bins
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import isosurfaces, load_occupancy_model, standardized
+from ldosml.neural import isosurfaces, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import MESH, CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters
@@ -22,7 +22,7 @@ UNIVERSAL = TightBindingParameters.universal()
 
 @pytest.fixture(scope="module")
 def model():
-    return load_occupancy_model("crystals")
+    return load_crystal_model("crystals")
 
 
 def occupancy(crystal, n=4, level=0.1):

@@ -7,14 +7,14 @@ from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401 
 
 from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import evaluate_occupancies
-from ldosml.neural import electronic_structure, load_occupancy_model, primitive_kpoints, standardized
+from ldosml.neural import electronic_structure, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters
 
 
 @pytest.fixture(scope="module")
 def model():
-    return load_occupancy_model("crystals")
+    return load_crystal_model("crystals")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from ldosml.neural import (
     KOccupancyRegressor,
     OccupancyConfig,
     electronic_structure,
-    load_occupancy_model,
+    load_crystal_model,
     standardized,
 )
 from ldosml.neural.surfaces import irreducible_mesh
@@ -182,14 +182,14 @@ def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
     kpoints = np.zeros((1, 3))
     expected = model.predict([standardized(CRYSTALS["bcc"])], kpoints)[0].probabilities
     for name in (str(path), "toy"):
-        opened = load_occupancy_model(name)
+        opened = load_crystal_model(name)
         assert_allclose(opened.predict([CRYSTALS["bcc"]], kpoints)[0].probabilities, expected)
         assert opened.gap_threshold_ == model.gap_threshold_
         assert opened.training_ == model.training_
     with pytest.raises(ValueError, match=r"No occupancy model 'gold' ships.*available: toy"):
-        load_occupancy_model("gold")
+        load_crystal_model("gold")
     with pytest.raises(FileNotFoundError):
-        load_occupancy_model("gold.safetensors")
+        load_crystal_model("gold.safetensors")
 
 
 def test_a_crystal_too_large_for_the_first_guess_has_a_caution():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 # isort: off
 from ldosml.cli import demo, info, import_, fit, predict, properties, report, search  # noqa: F401
 from ldosml.cli import sweep, learning_curve, smearing, compare, errors, transfer  # noqa: F401
-from ldosml.cli import bands, dos, fermi_surface, train_occupancy  # noqa: F401
+from ldosml.cli import bands, dos, fermi_surface, train_bands, train_occupancy  # noqa: F401
 
 # isort: on
 from ldosml.cli.display import messages

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.figure import Figure
 
+    from ldosml.kresolved import KResolvedOccupancy
     from ldosml.kresolved.paths import PathKind
-    from ldosml.neural import ElectronicStructure, KOccupancyRegressor
+    from ldosml.neural import BandStructure, ElectronicStructure
+    from ldosml.neural.shipped import CrystalModel
 
 N_PATH, N_MESH = 200, 8
 """Default numbers of k-points; all commands use the same, because the gap depends on them."""
@@ -30,8 +32,15 @@ StructureFile = Annotated[
         help="One crystal: CIF, POSCAR, or another format that ASE reads; run.traj@3 is frame 3, counted from 0."
     ),
 ]
+MODEL = "tight-binding"
+"""The shipped model that the commands use by default."""
+
 Model = Annotated[
-    str, typer.Option(help="A model file of train-occupancy (.safetensors), or the name of a shipped model.")
+    str,
+    typer.Option(
+        help="tight-binding: bands as lines. crystals: probabilities of states in energy bins. Or a model file of "
+        "train-bands or train-occupancy (.safetensors)."
+    ),
 ]
 AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Predict, with a warning, elements that the model was not trained on.")
@@ -41,17 +50,17 @@ Mesh = Annotated[
 ]
 
 
-def open_model(name: str, device: str, stages: Stages) -> KOccupancyRegressor:
+def open_model(name: str, device: str, stages: Stages) -> CrystalModel:
     """Load a model from a file or by name."""
-    from ldosml.neural import load_occupancy_model
+    from ldosml.neural import load_crystal_model
 
     check_torch_device(device)
     with stages(f"Reading {name}"):
-        return load_occupancy_model(name, device=device)
+        return load_crystal_model(name, device=device)
 
 
 def predict_structure(
-    model: KOccupancyRegressor,
+    model: CrystalModel,
     structure: Path,
     stages: Stages,
     *,
@@ -59,14 +68,19 @@ def predict_structure(
     n_path: int = N_PATH,
     mesh: int = N_MESH,
     path: PathKind = "setyawan-curtarolo",
-) -> tuple[ElectronicStructure, list[str]]:
+) -> tuple[BandStructure | ElectronicStructure, list[str]]:
     """The predicted electronic structure of a crystal in a file, and the warnings, which are also printed."""
-    from ldosml.neural import electronic_structure
+    from ldosml.neural import TightBindingRegressor, band_structure, electronic_structure
 
     atoms = _one_crystal(structure)
+    found: BandStructure | ElectronicStructure
+    options: dict[str, Any] = {"n_path": n_path, "path": path, "mesh": mesh, "allow_unknown": allow_unknown}
     with stages(f"Predicting {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = electronic_structure(model, atoms, n_path=n_path, path=path, mesh=mesh, allow_unknown=allow_unknown)
+        if isinstance(model, TightBindingRegressor):
+            found = band_structure(model, atoms, **options)
+        else:
+            found = electronic_structure(model, atoms, **options)
     cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
     print_cautions(cautions)
     return found, cautions
@@ -95,40 +109,86 @@ def _formula(atoms: Atoms) -> str:
 
 
 def facts_of(
-    structure: Path, name: str, model: KOccupancyRegressor, found: ElectronicStructure, cautions: list[str]
+    structure: Path,
+    name: str,
+    model: CrystalModel,
+    found: BandStructure | ElectronicStructure,
+    cautions: list[str],
 ) -> dict[str, Any]:
     """The crystal, its gap and its band edges, as JSON can hold them."""
-    gap, atoms = found.gap, found.crystal.atoms()
-    valence, conduction = (None if k is None else k.round(6).tolist() for k in found.edges)
+    atoms = found.crystal.atoms()
     return {
         "structure": str(structure),
         "model": name,
         "formula": _formula(atoms),
         "n_atoms": len(atoms),
         "cell": found.crystal.cell.tolist(),
-        "metal": gap.is_metal,
-        "gap": gap.gap,
-        "valence_edge": gap.valence_edge,
-        "valence_kpoint": valence,
-        "conduction_edge": gap.conduction_edge,
-        "conduction_kpoint": conduction,
-        "validation_gap_error": error if np.isfinite(error := model.gap_threshold_.score) else None,
+        **found.facts(),
+        **_expected_error(model, found.is_metal),
         "cautions": cautions,
     }
 
 
+def _expected_error(model: CrystalModel, metal: bool) -> dict[str, Any]:
+    """Mean error of the gap in validation: of non-metals for a non-metal, where it is known so."""
+    from ldosml.neural import TightBindingRegressor
+
+    if isinstance(model, TightBindingRegressor):
+        kind = "metals" if metal else "non-metals"
+        return {"validation_gap_error": model.gap_errors_[kind], "validation_gap_error_of": kind}
+    error = model.gap_threshold_.score
+    return {"validation_gap_error": error if np.isfinite(error) else None, "validation_gap_error_of": "all crystals"}
+
+
 def gap_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows of a table with the gap, and the energies and k-points of its edges."""
-    gap = f"{facts['gap']:.2f} eV" if np.isfinite(facts["gap"]) else "beyond the energy bins"
-    rows = [("gap", "none: a metal" if facts["metal"] else gap)]
+    """Rows of a table with the gap, the energies and k-points of its edges, and what else is known of them."""
+    doubtful = " (doubtful: see the cautions)" if facts["cautions"] else ""
+    rows = [("gap", f"{_gap(facts)}{doubtful}")]
+    if facts["validation_gap_error"] is not None:
+        of = facts["validation_gap_error_of"]
+        rows.append((f"mean error of the gap of {of} in validation", f"{facts['validation_gap_error']:.2f} eV"))
+    if not facts["metal"] and facts.get("direct_gap") is not None:
+        rows.append(("smallest gap at one k-point", f"{facts['direct_gap']:.2f} eV"))
     for side in ("valence", "conduction"):
         kpoint = facts[f"{side}_kpoint"]
         if kpoint is not None:
             place = ", ".join(f"{x:.3f}" for x in kpoint)
             rows.append((f"{side} edge", f"{facts[f'{side}_edge']:+.2f} eV at k = ({place})"))
-    if facts["validation_gap_error"] is not None:
-        rows.append(("mean error of gaps in validation", f"{facts['validation_gap_error']:.2f} eV, metals included"))
+            rows += _mass_rows(side, facts.get(f"{side}_masses"))
+    rows += [
+        (
+            f"band {one['band']} at the Fermi level",
+            f"{one['electrons']:.3f} electrons, {one['volume']:.3g} 1/angstrom^3",
+        )
+        for one in facts.get("sheets", ())
+    ]
     return rows
+
+
+def _gap(facts: Mapping[str, Any]) -> str:
+    if facts["metal"]:
+        return "none: a metal"
+    if not np.isfinite(facts["gap"]):
+        return "beyond the energy bins"
+    spread = facts.get("gap_spread")
+    return f"{facts['gap']:.2f} eV" + ("" if spread is None else f", networks differ by {spread:.2f} eV")
+
+
+def _mass_rows(side: str, masses: list[list[float]] | None) -> list[tuple[str, str]]:
+    """Effective masses of each band of an edge, in free-electron masses."""
+    of = {"valence": "holes", "conduction": "electrons"}[side]
+    along = "principal axes" if masses and len(masses) == 1 else "x, y, z"
+    return [(f"mass of {of}, {along}", ", ".join(f"{mass:.2f}" for mass in row)) for row in masses or ()]
+
+
+def band_picture(found: BandStructure | ElectronicStructure, behind: KResolvedOccupancy | None = None) -> Figure:
+    """Bands along the path and the DOS; lines may have probabilities behind them."""
+    from ldosml.neural import BandStructure
+    from ldosml.plotting import band_figure, band_line_figure
+
+    if isinstance(found, BandStructure):
+        return band_line_figure(found.path, found.energies, dos=found.dos, spread=found.spread, occupancy=behind)
+    return band_figure(found.along, found.path, dos=found.dos)
 
 
 def check_files(output: Path, name: str, overwrite: bool) -> None:

@@ -12,11 +12,13 @@ import numpy as np
 import typer
 
 from ldosml.cli.crystal_prediction import (
+    MODEL,
     N_MESH,
     AllowUnknown,
     Mesh,
     Model,
     StructureFile,
+    band_picture,
     check_files,
     facts_of,
     gap_rows,
@@ -31,7 +33,7 @@ from ldosml.cli.options import Device, Overwrite, PrintOptions, Temperature, app
 from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
 
 if TYPE_CHECKING:
-    from ldosml.neural import ElectronicStructure
+    from ldosml.neural import BandStructure, ElectronicStructure
     from ldosml.properties import PropertyTable
 
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 @with_groups
 def dos(
     structure: StructureFile,
-    model: Model = "crystals",
+    model: Model = MODEL,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report, figure, CSV and JSON.")] = Path(
         "ldosml-dos"
     ),
@@ -53,8 +55,8 @@ def dos(
 ) -> None:
     """Predict the DOS of a crystal, and properties from it.
 
-    The command writes an HTML report. The shipped model predicts states within 10 eV of the Fermi level. Electrons
-    in deeper states are not counted, so band and free energies are of the predicted states only.
+    The command writes an HTML report. The DOS holds all valence electrons of the model. A model of train-occupancy
+    knows only states within 10 eV of the Fermi level, so its band and free energies are of these only.
     """
     check_files(output, "dos", overwrite)
     stages = Stages()
@@ -81,22 +83,25 @@ def dos(
     emit({**facts, "files": files}, printing, lambda: page(facts, files))
 
 
-def _properties(found: ElectronicStructure, name: str, temperature: float) -> PropertyTable:
+def _properties(found: BandStructure | ElectronicStructure, name: str, temperature: float) -> PropertyTable:
     """Properties of the DOS, with the number of electrons that puts its Fermi level at zero."""
     from ldosml.properties import derive_properties
 
     return derive_properties(found.dos, found.n_electrons, np.array([temperature]), names=[name])
 
 
-def _save_report(path: Path, found: ElectronicStructure, facts: Mapping[str, Any], properties: PropertyTable) -> Path:
-    from ldosml.plotting import band_figure
+def _save_report(
+    path: Path, found: BandStructure | ElectronicStructure, facts: Mapping[str, Any], properties: PropertyTable
+) -> Path:
+    from ldosml.neural import BandStructure
     from ldosml.report import save_crystal_report
 
     return save_crystal_report(
         path,
         title=f"{facts['formula']}: predicted electronic structure",
         facts=_crystal_rows(facts),
-        bands=band_figure(found.along, found.path, dos=found.dos),
+        bands=band_picture(found),
+        lines=isinstance(found, BandStructure),
         properties=properties,
         lowest=float(found.dos.grid.edges[0]),
         cautions=facts["cautions"],

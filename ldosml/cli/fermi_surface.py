@@ -11,6 +11,8 @@ import numpy as np
 import typer
 
 from ldosml.cli.crystal_prediction import (
+    MODEL,
+    N_MESH,
     AllowUnknown,
     Model,
     StructureFile,
@@ -27,7 +29,8 @@ from ldosml.cli.options import Device, Overwrite, PrintOptions, above_zero, app
 
 if TYPE_CHECKING:
     from ldosml.kresolved import Isosurface
-    from ldosml.neural import ElectronicStructure
+    from ldosml.neural import BandStructure, ElectronicStructure
+    from ldosml.neural.shipped import CrystalModel
 
 
 @app.command(
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 @with_groups
 def fermi_surface(
     structure: StructureFile,
-    model: Model = "crystals",
+    model: Model = MODEL,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figure, CSV and JSON.")] = Path(
         "ldosml-fermi-surface"
     ),
@@ -63,15 +66,14 @@ def fermi_surface(
     check_files(output, "fermi-surface", overwrite)
     stages = Stages()
     loaded = open_model(model, device, stages)
-    found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown)
-    with stages(f"Predicting {mesh} x {mesh} x {mesh} k-points, and finding surfaces"):
-        from ldosml.neural import isosurfaces
+    from ldosml.neural import TightBindingRegressor
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # printed already, with the gap
-            surfaces = isosurfaces(
-                loaded, found.crystal, metal=found.gap.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown
-            )
+    of_bands = isinstance(loaded, TightBindingRegressor)  # which are asked for once, on the fine mesh
+    found, cautions = predict_structure(
+        loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh if of_bands else N_MESH
+    )
+    with stages(f"Finding surfaces on {mesh} x {mesh} x {mesh} k-points"):
+        surfaces = _surfaces(loaded, found, mesh, depth, allow_unknown)
     of_surfaces = _cautions(found, surfaces, depth)
     print_cautions(of_surfaces)
     facts = facts_of(structure, model, loaded, found, [*cautions, *of_surfaces])
@@ -86,8 +88,27 @@ def fermi_surface(
     emit({**facts, "files": files}, printing, lambda: page(facts, files))
 
 
-def _cautions(found: ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None) -> list[str]:
-    if not found.gap.is_metal:
+def _surfaces(
+    model: CrystalModel,
+    found: BandStructure | ElectronicStructure,
+    mesh: int,
+    depth: float | None,
+    allow_unknown: bool,
+) -> Sequence[Isosurface]:
+    from ldosml.neural import BandStructure, KOccupancyRegressor, isosurfaces
+
+    if isinstance(found, BandStructure):
+        return found.surfaces(depth)
+    assert isinstance(model, KOccupancyRegressor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # printed already, with the gap
+        return isosurfaces(model, found.crystal, metal=found.is_metal, n=mesh, depth=depth, allow_unknown=allow_unknown)
+
+
+def _cautions(
+    found: BandStructure | ElectronicStructure, surfaces: Sequence[Isosurface], depth: float | None
+) -> list[str]:
+    if not found.is_metal:
         return []
     unused = ["--depth was not used: it is for crystals with a gap, and this one is predicted to be a metal."]
     none = ["No Fermi surface was found: no band clearly crosses the Fermi level."]

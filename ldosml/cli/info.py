@@ -73,10 +73,10 @@ def _of_file(path: Path) -> Facts:
     """By what the file begins with or holds; by its name where that tells nothing."""
     from ldosml import persistence
     from ldosml.datasets import CrystalSet
-    from ldosml.kresolved.model_files import describe_occupancy_model, is_safetensors
+    from ldosml.kresolved.model_files import describe_crystal_model, is_safetensors
 
     if path.suffix == ".safetensors" or (path.is_file() and is_safetensors(path)):
-        return describe_occupancy_model(path)
+        return describe_crystal_model(path)
     members = _members(path)
     if "spec.json" not in members and (path.suffix == ".npz" or "header.npy" in members):
         return _crystals(CrystalSet.load(path))
@@ -96,13 +96,13 @@ def _members(path: Path) -> list[str]:
 
 def _shipped(name: str) -> Facts:
     from ldosml.datasets import load_crystals
-    from ldosml.kresolved.model_files import describe_occupancy_model
+    from ldosml.kresolved.model_files import describe_crystal_model
 
     found: Facts = {}
     if name in shipped_files(_SHIPPED["crystals"]):
         found["crystals"] = _crystals(load_crystals(name))
     if name in shipped_files(suffix := _SHIPPED["model"]):
-        found["model"] = describe_occupancy_model(shipped_file(name, suffix, "occupancy model"))
+        found["model"] = describe_crystal_model(shipped_file(name, suffix, "model of crystals"))
     if not found:
         known = {each for suffix in (".h5", *_SHIPPED.values()) for each in shipped_files(suffix)}
         raise FileNotFoundError(

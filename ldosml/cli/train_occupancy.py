@@ -8,9 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ldosml.cli.crystal_training import (
+    Batch,
+    Checkpoint,
+    Crystals,
+    Epochs,
+    HeldOut,
+    LearningRate,
+    Output,
+    Patience,
+    Seed,
+    Split,
+    check_training_files,
+    losses_of,
+    part_sizes,
+    read_parts,
+    training_record,
+)
 from ldosml.cli.display import Page, Stages, emit, table
 from ldosml.cli.option_groups import with_groups
-from ldosml.cli.options import Device, Overwrite, PrintOptions, app, check_torch_device, refuse_existing
+from ldosml.cli.options import Device, Overwrite, PrintOptions, app, check_torch_device
 
 if TYPE_CHECKING:
     from ldosml.datasets import CrystalSet
@@ -26,13 +43,8 @@ if TYPE_CHECKING:
 )
 @with_groups
 def train_occupancy(
-    crystals: Annotated[
-        str,
-        typer.Argument(
-            help="Crystals with bands (a .npz file of CrystalSet.save, see data/README.md), or a shipped set."
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, .safetensors.")],
+    crystals: Crystals,
+    output: Output,
     preset: Annotated[
         Literal["small", "paper"],
         typer.Option(
@@ -40,26 +52,15 @@ def train_occupancy(
             "used --epochs 600 --batch 64 on a GPU."
         ),
     ] = "small",
-    epochs: Annotated[int, typer.Option(min=1, help="Largest number of passes over the crystals.")] = 40,
-    batch: Annotated[int, typer.Option(min=1, help="Crystals in one step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Learning rate.")] = 1e-3,
-    patience: Annotated[int, typer.Option(min=1, help="Stop after this number of epochs without improvement.")] = 10,
-    split: Annotated[
-        Literal["composition", "prototype", "element"], typer.Option(help="What distinguishes the test part.")
-    ] = "composition",
-    held_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Formula, prototype or element (see --split) of the test part; repeat for several. Default: a random "
-            "tenth."
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="File saved after every epoch; the same command continues from it. Default: none."),
-    ] = None,
+    epochs: Epochs = 40,
+    batch: Batch = 8,
+    learning_rate: LearningRate = 1e-3,
+    patience: Patience = 10,
+    split: Split = "composition",
+    held_out: HeldOut = None,
+    checkpoint: Checkpoint = None,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of split and training.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     *,
     printing: PrintOptions,
@@ -70,17 +71,12 @@ def train_occupancy(
     of --held-out, is kept for a test and not used. Another tenth is for validation: it chooses the best epoch and
     the threshold of gaps.
     """
-    from ldosml.datasets import load_crystals, split_crystals
     from ldosml.neural import PAPER_PARAMETERS, KOccupancyRegressor
 
-    _check_files(output, checkpoint, overwrite)
+    check_training_files(output, checkpoint, overwrite)
     check_torch_device(device)
     stages = Stages()
-    with stages(f"Reading {crystals}"):
-        data = load_crystals(crystals)
-        parts = split_crystals(data, split, held_out or (), random_state=seed)
-    with stages("Checking cells"):
-        _check_cells(parts)
+    parts = read_parts(crystals, split, held_out or (), seed, stages)
     training, validation, _ = parts
     model = KOccupancyRegressor(
         **(PAPER_PARAMETERS if preset == "paper" else {}),
@@ -95,8 +91,7 @@ def train_occupancy(
     with stages.counted(f"Training on {len(training)} crystals") as advance:
 
         def progress(epoch: Epoch) -> None:
-            losses = f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
-            advance(epoch.number, epochs, losses)
+            advance(epoch.number, epochs, losses_of(epoch))
 
         model.fit(
             training.crystals,
@@ -104,37 +99,10 @@ def train_occupancy(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = {
-        "crystals": crystals,
-        "names": training.names,
-        "split": {"by": split, "held_out": list(held_out or ()), "random_state": seed},
-        "seconds": stages.seconds,
-    }
+    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages.seconds)
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, printing, lambda: _page(facts))
-
-
-def _check_files(output: Path, checkpoint: Path | None, overwrite: bool) -> None:
-    """Refuse unusable files before any work is done."""
-    if output.suffix != ".safetensors":
-        raise typer.BadParameter(f"--output must be a .safetensors file; got {output.name!r}.")
-    refuse_existing(output, overwrite)
-    if checkpoint is not None:
-        refuse_existing(checkpoint, overwrite=True)  # checks its folder
-        if checkpoint.resolve() == output.resolve():
-            raise typer.BadParameter("--checkpoint and --output must be different files.")
-
-
-def _check_cells(parts: Sequence[CrystalSet]) -> None:
-    """Raise ValueError, with its name, for a crystal that cannot be used."""
-    from ldosml.neural.inputs import place_bands
-
-    for material in (material for part in parts[:2] for material in part):
-        try:
-            place_bands([material.atoms], [material.bands])
-        except ValueError as error:
-            raise ValueError(str(error).replace("Crystal 0", material.name)) from error
 
 
 def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], output: Path) -> dict[str, Any]:
@@ -143,9 +111,7 @@ def _training_facts(model: KOccupancyRegressor, parts: Sequence[CrystalSet], out
     best = best_epoch(model.history_)
     return {
         "file": str(output),
-        "training": len(parts[0]),
-        "validation": len(parts[1]),
-        "test": len(parts[2]),
+        **part_sizes(parts),
         "epochs": len(model.history_),
         "best_epoch": best.number,
         "training_loss": best.training_loss,

@@ -13,6 +13,7 @@ from ase.data import chemical_symbols
 from ldosml.energy import EnergyGrid
 
 FORMAT = "ldosml neural model"
+BAND_FORMAT = "ldosml learned tight binding"
 FORMAT_VERSION = 5
 """Version of model files and of checkpoints."""
 
@@ -20,20 +21,20 @@ FORMAT_VERSION = 5
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
-def describe_occupancy_model(path: str | os.PathLike[str]) -> dict[str, Any]:
+def describe_crystal_model(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the description of a neural model, without its weights.
 
     Parameters
     ----------
     path : path
-        A file written by ``KOccupancyRegressor.save``.
+        A file written by ``KOccupancyRegressor.save`` or ``TightBindingRegressor.save``.
 
     Returns
     -------
     dict
-        Serializable as JSON: ``parameters`` of the regressor, ``network``, ``bins``, ``elements`` in the training
-        crystals, ``gap_threshold`` (with its score in eV) and ``training``, with the number of crystals and the losses
-        of the best epoch.
+        Serializable as JSON: ``parameters`` of the regressor, ``network``, ``elements`` in the training crystals and
+        ``training``, with the number of crystals and the losses of the best epoch. Of occupancies also ``bins`` and
+        ``gap_threshold`` (with its score in eV), of bands ``gap_errors`` (eV).
 
     Raises
     ------
@@ -49,11 +50,21 @@ def describe_occupancy_model(path: str | os.PathLike[str]) -> dict[str, Any]:
         header = _read_header(path)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    check_header(path, FORMAT, header)
+    kind = BAND_FORMAT if header.get("format") == BAND_FORMAT else FORMAT
+    check_header(path, kind, header)
     try:
-        return {"format": FORMAT, "format_version": FORMAT_VERSION, **_facts(json.loads(header["spec"]))}
+        facts = (_band_facts if kind == BAND_FORMAT else _facts)(json.loads(header["spec"]))
+        return {"format": kind, "format_version": FORMAT_VERSION, **facts}
     except _DAMAGE as error:
         raise _damaged(path, error) from error
+
+
+def model_format(path: str | os.PathLike[str]) -> str | None:
+    """The format of a safetensors file, or None where its header cannot be read."""
+    try:
+        return _read_header(Path(path)).get("format")
+    except _DAMAGE:
+        return None
 
 
 def is_safetensors(path: str | os.PathLike[str]) -> bool:
@@ -100,17 +111,33 @@ def _read_header(path: Path) -> dict[str, str]:
     return metadata
 
 
-def _facts(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _training(spec: Mapping[str, Any]) -> dict[str, Any]:
     training = dict(spec["training"])
     if "names" in training:
         training["n_crystals"] = len(training.pop("names"))
+    return training
+
+
+def _band_facts(spec: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = dict(spec["parameters"])
+    losses = [_best(history) for history in spec["history"]]
+    return {
+        "network": dict(parameters.pop("config")),
+        "parameters": parameters,
+        "elements": [chemical_symbols[number] for number in spec["elements"]],
+        "gap_errors": dict(spec["gap_errors"]),
+        "training": {**_training(spec), **{name: [one[name] for one in losses] for name in losses[0]}},
+    }
+
+
+def _facts(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "parameters": dict(spec["parameters"]),
         "network": dict(spec["config"]),
         "bins": str(EnergyGrid(**spec["grid"])),
         "elements": [chemical_symbols[number] for number in spec["elements"]],
         "gap_threshold": dict(spec["gap_threshold"]),
-        "training": {**training, **_best(spec["history"])},
+        "training": {**_training(spec), **_best(spec["history"])},
     }
 
 

@@ -16,7 +16,8 @@ from ldosml.neural.correction_network import CorrectionConfig
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.epochs import Epoch, best_epoch
 from ldosml.neural.network import OccupancyConfig
-from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor, load_occupancy_model
+from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor
+from ldosml.neural.shipped import load_crystal_model
 from ldosml.neural.structure import ElectronicStructure, electronic_structure
 from ldosml.neural.surfaces import isosurfaces
 from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
@@ -38,7 +39,7 @@ __all__ = [
     "electronic_structure",
     "fit_tight_binding_to_ldos",
     "isosurfaces",
-    "load_occupancy_model",
+    "load_crystal_model",
     "primitive_kpoints",
     "standardized",
 ]

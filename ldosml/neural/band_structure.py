@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
@@ -17,12 +19,14 @@ from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.crystals import Crystal, Floats, standardized
+from ldosml.neural.crystals import Crystal, Floats, standardized, structure_type
 from ldosml.neural.structure import check_usual, crystal_path
 from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, mesh_bands
 from ldosml.spectra import DOS
 from ldosml.tightbinding import TightBinding
 
+_MAGNETIC = {*range(24, 29)}  # Cr, Mn, Fe, Co, Ni
+_WITH_F = {*range(58, 71), *range(90, 103)}
 _STEP, _ABOVE = 0.05, 10.0  # eV: step of the DOS, and how far it extends above the Fermi level
 
 
@@ -150,6 +154,24 @@ class BandStructure:
     def _on_mesh(self) -> Floats:
         return self.mesh.energies.reshape(-1, self.energies.shape[1])
 
+    def facts(self) -> dict[str, Any]:
+        """Describe gap, edges, masses and sheets.
+
+        Returns
+        -------
+        dict
+            As JSON can hold it; None for what there is not.
+        """
+        edges = {"valence": self.valence, "conduction": self.conduction}
+        found: dict[str, Any] = {"metal": self.is_metal, "gap": self.gap, "direct_gap": self.direct_gap}
+        found["gap_spread"] = self.gap_spread if len(self.member_gaps) > 1 else None
+        for side, edge in edges.items():
+            found[f"{side}_edge"] = 0.0 if edge is None else edge.energy
+            found[f"{side}_kpoint"] = None if edge is None else edge.kpoint.round(6).tolist()
+            found[f"{side}_masses"] = None if edge is None else edge.masses.tolist()
+        found["sheets"] = [asdict(one) | {"electrons": one.electrons, "holes": one.holes} for one in self.sheets]
+        return found
+
     def surfaces(self, depth: float | None = None) -> tuple[Isosurface, ...]:
         """Find the Fermi surface of a metal, or the surfaces just within both edges of a gap.
 
@@ -220,11 +242,13 @@ def band_structure(
     Warns
     -----
     UserWarning
-        When distances of neighbours are unusual, or the cell is nearly empty.
+        When distances of neighbours are unusual or the cell is nearly empty; when compounds of an element are often
+        magnetic, or have open f shells; when no training crystal has the space group and the Wyckoff positions.
     """
     check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
     check_usual(crystal)
+    _check_known(model, crystal)
     line = crystal_path(crystal, path, n_path)
     bound = model.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
     found = _read_off(bound, crystal, line, mesh)
@@ -235,6 +259,24 @@ def band_structure(
         for n in range(len(model.networks_))
     ]
     return replace(found, members=tuple(one.energies for one in each), member_gaps=tuple(one.gap for one in each))
+
+
+def _check_known(model: TightBindingRegressor, crystal: Crystal) -> None:
+    """Warn of what the bands cannot know: magnetism, f shells, and crystals of another prototype."""
+    present = {int(z) for z in crystal.numbers}
+    magnetic = [chemical_symbols[z] for z in sorted(present & _MAGNETIC)]
+    with_f = [chemical_symbols[z] for z in sorted(present & _WITH_F)]
+    told = []
+    if magnetic:
+        told.append(f"compounds of {', '.join(magnetic)} are often magnetic, and these bands are without spin")
+    if with_f:
+        told.append(f"{', '.join(with_f)} has open f shells, which these bands leave out")
+    if structure_type(crystal) not in model.structure_types_:
+        told.append(
+            "no training crystal has its space group and Wyckoff positions, and errors of new prototypes are larger"
+        )
+    if told:
+        warnings.warn(f"Trust these bands less: {'; '.join(told)}.", UserWarning, stacklevel=3)
 
 
 def _read_off(bound: TightBinding, crystal: Crystal, line: KPath, n: int) -> BandStructure:

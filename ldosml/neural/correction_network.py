@@ -14,7 +14,8 @@ from ldosml.tightbinding.corrections import Corrections
 from ldosml.tightbinding.shells import SHELLS
 from ldosml.tightbinding.slater_koster import SYMMETRIES
 
-_SCALES = {"levels": 1.0, "overlaps": 0.02, "factors": 0.3, "fields": 0.3}  # of an output of one: eV, 1/eV, 1, eV
+# Correction of an output of one, and largest correction, which keeps matrices finite: eV, 1/eV, 1, eV.
+_SCALES = {"levels": (1.0, 5.0), "overlaps": (0.02, 0.1), "factors": (0.3, 1.5), "fields": (0.3, 3.0)}
 
 
 def _slots() -> tuple[int, Tensor]:
@@ -136,18 +137,16 @@ class CorrectionNetwork(nn.Module):
         there = self.bond(self._joined(atoms, bonds, lengths))[:, self.places]
         back = self.bond(self._joined(atoms, bonds, lengths, swapped=True))[:, self.places]
         factors = there + back.transpose(2, 3)  # the pair the other way round has the transpose
-        return Corrections(
-            _SCALES["levels"] * levels,
-            _SCALES["overlaps"] * overlaps,
-            _SCALES["factors"] * factors,
-            self._fields(self._joined(atoms, bonds, lengths), bonds),
-        )
+        fields = self._fields(self._joined(atoms, bonds, lengths))
+        found = {"levels": levels, "overlaps": overlaps, "factors": factors, "fields": fields}
+        bounded = {name: _bounded(value, *_SCALES[name]) for name, value in found.items()}
+        return Corrections(**bounded | {"fields": bounded["fields"] * bonds.weights[:, None, None, None]})
 
-    def _fields(self, joined: Tensor, bonds: Bonds) -> Tensor:
+    def _fields(self, joined: Tensor) -> Tensor:
         if self.field is None:
             return joined.new_zeros(len(joined), *self.places.shape)
         found = self.field(joined)[:, self.places]
-        symmetric: Tensor = _SCALES["fields"] * (found + found.transpose(2, 3)) * bonds.weights[:, None, None, None]
+        symmetric: Tensor = found + found.transpose(2, 3)
         return symmetric
 
     @staticmethod
@@ -155,6 +154,12 @@ class CorrectionNetwork(nn.Module):
         """Features of both atoms of each pair, and of its length, (n_pairs, 2 d + 2)."""
         ends = (bonds.second, bonds.first) if swapped else (bonds.first, bonds.second)
         return torch.cat([atoms[ends[0]], atoms[ends[1]], lengths], dim=-1)
+
+
+def _bounded(outputs: Tensor, scale: float, most: float) -> Tensor:
+    """Outputs times ``scale``, bent so that none exceeds ``most``."""
+    result: Tensor = most * (outputs * (scale / most)).tanh()
+    return result
 
 
 def _layers(d_in: int, d: int, d_out: int, dropout: float = 0.0, hidden: int = 1) -> nn.Sequential:

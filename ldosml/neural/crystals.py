@@ -141,6 +141,14 @@ def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike) -> Floats:
     return check_kpoints(kpoints) @ standardize(atoms)[1].T
 
 
+def structure_type(crystal: Crystal) -> str:
+    """The space group and the occupied Wyckoff positions, without elements: crystals of one prototype share it."""
+    found = _asked(spglib.get_symmetry_dataset, (crystal.cell, crystal.fractions, crystal.numbers))
+    occupied = sorted(zip(found.wyckoffs, found.equivalent_atoms.tolist(), strict=True))
+    letters = "".join(letter for letter, _ in dict.fromkeys(occupied))
+    return f"{found.number} {letters}"
+
+
 def check_kpoints(kpoints: ArrayLike) -> Floats:
     """k-points as an array (n_kpoints, 3); raises ValueError for another shape, and unless they are finite."""
     values = np.asarray(kpoints, dtype=np.float64)

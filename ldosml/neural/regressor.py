@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ldosml._shipped import shipped_file
 from ldosml._validation import ParameterError, check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, energy_bins, occupancy_gap
@@ -478,31 +477,3 @@ class KOccupancyRegressor(BaseEstimator):
         model.training_ = dict(spec["training"])
         model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
         return model
-
-
-def load_occupancy_model(name: str = "crystals", *, device: str = "cpu") -> KOccupancyRegressor:
-    """Load a model that ships with the project, or the model in a file.
-
-    Parameters
-    ----------
-    name : str
-        Name of a shipped model, or a file.
-    device : str
-        See ``KOccupancyRegressor.load``.
-
-    Returns
-    -------
-    KOccupancyRegressor
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As ``KOccupancyRegressor.load``; ValueError when the name is neither a file nor a shipped model.
-    """
-    path = Path(name)
-    if not (path.suffix or path.is_file()):
-        try:
-            path = shipped_file(name, ".safetensors", "occupancy model")
-        except ValueError as error:
-            raise ValueError(f"{error} Train a model with ldosml train-occupancy, and give its file.") from error
-    return KOccupancyRegressor.load(path, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from ase import Atoms
@@ -67,6 +67,29 @@ class ElectronicStructure:
         kpoints = np.concatenate([self.along.kpoints, self.mesh.kpoints])
         valence, conduction = self.gap.valence_kpoint, self.gap.conduction_kpoint
         return None if valence is None else kpoints[valence], None if conduction is None else kpoints[conduction]
+
+    def facts(self) -> dict[str, Any]:
+        """Describe the gap and its edges.
+
+        Returns
+        -------
+        dict
+            None for what there is not; an edge beyond the bins is infinite.
+        """
+        valence, conduction = (None if k is None else k.round(6).tolist() for k in self.edges)
+        return {
+            "metal": self.gap.is_metal,
+            "gap": self.gap.gap,
+            "valence_edge": self.gap.valence_edge,
+            "valence_kpoint": valence,
+            "conduction_edge": self.gap.conduction_edge,
+            "conduction_kpoint": conduction,
+        }
+
+    @property
+    def is_metal(self) -> bool:
+        """Whether there is no gap."""
+        return self.gap.is_metal
 
     @property
     def dos(self) -> DOS:

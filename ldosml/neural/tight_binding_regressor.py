@@ -20,15 +20,18 @@ from torch import nn
 
 from ldosml._validation import ParameterError
 from ldosml.kresolved import CrystalBands, edge_bands, gamma_mesh
+from ldosml.kresolved.evaluation.gaps import is_metal
 from ldosml.kresolved.meshes import irreducible, on_mesh
+from ldosml.kresolved.model_files import BAND_FORMAT
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.band_examples import bonds_of, make_band_example
+from ldosml.neural.band_examples import BandExample, bonds_of, make_band_example
 from ldosml.neural.band_objective import BandLoss, BandObjective
 from ldosml.neural.correction_network import CorrectionConfig, CorrectionNetwork
-from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group
+from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group, structure_type
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
     GivenCrystal,
+    Placed,
     check_sequence,
     describe,
     hold_out,
@@ -45,7 +48,6 @@ from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
 
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
 
-FORMAT = "ldosml learned tight binding"
 MESH = 8
 """Number of k-points along each reciprocal lattice vector for the Fermi level."""
 
@@ -101,6 +103,11 @@ class TightBindingRegressor(BaseEstimator):
         To which corrections are added.
     elements_ : tuple of int
         Atomic numbers in the training crystals.
+    structure_types_ : tuple of str
+        Space group and Wyckoff positions of the training crystals (``structure_type``).
+    gap_errors_ : dict
+        Of the validation crystals, or else of the training crystals: mean absolute error of the gap of "metals" and
+        "non-metals", eV, None without any, and the fraction that is "misjudged" as metal or not.
     history_ : list of list of Epoch
         Losses of every epoch of each network.
     training_ : dict
@@ -220,8 +227,21 @@ class TightBindingRegressor(BaseEstimator):
             networks.append(network.eval())
         self.networks_, self.parameters_, self.history_ = nn.ModuleList(networks), start, history
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([c.numbers for c, _ in given])))
+        self.structure_types_ = tuple(sorted({structure_type(crystal) for crystal, _ in given}))
         self.training_: dict[str, Any] = {}
+        self.gap_errors_ = self._gap_errors(held_out or given)
         return self
+
+    def _gap_errors(self, placed: Sequence[Placed]) -> dict[str, float | None]:
+        known = [pair for pair in placed if known_shells(pair[0])]
+        true = np.array([bands.gap for _, bands in known])
+        found = np.array([self._predict_one(crystal, bands.kpoints, None, True).gap for crystal, bands in known])
+        metal, found_metal = is_metal(true), is_metal(found)
+        errors: dict[str, float | None] = {
+            name: float(np.abs(found - true)[chosen].mean()) if chosen.any() else None
+            for name, chosen in (("metals", metal), ("non-metals", ~metal))
+        }
+        return {**errors, "misjudged": float((metal != found_metal).mean())}
 
     def tight_binding(
         self, atoms: Atoms, *, member: int | None = None, allow_unknown: bool = False
@@ -373,10 +393,12 @@ class TightBindingRegressor(BaseEstimator):
         spec = {
             "parameters": parameters,
             "elements": list(self.elements_),
+            "structure_types": list(self.structure_types_),
+            "gap_errors": self.gap_errors_,
             "training": self.training_,
             "history": [[asdict(epoch) for epoch in one] for one in self.history_],
         }
-        save_tensors(Path(path), FORMAT, self._saved(self.parameters_).state_dict(), spec, overwrite)
+        save_tensors(Path(path), BAND_FORMAT, self._saved(self.parameters_).state_dict(), spec, overwrite)
         return Path(path)
 
     def _saved(self, start: TightBindingParameters) -> nn.Module:
@@ -406,12 +428,12 @@ class TightBindingRegressor(BaseEstimator):
             When the file is not such a model, is damaged, or has another format version.
         """
         path = Path(path)
-        tensors, spec = load_tensors(path, FORMAT)
+        tensors, spec = load_tensors(path, BAND_FORMAT)
         try:
             model = cls._from_spec(spec)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} is a damaged {FORMAT}: {what}.") from error
+            raise ValueError(f"{path} is a damaged {BAND_FORMAT}: {what}.") from error
         saved = model._saved(TightBindingParameters.universal())
         check_tensors(path, tensors, saved.state_dict())
         saved.load_state_dict(tensors)
@@ -427,6 +449,8 @@ class TightBindingRegressor(BaseEstimator):
         model = cls(config, **given)
         model.networks_ = nn.ModuleList(CorrectionNetwork(config) for _ in range(model.n_members))
         model.elements_ = tuple(int(number) for number in spec["elements"])
+        model.structure_types_ = tuple(spec["structure_types"])
+        model.gap_errors_ = dict(spec["gap_errors"])
         model.training_ = dict(spec["training"])
         model.history_ = [[Epoch(**epoch) for epoch in one] for one in spec["history"]]
         return model
@@ -461,7 +485,7 @@ def _complete(given: TightBindingParameters) -> TightBindingParameters:
     return TightBindingParameters(**{name: np.where(np.isnan(own), other, own) for name, own, other in values})
 
 
-def _examples(placed: Sequence[tuple[Crystal, CrystalBands]], start: TightBindingParameters) -> list[Any]:
+def _examples(placed: Sequence[Placed], start: TightBindingParameters) -> list[BandExample]:
     """Examples of crystals; a warning tells those that have none."""
     found = [make_band_example(crystal, bands, start) if known_shells(crystal) else None for crystal, bands in placed]
     lost = [crystal.formula for (crystal, _), one in zip(placed, found, strict=True) if one is None]

@@ -6,6 +6,7 @@ the returned figure; ``save_figure(figure, "name")`` saves it as PDF and PNG. Fi
 columns (7 inches). A figure of a study with one panel is as wide as one column (3.4 inches).
 """
 
+from ldosml.plotting.band_lines import band_line_figure, plot_band_lines
 from ldosml.plotting.comparison import comparison_figure, plot_comparison
 from ldosml.plotting.cutoff_sweep import plot_sweep, sweep_figure
 from ldosml.plotting.derivative import derivative_figure
@@ -36,6 +37,7 @@ from ldosml.plotting.transfer import plot_transfer, transfer_figure
 
 __all__ = [
     "band_figure",
+    "band_line_figure",
     "comparison_figure",
     "derivative_figure",
     "dos_figure",
@@ -47,6 +49,7 @@ __all__ = [
     "parity_figure",
     "plot",
     "plot_band_image",
+    "plot_band_lines",
     "plot_comparison",
     "plot_error_table",
     "plot_isosurfaces",

@@ -87,8 +87,8 @@ def plot_band_image(
     image = ax.pcolormesh(ends, edges, occupancy.probabilities.T, cmap=_COLORS, vmin=0, rasterized=True)
     if bands is not None:
         _draw_bands(ax, x, np.asarray(bands, dtype=np.float64), bands_label)
-    _name_corners(ax, path)
-    _finish_energies(ax, max(low, edges[0]), min(high, edges[-1]))
+    name_corners(ax, path)
+    finish_energies(ax, max(low, edges[0]), min(high, edges[-1]))
     ax.set_ylabel(ENERGY_LABELS[grid.zero], fontsize=FONT)
     return image
 
@@ -156,7 +156,7 @@ def plot_occupancy_dos(ax: Axes, dos: DOS, *, true: DOS | None = None) -> None:
     ax.set_xlim(left=0)
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.set_xlabel(DOS_LABEL, fontsize=FONT)
-    _finish_energies(ax, dos.energies[0], dos.energies[-1])
+    finish_energies(ax, dos.energies[0], dos.energies[-1])
 
 
 def dos_figure(dos: DOS) -> Figure:
@@ -327,7 +327,7 @@ def _draw_bands(ax: Axes, x: Floats, bands: Floats, label: str) -> None:
     ax.plot(x[k], bands[k, n], ".", color=VERMILLION, markersize=2.4, markeredgewidth=0, label=label)
 
 
-def _name_corners(ax: Axes, path: KPath) -> None:
+def name_corners(ax: Axes, path: KPath) -> None:
     """Draw a line at each corner, with its name below; names that would touch another stand one line lower."""
     places, names = path.ticks
     length = max(float(path.distances[-1]), 1e-12)
@@ -352,7 +352,8 @@ def _rows(centres: Floats, widths: Sequence[float]) -> list[int]:
     return rows
 
 
-def _finish_energies(ax: Axes, low: float, high: float) -> None:
+def finish_energies(ax: Axes, low: float, high: float) -> None:
+    """Range of energies, and a line at the Fermi level."""
     ax.set_ylim(low, high)
     ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
     ax.tick_params(labelsize=SMALL_FONT)

@@ -13,6 +13,15 @@ from ldosml.report.page import save_page
 from ldosml.report.parts import Cell, Picture, Section, Table, listing
 from ldosml.report.properties import number_or_none
 
+_LINES = (
+    "Left: bands along a path through the Brillouin zone; the shade is the standard deviation of the networks. Right: "
+    "DOS on a mesh, by linear tetrahedra."
+)
+_OF_LINES = (
+    "These properties follow from the DOS of the predicted bands, which holds all valence electrons of the model. The "
+    "Fermi level and the chemical potential are relative to the Fermi level of the bands. Gap and edges are read off "
+    "the bands: see above. Carrier densities are left out, because they would need the gap to a hundredth of an eV."
+)
 _BANDS = (
     "Left: probability of a state in each energy bin, along a path through the Brillouin zone. Right: DOS on a mesh. "
     "Bands are blurred where the prediction is uncertain. Even a certain state has a probability of at most about 0.6 "
@@ -36,6 +45,7 @@ def save_crystal_report(
     facts: Mapping[str, object],
     bands: Figure,
     properties: PropertyTable,
+    lines: bool,
     lowest: float,
     cautions: Sequence[str] = (),
 ) -> Path:
@@ -50,9 +60,11 @@ def save_crystal_report(
     facts : mapping
         Rows of the table on the crystal, including its gap, by name.
     bands : matplotlib.figure.Figure
-        Occupancies along a path, and the DOS.
+        Bands or occupancies along a path, and the DOS.
     properties : PropertyTable
         Properties of this one crystal, at one temperature.
+    lines : bool
+        Whether bands are lines; otherwise they are probabilities in bins.
     lowest : float
         Lowest energy of the DOS, eV against the Fermi level.
     cautions : sequence of str
@@ -75,12 +87,15 @@ def save_crystal_report(
         if name not in LEFT_OUT
     ]
     table = Table("Extensive properties are per atom.", ["property", "value", "unit"], rows)
-    words = [_PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]
+    words = [_OF_LINES if lines else _PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]
     listed = listing(
         "Energies are relative to the Fermi level; k-points are fractions of the reciprocal lattice vectors.", facts
     )
+    picture = (
+        Picture("Bands, and DOS", bands, _LINES) if lines else Picture("Probability of a state, and DOS", bands, _BANDS)
+    )
     sections = [
-        Section("Bands and DOS", pictures=[Picture("Probability of a state, and DOS", bands, _BANDS)]),
+        Section("Bands and DOS", pictures=[picture]),
         Section("The crystal", tables=[listed]),
         Section("Properties derived from the DOS", words, [table]),
     ]

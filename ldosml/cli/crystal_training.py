@@ -1,0 +1,102 @@
+"""What the commands that train models of crystals share: options, parts of the crystals, and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ldosml.cli.display import Stages
+from ldosml.cli.options import refuse_existing
+
+if TYPE_CHECKING:
+    from ldosml.datasets import CrystalSet
+    from ldosml.neural import Epoch
+
+Crystals = Annotated[
+    str,
+    typer.Argument(help="Crystals with bands (a .npz file of CrystalSet.save, see data/README.md), or a shipped set."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Model file to write, .safetensors.")]
+Patience = Annotated[int, typer.Option(min=1, help="Stop after this number of epochs without improvement.")]
+LearningRate = Annotated[float, typer.Option(min=1e-6, max=1.0, help="Learning rate.")]
+Batch = Annotated[int, typer.Option(min=1, help="Crystals in one step.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Largest number of passes over the crystals.")]
+Split = Annotated[
+    Literal["composition", "prototype", "element"], typer.Option(help="What distinguishes the test part.")
+]
+HeldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Formula, prototype or element (see --split) of the test part; repeat for several. Default: a random "
+        "tenth."
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="File saved after every epoch; the same command continues from it. Default: none."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed of split and training.")]
+
+
+def check_training_files(output: Path, checkpoint: Path | None, overwrite: bool) -> None:
+    """Refuse unusable files before any work is done."""
+    if output.suffix != ".safetensors":
+        raise typer.BadParameter(f"--output must be a .safetensors file; got {output.name!r}.")
+    refuse_existing(output, overwrite)
+    if checkpoint is not None:
+        refuse_existing(checkpoint, overwrite=True)  # checks its folder
+        if checkpoint.resolve() == output.resolve():
+            raise typer.BadParameter("--checkpoint and --output must be different files.")
+
+
+def read_parts(
+    crystals: str,
+    split: Literal["composition", "prototype", "element"],
+    held_out: Sequence[str],
+    seed: int,
+    stages: Stages,
+) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
+    """Training, validation and test part of a set, whose cells can be used."""
+    from ldosml.datasets import load_crystals, split_crystals
+
+    with stages(f"Reading {crystals}"):
+        parts = split_crystals(load_crystals(crystals), split, held_out, random_state=seed)
+    with stages("Checking cells"):
+        _check_cells(parts)
+    return parts
+
+
+def losses_of(epoch: Epoch) -> str:
+    """Losses of an epoch, for the line of progress."""
+    return f"loss {epoch.training_loss:.4f}, validation {epoch.validation_loss:.4f}"
+
+
+def part_sizes(parts: Sequence[CrystalSet]) -> dict[str, int]:
+    """Number of crystals of each part, by its name."""
+    return {name: len(part) for name, part in zip(("training", "validation", "test"), parts, strict=True)}
+
+
+def training_record(
+    crystals: str, training: CrystalSet, split: str, held_out: Sequence[str], seed: int, seconds: Any
+) -> dict[str, Any]:
+    """What a model file says about its training data; the split can be made again from it."""
+    return {
+        "crystals": crystals,
+        "names": training.names,
+        "split": {"by": split, "held_out": list(held_out), "random_state": seed},
+        "seconds": seconds,
+    }
+
+
+def _check_cells(parts: Sequence[CrystalSet]) -> None:
+    """Raise ValueError, with its name, for a crystal that cannot be used."""
+    from ldosml.neural.inputs import place_bands
+
+    for material in (material for part in parts[:2] for material in part):
+        try:
+            place_bands([material.atoms], [material.bands])
+        except ValueError as error:
+            raise ValueError(str(error).replace("Crystal 0", material.name)) from error

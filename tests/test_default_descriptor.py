@@ -35,8 +35,9 @@ def test_own_parameters_decide_where_they_are_given(tmp_path):
     TightBindingParameters.fitted().save(tmp_path / "own.json", [14])
     own = TightBindingSpectrum(parameters=TightBindingParameters.load(tmp_path / "own.json"))
     assert default_descriptor([bulk("Si")], spectrum=own).parts[1].descriptor is own
+    germanium = bulk("Ge")
     with pytest.warns(UserWarning, match="no parameters of Ge: "):
-        assert isinstance(default_descriptor([bulk("Ge")], spectrum=own), Whitened)
+        assert isinstance(default_descriptor([germanium], spectrum=own), Whitened)
 
 
 def test_one_large_cell_makes_tight_binding_local():

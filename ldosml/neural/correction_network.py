@@ -15,7 +15,7 @@ from ldosml.tightbinding.shells import SHELLS
 from ldosml.tightbinding.slater_koster import SYMMETRIES
 
 # Correction of an output of one, and largest correction, which keeps matrices finite: eV, 1/eV, 1, eV.
-_SCALES = {"levels": (1.0, 5.0), "overlaps": (0.02, 0.1), "factors": (0.3, 1.5), "fields": (0.3, 3.0)}
+_SCALES = {"levels": (1.0, 10.0), "overlaps": (0.02, 0.3), "factors": (0.3, 3.0), "fields": (0.3, 5.0)}
 
 
 def _slots() -> tuple[int, Tensor]:

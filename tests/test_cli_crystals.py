@@ -1,4 +1,4 @@
-"""The commands on crystals: ldosml bands | dos | fermi-surface | train-occupancy."""
+"""The commands on crystals: ldosml bands | dos | fermi-surface | train-bands | train-occupancy."""
 
 import csv
 import json
@@ -14,7 +14,8 @@ from ldosml.cli import main
 from ldosml.datasets import CrystalSet, Material
 from ldosml.kresolved import CrystalBands
 from ldosml.kresolved.evaluation import GapThreshold
-from ldosml.neural import KOccupancyRegressor, OccupancyConfig
+from ldosml.neural import CorrectionConfig, KOccupancyRegressor, OccupancyConfig, TightBindingRegressor
+from ldosml.tightbinding import TightBindingParameters
 
 ELEMENTS = chemical_symbols[3:6] + chemical_symbols[11:15] + chemical_symbols[19:24] + chemical_symbols[37:49]
 LEVELS = {"bcc": 0.0, "fcc": 7.0, "rocksalt": 7.0}  # a metal, and two with a gap
@@ -45,6 +46,22 @@ def metallic(model, tmp_path_factory):
     loaded = KOccupancyRegressor.load(model)
     loaded.gap_threshold_ = GapThreshold(1e-9, "max")  # so that everything is a metal
     return str(loaded.save(tmp_path_factory.mktemp("metallic") / "tiny.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Learned tight binding of two networks, trained for one epoch."""
+    names = ("bcc", "fcc", "rocksalt", "zincblende")
+    model = TightBindingRegressor(
+        CorrectionConfig(d=8), start=TightBindingParameters.fitted(), n_members=2, n_epochs=1, validation_fraction=0
+    )
+    given = [cosine_bands() for _ in names]
+    electrons = {"bcc": 1.0, "fcc": 11.0, "rocksalt": 8.0, "zincblende": 8.0}
+    model.fit(
+        [CRYSTALS[name] for name in names],
+        [replace(bands, n_electrons=electrons[name]) for name, bands in zip(names, given, strict=True)],
+    )
+    return str(model.save(tmp_path_factory.mktemp("lines") / "tiny.safetensors"))
 
 
 @pytest.fixture
@@ -83,6 +100,68 @@ def test_bands(model, structure, tmp_path, capsys, ending):
     assert values[:, 4:].max() <= 1
     assert json.loads((out / "bands.json").read_text())["gap"] == told["gap"]
     assert {path.name for path in out.iterdir()} == {"bands.csv", "bands.json", "bands.pdf", "bands.png"}
+
+
+class TestLines:
+    def test_bands(self, lines, structure, tmp_path, capsys):
+        out = tmp_path / "out"
+        asked = ("bands", structure("zincblende"), "--model", lines, "-o", out, "--n-kpoints", 60)
+        assert run(*asked, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        header, *rows = read(out / "bands.csv")
+        values = np.array([row[1:] for row in rows], dtype=float)[:, 4:]
+        assert header[5:] == [f"band {n} (eV)" for n in range(1, 27)]
+        assert np.all(np.diff(values, axis=1) >= -1e-5)
+        assert told["gap"] == pytest.approx(told["conduction_edge"] - told["valence_edge"])
+        assert told["gap"] <= told["direct_gap"]
+        assert values[:, 3].max() <= told["valence_edge"] + 1e-4
+        assert values[:, 4].min() >= told["conduction_edge"] - 1e-4
+        assert len(told["conduction_masses"]) == 1
+        assert told["validation_gap_error_of"] == "non-metals"
+        assert run(*asked, "--overwrite") == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert "networks differ by" in text
+        assert "mass of electrons, principal axes" in text
+        assert "mass of holes, x, y, z" in text
+
+    def test_doubt_stands_with_the_gap(self, lines, structure, tmp_path, capsys):
+        """An element and a space group that no training crystal has."""
+        out = tmp_path / "out"
+        assert run("bands", structure("hcp"), "--model", lines, "-o", out, "--allow-unknown") == 0
+        text = capsys.readouterr()
+        assert "none: a metal (doubtful: see the cautions)" in " ".join(text.out.split())
+        assert "no training crystal has its space group" in " ".join(text.err.split())
+        cautions = json.loads((out / "bands.json").read_text())["cautions"]
+        assert len(cautions) == 2
+
+    def test_probabilities_may_stand_behind(self, lines, structure, tmp_path):
+        """By the weights that ship; a picture with them is larger."""
+        sizes = []
+        for extra in ((), ("--probability",)):
+            out = tmp_path / f"out{len(extra)}"
+            assert run("bands", structure("rocksalt"), "--model", lines, "-o", out, "--n-kpoints", 60, *extra) == 0
+            sizes.append((out / "bands.png").stat().st_size)
+        assert sizes[1] > 1.1 * sizes[0]
+
+    def test_dos_holds_all_electrons(self, lines, structure, tmp_path):
+        out = tmp_path / "out"
+        assert run("dos", structure("rocksalt"), "--model", lines, "-o", out, "--mesh", 4) == 0
+        energies, values = np.array(read(out / "dos.csv")[1:], dtype=float).T
+        assert values[energies < 0].sum() * (energies[1] - energies[0]) == pytest.approx(8, abs=1e-3)
+        properties = json.loads((out / "dos.json").read_text())["properties"]
+        assert properties["columns"]["n_electrons"][0] == pytest.approx(8, abs=1e-3)
+        assert "all valence electrons of the model" in (out / "report.html").read_text()
+
+    def test_sheets_are_told_with_what_they_enclose(self, lines, structure, tmp_path, capsys):
+        out = tmp_path / "out"
+        assert run("fermi-surface", structure("bcc"), "--model", lines, "-o", out, "--mesh", 8, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        (sheet,), (surface,) = told["sheets"], told["surfaces"]
+        assert surface["label"] == f"band {sheet['band']}"
+        assert sheet["electrons"] == pytest.approx(1, abs=1e-4)
+        assert run("fermi-surface", structure("rocksalt"), "--model", lines, "-o", tmp_path / "salt", "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert {one["label"] for one in told["surfaces"]} == {"valence edge", "conduction edge"}
 
 
 def test_bands_along_the_path_of_the_materials_project(model, structure, tmp_path, capsys):
@@ -180,7 +259,7 @@ class TestBadInput:
         for name, message in (
             (damaged, "damaged"),
             (tmp_path / "no.safetensors", "no"),
-            ("gold", "No occupancy model"),
+            ("gold", "No model of crystals"),
         ):
             assert run("bands", structure("bcc"), "--model", name, "-o", tmp_path / "out") == 1
             assert message in " ".join(capsys.readouterr().err.split())
@@ -239,6 +318,27 @@ class TestTraining:
         # finished: a second call goes on from the checkpoint, which has no epoch left
         assert run("train-occupancy", data, "-o", out, *options, "--overwrite") == 0
         assert json.loads(capsys.readouterr().out)["validation_loss"] == told["validation_loss"]
+
+    def test_learned_tight_binding(self, tmp_path, capsys):
+        data, out = crystals_file(tmp_path / "set.npz"), tmp_path / "model.safetensors"
+        options = ("--epochs", 1, "--networks", 2, "--checkpoint", tmp_path / "run", "--split", "prototype")
+        asked = ("train-bands", data, "-o", out, *options, "--held-out", "hcp", "--json")
+        with pytest.warns(UserWarning, match="left out"):
+            assert run(*asked) == 0
+        told = json.loads(capsys.readouterr().out)
+        fitted = TightBindingRegressor.load(out)
+        assert told["test"] == 4
+        assert told["epochs"] == [1, 1]
+        assert fitted.training_["split"] == {"by": "prototype", "held_out": ["hcp"], "random_state": 0}
+        assert fitted.gap_errors_ == told["gap_errors"]
+        assert run("info", out, "--json") == 0
+        info = json.loads(capsys.readouterr().out)
+        assert info["training"]["n_crystals"] == told["training"]
+        assert info["training"]["best_epoch"] == told["best_epochs"]
+        assert info["network"]["d"] == 64
+        with pytest.warns(UserWarning, match="left out"):
+            assert run(*asked, "--overwrite") == 0  # finished: no epoch is left
+        assert json.loads(capsys.readouterr().out)["validation_losses"] == told["validation_losses"]
 
     def test_bad_options(self, tmp_path, capsys):
         data = crystals_file(tmp_path / "set.npz")

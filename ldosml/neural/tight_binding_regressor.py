@@ -235,7 +235,7 @@ class TightBindingRegressor(BaseEstimator):
     def _gap_errors(self, placed: Sequence[Placed]) -> dict[str, float | None]:
         known = [pair for pair in placed if known_shells(pair[0])]
         true = np.array([bands.gap for _, bands in known])
-        found = np.array([self._predict_one(crystal, bands.kpoints, None, True).gap for crystal, bands in known])
+        found = np.array([self._predict_one(crystal, bands.kpoints, None).gap for crystal, bands in known])
         metal, found_metal = is_metal(true), is_metal(found)
         errors: dict[str, float | None] = {
             name: float(np.abs(found - true)[chosen].mean()) if chosen.any() else None
@@ -274,7 +274,10 @@ class TightBindingRegressor(BaseEstimator):
         if member is not None and member not in range(len(self.networks_)):
             raise ParameterError("member", f"must be one of the {len(self.networks_)} networks; got {member!r}.")
         self._check_elements(atoms, allow_unknown)
-        networks = list(self.networks_) if member is None else [self.networks_[member]]
+        return self._corrected(atoms, list(self.networks_) if member is None else [self.networks_[member]])
+
+    def _corrected(self, atoms: Atoms, networks: Sequence[nn.Module]) -> CorrectedTightBinding:
+        """Tight binding with the mean corrections of networks."""
 
         @torch.no_grad()
         def correct(model: TightBinding) -> Corrections:
@@ -325,15 +328,15 @@ class TightBindingRegressor(BaseEstimator):
         described = [describe(crystal) for crystal in check_sequence(crystals)]
         kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
         weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
+        for crystal, _ in described:
+            self._check_elements(crystal.atoms(), allow_unknown)
         return [
-            self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w, allow_unknown)
+            self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w)
             for (crystal, to_primitive), k, w in zip(described, kpoints_of, weights_of, strict=True)
         ]
 
-    def _predict_one(
-        self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None, allow_unknown: bool
-    ) -> CrystalBands:
-        model = self.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
+    def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> CrystalBands:
+        model = self._corrected(crystal.atoms(), list(self.networks_))
         mesh = mesh_bands(model, crystal, MESH)
         found = model.eigenvalues(kpoints)
         return filled_bands(mesh, kpoints, found, weights, model.n_electrons)
@@ -351,7 +354,7 @@ class TightBindingRegressor(BaseEstimator):
         warnings.warn(
             f"The model was not trained on {', '.join(unknown)}: bands of crystals with them are guesses.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
     def _checkpoint(self, member: int) -> Path | None:

@@ -1,5 +1,6 @@
 """Electronic structure by k-point: occupancy of energy bins, the gap, DOS and surfaces from it, and its evaluation."""
 
+from ldosml.kresolved.band_edges import BandEdge, band_edge
 from ldosml.kresolved.bands import CrystalBands, edge_bands
 from ldosml.kresolved.brillouin import BrillouinZone, brillouin_zone
 from ldosml.kresolved.dos import counted_dos, raw_dos
@@ -9,15 +10,19 @@ from ldosml.kresolved.isosurfaces import Isosurface, band_edge_surfaces, band_su
 from ldosml.kresolved.meshes import gamma_mesh
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins
 from ldosml.kresolved.paths import KPath
+from ldosml.kresolved.tetrahedra import MeshBands
 
 __all__ = [
+    "BandEdge",
     "BrillouinZone",
     "CrystalBands",
     "Isosurface",
     "KPath",
     "KResolvedOccupancy",
+    "MeshBands",
     "OccupancyGap",
     "OccupancyScores",
+    "band_edge",
     "band_edge_surfaces",
     "band_surfaces",
     "brillouin_zone",

@@ -1,0 +1,143 @@
+"""Errors of gaps, of metal or not, and of the DOS: learned tight binding, its start, and the network of occupancies.
+
+    python benchmarks/band_errors.py [MODEL] [--part test] [--occupancy crystals]
+
+MODEL is a shipped model (default: tight-binding), or a file of ``ldosml train-bands``, which contains the split of the
+crystals. All are at the k-points of DFT (mesh and path). Gaps of bands are between the highest filled and the lowest
+empty band at these and on a mesh of 8 x 8 x 8; gaps of occupancies are read as their model chose it. The DOS is counted
+in bins of 0.078 eV on the mesh, smeared by 0.2 eV or not. The log loss is that of the presence of states in bins; for
+lines every state is a Gaussian, whose width was chosen on the validation crystals. Intervals are from a bootstrap over
+compositions.
+"""
+
+import machine
+import numpy as np
+from occupancy_table import parts_of
+
+from ldosml.datasets import CrystalSet, Material
+from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins, evaluate_occupancies
+from ldosml.kresolved.evaluation import composition_draws, score_gaps
+from ldosml.neural import TightBindingRegressor, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural.tight_binding_regressor import MESH, filled_bands, mesh_bands
+from ldosml.tightbinding import TightBinding
+
+GRID = energy_bins(256)
+WIDTHS = (0.1, 0.2, 0.4)  # eV
+KEPT = (
+    "log loss of a bin",
+    "DOS counted: MAE (states/eV/atom)",
+    "DOS counted, smeared by 0.2 eV: MAE (states/eV/atom)",
+)
+
+
+def both_parts(material: Material) -> tuple[np.ndarray, np.ndarray]:
+    """k-points of mesh and path in the standardised cell, and the weights of the former."""
+    kpoints = np.concatenate([material.mesh.kpoints, material.path.kpoints])
+    return primitive_kpoints(material.atoms, kpoints), material.mesh.weights
+
+
+def predicted(material: Material, bound: TightBinding) -> CrystalBands:
+    """Bands of one tight binding at the k-points of mesh and path."""
+    kpoints, _ = both_parts(material)
+    mesh = mesh_bands(bound, standardized(material.atoms), MESH)
+    return filled_bands(mesh, kpoints, bound.eigenvalues(kpoints), None, bound.n_electrons)
+
+
+def occupancies(material: Material, bands: CrystalBands, width: float) -> tuple[KResolvedOccupancy, KResolvedOccupancy]:
+    """Occupancies of bins of bands that are blurred by ``width`` (eV), on the mesh and along the path."""
+    _, weights = both_parts(material)
+    cell, n = standardized(material.atoms).cell, len(weights)
+    counts = bands.labels(GRID, "counts")
+    presence = bands.labels(GRID, "soft", width)
+    anywhere = bands.anywhere(GRID, "soft", width)
+    return tuple(
+        KResolvedOccupancy(GRID, bands.kpoints[part], presence[part], cell, w, counts[part], anywhere)
+        for part, w in ((slice(0, n), weights), (slice(n, None), None))
+    )
+
+
+def band_scores(part: CrystalSet, found: list[CrystalBands], width: float) -> dict[str, object]:
+    """Scores of predicted bands."""
+    mesh, path = zip(*(occupancies(m, b, width) for m, b in zip(part, found, strict=True)), strict=True)
+    scores = evaluate_occupancies(part, mesh, path, smearing_widths=(0.0, 0.2), n_draws=1000).estimates
+    draws = composition_draws(part, 1000)
+    return score_gaps(part.gaps, [bands.gap for bands in found], draws) | {name: scores[name] for name in KEPT}
+
+
+def best_width(part: CrystalSet, found: list[CrystalBands]) -> float:
+    """The blur with the smallest log loss, eV."""
+    losses = []
+    for width in WIDTHS:
+        mesh, path = zip(*(occupancies(m, b, width) for m, b in zip(part, found, strict=True)), strict=True)
+        scores = evaluate_occupancies(part, mesh, path, smearing_widths=(), n_draws=1)
+        losses.append(scores.estimates["log loss of a bin"].value)
+    return WIDTHS[int(np.argmin(losses))]
+
+
+def row(name: str, part: CrystalSet, scores: dict, seconds: float) -> dict[str, object]:
+    gapped = int((part.gaps > 0).sum())
+    found = {"model": name, "crystals": len(part), "with a gap": gapped}
+    for key, one in scores.items():
+        found[key] = one.value
+        found[f"{key}, from"], found[f"{key}, to"] = one.low, one.high
+    return found | {"seconds": seconds}
+
+
+def main(arguments=None) -> None:
+    parser = machine.parser(__doc__)
+    parser.add_argument("model", nargs="?", default="tight-binding", help="file, or name of a shipped model")
+    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
+    parser.add_argument("--part", choices=("validation", "test"), default="test")
+    parser.add_argument("--occupancy", default="crystals", help="model of occupancies with the same split, or none")
+    given = parser.parse_args(arguments)
+    results, model = machine.Results(__file__, given), load_crystal_model(given.model)
+    assert isinstance(model, TightBindingRegressor)
+    parts = parts_of(model, given.crystals)
+    if given.quick:
+        parts = tuple(part[np.arange(3)] for part in parts)
+    _, validation, test = parts
+    part = test if given.part == "test" else validation
+
+    def learned(one: Material) -> TightBinding:
+        return model.tight_binding(standardized(one.atoms).atoms(), allow_unknown=True)
+
+    def fitted(one: Material) -> TightBinding:
+        return TightBinding(standardized(one.atoms).atoms(), model.parameters_)
+
+    for name, bind in (("fitted tight binding", fitted), ("learned tight binding", learned)):
+        width = best_width(validation, [predicted(m, bind(m)) for m in validation])
+        seconds, found = machine.timed(lambda bind=bind: [predicted(m, bind(m)) for m in part])
+        scores = band_scores(part, found, width)
+        results.add(f"{given.part} part", row(name, part, scores, seconds) | {"blur in the log loss (eV)": width})
+    for n in range(len(model.networks_)):
+        found = [
+            predicted(m, model.tight_binding(standardized(m.atoms).atoms(), member=n, allow_unknown=True)) for m in part
+        ]
+        gaps = score_gaps(part.gaps, [bands.gap for bands in found], composition_draws(part, 1000))
+        results.add("each network", {"network": n + 1} | {key: one.value for key, one in gaps.items()})
+    if given.occupancy != "none":
+        add_occupancies(results, given, part)
+    for one in part:
+        bands = predicted(one, learned(one))
+        results.add("crystals", {"crystal": one.name, "gap (eV)": one.gap, "predicted (eV)": bands.gap})
+
+
+def add_occupancies(results: machine.Results, given, part: CrystalSet) -> None:
+    """Scores of the network of occupancies on the same crystals, if it has the same split."""
+    model = load_crystal_model(given.occupancy)
+    meshes = [m.mesh for m in part]
+
+    def predict():
+        mesh = model.predict(
+            part.crystals, [b.kpoints for b in meshes], weights=[b.weights for b in meshes], allow_unknown=True
+        )
+        return mesh, model.predict(part.crystals, [m.path.kpoints for m in part], allow_unknown=True)
+
+    seconds, (mesh, path) = machine.timed(predict)
+    scores = evaluate_occupancies(part, mesh, path, threshold=model.gap_threshold_, n_draws=1000).estimates
+    chosen = {name: one for name, one in scores.items() if name in KEPT or name.startswith(("gap", "metal"))}
+    results.add(f"{given.part} part", row("network of occupancies", part, chosen, seconds))
+
+
+if __name__ == "__main__":
+    main()

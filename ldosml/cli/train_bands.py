@@ -46,7 +46,7 @@ def train_bands(
     crystals: Crystals,
     output: Output,
     networks: Annotated[int, typer.Option(min=1, help="Number of networks, whose differences are the spread.")] = 3,
-    epochs: Epochs = 60,
+    epochs: Epochs = 100,
     batch: Batch = 4,
     learning_rate: LearningRate = 3e-3,
     split: Split = "composition",

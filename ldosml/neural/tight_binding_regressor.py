@@ -129,7 +129,7 @@ class TightBindingRegressor(BaseEstimator):
         *,
         start: TightBindingParameters | None = None,
         n_members: int = 3,
-        n_epochs: int = 80,
+        n_epochs: int = 100,
         batch_size: int = 4,
         kpoints_per_crystal: int = 8,
         learning_rate: float = 3e-3,
@@ -140,7 +140,7 @@ class TightBindingRegressor(BaseEstimator):
         validation_fraction: float = 0.1,
         validation_kpoints: int = 16,
         gap_weight: float = 0.3,
-        penalty: float = 1e-3,
+        penalty: float = 1e-4,
         random_state: int = 0,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:

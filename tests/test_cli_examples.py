@@ -35,8 +35,9 @@ SMALLER = {"--inducing 1000": "--inducing 5", "--sizes 100,300,1000": "--sizes 8
 SMALL_SOAP = "--n-max 2 --l-max 1"
 STUDIES = ("sweep", "learning-curve", "smearing", "compare", "errors", "transfer")
 QUICK = dict.fromkeys(STUDIES, f"{SMALL_SOAP} --folds 2") | {"fit": SMALL_SOAP, "train-occupancy": "--epochs 1"}
-SHIPPED_MODEL = _shipped.shipped_file("crystals", ".safetensors", "model")
-CRYSTALS = ("bands", "dos", "fermi-surface", "train-occupancy")
+QUICK["train-bands"] = "--epochs 1 --networks 1"
+SHIPPED_MODELS = [_shipped.shipped_file(name, ".safetensors", "model") for name in ("crystals", "tight-binding")]
+CRYSTALS = ("bands", "dos", "fermi-surface", "train-bands", "train-occupancy")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,8 @@ def crystals(inputs):
     folder, shipped = inputs
     from test_cli_crystals import CRYSTALS, crystals_file  # skips where torch is missing
 
-    shutil.copy(SHIPPED_MODEL, shipped)
+    for model in SHIPPED_MODELS:
+        shutil.copy(model, shipped)
     CrystalSet.load(crystals_file(folder / "all.npz"))[:12].save(shipped / "crystals.npz")
     shutil.copy(shipped / "crystals.npz", folder / "mine.npz")
     write(folder / "crystal.cif", CRYSTALS["rocksalt"])

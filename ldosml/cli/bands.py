@@ -55,9 +55,10 @@ def bands(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Predict the bands of a crystal along a path, its gap and effective masses.
+    """Predict the bands of a crystal along a path, and its gap.
 
-    Bands are lines; a model of train-occupancy gives the probability of a state in each energy bin instead.
+    Bands are lines, and effective masses are told; a model of train-occupancy gives the probability of a state in
+    each energy bin instead.
     """
     check_files(output, "bands", overwrite)
     stages = Stages()

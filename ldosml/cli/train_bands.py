@@ -22,7 +22,7 @@ from ldosml.cli.crystal_training import (
     read_parts,
     training_record,
 )
-from ldosml.cli.display import Page, Stages, emit, known, table
+from ldosml.cli.display import Page, Stages, cautioning, emit, known, table
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import Overwrite, PrintOptions, app
 
@@ -57,10 +57,11 @@ def train_bands(
     *,
     printing: PrintOptions,
 ) -> None:
-    """Train tight binding whose parameters a network corrects, on crystals with known bands.
+    """Train learned tight binding on crystals with known bands.
 
-    A tenth of the crystals, or the crystals of --held-out, is kept for a test and not used. Another tenth is for
-    validation: it chooses the best epoch.
+    Tight binding is fitted to the bands; then networks learn to correct its parameters. A tenth of the crystals, or
+    the crystals of --held-out, is kept for a test and not used. Another tenth is for validation: it chooses the best
+    epoch.
     """
     from ldosml.neural import TightBindingRegressor
 
@@ -76,7 +77,7 @@ def train_bands(
         random_state=seed,
         checkpoint=checkpoint,
     )
-    with stages.counted(f"Fitting and training on {len(training)} crystals") as advance:
+    with stages.counted(f"Fitting and training on {len(training)} crystals") as advance, cautioning() as cautions:
         done = 0
 
         def progress(epoch: Epoch) -> None:
@@ -92,7 +93,7 @@ def train_bands(
         )
     model.training_ = training_record(crystals, training, split, held_out or (), seed, stages.seconds)
     model.save(output, overwrite=overwrite)
-    facts = _training_facts(model, parts, output)
+    facts = _training_facts(model, parts, output) | {"cautions": cautions}
     emit(facts, printing, lambda: _page(facts))
 
 

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ldosml._validation import ParameterError
+from ldosml._validation import Caution, ParameterError
 from ldosml.kresolved import CrystalBands, edge_bands, gamma_mesh
 from ldosml.kresolved.evaluation.gaps import is_metal
 from ldosml.kresolved.meshes import irreducible, on_mesh
@@ -198,7 +198,7 @@ class TightBindingRegressor(BaseEstimator):
 
         Warns
         -----
-        UserWarning
+        Caution
             When crystals are left out, since tight binding has no levels of their elements, or another number of
             electrons: the difference must be a whole number of filled shells.
         """
@@ -496,7 +496,7 @@ def _examples(placed: Sequence[Placed], start: TightBindingParameters) -> list[B
         warnings.warn(
             f"{len(lost)} crystals are left out, since tight binding has no levels of their elements, or another "
             f"number of electrons: {', '.join(lost[:5])}.",
-            UserWarning,
+            Caution,
             stacklevel=3,
         )
     return [one for one in found if one is not None]

@@ -330,6 +330,15 @@ class TestDescriptor:
         ):
             TightBindingSpectrum(k_density=0.1).fit_transform([large])
 
+    def test_processes_side_by_side_need_memory_together(self, monkeypatch):
+        """Of two structures, each fits alone."""
+        structures = [rattled(), rattled(1)]
+        alone = plan_diagonalization(8, len(shifted_mesh(structures[0], 1.0)[0])).bytes
+        monkeypatch.setattr("ldosml.tightbinding.diagonalization_plan.available_memory", lambda: int(1.5 * alone))
+        assert TightBindingSpectrum(k_density=1.0).fit_transform(structures).shape[0] == 16
+        with pytest.raises(MemoryError, match=r"2 structures side by side .*smaller n_jobs"):
+            TightBindingSpectrum(k_density=1.0, n_jobs=2).fit_transform(structures)
+
     def test_a_long_diagonalisation_is_announced(self, caplog, monkeypatch):
         structures = [rattled(), rattled(1)]
         descriptor = TightBindingSpectrum(k_density=1.0)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +19,12 @@ from ldosml._validation import ParameterError, check_order, check_positive
 from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 from ldosml.tightbinding import TightBinding
-from ldosml.tightbinding.diagonalization_plan import DiagonalizationPlan, in_total, plan_diagonalization
+from ldosml.tightbinding.diagonalization_plan import (
+    DiagonalizationPlan,
+    in_total,
+    plan_diagonalization,
+    require_together,
+)
 from ldosml.tightbinding.hamiltonian import check_structure
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.moments import Settings, local_moments
@@ -170,7 +176,8 @@ class TightBindingSpectrum(EnvironmentTransformer):
             When there are no structures, an element has no parameters, atoms are closer than 0.5 angstrom, or the
             parameters differ from the fit's, because another version of ldosml ships others.
         MemoryError
-            When a structure is too large to be diagonalised; before it is tried. Never with ``r_cut``.
+            When a structure is too large to be diagonalised, or ``n_jobs`` of them side by side; before it is tried.
+            Never with ``r_cut``.
         TypeError
             For anything but ase.Atoms: a fragment or region has another Fermi level than its structure.
         """
@@ -204,13 +211,14 @@ class TightBindingSpectrum(EnvironmentTransformer):
         Raises
         ------
         MemoryError
-            When a structure is too large to be diagonalised.
+            When a structure is too large to be diagonalised, or ``n_jobs`` of them side by side.
         """
         if self.r_cut is not None:
             return ""
         plans = [_plan(atoms, _mesh(atoms, self.k_density)[0]) for atoms in structures]
         for plan in plans:
             plan.require("For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone.")
+        require_together(plans, effective_n_jobs(self.n_jobs))
         # Measuring the speed takes time, so skip it for small structures.
         return in_total(plans) if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM else ""
 

@@ -84,6 +84,18 @@ def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) ->
     return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory(), operations)
 
 
+def require_together(plans: Sequence[DiagonalizationPlan], n_jobs: int) -> None:
+    """Raise MemoryError unless the largest structures can be diagonalised side by side in ``n_jobs`` processes."""
+    largest = sorted(plans, key=lambda plan: plan.bytes, reverse=True)[:n_jobs]
+    total, available = sum(plan.bytes for plan in largest), available_memory()
+    if total > available:
+        raise MemoryError(
+            f"Diagonalisation of tight binding of {len(largest)} structures side by side needs up to "
+            f"{in_words(total)}; {in_words(available)} of memory are free. Give a smaller n_jobs: one structure alone "
+            f"needs at most {in_words(largest[0].bytes)}."
+        )
+
+
 def in_total(plans: Sequence[DiagonalizationPlan]) -> str:
     """Describe the diagonalisation of several structures in one line."""
     seconds, largest = sum(plan.seconds for plan in plans), max(plan.n_atoms for plan in plans)

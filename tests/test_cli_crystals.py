@@ -152,6 +152,21 @@ class TestLines:
         assert properties["columns"]["n_electrons"][0] == pytest.approx(8, abs=1e-3)
         assert "all valence electrons of the model" in (out / "report.html").read_text()
 
+    def test_a_supercell_in_the_zone_of_its_primitive_cell(self, lines, model, structure, tmp_path, capsys):
+        cell, out = CRYSTALS["rocksalt"], tmp_path / "out"
+        supercell = cell.repeat((2, 1, 1))
+        supercell.rattle(0.02, seed=0)
+        write_structure(tmp_path / "cell.vasp", cell)
+        write_structure(tmp_path / "super.vasp", supercell)
+        asked = ("bands", tmp_path / "super.vasp", "-o", out, "--unfold", tmp_path / "cell.vasp", "--n-kpoints", 20)
+        assert run(*asked, "--model", lines, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["n_atoms"] == 4
+        values = np.array(read(out / "bands.csv")[1:], dtype=float)
+        for k in np.unique(values[:, 0]):
+            assert values[values[:, 0] == k, 3].sum() == pytest.approx(26, abs=0.1)
+        assert run(*asked, "--model", model, "--overwrite") == 2
+        assert "only bands unfold" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
     def test_sheets_are_told_with_what_they_enclose(self, lines, structure, tmp_path, capsys):
         out = tmp_path / "out"
         assert run("fermi-surface", structure("bcc"), "--model", lines, "-o", out, "--mesh", 8, "--json") == 0

@@ -12,7 +12,15 @@ from sklearn.exceptions import NotFittedError
 
 from ldosml.kresolved import CrystalBands, gamma_mesh
 from ldosml.kresolved.meshes import irreducible
-from ldosml.neural import CorrectionConfig, TightBindingRegressor, band_structure, primitive_kpoints, standardized
+from ldosml.neural import (
+    CorrectionConfig,
+    TightBindingRegressor,
+    band_structure,
+    plan_unfolding,
+    primitive_kpoints,
+    standardized,
+    unfolded_bands,
+)
 from ldosml.neural.band_examples import make_band_example
 from ldosml.neural.crystals import point_group
 from ldosml.tightbinding import TightBinding, TightBindingParameters
@@ -311,8 +319,39 @@ class TestBandStructure:
     def test_electrons_are_those_of_free_atoms(self, silicon):
         assert silicon.n_electrons == valence_electrons([14, 14])
 
+    def test_other_limits_of_what_bands_know_are_told(self, random_model):
+        """Iron is magnetic, no training crystal is hexagonal, and nothing is known of f shells."""
+        for name, message in (("Fe", "often magnetic"), ("Mg", "no training crystal has")):
+            atoms = bulk(name, "hcp", a=3.2, c=5.2)
+            with pytest.warns(UserWarning, match=message):
+                band_structure(random_model, atoms, n_path=20, mesh=2, members=False)
+        with pytest.raises(ValueError, match="no parameters of Ce"):
+            random_model.predict([bulk("Ce", "fcc", a=5.1)], KPOINTS)
+
     def test_unusual_crystals_are_told(self, model):
         far = CRYSTALS["bcc"].copy()
         far.set_cell(3 * far.cell.array, scale_atoms=True)
         with pytest.warns(UserWarning, match="unlike the training crystals"):
             band_structure(model, far, n_path=20, mesh=2, members=False)
+
+
+class TestUnfolding:
+    def test_a_perfect_supercell_has_the_bands_of_its_primitive_cell(self, random_model):
+        primitive = bulk("Si")
+        found = unfolded_bands(random_model, primitive.repeat((2, 1, 1)), primitive, n_path=20)
+        bound = random_model.tight_binding(primitive)
+        bands = bound.eigenvalues(found.path.kpoints)
+        for energies, weights, expected in zip(found.energies, found.weights, bands, strict=True):
+            # Against the same zero, by the mean over the states of each.
+            assert weights.sum() == pytest.approx(26)
+            zero = (weights @ energies - expected.sum()) / 26
+            assert weights @ energies**2 == pytest.approx(((expected + zero) ** 2).sum(), rel=1e-5)
+        assert found.gap >= 0
+
+    def test_large_ones_are_refused_before_they_are_tried(self, random_model, monkeypatch):
+        monkeypatch.setattr("ldosml.tightbinding.diagonalization_plan.available_memory", lambda: 10**8)
+        primitive = bulk("Si")
+        large = primitive.repeat((5, 5, 5))
+        assert plan_unfolding(large, 100).seconds > plan_unfolding(primitive, 100).seconds
+        with pytest.raises(MemoryError, match=r"250 atoms.*smaller supercell"):
+            unfolded_bands(random_model, large, primitive, n_path=20)

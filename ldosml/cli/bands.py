@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
 
 from ldosml.cli.crystal_prediction import (
@@ -18,18 +20,24 @@ from ldosml.cli.crystal_prediction import (
     band_picture,
     check_files,
     facts_of,
+    formula_of,
+    one_crystal,
     open_model,
     page,
     predict_structure,
     save_results,
 )
-from ldosml.cli.display import Stages, emit
+from ldosml.cli.display import Page, Stages, cautioning, emit, table
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import Device, Overwrite, PrintOptions, app
 
 if TYPE_CHECKING:
     from ldosml.kresolved import KResolvedOccupancy
+    from ldosml.kresolved.paths import PathKind
     from ldosml.neural import BandStructure, ElectronicStructure
+    from ldosml.neural.shipped import CrystalModel
+
+_FAINT = 1e-3  # states of a smaller spectral weight are not written
 
 
 @app.command(examples=("ldosml bands crystal.cif", "ldosml bands POSCAR -o bands --path latimer-munro --n-kpoints 400"))
@@ -49,6 +57,13 @@ def bands(
     probability: Annotated[
         bool, typer.Option("--probability", help="Draw the probability of states of the model crystals behind lines.")
     ] = False,
+    unfold: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the primitive cell of a supercell with defects or displaced atoms, oriented alike: shows the "
+            "supercell's states in the zone of this cell, with their spectral weights. Default: none."
+        ),
+    ] = None,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
@@ -63,6 +78,10 @@ def bands(
     check_files(output, "bands", overwrite)
     stages = Stages()
     loaded = open_model(model, device, stages)
+    if unfold is not None:
+        facts = _unfolded(loaded, structure, unfold, output, stages, n_kpoints, path, allow_unknown, overwrite)
+        emit(facts, printing, lambda: _unfolded_page(facts))
+        return
     found, cautions = predict_structure(
         loaded, structure, stages, allow_unknown=allow_unknown, n_path=n_kpoints, mesh=mesh, path=path
     )
@@ -72,6 +91,56 @@ def bands(
         figure = band_picture(found, behind)
         files = save_results(output, "bands", figure, _columns(found), facts, overwrite)
     emit({**facts, "files": files}, printing, lambda: page(facts, files))
+
+
+def _unfolded(
+    model: CrystalModel,
+    structure: Path,
+    primitive: Path,
+    output: Path,
+    stages: Stages,
+    n_kpoints: int,
+    path: PathKind,
+    allow_unknown: bool,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Predict the states of a supercell in the zone of its primitive cell, and write them; returns the facts."""
+    from ldosml.neural import TightBindingRegressor, plan_unfolding, unfolded_bands
+    from ldosml.plotting import unfolded_figure
+    from ldosml.resources import duration_in_words
+
+    if not isinstance(model, TightBindingRegressor):
+        raise typer.BadParameter("--unfold needs a model of train-bands, such as tight-binding: only bands unfold.")
+    supercell, cell = one_crystal(structure), one_crystal(primitive)
+    time = duration_in_words(plan_unfolding(supercell, n_kpoints).seconds)
+    with stages(f"Predicting {formula_of(supercell)}, roughly {time}"), cautioning() as cautions:
+        found = unfolded_bands(model, supercell, cell, n_path=n_kpoints, path=path, allow_unknown=allow_unknown)
+    facts: dict[str, Any] = {
+        "structure": str(structure),
+        "primitive": str(primitive),
+        "formula": formula_of(supercell),
+        "n_atoms": len(supercell),
+        "gap": found.gap,
+        "states": int(found.weights.size),
+        "cautions": cautions,
+    }
+    k, n = np.nonzero(found.weights > _FAINT)
+    columns = {
+        "k-point": k,
+        "distance (1/angstrom)": found.path.distances[k].round(6),
+        "energy (eV)": found.energies[k, n].round(5),
+        "weight": found.weights[k, n].round(5),
+    }
+    with stages("Drawing and writing"):
+        figure = unfolded_figure(found.path, found.energies, found.weights)
+        facts["files"] = save_results(output, "bands", figure, columns, facts, overwrite)
+    return facts
+
+
+def _unfolded_page(facts: Mapping[str, Any]) -> Page:
+    gap = f"{facts['gap']:.2f} eV" if facts["gap"] else "none: a metal"
+    rows = [("atoms", str(facts["n_atoms"])), ("gap of the supercell, states of defects included", gap)]
+    return Page([table(facts["formula"], ("quantity", "predicted"), rows)], files=facts["files"])
 
 
 def _behind(

@@ -72,10 +72,10 @@ def predict_structure(
     """The predicted electronic structure of a crystal in a file, and the warnings, which are also printed."""
     from ldosml.neural import TightBindingRegressor, band_structure, electronic_structure
 
-    atoms = _one_crystal(structure)
+    atoms = one_crystal(structure)
     found: BandStructure | ElectronicStructure
     options: dict[str, Any] = {"n_path": n_path, "path": path, "mesh": mesh, "allow_unknown": allow_unknown}
-    with stages(f"Predicting {_formula(atoms)}"), warnings.catch_warnings(record=True) as caught:
+    with stages(f"Predicting {formula_of(atoms)}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         if isinstance(model, TightBindingRegressor):
             found = band_structure(model, atoms, **options)
@@ -86,7 +86,8 @@ def predict_structure(
     return found, cautions
 
 
-def _one_crystal(path: Path) -> Atoms:
+def one_crystal(path: Path) -> Atoms:
+    """The structure in a file, which must hold one, without shared sites."""
     from ldosml.structure_files import read_structures
 
     frames = read_structures(path)
@@ -104,7 +105,8 @@ def _one_crystal(path: Path) -> Atoms:
     return frames[0]
 
 
-def _formula(atoms: Atoms) -> str:
+def formula_of(atoms: Atoms) -> str:
+    """Formula of all atoms, metals first."""
     return str(atoms.get_chemical_formula("metal"))  # type: ignore[no-untyped-call]
 
 
@@ -120,7 +122,7 @@ def facts_of(
     return {
         "structure": str(structure),
         "model": name,
-        "formula": _formula(atoms),
+        "formula": formula_of(atoms),
         "n_atoms": len(atoms),
         "cell": found.crystal.cell.tolist(),
         **found.facts(),

@@ -22,6 +22,7 @@ from ldosml.neural.structure import ElectronicStructure, electronic_structure
 from ldosml.neural.surfaces import isosurfaces
 from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
 from ldosml.neural.tight_binding_regressor import TightBindingRegressor
+from ldosml.neural.unfolded_structure import UnfoldedBands, plan_unfolding, unfolded_bands
 
 __all__ = [
     "PAPER_PARAMETERS",
@@ -34,12 +35,15 @@ __all__ = [
     "OccupancyConfig",
     "Sheet",
     "TightBindingRegressor",
+    "UnfoldedBands",
     "band_structure",
     "best_epoch",
     "electronic_structure",
     "fit_tight_binding_to_ldos",
     "isosurfaces",
     "load_crystal_model",
+    "plan_unfolding",
     "primitive_kpoints",
     "standardized",
+    "unfolded_bands",
 ]

@@ -26,7 +26,6 @@ from ldosml.spectra import DOS
 from ldosml.tightbinding import TightBinding
 
 _MAGNETIC = {*range(24, 29)}  # Cr, Mn, Fe, Co, Ni
-_WITH_F = {*range(58, 71), *range(90, 103)}
 _STEP, _ABOVE = 0.05, 10.0  # eV: step of the DOS, and how far it extends above the Fermi level
 
 
@@ -243,7 +242,7 @@ def band_structure(
     -----
     UserWarning
         When distances of neighbours are unusual or the cell is nearly empty; when compounds of an element are often
-        magnetic, or have open f shells; when no training crystal has the space group and the Wyckoff positions.
+        magnetic; when no training crystal has the space group and the Wyckoff positions.
     """
     check_choice("path", path, get_args(PathKind))
     crystal = standardized(atoms)
@@ -262,15 +261,12 @@ def band_structure(
 
 
 def _check_known(model: TightBindingRegressor, crystal: Crystal) -> None:
-    """Warn of what the bands cannot know: magnetism, f shells, and crystals of another prototype."""
+    """Warn of what the bands cannot know: magnetism, and crystals of another prototype."""
     present = {int(z) for z in crystal.numbers}
     magnetic = [chemical_symbols[z] for z in sorted(present & _MAGNETIC)]
-    with_f = [chemical_symbols[z] for z in sorted(present & _WITH_F)]
     told = []
     if magnetic:
         told.append(f"compounds of {', '.join(magnetic)} are often magnetic, and these bands are without spin")
-    if with_f:
-        told.append(f"{', '.join(with_f)} has open f shells, which these bands leave out")
     if structure_type(crystal) not in model.structure_types_:
         told.append(
             "no training crystal has its space group and Wyckoff positions, and errors of new prototypes are larger"

@@ -197,7 +197,14 @@ def check_usual(crystal: Crystal) -> None:
 
 def crystal_path(crystal: Crystal, kind: PathKind, n: int) -> KPath:
     """A path of about ``n`` k-points through the zone of a standardised cell."""
-    return KPath.latimer_munro(crystal.atoms(), n) if kind == "latimer-munro" else KPath.from_cell(crystal.cell, n)
+    return path_of(crystal.atoms(), kind, n)
+
+
+def path_of(primitive: Atoms, kind: PathKind, n: int) -> KPath:
+    """A path of about ``n`` k-points through the zone of a primitive cell."""
+    if kind == "latimer-munro":
+        return KPath.latimer_munro(primitive, n)
+    return KPath.from_cell(primitive.cell.array, n)
 
 
 def _counted_fermi_level(model: KOccupancyRegressor, crystal: Crystal, mesh: KResolvedOccupancy) -> float:

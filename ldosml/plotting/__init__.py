@@ -6,7 +6,7 @@ the returned figure; ``save_figure(figure, "name")`` saves it as PDF and PNG. Fi
 columns (7 inches). A figure of a study with one panel is as wide as one column (3.4 inches).
 """
 
-from ldosml.plotting.band_lines import band_line_figure, plot_band_lines
+from ldosml.plotting.band_lines import band_line_figure, plot_band_lines, unfolded_figure
 from ldosml.plotting.comparison import comparison_figure, plot_comparison
 from ldosml.plotting.cutoff_sweep import plot_sweep, sweep_figure
 from ldosml.plotting.derivative import derivative_figure
@@ -76,5 +76,6 @@ __all__ = [
     "structure_figure",
     "sweep_figure",
     "transfer_figure",
+    "unfolded_figure",
     "worst_by_element_figure",
 ]

@@ -136,6 +136,53 @@ def band_line_figure(
     return figure
 
 
+def unfolded_figure(
+    path: KPath, energies: ArrayLike, weights: ArrayLike, *, width: float = 0.1, low: float = _LOW, high: float = _HIGH
+) -> Figure:
+    """Draw the states of a supercell along a path of its primitive cell, as an image of their smeared weights.
+
+    Parameters
+    ----------
+    path : KPath
+        The path.
+    energies, weights : arrays (n_kpoints, n_states)
+        eV against the Fermi level, and spectral weights.
+    width : float
+        Standard deviation of the Gaussians, eV.
+    low, high : float
+        Range of energies, eV.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When states are not at the k-points of the path.
+    """
+    at, shares = (np.asarray(values, dtype=np.float64) for values in (energies, weights))
+    check_shape("energies", at, (len(path), None), "n_kpoints of the path, n_states")
+    check_shape("weights", shares, at.shape, "n_kpoints of the path, n_states")
+    edges = np.linspace(low, high, int(np.ceil(2 * (high - low) / width)) + 1)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    values = np.stack(
+        [np.exp(-0.5 * ((centres[:, None] - a) / width) ** 2) @ w for a, w in zip(at, shares, strict=True)]
+    )
+    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
+    ax = figure.subplots()
+    x = path.distances
+    ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+    image = ax.pcolormesh(ends, edges, values.T / (width * np.sqrt(2 * np.pi)), cmap="Blues", vmin=0, rasterized=True)
+    name_corners(ax, path)
+    finish_energies(ax, low, high)
+    ax.set_ylabel(ENERGY_LABELS["fermi"], fontsize=FONT)
+    bar = figure.colorbar(image, ax=ax, pad=0.01, aspect=40)
+    bar.set_label("spectral weight (1/eV)", fontsize=FONT)
+    bar.ax.tick_params(labelsize=SMALL_FONT)
+    return figure
+
+
 def _parts(path: KPath) -> list[slice]:
     """Parts of a path without interruption."""
     places = [place for place, _ in path.corners]

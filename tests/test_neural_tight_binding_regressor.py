@@ -176,6 +176,18 @@ class TestTraining:
         for name, values in first.items():
             assert_array_equal(values, second[name])
 
+    def test_a_checkpoint_keeps_the_parameters_to_begin_with(self, tmp_path, monkeypatch):
+        path = tmp_path / "part"
+        first = small(start=None, n_epochs=1, checkpoint=path).fit(TABLES[:2], BANDS[:2])
+
+        def other(*_):
+            raise AssertionError("fitted again")
+
+        monkeypatch.setattr("ldosml.neural.tight_binding_regressor.fit_tight_binding", other)
+        second = small(start=None, n_epochs=1, checkpoint=path).fit(TABLES[:2], BANDS[:2])
+        for field in fields(first.parameters_):
+            assert_array_equal(getattr(first.parameters_, field.name), getattr(second.parameters_, field.name))
+
     def test_another_checkpoint_is_refused(self, tmp_path):
         small(n_epochs=1, checkpoint=tmp_path / "part").fit(TABLES, BANDS)
         with pytest.raises(ValueError, match=r"checkpoint of another fit: .*penalty"):

@@ -155,11 +155,13 @@ def make_band_example(crystal: Crystal, bands: CrystalBands, parameters: TightBi
 
 
 def fingerprint(examples: Sequence[BandExample]) -> str:
-    """Hash of structures, k-points and bands."""
+    """Hash of structures, their tight binding without corrections, k-points and bands."""
     digest = hashlib.sha256()
     for example in examples:
-        bonds = example.terms.bonds
-        for tensor in (bonds.numbers, bonds.first, bonds.second, bonds.logs, example.kpoints, example.bands):
+        bonds, given = example.terms.bonds, example.terms.given
+        structure = (bonds.numbers, bonds.first, bonds.second, bonds.logs, example.terms.blocks, example.terms.slopes)
+        orbitals = (given.strengths, given.overlaps, given.levels)
+        for tensor in (*structure, *orbitals, example.kpoints, example.bands):
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
             digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
         digest.update(f"{example.first_band} {example.n_filled} {example.gap}".encode())

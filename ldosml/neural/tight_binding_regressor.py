@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ldosml._files import replacing
 from ldosml._validation import Caution, ParameterError
 from ldosml.kresolved import CrystalBands, edge_bands, gamma_mesh
 from ldosml.kresolved.evaluation.gaps import is_metal
@@ -93,7 +95,8 @@ class TightBindingRegressor(BaseEstimator):
     random_state : int
         Seed of weights, draws and held-out crystals.
     checkpoint : path or None
-        File that is saved after every epoch, with the number of the network after its name. A fit continues from it.
+        File that is saved after every epoch, with the number of the network after its name, and the fitted parameters
+        to begin with, with "start" after it. A fit continues from them.
 
     Attributes
     ----------
@@ -212,9 +215,7 @@ class TightBindingRegressor(BaseEstimator):
             given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
         else:
             given, held_out = placed, place_bands(*validation)
-        start = _complete(
-            self.start or fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
-        )
+        start = _complete(self._start(given))
         training, validated = (_examples(part, start) for part in (given, held_out))
         if not training:
             raise ValueError("No training crystal can be used: their numbers of electrons do not match tight binding.")
@@ -231,6 +232,20 @@ class TightBindingRegressor(BaseEstimator):
         self.training_: dict[str, Any] = {}
         self.gap_errors_ = self._gap_errors(held_out or given)
         return self
+
+    def _start(self, given: Sequence[Placed]) -> TightBindingParameters:
+        """The parameters to begin with: given, of the fit that a checkpoint continues, or fitted to the crystals."""
+        if self.start is not None:
+            return self.start
+        # Another machine would fit them slightly differently, so a checkpoint keeps them.
+        path = None if self.checkpoint is None else Path(f"{os.fspath(self.checkpoint)}.start")
+        if path is not None and path.exists():
+            return TightBindingParameters.from_json(json.loads(path.read_text()))
+        found = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        if path is not None:
+            with replacing(path, overwrite=True) as file:
+                file.write(json.dumps(found.to_json()).encode())
+        return found
 
     def _gap_errors(self, placed: Sequence[Placed]) -> dict[str, float | None]:
         known = [pair for pair in placed if known_shells(pair[0])]

@@ -186,7 +186,7 @@ def test_models_are_opened_by_file_and_by_name(model, tmp_path, monkeypatch):
         assert_allclose(opened.predict([CRYSTALS["bcc"]], kpoints)[0].probabilities, expected)
         assert opened.gap_threshold_ == model.gap_threshold_
         assert opened.training_ == model.training_
-    with pytest.raises(ValueError, match=r"No occupancy model 'gold' ships.*available: toy"):
+    with pytest.raises(ValueError, match=r"No model of crystals 'gold' ships.*available: toy"):
         load_crystal_model("gold")
     with pytest.raises(FileNotFoundError):
         load_crystal_model("gold.safetensors")

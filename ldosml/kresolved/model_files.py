@@ -131,13 +131,14 @@ def _band_facts(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _facts(spec: Mapping[str, Any]) -> dict[str, Any]:
+    training = {**_training(spec), **_best(spec["history"])}
     return {
         "parameters": dict(spec["parameters"]),
         "network": dict(spec["config"]),
         "bins": str(EnergyGrid(**spec["grid"])),
         "elements": [chemical_symbols[number] for number in spec["elements"]],
         "gap_threshold": dict(spec["gap_threshold"]),
-        "training": {**_training(spec), **_best(spec["history"])},
+        "training": training,
     }
 
 

@@ -17,7 +17,7 @@ from ldosml.neural.crystals import Integers
 from ldosml.neural.optimization import check_weight, check_whole
 from ldosml.tightbinding.corrections import Corrections
 
-_LOW, _HIGH = -10.0, 8.0  # eV beyond valence and conduction edge: range of bands in the loss
+_LOW, _HIGH = -10.0, 10.5  # eV beyond valence and conduction edge: range of bands in the loss
 _NEAR = 3.0  # eV beyond an edge at which an error has half weight
 _BEND = 0.5  # eV; the loss of larger errors is linear
 

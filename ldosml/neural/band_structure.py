@@ -113,12 +113,12 @@ class BandStructure:
 
     @property
     def direct_gap(self) -> float:
-        """Smallest gap at one k-point of mesh and path, eV; 0 for a metal."""
+        """Smallest gap at one k-point of mesh, path and edges, eV; 0 for a metal."""
         if self.is_metal:
             return 0.0
         n = self.n_filled
         each = (bands[:, n] - bands[:, n - 1] for bands in (self._on_mesh, self.energies))
-        return float(min(one.min() for one in each))
+        return max(self.gap, float(min(one.min() for one in each)))  # which rounding may put the other way round
 
     @property
     def spread(self) -> Floats:

@@ -9,6 +9,7 @@ from ldosml.kresolved.isosurfaces import Isosurface, band_edge_surfaces, band_su
 from ldosml.kresolved.meshes import gamma_mesh
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins
 from ldosml.kresolved.paths import KPath
+from ldosml.kresolved.star_interpolation import StarInterpolation, star_interpolation
 
 __all__ = [
     "BrillouinZone",
@@ -18,6 +19,7 @@ __all__ = [
     "KResolvedOccupancy",
     "OccupancyGap",
     "OccupancyScores",
+    "StarInterpolation",
     "band_edge_surfaces",
     "band_surfaces",
     "brillouin_zone",
@@ -32,4 +34,5 @@ __all__ = [
     "gamma_mesh",
     "occupancy_gap",
     "raw_dos",
+    "star_interpolation",
 ]

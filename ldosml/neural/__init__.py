@@ -11,6 +11,9 @@ except ImportError as error:
         name=error.name,
     ) from error
 
+from ldosml.neural.band_transformer import BandTransformer
+from ldosml.neural.band_transformer_network import BandTransformerConfig
+from ldosml.neural.band_transformer_targets import PathBands, path_bands
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.epochs import Epoch, best_epoch
 from ldosml.neural.network import OccupancyConfig
@@ -21,16 +24,20 @@ from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
 
 __all__ = [
     "PAPER_PARAMETERS",
+    "BandTransformer",
+    "BandTransformerConfig",
     "Crystal",
     "ElectronicStructure",
     "Epoch",
     "KOccupancyRegressor",
     "OccupancyConfig",
+    "PathBands",
     "best_epoch",
     "electronic_structure",
     "fit_tight_binding_to_ldos",
     "isosurfaces",
     "load_occupancy_model",
+    "path_bands",
     "primitive_kpoints",
     "standardized",
 ]

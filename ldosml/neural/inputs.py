@@ -1,4 +1,4 @@
-"""Checks of the input of ``KOccupancyRegressor``: crystals, their bands, k-points and weights."""
+"""Checks of the input of estimators: crystals, their bands, k-points and weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from ase import Atoms
+from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._validation import ParameterError
 from ldosml.kresolved import CrystalBands
 from ldosml.neural.crystals import Crystal, Floats, standardize
 
@@ -87,6 +89,21 @@ def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def check_elements(crystals: Sequence[Crystal], known: Sequence[int], allow_unknown: bool, what: str) -> None:
+    """Raise ValueError for elements that are not ``known``, or warn; ``what`` is predicted."""
+    present = {int(number) for crystal in crystals for number in crystal.numbers}
+    unknown = ", ".join(chemical_symbols[number] for number in sorted(present - set(known)))
+    if not unknown:
+        return
+    if not allow_unknown:
+        raise ParameterError(
+            "allow_unknown",
+            f"is needed for a rough guess: the model was not trained on {unknown}. Or train on crystals with them.",
+        )
+    message = f"The model was not trained on {unknown}: {what} of crystals with them are guesses."
+    warnings.warn(message, UserWarning, stacklevel=3)
 
 
 def check_device(device: str) -> None:

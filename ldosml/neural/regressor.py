@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._shipped import shipped_file
-from ldosml._validation import ParameterError, check_choice
+from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, energy_bins, occupancy_gap
 from ldosml.kresolved.evaluation.gaps import GapThreshold, best_threshold
@@ -30,6 +29,7 @@ from ldosml.neural.graph import crystal_graph
 from ldosml.neural.inputs import (
     GivenCrystal,
     check_device,
+    check_elements,
     check_fermi_levels,
     check_sequence,
     describe,
@@ -314,7 +314,7 @@ class KOccupancyRegressor(BaseEstimator):
         """
         check_is_fitted(self)
         described = [describe(crystal) for crystal in check_sequence(crystals)]
-        self._check_elements([crystal for crystal, _ in described], allow_unknown)
+        check_elements([crystal for crystal, _ in described], self.elements_, allow_unknown, "occupancies")
         kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
         weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
         return [
@@ -354,20 +354,6 @@ class KOccupancyRegressor(BaseEstimator):
         gaps = np.array([e.gap for e in examples])
         statistic: Statistic = "anywhere" if self.network_.config.anywhere else "max"
         return best_threshold(np.array(values), gaps, self.grid_, statistic)
-
-    def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
-        present = {int(number) for crystal in crystals for number in crystal.numbers}
-        unknown = [chemical_symbols[number] for number in sorted(present - set(self.elements_))]
-        if not unknown:
-            return
-        message = f"The model was not trained on {', '.join(unknown)}"
-        if not allow_unknown:
-            raise ParameterError(
-                "allow_unknown",
-                f"is needed for a rough guess: the model was not trained on {', '.join(unknown)}. Or train on crystals "
-                "with them.",
-            )
-        warnings.warn(f"{message}: occupancies of crystals with them are guesses.", UserWarning, stacklevel=3)
 
     def _config(self) -> OccupancyConfig:
         config = self.preset if isinstance(self.preset, OccupancyConfig) else OccupancyConfig.preset(self.preset)

@@ -1,0 +1,180 @@
+"""What the training of a ``BandTransformer`` minimises: errors of centres and dispersions of bands along a path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldosml.kresolved import CrystalBands
+from ldosml.neural.band_transformer_network import BandNetwork, BandScale, BandTransformerConfig, images_of
+from ldosml.neural.band_transformer_targets import path_bands, smoothed
+from ldosml.neural.crystals import Crystal, Floats, Integers
+from ldosml.neural.examples import hashed
+from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
+from ldosml.neural.network import kpoint_images
+from ldosml.neural.optimization import check_weight, check_whole
+
+_LEAST = 0.1  # eV; else flat bands, or a single crystal, could not be corrected
+
+
+class PathGraph(NamedTuple):
+    """What the network gets of one crystal: its graph, images of k-points by ``operations``, and k-points of a path."""
+
+    graph: CrystalGraph
+    operations: Floats
+    kpoints: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class BandExample:
+    """One crystal of the training or validation part; bands (n_kpoints, n_bands) in eV, NaN where there is none."""
+
+    given: PathGraph
+    bands: Floats
+
+
+@dataclass(frozen=True)
+class BandDraws:
+    """What is drawn from each crystal, and the weight in the loss; parameters of ``BandTransformer``."""
+
+    kpoints_per_crystal: int | None
+    dispersion_weight: float
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.kpoints_per_crystal is not None:
+            check_whole("kpoints_per_crystal", self.kpoints_per_crystal, 2)
+        check_weight("dispersion_weight", self.dispersion_weight)
+
+
+def path_graph(crystal: Crystal, kpoints: Floats, config: BandTransformerConfig) -> PathGraph:
+    """What the network gets of a crystal with a path."""
+    return PathGraph(
+        _within(crystal_graph(crystal, config.n_neighbors), config.radius), images_of(crystal, config), kpoints
+    )
+
+
+def make_band_example(crystal: Crystal, bands: CrystalBands, config: BandTransformerConfig) -> BandExample:
+    """Make the example of one crystal; the k-points of ``bands`` refer to its cell."""
+    found = path_bands(crystal, bands, n_kpoints=config.n_kpoints, n_bands=config.n_bands)
+    given = path_graph(crystal, found.path.kpoints, config)
+    return BandExample(given, smoothed(found.bands, config.smoothing).astype(np.float32))
+
+
+def band_scale(examples: Sequence[BandExample]) -> BandScale:
+    """Mean and spread of centres and dispersions over crystals, spreads at least ``_LEAST``.
+
+    Raises ValueError when a band is in no crystal.
+    """
+    centers = np.stack([e.bands.mean(axis=0) for e in examples])
+    missing = np.flatnonzero(np.isnan(centers).all(axis=0))
+    if len(missing):
+        raise ValueError(
+            f"No training crystal has band {missing[0] + 1} of the {centers.shape[1]} around the Fermi level. Learn "
+            "fewer bands (n_bands), or give bands to higher energies."
+        )
+    sizes = np.stack([e.bands.std(axis=0) for e in examples])
+    spreads, dispersion = np.nanstd(centers, axis=0), np.sqrt(np.nanmean(sizes**2, axis=0))
+    rows = (np.nanmean(centers, axis=0), np.maximum(spreads, _LEAST), np.maximum(dispersion, _LEAST))
+    return BandScale(*(torch.from_numpy(np.asarray(row, dtype=np.float32)) for row in rows))
+
+
+@dataclass(frozen=True, eq=False)
+class BandObjective:
+    """Mean over crystals of |centre error| + ``dispersion_weight`` |dispersion error|, eV: an ``Objective``.
+
+    Parameters
+    ----------
+    network : BandNetwork
+    training, validation : sequence of BandExample
+    draws : BandDraws
+    validation_batch : int
+        Validation crystals at once.
+    device : str
+    """
+
+    network: BandNetwork
+    training: Sequence[BandExample]
+    validation: Sequence[BandExample]
+    draws: BandDraws
+    validation_batch: int
+    device: str = "cpu"
+
+    def __len__(self) -> int:
+        """Number of training crystals."""
+        return len(self.training)
+
+    def loss(self, chosen: Integers, random: np.random.Generator) -> Tensor:
+        """Mean loss of some crystals, at k-points at equal steps along the path, from a random first one."""
+        examples = [self.training[i] for i in chosen]
+        return self._loss(examples, [drawn_kpoints(e, self.draws.kpoints_per_crystal, random) for e in examples])
+
+    def validation_loss(self) -> float | None:
+        """Mean loss of crystals at all k-points; None without crystals."""
+        total = 0.0
+        for start in range(0, len(self.validation), self.validation_batch):
+            part = self.validation[start : start + self.validation_batch]
+            total += float(self._loss(part, [np.arange(len(e.bands)) for e in part])) * len(part)
+        return total / len(self.validation) if self.validation else None
+
+    def describe(self) -> dict[str, Any]:
+        """Architecture, draws and data."""
+        data = {"training set": band_fingerprint(self.training), "validation set": band_fingerprint(self.validation)}
+        return asdict(self.network.config) | asdict(self.draws) | data
+
+    def _loss(self, examples: Sequence[BandExample], kpoints: Sequence[Integers]) -> Tensor:
+        graph, images = band_batch([e.given for e in examples], kpoints, self.device)
+        rows = np.stack([e.bands[k] for e, k in zip(examples, kpoints, strict=True)]).astype(np.float32)
+        centers, dispersions = self.network(graph, images)
+        return band_loss(centers, dispersions, torch.from_numpy(rows).to(self.device), self.draws)
+
+
+def band_loss(centers: Tensor, dispersions: Tensor, bands: Tensor, draws: BandDraws) -> Tensor:
+    """Mean absolute errors of centres and of dispersions, over the bands that exist."""
+    true = bands.mean(dim=1)  # (n_crystals, n_bands)
+    known = torch.isfinite(true)
+    center_errors = (centers - true)[known].abs().mean()
+    both = (dispersions - (bands - true[:, None])).transpose(1, 2)[known]  # (n_known, n_kpoints)
+    return center_errors + draws.dispersion_weight * both.abs().mean()
+
+
+def band_batch(
+    given: Sequence[PathGraph], kpoints: Sequence[Integers], device: str | torch.device
+) -> tuple[GraphBatch, Tensor]:
+    """Graphs, and images (n_crystals, n_kpoints, n_images, 3) of chosen k-points, the same number for each crystal."""
+    images = [kpoint_images(each.kpoints[k], each.operations) for each, k in zip(given, kpoints, strict=True)]
+    return batched([each.graph for each in given], device), torch.stack(images).to(device)
+
+
+def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generator) -> Integers:
+    """Indices of ``n`` k-points at equal steps along the closed path, from a random first one; None: all."""
+    total = len(example.bands)
+    if n is None or n >= total:
+        return np.arange(total)
+    steps = np.arange(n) * (total - 1) / n  # the last k-point is the first one again
+    return np.floor(steps + random.random() * (total - 1)).astype(np.int64) % (total - 1)
+
+
+def band_fingerprint(examples: Sequence[BandExample]) -> str:
+    """Hash of graphs, k-points and bands."""
+    return hashed(
+        array
+        for example in examples
+        for array in (*_arrays(example.given.graph).values(), example.given.kpoints, example.bands)
+    )
+
+
+def _arrays(graph: CrystalGraph) -> dict[str, Any]:
+    return {field.name: getattr(graph, field.name) for field in fields(graph)}
+
+
+def _within(graph: CrystalGraph, radius: float) -> CrystalGraph:
+    """The graph without edges longer than ``radius``."""
+    kept = graph.distances <= radius
+    by_edge = ("sources", "targets", "distances", "cosines", "directions", "shifts")
+    return CrystalGraph(**{name: part[kept] if name in by_edge else part for name, part in _arrays(graph).items()})

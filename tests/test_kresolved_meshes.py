@@ -114,6 +114,29 @@ class TestPath:
             assert max(start, end) > within
             assert min(start, end) >= within > 1
 
+    @pytest.mark.parametrize("name", CELLS)
+    def test_the_eulerian_path_is_closed_and_has_every_line(self, name):
+        pytest.importorskip("pymatgen")
+        atoms = Atoms("In", cell=CELLS[name], pbc=True)
+        path, usual = KPath.latimer_munro(atoms, 120, eulerian=True), KPath.latimer_munro(atoms, 120)
+        assert len(path) == 120
+        assert not path._jumps()
+        assert path.corners[0] == (0, "G")
+        assert path.corners[-1] == (119, "G")
+
+        def lines(found):
+            names = [name for _, name in found.corners]
+            jumps = {a for a, _ in found._jumps()}
+            pairs = zip(found.corners[:-1], names[1:], strict=True)
+            return [frozenset((name, after)) for (place, name), after in pairs if place not in jumps]
+
+        assert set(lines(path)) == set(lines(usual))
+        assert len(lines(path)) <= len(set(lines(usual))) + 2
+        steps = np.diff(path.distances)
+        assert steps.max() < 1.3 * steps.min()
+        with pytest.raises(ValueError, match=r"n_kpoints must be at least \d+, the corners of this path; got 5"):
+            KPath.latimer_munro(atoms, 5, eulerian=True)
+
     def test_corners_of_latimer_and_munro_do_not_depend_on_the_choice_of_vectors(self):
         """A flat cell whose centred primitive vectors are not reduced; pymatgen alone would warn, and may be wrong."""
         pytest.importorskip("pymatgen")

@@ -37,7 +37,7 @@ from ldosml.neural.inputs import (
 )
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
 from ldosml.neural.regressor import Given
-from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
+from ldosml.neural.tensor_files import load_fitted, save_tensors
 
 FORMAT = "ldosml band transformer"
 _NOT_SAVED = ("checkpoint", "device")  # they depend on the machine
@@ -311,18 +311,7 @@ class BandTransformer(BaseEstimator):
             When the file is not such a model, is damaged, or has another format version.
         """
         check_device(device)
-        path = Path(path)
-        tensors, spec = load_tensors(path, FORMAT)
-        try:
-            model = cls._from_spec(spec)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} is a damaged {FORMAT}: {what}.") from error
-        check_tensors(path, tensors, model.network_.state_dict())
-        model.network_.load_state_dict(tensors)
-        model.network_.to(device).eval()
-        model.device = device
-        return model
+        return load_fitted(Path(path), FORMAT, cls._from_spec, device)
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:

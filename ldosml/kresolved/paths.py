@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import combinations, pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,6 +24,8 @@ PathKind = Literal["setyawan-curtarolo", "latimer-munro"]
 """Which points a path joins: see ``KPath.from_cell``, and ``KPath.latimer_munro``."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_FIRST = 21  # pymatgen warns of noble gases
+_VOLUME = 20.0  # of an atom, cubic angstrom
 _STEP, _OFFSET = 1e-6, 0.31830988618  # angstrom; simple fractions are not at the boundary of a step
 _PLAIN = str.maketrans("", "", "_{}")  # removes pymatgen's subscripts
 
@@ -109,8 +113,8 @@ class KPath:
         n_kpoints : int
             Total number, up to rounding; more if a line of the path would have none.
         eulerian : bool
-            Without jumps: a closed path from Gamma through every line. Where an odd number of lines meets, some lines
-            are passed twice, as few as possible, as in pymatgen's continuous path. The number of k-points is exact.
+            Without jumps: the shortest closed path from Gamma through every line. A few lines are passed twice, because
+            an odd number of lines meets at some corners. The number of k-points is exact.
 
         Returns
         -------
@@ -127,7 +131,7 @@ class KPath:
         reciprocal_lattice(vectors)  # raises a clear error before pymatgen does
         points, lines = _latimer_munro(atoms)
         if eulerian:
-            return cls._through(vectors, [(name, points[name]) for name in _circuit(lines)], n_kpoints)
+            return cls._through(vectors, [(name, points[name]) for name in _circuit(lines, points, vectors)], n_kpoints)
         # ASE reads only names of one capital letter with digits.
         plain = {name: f"P{number}" for number, name in enumerate(points)}
         path = cls._drawn(
@@ -204,6 +208,21 @@ class KPath:
 def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
     """Names and fractions of the corners, and the lines between them.
 
+    pymatgen's choice among equivalent corners depends on rounding errors. It therefore gets every crystal rounded and
+    with the same volume of an atom: crystals of one prototype then have the same path, and most are found only once.
+    """
+    factor = (_VOLUME * len(atoms) / atoms.cell.volume) ** (1 / 3)
+    cell, places = _stepped(factor * atoms.cell.array), _stepped(atoms.get_scaled_positions(wrap=False))  # type: ignore[no-untyped-call]
+    _, kinds = np.unique(atoms.numbers, return_inverse=True)
+    return _special_lines(tuple(cell.ravel()), tuple(places.ravel()), tuple(int(kind) for kind in kinds))
+
+
+@lru_cache(maxsize=256)
+def _special_lines(
+    vectors: tuple[float, ...], places: tuple[float, ...], kinds: tuple[int, ...]
+) -> tuple[dict[str, Floats], list[list[str]]]:
+    """What ``_latimer_munro`` gives, of a cell (9 numbers), fractions (3 for each atom) and kinds of atoms.
+
     pymatgen finds the right zone only for reduced lattice vectors, so it gets these.
     """
     try:
@@ -213,33 +232,42 @@ def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
         raise ImportError(
             "Paths of Latimer and Munro need pymatgen. Install it by\n    pip install 'ldosml[dft]'"
         ) from error
-    reduced = atoms.copy()  # type: ignore[no-untyped-call]
-    reduced.set_cell(_stepped(atoms.cell.array))
-    reduced.set_scaled_positions(_stepped(atoms.get_scaled_positions(wrap=False)))  # type: ignore[no-untyped-call]
-    cell, operation = reduced.cell.minkowski_reduce()
-    reduced.set_cell(cell)
+    given = Cell(np.reshape(vectors, (3, 3)))  # type: ignore[no-untyped-call]
+    cell, operation = given.minkowski_reduce()  # type: ignore[no-untyped-call]
+    positions = np.reshape(places, (-1, 3)) @ given.array
+    crystal = AseAtomsAdaptor.get_structure(Atoms([_FIRST + kind for kind in kinds], positions, cell=cell, pbc=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # from spglib, which pymatgen calls
-        crystal = AseAtomsAdaptor.get_structure(reduced)
         found = HighSymmKpath(crystal, path_type="latimer_munro").kpath  # type: ignore[no-untyped-call]
     points = {name: np.linalg.solve(operation, point) for name, point in found["kpoints"].items()}
     return points, found["path"]
 
 
 def _stepped(values: Floats) -> Floats:
-    """Numbers on a grid: pymatgen's choice among equivalent corners would otherwise depend on rounding errors."""
+    """Numbers on a grid."""
     return np.asarray(np.floor(values / _STEP + _OFFSET) * _STEP, dtype=np.float64)
 
 
-def _circuit(lines: list[list[str]]) -> list[str]:
-    """Corners of a closed path from Gamma along every line at least once; a few lines are passed twice."""
+def _circuit(lines: list[list[str]], points: Mapping[str, Floats], vectors: Floats) -> list[str]:
+    """Corners of the shortest closed path from Gamma along every line.
+
+    Corners where an odd number of lines meets are joined in pairs by lines that are passed twice.
+    """
     import networkx  # pymatgen needs it too
 
     names = list(dict.fromkeys(name for line in lines for name in line))
-    graph = networkx.Graph()  # of numbers: sets of strings have another order in every process
-    graph.add_edges_from((names.index(a), names.index(b)) for line in lines for a, b in pairwise(line))
-    start = names.index("Γ")
-    edges = networkx.eulerian_circuit(networkx.eulerize(graph), source=start)
+    graph = networkx.MultiGraph()  # of numbers: sets of strings have another order in every process
+    reciprocal = reciprocal_lattice(vectors)
+    for a, b in ((a, b) for line in lines for a, b in pairwise(line)):
+        length = float(np.linalg.norm((points[a] - points[b]) @ reciprocal))
+        graph.add_edge(names.index(a), names.index(b), length=round(length, 5))  # ties must not depend on rounding
+    between = dict(networkx.all_pairs_dijkstra(graph, weight="length"))
+    odd = [corner for corner, degree in graph.degree if degree % 2]
+    pairs = networkx.Graph()
+    pairs.add_weighted_edges_from((a, b, between[a][0][b]) for a, b in combinations(odd, 2))
+    for a, b in networkx.min_weight_matching(pairs):
+        networkx.add_path(graph, between[a][1][b])
+    edges = networkx.eulerian_circuit(graph, source=names.index("Γ"))
     return ["Γ", *(names[end] for _, end in edges)]
 
 

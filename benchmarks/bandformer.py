@@ -169,7 +169,7 @@ def _parts(n_mesh: int, n: int, corners: list[int], way: str) -> list[Floats]:
     return [line for line in lines if len(line)]
 
 
-def add_interpolation(results: machine.Results, crystals: CrystalSet) -> None:
+def add_interpolation(results: machine.Results, crystals: list[Material]) -> None:
     names = ["third below", "second below", "highest held", "first above", "second above", "third above"]
     for way in (EVERY_OTHER, WHOLE_LINES):
         found = np.concatenate([left_out(material, way) for material in crystals])
@@ -210,7 +210,7 @@ def main(arguments=None) -> None:
     training, validation, test = split_crystals(load_crystals(given.crystals))
     if given.quick:
         training, validation, test = (part[np.arange(4)] for part in (training, validation, test))
-    add_interpolation(results, validation if given.quick else load_crystals(given.crystals))
+    add_interpolation(results, [*validation, *test])
     seconds, network = machine.timed(lambda: fitted(given, training, validation))
     best = min(network.history_, key=lambda epoch: epoch.loss)
     row = {"crystals": len(training), "epochs": len(network.history_), "best epoch": best.number}

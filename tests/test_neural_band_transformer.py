@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from neural_cases import CRYSTALS, conventional, cosine_bands, disguised, torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -15,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from ldosml.datasets import load_crystals
 from ldosml.kresolved import CrystalBands, KPath, gamma_mesh
 from ldosml.neural import BandTransformer, BandTransformerConfig, PathBands, path_bands, standardized
-from ldosml.neural.band_transformer_network import BandNetwork, EncoderLayer, softmax_by
+from ldosml.neural.band_transformer_network import BandNetwork, BandScale, EncoderLayer, softmax_by
 from ldosml.neural.band_transformer_objective import (
     BandDraws,
     band_batch,
@@ -25,15 +26,19 @@ from ldosml.neural.band_transformer_objective import (
     make_band_example,
     path_graph,
 )
-from ldosml.neural.band_transformer_targets import around_fermi_level, smoothed
+from ldosml.neural.band_transformer_targets import around_fermi_level, guessed_bands, smoothed
 from ldosml.neural.graph import batched, crystal_graph
 from ldosml.neural.inputs import place_bands
+from ldosml.tightbinding import TightBindingParameters
 
 pytest.importorskip("pymatgen", reason="pymatgen is not installed")
 
 TABLES = [Atoms(symbol, cell=[a] * 3, pbc=True) for symbol, a in (("Ag", 3.3), ("Na", 3.4), ("Cu", 3.5), ("Al", 3.6))]
 BANDS = [cosine_bands(n_kpoints=80, level=level, seed=i) for i, level in enumerate((-3.0, -1.0, 1.0, 2.5))]
 TINY = {"n_bands": 2, "n_kpoints": 24, "d": 16, "n_layers": 1, "n_blocks": 1, "n_heads": 2, "n_radial": 8, "n_bloch": 2}
+TINY |= {"tight_binding": "none"}
+RANDOM = np.random.default_rng(2).uniform(-0.5, 0.5, (9, 3))
+UNIVERSAL = TightBindingParameters.universal()
 
 
 def tiny(config=None, **changes):
@@ -135,7 +140,11 @@ class TestNetwork:
     def test_neighbours_end_at_the_radius(self):
         crystal, kpoints = standardized(TABLES[0]), np.zeros((2, 3))
         lengths = [
-            len(path_graph(crystal, kpoints, BandTransformerConfig(radius=radius)).graph.distances)
+            len(
+                path_graph(
+                    crystal, kpoints, BandTransformerConfig(**TINY | {"n_neighbors": 12, "radius": radius}), UNIVERSAL
+                ).graph.distances
+            )
             for radius in (3.4, 8.0)
         ]
         assert lengths == [6, 18]
@@ -145,10 +154,10 @@ class TestNetwork:
         config = BandTransformerConfig(**TINY | {"symmetric": symmetric, "n_bloch": 2 * symmetric})
         crystal, network = standardized(CRYSTALS["zincblende"]), BandNetwork(config).eval()
         k = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 3))
-        turn = path_graph(crystal, k, replace(config, symmetric=True)).operations[5]
+        turn = path_graph(crystal, k, replace(config, symmetric=True), UNIVERSAL).operations[5]
         with torch.no_grad():
             first, second = (
-                network(*band_batch([path_graph(crystal, each, config)], [np.arange(6)], "cpu"))[1]
+                network(*band_batch([path_graph(crystal, each, config, UNIVERSAL)], [np.arange(6)], "cpu"))[1]
                 for each in (k, -k @ turn.T)
             )
         assert np.allclose(first, second, atol=1e-4) == symmetric
@@ -156,7 +165,7 @@ class TestNetwork:
 
     def test_few_cosines_are_smooth(self):
         config = BandTransformerConfig(**TINY | {"n_cosines": 2, "symmetric": False})
-        given = path_graph(standardized(TABLES[0]), np.random.default_rng(0).uniform(size=(30, 3)), config)
+        given = path_graph(standardized(TABLES[0]), np.random.default_rng(0).uniform(size=(30, 3)), config, UNIVERSAL)
         with torch.no_grad():
             _, found = BandNetwork(config).eval()(*band_batch([given], [np.arange(30)], "cpu"))
         steps = np.pi * (np.arange(30) + 0.5) / 30
@@ -173,16 +182,44 @@ class TestNetwork:
 
     def test_outputs_start_at_the_training_crystals(self):
         config = BandTransformerConfig(**TINY)
-        examples = [make_band_example(standardized(a), b, config) for a, b in zip(TABLES, BANDS, strict=True)]
+        examples = [
+            make_band_example(standardized(a), b, config, UNIVERSAL) for a, b in zip(TABLES, BANDS, strict=True)
+        ]
         scale = band_scale(examples)
         assert_allclose(scale.centers.numpy(), np.mean([e.bands.mean(axis=0) for e in examples], axis=0), atol=1e-5)
         wide = [replace(e, bands=np.pad(e.bands, ((0, 0), (1, 1)), constant_values=np.nan)) for e in examples]
         with pytest.raises(ValueError, match="No training crystal has band 1 of the 4 around the Fermi level"):
             band_scale(wide)
 
+    def test_the_guess_is_what_an_untrained_network_predicts(self):
+        """Also where tight binding has no band, and for crystals whose guess is hidden: then the mean over crystals."""
+        config = BandTransformerConfig(**TINY | {"n_bands": 6, "tight_binding": "universal"})
+        crystal = standardized(CRYSTALS["fcc"])
+        network = BandNetwork(config).eval()
+        network.start_at(BandScale(torch.arange(6.0), torch.zeros(6), torch.zeros(6)))
+        given = path_graph(crystal, RANDOM, config, UNIVERSAL)
+        with torch.no_grad():
+            known, blind = (
+                sum(
+                    (network(*band_batch([given], [np.arange(9)], "cpu", np.array([hidden])))[i]).squeeze(0)
+                    for i in (0, 1)
+                )
+                for hidden in (False, True)
+            )
+        assert given.guess.shape == (9, 10)
+        assert_allclose(known.numpy(), given.guess[:, 2:-2], atol=1e-4)
+        assert_allclose(blind.numpy(), np.tile(np.arange(6.0), (9, 1)))
+
+    def test_guessed_bands_end_with_the_highest_filled_one(self):
+        found = guessed_bands(standardized(bulk("Si")), RANDOM, 10, UNIVERSAL)
+        assert np.isnan(found).all(axis=0).tolist() == [True] + 9 * [False]
+        assert (found[:, 1:5] < 0).all()
+        assert (found[:, 5:] > 0).all()
+        assert np.isnan(guessed_bands(standardized(Atoms("Lr", cell=[4] * 3, pbc=True)), RANDOM, 10, UNIVERSAL)).all()
+
     def test_drawn_kpoints_are_evenly_spaced_without_the_repeated_end(self):
         example = make_band_example(
-            standardized(TABLES[0]), BANDS[0], BandTransformerConfig(**TINY | {"n_kpoints": 41})
+            standardized(TABLES[0]), BANDS[0], BandTransformerConfig(**TINY | {"n_kpoints": 41}), UNIVERSAL
         )
         random = np.random.default_rng(0)
         drawn = [drawn_kpoints(example, 8, random) for _ in range(20)]
@@ -256,6 +293,18 @@ class TestPrediction:
             assert_allclose(other.path.kpoints, found[0].path.kpoints, atol=1e-6)
             assert_allclose(other.bands, found[0].bands, atol=1e-3)
         assert found[0].dispersions.std() > 1e-3
+
+    def test_with_fitted_tight_binding(self, tmp_path, monkeypatch):
+        path = tmp_path / "run"
+        model = tiny({"n_bands": 2, "tight_binding": "fitted"}, n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
+        monkeypatch.setattr(f"{BandTransformer.__module__}.fit_tight_binding", lambda *_: pytest.fail("fitted again"))
+        again = tiny({"n_bands": 2, "tight_binding": "fitted"}, n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
+        assert_same_weights(model, again)
+        found = model.predict([TABLES[0], disguised(TABLES[0] * (2, 1, 1))])
+        assert_allclose(found[0].bands, found[1].bands, atol=1e-3)
+        model.elements_ = tuple(range(119))
+        with pytest.warns(UserWarning, match="no tight binding for this crystal: the atomic levels of an element"):
+            model.predict([Atoms("Lr", cell=[4] * 3, pbc=True)])
 
     def test_results(self, fitted):
         found = fitted.predict(TABLES[:2])

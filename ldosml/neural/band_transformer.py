@@ -24,6 +24,7 @@ from ldosml.neural.band_transformer_objective import (
     path_graph,
 )
 from ldosml.neural.band_transformer_targets import PathBands
+from ldosml.neural.checkpoint import load_tight_binding
 from ldosml.neural.crystals import Crystal, Floats
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
@@ -31,6 +32,7 @@ from ldosml.neural.inputs import (
     check_device,
     check_elements,
     check_sequence,
+    check_shells,
     describe,
     hold_out,
     place_bands,
@@ -38,6 +40,7 @@ from ldosml.neural.inputs import (
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
 from ldosml.neural.regressor import Given
 from ldosml.neural.tensor_files import load_fitted, save_tensors
+from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 FORMAT = "ldosml band transformer"
 _NOT_SAVED = ("checkpoint", "device")  # they depend on the machine
@@ -184,12 +187,19 @@ class BandTransformer(BaseEstimator):
             given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
         else:
             given, held_out = placed, place_bands(*validation)
-        training, validated = ([make_band_example(c, b, config) for c, b in part] for part in (given, held_out))
+        path = None if self.checkpoint is None else Path(self.checkpoint)
         network = BandNetwork(config, self.random_state)
+        if path is not None and path.exists():
+            load_tight_binding(path, network)
+        elif config.tight_binding == "fitted":
+            network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
+        parameters = network.tight_binding
+        training, validated = (
+            [make_band_example(c, b, config, parameters) for c, b in part] for part in (given, held_out)
+        )
         network.start_at(band_scale(training))
         network.to(self.device)
         objective = BandObjective(network, training, validated, draws, self.batch_size, self.device)
-        path = None if self.checkpoint is None else Path(self.checkpoint)
         self.history_ = train(objective, settings, device=self.device, checkpoint=path, progress=progress)
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([crystal.numbers for crystal, _ in given])))
@@ -233,7 +243,10 @@ class BandTransformer(BaseEstimator):
     def _bands(self, crystal: Crystal, kpoints: Floats) -> Floats:
         """Bands (n_kpoints, n_bands) of one crystal."""
         device = next(self.network_.parameters()).device
-        given = path_graph(crystal, kpoints, self.network_.config)
+        config = self.network_.config
+        if config.n_guesses:
+            check_shells(crystal)
+        given = path_graph(crystal, kpoints, config, self.network_.tight_binding)
         centers, dispersions = self.network_(*band_batch([given], [np.arange(len(kpoints))], device))
         return np.asarray((centers[:, None] + dispersions)[0].double().cpu().numpy(), dtype=np.float64)
 

@@ -8,7 +8,7 @@ in ``BandTransformerConfig``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -22,10 +22,14 @@ from ldosml.neural.decoder import DecoderBlock, KPointEmbedding, feed_forward
 from ldosml.neural.elements import ElementEmbedding
 from ldosml.neural.encoder import GaussianBasis
 from ldosml.neural.graph import GraphBatch
+from ldosml.neural.network import FirstGuess
 from ldosml.neural.optimization import check_weight, check_whole
+from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 
 BandPreset = Literal["small", "paper"]
 
+_BESIDE = 2  # bands of tight binding on each side
+_UNIT = 5.0  # eV, in which the network gets bands of tight binding
 _MOST_IMAGES = 48  # the order of every point group with inversion divides this
 _PERIOD = 10_000.0  # ratio of the longest period of the encoding to the shortest, as in Vaswani et al.
 
@@ -70,8 +74,12 @@ class BandTransformerConfig:
     n_cosines : int or None
         Predict only so many of the lowest frequencies of a cosine transform of each band along the path; None: the
         value at each k-point. The paper discusses such a transform; its number of frequencies is not told.
+    tight_binding : {"fitted", "universal", "none"}
+        First guess: tight binding fitted to the training crystals (``fit_tight_binding``), Harrison's universal tight
+        binding, or none as in the paper. The network then gets ten bands of tight binding at each k-point, and predicts
+        the difference to six of them.
     dropout : float
-        Fraction of the inner features of the decoder that is left out at random in training.
+        Fraction of the inner features of the network that is left out at random in training.
 
     Raises
     ------
@@ -95,6 +103,7 @@ class BandTransformerConfig:
     symmetric: bool = True
     n_bloch: int = 16
     n_cosines: int | None = None
+    tight_binding: FirstGuess = "fitted"
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -116,6 +125,7 @@ class BandTransformerConfig:
         check_positive("radius", self.radius, "angstrom")
         check_weight("smoothing", self.smoothing)
         check_choice("elements", self.elements, ("properties", "one-hot"))
+        check_choice("tight_binding of a network", self.tight_binding, get_args(FirstGuess))
         if self.n_cosines is not None:
             check_whole("n_cosines", self.n_cosines, 1)
         if not 0 <= self.dropout < 1:
@@ -125,6 +135,11 @@ class BandTransformerConfig:
         if self.d % self.n_heads:
             raise ValueError(f"d of a network must be a multiple of n_heads; got {self.d} and {self.n_heads}.")
 
+    @property
+    def n_guesses(self) -> int:
+        """Number of bands of tight binding: two more on each side, as it may count other bands as filled."""
+        return 0 if self.tight_binding == "none" else self.n_bands + 2 * _BESIDE
+
     @classmethod
     def preset(cls, name: BandPreset) -> BandTransformerConfig:
         """Make a configuration by name.
@@ -133,9 +148,9 @@ class BandTransformerConfig:
         ----------
         name : {"small", "paper"}
             "small" is for hundreds of crystals on a CPU. "paper" is the network of the paper: 6 bands at 256 k-points,
-            12 neighbours within 8 angstrom, and the encoding of k-points that it cites, without symmetry and Bloch
-            sums. Its text gives no other number; 4 layers, 4 blocks, 8 heads and 256 features are our choice, and so is
-            the smoothing by one step.
+            12 neighbours within 8 angstrom, and the encoding of k-points that it cites, without symmetry, Bloch sums
+            and tight binding. Its text gives no other number; 4 layers, 4 blocks, 8 heads and 256 features are our
+            choice, and so is the smoothing by one step.
 
         Returns
         -------
@@ -159,6 +174,7 @@ class BandTransformerConfig:
             n_frequencies=16,
             symmetric=False,
             n_bloch=0,
+            tight_binding="none",
         )
 
 
@@ -222,10 +238,10 @@ class PositionalEncoding(nn.Module):
 
 
 class BandScale(NamedTuple):
-    """Means and spreads over crystals at which the outputs start, eV.
+    """Means over crystals, and root mean squares of what the network predicts, eV.
 
-    centers, spreads (n_bands,): mean and standard deviation of band centres; dispersion (n_bands,): root mean square of
-    band dispersions.
+    centers (n_bands,): mean of band centres, the guess where tight binding gives none; spreads, dispersion (n_bands,):
+    root mean squares of the differences of centres and dispersions to the guess.
     """
 
     centers: Tensor
@@ -233,7 +249,7 @@ class BandScale(NamedTuple):
     dispersion: Tensor
 
 
-class BandNetwork(nn.Module):
+class BandNetwork(TightBindingBuffers):
     """Centres (n_crystals, n_bands) and dispersions (n_crystals, n_kpoints, n_bands) of bands, eV.
 
     Parameters
@@ -263,6 +279,7 @@ class BandNetwork(nn.Module):
                 DecoderBlock(d, config.n_heads, config.multiplier, config.dropout) for _ in range(config.n_blocks)
             )
             self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in range(2))
+            self.guess = _perceptron(2 * config.n_guesses, d, d) if config.n_guesses else None
             self.center = _perceptron(2 * d, d, config.n_bands)
             self.dispersion = _perceptron(d, d, config.n_bands)
         self.register_buffer("scale", torch.ones(3, config.n_bands))
@@ -271,8 +288,11 @@ class BandNetwork(nn.Module):
         """Set mean and spread of the outputs to those of the training crystals."""
         self.scale.copy_(torch.stack(scale))
 
-    def forward(self, graph: GraphBatch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Centres and dispersions at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3)."""
+    def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> tuple[Tensor, Tensor]:
+        """Centres and dispersions at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3).
+
+        guess (n_crystals, n_kpoints, n_guesses): bands of tight binding, eV; NaN where there are none.
+        """
         elements, edges = self.elements(graph.numbers), self.radial(graph.distances)
         atoms = elements
         for layer in self.layers:
@@ -282,20 +302,33 @@ class BandNetwork(nn.Module):
         tokens = self.kpoint(images) + pooled[:, None]
         if self.bloch is not None:
             tokens = tokens + self.bloch(images[:, :, 0], elements, edges, pooled, graph)
+        if self.guess is not None:
+            exists = guess.isfinite()
+            both = torch.cat([guess.nan_to_num(0.0) / _UNIT, exists.to(guess)], dim=-1)
+            tokens = tokens + self.guess(both)
         tokens = tokens[:, None]  # blocks take several sequences for each crystal
         for block in self.blocks:
             tokens = block(tokens, rows, graph.mask)
         tokens = self.norms[1](tokens[:, 0])  # (n_crystals, n_kpoints, d)
         centers = self.center(torch.cat([tokens.mean(dim=1), pooled], dim=-1))
         dispersions = self._frequencies(tokens) @ self.dispersion(tokens)
-        means, spreads, sizes = self.scale
-        return means + spreads * centers, sizes * dispersions
+        base = starting_bands(guess, self.scale[0])
+        mean = base.mean(dim=1)
+        return mean + self.scale[1] * centers, base - mean[:, None] + self.scale[2] * dispersions
 
     def _frequencies(self, tokens: Tensor) -> Tensor:
         """Projection (n_kpoints, n_kpoints) onto the frequencies of the cosine transform, without the mean."""
         n = tokens.shape[1]
         waves = dct(np.eye(n), norm="ortho", axis=0)[1 : (self.config.n_cosines or n) + 1]
         return torch.from_numpy(waves.T @ waves).to(tokens)
+
+
+def starting_bands(guess: Tensor, centers: Tensor) -> Tensor:
+    """Bands (n_crystals, n_kpoints, n_bands) of the guess, or the mean centres (n_bands,) where there is none."""
+    if not guess.shape[-1]:
+        return centers.expand(*guess.shape[:2], -1)
+    inner = guess[..., _BESIDE:-_BESIDE]
+    return torch.where(inner.isfinite().all(dim=1, keepdim=True), inner, centers)
 
 
 def _perceptron(d_in: int, d: int, d_out: int) -> nn.Sequential:

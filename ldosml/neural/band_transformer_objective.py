@@ -8,26 +8,39 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ldosml.kresolved import CrystalBands
-from ldosml.neural.band_transformer_network import BandNetwork, BandScale, BandTransformerConfig, images_of
-from ldosml.neural.band_transformer_targets import path_bands, smoothed
+from ldosml.neural.band_transformer_network import (
+    BandNetwork,
+    BandScale,
+    BandTransformerConfig,
+    images_of,
+    starting_bands,
+)
+from ldosml.neural.band_transformer_targets import guessed_bands, path_bands, smoothed
 from ldosml.neural.crystals import Crystal, Floats, Integers
 from ldosml.neural.examples import hashed
 from ldosml.neural.graph import CrystalGraph, GraphBatch, batched, crystal_graph
 from ldosml.neural.network import kpoint_images
 from ldosml.neural.optimization import check_weight, check_whole
+from ldosml.tightbinding import TightBindingParameters
 
+_BLIND = 0.05  # fraction of the crystals whose guess is hidden, so that the network can do without it
 _LEAST = 0.1  # eV; else flat bands, or a single crystal, could not be corrected
 
 
 class PathGraph(NamedTuple):
-    """What the network gets of one crystal: its graph, images of k-points by ``operations``, and k-points of a path."""
+    """What the network gets of one crystal: its graph, k-points of a path, their images by ``operations``, and a guess.
+
+    guess (n_kpoints, n_guesses): bands of tight binding, eV, NaN where there are none.
+    """
 
     graph: CrystalGraph
     operations: Floats
     kpoints: Floats
+    guess: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +65,23 @@ class BandDraws:
         check_weight("dispersion_weight", self.dispersion_weight)
 
 
-def path_graph(crystal: Crystal, kpoints: Floats, config: BandTransformerConfig) -> PathGraph:
+def path_graph(
+    crystal: Crystal, kpoints: Floats, config: BandTransformerConfig, parameters: TightBindingParameters
+) -> PathGraph:
     """What the network gets of a crystal with a path."""
-    return PathGraph(
-        _within(crystal_graph(crystal, config.n_neighbors), config.radius), images_of(crystal, config), kpoints
-    )
+    graph = _within(crystal_graph(crystal, config.n_neighbors), config.radius)
+    guess = np.zeros((len(kpoints), 0))
+    if config.n_guesses:
+        guess = guessed_bands(crystal, kpoints, config.n_guesses, parameters)
+    return PathGraph(graph, images_of(crystal, config), kpoints, guess)
 
 
-def make_band_example(crystal: Crystal, bands: CrystalBands, config: BandTransformerConfig) -> BandExample:
+def make_band_example(
+    crystal: Crystal, bands: CrystalBands, config: BandTransformerConfig, parameters: TightBindingParameters
+) -> BandExample:
     """Make the example of one crystal; the k-points of ``bands`` refer to its cell."""
     found = path_bands(crystal, bands, n_kpoints=config.n_kpoints, n_bands=config.n_bands)
-    given = path_graph(crystal, found.path.kpoints, config)
+    given = path_graph(crystal, found.path.kpoints, config, parameters)
     return BandExample(given, smoothed(found.bands, config.smoothing).astype(np.float32))
 
 
@@ -78,10 +97,19 @@ def band_scale(examples: Sequence[BandExample]) -> BandScale:
             f"No training crystal has band {missing[0] + 1} of the {centers.shape[1]} around the Fermi level. Learn "
             "fewer bands (n_bands), or give bands to higher energies."
         )
-    sizes = np.stack([e.bands.std(axis=0) for e in examples])
-    spreads, dispersion = np.nanstd(centers, axis=0), np.sqrt(np.nanmean(sizes**2, axis=0))
-    rows = (np.nanmean(centers, axis=0), np.maximum(spreads, _LEAST), np.maximum(dispersion, _LEAST))
+    means = np.nanmean(centers, axis=0)
+    off = np.stack([e.bands - _starting(e, means) for e in examples])  # (n_crystals, n_kpoints, n_bands)
+    spreads, dispersion = (
+        np.sqrt(np.nanmean(off.mean(axis=1) ** 2, axis=0)),
+        np.sqrt(np.nanmean(off.var(axis=1), axis=0)),
+    )
+    rows = (means, np.maximum(spreads, _LEAST), np.maximum(dispersion, _LEAST))
     return BandScale(*(torch.from_numpy(np.asarray(row, dtype=np.float32)) for row in rows))
+
+
+def _starting(example: BandExample, centers: Floats) -> Floats:
+    guess, means = (torch.from_numpy(np.asarray(array)) for array in (example.given.guess[None], centers))
+    return np.asarray(starting_bands(guess, means)[0].numpy(), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +140,15 @@ class BandObjective:
     def loss(self, chosen: Integers, random: np.random.Generator) -> Tensor:
         """Mean loss of some crystals, at k-points at equal steps along the path, from a random first one."""
         examples = [self.training[i] for i in chosen]
-        return self._loss(examples, [drawn_kpoints(e, self.draws.kpoints_per_crystal, random) for e in examples])
+        kpoints = [drawn_kpoints(e, self.draws.kpoints_per_crystal, random) for e in examples]
+        return self._loss(examples, kpoints, random.random(len(examples)) < _BLIND)
 
     def validation_loss(self) -> float | None:
         """Mean loss of crystals at all k-points; None without crystals."""
         total = 0.0
         for start in range(0, len(self.validation), self.validation_batch):
             part = self.validation[start : start + self.validation_batch]
-            total += float(self._loss(part, [np.arange(len(e.bands)) for e in part])) * len(part)
+            total += float(self._loss(part, [np.arange(len(e.bands)) for e in part], None)) * len(part)
         return total / len(self.validation) if self.validation else None
 
     def describe(self) -> dict[str, Any]:
@@ -127,10 +156,12 @@ class BandObjective:
         data = {"training set": band_fingerprint(self.training), "validation set": band_fingerprint(self.validation)}
         return asdict(self.network.config) | asdict(self.draws) | data
 
-    def _loss(self, examples: Sequence[BandExample], kpoints: Sequence[Integers]) -> Tensor:
-        graph, images = band_batch([e.given for e in examples], kpoints, self.device)
+    def _loss(
+        self, examples: Sequence[BandExample], kpoints: Sequence[Integers], blind: NDArray[np.bool_] | None
+    ) -> Tensor:
+        batch = band_batch([e.given for e in examples], kpoints, self.device, blind)
         rows = np.stack([e.bands[k] for e, k in zip(examples, kpoints, strict=True)]).astype(np.float32)
-        centers, dispersions = self.network(graph, images)
+        centers, dispersions = self.network(*batch)
         return band_loss(centers, dispersions, torch.from_numpy(rows).to(self.device), self.draws)
 
 
@@ -144,11 +175,17 @@ def band_loss(centers: Tensor, dispersions: Tensor, bands: Tensor, draws: BandDr
 
 
 def band_batch(
-    given: Sequence[PathGraph], kpoints: Sequence[Integers], device: str | torch.device
-) -> tuple[GraphBatch, Tensor]:
-    """Graphs, and images (n_crystals, n_kpoints, n_images, 3) of chosen k-points, the same number for each crystal."""
-    images = [kpoint_images(each.kpoints[k], each.operations) for each, k in zip(given, kpoints, strict=True)]
-    return batched([each.graph for each in given], device), torch.stack(images).to(device)
+    given: Sequence[PathGraph],
+    kpoints: Sequence[Integers],
+    device: str | torch.device,
+    blind: NDArray[np.bool_] | None = None,
+) -> tuple[GraphBatch, Tensor, Tensor]:
+    """Graphs, images and guesses at chosen k-points, the same number for each crystal; ``blind`` ones get no guess."""
+    pairs = list(zip(given, kpoints, strict=True))
+    images = torch.stack([kpoint_images(each.kpoints[k], each.operations) for each, k in pairs])
+    guess = np.stack([each.guess[k] for each, k in pairs]).astype(np.float32)
+    guess[slice(0, 0) if blind is None else blind] = np.nan
+    return batched([each.graph for each in given], device), images.to(device), torch.from_numpy(guess).to(device)
 
 
 def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generator) -> Integers:
@@ -161,7 +198,7 @@ def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generat
 
 
 def band_fingerprint(examples: Sequence[BandExample]) -> str:
-    """Hash of graphs, k-points and bands."""
+    """Hash of graphs, k-points and bands. The guess is left out: tight binding is stored in the checkpoint."""
     return hashed(
         array
         for example in examples

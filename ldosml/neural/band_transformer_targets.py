@@ -10,6 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from ldosml._validation import check_shape
 from ldosml.kresolved import CrystalBands, KPath, star_interpolation
 from ldosml.neural.crystals import Crystal, Floats, point_group
+from ldosml.neural.tight_binding import CrystalTightBinding, known_shells
+from ldosml.tightbinding import TightBindingParameters
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,6 +139,23 @@ def around_fermi_level(bands: CrystalBands, n_bands: int) -> tuple[Floats, np.nd
             f"{ordered.shape[1]} bands have states below it."
         )
     return columns, known
+
+
+def guessed_bands(crystal: Crystal, kpoints: Floats, n_bands: int, parameters: TightBindingParameters) -> Floats:
+    """Bands of tight binding around its Fermi level, (n_kpoints, n_bands), eV; NaN where there are none.
+
+    Half of them end with the highest band that has a state below the Fermi level, on a mesh or at the k-points.
+    """
+    half = n_bands // 2
+    if not known_shells(crystal):
+        return np.full((len(kpoints), n_bands), np.nan)
+    model = CrystalTightBinding(crystal, parameters)
+    mesh, weights = model.on_mesh()
+    zero = model.fermi_energy(mesh, weights)
+    along = model.eigenvalues(kpoints)
+    held = int((np.concatenate([mesh, along]).min(axis=0) < zero).sum())
+    padded = np.pad(along - zero, ((0, 0), (half, half)), constant_values=np.nan)
+    return padded[:, held : held + n_bands]
 
 
 def smoothed(bands: Floats, width: float) -> Floats:

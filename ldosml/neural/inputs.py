@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml._validation import ParameterError
 from ldosml.kresolved import CrystalBands
 from ldosml.neural.crystals import Crystal, Floats, standardize
+from ldosml.neural.tight_binding import LARGEST, known_shells
 
 GivenCrystal = Atoms | Crystal
 Placed = tuple[Crystal, CrystalBands]
@@ -104,6 +105,19 @@ def check_elements(crystals: Sequence[Crystal], known: Sequence[int], allow_unkn
         )
     message = f"The model was not trained on {unknown}: {what} of crystals with them are guesses."
     warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def check_shells(crystal: Crystal) -> None:
+    """Warn of a crystal for which there is no tight binding."""
+    if known_shells(crystal):
+        return
+    why = (
+        f"it has {len(crystal)} atoms, more than {LARGEST}"
+        if len(crystal) > LARGEST
+        else "the atomic levels of an element are not known"
+    )
+    message = f"The model has no tight binding for this crystal: {why}. Expect larger errors."
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def check_device(device: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldosml._validation import check_choice
 from ldosml.neural.bloch import BlochEmbedding
@@ -16,7 +16,7 @@ from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
 from ldosml.neural.tight_binding import WIDTHS
-from ldosml.tightbinding import TightBindingParameters
+from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 
 Preset = Literal["small", "paper"]
 FirstGuess = Literal["fitted", "universal", "none"]
@@ -163,7 +163,7 @@ class OccupancyConfig:
         )
 
 
-class OccupancyNetwork(nn.Module):
+class OccupancyNetwork(TightBindingBuffers):
     """Encoder, which runs once for a crystal, and decoder, which runs for each of its k-points.
 
     Parameters
@@ -194,22 +194,6 @@ class OccupancyNetwork(nn.Module):
                 len(WIDTHS) if config.tight_binding != "none" else 0,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
-
-        for field in fields(TightBindingParameters):  # not trained with the weights, but saved with them
-            start = getattr(TightBindingParameters.universal(), field.name)
-            self.register_buffer(f"tight_binding_{field.name}", torch.from_numpy(start))
-
-    @property
-    def tight_binding(self) -> TightBindingParameters:
-        """Parameters of the first guess."""
-        values = {f.name: getattr(self, f"tight_binding_{f.name}") for f in fields(TightBindingParameters)}
-        return TightBindingParameters(**{name: value.cpu().numpy() for name, value in values.items()})
-
-    @tight_binding.setter
-    def tight_binding(self, parameters: TightBindingParameters) -> None:
-        for field in fields(parameters):
-            value = torch.from_numpy(getattr(parameters, field.name))
-            getattr(self, f"tight_binding_{field.name}").copy_(value)
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
         """Logits and counts at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3).

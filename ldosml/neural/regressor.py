@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from ldosml.neural.inputs import (
     check_elements,
     check_fermi_levels,
     check_sequence,
+    check_shells,
     describe,
     hold_out,
     one_each,
@@ -42,7 +42,6 @@ from ldosml.neural.occupancy_objective import Draws, OccupancyObjective
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
 from ldosml.neural.prediction import predict_bins
 from ldosml.neural.tensor_files import load_fitted, save_tensors
-from ldosml.neural.tight_binding import LARGEST, known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
@@ -324,17 +323,8 @@ class KOccupancyRegressor(BaseEstimator):
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
-        if config.tight_binding != "none" and not known_shells(crystal):
-            why = (
-                f"it has {len(crystal)} atoms, more than {LARGEST}"
-                if len(crystal) > LARGEST
-                else "the atomic levels of an element are not known"
-            )
-            warnings.warn(
-                f"The model has no tight binding for this crystal: {why}. Expect larger errors.",
-                UserWarning,
-                stacklevel=3,
-            )
+        if config.tight_binding != "none":
+            check_shells(crystal)
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
         guess = guessed(crystal, kpoints, self.grid_, config, self.network_.tight_binding)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from tight_binding import lattice_operations
 
 from ldosml.datasets import load_crystals
-from ldosml.kresolved import gamma_mesh, star_interpolation
+from ldosml.kresolved import gamma_mesh, interpolate_bands
 from ldosml.kresolved.meshes import irreducible
 
 FCC = np.array([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]])
@@ -31,7 +31,7 @@ class TestExact:
     def test_a_tight_binding_band_comes_back_from_a_coarse_mesh(self, reach):
         kpoints = mesh(8)
         energies = np.column_stack([hopping(kpoints, reach=reach), 5 - 2 * hopping(kpoints)])
-        found = star_interpolation(kpoints, energies, FCC, OPERATIONS, alpha=1e-10)
+        found = interpolate_bands(kpoints, energies, FCC, OPERATIONS, alpha=1e-10)
         true = np.column_stack([hopping(RANDOM, reach=reach), 5 - 2 * hopping(RANDOM)])
         assert_allclose(found(RANDOM), true, atol=2e-3 * np.ptp(true))
         assert_allclose(found(kpoints), energies, atol=1e-6)
@@ -39,18 +39,18 @@ class TestExact:
     def test_without_symmetry(self):
         cell = np.array([[3.0, 0.2, 0.1], [0.3, 3.5, 0.0], [0.1, 0.7, 4.1]])
         kpoints = gamma_mesh(7)[0]
-        found = star_interpolation(kpoints, hopping(kpoints, cell)[:, None], cell, [np.eye(3)], alpha=1e-10)
+        found = interpolate_bands(kpoints, hopping(kpoints, cell)[:, None], cell, [np.eye(3)], alpha=1e-10)
         assert_allclose(found(RANDOM)[:, 0], hopping(RANDOM, cell), atol=2e-3)
 
     def test_a_constant_stays_constant(self):
-        found = star_interpolation([[0, 0, 0], [0.5, 0, 0]], [[2.0], [2.0]], FCC, [np.eye(3)], n_vectors=1)
+        found = interpolate_bands([[0, 0, 0], [0.5, 0, 0]], [[2.0], [2.0]], FCC, [np.eye(3)], n_vectors=1)
         assert_allclose(found(RANDOM), 2.0)
         assert repr(found).startswith("StarInterpolation(1 bands, ")
 
     def test_equivalent_kpoints_may_repeat(self):
         kpoints = mesh(6)
         once, twice = (
-            star_interpolation(k, hopping(k)[:, None], FCC, OPERATIONS)(RANDOM)
+            interpolate_bands(k, hopping(k)[:, None], FCC, OPERATIONS)(RANDOM)
             for k in (kpoints, np.concatenate([kpoints, -kpoints, kpoints + 1]))
         )
         assert_allclose(once, twice, atol=1e-2)
@@ -59,7 +59,7 @@ class TestExact:
 def test_bands_have_the_symmetry_of_the_crystal():
     kpoints = mesh(4)
     energies = np.random.default_rng(1).normal(size=(len(kpoints), 2))
-    found = star_interpolation(kpoints, energies, FCC, OPERATIONS)
+    found = interpolate_bands(kpoints, energies, FCC, OPERATIONS)
     expected = found(RANDOM)
     for turn in OPERATIONS:
         assert_allclose(found(RANDOM @ turn.T), expected, atol=1e-9)
@@ -76,7 +76,7 @@ def test_left_out_kpoints_of_dft_paths_are_found(name):
     out = np.arange(len(on_path)) % 2 == 1
 
     def errors(kpoints, energies):
-        bands = star_interpolation(
+        bands = interpolate_bands(
             kpoints, energies, crystal.atoms.cell.array, lattice_operations(crystal.atoms.cell.array)
         )
         return np.abs(bands(crystal.path.kpoints[out]) - on_path[out])
@@ -104,4 +104,4 @@ def test_left_out_kpoints_of_dft_paths_are_found(name):
 def test_bad_input(changes, message):
     given = {"kpoints": [[0, 0, 0]], "energies": [[1.0]], "cell": FCC, "operations": [np.eye(3)]}
     with pytest.raises(ValueError, match=message):
-        star_interpolation(**given | changes)
+        interpolate_bands(**given | changes)

@@ -9,7 +9,7 @@ from ldosml.kresolved.isosurfaces import Isosurface, band_edge_surfaces, band_su
 from ldosml.kresolved.meshes import gamma_mesh
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins
 from ldosml.kresolved.paths import KPath
-from ldosml.kresolved.star_interpolation import StarInterpolation, star_interpolation
+from ldosml.kresolved.star_interpolation import StarInterpolation, interpolate_bands
 
 __all__ = [
     "BrillouinZone",
@@ -32,7 +32,7 @@ __all__ = [
     "fermi_surface",
     "fit_dos_scale",
     "gamma_mesh",
+    "interpolate_bands",
     "occupancy_gap",
     "raw_dos",
-    "star_interpolation",
 ]

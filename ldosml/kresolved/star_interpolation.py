@@ -26,7 +26,7 @@ _AT_ONCE = 4_000_000  # cosines
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StarInterpolation:
-    """Bands at any k-point, as a sum of star functions; made by ``star_interpolation``.
+    """Bands at any k-point, as a sum of star functions; made by ``interpolate_bands``.
 
     E_n(k) = sum_m c_mn S_m(k), with S_m(k) the mean of exp(2 pi i k.L) over all lattice vectors L in star m: vectors
     that the point group or inversion maps onto each other.
@@ -70,7 +70,7 @@ class StarInterpolation:
         return _stars(_checked(kpoints), self.vectors, self.starts) @ self.coefficients
 
 
-def star_interpolation(
+def interpolate_bands(
     kpoints: ArrayLike,
     energies: ArrayLike,
     cell: ArrayLike,
@@ -113,7 +113,7 @@ def star_interpolation(
     Examples
     --------
     >>> k = np.linspace(0, 0.5, 9)[:, None] * [1, 0, 0]
-    >>> bands = star_interpolation(k, np.cos(2 * np.pi * k[:, :1]), np.diag([2, 9, 9]), [np.eye(3)])
+    >>> bands = interpolate_bands(k, np.cos(2 * np.pi * k[:, :1]), np.diag([2, 9, 9]), [np.eye(3)])
     >>> bands([[0.0, 0, 0], [0.17, 0, 0]]).round(3).ravel().tolist()
     [1.0, 0.482]
     """

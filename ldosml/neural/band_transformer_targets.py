@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ldosml._validation import check_shape
-from ldosml.kresolved import CrystalBands, KPath, star_interpolation
+from ldosml.kresolved import CrystalBands, KPath, interpolate_bands
 from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.tight_binding import CrystalTightBinding, known_shells
 from ldosml.tightbinding import TightBindingParameters
@@ -81,7 +81,7 @@ class PathBands:
 def path_bands(crystal: Crystal, bands: CrystalBands, *, n_kpoints: int = 256, n_bands: int = 6) -> PathBands:
     """Interpolate the bands of a crystal to its closed path of Latimer and Munro.
 
-    The path is ``KPath.latimer_munro(..., eulerian=True)``. The bands are interpolated by ``star_interpolation``
+    The path is ``KPath.latimer_munro(..., eulerian=True)``. The bands are interpolated by ``interpolate_bands``
     through all their k-points.
 
     Parameters
@@ -112,7 +112,7 @@ def path_bands(crystal: Crystal, bands: CrystalBands, *, n_kpoints: int = 256, n
     path = KPath.latimer_munro(crystal.atoms(), n_kpoints, eulerian=True)
     columns, chosen = around_fermi_level(bands.centred(), n_bands)
     found = np.full((len(path), n_bands), np.nan)
-    interpolated = star_interpolation(bands.kpoints, columns[:, chosen], crystal.cell, point_group(crystal))
+    interpolated = interpolate_bands(bands.kpoints, columns[:, chosen], crystal.cell, point_group(crystal))
     found[:, chosen] = np.sort(interpolated(path.kpoints), axis=1)
     return PathBands(path, found)
 

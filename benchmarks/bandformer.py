@@ -37,7 +37,7 @@ PAPER = {
 }
 GROUPS = ("all", "metals", "non-metals")
 N_BANDS, HALF = 6, 3
-N_EPOCHS = 60
+N_EPOCHS = 40
 NETWORKS = {"bandformer": {}, "bandformer-end-to-end": {"tight_binding": "none"}}  # changes of the preset
 TINY = BandTransformerConfig(d=16, n_layers=1, n_blocks=1)
 WHOLE_LINES = "a whole line of the path"
@@ -194,7 +194,6 @@ def network(given: argparse.Namespace, name: str, training: CrystalSet, validati
     given.folder.mkdir(parents=True, exist_ok=True)
     model = BandTransformer(
         config,
-        kpoints_per_crystal=32,
         n_epochs=2 if given.quick else N_EPOCHS,
         checkpoint=given.folder / f"{name}.checkpoint",
     )

@@ -61,7 +61,8 @@ class BandTransformer(BaseEstimator):
         Weight of the error of dispersions in the loss, relative to the error of centres. The paper searches it, and
         does not tell it.
     kpoints_per_crystal : int or None
-        Number of k-points of each crystal in a step, at equal steps along the path; None: all. Fewer are faster.
+        Number of k-points of each crystal in a step, at equal steps along the path from a random first one; None: all,
+        as in the paper. Fewer are faster.
     n_epochs : int
         Largest number of passes over the crystals.
     batch_size : int
@@ -112,14 +113,14 @@ class BandTransformer(BaseEstimator):
         preset: BandPreset | BandTransformerConfig = "small",
         *,
         dispersion_weight: float = 1.0,
-        kpoints_per_crystal: int | None = None,
-        n_epochs: int = 100,
+        kpoints_per_crystal: int | None = 16,
+        n_epochs: int = 40,
         batch_size: int = 8,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         optimizer: Optimizer = "adamw",
-        weight_decay: float = 1e-2,
+        weight_decay: float = 5e-2,
         schedule: Schedule = "cosine",
-        patience: int | None = 30,
+        patience: int | None = 20,
         validation_fraction: float = 0.1,
         random_state: int = 0,
         checkpoint: str | os.PathLike[str] | None = None,

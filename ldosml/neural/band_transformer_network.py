@@ -90,9 +90,9 @@ class BandTransformerConfig:
     n_bands: int = 6
     n_kpoints: int = 256
     smoothing: float = 0.0
-    d: int = 96
-    n_layers: int = 3
-    n_blocks: int = 2
+    d: int = 32
+    n_layers: int = 2
+    n_blocks: int = 1
     n_heads: int = 4
     multiplier: int = 2
     n_neighbors: int = 12

@@ -37,8 +37,11 @@ PAPER = {
 }
 GROUPS = ("all", "metals", "non-metals")
 N_BANDS, HALF = 6, 3
-N_EPOCHS = 40
-NETWORKS = {"bandformer": {}, "bandformer-end-to-end": {"tight_binding": "none"}}  # changes of the preset
+NETWORKS = {
+    "bandformer": ({}, {}),
+    "bandformer-end-to-end": ({"tight_binding": "none"}, {"learning_rate": 2e-3, "n_epochs": 40}),
+}
+"""Changes of the preset, and of the parameters of ``BandTransformer``."""
 TINY = BandTransformerConfig(d=16, n_layers=1, n_blocks=1)
 WHOLE_LINES = "a whole line of the path"
 EVERY_OTHER = "every other k-point of the path"
@@ -190,13 +193,12 @@ def network(given: argparse.Namespace, name: str, training: CrystalSet, validati
     """One of ``NETWORKS``, from the folder of models, or fitted and saved into the folder of results."""
     if given.models:
         return BandTransformer.load(given.models / f"{name}.safetensors")
-    config = replace(TINY if given.quick else BandTransformerConfig.preset("small"), **NETWORKS[name])
+    changes, options = NETWORKS[name]
+    config = replace(TINY if given.quick else BandTransformerConfig.preset("small"), **changes)
     given.folder.mkdir(parents=True, exist_ok=True)
-    model = BandTransformer(
-        config,
-        n_epochs=2 if given.quick else N_EPOCHS,
-        checkpoint=given.folder / f"{name}.checkpoint",
-    )
+    model = BandTransformer(config, **options, checkpoint=given.folder / f"{name}.checkpoint")
+    if given.quick:
+        model.set_params(n_epochs=2)
     model.fit(
         training.crystals,
         training.bands,

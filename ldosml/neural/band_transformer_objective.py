@@ -86,7 +86,7 @@ def make_band_example(
 
 
 def band_scale(examples: Sequence[BandExample]) -> BandScale:
-    """Mean and spread of centres and dispersions over crystals, spreads at least ``_LEAST``.
+    """Mean centres, and mean differences of centres and dispersions to the guess, at least ``_LEAST``.
 
     Raises ValueError when a band is in no crystal.
     """
@@ -99,10 +99,9 @@ def band_scale(examples: Sequence[BandExample]) -> BandScale:
         )
     means = np.nanmean(centers, axis=0)
     off = np.stack([e.bands - _starting(e, means) for e in examples])  # (n_crystals, n_kpoints, n_bands)
-    spreads, dispersion = (
-        np.sqrt(np.nanmean(off.mean(axis=1) ** 2, axis=0)),
-        np.sqrt(np.nanmean(off.var(axis=1), axis=0)),
-    )
+    # means of absolute values: a few crystals have guesses that are off by 30 eV
+    spreads = np.nanmean(np.abs(off.mean(axis=1)), axis=0)
+    dispersion = np.nanmean(off.std(axis=1), axis=0)
     rows = (means, np.maximum(spreads, _LEAST), np.maximum(dispersion, _LEAST))
     return BandScale(*(torch.from_numpy(np.asarray(row, dtype=np.float32)) for row in rows))
 

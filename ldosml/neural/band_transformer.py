@@ -242,14 +242,15 @@ class BandTransformer(BaseEstimator):
 
     @torch.no_grad()
     def _bands(self, crystal: Crystal, kpoints: Floats) -> Floats:
-        """Bands (n_kpoints, n_bands) of one crystal."""
+        """Bands (n_kpoints, n_bands) of one crystal along a closed path."""
         device = next(self.network_.parameters()).device
         config = self.network_.config
         if config.n_guesses:
             check_shells(crystal)
         given = path_graph(crystal, kpoints, config, self.network_.tight_binding)
-        centers, dispersions = self.network_(*band_batch([given], [np.arange(len(kpoints))], device))
-        return np.asarray((centers[:, None] + dispersions)[0].double().cpu().numpy(), dtype=np.float64)
+        centers, dispersions = self.network_(*band_batch([given], [np.arange(len(kpoints) - 1)], device))
+        found = (centers[:, None] + dispersions)[0].double().cpu().numpy()
+        return np.asarray(np.concatenate([found, found[:1]]), dtype=np.float64)  # the path is closed
 
     def _config(self) -> BandTransformerConfig:
         return (

@@ -143,11 +143,11 @@ class BandObjective:
         return self._loss(examples, kpoints, random.random(len(examples)) < _BLIND)
 
     def validation_loss(self) -> float | None:
-        """Mean loss of crystals at all k-points; None without crystals."""
+        """Mean loss of crystals at all k-points of the path; None without crystals."""
         total = 0.0
         for start in range(0, len(self.validation), self.validation_batch):
             part = self.validation[start : start + self.validation_batch]
-            total += float(self._loss(part, [np.arange(len(e.bands)) for e in part], None)) * len(part)
+            total += float(self._loss(part, [np.arange(len(e.bands) - 1) for e in part], None)) * len(part)
         return total / len(self.validation) if self.validation else None
 
     def describe(self) -> dict[str, Any]:
@@ -188,12 +188,15 @@ def band_batch(
 
 
 def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generator) -> Integers:
-    """Indices of ``n`` k-points at equal steps along the closed path, from a random first one; None: all."""
-    total = len(example.bands)
+    """Indices of ``n`` k-points at equal steps along the closed path, from a random first one; None: all.
+
+    The last k-point of the path is never among them: it is the first one again.
+    """
+    total = len(example.bands) - 1
     if n is None or n >= total:
         return np.arange(total)
-    steps = np.arange(n) * (total - 1) / n  # the last k-point is the first one again
-    return np.floor(steps + random.random() * (total - 1)).astype(np.int64) % (total - 1)
+    steps = np.arange(n) * total / n
+    return np.floor(steps + random.random() * total).astype(np.int64) % total
 
 
 def band_fingerprint(examples: Sequence[BandExample]) -> str:

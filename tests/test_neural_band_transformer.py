@@ -196,7 +196,7 @@ class TestNetwork:
         config = BandTransformerConfig(**TINY | {"n_bands": 6, "tight_binding": "universal"})
         crystal = standardized(CRYSTALS["fcc"])
         network = BandNetwork(config).eval()
-        network.start_at(BandScale(torch.arange(6.0), torch.zeros(6), torch.zeros(6)))
+        network.start_at(BandScale(torch.arange(6.0), *torch.zeros(4, 6)))
         given = path_graph(crystal, RANDOM, config, UNIVERSAL)
         with torch.no_grad():
             known, blind = (

@@ -159,8 +159,8 @@ class BandTransformer(BaseEstimator):
         crystals : sequence of Atoms or Crystal
             In the primitive cell to which the k-points of their bands refer.
         bands : sequence of CrystalBands
-            One for each crystal. Join the bands on the mesh and along the path (``CrystalBands.joined``): the
-            interpolation is then about three times better than from an 8 x 8 x 8 mesh alone.
+            One for each crystal. Join the bands on the mesh and along the path (``CrystalBands.joined``): a mesh alone
+            misses the sharp bends of bands.
         validation : (crystals, bands), optional
             Crystals that choose the best epoch. Default: a part of the crystals, see ``validation_fraction``.
         progress : callable, optional

@@ -239,15 +239,17 @@ class PositionalEncoding(nn.Module):
 
 
 class BandScale(NamedTuple):
-    """Means over crystals at which the outputs start, eV.
+    """Means over crystals at which the outputs start, all (n_bands,), eV.
 
-    centers (n_bands,): mean of band centres, the guess where tight binding gives none; spreads, dispersion (n_bands,):
-    mean differences of centres and of dispersions to the guess.
+    centers: mean of band centres, the guess where tight binding gives none; spreads, dispersion: mean differences of
+    centres and of dispersions to the guess; wide_spreads, wide_dispersion: the same where there is none.
     """
 
     centers: Tensor
     spreads: Tensor
     dispersion: Tensor
+    wide_spreads: Tensor
+    wide_dispersion: Tensor
 
 
 class BandNetwork(TightBindingBuffers):
@@ -283,7 +285,7 @@ class BandNetwork(TightBindingBuffers):
             self.guess = _perceptron(2 * config.n_guesses, d, d) if config.n_guesses else None
             self.center = _perceptron(2 * d, d, config.n_bands)
             self.dispersion = _perceptron(d, d, config.n_bands)
-        self.register_buffer("scale", torch.ones(3, config.n_bands))
+        self.register_buffer("scale", torch.ones(len(BandScale._fields), config.n_bands))
 
     def start_at(self, scale: BandScale) -> None:
         """Set mean and spread of the outputs to those of the training crystals."""
@@ -313,9 +315,12 @@ class BandNetwork(TightBindingBuffers):
         tokens = self.norms[1](tokens[:, 0])  # (n_crystals, n_kpoints, d)
         centers = self.center(torch.cat([tokens.mean(dim=1), pooled], dim=-1))
         dispersions = self._frequencies(tokens) @ self.dispersion(tokens)
-        base = starting_bands(guess, self.scale[0])
+        scale = BandScale(*self.scale)
+        base, guessed = starting_bands(guess, scale.centers)
         mean = base.mean(dim=1)
-        return mean + self.scale[1] * centers, base - mean[:, None] + self.scale[2] * dispersions
+        sizes = torch.where(guessed, scale.dispersion, scale.wide_dispersion)[:, None]
+        spreads = torch.where(guessed, scale.spreads, scale.wide_spreads)
+        return mean + spreads * centers, base - mean[:, None] + sizes * dispersions
 
     def _frequencies(self, tokens: Tensor) -> Tensor:
         """Projection (n_kpoints, n_kpoints) onto the frequencies of the cosine transform, without the mean."""
@@ -324,12 +329,16 @@ class BandNetwork(TightBindingBuffers):
         return torch.from_numpy(waves.T @ waves).to(tokens)
 
 
-def starting_bands(guess: Tensor, centers: Tensor) -> Tensor:
-    """Bands (n_crystals, n_kpoints, n_bands) of the guess, or the mean centres (n_bands,) where there is none."""
+def starting_bands(guess: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Bands (n_crystals, n_kpoints, n_bands) of the guess, and where it has them, (n_crystals, n_bands).
+
+    Bands that it does not have are at the mean centres (n_bands,).
+    """
     if not guess.shape[-1]:
-        return centers.expand(*guess.shape[:2], -1)
+        return centers.expand(*guess.shape[:2], -1), centers.new_zeros(len(guess), len(centers), dtype=torch.bool)
     inner = guess[..., _BESIDE:-_BESIDE]
-    return torch.where(inner.isfinite().all(dim=1, keepdim=True), inner, centers)
+    guessed = inner.isfinite().all(dim=1)
+    return torch.where(guessed[:, None], inner, centers), guessed
 
 
 def _perceptron(d_in: int, d: int, d_out: int) -> nn.Sequential:

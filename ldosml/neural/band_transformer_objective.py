@@ -28,7 +28,7 @@ from ldosml.neural.optimization import check_weight, check_whole
 from ldosml.tightbinding import TightBindingParameters
 
 _BLIND = 0.05  # fraction of the crystals whose guess is hidden, so that the network can do without it
-_LEAST = 0.1  # eV; else flat bands, or a single crystal, could not be corrected
+_LEAST = 0.1  # eV; otherwise flat bands, or a single crystal, could not be corrected
 
 
 class PathGraph(NamedTuple):
@@ -98,17 +98,26 @@ def band_scale(examples: Sequence[BandExample]) -> BandScale:
             "fewer bands (n_bands), or give bands to higher energies."
         )
     means = np.nanmean(centers, axis=0)
-    off = np.stack([e.bands - _starting(e, means) for e in examples])  # (n_crystals, n_kpoints, n_bands)
-    # means of absolute values: a few crystals have guesses that are off by 30 eV
-    spreads = np.nanmean(np.abs(off.mean(axis=1)), axis=0)
-    dispersion = np.nanmean(off.std(axis=1), axis=0)
-    rows = (means, np.maximum(spreads, _LEAST), np.maximum(dispersion, _LEAST))
+    # means of absolute values: a few crystals have deep bands
+    rows = [means, *_differences(examples, [_guess(e, means) for e in examples])]
+    rows += _differences(examples, [np.where(np.isfinite(e.bands), means, np.nan) for e in examples])
     return BandScale(*(torch.from_numpy(np.asarray(row, dtype=np.float32)) for row in rows))
 
 
-def _starting(example: BandExample, centers: Floats) -> Floats:
+def _guess(example: BandExample, centers: Floats) -> Floats:
+    """The guess (n_kpoints, n_bands), NaN where there is none."""
     guess, means = (torch.from_numpy(np.asarray(array)) for array in (example.given.guess[None], centers))
-    return np.asarray(starting_bands(guess, means)[0].numpy(), dtype=np.float64)
+    bands, guessed = (found[0].numpy() for found in starting_bands(guess, means))
+    return np.where(guessed, bands, np.nan)
+
+
+def _differences(examples: Sequence[BandExample], guesses: Sequence[Floats]) -> list[Floats]:
+    """Mean difference of centres and of dispersions to guesses, at least ``_LEAST``, (n_bands,) each."""
+    off = np.stack([e.bands - guess for e, guess in zip(examples, guesses, strict=True)])
+    each = np.abs(off.mean(axis=1)), off.std(axis=1)  # (n_crystals, n_bands)
+    known = np.isfinite(each[0])
+    totals = (np.where(known, values, 0.0).sum(axis=0) for values in each)
+    return [np.maximum(total / np.maximum(1, known.sum(axis=0)), _LEAST) for total in totals]
 
 
 @dataclass(frozen=True, eq=False)

@@ -332,7 +332,13 @@ class TestPrediction:
     def test_presets(self):
         assert BandTransformer()._config().symmetric
         assert not BandTransformer("paper")._config().symmetric
-        assert BandTransformerConfig.preset("paper").n_neighbors == 12
+        config = BandTransformerConfig.preset("paper")
+        assert (config.n_bands, config.n_kpoints, config.n_neighbors, config.radius) == (6, 256, 12, 8.0)
+        given = path_graph(standardized(CRYSTALS["rocksalt"]), RANDOM, config, UNIVERSAL)
+        with torch.no_grad():
+            centers, dispersions = BandNetwork(config).eval()(*band_batch([given], [np.arange(9)], "cpu"))
+        assert (centers.shape, dispersions.shape) == ((1, 6), (1, 9, 6))
+        assert float(dispersions.std()) > 0.01
 
 
 class TestErrors:

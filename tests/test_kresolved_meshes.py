@@ -114,6 +114,30 @@ class TestPath:
             assert max(start, end) > within
             assert min(start, end) >= within > 1
 
+    @pytest.mark.parametrize("name", CELLS)
+    def test_the_eulerian_path_is_closed_and_has_every_line(self, name):
+        pytest.importorskip("pymatgen")
+        atoms = Atoms("In", cell=CELLS[name], pbc=True)
+        path, usual = KPath.latimer_munro(atoms, 120, eulerian=True), KPath.latimer_munro(atoms, 120)
+        assert len(path) == 120
+        assert not path._jumps()
+        assert path.corners[0] == (0, "G")
+        assert path.corners[-1] == (119, "G")
+
+        def lines(found):
+            names = [name for _, name in found.corners]
+            jumps = {a for a, _ in found._jumps()}
+            pairs = zip(found.corners[:-1], names[1:], strict=True)
+            return [frozenset((name, after)) for (place, name), after in pairs if place not in jumps]
+
+        assert set(lines(path)) == set(lines(usual))
+        assert max(lines(path).count(line) for line in lines(path)) == 2
+        assert path.distances[-1] < 1.35 * usual.distances[-1]
+        steps = np.diff(path.distances)
+        assert steps.max() < 1.3 * steps.min()
+        with pytest.raises(ValueError, match=r"n_kpoints must be at least \d+, the corners of this path; got 5"):
+            KPath.latimer_munro(atoms, 5, eulerian=True)
+
     def test_corners_of_latimer_and_munro_do_not_depend_on_the_choice_of_vectors(self):
         """A flat cell whose centred primitive vectors are not reduced; pymatgen alone would warn, and may be wrong."""
         pytest.importorskip("pymatgen")
@@ -122,10 +146,10 @@ class TestPath:
         sheared = np.array([[1, 1, 0], [0, 1, 0], [0, -1, 1]]) @ cell
         first, second = (KPath.latimer_munro(Atoms("In", cell=given, pbc=True), 60) for given in (cell, sheared))
         assert first.distances[-1] == pytest.approx(second.distances[-1])
-        lengths = [
-            np.sort(np.linalg.norm(path.kpoints[[i for i, _ in path.corners]] @ reciprocal_lattice(path.cell), axis=1))
-            for path in (first, second)
+        corners = [
+            path.kpoints[[i for i, _ in path.corners]] @ reciprocal_lattice(path.cell) for path in (first, second)
         ]
+        lengths = [np.unique(np.linalg.norm(each, axis=1).round(4)) for each in corners]
         assert_allclose(*lengths, atol=1e-6)
 
     def test_bad_input(self):

@@ -10,6 +10,7 @@ from ldosml.kresolved.isosurfaces import Isosurface, band_edge_surfaces, band_su
 from ldosml.kresolved.meshes import gamma_mesh
 from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins
 from ldosml.kresolved.paths import KPath
+from ldosml.kresolved.star_interpolation import StarInterpolation, interpolate_bands
 from ldosml.kresolved.tetrahedra import MeshBands
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MeshBands",
     "OccupancyGap",
     "OccupancyScores",
+    "StarInterpolation",
     "band_edge",
     "band_edge_surfaces",
     "band_surfaces",
@@ -35,6 +37,7 @@ __all__ = [
     "fermi_surface",
     "fit_dos_scale",
     "gamma_mesh",
+    "interpolate_bands",
     "occupancy_gap",
     "raw_dos",
 ]

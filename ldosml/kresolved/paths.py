@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import combinations, pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,6 +24,9 @@ PathKind = Literal["setyawan-curtarolo", "latimer-munro"]
 """Which points a path joins: see ``KPath.from_cell``, and ``KPath.latimer_munro``."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_FIRST = 21  # pymatgen warns of noble gases
+_VOLUME = 20.0  # of an atom, cubic angstrom
+_STEP, _OFFSET = 1e-6, 0.31830988618  # angstrom; simple fractions are not at the boundary of a step
 _PLAIN = str.maketrans("", "", "_{}")  # removes pymatgen's subscripts
 
 
@@ -94,7 +99,7 @@ class KPath:
         return cls._drawn(np.asarray(cell, dtype=np.float64), n_kpoints)
 
     @classmethod
-    def latimer_munro(cls, atoms: Atoms, n_kpoints: int) -> Self:
+    def latimer_munro(cls, atoms: Atoms, n_kpoints: int, *, eulerian: bool = False) -> Self:
         """Make the path of Latimer and Munro, which the Materials Project and Park et al. (see ``occupancy``) use.
 
         J. M. Munro et al., npj Comput. Mater. 6, 112 (2020), as in pymatgen (``pip install 'ldosml[dft]'``). It follows
@@ -107,6 +112,9 @@ class KPath:
             A primitive cell; k-points are fractions of its reciprocal lattice vectors.
         n_kpoints : int
             Total number, up to rounding; more if a line of the path would have none.
+        eulerian : bool
+            Without jumps: the shortest closed path from Gamma through every line. A few lines are passed twice, because
+            an odd number of lines meets at some corners. The number of k-points is exact.
 
         Returns
         -------
@@ -115,13 +123,15 @@ class KPath:
         Raises
         ------
         ValueError
-            When the lattice vectors span no volume, or ``n_kpoints`` is not positive.
+            When the lattice vectors span no volume, ``n_kpoints`` is not positive, or an Eulerian path has more lines.
         ImportError
             When pymatgen is missing.
         """
         vectors = np.asarray(atoms.cell, dtype=np.float64)
         reciprocal_lattice(vectors)  # raises a clear error before pymatgen does
         points, lines = _latimer_munro(atoms)
+        if eulerian:
+            return cls._through(vectors, [(name, points[name]) for name in _circuit(lines, points, vectors)], n_kpoints)
         # ASE reads only names of one capital letter with digits.
         plain = {name: f"P{number}" for number, name in enumerate(points)}
         path = cls._drawn(
@@ -130,8 +140,24 @@ class KPath:
             path=",".join("".join(plain[name] for name in line) for line in lines),
             special_points={plain[name]: point for name, point in points.items()},
         )
-        names = {short: "G" if name == "Γ" else name.translate(_PLAIN) for name, short in plain.items()}
+        names = {short: _plain_name(name) for name, short in plain.items()}
         return cls(path.kpoints, vectors, tuple((index, names[short]) for index, short in path.corners))
+
+    @classmethod
+    def _through(cls, vectors: Floats, corners: list[tuple[str, Floats]], n_kpoints: int) -> Self:
+        """The path along straight lines between corners, with exactly ``n_kpoints``, as evenly spaced as possible."""
+        ends = np.array([point for _, point in corners])
+        if n_kpoints < len(ends):
+            raise ValueError(f"n_kpoints must be at least {len(ends)}, the corners of this path; got {n_kpoints!r}.")
+        lengths = np.linalg.norm(np.diff(ends, axis=0) @ reciprocal_lattice(vectors), axis=1)
+        steps = _shares(lengths, int(n_kpoints) - 1)
+        kpoints = [
+            start + np.arange(n)[:, None] / n * (end - start)
+            for (start, end), n in zip(pairwise(ends), steps, strict=True)
+        ]
+        places = np.concatenate([[0], np.cumsum(steps)])
+        names = tuple((int(place), _plain_name(name)) for place, (name, _) in zip(places, corners, strict=True))
+        return cls(np.concatenate([*kpoints, ends[-1:]]), vectors, names)
 
     @classmethod
     def _drawn(cls, vectors: Floats, n_kpoints: int, **given: Any) -> Self:
@@ -182,6 +208,21 @@ class KPath:
 def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
     """Names and fractions of the corners, and the lines between them.
 
+    pymatgen's choice among equivalent corners depends on rounding errors. It therefore gets every crystal rounded and
+    with the same volume of an atom: crystals of one prototype then have the same path, and most are found only once.
+    """
+    factor = (_VOLUME * len(atoms) / atoms.cell.volume) ** (1 / 3)
+    cell, places = _stepped(factor * atoms.cell.array), _stepped(atoms.get_scaled_positions(wrap=False))  # type: ignore[no-untyped-call]
+    _, kinds = np.unique(atoms.numbers, return_inverse=True)
+    return _special_lines(tuple(cell.ravel()), tuple(places.ravel()), tuple(int(kind) for kind in kinds))
+
+
+@lru_cache(maxsize=256)
+def _special_lines(
+    vectors: tuple[float, ...], places: tuple[float, ...], kinds: tuple[int, ...]
+) -> tuple[dict[str, Floats], list[list[str]]]:
+    """What ``_latimer_munro`` gives, of a cell (9 numbers), fractions (3 for each atom) and kinds of atoms.
+
     pymatgen finds the right zone only for reduced lattice vectors, so it gets these.
     """
     try:
@@ -191,15 +232,55 @@ def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:
         raise ImportError(
             "Paths of Latimer and Munro need pymatgen. Install it by\n    pip install 'ldosml[dft]'"
         ) from error
-    cell, operation = atoms.cell.minkowski_reduce()
-    reduced = atoms.copy()  # type: ignore[no-untyped-call]
-    reduced.set_cell(cell)
+    given = Cell(np.reshape(vectors, (3, 3)))  # type: ignore[no-untyped-call]
+    cell, operation = given.minkowski_reduce()  # type: ignore[no-untyped-call]
+    positions = np.reshape(places, (-1, 3)) @ given.array
+    crystal = AseAtomsAdaptor.get_structure(Atoms([_FIRST + kind for kind in kinds], positions, cell=cell, pbc=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # from spglib, which pymatgen calls
-        crystal = AseAtomsAdaptor.get_structure(reduced)
         found = HighSymmKpath(crystal, path_type="latimer_munro").kpath  # type: ignore[no-untyped-call]
     points = {name: np.linalg.solve(operation, point) for name, point in found["kpoints"].items()}
     return points, found["path"]
+
+
+def _stepped(values: Floats) -> Floats:
+    """Numbers on a grid."""
+    return np.asarray(np.floor(values / _STEP + _OFFSET) * _STEP, dtype=np.float64)
+
+
+def _circuit(lines: list[list[str]], points: Mapping[str, Floats], vectors: Floats) -> list[str]:
+    """Corners of the shortest closed path from Gamma along every line.
+
+    Corners where an odd number of lines meets are joined in pairs by lines that are passed twice.
+    """
+    import networkx  # pymatgen needs it too
+
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    graph = networkx.MultiGraph()  # of numbers: sets of strings have another order in every process
+    reciprocal = reciprocal_lattice(vectors)
+    for a, b in ((a, b) for line in lines for a, b in pairwise(line)):
+        length = float(np.linalg.norm((points[a] - points[b]) @ reciprocal))
+        graph.add_edge(names.index(a), names.index(b), length=round(length, 5))  # ties must not depend on rounding
+    between = dict(networkx.all_pairs_dijkstra(graph, weight="length"))
+    odd = [corner for corner, degree in graph.degree if degree % 2]
+    pairs = networkx.Graph()
+    pairs.add_weighted_edges_from((a, b, between[a][0][b]) for a, b in combinations(odd, 2))
+    for a, b in networkx.min_weight_matching(pairs):
+        networkx.add_path(graph, between[a][1][b])
+    edges = networkx.eulerian_circuit(graph, source=names.index("Γ"))
+    return ["Γ", *(names[end] for _, end in edges)]
+
+
+def _shares(lengths: Floats, n: int) -> NDArray[np.int64]:
+    """Divide ``n`` steps among lines in proportion to their lengths, at least one for each."""
+    steps = np.ones(len(lengths), dtype=np.int64)
+    for _ in range(n - len(lengths)):
+        steps[np.argmax(lengths / steps)] += 1
+    return steps
+
+
+def _plain_name(name: str) -> str:
+    return "G" if name == "Γ" else name.translate(_PLAIN)
 
 
 def _corners(found: BandPath) -> tuple[tuple[int, str], ...] | None:

@@ -12,6 +12,9 @@ except ImportError as error:
     ) from error
 
 from ldosml.neural.band_structure import BandStructure, Sheet, band_structure
+from ldosml.neural.band_transformer import BandTransformer
+from ldosml.neural.band_transformer_network import BandTransformerConfig
+from ldosml.neural.band_transformer_targets import PathBands, path_bands
 from ldosml.neural.correction_network import CorrectionConfig
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.epochs import Epoch, best_epoch
@@ -27,12 +30,15 @@ from ldosml.neural.unfolded_structure import UnfoldedBands, plan_unfolding, unfo
 __all__ = [
     "PAPER_PARAMETERS",
     "BandStructure",
+    "BandTransformer",
+    "BandTransformerConfig",
     "CorrectionConfig",
     "Crystal",
     "ElectronicStructure",
     "Epoch",
     "KOccupancyRegressor",
     "OccupancyConfig",
+    "PathBands",
     "Sheet",
     "TightBindingRegressor",
     "UnfoldedBands",
@@ -42,6 +48,7 @@ __all__ = [
     "fit_tight_binding_to_ldos",
     "isosurfaces",
     "load_crystal_model",
+    "path_bands",
     "plan_unfolding",
     "primitive_kpoints",
     "standardized",

@@ -11,8 +11,8 @@ from typing import Any
 from torch import nn, optim
 
 from ldosml.neural.epochs import Epoch
-from ldosml.neural.kept_parameters import PREFIX
 from ldosml.neural.tensor_files import Tensors, as_json, check_tensors, load_tensors, save_tensors
+from ldosml.neural.tight_binding_buffers import PREFIX
 
 FORMAT = "ldosml neural checkpoint"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -162,13 +163,19 @@ def evenly_spaced(example: Example, n: int) -> Integers:
 
 def fingerprint(examples: Sequence[Example]) -> str:
     """Hash of graphs, k-points and labels. The first guess is left out: it is stored in the checkpoint."""
-    digest = hashlib.sha256()
-    for example in examples:
-        graph = example.graph
+
+    def arrays(example: Example) -> Iterator[NDArray[Any]]:
         counts = () if example.counts is None else (example.counts,)
-        labels = (example.kpoints, example.presence, *counts, example.anywhere, example.known)
-        parts = (getattr(graph, field.name) for field in fields(graph))
-        for array in (*parts, *labels):
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+        yield from (getattr(example.graph, field.name) for field in fields(example.graph))
+        yield from (example.kpoints, example.presence, *counts, example.anywhere, example.known)
+
+    return hashed(array for example in examples for array in arrays(example))
+
+
+def hashed(arrays: Iterable[NDArray[Any]]) -> str:
+    """Hash of arrays, with their types and shapes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Checks of the input of ``KOccupancyRegressor``: crystals, their bands, k-points and weights."""
+"""Checks of the input of estimators: crystals, their bands, k-points and weights."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from ase import Atoms
+from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._validation import ParameterError
 from ldosml.kresolved import CrystalBands
 from ldosml.neural.crystals import Crystal, Floats, standardize
+from ldosml.neural.tight_binding import LARGEST, known_shells
 
 GivenCrystal = Atoms | Crystal
 Placed = tuple[Crystal, CrystalBands]
@@ -87,6 +90,34 @@ def check_fermi_levels(bands: Sequence[CrystalBands], part: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def check_elements(crystals: Sequence[GivenCrystal], known: Sequence[int], allow_unknown: bool, what: str) -> None:
+    """Raise ValueError for elements that are not ``known``, or warn; ``what`` is predicted."""
+    present = {int(number) for crystal in crystals for number in crystal.numbers}
+    unknown = ", ".join(chemical_symbols[number] for number in sorted(present - set(known)))
+    if not unknown:
+        return
+    if not allow_unknown:
+        raise ParameterError(
+            "allow_unknown",
+            f"is needed for a rough guess: the model was not trained on {unknown}. Or train on crystals with them.",
+        )
+    message = f"The model was not trained on {unknown}: {what} of crystals with them are guesses."
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def check_shells(crystal: Crystal) -> None:
+    """Warn of a crystal for which there is no tight binding."""
+    if known_shells(crystal):
+        return
+    why = (
+        f"it has {len(crystal)} atoms, more than {LARGEST}"
+        if len(crystal) > LARGEST
+        else "the atomic levels of an element are not known"
+    )
+    message = f"The model has no tight binding for this crystal: {why}. Expect larger errors."
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def check_device(device: str) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldosml._validation import check_choice
 from ldosml.neural.bloch import BlochEmbedding
@@ -15,9 +15,8 @@ from ldosml.neural.crystals import Crystal, Floats, point_group
 from ldosml.neural.decoder import OccupancyDecoder, Outputs
 from ldosml.neural.encoder import CrystalEncoder, Encoded
 from ldosml.neural.graph import GraphBatch
-from ldosml.neural.kept_parameters import keep_parameters, kept_parameters, replace_parameters
 from ldosml.neural.tight_binding import WIDTHS
-from ldosml.tightbinding import TightBindingParameters
+from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 
 Preset = Literal["small", "paper"]
 FirstGuess = Literal["fitted", "universal", "none"]
@@ -164,7 +163,7 @@ class OccupancyConfig:
         )
 
 
-class OccupancyNetwork(nn.Module):
+class OccupancyNetwork(TightBindingBuffers):
     """Encoder, which runs once for a crystal, and decoder, which runs for each of its k-points.
 
     Parameters
@@ -195,17 +194,6 @@ class OccupancyNetwork(nn.Module):
                 len(WIDTHS) if config.tight_binding != "none" else 0,
             )
             self.bloch = BlochEmbedding(config.d, config.n_bloch) if config.n_bloch else None
-
-        keep_parameters(self, TightBindingParameters.universal())
-
-    @property
-    def tight_binding(self) -> TightBindingParameters:
-        """Parameters of the first guess."""
-        return kept_parameters(self)
-
-    @tight_binding.setter
-    def tight_binding(self, parameters: TightBindingParameters) -> None:
-        replace_parameters(self, parameters)
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> Outputs:
         """Logits and counts at k-points, given by their ``images`` (n_crystals, n_kpoints, n_images, 3).

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ldosml._validation import ParameterError, check_choice
+from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, energy_bins, occupancy_gap
 from ldosml.kresolved.evaluation.gaps import GapThreshold, best_threshold
@@ -29,8 +27,10 @@ from ldosml.neural.graph import crystal_graph
 from ldosml.neural.inputs import (
     GivenCrystal,
     check_device,
+    check_elements,
     check_fermi_levels,
     check_sequence,
+    check_shells,
     describe,
     hold_out,
     one_each,
@@ -40,8 +40,7 @@ from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpo
 from ldosml.neural.occupancy_objective import Draws, OccupancyObjective
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
 from ldosml.neural.prediction import predict_bins
-from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
-from ldosml.neural.tight_binding import LARGEST, known_shells
+from ldosml.neural.tensor_files import load_fitted, save_tensors
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 
 Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
@@ -313,7 +312,7 @@ class KOccupancyRegressor(BaseEstimator):
         """
         check_is_fitted(self)
         described = [describe(crystal) for crystal in check_sequence(crystals)]
-        self._check_elements([crystal for crystal, _ in described], allow_unknown)
+        check_elements([crystal for crystal, _ in described], self.elements_, allow_unknown, "occupancies")
         kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
         weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
         return [
@@ -323,17 +322,8 @@ class KOccupancyRegressor(BaseEstimator):
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> KResolvedOccupancy:
         config = self.network_.config
-        if config.tight_binding != "none" and not known_shells(crystal):
-            why = (
-                f"it has {len(crystal)} atoms, more than {LARGEST}"
-                if len(crystal) > LARGEST
-                else "the atomic levels of an element are not known"
-            )
-            warnings.warn(
-                f"The model has no tight binding for this crystal: {why}. Expect larger errors.",
-                UserWarning,
-                stacklevel=3,
-            )
+        if config.tight_binding != "none":
+            check_shells(crystal)
         graph = crystal_graph(crystal, config.n_neighbors)
         images = kpoint_images(kpoints, operations(crystal, config))
         guess = guessed(crystal, kpoints, self.grid_, config, self.network_.tight_binding)
@@ -353,20 +343,6 @@ class KOccupancyRegressor(BaseEstimator):
         gaps = np.array([e.gap for e in examples])
         statistic: Statistic = "anywhere" if self.network_.config.anywhere else "max"
         return best_threshold(np.array(values), gaps, self.grid_, statistic)
-
-    def _check_elements(self, crystals: Sequence[Crystal], allow_unknown: bool) -> None:
-        present = {int(number) for crystal in crystals for number in crystal.numbers}
-        unknown = [chemical_symbols[number] for number in sorted(present - set(self.elements_))]
-        if not unknown:
-            return
-        message = f"The model was not trained on {', '.join(unknown)}"
-        if not allow_unknown:
-            raise ParameterError(
-                "allow_unknown",
-                f"is needed for a rough guess: the model was not trained on {', '.join(unknown)}. Or train on crystals "
-                "with them.",
-            )
-        warnings.warn(f"{message}: occupancies of crystals with them are guesses.", UserWarning, stacklevel=3)
 
     def _config(self) -> OccupancyConfig:
         config = self.preset if isinstance(self.preset, OccupancyConfig) else OccupancyConfig.preset(self.preset)
@@ -448,18 +424,7 @@ class KOccupancyRegressor(BaseEstimator):
             When the file is not such a model, is damaged, or has another format version.
         """
         check_device(device)
-        path = Path(path)
-        tensors, spec = load_tensors(path, FORMAT)
-        try:
-            model = cls._from_spec(spec)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} is a damaged {FORMAT}: {what}.") from error
-        check_tensors(path, tensors, model.network_.state_dict())
-        model.network_.load_state_dict(tensors)
-        model.network_.to(device).eval()
-        model.device = device
-        return model
+        return load_fitted(Path(path), FORMAT, cls._from_spec, device)
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -16,6 +16,7 @@ from ldosml._files import replacing
 from ldosml.kresolved.model_files import FORMAT_VERSION, check_header
 
 Tensors = dict[str, Tensor]
+T = TypeVar("T")
 
 
 def save_tensors(
@@ -69,6 +70,25 @@ def load_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(header["spec"])  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a complete {what}, or is damaged: {error}.") from error
+
+
+def load_fitted(path: Path, what: str, from_spec: Callable[[Mapping[str, Any]], T], device: str) -> T:
+    """Load an estimator with its weights in ``network_``; ``from_spec`` makes it, without them, from its description.
+
+    Raises FileNotFoundError and ValueError as ``load_tensors``, and ValueError when description and weights do not fit.
+    """
+    tensors, spec = load_tensors(path, what)
+    try:
+        model: Any = from_spec(spec)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        why = f"{type(error).__name__}: {str(error).rstrip('.')}"
+        raise ValueError(f"{path} is a damaged {what}: {why}.") from error
+    check_tensors(path, tensors, model.network_.state_dict())
+    model.network_.load_state_dict(tensors)
+    model.network_.to(device).eval()
+    model.device = device
+    loaded: T = model
+    return loaded
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from ase import Atoms
-from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -34,16 +33,17 @@ from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
     GivenCrystal,
     Placed,
+    check_elements,
     check_sequence,
     describe,
     hold_out,
     one_each,
     place_bands,
 )
-from ldosml.neural.kept_parameters import keep_parameters, kept_parameters
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, check_whole, train
 from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
 from ldosml.neural.tight_binding import known_shells
+from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
@@ -288,7 +288,7 @@ class TightBindingRegressor(BaseEstimator):
         check_is_fitted(self)
         if member is not None and member not in range(len(self.networks_)):
             raise ParameterError("member", f"must be one of the {len(self.networks_)} networks; got {member!r}.")
-        self._check_elements(atoms, allow_unknown)
+        check_elements([atoms], self.elements_, allow_unknown, "bands")
         return self._corrected(atoms, list(self.networks_) if member is None else [self.networks_[member]])
 
     def _corrected(self, atoms: Atoms, networks: Sequence[nn.Module]) -> CorrectedTightBinding:
@@ -343,8 +343,7 @@ class TightBindingRegressor(BaseEstimator):
         described = [describe(crystal) for crystal in check_sequence(crystals)]
         kpoints_of = one_each("kpoints", kpoints, len(described), ndim=2)
         weights_of = [None] * len(described) if weights is None else one_each("weights", weights, len(described), 1)
-        for crystal, _ in described:
-            self._check_elements(crystal.atoms(), allow_unknown)
+        check_elements([crystal for crystal, _ in described], self.elements_, allow_unknown, "bands")
         return [
             self._predict_one(crystal, check_kpoints(k) @ to_primitive.T, w)
             for (crystal, to_primitive), k, w in zip(described, kpoints_of, weights_of, strict=True)
@@ -355,22 +354,6 @@ class TightBindingRegressor(BaseEstimator):
         mesh = mesh_bands(model, crystal, MESH)
         found = model.eigenvalues(kpoints)
         return filled_bands(mesh, kpoints, found, weights, model.n_electrons)
-
-    def _check_elements(self, atoms: Atoms, allow_unknown: bool) -> None:
-        unknown = [chemical_symbols[z] for z in sorted({int(z) for z in atoms.numbers} - set(self.elements_))]
-        if not unknown:
-            return
-        if not allow_unknown:
-            raise ParameterError(
-                "allow_unknown",
-                f"is needed for a rough guess: the model was not trained on {', '.join(unknown)}. Or train on crystals "
-                "with them.",
-            )
-        warnings.warn(
-            f"The model was not trained on {', '.join(unknown)}: bands of crystals with them are guesses.",
-            UserWarning,
-            stacklevel=3,
-        )
 
     def _checkpoint(self, member: int) -> Path | None:
         if self.checkpoint is None:
@@ -416,14 +399,15 @@ class TightBindingRegressor(BaseEstimator):
             "training": self.training_,
             "history": [[asdict(epoch) for epoch in one] for one in self.history_],
         }
-        save_tensors(Path(path), BAND_FORMAT, self._saved(self.parameters_).state_dict(), spec, overwrite)
+        saved = self._saved()
+        saved.tight_binding = self.parameters_
+        save_tensors(Path(path), BAND_FORMAT, saved.state_dict(), spec, overwrite)
         return Path(path)
 
-    def _saved(self, start: TightBindingParameters) -> nn.Module:
+    def _saved(self) -> TightBindingBuffers:
         """Networks and the parameters to which they add, as one module."""
-        module = nn.Module()
+        module = TightBindingBuffers()
         module.networks = self.networks_
-        keep_parameters(module, start)
         return module
 
     @classmethod
@@ -452,10 +436,10 @@ class TightBindingRegressor(BaseEstimator):
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             what = f"{type(error).__name__}: {str(error).rstrip('.')}"
             raise ValueError(f"{path} is a damaged {BAND_FORMAT}: {what}.") from error
-        saved = model._saved(TightBindingParameters.universal())
+        saved = model._saved()
         check_tensors(path, tensors, saved.state_dict())
         saved.load_state_dict(tensors)
-        model.parameters_ = kept_parameters(saved)
+        model.parameters_ = saved.tight_binding
         model.networks_.eval()
         return model
 

@@ -22,13 +22,20 @@ import numpy as np
 
 from ldosml.datasets import CrystalSet, Material, load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands, interpolate_bands
-from ldosml.neural import BandTransformer, BandTransformerConfig, Crystal, PathBands, best_epoch, path_bands
+from ldosml.neural import (
+    BandTransformer,
+    BandTransformerConfig,
+    Crystal,
+    PathBands,
+    TightBindingRegressor,
+    best_epoch,
+    load_crystal_model,
+    path_bands,
+)
 from ldosml.neural.band_transformer_targets import around_fermi_level
 from ldosml.neural.crystals import Floats, point_group
-from ldosml.neural.inputs import place_bands
-from ldosml.neural.tight_binding import CrystalTightBinding
-from ldosml.neural.tight_binding_fit import fit_tight_binding
-from ldosml.tightbinding import TightBindingParameters
+from ldosml.neural.tight_binding_regressor import MESH, mesh_bands
+from ldosml.tightbinding import TightBinding
 
 PAPER = {
     "all": {"centre": 0.072, "dispersion": 0.084, "energy": 0.117},
@@ -85,15 +92,15 @@ def transformer(model: BandTransformer) -> Model:
     return bands
 
 
-def tight_binding(parameters: TightBindingParameters, own: bool) -> Model:
+def bound_bands(bind: Callable[[Crystal], TightBinding], own: bool) -> Model:
     """Tight binding; which bands are meant is told by DFT (``n_below``), or is its ``own`` count of held bands."""
 
     def bands(asked: Question) -> Floats:
-        model = CrystalTightBinding(asked.crystal, parameters)
-        mesh, weights = model.on_mesh()
-        zero = model.fermi_energy(mesh, weights)
+        model = bind(asked.crystal)
+        mesh = mesh_bands(model, asked.crystal, MESH)
+        zero = mesh.fermi_level(model.n_electrons)
         along = model.eigenvalues(asked.true.path.kpoints) - zero
-        lowest = np.minimum(along.min(axis=0), mesh.min(axis=0) - zero)
+        lowest = np.minimum(along.min(axis=0), mesh.energies.min(axis=(0, 1, 2)) - zero)
         held = int((lowest < 0).sum()) if own else round((asked.n_below - asked.n_electrons + model.n_electrons) / 2)
         return six(along, held)
 
@@ -220,6 +227,9 @@ def fit_row(name: str, model: BandTransformer, training: CrystalSet, seconds: fl
 def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument("--models", type=Path, help="folder of fitted networks; default: fit them")
+    parser.add_argument(
+        "--bands", default="tight-binding", help="learned tight binding: file, or name of a shipped model"
+    )
     parser.add_argument("--parts", nargs="+", default=["validation", "test"], choices=["validation", "test"])
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     given = parser.parse_args(arguments)
@@ -233,11 +243,22 @@ def main(arguments=None) -> None:
         seconds, fitted = machine.timed(lambda name=name: network(given, name, training, validation))
         results.add("fit", fit_row(name, fitted, training, None if given.models else seconds))
         models[name] = transformer(fitted)
-    placed = place_bands(training.crystals, training.bands)
-    parameters = fit_tight_binding(*zip(*placed, strict=True))
+    bound = load_crystal_model(given.bands)
+    assert isinstance(bound, TightBindingRegressor)
+    if not given.quick and bound.training_["names"] != training.names:
+        raise SystemExit(f"{given.bands} was not trained on the training part of {given.crystals}.")
+
+    def fitted_bands(crystal: Crystal) -> TightBinding:
+        return TightBinding(crystal.atoms(), bound.parameters_)
+
+    def learned_bands(crystal: Crystal) -> TightBinding:
+        return bound.tight_binding(crystal.atoms(), allow_unknown=True)
+
     models |= {
-        "tight binding, bands matched by electrons": tight_binding(parameters, own=False),
-        "tight binding, bands by its own count": tight_binding(parameters, own=True),
+        "learned tight binding": bound_bands(learned_bands, own=False),
+        "learned tight binding, bands by its own count": bound_bands(learned_bands, own=True),
+        "fitted tight binding": bound_bands(fitted_bands, own=False),
+        "fitted tight binding, bands by its own count": bound_bands(fitted_bands, own=True),
         "mean centre of each band": mean_bands(fitted),
     }
     for name, part in (("validation", validation), ("test", test)):

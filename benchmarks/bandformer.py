@@ -34,6 +34,7 @@ from ldosml.neural import (
 )
 from ldosml.neural.band_transformer_targets import around_fermi_level
 from ldosml.neural.crystals import Floats, point_group
+from ldosml.neural.inputs import place_bands
 from ldosml.neural.tight_binding_regressor import MESH, mesh_bands
 from ldosml.tightbinding import TightBinding
 

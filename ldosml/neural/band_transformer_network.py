@@ -147,10 +147,12 @@ class BandTransformerConfig:
         Parameters
         ----------
         name : {"small", "paper"}
-            "small" is for hundreds of crystals on a CPU. "paper" is the network of the paper: 6 bands at 256 k-points,
-            12 neighbours within 8 angstrom, and the encoding of k-points that it cites, without symmetry, Bloch sums
-            and tight binding. Its text gives no other number; 4 layers, 4 blocks, 8 heads, 256 features and
-            dropout of 0.1 are our choice, and so is the smoothing by one step.
+            "small" is for hundreds of crystals on a CPU: 484 crystals of 1 to 5 atoms took about 12 minutes on one
+            core, half of it to interpolate their bands and to fit tight binding.
+            "paper" is the network of the paper: 6 bands at 256 k-points, 12 neighbours within 8 angstrom, and the
+            encoding of k-points that it cites, without symmetry, Bloch sums and tight binding. Its text gives no other
+            number; 4 layers, 4 blocks, 8 heads, 256 features and dropout of 0.1 are our choice, and so is the smoothing
+            by one step.
 
         Returns
         -------

@@ -82,7 +82,10 @@ def path_bands(crystal: Crystal, bands: CrystalBands, *, n_kpoints: int = 256, n
     """Interpolate the bands of a crystal to its closed path of Latimer and Munro.
 
     The path is ``KPath.latimer_munro(..., eulerian=True)``. The bands are interpolated by ``interpolate_bands``
-    through all their k-points.
+    through all their k-points. This limits the accuracy of a model. ``benchmarks/bandformer.py`` measures the error
+    from k-points of the DFT path that are left out, for 122 shipped crystals with a mesh and a path: between other
+    k-points of the path, the median is 0.005 eV, and 95 % are below 0.08 eV; on a line that is left out as a whole, the
+    median is 0.02 eV, and 95 % are below 0.3 eV.
 
     Parameters
     ----------

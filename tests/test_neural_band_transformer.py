@@ -18,13 +18,13 @@ from ldosml.kresolved import CrystalBands, KPath, gamma_mesh
 from ldosml.neural import BandTransformer, BandTransformerConfig, PathBands, path_bands, standardized
 from ldosml.neural.band_transformer_network import BandNetwork, BandScale, EncoderLayer, softmax_by
 from ldosml.neural.band_transformer_objective import (
-    BandDraws,
-    band_batch,
-    band_loss,
+    PathDraws,
     band_scale,
     drawn_kpoints,
-    make_band_example,
+    make_path_example,
+    path_batch,
     path_graph,
+    path_loss,
 )
 from ldosml.neural.band_transformer_targets import around_fermi_level, guessed_bands, smoothed
 from ldosml.neural.graph import batched, crystal_graph
@@ -157,7 +157,7 @@ class TestNetwork:
         turn = path_graph(crystal, k, replace(config, symmetric=True), UNIVERSAL).operations[5]
         with torch.no_grad():
             first, second = (
-                network(*band_batch([path_graph(crystal, each, config, UNIVERSAL)], [np.arange(6)], "cpu"))[1]
+                network(*path_batch([path_graph(crystal, each, config, UNIVERSAL)], [np.arange(6)], "cpu"))[1]
                 for each in (k, -k @ turn.T)
             )
         assert np.allclose(first, second, atol=1e-4) == symmetric
@@ -167,7 +167,7 @@ class TestNetwork:
         config = BandTransformerConfig(**TINY | {"n_cosines": 2, "symmetric": False})
         given = path_graph(standardized(TABLES[0]), np.random.default_rng(0).uniform(size=(30, 3)), config, UNIVERSAL)
         with torch.no_grad():
-            _, found = BandNetwork(config).eval()(*band_batch([given], [np.arange(30)], "cpu"))
+            _, found = BandNetwork(config).eval()(*path_batch([given], [np.arange(30)], "cpu"))
         steps = np.pi * (np.arange(30) + 0.5) / 30
         waves = np.column_stack([np.cos(steps), np.cos(2 * steps)])
         fit, *_ = np.linalg.lstsq(waves, found[0].numpy(), rcond=None)
@@ -176,14 +176,14 @@ class TestNetwork:
 
     def test_missing_bands_count_nothing(self):
         bands = torch.tensor([[[1.0, np.nan], [3.0, np.nan]]])
-        draws = BandDraws(None, 0.5)
-        loss = band_loss(torch.tensor([[2.5, 9.0]]), torch.tensor([[[-1.0, 7.0], [2.0, 7.0]]]), bands, draws)
+        draws = PathDraws(None, 0.5)
+        loss = path_loss(torch.tensor([[2.5, 9.0]]), torch.tensor([[[-1.0, 7.0], [2.0, 7.0]]]), bands, draws)
         assert float(loss) == pytest.approx(0.5 + 0.5 * 0.5)
 
     def test_outputs_start_at_the_training_crystals(self):
         config = BandTransformerConfig(**TINY)
         examples = [
-            make_band_example(standardized(a), b, config, UNIVERSAL) for a, b in zip(TABLES, BANDS, strict=True)
+            make_path_example(standardized(a), b, config, UNIVERSAL) for a, b in zip(TABLES, BANDS, strict=True)
         ]
         scale = band_scale(examples)
         assert_allclose(scale.centers.numpy(), np.mean([e.bands.mean(axis=0) for e in examples], axis=0), atol=1e-5)
@@ -201,7 +201,7 @@ class TestNetwork:
         with torch.no_grad():
             known, blind = (
                 sum(
-                    (network(*band_batch([given], [np.arange(9)], "cpu", np.array([hidden])))[i]).squeeze(0)
+                    (network(*path_batch([given], [np.arange(9)], "cpu", np.array([hidden])))[i]).squeeze(0)
                     for i in (0, 1)
                 )
                 for hidden in (False, True)
@@ -218,7 +218,7 @@ class TestNetwork:
         assert np.isnan(guessed_bands(standardized(Atoms("Lr", cell=[4] * 3, pbc=True)), RANDOM, 10, UNIVERSAL)).all()
 
     def test_drawn_kpoints_are_evenly_spaced_without_the_repeated_end(self):
-        example = make_band_example(
+        example = make_path_example(
             standardized(TABLES[0]), BANDS[0], BandTransformerConfig(**TINY | {"n_kpoints": 41}), UNIVERSAL
         )
         random = np.random.default_rng(0)
@@ -336,7 +336,7 @@ class TestPrediction:
         assert (config.n_bands, config.n_kpoints, config.n_neighbors, config.radius) == (6, 256, 12, 8.0)
         given = path_graph(standardized(CRYSTALS["rocksalt"]), RANDOM, config, UNIVERSAL)
         with torch.no_grad():
-            centers, dispersions = BandNetwork(config).eval()(*band_batch([given], [np.arange(9)], "cpu"))
+            centers, dispersions = BandNetwork(config).eval()(*path_batch([given], [np.arange(9)], "cpu"))
         assert (centers.shape, dispersions.shape) == ((1, 6), (1, 9, 6))
         assert float(dispersions.std()) > 0.01
 

@@ -16,11 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml.kresolved import CrystalBands, KPath
 from ldosml.neural.band_transformer_network import BandNetwork, BandPreset, BandTransformerConfig
 from ldosml.neural.band_transformer_objective import (
-    BandDraws,
-    BandObjective,
-    band_batch,
+    PathDraws,
+    PathObjective,
     band_scale,
-    make_band_example,
+    make_path_example,
+    path_batch,
     path_graph,
 )
 from ldosml.neural.band_transformer_targets import PathBands
@@ -181,7 +181,7 @@ class BandTransformer(BaseEstimator):
         ImportError
             When pymatgen is missing, for the path.
         """
-        settings, draws, config = self._settings(), BandDraws(**self._named(BandDraws)), self._config()
+        settings, draws, config = self._settings(), PathDraws(**self._named(PathDraws)), self._config()
         check_device(self.device)
         placed = place_bands(crystals, bands)
         if validation is None:
@@ -196,11 +196,11 @@ class BandTransformer(BaseEstimator):
             network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
         parameters = network.tight_binding
         training, validated = (
-            [make_band_example(c, b, config, parameters) for c, b in part] for part in (given, held_out)
+            [make_path_example(c, b, config, parameters) for c, b in part] for part in (given, held_out)
         )
         network.start_at(band_scale(training))
         network.to(self.device)
-        objective = BandObjective(network, training, validated, draws, self.batch_size, self.device)
+        objective = PathObjective(network, training, validated, draws, self.batch_size, self.device)
         self.history_ = train(objective, settings, device=self.device, checkpoint=path, progress=progress)
         self.training_: dict[str, Any] = {}
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([crystal.numbers for crystal, _ in given])))
@@ -248,7 +248,7 @@ class BandTransformer(BaseEstimator):
         if config.n_guesses:
             check_shells(crystal)
         given = path_graph(crystal, kpoints, config, self.network_.tight_binding)
-        centers, dispersions = self.network_(*band_batch([given], [np.arange(len(kpoints) - 1)], device))
+        centers, dispersions = self.network_(*path_batch([given], [np.arange(len(kpoints) - 1)], device))
         found = (centers[:, None] + dispersions)[0].double().cpu().numpy()
         return np.asarray(np.concatenate([found, found[:1]]), dtype=np.float64)  # the path is closed
 

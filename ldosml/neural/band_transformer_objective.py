@@ -44,7 +44,7 @@ class PathGraph(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class BandExample:
+class PathExample:
     """One crystal of the training or validation part; bands (n_kpoints, n_bands) in eV, NaN where there is none."""
 
     given: PathGraph
@@ -52,7 +52,7 @@ class BandExample:
 
 
 @dataclass(frozen=True)
-class BandDraws:
+class PathDraws:
     """What is drawn from each crystal, and the weight in the loss; parameters of ``BandTransformer``."""
 
     kpoints_per_crystal: int | None
@@ -76,16 +76,16 @@ def path_graph(
     return PathGraph(graph, images_of(crystal, config), kpoints, guess)
 
 
-def make_band_example(
+def make_path_example(
     crystal: Crystal, bands: CrystalBands, config: BandTransformerConfig, parameters: TightBindingParameters
-) -> BandExample:
+) -> PathExample:
     """Make the example of one crystal; the k-points of ``bands`` refer to its cell."""
     found = path_bands(crystal, bands, n_kpoints=config.n_kpoints, n_bands=config.n_bands)
     given = path_graph(crystal, found.path.kpoints, config, parameters)
-    return BandExample(given, smoothed(found.bands, config.smoothing).astype(np.float32))
+    return PathExample(given, smoothed(found.bands, config.smoothing).astype(np.float32))
 
 
-def band_scale(examples: Sequence[BandExample]) -> BandScale:
+def band_scale(examples: Sequence[PathExample]) -> BandScale:
     """Mean centres, and mean differences of centres and dispersions to the guess, at least ``_LEAST``.
 
     Raises ValueError when a band is in no crystal.
@@ -104,14 +104,14 @@ def band_scale(examples: Sequence[BandExample]) -> BandScale:
     return BandScale(*(torch.from_numpy(np.asarray(row, dtype=np.float32)) for row in rows))
 
 
-def _guess(example: BandExample, centers: Floats) -> Floats:
+def _guess(example: PathExample, centers: Floats) -> Floats:
     """The guess (n_kpoints, n_bands), NaN where there is none."""
     guess, means = (torch.from_numpy(np.asarray(array)) for array in (example.given.guess[None], centers))
     bands, guessed = (found[0].numpy() for found in starting_bands(guess, means))
     return np.where(guessed, bands, np.nan)
 
 
-def _differences(examples: Sequence[BandExample], guesses: Sequence[Floats]) -> list[Floats]:
+def _differences(examples: Sequence[PathExample], guesses: Sequence[Floats]) -> list[Floats]:
     """Mean difference of centres and of dispersions to guesses, at least ``_LEAST``, (n_bands,) each."""
     off = np.stack([e.bands - guess for e, guess in zip(examples, guesses, strict=True)])
     each = np.abs(off.mean(axis=1)), off.std(axis=1)  # (n_crystals, n_bands)
@@ -121,23 +121,23 @@ def _differences(examples: Sequence[BandExample], guesses: Sequence[Floats]) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class BandObjective:
+class PathObjective:
     """Mean over crystals of |centre error| + ``dispersion_weight`` |dispersion error|, eV: an ``Objective``.
 
     Parameters
     ----------
     network : BandNetwork
-    training, validation : sequence of BandExample
-    draws : BandDraws
+    training, validation : sequence of PathExample
+    draws : PathDraws
     validation_batch : int
         Validation crystals at once.
     device : str
     """
 
     network: BandNetwork
-    training: Sequence[BandExample]
-    validation: Sequence[BandExample]
-    draws: BandDraws
+    training: Sequence[PathExample]
+    validation: Sequence[PathExample]
+    draws: PathDraws
     validation_batch: int
     device: str = "cpu"
 
@@ -161,19 +161,19 @@ class BandObjective:
 
     def describe(self) -> dict[str, Any]:
         """Architecture, draws and data."""
-        data = {"training set": band_fingerprint(self.training), "validation set": band_fingerprint(self.validation)}
+        data = {"training set": path_fingerprint(self.training), "validation set": path_fingerprint(self.validation)}
         return asdict(self.network.config) | asdict(self.draws) | data
 
     def _loss(
-        self, examples: Sequence[BandExample], kpoints: Sequence[Integers], blind: NDArray[np.bool_] | None
+        self, examples: Sequence[PathExample], kpoints: Sequence[Integers], blind: NDArray[np.bool_] | None
     ) -> Tensor:
-        batch = band_batch([e.given for e in examples], kpoints, self.device, blind)
+        batch = path_batch([e.given for e in examples], kpoints, self.device, blind)
         rows = np.stack([e.bands[k] for e, k in zip(examples, kpoints, strict=True)]).astype(np.float32)
         centers, dispersions = self.network(*batch)
-        return band_loss(centers, dispersions, torch.from_numpy(rows).to(self.device), self.draws)
+        return path_loss(centers, dispersions, torch.from_numpy(rows).to(self.device), self.draws)
 
 
-def band_loss(centers: Tensor, dispersions: Tensor, bands: Tensor, draws: BandDraws) -> Tensor:
+def path_loss(centers: Tensor, dispersions: Tensor, bands: Tensor, draws: PathDraws) -> Tensor:
     """Mean absolute errors of centres and of dispersions, over the bands that exist."""
     true = bands.mean(dim=1)  # (n_crystals, n_bands)
     known = torch.isfinite(true)
@@ -182,7 +182,7 @@ def band_loss(centers: Tensor, dispersions: Tensor, bands: Tensor, draws: BandDr
     return center_errors + draws.dispersion_weight * both.abs().mean()
 
 
-def band_batch(
+def path_batch(
     given: Sequence[PathGraph],
     kpoints: Sequence[Integers],
     device: str | torch.device,
@@ -196,7 +196,7 @@ def band_batch(
     return batched([each.graph for each in given], device), images.to(device), torch.from_numpy(guess).to(device)
 
 
-def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generator) -> Integers:
+def drawn_kpoints(example: PathExample, n: int | None, random: np.random.Generator) -> Integers:
     """Indices of ``n`` k-points at equal steps along the closed path, from a random first one; None: all.
 
     The last k-point of the path is never among them: it is the first one again.
@@ -208,7 +208,7 @@ def drawn_kpoints(example: BandExample, n: int | None, random: np.random.Generat
     return np.floor(steps + random.random() * total).astype(np.int64) % total
 
 
-def band_fingerprint(examples: Sequence[BandExample]) -> str:
+def path_fingerprint(examples: Sequence[PathExample]) -> str:
     """Hash of graphs, k-points and bands. The guess is left out: tight binding is stored in the checkpoint."""
     return hashed(
         array

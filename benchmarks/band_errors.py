@@ -102,14 +102,14 @@ def main(arguments=None) -> None:
         return model.tight_binding(standardized(one.atoms).atoms(), allow_unknown=True)
 
     def fitted(one: Material) -> TightBinding:
-        return TightBinding(standardized(one.atoms).atoms(), model.parameters_)
+        return TightBinding(standardized(one.atoms).atoms(), model.network_.tight_binding)
 
     for name, bind in (("fitted tight binding", fitted), ("learned tight binding", learned)):
         width = best_width(validation, [predicted(m, bind(m)) for m in validation])
         seconds, found = machine.timed(lambda bind=bind: [predicted(m, bind(m)) for m in part])
         scores = band_scores(part, found, width)
         results.add(f"{given.part} part", row(name, part, scores, seconds) | {"blur in the log loss (eV)": width})
-    for n in range(len(model.networks_)):
+    for n in range(len(model.network_.networks)):
         found = [
             predicted(m, model.tight_binding(standardized(m.atoms).atoms(), member=n, allow_unknown=True)) for m in part
         ]

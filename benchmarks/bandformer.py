@@ -250,7 +250,7 @@ def main(arguments=None) -> None:
         raise SystemExit(f"{given.bands} was not trained on the training part of {given.crystals}.")
 
     def fitted_bands(crystal: Crystal) -> TightBinding:
-        return TightBinding(crystal.atoms(), bound.parameters_)
+        return TightBinding(crystal.atoms(), bound.network_.tight_binding)
 
     def learned_bands(crystal: Crystal) -> TightBinding:
         return bound.tight_binding(crystal.atoms(), allow_unknown=True)

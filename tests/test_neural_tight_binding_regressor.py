@@ -66,14 +66,14 @@ def random_model(model):
     """Weights that no training gave, so that no correction is zero."""
     other = small(n_epochs=1).fit(TABLES, BANDS)
     torch.manual_seed(0)
-    for weights in other.networks_.parameters():
+    for weights in other.network_.networks.parameters():
         torch.nn.init.normal_(weights, std=0.2)
     other.elements_ = tuple(range(1, 104))
     return other
 
 
 def weights_of(model):
-    return {name: value.numpy() for name, value in model.networks_.state_dict().items()}
+    return {name: value.numpy() for name, value in model.network_.networks.state_dict().items()}
 
 
 class TestMatrices:
@@ -86,8 +86,8 @@ class TestMatrices:
     @pytest.mark.parametrize("name", ["zincblende", "rocksalt", "hcp"])
     def test_the_training_has_the_matrices_of_the_prediction(self, random_model, name):
         crystal = standardized(CRYSTALS[name])
-        example = make_band_example(crystal, bands_of(CRYSTALS[name]), random_model.parameters_)
-        network = random_model.networks_[0]
+        example = make_band_example(crystal, bands_of(CRYSTALS[name]), random_model.network_.tight_binding)
+        network = random_model.network_.networks[0]
         with torch.no_grad():
             matrices = example.terms.hamiltonians(torch.from_numpy(KPOINTS).float(), network(example.terms.bonds))
         one = random_model.tight_binding(crystal.atoms(), member=0)
@@ -96,8 +96,8 @@ class TestMatrices:
     def test_every_kind_of_correction_is_learned_from(self, random_model):
         """The gradient of a band reaches every output of the network."""
         crystal = standardized(CRYSTALS["zincblende"])
-        example = make_band_example(crystal, BANDS[2], random_model.parameters_)
-        added = random_model.networks_[0](example.terms.bonds)
+        example = make_band_example(crystal, BANDS[2], random_model.network_.tight_binding)
+        added = random_model.network_.networks[0](example.terms.bonds)
         for field in fields(added):
             getattr(added, field.name).retain_grad()
         matrices = example.terms.hamiltonians(torch.from_numpy(KPOINTS).float(), added)
@@ -185,8 +185,10 @@ class TestTraining:
 
         monkeypatch.setattr("ldosml.neural.tight_binding_regressor.fit_tight_binding", other)
         second = small(start=None, n_epochs=1, checkpoint=path).fit(TABLES[:2], BANDS[:2])
-        for field in fields(first.parameters_):
-            assert_array_equal(getattr(first.parameters_, field.name), getattr(second.parameters_, field.name))
+        for field in fields(first.network_.tight_binding):
+            assert_array_equal(
+                getattr(first.network_.tight_binding, field.name), getattr(second.network_.tight_binding, field.name)
+            )
 
     def test_another_checkpoint_is_refused(self, tmp_path):
         small(n_epochs=1, checkpoint=tmp_path / "part").fit(TABLES, BANDS)

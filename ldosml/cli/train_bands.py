@@ -108,7 +108,7 @@ def _training_facts(model: TightBindingRegressor, parts: Sequence[CrystalSet], o
         "best_epochs": [epoch.number for epoch in best],
         "validation_losses": [epoch.validation_loss for epoch in best],
         "gap_errors": model.gap_errors_,
-        "parameters": sum(parameter.numel() for parameter in model.networks_.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.network_.networks.parameters()),
     }
 
 

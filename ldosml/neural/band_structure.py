@@ -255,7 +255,7 @@ def band_structure(
         return found
     each = [
         _read_off(model.tight_binding(crystal.atoms(), member=n, allow_unknown=True), crystal, line, mesh)
-        for n in range(len(model.networks_))
+        for n in range(len(model.network_.networks))
     ]
     return replace(found, members=tuple(one.energies for one in each), member_gaps=tuple(one.gap for one in each))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from ldosml.neural.elements import ElementEmbedding
 from ldosml.neural.optimization import check_weight, check_whole
+from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 from ldosml.tightbinding.corrections import Corrections
 from ldosml.tightbinding.shells import SHELLS
 from ldosml.tightbinding.slater_koster import SYMMETRIES
@@ -154,6 +156,20 @@ class CorrectionNetwork(nn.Module):
         """Features of both atoms of each pair, and of its length, (n_pairs, 2 d + 2)."""
         ends = (bonds.second, bonds.first) if swapped else (bonds.first, bonds.second)
         return torch.cat([atoms[ends[0]], atoms[ends[1]], lengths], dim=-1)
+
+
+class CorrectionEnsemble(TightBindingBuffers):
+    """Several networks, and the ``tight_binding`` to which their corrections are added.
+
+    Parameters
+    ----------
+    networks : sequence of CorrectionNetwork
+        Trained alike, from different first weights.
+    """
+
+    def __init__(self, networks: Sequence[CorrectionNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
 
 
 def _bounded(outputs: Tensor, scale: float, most: float) -> Tensor:

@@ -27,7 +27,7 @@ from ldosml.kresolved.model_files import BAND_FORMAT
 from ldosml.kresolved.tetrahedra import MeshBands
 from ldosml.neural.band_examples import BandExample, bonds_of, make_band_example
 from ldosml.neural.band_objective import BandLoss, BandObjective
-from ldosml.neural.correction_network import CorrectionConfig, CorrectionNetwork
+from ldosml.neural.correction_network import CorrectionConfig, CorrectionEnsemble, CorrectionNetwork
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group, structure_type
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
@@ -41,9 +41,8 @@ from ldosml.neural.inputs import (
     place_bands,
 )
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, check_whole, train
-from ldosml.neural.tensor_files import check_tensors, load_tensors, save_tensors
+from ldosml.neural.tensor_files import load_fitted, save_tensors
 from ldosml.neural.tight_binding import known_shells
-from ldosml.neural.tight_binding_buffers import TightBindingBuffers
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
@@ -100,10 +99,8 @@ class TightBindingRegressor(BaseEstimator):
 
     Attributes
     ----------
-    networks_ : torch.nn.ModuleList
-        The trained networks.
-    parameters_ : TightBindingParameters
-        To which corrections are added.
+    network_ : CorrectionEnsemble
+        The trained ``networks``, and ``tight_binding``, to which their corrections are added.
     elements_ : tuple of int
         Atomic numbers in the training crystals.
     structure_types_ : tuple of str
@@ -226,7 +223,8 @@ class TightBindingRegressor(BaseEstimator):
             own = replace(settings, random_state=self.random_state + member)
             history.append(train(objective, own, checkpoint=self._checkpoint(member), progress=progress))
             networks.append(network.eval())
-        self.networks_, self.parameters_, self.history_ = nn.ModuleList(networks), start, history
+        self.network_, self.history_ = CorrectionEnsemble(networks), history
+        self.network_.tight_binding = start
         self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([c.numbers for c, _ in given])))
         self.structure_types_ = tuple(sorted({structure_type(crystal) for crystal, _ in given}))
         self.training_: dict[str, Any] = {}
@@ -286,10 +284,14 @@ class TightBindingRegressor(BaseEstimator):
             As ``TightBinding``; when elements are unknown, or there is no such network.
         """
         check_is_fitted(self)
-        if member is not None and member not in range(len(self.networks_)):
-            raise ParameterError("member", f"must be one of the {len(self.networks_)} networks; got {member!r}.")
+        if member is not None and member not in range(len(self.network_.networks)):
+            raise ParameterError(
+                "member", f"must be one of the {len(self.network_.networks)} networks; got {member!r}."
+            )
         check_elements([atoms], self.elements_, allow_unknown, "bands")
-        return self._corrected(atoms, list(self.networks_) if member is None else [self.networks_[member]])
+        return self._corrected(
+            atoms, list(self.network_.networks) if member is None else [self.network_.networks[member]]
+        )
 
     def _corrected(self, atoms: Atoms, networks: Sequence[nn.Module]) -> CorrectedTightBinding:
         """Tight binding with the mean corrections of networks."""
@@ -303,7 +305,7 @@ class TightBindingRegressor(BaseEstimator):
             }
             return Corrections(**{name: value.double().numpy() for name, value in means.items()})
 
-        return CorrectedTightBinding(atoms, self.parameters_, correct)
+        return CorrectedTightBinding(atoms, self.network_.tight_binding, correct)
 
     def predict(
         self,
@@ -350,7 +352,7 @@ class TightBindingRegressor(BaseEstimator):
         ]
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> CrystalBands:
-        model = self._corrected(crystal.atoms(), list(self.networks_))
+        model = self._corrected(crystal.atoms(), list(self.network_.networks))
         mesh = mesh_bands(model, crystal, MESH)
         found = model.eigenvalues(kpoints)
         return filled_bands(mesh, kpoints, found, weights, model.n_electrons)
@@ -390,7 +392,7 @@ class TightBindingRegressor(BaseEstimator):
         """
         check_is_fitted(self)
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
-        parameters["config"] = asdict(self.networks_[0].config)
+        parameters["config"] = asdict(self.network_.networks[0].config)
         spec = {
             "parameters": parameters,
             "elements": list(self.elements_),
@@ -399,16 +401,8 @@ class TightBindingRegressor(BaseEstimator):
             "training": self.training_,
             "history": [[asdict(epoch) for epoch in one] for one in self.history_],
         }
-        saved = self._saved()
-        saved.tight_binding = self.parameters_
-        save_tensors(Path(path), BAND_FORMAT, saved.state_dict(), spec, overwrite)
+        save_tensors(Path(path), BAND_FORMAT, self.network_.state_dict(), spec, overwrite)
         return Path(path)
-
-    def _saved(self) -> TightBindingBuffers:
-        """Networks and the parameters to which they add, as one module."""
-        module = TightBindingBuffers()
-        module.networks = self.networks_
-        return module
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -429,19 +423,7 @@ class TightBindingRegressor(BaseEstimator):
         ValueError
             When the file is not such a model, is damaged, or has another format version.
         """
-        path = Path(path)
-        tensors, spec = load_tensors(path, BAND_FORMAT)
-        try:
-            model = cls._from_spec(spec)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} is a damaged {BAND_FORMAT}: {what}.") from error
-        saved = model._saved()
-        check_tensors(path, tensors, saved.state_dict())
-        saved.load_state_dict(tensors)
-        model.parameters_ = saved.tight_binding
-        model.networks_.eval()
-        return model
+        return load_fitted(Path(path), BAND_FORMAT, cls._from_spec, "cpu")
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
@@ -449,7 +431,7 @@ class TightBindingRegressor(BaseEstimator):
         given = dict(spec["parameters"])
         config = CorrectionConfig(**given.pop("config"))
         model = cls(config, **given)
-        model.networks_ = nn.ModuleList(CorrectionNetwork(config) for _ in range(model.n_members))
+        model.network_ = CorrectionEnsemble([CorrectionNetwork(config) for _ in range(model.n_members)])
         model.elements_ = tuple(int(number) for number in spec["elements"])
         model.structure_types_ = tuple(spec["structure_types"])
         model.gap_errors_ = dict(spec["gap_errors"])

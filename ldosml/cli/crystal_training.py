@@ -80,14 +80,24 @@ def part_sizes(parts: Sequence[CrystalSet]) -> dict[str, int]:
 
 
 def training_record(
-    crystals: str, training: CrystalSet, split: str, held_out: Sequence[str], seed: int, seconds: Any
+    crystals: str,
+    training: CrystalSet,
+    split: str,
+    held_out: Sequence[str],
+    seed: int,
+    stages: Stages,
+    continued: bool,
 ) -> dict[str, Any]:
-    """What a model file says about its training data; the split can be made again from it."""
+    """What a model file says about its training data; the split can be made again from it.
+
+    ``continued``: from a checkpoint, so that the seconds are not those of the whole training.
+    """
     return {
         "crystals": crystals,
         "names": training.names,
         "split": {"by": split, "held_out": list(held_out), "random_state": seed},
-        "seconds": seconds,
+        "seconds": stages.seconds,
+        "continued": continued,
     }
 
 

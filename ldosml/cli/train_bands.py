@@ -69,6 +69,7 @@ def train_bands(
     stages = Stages()
     parts = read_parts(crystals, split, held_out or (), seed, stages)
     training, validation, _ = parts
+    continued = checkpoint is not None and checkpoint.with_name(f"{checkpoint.name}.0").exists()
     model = TightBindingRegressor(
         n_members=networks,
         n_epochs=epochs,
@@ -91,7 +92,7 @@ def train_bands(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages.seconds)
+    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages, continued)
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output) | {"cautions": cautions}
     emit(facts, printing, lambda: _page(facts))

@@ -78,6 +78,7 @@ def train_occupancy(
     stages = Stages()
     parts = read_parts(crystals, split, held_out or (), seed, stages)
     training, validation, _ = parts
+    continued = checkpoint is not None and checkpoint.exists()
     model = KOccupancyRegressor(
         **(PAPER_PARAMETERS if preset == "paper" else {}),
         n_epochs=epochs,
@@ -99,7 +100,7 @@ def train_occupancy(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages.seconds)
+    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages, continued)
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, printing, lambda: _page(facts))

@@ -21,7 +21,7 @@ from torch import nn
 from ldosml._files import replacing
 from ldosml._validation import Caution, ParameterError
 from ldosml.kresolved import CrystalBands, edge_bands, gamma_mesh
-from ldosml.kresolved.evaluation.gaps import is_metal
+from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP, is_metal
 from ldosml.kresolved.meshes import irreducible, on_mesh
 from ldosml.kresolved.model_files import BAND_FORMAT
 from ldosml.kresolved.tetrahedra import MeshBands
@@ -455,7 +455,8 @@ def filled_bands(
     if abs(n_electrons / 2 - round(n_electrons / 2)) < 1e-6:
         everywhere = np.concatenate([mesh.energies.reshape(-1, found.shape[1]), found])
         valence, conduction = edge_bands(everywhere, n_electrons)
-        gap = max(0.0, float(conduction.min() - valence.max()))
+        gap = float(conduction.min() - valence.max())
+        gap = 0.0 if gap < SMALLEST_GAP else gap
         if gap:
             fermi = 0.5 * float(conduction.min() + valence.max())
     given = None if weights is None else np.asarray(weights, dtype=np.float64)

@@ -81,9 +81,9 @@ def interpolate_bands(
 ) -> StarInterpolation:
     """Find the smoothest bands through energies at k-points.
 
-    Pickett et al. minimise the roughness sum_m rho_m |c_m|^2, with rho = (1 - C1 x^2)^2 + C2 x^6 and
-    x = |L| / |L_shortest|, and fit the energies exactly. Here the sum of squared errors, divided by ``alpha``, is added
-    to the roughness: k-points may then be equivalent to each other, and sharp crossings cause less ringing.
+    Pickett et al. minimise a roughness, the sum of rho_m c_m^2 with rho = (1 - C1 x^2)^2 + C2 x^6 and x the length of L
+    in units of the shortest, and fit the energies exactly. Here the sum of squared errors, divided by ``alpha``, is
+    added to the roughness: k-points may then be equivalent to each other, and sharp crossings cause less ringing.
 
     Parameters
     ----------

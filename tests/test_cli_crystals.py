@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from ase.data import atomic_numbers, chemical_symbols
 from ase.io import write as write_structure
 from neural_cases import CRYSTALS, TINY, cosine_bands, torch  # noqa: F401  skips where torch is missing
@@ -133,6 +134,13 @@ class TestLines:
         assert "no training crystal has its space group" in " ".join(text.err.split())
         cautions = json.loads((out / "bands.json").read_text())["cautions"]
         assert len(cautions) == 2
+
+    def test_a_metal_that_may_be_none_says_so(self, structure, tmp_path, capsys):
+        """By the weights that ship: the PBE gap of GaAs is smaller than the error of gaps."""
+        write_structure(tmp_path / "GaAs.cif", bulk("GaAs", "zincblende", a=5.85))
+        assert run("bands", tmp_path / "GaAs.cif", "-o", tmp_path / "out", "--n-kpoints", 20) == 0
+        text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert "it may have one" in text
 
     def test_probabilities_may_stand_behind(self, lines, structure, tmp_path):
         """By the weights that ship; a picture with them is larger."""

@@ -10,7 +10,7 @@ from neural_cases import CRYSTALS, conventional, disguised, torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
-from ldosml.kresolved import CrystalBands, gamma_mesh
+from ldosml.kresolved import CrystalBands, MeshBands, gamma_mesh
 from ldosml.kresolved.meshes import irreducible
 from ldosml.neural import (
     CorrectionConfig,
@@ -329,6 +329,20 @@ class TestBandStructure:
         )
         assert_allclose(first.energies, second.energies, atol=1e-4)
         assert first.gap == pytest.approx(second.gap, abs=1e-4)
+
+    def test_how_little_the_bands_of_a_metal_overlap(self, silicon, model):
+        """Silicon whose valence bands are moved up by its gap and 0.3 eV; sodium has half a band."""
+        n, up = silicon.n_filled, silicon.gap + 0.3
+        moved, mesh = silicon.energies.copy(), silicon.mesh.energies.copy()
+        moved[:, :n] += up
+        mesh[..., :n] += up
+        semimetal = replace(
+            silicon, energies=moved, mesh=MeshBands(mesh, silicon.crystal.cell), valence=None, conduction=None
+        )
+        assert semimetal.overlap == pytest.approx(0.3, abs=0.2)  # the conduction edge lies between points of the mesh
+        assert semimetal.facts()["overlap"] == semimetal.overlap
+        assert silicon.overlap is None
+        assert band_structure(model, CRYSTALS["bcc"], n_path=20, mesh=4, members=False).overlap is None
 
     def test_electrons_are_those_of_free_atoms(self, silicon):
         assert silicon.n_electrons == valence_electrons([14, 14])

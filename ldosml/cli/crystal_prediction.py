@@ -137,7 +137,11 @@ def _expected_error(model: CrystalModel, metal: bool) -> dict[str, Any]:
 
     if isinstance(model, TightBindingRegressor):
         kind = "metals" if metal else "non-metals"
-        return {"validation_gap_error": model.gap_errors_[kind], "validation_gap_error_of": kind}
+        return {
+            "validation_gap_error": model.gap_errors_[kind],
+            "validation_gap_error_of": kind,
+            "validation_gap_error_of_non_metals": model.gap_errors_["non-metals"],
+        }
     error = model.gap_threshold_.score
     return {"validation_gap_error": error if np.isfinite(error) else None, "validation_gap_error_of": "all crystals"}
 
@@ -169,7 +173,10 @@ def gap_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _gap(facts: Mapping[str, Any]) -> str:
     if facts["metal"]:
-        return "none: a metal"
+        overlap, error = facts.get("overlap"), facts.get("validation_gap_error_of_non_metals")
+        if overlap is None or error is None or overlap >= error:
+            return "none: a metal"
+        return f"none; but bands overlap by {overlap:.2f} eV only, and gaps are off by {error:.2f} eV: it may have one"
     if not np.isfinite(facts["gap"]):
         return "beyond the energy bins"
     spread = facts.get("gap_spread")

@@ -121,6 +121,18 @@ class BandStructure:
         return max(self.gap, float(min(one.min() for one in each)))  # which rounding may put the other way round
 
     @property
+    def overlap(self) -> float | None:
+        """How far the bands on both sides of the electrons overlap in a metal, eV; None if a band is half filled.
+
+        If it is less than the error of gaps, the crystal may have one.
+        """
+        n = self.n_filled
+        if not self.is_metal or abs(self.n_electrons / 2 - n) > 1e-6 or not 0 < n < self.energies.shape[1]:
+            return None
+        both = np.concatenate([self._on_mesh, self.energies])
+        return max(0.0, float(both[:, n - 1].max() - both[:, n].min()))
+
+    @property
     def spread(self) -> Floats:
         """Standard deviation of the networks' bands along the path, (n_kpoints, n_bands), eV; NaN for one network."""
         if len(self.members) < 2:
@@ -163,6 +175,7 @@ class BandStructure:
         """
         edges = {"valence": self.valence, "conduction": self.conduction}
         found: dict[str, Any] = {"metal": self.is_metal, "gap": self.gap, "direct_gap": self.direct_gap}
+        found["overlap"] = self.overlap
         found["gap_spread"] = self.gap_spread if len(self.member_gaps) > 1 else None
         for side, edge in edges.items():
             found[f"{side}_edge"] = 0.0 if edge is None else edge.energy

@@ -111,7 +111,8 @@ def main(arguments=None) -> None:
         results.add(f"{given.part} part", row(name, part, scores, seconds) | {"blur in the log loss (eV)": width})
     for n in range(len(model.network_.networks)):
         found = [
-            predicted(m, model.tight_binding(standardized(m.atoms).atoms(), member=n, allow_unknown=True)) for m in part
+            predicted(m, model.tight_binding(standardized(m.atoms).atoms(), network=n, allow_unknown=True))
+            for m in part
         ]
         gaps = score_gaps(part.gaps, [bands.gap for bands in found], composition_draws(part, 1000))
         results.add("each network", {"network": n + 1} | {key: one.value for key, one in gaps.items()})

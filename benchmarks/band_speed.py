@@ -31,7 +31,7 @@ def small(results: machine.Results, model, name: str) -> None:
     bound = model.tight_binding(atoms)
     mesh = mesh_bands(bound, crystal, 8)
     level = mesh.fermi_level(bound.n_electrons)
-    found = band_structure(model, atoms, members=False)
+    found = band_structure(model, atoms, spread=False)
     results.add(
         "small crystals (s)",
         {
@@ -41,7 +41,7 @@ def small(results: machine.Results, model, name: str) -> None:
             "Hamiltonian": best(lambda: model.tight_binding(atoms)),
             "bands": best(lambda: bound.eigenvalues(line.kpoints)),
             "DOS on 8 x 8 x 8": best(lambda: mesh_bands(bound, crystal, 8).dos(found.dos.grid, len(crystal), level)),
-            "all with gap and masses": best(lambda: band_structure(model, atoms, members=False)),
+            "all with gap and masses": best(lambda: band_structure(model, atoms, spread=False)),
             "and the spread": best(lambda: band_structure(model, atoms)),
         },
     )

@@ -67,7 +67,7 @@ def from_dft(material: Material) -> MeshBands:
 
 def draw(model: TightBindingRegressor, material: Material) -> dict[str, object]:
     """Figures of one material by what they show."""
-    true, found = from_dft(material), band_structure(model, material.atoms, allow_unknown=True, members=False)
+    true, found = from_dft(material), band_structure(model, material.atoms, allow_unknown=True, spread=False)
     path = KPath(material.path.kpoints, np.asarray(material.atoms.cell), material.corners)
     dos = found.mesh.dos(GRID, len(found.crystal)), true.dos(GRID, len(found.crystal))
     lines = band_line_figure(
@@ -98,7 +98,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for page, material, off in chosen(model, test):
-        gap = band_structure(model, material.atoms, n_path=40, members=False, allow_unknown=True).gap
+        gap = band_structure(model, material.atoms, n_path=40, spread=False, allow_unknown=True).gap
         rows.append(
             {
                 "page": page,

@@ -54,7 +54,7 @@ def lines(tmp_path_factory):
     """Learned tight binding of two networks, trained for one epoch."""
     names = ("bcc", "fcc", "rocksalt", "zincblende")
     model = TightBindingRegressor(
-        CorrectionConfig(d=8), start=TightBindingParameters.fitted(), n_members=2, n_epochs=1, validation_fraction=0
+        CorrectionConfig(d=8), start=TightBindingParameters.fitted(), n_networks=2, n_epochs=1, validation_fraction=0
     )
     given = [cosine_bands() for _ in names]
     electrons = {"bcc": 1.0, "fcc": 11.0, "rocksalt": 8.0, "zincblende": 8.0}

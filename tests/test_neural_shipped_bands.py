@@ -18,7 +18,7 @@ def model():
 @pytest.fixture(scope="module")
 def structure(model):
     def predict(atoms, **options):
-        return band_structure(model, atoms, **({"n_path": 60, "members": False} | options))
+        return band_structure(model, atoms, **({"n_path": 60, "spread": False} | options))
 
     return predict
 

@@ -52,7 +52,7 @@ BANDS = [bands_of(atoms) for atoms in TABLES]
 
 
 def small(**options):
-    given = {"start": FITTED, "n_members": 2, "n_epochs": 3, "validation_fraction": 0, "weight_decay": 0.0}
+    given = {"start": FITTED, "n_networks": 2, "n_epochs": 3, "validation_fraction": 0, "weight_decay": 0.0}
     return TightBindingRegressor(CorrectionConfig(d=8), **(given | options))
 
 
@@ -90,7 +90,7 @@ class TestMatrices:
         network = random_model.network_.networks[0]
         with torch.no_grad():
             matrices = example.terms.hamiltonians(torch.from_numpy(KPOINTS).float(), network(example.terms.bonds))
-        one = random_model.tight_binding(crystal.atoms(), member=0)
+        one = random_model.tight_binding(crystal.atoms(), network=0)
         assert_allclose(np.linalg.eigvalsh(matrices.numpy()), one.eigenvalues(KPOINTS), atol=2e-3, rtol=1e-4)
 
     def test_every_kind_of_correction_is_learned_from(self, random_model):
@@ -105,9 +105,9 @@ class TestMatrices:
         for field in fields(added):
             assert getattr(added, field.name).grad.abs().max() > 0
 
-    def test_the_mean_of_the_members_is_between_them(self, random_model):
+    def test_the_mean_of_the_networks_is_between_them(self, random_model):
         atoms = TABLES[2]
-        each = [random_model.tight_binding(atoms, member=n).corrections.levels for n in range(2)]
+        each = [random_model.tight_binding(atoms, network=n).corrections.levels for n in range(2)]
         mean = random_model.tight_binding(atoms).corrections.levels
         assert np.abs(each[0] - each[1]).max() > 1e-3
         assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
@@ -134,7 +134,7 @@ class TestMatrices:
 class TestTraining:
     def test_it_learns_what_the_start_does_not_know(self):
         """A rule that one correction can express: levels of s half an electronvolt higher."""
-        trained = small(n_epochs=60, n_members=1, learning_rate=1e-2, penalty=0.0).fit(TABLES, BANDS)
+        trained = small(n_epochs=60, n_networks=1, learning_rate=1e-2, penalty=0.0).fit(TABLES, BANDS)
         errors = []
         for parameters in (FITTED, None):
             off = []
@@ -149,7 +149,7 @@ class TestTraining:
         losses = [epoch.training_loss for epoch in trained.history_[0]]
         assert losses[-1] < 0.3 * losses[0]
 
-    def test_members_differ_and_seeds_repeat(self, model):
+    def test_networks_differ_and_seeds_repeat(self, model):
         again = small().fit(TABLES, BANDS)
         first, second = weights_of(model), weights_of(again)
         assert_array_equal(
@@ -208,7 +208,7 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"n_members": 0}, "n_members must be a whole number, at least 1"),
+            ({"n_networks": 0}, "n_networks must be a whole number, at least 1"),
             ({"kpoints_per_crystal": 2}, "kpoints_per_crystal must be a whole number, at least 3"),
             ({"gap_weight": -1.0}, "gap_weight must be a finite number"),
             ({"validation_fraction": 1.0}, "validation_fraction must be at least 0 and below 1"),
@@ -261,9 +261,9 @@ class TestPrediction:
         with pytest.warns(UserWarning, match="guesses"):
             model.predict([CRYSTALS["hcp"]], KPOINTS, allow_unknown=True)
 
-    def test_no_such_member(self, model):
-        with pytest.raises(ValueError, match="one of the 2 networks; got 2"):
-            model.tight_binding(TABLES[0], member=2)
+    def test_no_such_network(self, model):
+        with pytest.raises(ValueError, match="one of the 2 networks, from 0; got 2"):
+            model.tight_binding(TABLES[0], network=2)
 
     def test_before_a_fit(self):
         with pytest.raises(NotFittedError):
@@ -300,17 +300,17 @@ class TestBandStructure:
         inside = (energies > silicon.valence.energy + step) & (energies < silicon.conduction.energy - step)
         assert not values[inside].any()
 
-    def test_members_give_a_spread(self, silicon):
+    def test_networks_give_a_spread(self, silicon):
         assert silicon.spread.shape == silicon.energies.shape
         assert np.abs(silicon.spread).max() < 1e-3  # both are the start
         assert silicon.gap_spread < 1e-3
-        alone = replace(silicon, members=(), member_gaps=())
+        alone = replace(silicon, network_energies=(), network_gaps=())
         assert np.isnan(alone.spread).all()
         assert np.isnan(alone.gap_spread)
 
     def test_a_metal(self, model):
         """Sodium: one sheet that encloses half the zone."""
-        found = band_structure(model, CRYSTALS["bcc"], n_path=40, mesh=12, members=False)
+        found = band_structure(model, CRYSTALS["bcc"], n_path=40, mesh=12, spread=False)
         assert found.is_metal
         assert found.gap == found.direct_gap == 0
         (sheet,) = found.sheets
@@ -324,7 +324,7 @@ class TestBandStructure:
 
     def test_the_same_crystal_given_otherwise(self, random_model):
         first, second = (
-            band_structure(random_model, atoms, n_path=40, members=False)
+            band_structure(random_model, atoms, n_path=40, spread=False)
             for atoms in (CRYSTALS["zincblende"], disguised(conventional("zincblende"), seed=5))
         )
         assert_allclose(first.energies, second.energies, atol=1e-4)
@@ -342,7 +342,7 @@ class TestBandStructure:
         assert semimetal.overlap == pytest.approx(0.3, abs=0.2)  # the conduction edge lies between points of the mesh
         assert semimetal.facts()["overlap"] == semimetal.overlap
         assert silicon.overlap is None
-        assert band_structure(model, CRYSTALS["bcc"], n_path=20, mesh=4, members=False).overlap is None
+        assert band_structure(model, CRYSTALS["bcc"], n_path=20, mesh=4, spread=False).overlap is None
 
     def test_electrons_are_those_of_free_atoms(self, silicon):
         assert silicon.n_electrons == valence_electrons([14, 14])
@@ -352,7 +352,7 @@ class TestBandStructure:
         for name, message in (("Fe", "often magnetic"), ("Mg", "no training crystal has")):
             atoms = bulk(name, "hcp", a=3.2, c=5.2)
             with pytest.warns(UserWarning, match=message):
-                band_structure(random_model, atoms, n_path=20, mesh=2, members=False)
+                band_structure(random_model, atoms, n_path=20, mesh=2, spread=False)
         with pytest.raises(ValueError, match="no parameters of Ce"):
             random_model.predict([bulk("Ce", "fcc", a=5.1)], KPOINTS)
 
@@ -360,7 +360,7 @@ class TestBandStructure:
         far = CRYSTALS["bcc"].copy()
         far.set_cell(3 * far.cell.array, scale_atoms=True)
         with pytest.warns(UserWarning, match="unlike the training crystals"):
-            band_structure(model, far, n_path=20, mesh=2, members=False)
+            band_structure(model, far, n_path=20, mesh=2, spread=False)
 
 
 class TestUnfolding:

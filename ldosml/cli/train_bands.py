@@ -71,7 +71,7 @@ def train_bands(
     training, validation, _ = parts
     continued = checkpoint is not None and checkpoint.with_name(f"{checkpoint.name}.0").exists()
     model = TightBindingRegressor(
-        n_members=networks,
+        n_networks=networks,
         n_epochs=epochs,
         batch_size=batch,
         learning_rate=learning_rate,

@@ -78,9 +78,9 @@ class BandStructure:
         Valence electrons of the cell.
     valence, conduction : BandEdge or None
         Edges of the gap, found between the points of the mesh; None for a metal.
-    members : tuple of arrays (n_kpoints of the path, n_bands)
+    network_energies : tuple of arrays (n_kpoints of the path, n_bands)
         Bands along the path by each network alone, each against its own Fermi level.
-    member_gaps : tuple of float
+    network_gaps : tuple of float
         Gap by each network alone, eV.
     """
 
@@ -91,8 +91,8 @@ class BandStructure:
     n_electrons: float
     valence: BandEdge | None
     conduction: BandEdge | None
-    members: tuple[Floats, ...] = ()
-    member_gaps: tuple[float, ...] = ()
+    network_energies: tuple[Floats, ...] = ()
+    network_gaps: tuple[float, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -135,14 +135,14 @@ class BandStructure:
     @property
     def spread(self) -> Floats:
         """Standard deviation of the networks' bands along the path, (n_kpoints, n_bands), eV; NaN for one network."""
-        if len(self.members) < 2:
+        if len(self.network_energies) < 2:
             return np.full(self.energies.shape, np.nan)
-        return np.asarray(np.std(self.members, axis=0, ddof=1), dtype=np.float64)
+        return np.asarray(np.std(self.network_energies, axis=0, ddof=1), dtype=np.float64)
 
     @property
     def gap_spread(self) -> float:
         """Standard deviation of the networks' gaps, eV; NaN for one network."""
-        return float(np.std(self.member_gaps, ddof=1)) if len(self.member_gaps) > 1 else float("nan")
+        return float(np.std(self.network_gaps, ddof=1)) if len(self.network_gaps) > 1 else float("nan")
 
     @cached_property
     def dos(self) -> DOS:
@@ -176,7 +176,7 @@ class BandStructure:
         edges = {"valence": self.valence, "conduction": self.conduction}
         found: dict[str, Any] = {"metal": self.is_metal, "gap": self.gap, "direct_gap": self.direct_gap}
         found["overlap"] = self.overlap
-        found["gap_spread"] = self.gap_spread if len(self.member_gaps) > 1 else None
+        found["gap_spread"] = self.gap_spread if len(self.network_gaps) > 1 else None
         for side, edge in edges.items():
             found[f"{side}_edge"] = 0.0 if edge is None else edge.energy
             found[f"{side}_kpoint"] = None if edge is None else edge.kpoint.round(6).tolist()
@@ -215,7 +215,7 @@ def band_structure(
     n_path: int = 200,
     path: PathKind = "setyawan-curtarolo",
     mesh: int = MESH,
-    members: bool = True,
+    spread: bool = True,
     allow_unknown: bool = False,
 ) -> BandStructure:
     """Predict the bands of one crystal.
@@ -232,7 +232,7 @@ def band_structure(
         ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
     mesh : int
         Number of k-points along each reciprocal lattice vector.
-    members : bool
+    spread : bool
         Also predict by each network alone, which gives the spread and takes as long again for each.
     allow_unknown : bool
         Predict, with a warning, also for elements that are not in the training crystals.
@@ -264,13 +264,15 @@ def band_structure(
     line = crystal_path(crystal, path, n_path)
     bound = model.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
     found = _read_off(bound, crystal, line, mesh)
-    if not members:
+    if not spread:
         return found
     each = [
-        _read_off(model.tight_binding(crystal.atoms(), member=n, allow_unknown=True), crystal, line, mesh)
+        _read_off(model.tight_binding(crystal.atoms(), network=n, allow_unknown=True), crystal, line, mesh)
         for n in range(len(model.network_.networks))
     ]
-    return replace(found, members=tuple(one.energies for one in each), member_gaps=tuple(one.gap for one in each))
+    return replace(
+        found, network_energies=tuple(one.energies for one in each), network_gaps=tuple(one.gap for one in each)
+    )
 
 
 def _check_known(model: TightBindingRegressor, crystal: Crystal) -> None:

@@ -69,7 +69,7 @@ class TightBindingRegressor(BaseEstimator):
         Architecture of the networks. Default: ``CorrectionConfig()``.
     start : TightBindingParameters, optional
         To which corrections are added. Default: fitted to the training crystals (``fit_tight_binding``).
-    n_members : int
+    n_networks : int
         Number of networks.
     n_epochs : int
         Largest number of passes over the crystals.
@@ -117,7 +117,7 @@ class TightBindingRegressor(BaseEstimator):
     --------
     >>> from ase.build import bulk
     >>> bands = CrystalBands([[0, 0, 0], [0.5, 0, 0]], [[-5.0, 16.0], [1.0, 17.0]], None, 0.0, 15.0, 1.0, 0.0)
-    >>> model = TightBindingRegressor(start=TightBindingParameters.fitted(), n_members=1, n_epochs=1)
+    >>> model = TightBindingRegressor(start=TightBindingParameters.fitted(), n_networks=1, n_epochs=1)
     >>> model = model.set_params(validation_fraction=0).fit([bulk("Na")], [bands])
     >>> model.predict([bulk("Na")], [[0, 0, 0]])
     [CrystalBands(1 k-points, no weights; 13 bands; gap 0.00 eV)]
@@ -128,7 +128,7 @@ class TightBindingRegressor(BaseEstimator):
         config: CorrectionConfig | None = None,
         *,
         start: TightBindingParameters | None = None,
-        n_members: int = 3,
+        n_networks: int = 3,
         n_epochs: int = 100,
         batch_size: int = 4,
         kpoints_per_crystal: int = 8,
@@ -146,7 +146,7 @@ class TightBindingRegressor(BaseEstimator):
     ) -> None:
         self.config = config
         self.start = start
-        self.n_members = n_members
+        self.n_networks = n_networks
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.kpoints_per_crystal = kpoints_per_crystal
@@ -203,7 +203,7 @@ class TightBindingRegressor(BaseEstimator):
             electrons: the difference must be a whole number of filled shells.
         """
         settings, loss = TrainingSettings(**self._named(TrainingSettings)), BandLoss(**self._named(BandLoss))
-        check_whole("n_members", self.n_members, 1)
+        check_whole("n_networks", self.n_networks, 1)
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
         config = CorrectionConfig() if self.config is None else self.config
@@ -217,11 +217,11 @@ class TightBindingRegressor(BaseEstimator):
         if not training:
             raise ValueError("No training crystal can be used: their numbers of electrons do not match tight binding.")
         networks, history = [], []
-        for member in range(self.n_members):
-            network = CorrectionNetwork(config, self.random_state + member)
+        for number in range(self.n_networks):
+            network = CorrectionNetwork(config, self.random_state + number)
             objective = BandObjective(network, training, validated, loss)
-            own = replace(settings, random_state=self.random_state + member)
-            history.append(train(objective, own, checkpoint=self._checkpoint(member), progress=progress))
+            own = replace(settings, random_state=self.random_state + number)
+            history.append(train(objective, own, checkpoint=self._checkpoint(number), progress=progress))
             networks.append(network.eval())
         self.network_, self.history_ = CorrectionEnsemble(networks), history
         self.network_.tight_binding = start
@@ -257,7 +257,7 @@ class TightBindingRegressor(BaseEstimator):
         return {**errors, "misjudged": float((metal != found_metal).mean())}
 
     def tight_binding(
-        self, atoms: Atoms, *, member: int | None = None, allow_unknown: bool = False
+        self, atoms: Atoms, *, network: int | None = None, allow_unknown: bool = False
     ) -> CorrectedTightBinding:
         """Tight binding of one structure.
 
@@ -265,7 +265,7 @@ class TightBindingRegressor(BaseEstimator):
         ----------
         atoms : ase.Atoms
             In any cell, periodic or not.
-        member : int, optional
+        network : int, optional
             One of the networks. Default: the mean corrections of all.
         allow_unknown : bool
             Also for elements that are not in the training crystals, with a warning. The model then only uses their
@@ -284,14 +284,11 @@ class TightBindingRegressor(BaseEstimator):
             As ``TightBinding``; when elements are unknown, or there is no such network.
         """
         check_is_fitted(self)
-        if member is not None and member not in range(len(self.network_.networks)):
-            raise ParameterError(
-                "member", f"must be one of the {len(self.network_.networks)} networks; got {member!r}."
-            )
+        networks = list(self.network_.networks)
+        if network is not None and network not in range(len(networks)):
+            raise ParameterError("network", f"must be one of the {len(networks)} networks, from 0; got {network!r}.")
         check_elements([atoms], self.elements_, allow_unknown, "bands")
-        return self._corrected(
-            atoms, list(self.network_.networks) if member is None else [self.network_.networks[member]]
-        )
+        return self._corrected(atoms, networks if network is None else [networks[network]])
 
     def _corrected(self, atoms: Atoms, networks: Sequence[nn.Module]) -> CorrectedTightBinding:
         """Tight binding with the mean corrections of networks."""
@@ -357,11 +354,11 @@ class TightBindingRegressor(BaseEstimator):
         found = model.eigenvalues(kpoints)
         return filled_bands(mesh, kpoints, found, weights, model.n_electrons)
 
-    def _checkpoint(self, member: int) -> Path | None:
+    def _checkpoint(self, number: int) -> Path | None:
         if self.checkpoint is None:
             return None
         path = Path(self.checkpoint)
-        return path.with_name(f"{path.name}.{member}")
+        return path.with_name(f"{path.name}.{number}")
 
     def _named(self, settings: Any) -> dict[str, Any]:
         """The parameters that are fields of a dataclass."""
@@ -431,7 +428,7 @@ class TightBindingRegressor(BaseEstimator):
         given = dict(spec["parameters"])
         config = CorrectionConfig(**given.pop("config"))
         model = cls(config, **given)
-        model.network_ = CorrectionEnsemble([CorrectionNetwork(config) for _ in range(model.n_members)])
+        model.network_ = CorrectionEnsemble([CorrectionNetwork(config) for _ in range(model.n_networks)])
         model.elements_ = tuple(int(number) for number in spec["elements"])
         model.structure_types_ = tuple(spec["structure_types"])
         model.gap_errors_ = dict(spec["gap_errors"])

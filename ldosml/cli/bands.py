@@ -72,7 +72,7 @@ def bands(
 ) -> None:
     """Predict the bands of a crystal along a path, and its gap.
 
-    Bands are lines, and effective masses are told; a model of train-occupancy gives the probability of a state in
+    Bands are lines; the table has effective masses. A model of train-occupancy gives the probability of a state in
     each energy bin instead.
     """
     check_files(output, "bands", overwrite)

@@ -90,7 +90,7 @@ def training_record(
 ) -> dict[str, Any]:
     """What a model file says about its training data; the split can be made again from it.
 
-    ``continued``: from a checkpoint, so that the seconds are not those of the whole training.
+    ``continued``: from a checkpoint, so that the seconds do not cover the whole training.
     """
     return {
         "crystals": crystals,

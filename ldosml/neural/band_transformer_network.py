@@ -1,8 +1,8 @@
 """Network of ``BandTransformer``: a graph transformer reads a crystal, a decoder writes its bands along a path.
 
-After *Graph Transformer Networks for Accurate Band Structure Prediction: An End-to-End Approach* (Bandformer). Sizes of
-layers are not in its text, and the formula of its encoding of k-points is lost there; what stands here instead is said
-in ``BandTransformerConfig``.
+After *Graph Transformer Networks for Accurate Band Structure Prediction: An End-to-End Approach* (Bandformer). Our text
+of the paper has neither the sizes of layers nor the formula of the encoding of k-points. ``BandTransformerConfig`` says
+what stands here instead.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ class BandNetwork(TightBindingBuffers):
         self.register_buffer("scale", torch.ones(len(BandScale._fields), config.n_bands))
 
     def start_at(self, scale: BandScale) -> None:
-        """Set mean and spread of the outputs to those of the training crystals."""
+        """Give the outputs the mean and the spread of the training crystals."""
         self.scale.copy_(torch.stack(scale))
 
     def forward(self, graph: GraphBatch, images: Tensor, guess: Tensor) -> tuple[Tensor, Tensor]:

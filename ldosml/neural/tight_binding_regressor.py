@@ -74,7 +74,7 @@ class TightBindingRegressor(BaseEstimator):
     n_epochs : int
         Largest number of passes over the crystals.
     batch_size, kpoints_per_crystal : int
-        Crystals in one step, and k-points of each of them: those of the edges of a gap, and others at random.
+        Crystals in one step, and k-points of each of them: the edges of a gap, and others at random.
     learning_rate, weight_decay : float
         Parameters of the optimizer.
     optimizer : {"adamw", "adam"}
@@ -88,7 +88,7 @@ class TightBindingRegressor(BaseEstimator):
     validation_kpoints : int
         Number of k-points of each validation crystal.
     gap_weight : float
-        Weight of the error of the gap relative to that of the bands; see ``band_loss``.
+        Weight of the error of the gap; the error of the bands has weight 1. See ``band_loss``.
     penalty : float
         Weight of the mean squares of corrections.
     random_state : int
@@ -461,7 +461,7 @@ def filled_bands(
 
 
 def _complete(given: TightBindingParameters) -> TightBindingParameters:
-    """Parameters with those of ``TightBindingParameters.start`` for elements that have none."""
+    """Parameters; elements that have none get ``TightBindingParameters.start``."""
     start = TightBindingParameters.start()
     values = ((f.name, getattr(given, f.name), getattr(start, f.name)) for f in fields(given))
     return TightBindingParameters(**{name: np.where(np.isnan(own), other, own) for name, own, other in values})

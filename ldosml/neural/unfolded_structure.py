@@ -74,7 +74,7 @@ def unfolded_bands(
     model : TightBindingRegressor
         Fitted.
     supercell : ase.Atoms
-        Its lattice vectors are whole combinations of those of ``primitive``, up to strain.
+        Its lattice vectors are whole combinations of the lattice vectors of ``primitive``, up to strain.
     primitive : ase.Atoms
         The perfect crystal in its primitive cell, oriented as the supercell.
     n_path : int
@@ -107,7 +107,7 @@ def unfolded_bands(
 
 
 def _filled(bound: TightBinding, supercell: Atoms, primitive: Atoms) -> tuple[float, float]:
-    """Fermi level and gap on a mesh that is as dense as that of a primitive cell, eV."""
+    """Fermi level and gap on a mesh as dense as ``MESH`` points in a primitive cell, eV."""
     repeats = np.cbrt(abs(supercell.cell.volume / primitive.cell.volume))
     n = max(1, round(MESH / float(repeats)))
     kpoints, _ = gamma_mesh(n)

@@ -15,8 +15,8 @@ from ldosml._validation import check_shape
 from ldosml.kresolved import KPath, KResolvedOccupancy
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import DOS_LABEL, ENERGY_LABELS
-from ldosml.plotting.occupancy import finish_energies, name_corners, plot_band_image
-from ldosml.plotting.style import BLUE, FONT, PAGE_WIDTH, SMALL_FONT, VERMILLION
+from ldosml.plotting.occupancy import add_bar, band_panels, finish_energies, name_corners, plot_band_image
+from ldosml.plotting.style import BLUE, FONT, SMALL_FONT, VERMILLION
 from ldosml.spectra import DOS
 
 Floats = NDArray[np.float64]
@@ -119,14 +119,10 @@ def band_line_figure(
     ValueError
         When bands or occupancies are not at the k-points of the path, or there are several structures.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
-    ratios = [1.0] if dos is None else [3.0, 1.0]
-    axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    figure, axes = band_panels(dos is not None)
     if occupancy is not None:
         image = plot_band_image(axes[0], occupancy, path, low=low, high=high)
-        bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
-        bar.set_label("probability of a state", fontsize=FONT)
-        bar.ax.tick_params(labelsize=SMALL_FONT)
+        add_bar(figure, image, axes, "probability of a state")
     plot_band_lines(axes[0], path, energies, spread=spread, true=true, low=low, high=high)
     if dos is not None:
         _draw_dos(axes[1], dos, true_dos, low, high)
@@ -169,17 +165,14 @@ def unfolded_figure(
     values = np.stack(
         [np.exp(-0.5 * ((centres[:, None] - a) / width) ** 2) @ w for a, w in zip(at, shares, strict=True)]
     )
-    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = band_panels(with_dos=False)
     x = path.distances
     ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     image = ax.pcolormesh(ends, edges, values.T / (width * np.sqrt(2 * np.pi)), cmap="Blues", vmin=0, rasterized=True)
     name_corners(ax, path)
     finish_energies(ax, low, high)
     ax.set_ylabel(ENERGY_LABELS["fermi"], fontsize=FONT)
-    bar = figure.colorbar(image, ax=ax, pad=0.01, aspect=40)
-    bar.set_label("spectral weight (1/eV)", fontsize=FONT)
-    bar.ax.tick_params(labelsize=SMALL_FONT)
+    add_bar(figure, image, [ax], "spectral weight (1/eV)")
     return figure
 
 

@@ -227,9 +227,7 @@ def band_figure(
     ValueError
         When occupancies or bands are not at the k-points of the path.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
-    ratios = [1.0] if dos is None else [3.0, 1.0]
-    axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    figure, axes = band_panels(dos is not None)
     image = plot_band_image(axes[0], occupancy, path, bands=bands, bands_label=bands_label, low=low, high=high)
     handles, names = axes[0].get_legend_handles_labels()
     if dos is not None:
@@ -237,14 +235,26 @@ def band_figure(
         plot_occupancy_dos(axes[1], dos, true=true_dos)
         axes[1].set_ylim(limits)
         handles, names = (a + b for a, b in zip((handles, names), axes[1].get_legend_handles_labels(), strict=True))
-    bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
-    bar.set_label("probability of a state", fontsize=FONT)
-    bar.ax.tick_params(labelsize=SMALL_FONT)
+    add_bar(figure, image, axes, "probability of a state")
     if handles:
         figure.legend(
             handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=SMALL_FONT, markerscale=4
         )
     return figure
+
+
+def band_panels(with_dos: bool) -> tuple[Figure, list[Axes]]:
+    """An empty figure for bands, and a narrow panel beside them for a DOS."""
+    figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
+    ratios = [3.0, 1.0] if with_dos else [1.0]
+    return figure, list(figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0])
+
+
+def add_bar(figure: Figure, image: QuadMesh, axes: Sequence[Axes], label: str) -> None:
+    """Explain the colours of an image beside its panels."""
+    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=40)
+    bar.set_label(label, fontsize=FONT)
+    bar.ax.tick_params(labelsize=SMALL_FONT)
 
 
 def plot_isosurfaces(

@@ -32,7 +32,7 @@ def unfolded(model: TightBinding, supercell: Atoms, primitive: Atoms, kpoints: A
     model : TightBinding
         Of the supercell.
     supercell : ase.Atoms
-        Its lattice vectors are whole combinations of those of ``primitive``, up to strain.
+        Its lattice vectors are whole combinations of the lattice vectors of ``primitive``, up to strain.
     primitive : ase.Atoms
         The perfect crystal in its primitive cell, oriented as the supercell.
     kpoints : array (n_kpoints, 3)
@@ -84,7 +84,7 @@ def _repeats(supercell: Atoms, primitive: Atoms) -> Integers:
     whole = np.rint(given)
     if np.abs(given - whole).max() > _WHOLE or round(float(np.linalg.det(whole))) == 0:
         raise ValueError(
-            "The lattice vectors of the supercell must be whole combinations of those of the primitive cell; they are "
+            "The lattice vectors of the supercell must be whole combinations of the primitive ones; they are "
             f"{given.round(3).tolist()}. Are both oriented alike?"
         )
     return np.asarray(whole, dtype=np.int64)

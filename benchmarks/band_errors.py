@@ -12,12 +12,11 @@ compositions.
 
 import machine
 import numpy as np
-from occupancy_table import parts_of
 
 from ldosml.datasets import CrystalSet, Material
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins, evaluate_occupancies
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
-from ldosml.neural import TightBindingRegressor, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import TightBindingRegressor, crystal_parts, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding_regressor import MESH, filled_bands, mesh_bands
 from ldosml.tightbinding import TightBinding
 
@@ -86,13 +85,12 @@ def row(name: str, part: CrystalSet, scores: dict, seconds: float) -> dict[str, 
 def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument("model", nargs="?", default="tight-binding", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--part", choices=("validation", "test"), default="test")
     parser.add_argument("--occupancy", default="crystals", help="model of occupancies with the same split, or none")
     given = parser.parse_args(arguments)
     results, model = machine.Results(__file__, given), load_crystal_model(given.model)
     assert isinstance(model, TightBindingRegressor)
-    parts = parts_of(model, given.crystals)
+    parts = crystal_parts(model)
     if given.quick:
         parts = tuple(part[np.arange(3)] for part in parts)
     _, validation, test = parts

@@ -1,6 +1,6 @@
 """The Fermi level of predictions: at the zero of the bins, or where the counted states hold the electrons.
 
-    python benchmarks/occupancy_fermi.py [MODEL] [--crystals crystals]
+    python benchmarks/occupancy_fermi.py [MODEL]
 
 All results are for the test part of the crystals of a model. The DFT Fermi level is at zero, so the error of a counted
 Fermi level is its distance from zero; in a gap, its distance beyond the nearest edge. Gaps are found with the threshold
@@ -19,14 +19,13 @@ import warnings
 
 import machine
 import numpy as np
-from occupancy_table import parts_of
 
 from ldosml.datasets import CrystalSet, Material
 from ldosml.kresolved import counted_dos, edge_bands
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
 from ldosml.kresolved.evaluation.estimates import estimate, mean_of
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import KOccupancyRegressor, electronic_structure, load_crystal_model, standardized
+from ldosml.neural import KOccupancyRegressor, crystal_parts, electronic_structure, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import CrystalTightBinding
 
@@ -128,10 +127,9 @@ def compare_edges(results: machine.Results, model: KOccupancyRegressor, others: 
 def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     given = parser.parse_args(arguments)
     results, model = machine.Results(__file__, given), load_crystal_model(given.model)
-    test = parts_of(model, given.crystals)[2]
+    test = crystal_parts(model)[2]
     metals, others = (test[chosen] for chosen in (test.gaps == 0, test.gaps > 0))
     if given.quick:
         metals, others = metals[np.arange(2)], others[np.arange(2)]

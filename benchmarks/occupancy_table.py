@@ -1,6 +1,6 @@
 """Table 1 of Park et al. (kRESForge) for our model and for baselines.
 
-    python benchmarks/occupancy_table.py [MODEL] [--crystals crystals] [--folder FOLDER] [--write-worst 5]
+    python benchmarks/occupancy_table.py [MODEL] [--folder FOLDER] [--write-worst 5]
 
 MODEL is a shipped model (default: crystals), or a file of ``ldosml train-occupancy``, which contains the split of the
 crystals. Thresholds of the gap are chosen on validation crystals, and so are the parameters of the baselines (see
@@ -17,11 +17,11 @@ import machine
 import numpy as np
 from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal, TightBindingAlone
 
-from ldosml.datasets import CrystalSet, load_crystals, split_crystals
+from ldosml.datasets import CrystalSet
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import KResolvedOccupancy, OccupancyScores, choose_threshold, evaluate_occupancies, fit_dos_scale
 from ldosml.kresolved.evaluation import Estimate, composition_draws, estimates_table, score_dos, score_gaps, true_dos
-from ldosml.neural import KOccupancyRegressor, load_crystal_model
+from ldosml.neural import crystal_parts, load_crystal_model
 from ldosml.plotting import reliability_figure, save_figure
 from ldosml.tables import save_json
 
@@ -113,14 +113,6 @@ def evaluate_kernel(parts: Parts, grid: EnergyGrid) -> tuple[dict[str, Estimate]
     return estimates, chosen
 
 
-def parts_of(model: KOccupancyRegressor, crystals: str) -> Parts:
-    """Training, validation and test part of a model."""
-    parts = split_crystals(load_crystals(crystals), **model.training_["split"])
-    if parts[0].names != model.training_["names"]:
-        raise SystemExit(f"{crystals} are not the crystals that the model was trained on.")
-    return parts
-
-
 def worst(scores: OccupancyScores, n: int) -> dict[str, list[str]]:
     """Names of the ``n`` crystals with the best, median and worst DOS."""
     names = scores.ranked()
@@ -131,7 +123,6 @@ def worst(scores: OccupancyScores, n: int) -> dict[str, list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parent / "results")
     parser.add_argument(
         "--write-worst", type=int, default=0, metavar="N", help="print the N best, median and worst crystals"
@@ -139,7 +130,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     model = load_crystal_model(given.model, device=given.device)
-    parts = parts_of(model, given.crystals)
+    parts = crystal_parts(model)
     print(machine.describe(), *(f"{len(p)} {name}: {p}" for name, p in zip(NAMES, parts, strict=True)), sep="\n")
     start = time.perf_counter()
     ours = evaluate(model, parts, allow_unknown=True)

@@ -1,6 +1,6 @@
 """Bands as lines, DOS and Fermi surfaces of six test crystals by learned tight binding: best, median and worst.
 
-    python crystal_figures/lines.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
+    python crystal_figures/lines.py [MODEL] [--folder crystal_figures/output]
 
 MODEL is a file or the name of a shipped model; default: tight-binding. Metals, and crystals with a gap, of the test
 part are ranked by the mean error of the bands along the path from 5 eV below to 5 eV above the Fermi level, each
@@ -13,11 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material, load_crystals, split_crystals
+from ldosml.datasets import CrystalSet, Material
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import KPath, MeshBands, band_edge_surfaces, band_surfaces
 from ldosml.kresolved.meshes import unfolded
-from ldosml.neural import TightBindingRegressor, band_structure, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import (
+    TightBindingRegressor,
+    band_structure,
+    crystal_parts,
+    load_crystal_model,
+    primitive_kpoints,
+    standardized,
+)
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_line_figure, isosurface_figure, save_figure
 from ldosml.tables import save_table
@@ -89,12 +96,11 @@ def draw(model: TightBindingRegressor, material: Material) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="tight-binding", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
     model = load_crystal_model(given.model)
     assert isinstance(model, TightBindingRegressor)
-    test = split_crystals(load_crystals(given.crystals), **model.training_["split"])[2]
+    test = crystal_parts(model)[2]
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for page, material, off in chosen(model, test):

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from ase.io import read
 
-from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved import CrystalBands, KPath
 from ldosml.kresolved.evaluation.reliability import log_losses
 from ldosml.kresolved.meshes import irreducible
-from ldosml.neural import KOccupancyRegressor, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import KOccupancyRegressor, crystal_parts, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, save_figure
 
@@ -87,11 +86,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
     atoms, theirs = read_theirs(given.data)
-    crystals, model = load_crystals(), load_crystal_model(given.model)
-    parts = split_crystals(crystals, **model.training_["split"])
-    part = next(n for n, p in zip(("training", "validation", "test"), parts, strict=True) if "diamond-Si" in p.names)
-    compare(atoms, theirs, crystals["diamond-Si"])
-    print(f"silicon is in the {part} part of the model")
+    model = load_crystal_model(given.model)
+    parts = crystal_parts(model)
+    names = ("training", "validation", "test")
+    name, part = next((n, p) for n, p in zip(names, parts, strict=True) if "diamond-Si" in p.names)
+    compare(atoms, theirs, part["diamond-Si"])
+    print(f"silicon is in the {name} part of the model")
     given.folder.mkdir(parents=True, exist_ok=True)
     save_figure(ask(model, atoms, theirs), given.folder / "outside-silicon", overwrite=True)
 

@@ -1,6 +1,6 @@
 """Bands, DOS and isosurfaces of six test crystals of a model: best, median and worst, with and without a gap.
 
-    python crystal_figures/pages.py [MODEL] [--crystals crystals] [--folder crystal_figures/output]
+    python crystal_figures/pages.py [MODEL] [--folder crystal_figures/output]
 
 MODEL is a file or the name of a shipped model; default: crystals. Metals, and crystals with a gap, of the test part are
 ranked by the error of their DOS. Dots are DFT eigenvalues. DFT surfaces are from the 8x8x8 mesh of the set, predicted
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material, load_crystals, split_crystals
+from ldosml.datasets import CrystalSet, Material
 from ldosml.kresolved import (
     Isosurface,
     KPath,
@@ -26,6 +26,7 @@ from ldosml.kresolved.evaluation import true_dos
 from ldosml.kresolved.meshes import unfolded
 from ldosml.neural import (
     KOccupancyRegressor,
+    crystal_parts,
     electronic_structure,
     isosurfaces,
     load_crystal_model,
@@ -93,11 +94,10 @@ def draw_surfaces(model: KOccupancyRegressor, material: Material):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="crystals", help="file, or name of a shipped model")
-    parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
     parser.add_argument("--folder", type=Path, default=HERE / "output")
     given = parser.parse_args()
     model = load_crystal_model(given.model)
-    test = split_crystals(load_crystals(given.crystals), **model.training_["split"])[2]
+    test = crystal_parts(model)[2]
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for page, material, error in chosen(model, test):

@@ -15,12 +15,13 @@ states. This tutorial uses both as they ship with the project, and trains a smal
 # has seen.
 
 from ldosml import plotting
-from ldosml.datasets import load_crystals, split_crystals
+from ldosml.datasets import load_crystals
 from ldosml.kresolved import evaluate_occupancies
 from ldosml.neural import (
     KOccupancyRegressor,
     OccupancyConfig,
     band_structure,
+    crystal_parts,
     electronic_structure,
     load_crystal_model,
 )
@@ -29,7 +30,7 @@ from ldosml.properties import derive_properties
 bound = load_crystal_model("tight-binding")
 crystals = load_crystals()
 print(crystals)
-training, validation, test = split_crystals(crystals, **bound.training_["split"])
+training, validation, test = crystal_parts(bound)
 one = next(material for material in test if material.gap > 1)  # eV
 found = band_structure(bound, one.atoms, n_path=100)
 print(f"{one.name}: gap {found.gap:.2f} eV, from DFT {one.gap:.2f} eV; networks differ by {found.gap_spread:.2f} eV")
@@ -60,7 +61,7 @@ plotting.save_figure(drawn, "example-6-surfaces", overwrite=True)
 # The network of occupancies is blurred where it is not sure. A quarter of the test part keeps this quick.
 
 model = load_crystal_model("crystals")
-test = split_crystals(crystals, **model.training_["split"])[2][::4]
+test = crystal_parts(model)[2][::4]
 mesh = model.predict(test.crystals, [m.mesh.kpoints for m in test], weights=[m.mesh.weights for m in test])
 path = model.predict(test.crystals, [m.path.kpoints for m in test])
 print(evaluate_occupancies(test, mesh, path, threshold=model.gap_threshold_).table())

@@ -322,7 +322,12 @@ class TestTraining:
         assert told["training"] + told["validation"] + told["test"] == 24
         assert told["epochs"] == 2
         fitted = KOccupancyRegressor.load(out)
-        assert fitted.training_["split"] == {"by": "composition", "held_out": [], "random_state": 0}
+        assert fitted.training_["split"] == {
+            "by": "composition",
+            "held_out": [],
+            "test_size": 0.1,
+            "random_state": 0,
+        }
         assert len(fitted.training_["names"]) == told["training"]
         assert fitted.gap_threshold_.threshold == told["gap_threshold"]
         assert run("info", out, "--json") == 0

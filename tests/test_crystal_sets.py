@@ -247,6 +247,29 @@ class TestSplit:
         assert all({"Ag", "F"} & set(m.atoms.symbols) for m in test)
         assert not {"Ag", "F"} & {*train.elements, *validation.elements}
 
+    def test_more_sets_leave_the_parts_of_the_first(self, crystals):
+        """Formulas that have a part stay there; the others are drawn."""
+        first = crystals[[m.formula not in ("NaF", "AgCl", "CuI", "KBr", "AlI") for m in crystals]]
+        others = [replace(m, name=f"{m.name}-again") for m in crystals if m not in first.materials]
+        copies = [replace(m, name=f"{m.name}-copy") for m in first]
+        before = split_crystals(first, test_size=0.2)
+        parts = split_crystals([first, CrystalSet((*others, *copies))], test_size=[0.2, 0.4])
+        for part, old in zip(parts, before, strict=True):
+            assert part.names[: len(old)] == old.names
+            assert {m.formula for m in part if m.name.endswith("-copy")} == {m.formula for m in old}
+        assert sum(len(part) for part in parts) == 2 * len(first) + len(others)
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            assert not self.formulas(parts[i]) & self.formulas(parts[j])
+        few = split_crystals([first, CrystalSet((*others[:3], *copies))], test_size=0.2)
+        assert [len(part) for part in few] == [2 * len(before[0]) + 3, 2 * len(before[1]), 2 * len(before[2])]
+
+    def test_sets_that_cannot_be_joined(self, crystals):
+        with pytest.raises(ValueError, match="Names of materials must differ"):
+            split_crystals([crystals, crystals])
+        for size in ([0.1], [0.1] * 3):
+            with pytest.raises(ValueError, match="test_size must be one number, or one for each set"):
+                split_crystals([crystals, crystals[[0]]], test_size=size)
+
     def test_three_formulas_are_the_least(self, crystals):
         assert [len(part) for part in split_crystals(crystals[[0, 3, 6]])] == [1, 1, 1]
         for places in ([0, 3], [0, 1, 2]):

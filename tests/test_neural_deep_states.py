@@ -8,11 +8,11 @@ from ase.build import bulk
 from neural_cases import CRYSTALS, torch  # noqa: F401  skips where torch is missing
 from numpy.testing import assert_array_equal
 
-from ldosml.datasets import load_crystals, split_crystals
+from ldosml.datasets import load_crystals
 from ldosml.kresolved import KResolvedOccupancy, energy_bins, gamma_mesh
 from ldosml.kresolved.occupancy import label_bins
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import isosurfaces, load_crystal_model, standardized
+from ldosml.neural import crystal_parts, isosurfaces, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import MESH, CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters
@@ -69,7 +69,7 @@ def test_what_cannot_be_counted_stays():
 
 class TestShipped:
     def test_states_below_the_fermi_level_come_nearer_to_dft(self, model):
-        test = split_crystals(load_crystals(), **model.training_["split"])[2]
+        test = crystal_parts(model)[2]
         metals = test[test.gaps == 0][::3]
         errors = []
         for material in metals:

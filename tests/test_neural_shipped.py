@@ -5,9 +5,9 @@ import pytest
 from ase.build import bulk
 from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401  skips where torch is missing
 
-from ldosml.datasets import load_crystals, split_crystals
+from ldosml.datasets import load_crystals
 from ldosml.kresolved import evaluate_occupancies
-from ldosml.neural import electronic_structure, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import crystal_parts, electronic_structure, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters
 
@@ -19,7 +19,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def parts(model):
-    return split_crystals(load_crystals(), **model.training_["split"])
+    return crystal_parts(model)
 
 
 def test_they_were_trained_on_the_training_part(model, parts):

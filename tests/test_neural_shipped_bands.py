@@ -5,9 +5,8 @@ import pytest
 from ase.build import bulk, graphene
 from neural_cases import torch  # noqa: F401  skips where torch is missing
 
-from ldosml.datasets import load_crystals, split_crystals
 from ldosml.kresolved.brillouin import reciprocal_lattice
-from ldosml.neural import band_structure, load_crystal_model, standardized
+from ldosml.neural import band_structure, crystal_parts, load_crystal_model, standardized
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def along(kpoint):
 
 
 def test_it_was_trained_on_the_training_part(model):
-    training, _, test = split_crystals(load_crystals(), **model.training_["split"])
+    training, _, test = crystal_parts(model)
     assert model.training_["names"] == training.names
     assert {z for m in test for z in m.atoms.numbers} <= set(model.elements_)
 
@@ -133,7 +132,7 @@ def test_the_dos_is_smooth_and_counts_every_electron(structure):
 
 def test_crystals_that_were_not_trained_on(model):
     """A quarter of the test part; the benchmarks have all of it."""
-    some = split_crystals(load_crystals(), **model.training_["split"])[2][::4]
+    some = crystal_parts(model)[2][::4]
     found = model.predict(some.crystals, [m.path.kpoints for m in some])
     gaps = np.array([bands.gap for bands in found])
     assert np.mean((gaps > 1e-3) == (some.gaps > 1e-3)) >= 0.85

@@ -7,7 +7,9 @@ Every material has its own process, since GPAW uses one core. Materials that hav
 fails is written to failures.log and skipped until its line is removed.
 
 A record holds eigenvalues in eV from the code's zero, rounded to 2^-13 eV, on the irreducible part of the 8x8x8 mesh
-and on a path; k-points are fractions of the reciprocal cell of the standardised primitive cell stored with them.
+and on a path; k-points are fractions of the reciprocal cell of the primitive cell stored with them. Beside the plan,
+``--what`` computes distorted copies of crystals that have a record (crystal_copies.py), and known structures
+(known_structures.py), on meshes of their own.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import spglib
 from ase import Atoms
+from crystal_copies import copies, distorted
 from crystal_structures import NONMETALS, PROTOTYPES, Material, band_path, crystal, plan, start_volume
+from known_structures import Known, known
 
 SETTINGS = {
     "code": "GPAW 22.8",
@@ -38,6 +43,8 @@ SETTINGS = {
     "volume_tolerance": 0.02,  # of the energy-volume fit; see fit_volume
     "top": 10.5,  # eV above the Fermi level, up to which every k-point has all its bands
 }
+COPY_DENSITY = 6.0  # points per inverse angstrom along the paths of copies and known structures
+LARGEST_MESH = 64  # irreducible points of a copy, if its mesh has more than 4 points along a vector
 VOLUME_STEP = 1.08
 RESOLUTION = 2.0**-13  # eV
 
@@ -172,18 +179,35 @@ def edges(eigenvalues: np.ndarray, n_electrons: float) -> dict[str, float]:
     return {"gap": cbm - vbm, "vbm": vbm, "cbm": cbm, "direct_gap": direct}
 
 
-def self_consistent(atoms: Atoms) -> Atoms:
-    """Attach a calculator and converge the density on the mesh of the set."""
-    atoms.calc = _calculator(SETTINGS["mesh"], convergence={"density": 1e-4, "eigenstates": 1e-6})
+def _mesh_of_copy(atoms: Atoms) -> list[int]:
+    """The mesh of the set, or a coarser one where symmetry is lost."""
+    cell = (np.array(atoms.cell), atoms.get_scaled_positions(), atoms.numbers)
+    for n in range(8, 4, -1):
+        mapping, _ = spglib.get_ir_reciprocal_mesh([n, n, n], cell)
+        if len(np.unique(mapping)) <= LARGEST_MESH:
+            return [n, n, n]
+    return [4, 4, 4]
+
+
+def self_consistent(atoms: Atoms, mesh: list[int] | None = None) -> Atoms:
+    """Attach a calculator and converge the density, on the mesh of the set if none is given."""
+    atoms.calc = _calculator(mesh or SETTINGS["mesh"], convergence={"density": 1e-4, "eigenstates": 1e-6})
     atoms.get_potential_energy()
     return atoms
 
 
 def describe(
-    material: Material, atoms: Atoms, mesh: np.ndarray, weights: np.ndarray
+    material: Material | Known,
+    atoms: Atoms,
+    mesh: np.ndarray,
+    weights: np.ndarray,
+    path_density: float = SETTINGS["path_density"],
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Arrays and metadata of a crystal from ``self_consistent``: its bands on a weighted mesh and on its path."""
-    path, corners = band_path(material, np.array(atoms.cell), SETTINGS["path_density"])
+    if isinstance(material, Known):
+        path, corners = material.path(path_density)
+    else:
+        path, corners = band_path(material, np.array(atoms.cell), path_density)
     n_electrons = atoms.calc.get_number_of_electrons()
     bands = _guess_bands(n_electrons, atoms.get_volume(), material.expected == "metal")
     ends = np.unique(np.round(path[[index for index, _ in corners]], 9), axis=0)
@@ -208,13 +232,24 @@ def describe(
     return arrays, info
 
 
-def compute(material: Material, start: float) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object]]:
-    """Crystal, arrays and metadata of one material; the search for its volume starts at ``start``, angstrom^3."""
-    volume, volumes, energies = fit_volume(material, start)
-    atoms = self_consistent(crystal(material, volume))
+def compute(
+    material: Material | Known, folder: Path
+) -> tuple[Atoms, dict[str, np.ndarray], dict[str, object], dict[str, object]]:
+    """Crystal, arrays, metadata and settings of one material; the volume of a crystal of the plan is computed."""
+    settings, fitted = dict(SETTINGS), {}
+    if isinstance(material, Known) or material.copy:
+        known_atoms = isinstance(material, Known)
+        atoms = material.atoms.copy() if known_atoms else distorted(material, folder)
+        settings |= {"path_density": COPY_DENSITY, "mesh": material.mesh() if known_atoms else _mesh_of_copy(atoms)}
+        del settings["volume_mesh"], settings["volume_tolerance"]
+    else:
+        volume, volumes, energies = fit_volume(material, learned_volume(material, folder))
+        atoms = crystal(material, volume)
+        fitted = {"volumes": np.array(volumes), "energies": np.array(energies)}
+    atoms = self_consistent(atoms, settings["mesh"])
     mesh, weights = atoms.calc.get_ibz_k_points(), atoms.calc.get_k_point_weights()
-    arrays, info = describe(material, atoms, mesh, weights)
-    return atoms, arrays | {"volumes": np.array(volumes), "energies": np.array(energies)}, info
+    arrays, info = describe(material, atoms, mesh, weights, settings["path_density"])
+    return atoms, arrays | fitted, info, settings
 
 
 def dated(settings: dict[str, object]) -> dict[str, object]:
@@ -244,9 +279,9 @@ def write_record(path: Path, atoms: Atoms, arrays: dict[str, np.ndarray], info: 
 
 def compute_one(name: str, folder: Path) -> None:
     """Compute one material and write its record; runs in a process of its own."""
-    material = next(material for material in plan() if material.name == name)
-    atoms, arrays, info = compute(material, learned_volume(material, folder))
-    extra = dated(SETTINGS)
+    material = next(material for material in [*plan(), *known(), *copies(folder)] if material.name == name)
+    atoms, arrays, info, settings = compute(material, folder)
+    extra = dated(settings)
     write_record(folder / f"{name}.npz", atoms, arrays, info | extra)
     per_atom = atoms.get_volume() / len(atoms)
     print(f"{name}: {extra['seconds']:.0f} s, gap {info['gap']:.2f} eV, {per_atom:.2f} angstrom^3 per atom", flush=True)
@@ -278,6 +313,8 @@ def main() -> None:
     parser.add_argument("records", type=Path)
     parser.add_argument("--workers", type=int, default=2, help="materials computed side by side, one core each")
     parser.add_argument("--prototypes", nargs="+", choices=list(PROTOTYPES), help="only these; all otherwise")
+    parser.add_argument("--elements", nargs="+", help="only materials of the plan with one of these; all otherwise")
+    parser.add_argument("--what", choices=("plan", "copies", "known"), default="plan", help="what is computed")
     parser.add_argument("--one", help="compute only the material of this name, in this process")
     arguments = parser.parse_args()
     arguments.records.mkdir(parents=True, exist_ok=True)
@@ -287,8 +324,11 @@ def main() -> None:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     failed = _failed(arguments.records)
-    chosen = set(arguments.prototypes or PROTOTYPES)
-    todo = [m.name for m in plan() if m.prototype in chosen and m.name not in failed]
+    chosen, elements = set(arguments.prototypes or PROTOTYPES), set(arguments.elements or ())
+    wanted = [m for m in plan() if m.prototype in chosen and (not elements or elements & set(m.species))]
+    if arguments.what != "plan":
+        wanted = known() if arguments.what == "known" else copies(arguments.records)
+    todo = [material.name for material in wanted if material.name not in failed]
     with ThreadPoolExecutor(arguments.workers) as pool:
         list(pool.map(lambda name: run(name, arguments.records), todo))
 

@@ -200,11 +200,12 @@ NONMETALS = {"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Ge", "As", "Se
 
 @dataclass(frozen=True)
 class Material:
-    """One crystal of the plan; ``expected`` (gap or metal) only orders it."""
+    """One crystal of the plan, or a distorted copy of it; ``expected`` (gap or metal) only orders it."""
 
     prototype: str
     species: tuple[str, ...]
     expected: str
+    copy: str = ""  # "strained", "sheared" or "rattled"; see crystal_copies.py
 
     @property
     def formula(self) -> str:
@@ -216,7 +217,7 @@ class Material:
 
     @property
     def name(self) -> str:
-        return f"{self.prototype}-{self.formula}"
+        return f"{self.prototype}-{self.formula}" + (f"-{self.copy}" if self.copy else "")
 
     @property
     def n_atoms(self) -> int:

@@ -1,6 +1,8 @@
-"""Pack the records of the crystal set into data/crystals.npz, and examples of its test part as CIF and CSV.
+"""Pack records of crystals into data/more-crystals.npz, and examples of a test part as CIF and CSV.
 
     python data/scripts/pack_crystals.py
+
+Crystals that the file has already stay in it, so that only new records are needed; ``--anew`` begins anew.
 
 Run it in an environment with ldosml (or with PYTHONPATH=. at the top of the repository). Reserved formulas are dropped.
 Where a crystal has a gap, its Fermi level becomes the middle of the gap. With smeared occupations, the Fermi level of
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import write as write_structure
+from compute_crystals import SETTINGS
 from crystal_structures import RESERVED, composition
 
 from ldosml.datasets import CrystalSet, Material, split_crystals
@@ -47,23 +50,27 @@ def read_material(path: Path) -> tuple[Material, dict[str, Any]]:
     return material, info
 
 
-def pack(folder: Path) -> CrystalSet:
+def pack(folder: Path, before: CrystalSet | None) -> CrystalSet:
     reserved = {composition(formula) for formula in RESERVED.split()}
     found = [read_material(path) for path in sorted(folder.glob("*.npz"))]
     kept = [(material, info) for material, info in found if composition(material.formula) not in reserved]
     if not kept:
         raise SystemExit(f"There are no records (*.npz) in {folder}.")
-    settings = kept[0][1]["settings"]
-    dates = sorted({info["date"] for _, info in kept})
+    known = before.provenance if before else {}
+    old = {material.name: material for material in before or ()}
+    hours = sum(info["seconds"] for material, info in kept if material.name not in old) / 3600
+    dates = sorted({info["date"] for _, info in kept} | set(known.get("date", ())))
     provenance = {
-        **settings,
+        **SETTINGS,
+        "copies and known structures": "coarser meshes, and 6 points per inverse angstrom along paths",
         "date": [dates[0], dates[-1]],
         "fermi_energy": "of occupations smeared on the mesh; the middle of the gap where there is one",
         "resolution": "eigenvalues rounded to 2^-13 eV",
-        "core_hours": round(sum(info["seconds"] for _, info in kept) / 3600, 2),
+        "core_hours": round(hours + known.get("core_hours", 0.0), 2),
         "reserved": RESERVED.split(),
     }
-    return CrystalSet(tuple(material for material, _ in kept), provenance)
+    new = {material.name: material for material, _ in kept}
+    return CrystalSet(tuple(material for _, material in sorted((old | new).items())), provenance)
 
 
 def write_examples(crystals: CrystalSet, folder: Path) -> list[str]:
@@ -100,10 +107,12 @@ def write_bands(path: Path, material: Material) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=Path, default=DATA / "crystals" / "records")
-    parser.add_argument("--output", type=Path, default=DATA / "crystals.npz", help="the file, which is replaced")
+    parser.add_argument("--output", type=Path, default=DATA / "more-crystals.npz", help="the file, which is replaced")
+    parser.add_argument("--anew", action="store_true", help="without the crystals that the file has")
     parser.add_argument("--examples", type=Path, help="folder to write examples to, e.g. data/crystals/examples")
     arguments = parser.parse_args()
-    crystals = pack(arguments.records)
+    extended = arguments.output.exists() and not arguments.anew
+    crystals = pack(arguments.records, CrystalSet.load(arguments.output) if extended else None)
     crystals.save(arguments.output, overwrite=True)
     print(crystals)
     print(f"{arguments.output.stat().st_size / 1e6:.2f} MB, {crystals.provenance['core_hours']} core-hours")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from ldosml.neural import Epoch
 
 Crystals = Annotated[
-    str,
-    typer.Argument(help="Crystals with bands (a .npz file of CrystalSet.save, see data/README.md), or a shipped set."),
+    list[str],
+    typer.Argument(
+        help="Crystals with bands: a .npz file of CrystalSet.save (see data/README.md), or a shipped set. Of several, "
+        "later ones do not change the parts of the first."
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Model file to write, .safetensors.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after this number of epochs without improvement.")]
@@ -33,6 +37,10 @@ HeldOut = Annotated[
         help="Formula, prototype or element (see --split) of the test part; repeat for several. Default: a random "
         "tenth."
     ),
+]
+TestSize = Annotated[
+    list[float] | None,
+    typer.Option(help="Fraction of the crystals in a random test part; repeat for each set. Default: 0.1."),
 ]
 Checkpoint = Annotated[
     Path | None,
@@ -52,21 +60,49 @@ def check_training_files(output: Path, checkpoint: Path | None, overwrite: bool)
             raise typer.BadParameter("--checkpoint and --output must be different files.")
 
 
-def read_parts(
-    crystals: str,
-    split: Literal["composition", "prototype", "element"],
-    held_out: Sequence[str],
-    seed: int,
-    stages: Stages,
-) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
-    """Training, validation and test part of a set, whose cells can be used."""
-    from ldosml.datasets import load_crystals, split_crystals
+@dataclass(frozen=True)
+class Sets:
+    """Sets of crystals for training, and how they are split."""
 
-    with stages(f"Reading {crystals}"):
-        parts = split_crystals(load_crystals(crystals), split, held_out, random_state=seed)
-    with stages("Checking cells"):
-        _check_cells(parts)
-    return parts
+    names: Sequence[str]
+    split: Literal["composition", "prototype", "element"]
+    held_out: Sequence[str]
+    test_size: Sequence[float]
+    seed: int
+
+    def keywords(self) -> dict[str, Any]:
+        """Arguments of ``split_crystals`` beside the sets."""
+        sizes = list(self.test_size) or [0.1]
+        size = sizes[0] if len(sizes) == 1 else sizes
+        return {
+            "by": self.split,
+            "held_out": list(self.held_out),
+            "test_size": size,
+            "random_state": self.seed,
+        }
+
+    def parts(self, stages: Stages) -> tuple[CrystalSet, CrystalSet, CrystalSet]:
+        """Training, validation and test part, whose cells can be used."""
+        from ldosml.datasets import load_crystals, split_crystals
+
+        with stages(f"Reading {', '.join(self.names)}"):
+            parts = split_crystals([load_crystals(name) for name in self.names], **self.keywords())
+        with stages("Checking cells"):
+            _check_cells(parts)
+        return parts
+
+    def record(self, training: CrystalSet, stages: Stages, continued: bool) -> dict[str, Any]:
+        """What a model file says about its training data; the split can be made again from it.
+
+        ``continued``: from a checkpoint, so that the seconds do not cover the whole training.
+        """
+        return {
+            "crystals": list(self.names),
+            "names": training.names,
+            "split": self.keywords(),
+            "seconds": stages.seconds,
+            "continued": continued,
+        }
 
 
 def losses_of(epoch: Epoch) -> str:
@@ -77,28 +113,6 @@ def losses_of(epoch: Epoch) -> str:
 def part_sizes(parts: Sequence[CrystalSet]) -> dict[str, int]:
     """Number of crystals of each part, by its name."""
     return {name: len(part) for name, part in zip(("training", "validation", "test"), parts, strict=True)}
-
-
-def training_record(
-    crystals: str,
-    training: CrystalSet,
-    split: str,
-    held_out: Sequence[str],
-    seed: int,
-    stages: Stages,
-    continued: bool,
-) -> dict[str, Any]:
-    """What a model file says about its training data; the split can be made again from it.
-
-    ``continued``: from a checkpoint, so that the seconds do not cover the whole training.
-    """
-    return {
-        "crystals": crystals,
-        "names": training.names,
-        "split": {"by": split, "held_out": list(held_out), "random_state": seed},
-        "seconds": stages.seconds,
-        "continued": continued,
-    }
 
 
 def _check_cells(parts: Sequence[CrystalSet]) -> None:

@@ -15,12 +15,12 @@ from ldosml.cli.crystal_training import (
     LearningRate,
     Output,
     Seed,
+    Sets,
     Split,
+    TestSize,
     check_training_files,
     losses_of,
     part_sizes,
-    read_parts,
-    training_record,
 )
 from ldosml.cli.display import Page, Stages, cautioning, emit, known, table
 from ldosml.cli.option_groups import with_groups
@@ -51,6 +51,7 @@ def train_bands(
     learning_rate: LearningRate = 3e-3,
     split: Split = "composition",
     held_out: HeldOut = None,
+    test_size: TestSize = None,
     checkpoint: Checkpoint = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -67,7 +68,8 @@ def train_bands(
 
     check_training_files(output, checkpoint, overwrite)
     stages = Stages()
-    parts = read_parts(crystals, split, held_out or (), seed, stages)
+    sets = Sets(crystals, split, held_out or (), test_size or (), seed)
+    parts = sets.parts(stages)
     training, validation, _ = parts
     continued = checkpoint is not None and checkpoint.with_name(f"{checkpoint.name}.0").exists()
     model = TightBindingRegressor(
@@ -92,7 +94,7 @@ def train_bands(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages, continued)
+    model.training_ = sets.record(training, stages, continued)
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output) | {"cautions": cautions}
     emit(facts, printing, lambda: _page(facts))

@@ -18,12 +18,12 @@ from ldosml.cli.crystal_training import (
     Output,
     Patience,
     Seed,
+    Sets,
     Split,
+    TestSize,
     check_training_files,
     losses_of,
     part_sizes,
-    read_parts,
-    training_record,
 )
 from ldosml.cli.display import Page, Stages, emit, table
 from ldosml.cli.option_groups import with_groups
@@ -58,6 +58,7 @@ def train_occupancy(
     patience: Patience = 10,
     split: Split = "composition",
     held_out: HeldOut = None,
+    test_size: TestSize = None,
     checkpoint: Checkpoint = None,
     device: Device = "cpu",
     seed: Seed = 0,
@@ -76,7 +77,8 @@ def train_occupancy(
     check_training_files(output, checkpoint, overwrite)
     check_torch_device(device)
     stages = Stages()
-    parts = read_parts(crystals, split, held_out or (), seed, stages)
+    sets = Sets(crystals, split, held_out or (), test_size or (), seed)
+    parts = sets.parts(stages)
     training, validation, _ = parts
     continued = checkpoint is not None and checkpoint.exists()
     model = KOccupancyRegressor(
@@ -100,7 +102,7 @@ def train_occupancy(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = training_record(crystals, training, split, held_out or (), seed, stages, continued)
+    model.training_ = sets.record(training, stages, continued)
     model.save(output, overwrite=overwrite)
     facts = _training_facts(model, parts, output)
     emit(facts, printing, lambda: _page(facts))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml.kresolved import CrystalBands, KPath
@@ -24,7 +22,7 @@ from ldosml.neural.band_transformer_objective import (
     path_graph,
 )
 from ldosml.neural.band_transformer_targets import PathBands
-from ldosml.neural.checkpoint import load_tight_binding
+from ldosml.neural.crystal_estimator import Given, NetworkEstimator
 from ldosml.neural.crystals import Crystal, Floats
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
@@ -34,19 +32,13 @@ from ldosml.neural.inputs import (
     check_sequence,
     check_shells,
     describe,
-    hold_out,
-    place_bands,
 )
-from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
-from ldosml.neural.regressor import Given
-from ldosml.neural.tensor_files import load_fitted, save_tensors
-from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.neural.optimization import Optimizer, Progress, Schedule, train
 
 FORMAT = "ldosml band transformer"
-_NOT_SAVED = ("checkpoint", "device")  # they depend on the machine
 
 
-class BandTransformer(BaseEstimator):
+class BandTransformer(NetworkEstimator):
     """Learn bands around the Fermi level from the bands of many crystals, end to end.
 
     After *Graph Transformer Networks for Accurate Band Structure Prediction: An End-to-End Approach* (Bandformer). An
@@ -107,6 +99,8 @@ class BandTransformer(BaseEstimator):
     >>> found.bands.shape, found.gap
     ((24, 2), 0.0)
     """
+
+    _format = FORMAT
 
     def __init__(
         self,
@@ -183,27 +177,17 @@ class BandTransformer(BaseEstimator):
         """
         settings, draws, config = self._settings(), PathDraws(**self._named(PathDraws)), self._config()
         check_device(self.device)
-        placed = place_bands(crystals, bands)
-        if validation is None:
-            given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
-        else:
-            given, held_out = placed, place_bands(*validation)
-        path = None if self.checkpoint is None else Path(self.checkpoint)
+        given, held_out = self._parts(crystals, bands, validation)
         network = BandNetwork(config, self.random_state)
-        if path is not None and path.exists():
-            load_tight_binding(path, network)
-        elif config.tight_binding == "fitted":
-            network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
-        parameters = network.tight_binding
+        parameters = self._prepare(network, config, given)
         training, validated = (
             [make_path_example(c, b, config, parameters) for c, b in part] for part in (given, held_out)
         )
         network.start_at(band_scale(training))
         network.to(self.device)
         objective = PathObjective(network, training, validated, draws, self.batch_size, self.device)
-        self.history_ = train(objective, settings, device=self.device, checkpoint=path, progress=progress)
-        self.training_: dict[str, Any] = {}
-        self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([crystal.numbers for crystal, _ in given])))
+        self.history_ = train(objective, settings, device=self.device, checkpoint=self._checkpoint(), progress=progress)
+        self._trained_on(given)
         self.network_ = network.eval()
         return self
 
@@ -257,86 +241,16 @@ class BandTransformer(BaseEstimator):
             self.preset if isinstance(self.preset, BandTransformerConfig) else BandTransformerConfig.preset(self.preset)
         )
 
-    def _settings(self) -> TrainingSettings:
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
-        return TrainingSettings(**self._named(TrainingSettings))
-
-    def _named(self, settings: Any) -> dict[str, Any]:
-        """The parameters that are fields of a dataclass."""
-        return {field.name: getattr(self, field.name) for field in fields(settings)}
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Save the fitted model to one safetensors file, with its description as JSON; without pickle.
-
-        Parameters
-        ----------
-        path : path
-            An incomplete file never appears under this name.
-        overwrite : bool
-            Replace an existing file.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        FileExistsError
-            When the file exists and ``overwrite`` is false.
-        OSError
-            When writing fails; nothing is left behind.
-        """
-        check_is_fitted(self)
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
-        if isinstance(self.preset, BandTransformerConfig):
-            parameters["preset"] = asdict(self.preset)
-        spec = {
-            "parameters": parameters,
-            "config": asdict(self.network_.config),
-            "elements": list(self.elements_),
-            "training": self.training_,
-            "history": [asdict(epoch) for epoch in self.history_],
-        }
-        save_tensors(Path(path), FORMAT, self.network_.state_dict(), spec, overwrite)
-        return Path(path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
-        """Load a model from a file of ``save``.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-        device : str
-            Where the model predicts: "cpu", "cuda", or another device of PyTorch.
-
-        Returns
-        -------
-        BandTransformer
-
-        Raises
-        ------
-        FileNotFoundError
-            When there is no such file.
-        ValueError
-            When the file is not such a model, is damaged, or has another format version.
-        """
-        check_device(device)
-        return load_fitted(Path(path), FORMAT, cls._from_spec, device)
+    def _spec(self) -> dict[str, Any]:
+        return self._network_spec(self.network_.config) | {"history": [asdict(epoch) for epoch in self.history_]}
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The model without its weights."""
         parameters = dict(spec["parameters"])
         if isinstance(parameters["preset"], dict):
             parameters["preset"] = BandTransformerConfig(**parameters["preset"])
         model = cls(**parameters)
         model.network_ = BandNetwork(BandTransformerConfig(**spec["config"]))
-        model.elements_ = tuple(int(number) for number in spec["elements"])
-        model.training_ = dict(spec["training"])
+        model._describe(spec)
         model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
         return model

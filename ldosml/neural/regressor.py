@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_choice
@@ -19,7 +17,7 @@ from ldosml.kresolved import CrystalBands, KResolvedOccupancy, OccupancyGap, ene
 from ldosml.kresolved.evaluation.gaps import GapThreshold, best_threshold
 from ldosml.kresolved.gap import Statistic
 from ldosml.kresolved.model_files import FORMAT
-from ldosml.neural.checkpoint import load_tight_binding
+from ldosml.neural.crystal_estimator import Given, NetworkEstimator
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.examples import Example, guessed, make_example, mean_labels
@@ -32,20 +30,12 @@ from ldosml.neural.inputs import (
     check_sequence,
     check_shells,
     describe,
-    hold_out,
     one_each,
-    place_bands,
 )
 from ldosml.neural.network import OccupancyConfig, OccupancyNetwork, Preset, kpoint_images, operations
 from ldosml.neural.occupancy_objective import Draws, OccupancyObjective
-from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, train
+from ldosml.neural.optimization import Optimizer, Progress, Schedule, train
 from ldosml.neural.prediction import predict_bins
-from ldosml.neural.tensor_files import load_fitted, save_tensors
-from ldosml.neural.tight_binding_fit import fit_tight_binding
-
-Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
-
-_NOT_SAVED = ("checkpoint", "device")  # they depend on the machine
 
 PAPER_PARAMETERS: dict[str, Any] = {
     "preset": "paper",
@@ -62,7 +52,7 @@ epoch with the best gaps in validation; here the epoch with the smallest loss is
 ``OccupancyConfig.preset``."""
 
 
-class KOccupancyRegressor(BaseEstimator):
+class KOccupancyRegressor(NetworkEstimator):
     """Learn the occupancy of energy bins at k-points from the bands of many crystals.
 
     After Park et al., *Learning k-resolved electronic structure via soft energy occupancy prediction* (kRESForge): for
@@ -138,6 +128,8 @@ class KOccupancyRegressor(BaseEstimator):
     >>> model.fit([bulk("Na")], [bands]).predict([bulk("Na")], [[0, 0, 0]])
     [KResolvedOccupancy(1 k-points, no weights; 32 energies from -9.6875 to 9.6875 eV, step 0.625, zero: fermi)]
     """
+
+    _format = FORMAT
 
     def __init__(
         self,
@@ -227,23 +219,15 @@ class KOccupancyRegressor(BaseEstimator):
         UserWarning
             When Fermi levels are not in the middle of gaps.
         """
-        settings, draws, config = self._settings(), self._draws(), self._config()
+        check_choice("labels", self.labels, ("soft", "presence"))
+        settings, draws, config = self._settings(), Draws(**self._named(Draws)), self._config()
         grid = energy_bins(config.n_bins, self.half_width)
         check_device(self.device)
-        placed = place_bands(crystals, bands)
-        if validation is None:
-            given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
-        else:
-            given, held_out = placed, place_bands(*validation)
+        given, held_out = self._parts(crystals, bands, validation)
         for part, name in ((given, "training"), (held_out, "validation")):
             check_fermi_levels([b for _, b in part], name)
-        path = None if self.checkpoint is None else Path(self.checkpoint)
         network = OccupancyNetwork(config, self.random_state)
-        if path is not None and path.exists():
-            load_tight_binding(path, network)
-        elif config.tight_binding == "fitted":
-            network.tight_binding = fit_tight_binding([c for c, _ in given], [b for _, b in given], self.random_state)
-        parameters = network.tight_binding
+        parameters = self._prepare(network, config, given)
         training, validated = (
             [make_example(c, b, config, grid, self.labels, self.width, parameters) for c, b in part]
             for part in (given, held_out)
@@ -251,10 +235,9 @@ class KOccupancyRegressor(BaseEstimator):
         network.decoder.start_at(mean_labels(training))
         network.to(self.device)
         objective = OccupancyObjective(network, training, validated, draws, self.batch_size, self.device)
-        history = train(objective, settings, device=self.device, checkpoint=path, progress=progress)
+        history = train(objective, settings, device=self.device, checkpoint=self._checkpoint(), progress=progress)
         self.grid_, self.history_ = grid, history
-        self.training_: dict[str, Any] = {}
-        self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([e.graph.numbers for e in training])))
+        self._trained_on(given)
         self.network_ = network.eval()
         self.gap_threshold_ = self._threshold(validated or training)
         return self
@@ -349,86 +332,15 @@ class KOccupancyRegressor(BaseEstimator):
         own = ("n_bins", "counts", "time_reversal", "point_group")
         return replace(config, **{name: getattr(self, name) for name in own})
 
-    def _settings(self) -> TrainingSettings:
-        check_choice("labels", self.labels, ("soft", "presence"))
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
-        return TrainingSettings(**self._named(TrainingSettings))
-
-    def _draws(self) -> Draws:
-        return Draws(**self._named(Draws))
-
-    def _named(self, settings: Any) -> dict[str, Any]:
-        """The parameters that are fields of a dataclass."""
-        return {field.name: getattr(self, field.name) for field in fields(settings)}
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Save the fitted model to one safetensors file, with its description as JSON; without pickle.
-
-        Parameters
-        ----------
-        path : path
-            An incomplete file never appears under this name.
-        overwrite : bool
-            Replace an existing file.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        FileExistsError
-            When the file exists and ``overwrite`` is false.
-        OSError
-            When writing fails; nothing is left behind.
-        """
-        check_is_fitted(self)
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
-        if isinstance(self.preset, OccupancyConfig):
-            parameters["preset"] = asdict(self.preset)
-        spec = {
-            "parameters": parameters,
-            "config": asdict(self.network_.config),
+    def _spec(self) -> dict[str, Any]:
+        return self._network_spec(self.network_.config) | {
             "grid": asdict(self.grid_),
-            "elements": [int(number) for number in self.elements_],
             "gap_threshold": {name: value for name, value in asdict(self.gap_threshold_).items() if value == value},
-            "training": self.training_,
             "history": [asdict(epoch) for epoch in self.history_],
         }
-        save_tensors(Path(path), FORMAT, self.network_.state_dict(), spec, overwrite)
-        return Path(path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
-        """Load a model from a file of ``save``.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-        device : str
-            Where the model predicts: "cpu", "cuda", or another device of PyTorch.
-
-        Returns
-        -------
-        KOccupancyRegressor
-
-        Raises
-        ------
-        FileNotFoundError
-            When there is no such file.
-        ValueError
-            When the file is not such a model, is damaged, or has another format version.
-        """
-        check_device(device)
-        return load_fitted(Path(path), FORMAT, cls._from_spec, device)
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The model without its weights."""
         parameters = dict(spec["parameters"])
         if isinstance(parameters["preset"], dict):
             parameters["preset"] = OccupancyConfig(**parameters["preset"])
@@ -437,8 +349,7 @@ class KOccupancyRegressor(BaseEstimator):
         model.grid_ = EnergyGrid(**spec["grid"])
         if model.grid_.size != model.network_.config.n_bins:
             raise ValueError(f"its grid has {model.grid_.size} bins, its network {model.network_.config.n_bins}")
-        model.elements_ = tuple(int(number) for number in spec["elements"])
+        model._describe(spec)
         model.gap_threshold_ = GapThreshold(**spec["gap_threshold"])
-        model.training_ = dict(spec["training"])
         model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
         return model

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from ase import Atoms
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -28,6 +27,7 @@ from ldosml.kresolved.tetrahedra import MeshBands
 from ldosml.neural.band_examples import BandExample, bonds_of, make_band_example
 from ldosml.neural.band_objective import BandLoss, BandObjective
 from ldosml.neural.correction_network import CorrectionConfig, CorrectionEnsemble, CorrectionNetwork
+from ldosml.neural.crystal_estimator import CrystalEstimator, Given
 from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group, structure_type
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
@@ -36,26 +36,20 @@ from ldosml.neural.inputs import (
     check_elements,
     check_sequence,
     describe,
-    hold_out,
     one_each,
-    place_bands,
 )
-from ldosml.neural.optimization import Optimizer, Progress, Schedule, TrainingSettings, check_whole, train
-from ldosml.neural.tensor_files import load_fitted, save_tensors
+from ldosml.neural.optimization import Optimizer, Progress, Schedule, check_whole, train
+from ldosml.neural.tensor_files import load_fitted
 from ldosml.neural.tight_binding import known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
 
-Given = tuple[Sequence[GivenCrystal], Sequence[CrystalBands]]
-
 MESH = 8
 """Number of k-points along each reciprocal lattice vector for the Fermi level."""
 
-_NOT_SAVED = ("checkpoint", "start")  # the start is saved with the weights
 
-
-class TightBindingRegressor(BaseEstimator):
+class TightBindingRegressor(CrystalEstimator):
     """Learn tight binding whose parameters depend on the surroundings of each atom and each bond.
 
     Tight binding with Harrison's matrix elements is fitted to the bands of the training crystals; then a network learns
@@ -122,6 +116,9 @@ class TightBindingRegressor(BaseEstimator):
     >>> model.predict([bulk("Na")], [[0, 0, 0]])
     [CrystalBands(1 k-points, no weights; 13 bands; gap 0.00 eV)]
     """
+
+    _format = BAND_FORMAT
+    _not_saved = ("checkpoint", "start")  # the start is saved with the weights
 
     def __init__(
         self,
@@ -202,16 +199,10 @@ class TightBindingRegressor(BaseEstimator):
             When crystals are left out, since tight binding has no levels of their elements, or another number of
             electrons: the difference must be a whole number of filled shells.
         """
-        settings, loss = TrainingSettings(**self._named(TrainingSettings)), BandLoss(**self._named(BandLoss))
+        settings, loss = self._settings(), BandLoss(**self._named(BandLoss))
         check_whole("n_networks", self.n_networks, 1)
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction!r}.")
         config = CorrectionConfig() if self.config is None else self.config
-        placed = place_bands(crystals, bands)
-        if validation is None:
-            given, held_out = hold_out(placed, self.validation_fraction, self.random_state)
-        else:
-            given, held_out = placed, place_bands(*validation)
+        given, held_out = self._parts(crystals, bands, validation)
         start = _complete(self._start(given))
         training, validated = (_examples(part, start) for part in (given, held_out))
         if not training:
@@ -225,9 +216,8 @@ class TightBindingRegressor(BaseEstimator):
             networks.append(network.eval())
         self.network_, self.history_ = CorrectionEnsemble(networks), history
         self.network_.tight_binding = start
-        self.elements_ = tuple(int(z) for z in np.unique(np.concatenate([c.numbers for c, _ in given])))
+        self._trained_on(given)
         self.structure_types_ = tuple(sorted({structure_type(crystal) for crystal, _ in given}))
-        self.training_: dict[str, Any] = {}
         self.gap_errors_ = self._gap_errors(held_out or given)
         return self
 
@@ -360,46 +350,13 @@ class TightBindingRegressor(BaseEstimator):
         path = Path(self.checkpoint)
         return path.with_name(f"{path.name}.{number}")
 
-    def _named(self, settings: Any) -> dict[str, Any]:
-        """The parameters that are fields of a dataclass."""
-        return {field.name: getattr(self, field.name) for field in fields(settings)}
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Save the fitted model to one safetensors file, with its description as JSON; without pickle.
-
-        Parameters
-        ----------
-        path : path
-            An incomplete file never appears under this name.
-        overwrite : bool
-            Replace an existing file.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        FileExistsError
-            When the file exists and ``overwrite`` is false.
-        OSError
-            When writing fails; nothing is left behind.
-        """
-        check_is_fitted(self)
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
-        parameters["config"] = asdict(self.network_.networks[0].config)
-        spec = {
-            "parameters": parameters,
-            "elements": list(self.elements_),
+    def _spec(self) -> dict[str, Any]:
+        return {
+            "parameters": {"config": asdict(self.network_.networks[0].config)},
             "structure_types": list(self.structure_types_),
             "gap_errors": self.gap_errors_,
-            "training": self.training_,
             "history": [[asdict(epoch) for epoch in one] for one in self.history_],
         }
-        save_tensors(Path(path), BAND_FORMAT, self.network_.state_dict(), spec, overwrite)
-        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -420,19 +377,17 @@ class TightBindingRegressor(BaseEstimator):
         ValueError
             When the file is not such a model, is damaged, or has another format version.
         """
-        return load_fitted(Path(path), BAND_FORMAT, cls._from_spec, "cpu")
+        return load_fitted(Path(path), cls._format, cls._from_spec, "cpu")
 
     @classmethod
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        """The model without its weights."""
         given = dict(spec["parameters"])
         config = CorrectionConfig(**given.pop("config"))
         model = cls(config, **given)
         model.network_ = CorrectionEnsemble([CorrectionNetwork(config) for _ in range(model.n_networks)])
-        model.elements_ = tuple(int(number) for number in spec["elements"])
+        model._describe(spec)
         model.structure_types_ = tuple(spec["structure_types"])
         model.gap_errors_ = dict(spec["gap_errors"])
-        model.training_ = dict(spec["training"])
         model.history_ = [[Epoch(**epoch) for epoch in one] for one in spec["history"]]
         return model
 

@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from ldosml.regions import Region, cut_regions
 from ldosml.tightbinding import TightBinding, TightBindingParameters
-from ldosml.tightbinding.damped_region import DampedMatrix, damped_matrices, reach
+from ldosml.tightbinding.binding import Uncorrected, reach
+from ldosml.tightbinding.damped_region import DampedMatrix, damped_matrices
 from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
 from ldosml.tightbinding.local_spectrum import local_states, shifted_mesh, smeared, smeared_fermi_level
 from ldosml.tightbinding.moments import Settings, local_moments, moments
@@ -163,14 +164,13 @@ def test_the_fermi_level_of_moments_is_that_of_states(atoms):
 
 
 def test_a_region_must_reach_far_enough():
-    atoms, parameters = rattled(), TightBindingParameters.fitted()
+    atoms, binding = rattled(), Uncorrected(TightBindingParameters.fitted())
     with pytest.raises(ValueError, match=r"cut at 9\.44 angstrom; this one was cut at 6"):
-        next(damped_matrices(next(cut_regions(atoms, 6.0, 10)), 5.0, parameters))
+        next(damped_matrices(next(cut_regions(atoms, 6.0, 10)), 5.0, binding))
     with pytest.raises(ValueError, match="not periodic"):
-        next(damped_matrices(Region(atoms, np.arange(8), np.inf), 5.0, parameters))
+        next(damped_matrices(Region(atoms, np.arange(8), np.inf), 5.0, binding))
     near, far = (
-        next(damped_matrices(next(cut_regions(atoms, reach(atoms, 5.0) + more, 10)), 5.0, parameters))
-        for more in (0, 2)
+        next(damped_matrices(next(cut_regions(atoms, reach(atoms, 5.0) + more, 10)), 5.0, binding)) for more in (0, 2)
     )
     np.testing.assert_allclose(near.elements, far.elements, atol=1e-4)
 

@@ -11,7 +11,6 @@ import typer
 
 from ldosml.cli.crystal_prediction import (
     MODEL,
-    N_MESH,
     N_PATH,
     AllowUnknown,
     Mesh,
@@ -53,7 +52,7 @@ def bands(
         typer.Option(help="Path through the Brillouin zone; latimer-munro, of the Materials Project, needs pymatgen."),
     ] = "setyawan-curtarolo",
     n_kpoints: Annotated[int, typer.Option(min=10, help="k-points along the path, up to rounding.")] = N_PATH,
-    mesh: Mesh = N_MESH,
+    mesh: Mesh = None,
     probability: Annotated[
         bool, typer.Option("--probability", help="Draw the probability of states of the model crystals behind lines.")
     ] = False,

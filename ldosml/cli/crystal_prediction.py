@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 N_PATH, N_MESH = 200, 8
 """Default numbers of k-points; all commands use the same, because the gap depends on them."""
 
+
 StructureFile = Annotated[
     Path,
     typer.Argument(
@@ -46,7 +48,13 @@ AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Predict, with a warning, elements that the model was not trained on.")
 ]
 Mesh = Annotated[
-    int, typer.Option(min=1, max=64, help="k-points along each reciprocal lattice vector, for DOS and gap.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        help="k-points along each reciprocal lattice vector, for DOS and gap. Default: 8; of lines fewer in large "
+        "cells.",
+    ),
 ]
 
 
@@ -66,24 +74,36 @@ def predict_structure(
     *,
     allow_unknown: bool,
     n_path: int = N_PATH,
-    mesh: int = N_MESH,
+    mesh: int | None = None,
     path: PathKind = "setyawan-curtarolo",
 ) -> tuple[BandStructure | ElectronicStructure, list[str]]:
     """The predicted electronic structure of a crystal in a file, and the warnings, which are also printed."""
-    from ldosml.neural import TightBindingRegressor, band_structure, electronic_structure
+    from ldosml.neural import TightBindingRegressor, band_structure, electronic_structure, plan_bands
+    from ldosml.resources import duration_in_words
 
     atoms = one_crystal(structure)
     found: BandStructure | ElectronicStructure
-    options: dict[str, Any] = {"n_path": n_path, "path": path, "mesh": mesh, "allow_unknown": allow_unknown}
-    with stages(f"Predicting {formula_of(atoms)}"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    options: dict[str, Any] = {"n_path": n_path, "path": path}
+    what = f"Predicting {formula_of(atoms)}"
+    if isinstance(model, TightBindingRegressor) and (plan := plan_bands(model, atoms, n_path=n_path, mesh=mesh)).long:
+        what += f", roughly {duration_in_words(plan.seconds)}"
+    with stages(what), telling() as cautions:
         if isinstance(model, TightBindingRegressor):
-            found = band_structure(model, atoms, **options)
+            found = band_structure(model, atoms, mesh=mesh, allow_unknown=allow_unknown, **options)
         else:
-            found = electronic_structure(model, atoms, **options)
-    cautions = list(dict.fromkeys(str(warning.message) for warning in caught))
-    print_cautions(cautions)
+            found = electronic_structure(model, atoms, mesh=mesh or N_MESH, allow_unknown=allow_unknown, **options)
     return found, cautions
+
+
+@contextmanager
+def telling() -> Iterator[list[str]]:
+    """Print each warning of the package once to standard error, as a caution; gives their texts, afterwards."""
+    cautions: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield cautions
+    cautions += dict.fromkeys(str(warning.message) for warning in caught)
+    print_cautions(cautions)
 
 
 def one_crystal(path: Path) -> Atoms:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,6 @@ import typer
 
 from ldosml.cli.crystal_prediction import (
     MODEL,
-    N_MESH,
     AllowUnknown,
     Mesh,
     Model,
@@ -27,7 +25,8 @@ from ldosml.cli.crystal_prediction import (
     predict_structure,
     save_results,
 )
-from ldosml.cli.display import Stages, cautioning, emit
+from ldosml.cli.display import Page, Stages, cautioning, emit, table
+from ldosml.cli.large_prediction import LargeStructure, large_rows, large_structure, predict_large
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import Device, Overwrite, PrintOptions, Temperature, app
 from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
@@ -45,7 +44,7 @@ def dos(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for report, figure, CSV and JSON.")] = Path(
         "ldosml-dos"
     ),
-    mesh: Mesh = N_MESH,
+    mesh: Mesh = None,
     temperature: Temperature = 300.0,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
@@ -56,22 +55,31 @@ def dos(
     """Predict the DOS of a crystal, and properties from it.
 
     The command writes an HTML report. The DOS holds all valence electrons of the model. A model of train-occupancy
-    knows only states within 10 eV of the Fermi level, so its band and free energies are of these only.
+    knows only states within 10 eV of the Fermi level, so its band and free energies are of these only. Of cells of more
+    than 150 atoms, tight binding gives a DOS smeared by 0.3 eV, from the surroundings of each atom, without bands.
     """
     check_files(output, "dos", overwrite)
     stages = Stages()
     loaded = open_model(model, device, stages)
-    found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh)
+    found: BandStructure | ElectronicStructure | LargeStructure
+    if (atoms := large_structure(loaded, structure)) is not None:
+        found, cautions = predict_large(loaded, atoms, stages, allow_unknown=allow_unknown)
+    else:
+        found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh)
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # the report says it
         derived = _properties(found, structure.stem, temperature)
-    facts = facts_of(structure, model, loaded, found, [*cautions, *of_properties])
+    told = [*cautions, *of_properties]
+    if isinstance(found, LargeStructure):
+        facts = found.facts(structure, model, told)
+    else:
+        facts = facts_of(structure, model, loaded, found, told)
     with stages("Drawing and writing"):
         from ldosml.plotting import dos_figure
         from ldosml.report.crystals import LEFT_OUT
 
         kept = {name: values for name, values in derived.columns.items() if name not in LEFT_OUT}
-        facts["properties"] = {"of": "the primitive cell"} | replace(derived, columns=kept).to_dict()
+        facts["properties"] = {"of": "the cell"} | replace(derived, columns=kept).to_dict()
         output.mkdir(parents=True, exist_ok=True)
         report = _save_report(output / "report.html", found, facts, derived)
         columns = {
@@ -80,10 +88,18 @@ def dos(
         }
         files = save_results(output, "dos", dos_figure(found.dos), columns, facts, overwrite)
         files.append(str(report))
-    emit({**facts, "files": files}, printing, lambda: page(facts, files))
+    emit({**facts, "files": files}, printing, lambda: _page(facts, files))
 
 
-def _properties(found: BandStructure | ElectronicStructure, name: str, temperature: float) -> PropertyTable:
+def _page(facts: dict[str, Any], files: list[str]) -> Page:
+    if "gap" in facts:
+        return page(facts, files)
+    return Page([table(facts["formula"], ("quantity", "predicted"), large_rows(facts))], files=files)
+
+
+def _properties(
+    found: BandStructure | ElectronicStructure | LargeStructure, name: str, temperature: float
+) -> PropertyTable:
     """Properties of the DOS, with the number of electrons that puts its Fermi level at zero."""
     from ldosml.properties import derive_properties
 
@@ -91,25 +107,34 @@ def _properties(found: BandStructure | ElectronicStructure, name: str, temperatu
 
 
 def _save_report(
-    path: Path, found: BandStructure | ElectronicStructure, facts: Mapping[str, Any], properties: PropertyTable
+    path: Path,
+    found: BandStructure | ElectronicStructure | LargeStructure,
+    facts: dict[str, Any],
+    properties: PropertyTable,
 ) -> Path:
     from ldosml.neural import BandStructure
+    from ldosml.plotting import dos_figure
     from ldosml.report import save_crystal_report
+    from ldosml.report.crystals import Source
 
+    source: Source = "bands" if isinstance(found, BandStructure) else "occupancies"
+    if isinstance(found, LargeStructure):
+        source = "moments"
     return save_crystal_report(
         path,
         title=f"{facts['formula']}: predicted electronic structure",
         facts=_crystal_rows(facts),
-        bands=band_picture(found),
-        lines=isinstance(found, BandStructure),
+        picture=dos_figure(found.dos) if isinstance(found, LargeStructure) else band_picture(found),
+        source=source,
         properties=properties,
         lowest=float(found.dos.grid.edges[0]),
         cautions=facts["cautions"],
     )
 
 
-def _crystal_rows(facts: Mapping[str, Any]) -> dict[str, str]:
+def _crystal_rows(facts: dict[str, Any]) -> dict[str, str]:
     """Facts by the names under which the report shows them."""
-    rows = {"formula": facts["formula"], "atoms in the primitive cell": str(facts["n_atoms"])}
+    rows = {"formula": facts["formula"], "atoms": str(facts["n_atoms"])}
     rows["lattice vectors (angstrom)"] = "; ".join(" ".join(f"{x:.4f}" for x in row) for row in facts["cell"])
-    return rows | dict(gap_rows(facts)) | {"structure file": facts["structure"], "model": facts["model"]}
+    known = gap_rows(facts) if "gap" in facts else large_rows(facts)[1:]
+    return rows | dict(known) | {"structure file": facts["structure"], "model": facts["model"]}

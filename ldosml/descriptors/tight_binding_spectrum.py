@@ -20,6 +20,7 @@ from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 from ldosml.tightbinding import TightBinding
 from ldosml.tightbinding.diagonalization_plan import (
+    ANNOUNCED_FROM,
     DiagonalizationPlan,
     in_total,
     plan_diagonalization,
@@ -37,7 +38,6 @@ _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 _FARTHEST = 12.0
 """Largest radius of regions, angstrom."""
 
-_ANNOUNCED_FROM = 1e11
 """Operations from which the time is announced: some ten seconds."""
 
 
@@ -219,8 +219,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         for plan in plans:
             plan.require("For large cells fit a model on TightBindingSpectrum(r_cut=6.0), or on SOAP alone.")
         require_together(plans, effective_n_jobs(self.n_jobs))
-        # Measuring the speed takes time, so skip it for small structures.
-        return in_total(plans) if sum(plan.operations for plan in plans) > _ANNOUNCED_FROM else ""
+        return in_total(plans) if sum(plan.operations for plan in plans) > ANNOUNCED_FROM else ""
 
     def check_parameters(self) -> None:
         """Check the parameters, as ``fit`` does.

@@ -11,13 +11,14 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-from ldosml.neural.band_structure import BandStructure, Sheet, band_structure
+from ldosml.neural.band_structure import BandStructure, Sheet, band_structure, plan_bands
 from ldosml.neural.band_transformer import BandTransformer
 from ldosml.neural.band_transformer_network import BandTransformerConfig
 from ldosml.neural.band_transformer_targets import PathBands, path_bands
 from ldosml.neural.correction_network import CorrectionConfig
 from ldosml.neural.crystals import Crystal, primitive_kpoints, standardized
 from ldosml.neural.epochs import Epoch, best_epoch
+from ldosml.neural.large_structure import local_dos
 from ldosml.neural.network import OccupancyConfig
 from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor
 from ldosml.neural.shipped import crystal_parts, load_crystal_model
@@ -49,7 +50,9 @@ __all__ = [
     "fit_tight_binding_to_ldos",
     "isosurfaces",
     "load_crystal_model",
+    "local_dos",
     "path_bands",
+    "plan_bands",
     "plan_unfolding",
     "primitive_kpoints",
     "standardized",

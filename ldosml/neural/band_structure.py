@@ -13,19 +13,25 @@ from ase.data import chemical_symbols
 
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
-from ldosml.kresolved import Isosurface, KPath, band_edge_surfaces, band_surfaces
+from ldosml.kresolved import Isosurface, KPath, band_edge_surfaces, band_surfaces, gamma_mesh
 from ldosml.kresolved.band_edges import BandEdge, band_edge, best_starts
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
+from ldosml.kresolved.meshes import irreducible
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.crystals import Crystal, Floats, standardized, structure_type
+from ldosml.neural.crystals import Crystal, Floats, point_group, standardized, structure_type
 from ldosml.neural.structure import check_usual, crystal_path
 from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, mesh_bands
 from ldosml.spectra import DOS
 from ldosml.tightbinding import TightBinding
+from ldosml.tightbinding.diagonalization_plan import DiagonalizationPlan, plan_diagonalization
+
+N_PATH = 200
+"""Number of k-points along a path."""
 
 _MAGNETIC = {*range(24, 29)}  # Cr, Mn, Fe, Co, Ni
+_USUAL_VOLUME = 250.0  # angstrom^3
 _STEP, _ABOVE = 0.05, 10.0  # eV: step of the DOS, and how far it extends above the Fermi level
 
 
@@ -212,9 +218,9 @@ def band_structure(
     model: TightBindingRegressor,
     atoms: Atoms,
     *,
-    n_path: int = 200,
+    n_path: int = N_PATH,
     path: PathKind = "setyawan-curtarolo",
-    mesh: int = MESH,
+    mesh: int | None = None,
     spread: bool = True,
     allow_unknown: bool = False,
 ) -> BandStructure:
@@ -230,8 +236,8 @@ def band_structure(
         Number of k-points along the path, up to rounding.
     path : {"setyawan-curtarolo", "latimer-munro"}
         ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
-    mesh : int
-        Number of k-points along each reciprocal lattice vector.
+    mesh : int, optional
+        Number of k-points along each reciprocal lattice vector. Default: 8, or fewer in large cells (``usual_mesh``).
     spread : bool
         Also predict by each network alone, which gives the spread and takes as long again for each.
     allow_unknown : bool
@@ -248,6 +254,8 @@ def band_structure(
     ValueError
         When the crystal is invalid (see ``standardized``) or has unknown elements, or ``n_path`` or ``mesh`` is not
         positive.
+    MemoryError
+        When the matrices do not fit into the free memory; before it is tried.
     ImportError
         When pymatgen is missing, for the path of Latimer and Munro.
 
@@ -261,18 +269,53 @@ def band_structure(
     crystal = standardized(atoms)
     check_usual(crystal)
     _check_known(model, crystal)
+    plan_bands(model, crystal, n_path=n_path, mesh=mesh, spread=spread).require(
+        "Compute the local DOS by moments (local_dos, ldosml dos)."
+    )
+    n = usual_mesh(crystal) if mesh is None else mesh
     line = crystal_path(crystal, path, n_path)
     bound = model.tight_binding(crystal.atoms(), allow_unknown=allow_unknown)
-    found = _read_off(bound, crystal, line, mesh)
+    found = _read_off(bound, crystal, line, n)
     if not spread:
         return found
     each = [
-        _read_off(model.tight_binding(crystal.atoms(), network=n, allow_unknown=True), crystal, line, mesh)
-        for n in range(len(model.network_.networks))
+        _read_off(model.tight_binding(crystal.atoms(), network=number, allow_unknown=True), crystal, line, n)
+        for number in range(len(model.network_.networks))
     ]
     return replace(
         found, network_energies=tuple(one.energies for one in each), network_gaps=tuple(one.gap for one in each)
     )
+
+
+def usual_mesh(crystal: Crystal) -> int:
+    """Give the number of k-points along each reciprocal lattice vector that is used by default.
+
+    8, as in training; in cells of more than 250 angstrom^3 as many fewer as keep the density of k-points.
+    """
+    volume = abs(float(np.linalg.det(crystal.cell)))
+    return max(1, int(np.ceil(MESH * min(1.0, _USUAL_VOLUME / volume) ** (1 / 3))))
+
+
+def plan_bands(
+    model: TightBindingRegressor,
+    crystal: Atoms | Crystal,
+    *,
+    n_path: int = N_PATH,
+    mesh: int | None = None,
+    spread: bool = True,
+) -> DiagonalizationPlan:
+    """Estimate memory and time of ``band_structure``, whose parameters see.
+
+    Returns
+    -------
+    DiagonalizationPlan
+    """
+    described = crystal if isinstance(crystal, Crystal) else standardized(crystal)
+    kpoints, _ = gamma_mesh(usual_mesh(described) if mesh is None else mesh)
+    n_kpoints = n_path + len(irreducible(kpoints, point_group(described))[0])
+    repeats = 1 + (len(model.network_.networks) if spread else 0)
+    one = plan_diagonalization(len(described), n_kpoints, vectors=False)
+    return replace(one, operations=repeats * one.operations)
 
 
 def _check_known(model: TightBindingRegressor, crystal: Crystal) -> None:

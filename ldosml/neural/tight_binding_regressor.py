@@ -8,14 +8,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
-import torch
 from ase import Atoms
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from ldosml._files import replacing
 from ldosml._validation import Caution, ParameterError
@@ -24,7 +22,7 @@ from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP, is_metal
 from ldosml.kresolved.meshes import irreducible, on_mesh
 from ldosml.kresolved.model_files import BAND_FORMAT
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.band_examples import BandExample, bonds_of, make_band_example
+from ldosml.neural.band_examples import BandExample, make_band_example
 from ldosml.neural.band_objective import BandLoss, BandObjective
 from ldosml.neural.correction_network import CorrectionConfig, CorrectionEnsemble, CorrectionNetwork
 from ldosml.neural.crystal_estimator import CrystalEstimator, Given
@@ -38,12 +36,13 @@ from ldosml.neural.inputs import (
     describe,
     one_each,
 )
+from ldosml.neural.learned_binding import LearnedBinding
 from ldosml.neural.optimization import Optimizer, Progress, Schedule, check_whole, train
 from ldosml.neural.tensor_files import load_fitted
 from ldosml.neural.tight_binding import known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBinding, TightBindingParameters
-from ldosml.tightbinding.corrections import CorrectedTightBinding, Corrections
+from ldosml.tightbinding.corrections import CorrectedTightBinding
 
 MESH = 8
 """Number of k-points along each reciprocal lattice vector for the Fermi level."""
@@ -273,26 +272,35 @@ class TightBindingRegressor(CrystalEstimator):
         TypeError, ValueError
             As ``TightBinding``; when elements are unknown, or there is no such network.
         """
+        binding = self.binding(network)
+        check_elements([atoms], self.elements_, allow_unknown, "bands")
+        return binding(atoms)
+
+    def binding(self, network: int | None = None) -> LearnedBinding:
+        """What makes the tight binding of any structure, for ``local_moments``.
+
+        Parameters
+        ----------
+        network : int, optional
+            One of the networks. Default: the mean corrections of all.
+
+        Returns
+        -------
+        LearnedBinding
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            When there is no such network.
+        """
         check_is_fitted(self)
         networks = list(self.network_.networks)
         if network is not None and network not in range(len(networks)):
             raise ParameterError("network", f"must be one of the {len(networks)} networks, from 0; got {network!r}.")
-        check_elements([atoms], self.elements_, allow_unknown, "bands")
-        return self._corrected(atoms, networks if network is None else [networks[network]])
-
-    def _corrected(self, atoms: Atoms, networks: Sequence[nn.Module]) -> CorrectedTightBinding:
-        """Tight binding with the mean corrections of networks."""
-
-        @torch.no_grad()
-        def correct(model: TightBinding) -> Corrections:
-            bonds = bonds_of(model)
-            each = [network(bonds) for network in networks]
-            means = {
-                f.name: torch.stack([getattr(one, f.name) for one in each]).mean(dim=0) for f in fields(Corrections)
-            }
-            return Corrections(**{name: value.double().numpy() for name, value in means.items()})
-
-        return CorrectedTightBinding(atoms, self.network_.tight_binding, correct)
+        chosen = networks if network is None else [networks[network]]
+        return LearnedBinding(self.network_.tight_binding, cast(list[CorrectionNetwork], chosen))
 
     def predict(
         self,
@@ -339,7 +347,7 @@ class TightBindingRegressor(CrystalEstimator):
         ]
 
     def _predict_one(self, crystal: Crystal, kpoints: Floats, weights: ArrayLike | None) -> CrystalBands:
-        model = self._corrected(crystal.atoms(), list(self.network_.networks))
+        model = self.binding()(crystal.atoms())
         mesh = mesh_bands(model, crystal, MESH)
         found = model.eigenvalues(kpoints)
         return filled_bands(mesh, kpoints, found, weights, model.n_electrons)

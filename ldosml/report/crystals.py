@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -12,6 +13,8 @@ from ldosml.properties.table import PropertyTable
 from ldosml.report.page import save_page
 from ldosml.report.parts import Cell, Picture, Section, Table, listing
 from ldosml.report.properties import number_or_none
+
+Source = Literal["bands", "occupancies", "moments"]
 
 _LINES = (
     "Left: bands along a path through the Brillouin zone; the shade is the standard deviation of the networks. Right: "
@@ -33,6 +36,17 @@ _PROPERTIES = (
     "energy zero of the model. The gap and its edges are predicted separately, and more accurately: see above. Carrier "
     "densities are left out, because they would need the gap to a hundredth of an eV."
 )
+_DOS = "DOS by moments of the tight binding around each atom, smeared."
+_OF_MOMENTS = (
+    "These properties follow from the smeared DOS, which holds all valence electrons of the model. Fermi level and "
+    "chemical potential are relative to the Fermi level of the model. Carrier densities are left out, because they "
+    "would need the gap to a hundredth of an eV."
+)
+_PICTURES: dict[Source, tuple[str, str, str]] = {
+    "bands": ("Bands and DOS", "Bands, and DOS", _LINES),
+    "occupancies": ("Bands and DOS", "Probability of a state, and DOS", _BANDS),
+    "moments": ("DOS", "DOS", _DOS),
+}
 LEFT_OUT = ("negative_weight", "valence_edge", "conduction_edge", "band_gap", "electrons", "holes")
 """Columns that are not shown: a predicted DOS is never negative, and its blurred edges give too small a gap and far too
 many carriers."""
@@ -43,9 +57,9 @@ def save_crystal_report(
     *,
     title: str,
     facts: Mapping[str, object],
-    bands: Figure,
+    picture: Figure,
     properties: PropertyTable,
-    lines: bool,
+    source: Source,
     lowest: float,
     cautions: Sequence[str] = (),
 ) -> Path:
@@ -59,12 +73,12 @@ def save_crystal_report(
         Title of the page.
     facts : mapping
         Rows of the table on the crystal, including its gap, by name.
-    bands : matplotlib.figure.Figure
-        Bands or occupancies along a path, and the DOS.
+    picture : matplotlib.figure.Figure
+        Bands or occupancies along a path, and the DOS, or this alone.
     properties : PropertyTable
         Properties of this one crystal, at one temperature.
-    lines : bool
-        Whether bands are lines; otherwise they are probabilities in bins.
+    source : {"bands", "occupancies", "moments"}
+        Of the DOS: bands as lines, probabilities in energy bins, or moments.
     lowest : float
         Lowest energy of the DOS, eV against the Fermi level.
     cautions : sequence of str
@@ -87,15 +101,14 @@ def save_crystal_report(
         if name not in LEFT_OUT
     ]
     table = Table("Extensive properties are per atom.", ["property", "value", "unit"], rows)
-    words = [_OF_LINES if lines else _PROPERTIES.format(-lowest), *(f"Caution: {text}" for text in cautions)]
+    explained = {"bands": _OF_LINES, "occupancies": _PROPERTIES.format(-lowest), "moments": _OF_MOMENTS}
+    words = [explained[source], *(f"Caution: {text}" for text in cautions)]
     listed = listing(
         "Energies are relative to the Fermi level; k-points are fractions of the reciprocal lattice vectors.", facts
     )
-    picture = (
-        Picture("Bands, and DOS", bands, _LINES) if lines else Picture("Probability of a state, and DOS", bands, _BANDS)
-    )
+    heading, title_of, caption = _PICTURES[source]
     sections = [
-        Section("Bands and DOS", pictures=[picture]),
+        Section(heading, pictures=[Picture(title_of, picture, caption)]),
         Section("The crystal", tables=[listed]),
         Section("Properties derived from the DOS", words, [table]),
     ]

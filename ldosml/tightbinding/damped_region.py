@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ldosml.regions import Region
-from ldosml.tightbinding.hamiltonian import FURTHEST, N_ORBITALS, TightBinding
-from ldosml.tightbinding.parameters import TightBindingParameters
+from ldosml.tightbinding.binding import Binding, reach
+from ldosml.tightbinding.hamiltonian import N_ORBITALS
 from ldosml.tightbinding.slater_koster import Floats
 
 Singles = NDArray[np.float32]
@@ -31,11 +30,6 @@ _PAIRS_AT_ONCE = 4096
 _STEPS = 32  # of Lanczos, for the ends of a spectrum
 
 
-def reach(atoms: Atoms, radius: float) -> float:
-    """Distance from a centre, angstrom, up to which atoms matter for a region of ``radius``: they shift its levels."""
-    return radius + 2 * FURTHEST * float(covalent_radii[atoms.numbers].max())
-
-
 def damping(distances: Floats, radius: float) -> Floats:
     """Rate at which waves are damped so far from the centre, eV; infinite at the end of the region."""
     zone = min(_ZONE, 0.6 * radius)
@@ -45,7 +39,7 @@ def damping(distances: Floats, radius: float) -> Floats:
     return rate
 
 
-def damped_matrices(region: Region, radius: float, parameters: TightBindingParameters) -> Iterator[DampedMatrix]:
+def damped_matrices(region: Region, radius: float, binding: Binding) -> Iterator[DampedMatrix]:
     """Build the Hamiltonian around each centre of a region, one after another.
 
     Parameters
@@ -54,7 +48,8 @@ def damped_matrices(region: Region, radius: float, parameters: TightBindingParam
         Not periodic, cut at ``reach`` or farther out.
     radius : float
         Atoms this close to a centre are in its Hamiltonian, angstrom.
-    parameters : TightBindingParameters
+    binding : Binding
+        Makes the tight binding of the region.
 
     Yields
     ------
@@ -65,13 +60,13 @@ def damped_matrices(region: Region, radius: float, parameters: TightBindingParam
     ValueError
         When the region is periodic or too small, and as ``TightBinding``.
     """
-    needed = reach(region.atoms, radius)
+    needed = reach(region.atoms, radius, binding.n_steps)
     if region.atoms.pbc.any() or region.radius < needed:
         raise ValueError(
             f"Moments with radius = {radius:g} angstrom need regions that are not periodic, cut at {needed:g} "
-            f"angstrom; this one was cut at {region.radius:g}. Use cut_regions with reach(atoms, radius)."
+            f"angstrom; this one was cut at {region.radius:g}. Use cut_regions with reach(atoms, radius, n_steps)."
         )
-    bonds = _bonds(region, radius, parameters)
+    bonds = _bonds(region, radius, binding)
     tree, place = cKDTree(bonds.positions), np.full(len(bonds.positions), -1)
     for center in range(len(region)):
         near = np.array(tree.query_ball_point(bonds.positions[center], radius))
@@ -135,17 +130,18 @@ class _Bonds:
     positions: Floats
     levels: Singles  # (n_atoms, 13), eV
     overlaps: Singles  # (n_atoms, 13), 1/eV
+    on_site: Singles | None  # (n_atoms, 13, 13), eV
     starts: Indices
     others: Indices  # (n_pairs,)
     blocks: Singles  # (n_pairs, 13, 13), eV
 
 
-def _bonds(region: Region, radius: float, parameters: TightBindingParameters) -> _Bonds:
+def _bonds(region: Region, radius: float, binding: Binding) -> _Bonds:
     """Matrix elements among the atoms within ``radius`` of a centre."""
     atoms = Atoms(region.atoms.numbers, region.atoms.positions)
     # In a cell, ASE finds neighbours in linear time.
     atoms.center(vacuum=1.0)  # type: ignore[no-untyped-call]
-    model = TightBinding(atoms, parameters)
+    model = binding(atoms)
     positions: Floats = atoms.positions
     away, _ = cKDTree(positions[: len(region)]).query(positions, distance_upper_bound=radius)
     kept = away < radius
@@ -165,11 +161,12 @@ def _bonds(region: Region, radius: float, parameters: TightBindingParameters) ->
         blocks[rows] = roots[first[rows], :, None] * model.hopping(order[rows]) * roots[second[rows], None, :]
         blocks[mirrored[part]] = blocks[rows].transpose(0, 2, 1)
     starts = np.searchsorted(place[first], np.arange(kept.sum() + 1))
-    each = (kept.size, N_ORBITALS)
+    each, on_site = (kept.size, N_ORBITALS), model.on_site()
     return _Bonds(
         positions[kept],
         given.levels.reshape(each)[kept].astype(np.float32),
         given.overlaps.reshape(each)[kept].astype(np.float32),
+        None if on_site is None else on_site[kept].astype(np.float32),
         starts,
         place[second],
         blocks,
@@ -192,4 +189,7 @@ def _matrix(bonds: _Bonds, near: Indices, place: Indices, rates: Floats) -> Damp
     squared *= overlaps[:, None] + overlaps
     squared += hopping
     squared[np.diag_indices(len(squared))] += bonds.levels[near].ravel()
+    if bonds.on_site is not None:
+        atom = np.arange(n)
+        squared.reshape(n, N_ORBITALS, n, N_ORBITALS)[atom, :, atom] += bonds.on_site[near]
     return DampedMatrix(squared, each)

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from ldosml.resources import available_memory, duration_in_words, in_words, speeds
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, NUMBERS_AT_ONCE
 
+ANNOUNCED_FROM = 1e11
+"""Operations of a diagonalisation whose time is told; measuring the speed takes time, so skip it for fewer."""
+
 # Bytes for each number of a matrix at the peak of local_states, measured: the matrix, its hopping, the square of this,
 # vectors and LAPACK's work, and the matrix of the k-point before.
 _COMPLEX, _REAL = 135, 80
 
 # Eigenvectors of complex matrices take three times as long as of real ones, and all the rest a third of that, measured.
 _SLOWER, _REST = 3.0, 4 / 3
+_VALUES_ONLY = 0.3  # of this time, without eigenvectors
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class DiagonalizationPlan:
         """Whether the memory suffices."""
         return self.bytes <= self.available
 
+    @property
+    def long(self) -> bool:
+        """Whether it takes more than some ten seconds."""
+        return self.operations > ANNOUNCED_FROM
+
     def require(self, instead: str = "") -> None:
         """Raise MemoryError unless the memory suffices; it says what to do ``instead``, by default moments."""
         if not self.fits:
@@ -57,8 +66,10 @@ class DiagonalizationPlan:
             )
 
 
-def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) -> DiagonalizationPlan:
-    """Estimate the memory and the time of ``local_states``.
+def plan_diagonalization(
+    n_atoms: int, n_kpoints: int, *, real: bool = False, vectors: bool = True
+) -> DiagonalizationPlan:
+    """Estimate the memory and the time of ``local_states``, or of ``TightBinding.eigenvalues`` without ``vectors``.
 
     Parameters
     ----------
@@ -66,6 +77,8 @@ def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) ->
         Atoms of the cell, and k-points, one of k and -k.
     real : bool, default=False
         Whether k and -k are the same at all k-points, so that matrices are real.
+    vectors : bool, default=True
+        Whether eigenvectors are computed.
 
     Returns
     -------
@@ -79,8 +92,9 @@ def plan_diagonalization(n_atoms: int, n_kpoints: int, *, real: bool = False) ->
     numbers = (N_ORBITALS * n_atoms) ** 2
     together = min(n_kpoints * numbers, max(numbers, int(NUMBERS_AT_ONCE)))
     shares = 16 * n_kpoints * n_atoms * N_ORBITALS * n_atoms  # and their copy when they are joined
-    size = (_REAL if real else _COMPLEX) * together + shares
-    operations = _REST * (1.0 if real else _SLOWER) * n_kpoints * float(N_ORBITALS * n_atoms) ** 3
+    size = (_REAL if real else _COMPLEX) * together + (shares if vectors else 0)
+    slower = _REST * (1.0 if real else _SLOWER) * (1.0 if vectors else _VALUES_ONLY)
+    operations = slower * n_kpoints * float(N_ORBITALS * n_atoms) ** 3
     return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory(), operations)
 
 

@@ -24,7 +24,8 @@ from scipy.fft import dct
 from ldosml import _tasks
 from ldosml._validation import check_positive
 from ldosml.regions import Region, cut_regions
-from ldosml.tightbinding.damped_region import DampedMatrix, Indices, Singles, damped_matrices, reach
+from ldosml.tightbinding.binding import Binding, Uncorrected, reach
+from ldosml.tightbinding.damped_region import DampedMatrix, Indices, Singles, damped_matrices
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, check_structure
 from ldosml.tightbinding.local_spectrum import smeared, smeared_fermi_level
 from ldosml.tightbinding.parameters import TightBindingParameters
@@ -144,7 +145,7 @@ class LocalMoments:
 def local_moments(
     structures: Sequence[Atoms],
     settings: Settings,
-    parameters: TightBindingParameters | None = None,
+    binding: TightBindingParameters | Binding | None = None,
     *,
     n_jobs: int | None = None,
     batch_size: int = 500,
@@ -156,7 +157,7 @@ def local_moments(
     structures : sequence of ase.Atoms
         Periodic where ``pbc`` says so.
     settings : Settings
-    parameters : TightBindingParameters, optional
+    binding : TightBindingParameters or Binding, optional
         Default: ``TightBindingParameters.fitted()``.
     n_jobs : int, optional
         Number of processes; the result depends on it by rounding only. None: what the surrounding ``on_cluster`` or
@@ -174,13 +175,16 @@ def local_moments(
     TypeError, ValueError
         As ``TightBinding``.
     """
-    given = TightBindingParameters.fitted() if parameters is None else parameters
+    given = TightBindingParameters.fitted() if binding is None else binding
+    bind = Uncorrected(given) if isinstance(given, TightBindingParameters) else given
     for atoms in structures:
-        check_structure(atoms, given)
+        check_structure(atoms, bind.parameters)
     regions = (
-        region for atoms in structures for region in cut_regions(atoms, reach(atoms, settings.radius), batch_size)
+        region
+        for atoms in structures
+        for region in cut_regions(atoms, reach(atoms, settings.radius, bind.n_steps), batch_size)
     )
-    results = _tasks.ordered(partial(_of_region, settings, given), regions, n_jobs=n_jobs)
+    results = _tasks.ordered(partial(_of_region, settings, bind), regions, n_jobs=n_jobs)
     for atoms in structures:
         parts: list[tuple[Indices, LocalMoments]] = []
         while sum(len(rows) for rows, _ in parts) < len(atoms):
@@ -188,9 +192,9 @@ def local_moments(
         yield _joined(parts)
 
 
-def _of_region(settings: Settings, parameters: TightBindingParameters, region: Region) -> tuple[Indices, LocalMoments]:
+def _of_region(settings: Settings, binding: Binding, region: Region) -> tuple[Indices, LocalMoments]:
     """Rows of the centres of a region, and their moments."""
-    found = [_ends_and_moments(one, settings) for one in damped_matrices(region, settings.radius, parameters)]
+    found = [_ends_and_moments(one, settings) for one in damped_matrices(region, settings.radius, binding)]
     ends, values = np.array([ends for ends, _ in found]), [row for _, row in found]
     return region.rows, LocalMoments(ends, _padded(values), settings.width)
 

@@ -1,0 +1,77 @@
+"""The DOS of structures whose cells are too large for bands, for the command ``ldosml dos``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+
+from ldosml.cli.crystal_prediction import formula_of, one_crystal, telling
+from ldosml.cli.display import Stages
+
+if TYPE_CHECKING:
+    from ldosml.neural.shipped import CrystalModel
+    from ldosml.spectra import DOS
+
+LARGEST = 150
+"""Atoms of a cell whose DOS is from bands."""
+
+
+@dataclass(frozen=True, eq=False)
+class LargeStructure:
+    """A structure and its DOS by moments."""
+
+    atoms: Atoms
+    dos: DOS
+    n_electrons: float
+
+    def facts(self, structure: Path, model: str, cautions: list[str]) -> dict[str, Any]:
+        """The structure and its DOS at the Fermi level, as JSON can hold them."""
+        per_atom = np.asarray(self.dos.per_atom())[0]
+        return {
+            "structure": str(structure),
+            "model": model,
+            "formula": formula_of(self.atoms),
+            "n_atoms": len(self.atoms),
+            "cell": np.asarray(self.atoms.cell).tolist(),
+            "n_electrons": self.n_electrons,
+            "smearing_width": self.dos.smearing_width,
+            "dos_at_fermi_level": float(np.interp(0.0, self.dos.energies, per_atom)),
+            "cautions": cautions,
+        }
+
+
+def large_structure(model: CrystalModel, path: Path) -> Atoms | None:
+    """The structure in a file if it is too large for bands of a model that has them, or else None."""
+    from ldosml.neural import TightBindingRegressor, standardized
+
+    atoms = one_crystal(path)
+    if not isinstance(model, TightBindingRegressor) or len(atoms) <= LARGEST:
+        return None
+    return None if atoms.pbc.all() and len(standardized(atoms)) <= LARGEST else atoms
+
+
+def predict_large(
+    model: CrystalModel, atoms: Atoms, stages: Stages, *, allow_unknown: bool
+) -> tuple[LargeStructure, list[str]]:
+    """The DOS of a large structure, and the warnings, which are also printed."""
+    from ldosml.neural import TightBindingRegressor, local_dos
+    from ldosml.tightbinding.shells import valence_electrons
+
+    assert isinstance(model, TightBindingRegressor)
+    with stages(f"Predicting {formula_of(atoms)} by moments"), telling() as cautions:
+        dos = local_dos(model, atoms, allow_unknown=allow_unknown).total()
+    return LargeStructure(atoms, dos, valence_electrons(atoms.numbers)), cautions
+
+
+def large_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of a table of what is known of the structure."""
+    at_fermi = f"{facts['dos_at_fermi_level']:.3g} states/eV/atom, smeared by {facts['smearing_width']:g} eV"
+    return [
+        ("atoms", f"{facts['n_atoms']:,}"),
+        ("valence electrons", f"{facts['n_electrons']:,g}"),
+        ("DOS at the Fermi level", at_fermi),
+    ]

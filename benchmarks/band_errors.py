@@ -3,20 +3,30 @@
     python benchmarks/band_errors.py [MODEL] [--part test] [--occupancy crystals]
 
 MODEL is a shipped model (default: tight-binding), or a file of ``ldosml train-bands``, which contains the split of the
-crystals. All are at the k-points of DFT (mesh and path). Gaps of bands are between the highest filled and the lowest
-empty band at these and on a mesh of 8 x 8 x 8; gaps of occupancies are read as their model chose it. The DOS is counted
-in bins of 0.078 eV on the mesh, smeared by 0.2 eV or not. The log loss is that of the presence of states in bins; for
-lines every state is a Gaussian, whose width was chosen on the validation crystals. Intervals are from a bootstrap over
+crystals. Each set of crystals has its own tables. All are at the k-points of DFT (mesh and path). Gaps of bands are
+between the highest filled and lowest empty band at these and on a mesh of 8 x 8 x 8; gaps of occupancies are read as
+their model chose it. The DOS is counted in bins of 0.078 eV on the mesh, smeared by 0.2 eV or not. The log loss is that
+of the presence of states in bins; for lines every state is a Gaussian, whose width was chosen on the validation
+crystals. Six bands around the Fermi level are those of ``bandformer.py``. Intervals are from a bootstrap over
 compositions.
 """
 
 import machine
 import numpy as np
+from ase import Atoms
+from bandformer import add_errors, bound_bands, questions
 
-from ldosml.datasets import CrystalSet, Material
+from ldosml.datasets import CrystalSet, Material, load_crystals
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins, evaluate_occupancies
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
-from ldosml.neural import TightBindingRegressor, crystal_parts, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import (
+    Crystal,
+    TightBindingRegressor,
+    crystal_parts,
+    load_crystal_model,
+    primitive_kpoints,
+    standardized,
+)
 from ldosml.neural.tight_binding_regressor import MESH, filled_bands, mesh_bands
 from ldosml.tightbinding import TightBinding
 
@@ -82,6 +92,20 @@ def row(name: str, part: CrystalSet, scores: dict, seconds: float) -> dict[str, 
     return found | {"seconds": seconds}
 
 
+def cell_of(one: Material | Crystal) -> Atoms:
+    """The standardised primitive cell."""
+    return one.atoms() if isinstance(one, Crystal) else standardized(one.atoms).atoms()
+
+
+def parts_by_set(part: CrystalSet, names: list[str]) -> dict[str, CrystalSet]:
+    """Crystals of a part by the set that they are from; of one set, the part."""
+    if len(names) == 1:
+        return {names[0]: part}
+    sets = {name: set(load_crystals(name).names) for name in names}
+    found = {name: part[np.array([m.name in known for m in part])] for name, known in sets.items()}
+    return {name: one for name, one in found.items() if len(one)}
+
+
 def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument("model", nargs="?", default="tight-binding", help="file, or name of a shipped model")
@@ -90,38 +114,40 @@ def main(arguments=None) -> None:
     given = parser.parse_args(arguments)
     results, model = machine.Results(__file__, given), load_crystal_model(given.model)
     assert isinstance(model, TightBindingRegressor)
-    parts = crystal_parts(model)
+    _, validation, test = crystal_parts(model)
+    chosen = parts_by_set(test if given.part == "test" else validation, model.training_["crystals"])
     if given.quick:
-        parts = tuple(part[np.arange(3)] for part in parts)
-    _, validation, test = parts
-    part = test if given.part == "test" else validation
+        validation, chosen = validation[np.arange(3)], {name: part[np.arange(3)] for name, part in chosen.items()}
 
-    def learned(one: Material) -> TightBinding:
-        return model.tight_binding(standardized(one.atoms).atoms(), allow_unknown=True)
+    def learned(one: Material | Crystal, network: int | None = None) -> TightBinding:
+        return model.tight_binding(cell_of(one), network=network, allow_unknown=True)
 
-    def fitted(one: Material) -> TightBinding:
-        return TightBinding(standardized(one.atoms).atoms(), model.network_.tight_binding)
+    def fitted(one: Material | Crystal) -> TightBinding:
+        return TightBinding(cell_of(one), model.network_.tight_binding)
 
-    for name, bind in (("fitted tight binding", fitted), ("learned tight binding", learned)):
-        width = best_width(validation, [predicted(m, bind(m)) for m in validation])
-        seconds, found = machine.timed(lambda bind=bind: [predicted(m, bind(m)) for m in part])
-        scores = band_scores(part, found, width)
-        results.add(f"{given.part} part", row(name, part, scores, seconds) | {"blur in the log loss (eV)": width})
-    for n in range(len(model.network_.networks)):
-        found = [
-            predicted(m, model.tight_binding(standardized(m.atoms).atoms(), network=n, allow_unknown=True))
-            for m in part
-        ]
-        gaps = score_gaps(part.gaps, [bands.gap for bands in found], composition_draws(part, 1000))
-        results.add("each network", {"network": n + 1} | {key: one.value for key, one in gaps.items()})
-    if given.occupancy != "none":
-        add_occupancies(results, given, part)
-    for one in part:
-        bands = predicted(one, learned(one))
-        results.add("crystals", {"crystal": one.name, "gap (eV)": one.gap, "predicted (eV)": bands.gap})
+    binds = {"fitted tight binding": fitted, "learned tight binding": learned}
+    widths = {name: best_width(validation, [predicted(m, bind(m)) for m in validation]) for name, bind in binds.items()}
+    for set_name, part in chosen.items():
+        for name, bind in binds.items():
+            seconds, found = machine.timed(lambda bind=bind, part=part: [predicted(m, bind(m)) for m in part])
+            scores = row(name, part, band_scores(part, found, widths[name]), seconds)
+            results.add(f"{given.part} part of {set_name}", scores | {"blur in the log loss (eV)": widths[name]})
+        for one, bands in zip(part, found, strict=True):  # by learned tight binding
+            crystal = {"crystal": one.name, "of": set_name, "gap (eV)": one.gap, "predicted (eV)": bands.gap}
+            results.add("crystals", crystal)
+        asked, six = questions(part), {}
+        for name, bind in binds.items():
+            six[name] = [bound_bands(bind, own=False)(one) for one in asked]
+        add_errors(results, f"{given.part} part of {set_name}", asked, six)
+        if given.occupancy != "none":
+            add_occupancies(results, given, set_name, part)
+        for n in range(len(model.network_.networks)):
+            found = [predicted(m, learned(m, n)) for m in part]
+            gaps = score_gaps(part.gaps, [bands.gap for bands in found], composition_draws(part, 1000))
+            results.add(f"each network, {set_name}", {"network": n + 1} | {key: one.value for key, one in gaps.items()})
 
 
-def add_occupancies(results: machine.Results, given, part: CrystalSet) -> None:
+def add_occupancies(results: machine.Results, given, set_name: str, part: CrystalSet) -> None:
     """Scores of the network of occupancies on the same crystals, if it has the same split."""
     model = load_crystal_model(given.occupancy)
     meshes = [m.mesh for m in part]
@@ -134,8 +160,8 @@ def add_occupancies(results: machine.Results, given, part: CrystalSet) -> None:
 
     seconds, (mesh, path) = machine.timed(predict)
     scores = evaluate_occupancies(part, mesh, path, threshold=model.gap_threshold_, n_draws=1000).estimates
-    chosen = {name: one for name, one in scores.items() if name in KEPT or name.startswith(("gap", "metal"))}
-    results.add(f"{given.part} part", row("network of occupancies", part, chosen, seconds))
+    kept = {name: one for name, one in scores.items() if name in KEPT or name.startswith(("gap", "metal"))}
+    results.add(f"{given.part} part of {set_name}", row("network of occupancies", part, kept, seconds))
 
 
 if __name__ == "__main__":

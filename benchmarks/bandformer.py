@@ -217,6 +217,17 @@ def network(given: argparse.Namespace, name: str, training: CrystalSet, validati
     return model
 
 
+def learned(given: argparse.Namespace, training: CrystalSet, validation: CrystalSet) -> TightBindingRegressor:
+    """Learned tight binding, from a file, or trained."""
+    if given.bands:
+        model = load_crystal_model(given.bands)
+        if not isinstance(model, TightBindingRegressor) or model.training_["names"] != training.names:
+            raise SystemExit(f"{given.bands} was not trained on the training part of {given.crystals}.")
+        return model
+    model = TightBindingRegressor(n_networks=1, n_epochs=1) if given.quick else TightBindingRegressor()
+    return model.fit(training.crystals, training.bands, validation=(validation.crystals, validation.bands))
+
+
 def fit_row(name: str, model: BandTransformer, training: CrystalSet, seconds: float | None) -> dict[str, object]:
     """How one network was fitted; the time only where it was fitted here."""
     best = best_epoch(model.history_)
@@ -229,7 +240,7 @@ def main(arguments=None) -> None:
     parser = machine.parser(__doc__)
     parser.add_argument("--models", type=Path, help="folder of fitted networks; default: fit them")
     parser.add_argument(
-        "--bands", default="tight-binding", help="learned tight binding: file, or name of a shipped model"
+        "--bands", help="file of learned tight binding, trained on the same crystals; default: train it (an hour)"
     )
     parser.add_argument("--parts", nargs="+", default=["validation", "test"], choices=["validation", "test"])
     parser.add_argument("--crystals", default="crystals", help="file, or name of the set that ships with ldosml")
@@ -244,10 +255,7 @@ def main(arguments=None) -> None:
         seconds, fitted = machine.timed(lambda name=name: network(given, name, training, validation))
         results.add("fit", fit_row(name, fitted, training, None if given.models else seconds))
         models[name] = transformer(fitted)
-    bound = load_crystal_model(given.bands)
-    assert isinstance(bound, TightBindingRegressor)
-    if not given.quick and bound.training_["names"] != training.names:
-        raise SystemExit(f"{given.bands} was not trained on the training part of {given.crystals}.")
+    bound = learned(given, training, validation)
 
     def fitted_bands(crystal: Crystal) -> TightBinding:
         return TightBinding(crystal.atoms(), bound.network_.tight_binding)

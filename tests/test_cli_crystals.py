@@ -142,6 +142,22 @@ class TestLines:
         text = " ".join(capsys.readouterr().out.replace("│", " ").split())
         assert "it may have one" in text
 
+    def test_large_cells_have_a_dos_by_moments(self, lines, structure, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr("ldosml.cli.large_prediction.LARGEST", 1)
+        out = tmp_path / "out"
+        asked = ("dos", structure("zincblende"), "--model", lines, "-o", out)
+        assert run(*asked, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["n_electrons"] == 8
+        assert "gap" not in told
+        assert any("smeared by 0.3 eV" in text for text in told["cautions"])
+        assert len(read(out / "dos.csv")) > 100
+        assert "DOS by moments" in (out / "report.html").read_text()
+        assert run(*asked, "--overwrite") == 0
+        text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert "valence electrons 8" in text
+        assert "states/eV/atom, smeared by 0.3 eV" in text
+
     def test_probabilities_may_stand_behind(self, lines, structure, tmp_path):
         """By the weights that ship; a picture with them is larger."""
         sizes = []

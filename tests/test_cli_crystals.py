@@ -373,7 +373,12 @@ class TestTraining:
         fitted = TightBindingRegressor.load(out)
         assert told["test"] == 4
         assert told["epochs"] == [1, 1]
-        assert fitted.training_["split"] == {"by": "prototype", "held_out": ["hcp"], "random_state": 0}
+        assert fitted.training_["split"] == {
+            "by": "prototype",
+            "held_out": ["hcp"],
+            "test_size": 0.1,
+            "random_state": 0,
+        }
         assert fitted.gap_errors_ == told["gap_errors"]
         assert run("info", out, "--json") == 0
         info = json.loads(capsys.readouterr().out)

@@ -7,7 +7,8 @@ crystals. Each set of crystals has its own tables. All are at the k-points of DF
 between the highest filled and lowest empty band at these and on a mesh of 8 x 8 x 8; gaps of occupancies are read as
 their model chose it. The DOS is counted in bins of 0.078 eV on the mesh, smeared by 0.2 eV or not. The log loss is that
 of the presence of states in bins; for lines every state is a Gaussian, whose width was chosen on the validation
-crystals. Six bands around the Fermi level are those of ``bandformer.py``. Intervals are from a bootstrap over
+crystals. "Each network, and their mean" averages these probabilities, and gaps, over the networks, so it is blurred
+where they differ. Six bands around the Fermi level are those of ``bandformer.py``. Intervals are from a bootstrap over
 compositions.
 """
 
@@ -16,13 +17,12 @@ import numpy as np
 from ase import Atoms
 from bandformer import add_errors, bound_bands, questions
 
-from ldosml.datasets import CrystalSet, Material, load_crystals
+from ldosml.datasets import CrystalSet, Material, crystal_parts, load_crystals
 from ldosml.kresolved import CrystalBands, KResolvedOccupancy, energy_bins, evaluate_occupancies
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
 from ldosml.neural import (
     Crystal,
     TightBindingRegressor,
-    crystal_parts,
     load_crystal_model,
     primitive_kpoints,
     standardized,
@@ -31,7 +31,8 @@ from ldosml.neural.tight_binding_regressor import MESH, filled_bands, mesh_bands
 from ldosml.tightbinding import TightBinding
 
 GRID = energy_bins(256)
-WIDTHS = (0.1, 0.2, 0.4)  # eV
+WIDTHS = (0.05, 0.1, 0.2, 0.4)  # eV
+Bands = list[CrystalBands]  # of one crystal, by one model or several
 KEPT = (
     "log loss of a bin",
     "DOS counted: MAE (states/eV/atom)",
@@ -52,28 +53,29 @@ def predicted(material: Material, bound: TightBinding) -> CrystalBands:
     return filled_bands(mesh, kpoints, bound.eigenvalues(kpoints), None, bound.n_electrons)
 
 
-def occupancies(material: Material, bands: CrystalBands, width: float) -> tuple[KResolvedOccupancy, KResolvedOccupancy]:
-    """Occupancies of bins of bands that are blurred by ``width`` (eV), on the mesh and along the path."""
+def occupancies(material: Material, several: Bands, width: float) -> tuple[KResolvedOccupancy, KResolvedOccupancy]:
+    """Mean occupancies of bins of several bands, blurred by ``width`` (eV), on the mesh and along the path."""
     _, weights = both_parts(material)
     cell, n = standardized(material.atoms).cell, len(weights)
-    counts = bands.labels(GRID, "counts")
-    presence = bands.labels(GRID, "soft", width)
-    anywhere = bands.anywhere(GRID, "soft", width)
+    counts = np.mean([bands.labels(GRID, "counts") for bands in several], axis=0)
+    presence = np.mean([bands.labels(GRID, "soft", width) for bands in several], axis=0)
+    anywhere = np.mean([bands.anywhere(GRID, "soft", width) for bands in several], axis=0)
     return tuple(
-        KResolvedOccupancy(GRID, bands.kpoints[part], presence[part], cell, w, counts[part], anywhere)
+        KResolvedOccupancy(GRID, several[0].kpoints[part], presence[part], cell, w, counts[part], anywhere)
         for part, w in ((slice(0, n), weights), (slice(n, None), None))
     )
 
 
-def band_scores(part: CrystalSet, found: list[CrystalBands], width: float) -> dict[str, object]:
-    """Scores of predicted bands."""
+def band_scores(part: CrystalSet, found: list[Bands], width: float) -> dict[str, object]:
+    """Scores of predicted bands, and the mean of several gaps."""
+    gaps = [float(np.mean([bands.gap for bands in several])) for several in found]
     mesh, path = zip(*(occupancies(m, b, width) for m, b in zip(part, found, strict=True)), strict=True)
     scores = evaluate_occupancies(part, mesh, path, smearing_widths=(0.0, 0.2), n_draws=1000).estimates
     draws = composition_draws(part, 1000)
-    return score_gaps(part.gaps, [bands.gap for bands in found], draws) | {name: scores[name] for name in KEPT}
+    return score_gaps(part.gaps, gaps, draws) | {name: scores[name] for name in KEPT}
 
 
-def best_width(part: CrystalSet, found: list[CrystalBands]) -> float:
+def best_width(part: CrystalSet, found: list[Bands]) -> float:
     """The blur with the smallest log loss, eV."""
     losses = []
     for width in WIDTHS:
@@ -126,13 +128,20 @@ def main(arguments=None) -> None:
         return TightBinding(cell_of(one), model.network_.tight_binding)
 
     binds = {"fitted tight binding": fitted, "learned tight binding": learned}
-    widths = {name: best_width(validation, [predicted(m, bind(m)) for m in validation]) for name, bind in binds.items()}
+    numbers = range(len(model.network_.networks))
+    ways = {
+        "fitted tight binding": lambda one: [predicted(one, fitted(one))],
+        "learned tight binding": lambda one: [predicted(one, learned(one))],
+        "each network of it, and their mean": lambda one: [predicted(one, learned(one, n)) for n in numbers],
+    }
+    widths = {name: best_width(validation, [way(m) for m in validation]) for name, way in ways.items()}
     for set_name, part in chosen.items():
-        for name, bind in binds.items():
-            seconds, found = machine.timed(lambda bind=bind, part=part: [predicted(m, bind(m)) for m in part])
-            scores = row(name, part, band_scores(part, found, widths[name]), seconds)
+        found = {}
+        for name, way in ways.items():
+            seconds, found[name] = machine.timed(lambda way=way, part=part: [way(m) for m in part])
+            scores = row(name, part, band_scores(part, found[name], widths[name]), seconds)
             results.add(f"{given.part} part of {set_name}", scores | {"blur in the log loss (eV)": widths[name]})
-        for one, bands in zip(part, found, strict=True):  # by learned tight binding
+        for one, (bands,) in zip(part, found["learned tight binding"], strict=True):
             crystal = {"crystal": one.name, "of": set_name, "gap (eV)": one.gap, "predicted (eV)": bands.gap}
             results.add("crystals", crystal)
         asked, six = questions(part), {}
@@ -141,9 +150,9 @@ def main(arguments=None) -> None:
         add_errors(results, f"{given.part} part of {set_name}", asked, six)
         if given.occupancy != "none":
             add_occupancies(results, given, set_name, part)
-        for n in range(len(model.network_.networks)):
-            found = [predicted(m, learned(m, n)) for m in part]
-            gaps = score_gaps(part.gaps, [bands.gap for bands in found], composition_draws(part, 1000))
+        for n in numbers:
+            own = [several[n].gap for several in found["each network of it, and their mean"]]
+            gaps = score_gaps(part.gaps, own, composition_draws(part, 1000))
             results.add(f"each network, {set_name}", {"network": n + 1} | {key: one.value for key, one in gaps.items()})
 
 

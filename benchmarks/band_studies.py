@@ -47,7 +47,7 @@ ABLATIONS = {
 def scores(model: TightBindingRegressor, part: CrystalSet) -> dict[str, float]:
     """Scores of a model in a part."""
     found = [predicted(one, model.tight_binding(standardized(one.atoms).atoms(), allow_unknown=True)) for one in part]
-    estimates = band_scores(part, found, WIDTH)
+    estimates = band_scores(part, [[bands] for bands in found], WIDTH)
     return {name: one.value for name, one in estimates.items() if name != "log loss of a bin"}
 
 

@@ -20,12 +20,12 @@ import warnings
 import machine
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material
+from ldosml.datasets import CrystalSet, Material, crystal_parts
 from ldosml.kresolved import counted_dos, edge_bands
 from ldosml.kresolved.evaluation import composition_draws, score_gaps
 from ldosml.kresolved.evaluation.estimates import estimate, mean_of
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import KOccupancyRegressor, crystal_parts, electronic_structure, load_crystal_model, standardized
+from ldosml.neural import KOccupancyRegressor, electronic_structure, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import CrystalTightBinding
 

@@ -17,11 +17,11 @@ import machine
 import numpy as np
 from occupancy_baselines import AveragedKernel, ClassPrior, NearestCrystal, TightBindingAlone
 
-from ldosml.datasets import CrystalSet
+from ldosml.datasets import CrystalSet, crystal_parts
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import KResolvedOccupancy, OccupancyScores, choose_threshold, evaluate_occupancies, fit_dos_scale
 from ldosml.kresolved.evaluation import Estimate, composition_draws, estimates_table, score_dos, score_gaps, true_dos
-from ldosml.neural import crystal_parts, load_crystal_model
+from ldosml.neural import load_crystal_model
 from ldosml.plotting import reliability_figure, save_figure
 from ldosml.tables import save_json
 

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material
+from ldosml.datasets import CrystalSet, Material, crystal_parts
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import KPath, MeshBands, band_edge_surfaces, band_surfaces
 from ldosml.kresolved.meshes import unfolded
 from ldosml.neural import (
     TightBindingRegressor,
     band_structure,
-    crystal_parts,
     load_crystal_model,
     primitive_kpoints,
     standardized,

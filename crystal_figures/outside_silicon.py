@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from ase.io import read
 
+from ldosml.datasets import crystal_parts
 from ldosml.kresolved import CrystalBands, KPath
 from ldosml.kresolved.evaluation.reliability import log_losses
 from ldosml.kresolved.meshes import irreducible
-from ldosml.neural import KOccupancyRegressor, crystal_parts, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import KOccupancyRegressor, load_crystal_model, primitive_kpoints, standardized
 from ldosml.neural.crystals import point_group
 from ldosml.plotting import band_figure, save_figure
 

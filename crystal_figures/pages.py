@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldosml.datasets import CrystalSet, Material
+from ldosml.datasets import CrystalSet, Material, crystal_parts
 from ldosml.kresolved import (
     Isosurface,
     KPath,
@@ -26,7 +26,6 @@ from ldosml.kresolved.evaluation import true_dos
 from ldosml.kresolved.meshes import unfolded
 from ldosml.neural import (
     KOccupancyRegressor,
-    crystal_parts,
     electronic_structure,
     isosurfaces,
     load_crystal_model,

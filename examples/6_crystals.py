@@ -15,13 +15,12 @@ states. This tutorial uses both as they ship with the project, and trains a smal
 # has seen.
 
 from ldosml import plotting
-from ldosml.datasets import load_crystals
+from ldosml.datasets import crystal_parts, load_crystals
 from ldosml.kresolved import evaluate_occupancies
 from ldosml.neural import (
     KOccupancyRegressor,
     OccupancyConfig,
     band_structure,
-    crystal_parts,
     electronic_structure,
     load_crystal_model,
 )

@@ -299,9 +299,10 @@ class TestSplit:
             split_crystals(crystals, by, held_out)
 
 
-def test_reserved_formulas_are_in_no_shipped_crystal():
+@pytest.mark.parametrize("name", ["crystals", "more-crystals"])
+def test_reserved_formulas_are_in_no_shipped_crystal(name):
     """In whatever structure; they stay for a check by others."""
-    crystals = load_crystals()
+    crystals = load_crystals(name)
     reserved = {Formula(name).reduce()[0].format("hill") for name in crystals.provenance["reserved"]}
     assert len(reserved) == 38
     assert {"GaP", "Mg2Si", "KO3Ta"} <= reserved

@@ -8,11 +8,11 @@ from ase.build import bulk
 from neural_cases import CRYSTALS, torch  # noqa: F401  skips where torch is missing
 from numpy.testing import assert_array_equal
 
-from ldosml.datasets import load_crystals
+from ldosml.datasets import crystal_parts, load_crystals
 from ldosml.kresolved import KResolvedOccupancy, energy_bins, gamma_mesh
 from ldosml.kresolved.occupancy import label_bins
 from ldosml.kresolved.states import emptiest_energy, filling
-from ldosml.neural import crystal_parts, isosurfaces, load_crystal_model, standardized
+from ldosml.neural import isosurfaces, load_crystal_model, standardized
 from ldosml.neural.deep_states import with_deep_states
 from ldosml.neural.tight_binding import MESH, CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters

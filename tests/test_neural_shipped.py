@@ -5,9 +5,16 @@ import pytest
 from ase.build import bulk
 from neural_cases import CRYSTALS, conventional, disguised, torch  # noqa: F401  skips where torch is missing
 
-from ldosml.datasets import load_crystals
+from ldosml.datasets import crystal_parts, load_crystals
+from ldosml.datasets.crystals import reduced_formula
 from ldosml.kresolved import evaluate_occupancies
-from ldosml.neural import crystal_parts, electronic_structure, load_crystal_model, primitive_kpoints, standardized
+from ldosml.neural import (
+    KOccupancyRegressor,
+    electronic_structure,
+    load_crystal_model,
+    primitive_kpoints,
+    standardized,
+)
 from ldosml.neural.tight_binding import CrystalTightBinding
 from ldosml.tightbinding import TightBindingParameters
 
@@ -108,3 +115,23 @@ def test_the_valence_edge_of_silicon_is_at_gamma(model):
     """Its conduction edge, at 0.85 of the line to X by PBE, the model does not find."""
     found = electronic_structure(model, bulk("Si"))
     np.testing.assert_allclose(found.edges[0], 0, atol=0.1)
+
+
+def test_the_split_of_a_model_can_be_made_again(model, parts):
+    crystals = load_crystals()
+    again = crystal_parts(model, crystals)
+    assert [part.names for part in again] == [part.names for part in parts]
+    with pytest.raises(ValueError, match="The crystals are not those the model was trained on"):
+        crystal_parts(model, crystals[np.arange(100)])
+    with pytest.raises(ValueError, match="does not know how its crystals were split"):
+        crystal_parts(KOccupancyRegressor())
+
+
+def test_the_test_part_of_later_crystals_has_no_formula_of_training():
+    """Neither of the first set nor of copies."""
+    training, _, test = crystal_parts(load_crystal_model())
+    later = {m.name for m in load_crystals("more-crystals")}
+    copies = [m for m in training if m.name.endswith(("strained", "sheared", "rattled"))]
+    assert len(copies) > 50
+    assert sum(name in later for name in test.names) >= 30
+    assert not {reduced_formula(m.formula) for m in test} & {reduced_formula(m.formula) for m in training}

@@ -5,8 +5,9 @@ import pytest
 from ase.build import bulk, graphene
 from neural_cases import torch  # noqa: F401  skips where torch is missing
 
+from ldosml.datasets import crystal_parts
 from ldosml.kresolved.brillouin import reciprocal_lattice
-from ldosml.neural import band_structure, crystal_parts, load_crystal_model, standardized
+from ldosml.neural import band_structure, load_crystal_model, standardized
 
 
 @pytest.fixture(scope="module")

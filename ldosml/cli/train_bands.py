@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     name="train-bands",
     examples=(
         "ldosml train-bands crystals -o mine.safetensors",
+        "ldosml train-bands crystals mine.npz -o mine.safetensors --checkpoint run",
         "ldosml train-bands mine.npz -o mine.safetensors --networks 5 --split element --held-out Ti",
     ),
 )

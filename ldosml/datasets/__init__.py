@@ -2,7 +2,7 @@
 
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
 from ldosml.datasets.common_ground import join_alike, make_alike
-from ldosml.datasets.crystal_splits import split_crystals
+from ldosml.datasets.crystal_splits import crystal_parts, split_crystals
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.datasets.foreign_files import Spectra, import_dataset, read_spectra
@@ -16,6 +16,7 @@ __all__ = [
     "Material",
     "Spectra",
     "available_datasets",
+    "crystal_parts",
     "import_dataset",
     "join_alike",
     "load_crystals",

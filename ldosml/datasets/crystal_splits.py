@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._validation import ParameterError, check_choice
-from ldosml.datasets.crystals import CrystalSet, Material, reduced_formula
+from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, reduced_formula
 from ldosml.datasets.splits import split_by_group
 
 SplitBy = Literal["composition", "prototype", "element"]
@@ -83,6 +83,51 @@ def split_crystals(
     parts = _drawn(sets[0], sizes[0], validation_size, random_state)
     for one, size in zip(sets[1:], sizes[1:], strict=True):
         parts = _extended(parts, one, size, validation_size, random_state)
+    return parts
+
+
+def crystal_parts(model: Any, crystals: CrystalSet | Sequence[CrystalSet] | None = None) -> Parts:
+    """Split crystals as they were split for a model of ``ldosml train-bands`` or ``train-occupancy``.
+
+    Parameters
+    ----------
+    model : KOccupancyRegressor or TightBindingRegressor
+        Fitted; its ``training_`` names the sets, and how they were split.
+    crystals : CrystalSet, or sequence of CrystalSet, optional
+        The sets, when they are no longer where they were.
+
+    Returns
+    -------
+    training, validation, test : CrystalSet
+
+    Raises
+    ------
+    ValueError
+        When the model does not know its split, or the sets are not those it was trained on.
+    FileNotFoundError
+        When a set was a file that is not there.
+
+    Examples
+    --------
+    >>> class Model:
+    ...     training_ = {"crystals": ["crystals"], "split": {"by": "composition"}}
+    >>> first = split_crystals(load_crystals())[0]
+    >>> Model.training_["names"] = first.names
+    >>> len(crystal_parts(Model())[0]) == len(first)
+    True
+    """
+    known: Mapping[str, Any] = getattr(model, "training_", {})
+    if "split" not in known:
+        raise ValueError(
+            "This model does not know how its crystals were split: it was not trained by ldosml train-bands or "
+            "train-occupancy. Use split_crystals with the arguments that were used."
+        )
+    parts = split_crystals(crystals or [load_crystals(name) for name in known["crystals"]], **known["split"])
+    if parts[0].names != known["names"]:
+        raise ValueError(
+            f"The crystals are not those the model was trained on ({', '.join(known['crystals'])}, "
+            f"{len(known['names'])} crystals for training): their split has {len(parts[0])}, or others, for training."
+        )
     return parts
 
 

@@ -21,7 +21,7 @@ from ldosml.neural.epochs import Epoch, best_epoch
 from ldosml.neural.large_structure import local_dos
 from ldosml.neural.network import OccupancyConfig
 from ldosml.neural.regressor import PAPER_PARAMETERS, KOccupancyRegressor
-from ldosml.neural.shipped import crystal_parts, load_crystal_model
+from ldosml.neural.shipped import load_crystal_model
 from ldosml.neural.structure import ElectronicStructure, electronic_structure
 from ldosml.neural.surfaces import isosurfaces
 from ldosml.neural.tight_binding_ldos_fit import fit_tight_binding_to_ldos
@@ -45,7 +45,6 @@ __all__ = [
     "UnfoldedBands",
     "band_structure",
     "best_epoch",
-    "crystal_parts",
     "electronic_structure",
     "fit_tight_binding_to_ldos",
     "isosurfaces",

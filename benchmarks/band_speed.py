@@ -7,11 +7,13 @@ spread of the networks takes as long again for each of them. The large cell is r
 """
 
 import time
+import warnings
 
 import machine
 from ase.build import bulk
 
-from ldosml.neural import band_structure, load_crystal_model, standardized
+from ldosml._validation import Caution
+from ldosml.neural import band_structure, load_crystal_model, local_dos, standardized
 from ldosml.neural.structure import crystal_path
 from ldosml.neural.tight_binding_regressor import mesh_bands
 from ldosml.tightbinding.diagonalization_plan import plan_diagonalization
@@ -61,10 +63,21 @@ def large(results: machine.Results, model, repeats: int, n_kpoints: int) -> None
             "atoms": len(crystal),
             "k-points": len(line),
             "bands (s)": seconds,
-            "estimated, with vectors (s)": plan_diagonalization(len(crystal), len(line)).seconds,
+            "estimated (s)": plan_diagonalization(len(crystal), len(line), vectors=False).seconds,
             "memory (MB)": machine.memory("VmHWM") / 1e6,
         },
     )
+
+
+def by_moments(results: machine.Results, model, repeats: int) -> None:
+    """Time and memory of the local DOS of a large cell by moments."""
+    atoms = bulk("Si", cubic=True).repeat(repeats)
+    atoms.rattle(0.05, seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Caution)
+        seconds = machine.seconds(lambda: local_dos(model, atoms, n_jobs=1), time.process_time)
+    row = {"atoms": len(atoms), "local DOS (s)": seconds, "an atom (ms)": 1e3 * seconds / len(atoms)}
+    results.add("by moments", row | {"memory (MB)": machine.memory("VmHWM") / 1e6})
 
 
 def main(arguments=None) -> None:
@@ -75,6 +88,8 @@ def main(arguments=None) -> None:
     for name in ("Si",) if given.quick else CRYSTALS:
         small(results, model, name)
     large(results, model, 1 if given.quick else 2, 10 if given.quick else 200)
+    for repeats in (1,) if given.quick else (3, 5):
+        by_moments(results, model, repeats)
 
 
 if __name__ == "__main__":

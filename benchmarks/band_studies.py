@@ -94,7 +94,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--sets", nargs="+", default=["crystals", "more-crystals"], help="sets of crystals")
     parser.add_argument("--test-size", type=float, nargs="+", default=[0.1, 0.3], help="of each set")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--epochs", type=int, default=25, help="with all training crystals")
+    parser.add_argument("--epochs", type=int, default=12, help="with all training crystals")
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 200, 400], help="of the learning curve")
     parser.add_argument("--only", nargs="*", choices=ABLATIONS, default=list(ABLATIONS))
     given = parser.parse_args(arguments)

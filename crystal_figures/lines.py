@@ -61,13 +61,20 @@ def chosen(model: TightBindingRegressor, test: CrystalSet) -> list[tuple[str, Ma
     return found
 
 
+def mesh_shape(kpoints: np.ndarray, symmetry: np.ndarray) -> tuple[int, int, int]:
+    """Numbers of k-points of the mesh that some irreducible ones are from."""
+    images = np.abs(np.einsum("oij,kj->oki", symmetry, kpoints).reshape(-1, 3))
+    steps = [np.min(column[column > 1e-6], initial=1.0) for column in images.T]
+    return tuple(round(1 / step) for step in steps)
+
+
 def from_dft(material: Material) -> MeshBands:
     """Bands of DFT on the full mesh, against its Fermi level."""
     crystal = standardized(material.atoms)
-    n = round(material.mesh.weights.min() ** (-1 / 3))  # Gamma has the smallest weight
     bands = np.sort(material.mesh.relative, axis=1)
     known = bands[:, np.isfinite(bands).all(axis=0)]
-    full = unfolded(primitive_kpoints(material.atoms, material.mesh.kpoints), known, point_group(crystal), n)
+    kpoints, symmetry = primitive_kpoints(material.atoms, material.mesh.kpoints), point_group(crystal)
+    full = unfolded(kpoints, known, symmetry, mesh_shape(kpoints, symmetry))
     return MeshBands(full, crystal.cell)
 
 

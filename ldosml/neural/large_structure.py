@@ -72,7 +72,7 @@ def local_dos(
     check_elements([atoms], model.elements_, allow_unknown, "spectra")
     warnings.warn(
         f"The DOS is smeared by {width:g} eV and computed from the {radius:g} angstrom around each atom: gaps and "
-        "sharp features are rounder than they are.",
+        "sharp features are smoothed.",
         Caution,
         stacklevel=2,
     )

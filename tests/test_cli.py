@@ -440,7 +440,7 @@ def test_fit_with_soap_alone(capsys, tmp_path, dataset):
 
 
 def test_commands_say_how_long_tight_binding_will_take(capsys, tmp_path, dataset, monkeypatch):
-    monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum._ANNOUNCED_FROM", 0.0)
+    monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum.ANNOUNCED_FROM", 0.0)
     model, structures = tmp_path / "m.ldosml", tmp_path / "s.xyz"
     LDOSDataset.load(dataset).structures[0].write(structures)
     for command in (

@@ -343,7 +343,7 @@ class TestDescriptor:
         structures = [rattled(), rattled(1)]
         descriptor = TightBindingSpectrum(k_density=1.0)
         assert not descriptor.announcement(structures)
-        monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum._ANNOUNCED_FROM", 1e6)
+        monkeypatch.setattr("ldosml.descriptors.tight_binding_spectrum.ANNOUNCED_FROM", 1e6)
         assert "2 structures of up to 8 atoms, by diagonalisation: roughly" in descriptor.announcement(structures)
         assert not TightBindingSpectrum(r_cut=3.0).announcement(structures)
         with caplog.at_level("INFO", logger="ldosml"):

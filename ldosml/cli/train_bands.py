@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 @app.command(
     name="train-bands",
     examples=(
-        "ldosml train-bands crystals -o mine.safetensors",
         "ldosml train-bands crystals mine.npz -o mine.safetensors --checkpoint run",
         "ldosml train-bands mine.npz -o mine.safetensors --networks 5 --split element --held-out Ti",
     ),

@@ -24,8 +24,7 @@ from occupancy_table import along_path, on_mesh
 
 from ldosml.datasets import CrystalSet, load_crystals, split_crystals
 from ldosml.kresolved import choose_threshold, evaluate_occupancies
-from ldosml.neural import KOccupancyRegressor, OccupancyConfig, best_epoch
-from ldosml.neural import regressor as regressor_module
+from ldosml.neural import KOccupancyRegressor, OccupancyConfig, best_epoch, crystal_estimator
 from ldosml.neural.tight_binding_fit import fit_tight_binding
 from ldosml.tightbinding import TightBindingParameters
 
@@ -173,7 +172,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=list(ABLATIONS))
     parser.add_argument("--folder", type=Path, default=Path("occupancy_studies"))
     given = parser.parse_args()
-    regressor_module.fit_tight_binding = FITS
+    crystal_estimator.fit_tight_binding = FITS
     training, validation, test = split_crystals(load_crystals(given.crystals))
     print(machine.describe(), f"{len(training)} training, {len(validation)} validation, {len(test)} test", sep="\n")
     order = np.random.default_rng(0).permutation(len(training))

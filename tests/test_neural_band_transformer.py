@@ -297,7 +297,7 @@ class TestPrediction:
     def test_with_fitted_tight_binding(self, tmp_path, monkeypatch):
         path = tmp_path / "run"
         model = tiny({"n_bands": 2, "tight_binding": "fitted"}, n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
-        monkeypatch.setattr(f"{BandTransformer.__module__}.fit_tight_binding", lambda *_: pytest.fail("fitted again"))
+        monkeypatch.setattr("ldosml.neural.crystal_estimator.fit_tight_binding", lambda *_: pytest.fail("fitted again"))
         again = tiny({"n_bands": 2, "tight_binding": "fitted"}, n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
         assert_same_weights(model, again)
         found = model.predict([TABLES[0], disguised(TABLES[0] * (2, 1, 1))])

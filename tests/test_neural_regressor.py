@@ -23,7 +23,7 @@ from ldosml.neural import (
 )
 from ldosml.neural.examples import make_example
 from ldosml.neural.inputs import hold_out, place_bands
-from ldosml.neural.occupancy_objective import OccupancyObjective
+from ldosml.neural.occupancy_objective import Draws, OccupancyObjective
 from ldosml.neural.optimization import TrainingSettings, learning_rate
 from ldosml.tightbinding import TightBindingParameters
 
@@ -105,7 +105,9 @@ class TestLearning:
             for a, b in zip(TABLES, bad, strict=True)
         ]
         with torch.no_grad():
-            kept = OccupancyObjective(network, [], examples, model._draws(), model.batch_size).validation_loss()
+            kept = OccupancyObjective(
+                network, [], examples, Draws(**model._named(Draws)), model.batch_size
+            ).validation_loss()
         assert kept == pytest.approx(min(losses), rel=1e-4)
         assert losses[-1] > 1.001 * min(losses)
 
@@ -172,7 +174,7 @@ class TestResume:
         """Another machine may fit it a little otherwise."""
         path, there = tmp_path / "run", TightBindingParameters.universal()
         there.shifts[:] = np.random.default_rng(0).normal(size=there.shifts.shape)
-        fit = "ldosml.neural.regressor.fit_tight_binding"
+        fit = "ldosml.neural.crystal_estimator.fit_tight_binding"
         monkeypatch.setattr(fit, lambda *_: there)
         straight = tiny(n_epochs=1, checkpoint=path).fit(TABLES, BANDS)
         monkeypatch.setattr(fit, lambda *_: pytest.fail("fitted again"))

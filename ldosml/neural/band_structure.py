@@ -304,7 +304,20 @@ def plan_bands(
     mesh: int | None = None,
     spread: bool = True,
 ) -> DiagonalizationPlan:
-    """Estimate memory and time of ``band_structure``, whose parameters see.
+    """Estimate memory and time of ``band_structure``.
+
+    Parameters
+    ----------
+    model : TightBindingRegressor
+        Fitted.
+    crystal : ase.Atoms or Crystal
+        In any cell.
+    n_path : int
+        Number of k-points along the path.
+    mesh : int, optional
+        Number of k-points along each reciprocal lattice vector. Default: ``usual_mesh``.
+    spread : bool
+        Whether each network predicts alone as well.
 
     Returns
     -------

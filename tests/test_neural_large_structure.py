@@ -64,6 +64,14 @@ def test_the_dos_holds_the_electrons(model):
     assert abs(values[:, :3]).max() < 1e-3
 
 
+def test_magnetism_is_no_part_of_it(model):
+    with (
+        pytest.warns(Caution, match="smeared"),
+        pytest.warns(Caution, match="compounds of Fe are often magnetic, and these spectra are without spin"),
+    ):
+        local_dos(model, bulk("Fe"), width=1.0, radius=3.0)
+
+
 def test_bad_input(model):
     atoms = molecule("H2O")
     with pytest.raises(ValueError, match="width of a spectrum must be"):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from ldosml.cli.display import Page, Stages, print_cautions, strict, table
+from ldosml.cli.display import Page, Stages, cautioning, strict, table
 from ldosml.cli.options import check_folder, check_torch_device, refuse_existing
 from ldosml.tables import save_json, save_table
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 N_PATH, N_MESH = 200, 8
 """Default numbers of k-points; all commands use the same, because the gap depends on them."""
-
 
 StructureFile = Annotated[
     Path,
@@ -87,23 +84,12 @@ def predict_structure(
     what = f"Predicting {formula_of(atoms)}"
     if isinstance(model, TightBindingRegressor) and (plan := plan_bands(model, atoms, n_path=n_path, mesh=mesh)).long:
         what += f", roughly {duration_in_words(plan.seconds)}"
-    with stages(what), telling() as cautions:
+    with stages(what), cautioning(UserWarning) as cautions:
         if isinstance(model, TightBindingRegressor):
             found = band_structure(model, atoms, mesh=mesh, allow_unknown=allow_unknown, **options)
         else:
             found = electronic_structure(model, atoms, mesh=mesh or N_MESH, allow_unknown=allow_unknown, **options)
     return found, cautions
-
-
-@contextmanager
-def telling() -> Iterator[list[str]]:
-    """Print each warning of the package once to standard error, as a caution; gives their texts, afterwards."""
-    cautions: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield cautions
-    cautions += dict.fromkeys(str(warning.message) for warning in caught)
-    print_cautions(cautions)
 
 
 def one_crystal(path: Path) -> Atoms:

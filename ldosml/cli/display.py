@@ -84,16 +84,17 @@ class Stages:
 
 
 @contextmanager
-def cautioning() -> Iterator[list[str]]:
-    """Print each warning once to standard error; gives their texts."""
+def cautioning(category: type[Warning] | None = None) -> Iterator[list[str]]:
+    """Print each warning of a category, by default ``Caution``, once to standard error; gives their texts."""
     from ldosml._validation import Caution
 
     said: list[str] = []
+    told = Caution if category is None else category
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Caution)
+        warnings.simplefilter("always", told)
         yield said
     for warning in caught:
-        if not issubclass(warning.category, Caution):
+        if not issubclass(warning.category, told):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.append(str(warning.message))

@@ -79,7 +79,9 @@ def dos(
         from ldosml.report.crystals import LEFT_OUT
 
         kept = {name: values for name, values in derived.columns.items() if name not in LEFT_OUT}
-        facts["properties"] = {"of": "the cell"} | replace(derived, columns=kept).to_dict()
+        facts["properties"] = {
+            "of": "the structure" if isinstance(found, LargeStructure) else "the primitive cell"
+        } | replace(derived, columns=kept).to_dict()
         output.mkdir(parents=True, exist_ok=True)
         report = _save_report(output / "report.html", found, facts, derived)
         columns = {
@@ -134,7 +136,8 @@ def _save_report(
 
 def _crystal_rows(facts: dict[str, Any]) -> dict[str, str]:
     """Facts by the names under which the report shows them."""
-    rows = {"formula": facts["formula"], "atoms": str(facts["n_atoms"])}
+    atoms = "atoms in the primitive cell" if "gap" in facts else "atoms"
+    rows = {"formula": facts["formula"], atoms: str(facts["n_atoms"])}
     rows["lattice vectors (angstrom)"] = "; ".join(" ".join(f"{x:.4f}" for x in row) for row in facts["cell"])
     known = gap_rows(facts) if "gap" in facts else large_rows(facts)[1:]
     return rows | dict(known) | {"structure file": facts["structure"], "model": facts["model"]}

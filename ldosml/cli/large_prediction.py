@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from ldosml.cli.crystal_prediction import formula_of, one_crystal, telling
-from ldosml.cli.display import Stages
+from ldosml.cli.crystal_prediction import formula_of, one_crystal
+from ldosml.cli.display import Stages, cautioning
 
 if TYPE_CHECKING:
     from ldosml.neural.shipped import CrystalModel
@@ -62,7 +62,7 @@ def predict_large(
     from ldosml.tightbinding.shells import valence_electrons
 
     assert isinstance(model, TightBindingRegressor)
-    with stages(f"Predicting {formula_of(atoms)} by moments"), telling() as cautions:
+    with stages(f"Predicting {formula_of(atoms)} by moments"), cautioning(UserWarning) as cautions:
         dos = local_dos(model, atoms, allow_unknown=allow_unknown).total()
     return LargeStructure(atoms, dos, valence_electrons(atoms.numbers)), cautions
 

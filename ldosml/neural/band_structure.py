@@ -20,7 +20,7 @@ from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 from ldosml.kresolved.meshes import irreducible
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.crystals import Crystal, Floats, point_group, standardized, structure_type
+from ldosml.neural.crystals import Crystal, Floats, Integers, point_group, standardized, structure_type
 from ldosml.neural.structure import check_usual, crystal_path
 from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, mesh_bands
 from ldosml.spectra import DOS
@@ -331,13 +331,17 @@ def plan_bands(
     return replace(one, operations=repeats * one.operations)
 
 
+def magnetic_words(numbers: Integers, what: str) -> list[str]:
+    """Say which elements often make a structure magnetic, if there are any; ``what`` is predicted."""
+    present = [chemical_symbols[z] for z in sorted({int(z) for z in numbers} & _MAGNETIC)]
+    return (
+        [f"compounds of {', '.join(present)} are often magnetic, and these {what} are without spin"] if present else []
+    )
+
+
 def _check_known(model: TightBindingRegressor, crystal: Crystal) -> None:
     """Warn of what the bands cannot know: magnetism, and crystals of another prototype."""
-    present = {int(z) for z in crystal.numbers}
-    magnetic = [chemical_symbols[z] for z in sorted(present & _MAGNETIC)]
-    told = []
-    if magnetic:
-        told.append(f"compounds of {', '.join(magnetic)} are often magnetic, and these bands are without spin")
+    told = magnetic_words(crystal.numbers, "bands")
     if structure_type(crystal) not in model.structure_types_:
         told.append(
             "no training crystal has its space group and Wyckoff positions, and errors of new prototypes are larger"

@@ -251,6 +251,6 @@ class BandTransformer(NetworkEstimator):
             parameters["preset"] = BandTransformerConfig(**parameters["preset"])
         model = cls(**parameters)
         model.network_ = BandNetwork(BandTransformerConfig(**spec["config"]))
-        model._describe(spec)
+        model._restore(spec)
         model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
         return model

@@ -34,12 +34,6 @@ class GuessConfig(Protocol):
         ...
 
 
-class GuessedNetwork(Protocol):
-    """Network that may read tight binding."""
-
-    tight_binding: TightBindingParameters
-
-
 class CrystalEstimator(BaseEstimator):
     """An estimator that is trained on crystals and their bands, and saved to one file."""
 
@@ -120,7 +114,7 @@ class CrystalEstimator(BaseEstimator):
     def _from_spec(cls, spec: Mapping[str, Any]) -> Self:
         """The model without its weights."""
 
-    def _describe(self, spec: Mapping[str, Any]) -> None:
+    def _restore(self, spec: Mapping[str, Any]) -> None:
         """Restore what every model knows of its training."""
         self.elements_ = tuple(int(number) for number in spec["elements"])
         self.training_ = dict(spec["training"])

@@ -9,6 +9,7 @@ from ase import Atoms
 
 from ldosml._validation import Caution
 from ldosml.energy import EnergyGrid
+from ldosml.neural.band_structure import magnetic_words
 from ldosml.neural.inputs import check_elements
 from ldosml.neural.tight_binding_regressor import TightBindingRegressor
 from ldosml.spectra import LDOS
@@ -33,8 +34,8 @@ def local_dos(
     """Predict the local DOS of a structure of any size by moments; time is proportional to the number of atoms.
 
     Every atom has the Hamiltonian of the atoms around it, damped in its outer part (``ldosml.tightbinding.moments``).
-    Waves that distant atoms scatter in phase are lost, so sharp features of a perfect crystal are rounder than they
-    are, and small gaps may be filled. Where diagonalisation is possible, ``band_structure`` is better.
+    Waves that distant atoms scatter in phase are lost, so sharp features of a perfect crystal are smoothed, and small
+    gaps may be filled. Where diagonalisation is possible, ``band_structure`` is better.
 
     Parameters
     ----------
@@ -66,10 +67,12 @@ def local_dos(
     Warns
     -----
     Caution
-        That the DOS is smeared and from moments.
+        That the DOS is smeared and from moments; when compounds of an element are often magnetic.
     """
     settings, binding = Settings(width, radius), model.binding()
     check_elements([atoms], model.elements_, allow_unknown, "spectra")
+    for words in magnetic_words(atoms.numbers, "spectra"):
+        warnings.warn(f"Trust this DOS less: {words}.", Caution, stacklevel=2)
     warnings.warn(
         f"The DOS is smeared by {width:g} eV and computed from the {radius:g} angstrom around each atom: gaps and "
         "sharp features are smoothed.",

@@ -349,7 +349,7 @@ class KOccupancyRegressor(NetworkEstimator):
         model.grid_ = EnergyGrid(**spec["grid"])
         if model.grid_.size != model.network_.config.n_bins:
             raise ValueError(f"its grid has {model.grid_.size} bins, its network {model.network_.config.n_bins}")
-        model._describe(spec)
+        model._restore(spec)
         model.gap_threshold_ = GapThreshold(**spec["gap_threshold"])
         model.history_ = [Epoch(**epoch) for epoch in spec["history"]]
         return model

@@ -393,7 +393,7 @@ class TightBindingRegressor(CrystalEstimator):
         config = CorrectionConfig(**given.pop("config"))
         model = cls(config, **given)
         model.network_ = CorrectionEnsemble([CorrectionNetwork(config) for _ in range(model.n_networks)])
-        model._describe(spec)
+        model._restore(spec)
         model.structure_types_ = tuple(spec["structure_types"])
         model.gap_errors_ = dict(spec["gap_errors"])
         model.history_ = [[Epoch(**epoch) for epoch in one] for one in spec["history"]]

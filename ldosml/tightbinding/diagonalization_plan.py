@@ -9,7 +9,7 @@ from ldosml.resources import available_memory, duration_in_words, in_words, spee
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, NUMBERS_AT_ONCE
 
 ANNOUNCED_FROM = 1e11
-"""Operations of a diagonalisation whose time is told; measuring the speed takes time, so skip it for fewer."""
+"""Operations above which commands print the time of a diagonalisation; measuring the speed takes time itself."""
 
 # Bytes for each number of a matrix at the peak of local_states, measured: the matrix, its hopping, the square of this,
 # vectors and LAPACK's work, and the matrix of the k-point before.

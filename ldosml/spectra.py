@@ -1,15 +1,15 @@
 """Densities of states that carry their energy axis: per atom (LDOS) and per structure (DOS).
 
-Both count both spins. An LDOS is an atom's share of the DOS of its structure; it is not the density of states in
+Both count both spins unless they say otherwise. An LDOS is an atom's share of the DOS of its structure; it is not the density of states in
 real space that some programs call by the same name.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,16 @@ from scipy.interpolate import BSpline, make_interp_spline
 from ldosml import _html
 from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
 from ldosml._plots import drawn
-from ldosml._validation import check_finite, check_indices, check_positive, check_shape, is_foreign, is_number
+from ldosml._validation import (
+    ParameterError,
+    check_choice,
+    check_finite,
+    check_indices,
+    check_positive,
+    check_shape,
+    is_foreign,
+    is_number,
+)
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
 from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
@@ -32,6 +41,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Spin = Literal["summed", "up", "down"]
+"""Which spins a DOS counts: both, or one of a spin-polarised calculation."""
+
+
+def band_capacity(n_spins: int, spinor: bool = False) -> int:
+    """Electrons that one state of a calculation holds.
+
+    Parameters
+    ----------
+    n_spins : int
+        Number of sets of bands: 2 where spin up and spin down have their own, otherwise 1.
+    spinor : bool
+        The states are spinors: with spin-orbit coupling or non-collinear magnetism.
+
+    Returns
+    -------
+    int
+        2 where a band stands for both spins, otherwise 1.
+    """
+    return 1 if spinor or n_spins == 2 else 2
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class _Spectra:
     """Rows of spectra over one energy grid; ``smearing_width`` (eV) where it is known."""
@@ -39,8 +70,10 @@ class _Spectra:
     grid: EnergyGrid
     values: Array
     smearing_width: float | None = None
+    spin: Spin = field(default="summed", kw_only=True)
 
     def __post_init__(self) -> None:
+        check_choice(f"spin of a {type(self).__name__}", self.spin, get_args(Spin))
         object.__setattr__(self, "values", as_float64(f"values of a {type(self).__name__}", self.values))
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
@@ -63,7 +96,8 @@ class _Spectra:
 
     def __repr__(self) -> str:
         width = "unknown smearing" if self.smearing_width is None else f"smeared by {self.smearing_width:g} eV"
-        return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width})"
+        spin = "" if self.spin == "summed" else f"; spin {self.spin}"
+        return f"{type(self).__name__}({len(self)} {self._axes.partition(',')[0][2:]}; {self.grid}; {width}{spin})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: sizes, energies, smearing, and the spectra."""
@@ -258,11 +292,13 @@ class DOS(_Spectra):
     ----------
     grid : EnergyGrid
     values : array (n_structures, n_energies)
-        states/eV, both spins.
+        states/eV, of the spins that ``spin`` says.
     smearing_width : float, optional
         Standard deviation of the Gaussian that smeared them, eV.
     n_atoms : array (n_structures,), optional
         Needed by ``per_atom`` only.
+    spin : {"summed", "up", "down"}
+        Both spins, or one of a spin-polarised calculation.
     """
 
     n_atoms: Array | None = None
@@ -361,13 +397,15 @@ class LDOS(_Spectra):
     ----------
     grid : EnergyGrid
     values : array (n_environments, n_energies)
-        states/eV/atom, both spins; rows atom by atom, structure by structure.
+        states/eV/atom, of the spins that ``spin`` says; rows atom by atom, structure by structure.
     smearing_width : float, optional
         Standard deviation of the Gaussian that smeared them, eV.
     structure_index : array (n_environments,) of int
         To which structure each row belongs: 0, 0, ..., 1, 1, ... in ascending order without gaps.
     numbers : array (n_environments,) of int, optional
         Atomic numbers of the centres.
+    spin : {"summed", "up", "down"}
+        Both spins, or one of a spin-polarised calculation.
     """
 
     structure_index: Array = None  # type: ignore[assignment]  # without it __post_init__ refuses the LDOS
@@ -402,14 +440,15 @@ class LDOS(_Spectra):
         width: float,
         *,
         numbers: Array | None = None,
+        electrons_per_band: int = 2,
+        spin: Spin = "summed",
     ) -> LDOS:
         """Smear the bands of one structure, projected on its atoms (equation 7 of the LDOS paper).
 
         Parameters
         ----------
         eigenvalues : array (n_kpoints, n_bands)
-            eV, in the zero of ``grid``; every band holds two electrons. For a spin-polarised calculation, put the
-            bands of both spins one after another along the k-points: each band then holds one electron.
+            eV, in the zero of ``grid``.
         kpoint_weights : array (n_kpoints,)
             Scaled to a sum of 1.
         atom_weights : array (n_atoms, n_kpoints, n_bands)
@@ -419,6 +458,11 @@ class LDOS(_Spectra):
             Standard deviation of the Gaussian, eV.
         numbers : array (n_atoms,) of int, optional
             Atomic numbers.
+        electrons_per_band : {1, 2}
+            2 for bands without spin. 1 for bands with spin-orbit coupling or non-collinear magnetism, and for those of
+            one spin.
+        spin : {"summed", "up", "down"}
+            Which spins the bands are of.
 
         Returns
         -------
@@ -428,8 +472,15 @@ class LDOS(_Spectra):
         Raises
         ------
         ValueError
-            When shapes differ, or ``width`` is below a third of the grid's step.
+            When shapes differ, ``electrons_per_band`` is neither 1 nor 2, or 2 for one spin, or ``width`` is below a
+            third of the grid's step.
         """
+        if electrons_per_band not in (1, 2) or (electrons_per_band == 2 and spin != "summed"):
+            raise ParameterError(
+                "electrons_per_band",
+                f"must be 2 for bands of both spins, 1 for spinors and for one spin; got {electrons_per_band!r} for "
+                f"spin {spin!r}.",
+            )
         eigenvalues, kpoint_weights = as_float64("eigenvalues", eigenvalues), as_float64("weights", kpoint_weights)
         atom_weights = as_float64("atom_weights", atom_weights)
         check_shape("atom_weights", atom_weights, (None, None, None), "n_atoms, n_kpoints, n_bands")
@@ -438,12 +489,12 @@ class LDOS(_Spectra):
         check_shape("kpoint_weights", kpoint_weights, (n_kpoints,), "n_kpoints")
         xp = namespace(eigenvalues, kpoint_weights, atom_weights)
         # A k-point's weight counts for each of its bands.
-        electrons = 2 * (kpoint_weights / xp.sum(kpoint_weights))[None, :, None] * atom_weights
+        electrons = electrons_per_band * (kpoint_weights / xp.sum(kpoint_weights))[None, :, None] * atom_weights
         values = smear_eigenvalues(
             xp.reshape(eigenvalues, (-1,)), xp.reshape(electrons, (n_atoms, -1)), grid.energies, width
         )
         index = index_like(values, np.zeros(n_atoms))
-        return cls(grid, values, width, structure_index=index, numbers=numbers)
+        return cls(grid, values, width, structure_index=index, numbers=numbers, spin=spin)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LDOS:
@@ -500,7 +551,7 @@ class LDOS(_Spectra):
             (n_structures, n_energies), states/eV.
         """
         values = sum_by_index(self.values, self.structure_index, self.n_structures)
-        return DOS(self.grid, values, self.smearing_width, self.n_atoms)
+        return DOS(self.grid, values, self.smearing_width, self.n_atoms, spin=self.spin)
 
     def of_structure(self, structure: int) -> Array:
         """The LDOS of the atoms of one structure, (n_atoms, n_energies), states/eV/atom.

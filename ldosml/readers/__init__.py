@@ -1,0 +1,1 @@
+"""Outputs of DFT codes: structures, bands and densities of states."""

@@ -1,0 +1,191 @@
+"""Runs as levels: energies, the electrons that they hold, and the atoms to which these belong.
+
+Bands are levels as they stand. A printed DOS becomes one level for each step of its axis, with the electrons of the
+step: from the integrated column where there is one, since a sum over the printed values misses semicore spikes or
+counts them twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldosml.energy import EnergyGrid
+from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
+from ldosml.smearing import smear_eigenvalues
+from ldosml.spectra import DOS, LDOS, Spin
+
+_NOWHERE = 1e-6  # a state that is projected to less than this says nothing about how it is divided
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Levels of one run, of all spins in one list.
+
+    Parameters
+    ----------
+    energies : array (n_levels,)
+        eV, in the code's own zero.
+    spins : array (n_levels,) of int
+        0, or 1 for spin down.
+    electrons : array (n_levels,)
+        Electrons that a level holds.
+    projected : array (n_atoms, n_levels) or None
+        Those that the code projected on each atom.
+    top : float
+        eV; above it levels are missing.
+    width : float or None
+        Standard deviation of the Gaussian that smeared them already, eV; 0 for bands; None where not known.
+    below : float
+        Electrons below the first level, which are not listed.
+    """
+
+    energies: Floats
+    spins: NDArray[np.int64]
+    electrons: Floats
+    projected: NDArray[np.floating] | None
+    top: float
+    width: float | None
+    below: float = 0.0
+
+    def of_spin(self, spin: int) -> Levels:
+        """Those of one spin, 0 or 1."""
+        chosen = self.spins == spin
+        projected = None if self.projected is None else self.projected[:, chosen]
+        return Levels(
+            self.energies[chosen], self.spins[chosen], self.electrons[chosen], projected, self.top, self.width
+        )
+
+    @property
+    def shares(self) -> Floats:
+        """Electrons of each level that belong to each atom, (n_atoms, n_levels); they add up to all.
+
+        Projections are scaled level by level. A level that is projected on no atom is shared equally.
+        """
+        assert self.projected is not None
+        sums = self.projected.sum(axis=0)
+        some = sums > _NOWHERE * self.electrons
+        factors = np.where(some, self.electrons / np.where(some, sums, 1.0), 0.0)
+        shares: Floats = self.projected * factors
+        shares[:, ~some] = self.electrons[~some] / len(shares)
+        return shares
+
+    def projected_fraction(self, energy: float) -> float:
+        """Projected electrons below an energy (eV) over all electrons below it; of all levels where it is NaN."""
+        assert self.projected is not None
+        chosen = self.energies <= (np.inf if np.isnan(energy) else energy)
+        total = self.electrons[chosen].sum()
+        return float(self.projected[:, chosen].sum() / total) if total > 0 else float("nan")
+
+    def count(self, energy: float) -> float:
+        """Electrons that the levels up to an energy (eV) hold, with those below the first."""
+        return self.below + float(self.electrons[self.energies <= energy].sum())
+
+
+def levels_of(run: Run) -> Levels:
+    """Levels of the bands of a run, or of its printed DOS where that alone is divided among atoms."""
+    bands, printed = run.bands, run.printed
+    if bands is not None and (bands.projections is not None or printed is None or printed.pdos is None):
+        return _levels_of_bands(bands)
+    assert printed is not None  # a run has one of the two
+    return _levels_of_columns(printed)
+
+
+def _levels_of_bands(bands: ProjectedBands) -> Levels:
+    n_spins, n_kpoints, n_bands = bands.eigenvalues.shape
+    held = np.broadcast_to(bands.electrons[None, :, None], bands.eigenvalues.shape).ravel()
+    projections = bands.projections
+    return Levels(
+        bands.eigenvalues.ravel(),
+        np.repeat(np.arange(n_spins), n_kpoints * n_bands),
+        held,
+        None if projections is None else projections.reshape(len(projections), -1) * held,
+        float(bands.eigenvalues.max(axis=-1).min()),
+        0.0,
+    )
+
+
+def _levels_of_columns(printed: PrintedDOS) -> Levels:
+    energies, pdos = printed.energies, printed.pdos
+    if printed.integrated is not None:
+        # The integrated column at an energy holds the step that ends there.
+        electrons, steps = np.diff(printed.integrated, axis=-1), np.diff(energies)
+        places, pdos = 0.5 * (energies[1:] + energies[:-1]), None if pdos is None else pdos[..., 1:]
+        below = float(printed.integrated[:, 0].sum())
+    else:
+        dos = printed.dos if printed.dos is not None else pdos.sum(axis=0)  # type: ignore[union-attr]  # one is there
+        steps = np.gradient(energies)
+        electrons, places, below = dos * steps, energies, 0.0
+    n_spins = len(electrons)
+    return Levels(
+        np.tile(places, n_spins),
+        np.repeat(np.arange(n_spins), len(places)),
+        electrons.ravel(),
+        None if pdos is None else np.clip((pdos * steps).reshape(len(pdos), -1), 0, None),
+        float(energies[-1]),
+        printed.smearing_width,
+        below,
+    )
+
+
+def added_width(levels: Levels, width: float, name: str) -> float:
+    """Width, eV, by which levels are smeared so that their whole smearing is ``width``.
+
+    Raises ReaderError where the code's own smearing is wider.
+    """
+    own = levels.width or 0.0
+    if own >= width:
+        raise ReaderError(
+            f"{name}: the code smeared its DOS by {own:g} eV already. Ask for a wider smearing, such as "
+            f"{1.5 * own:.2g} eV."
+        )
+    return float(np.sqrt(width**2 - own**2))
+
+
+def spectra_of(
+    run: Run, grid: EnergyGrid, width: float, *, spin: Spin = "summed"
+) -> tuple[DOS, LDOS | None, DOS | None]:
+    """Smear the levels of a run.
+
+    Parameters
+    ----------
+    run : Run
+    grid : EnergyGrid
+        In the code's own zero.
+    width : float
+        Standard deviation of the whole smearing, eV.
+    spin : {"summed", "up", "down"}
+
+    Returns
+    -------
+    dos : DOS
+    ldos : LDOS or None
+        Adds up to the DOS. None without projections.
+    projected : DOS or None
+        Sum of the projections as the code wrote them.
+
+    Raises
+    ------
+    ReaderError
+        When the run is not spin-polarised, or is smeared more widely already.
+    """
+    levels = levels_of(run)
+    extra = added_width(levels, width, str(run.path))
+    if spin != "summed":
+        if run.n_spins == 1:
+            raise ReaderError(f"{run.path} is not spin-polarised: it has no DOS of spin {spin} alone.")
+        levels = levels.of_spin(0 if spin == "up" else 1)
+    known, counts = None if levels.width is None else width, np.array([len(run.structure)])
+
+    def smeared(electrons: Floats) -> Floats:
+        found: Floats = smear_eigenvalues(levels.energies, electrons, grid.energies, extra)
+        return found
+
+    if levels.projected is None:
+        return DOS(grid, smeared(levels.electrons[None]), known, counts, spin=spin), None, None
+    index, numbers = np.zeros(len(run.structure), dtype=np.int64), run.structure.numbers
+    ldos = LDOS(grid, smeared(levels.shares), known, structure_index=index, numbers=numbers, spin=spin)
+    projected = DOS(grid, smeared(levels.projected.sum(axis=0)[None]), known, counts, spin=spin)
+    return ldos.total(), ldos, projected

@@ -63,6 +63,8 @@ class DatasetFields:
         states/eV/atom. Reading a file gives a ``StoredLDOS``, whose rows are not loaded yet.
     dos, projected_dos : array (n_structures, n_energies) or None
         states/eV.
+    spin_difference : array (n_environments, n_energies), or (n_structures, n_energies) without an LDOS, or None
+        Spectra of spin up less those of spin down.
     provenance, label_noise : dict or None
         What JSON can hold.
     """
@@ -83,6 +85,7 @@ class DatasetFields:
     ldos: Floats | StoredLDOS | None = None
     dos: Floats | None = None
     projected_dos: Floats | None = None
+    spin_difference: Floats | None = None
     provenance: Any = None
     label_noise: Any = None
 
@@ -183,7 +186,12 @@ def _write_structures(file: h5py.File, fields: DatasetFields) -> None:
 
 def _write_spectra(file: h5py.File, fields: DatasetFields) -> None:
     ldos = fields.ldos.load() if isinstance(fields.ldos, StoredLDOS) else fields.ldos
-    for name, values in (("ldos", ldos), ("dos", fields.dos), ("projected_dos", fields.projected_dos)):
+    for name, values in (
+        ("ldos", ldos),
+        ("dos", fields.dos),
+        ("projected_dos", fields.projected_dos),
+        ("spin_difference", fields.spin_difference),
+    ):
         if values is not None:
             rows = max(1, min(len(values), _CHUNK_BYTES // (4 * values.shape[1])))
             chunks = (rows, values.shape[1])
@@ -223,6 +231,7 @@ def _parse(file: h5py.File, path: Path) -> DatasetFields:
         ldos=_stored_ldos(file, path, grid, width, offsets),
         dos=_read_dos(file, "dos", grid, count),
         projected_dos=_read_dos(file, "projected_dos", grid, count),
+        spin_difference=_read_dos(file, "spin_difference", grid, total if "ldos" in file else count),
         n_electrons=_field(file, "n_electrons", "fiu", (count,)),
         fermi_energy=_field(file, "fermi_energy", "fiu", (count,)),
         energy_max=_field(file, "energy_max", "fiu", (count,)),

@@ -1,7 +1,7 @@
 """Densities of states that carry their energy axis: per atom (LDOS) and per structure (DOS).
 
-Both count both spins unless they say otherwise. An LDOS is an atom's share of the DOS of its structure; it is not the density of states in
-real space that some programs call by the same name.
+Both count both spins unless they say otherwise. An LDOS is an atom's share of the DOS of its structure; it is not the
+density of states in real space that some programs call by the same name.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -218,11 +217,8 @@ def _moved(data: LDOSDataset, zeros: NDArray[np.float64], grid: EnergyGrid) -> L
             return spectra.refer_to(zeros, grid)
         return spectra.cut(*_within(grid)) if _stands_on(data.grid, grid) else spectra.resample(grid)
 
-    return replace(
-        data,
-        stored_ldos=None if data.ldos is None else change(data.ldos),
-        stored_dos=None if data.stored_dos is None else change(data.stored_dos),
-        projected_dos=None if data.projected_dos is None else change(data.projected_dos),
+    return data.change_spectra(
+        change,
         fermi_energy=data.fermi_energy - zeros,
         energy_max=data.energy_max - zeros,
     )

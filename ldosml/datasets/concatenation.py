@@ -38,6 +38,7 @@ def concatenate(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
         provenance=_join_provenance(datasets),
         label_noise=first.label_noise if all(data.label_noise == first.label_noise for data in datasets) else None,
         projected_dos=_join_dos([data.projected_dos for data in datasets]),
+        stored_spin_difference=_join_spins(datasets),
     )
 
 
@@ -55,8 +56,19 @@ def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
 
 def _join_ldos(datasets: Sequence[LDOSDataset]) -> LDOS | None:
     parts = [data.ldos for data in datasets if data.ldos is not None]
-    if not parts:
-        return None
+    return _join_rows(parts, datasets) if parts else None
+
+
+def _join_spins(datasets: Sequence[LDOSDataset]) -> LDOS | DOS | None:
+    """Differences of the spins where all have them."""
+    parts = [data.stored_spin_difference for data in datasets]
+    rows = [part for part in parts if isinstance(part, LDOS)]
+    if len(rows) == len(parts):
+        return _join_rows(rows, datasets)
+    return _join_dos([part if isinstance(part, DOS) else None for part in parts])
+
+
+def _join_rows(parts: Sequence[LDOS], datasets: Sequence[LDOSDataset]) -> LDOS:
     counts = np.concatenate([data.n_atoms for data in datasets])
     return LDOS(
         parts[0].grid,
@@ -64,6 +76,7 @@ def _join_ldos(datasets: Sequence[LDOSDataset]) -> LDOS | None:
         parts[0].smearing_width,
         np.repeat(np.arange(len(counts)), counts),
         np.concatenate([data.numbers for data in datasets]),
+        spin=parts[0].spin,
     )
 
 
@@ -77,6 +90,7 @@ def _join_dos(parts: Sequence[DOS | None]) -> DOS | None:
         np.concatenate([to_numpy(part.values) for part in known]),
         known[0].smearing_width,
         None if len(n_atoms) < len(known) else np.concatenate([to_numpy(count) for count in n_atoms]),
+        spin=known[0].spin,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from ase import Atoms
@@ -76,6 +76,8 @@ class LDOSDataset:
         fractions of their standard deviation. It may hold other entries.
     projected_dos : DOS, optional
         Sum of the atoms' projections before they were scaled to add up to the DOS.
+    stored_spin_difference : LDOS or DOS, optional
+        Spectra of spin up less those of spin down, of atoms where there is an LDOS. See ``of_spin``.
 
     Raises
     ------
@@ -104,6 +106,7 @@ class LDOSDataset:
     provenance: dict[str, Any] = field(default_factory=dict)
     label_noise: dict[str, list[float]] | None = None
     projected_dos: DOS | None = None
+    stored_spin_difference: LDOS | DOS | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -119,7 +122,8 @@ class LDOSDataset:
         if self.stored_ldos is None and self.stored_dos is None:
             raise ValueError("A dataset needs ldos, dos, or both; got neither.")
         for name, spectra in self._spectra():
-            check_rows(name, len(spectra), self.structures, per_atom=name == "ldos")
+            per_atom = name == "ldos" or (name == "spin_difference" and self.stored_ldos is not None)
+            check_rows(name, len(spectra), self.structures, per_atom=per_atom)
             spectra.grid.require_match(self.grid, f"{name} and the other spectra")
         if self.stored_ldos is not None and not np.array_equal(self.stored_ldos.n_atoms, self.n_atoms):
             raise ValueError("structure_index of ldos does not follow the atoms of the structures one after another.")
@@ -132,6 +136,7 @@ class LDOSDataset:
             ("ldos", self.stored_ldos),
             ("dos", self.stored_dos),
             ("projected_dos", self.projected_dos),
+            ("spin_difference", self.stored_spin_difference),
         ):
             if spectra is not None:
                 yield name, spectra
@@ -220,6 +225,53 @@ class LDOSDataset:
         )
 
     @classmethod
+    def from_runs(
+        cls,
+        paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+        *,
+        smearing_width: float = 0.1,
+        step: float = 0.05,
+        groups: Literal["folder", "run"] | Sequence[str] = "folder",
+    ) -> LDOSDataset:
+        """Read the output of DFT runs.
+
+        Eigenvalues and projections are smeared where the code wrote them, otherwise what it printed. See
+        ``ldosml.readers`` for the codes. Runs that cannot be read are left out, with a warning.
+
+        Parameters
+        ----------
+        paths : path or sequence of paths
+            Files of runs, and folders, which are walked. Each run is one structure, named by its folder.
+        smearing_width, step : float
+            Standard deviation of the whole smearing, and step of the energies, eV.
+        groups : {"folder", "run"} or sequence of str
+            What splits keep together: runs whose folders lie in one folder, nothing, or as listed.
+
+        Returns
+        -------
+        LDOSDataset
+            In the codes' own zero, with ``fermi_energy``. The LDOS adds up to the DOS, ``projected_dos`` tells how much
+            of it the code had projected, and ``of_spin`` gives the spins of spin-polarised runs. The LDOS is left out
+            where a run has none.
+
+        Raises
+        ------
+        ValueError
+            When no run can be read, or ``smearing_width`` is below a third of the step.
+
+        Warns
+        -----
+        UnreadRunWarning
+            When runs cannot be read.
+        ContradictoryRunWarning
+            When numbers of a run contradict each other, or runs differ in what they have.
+        """
+        from ldosml.datasets.runs import import_runs
+
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return import_runs(given, smearing_width=smearing_width, step=step, groups=groups).dataset
+
+    @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LDOSDataset:
         """Open a dataset file.
 
@@ -285,6 +337,43 @@ class LDOSDataset:
         assert self.ldos is not None  # one of the two is there, as __post_init__ checked
         return self.ldos.total()
 
+    def of_spin(self, spin: Literal["up", "down"]) -> LDOSDataset:
+        """The spectra of one spin of spin-polarised runs.
+
+        Parameters
+        ----------
+        spin : {"up", "down"}
+
+        Returns
+        -------
+        LDOSDataset
+            Its spectra say their ``spin``. ``n_electrons`` is not known.
+
+        Raises
+        ------
+        ValueError
+            When the dataset holds no spins.
+        """
+        difference = self.stored_spin_difference
+        if difference is None:
+            raise ValueError("The dataset holds no spins; import spin-polarised runs, apart from others, to have them.")
+        check_choice("spin", spin, ("up", "down"))
+        sign = 1 if spin == "up" else -1
+
+        def half(spectra: Any) -> Any:
+            own = type(spectra) is type(difference)
+            rows = difference.values if own else difference.total().values  # type: ignore[union-attr]  # an LDOS
+            return replace(spectra, values=(spectra.values + sign * rows) / 2, spin=spin)
+
+        return replace(
+            self,
+            stored_ldos=None if self.ldos is None else half(self.ldos),
+            stored_dos=None if self.stored_dos is None else half(self.stored_dos),
+            projected_dos=None,
+            stored_spin_difference=None,
+            n_electrons=np.full(len(self), np.nan),
+        )
+
     @property
     def grid(self) -> EnergyGrid:
         """The energies."""
@@ -340,6 +429,7 @@ class LDOSDataset:
             stored_ldos=None if ldos is None else ldos.select(chosen),
             stored_dos=_select(self.stored_dos, chosen),
             projected_dos=_select(self.projected_dos, chosen),
+            stored_spin_difference=_select(self.stored_spin_difference, chosen),
             n_electrons=self.n_electrons[chosen],
             fermi_energy=self.fermi_energy[chosen],
             energy_max=self.energy_max[chosen],
@@ -394,12 +484,28 @@ class LDOSDataset:
         """
         return group_folds(self.kinds, self.groups, n_splits, random_state)
 
-    def _change_spectra(self, change: Any, **fields: Any) -> LDOSDataset:
+    def change_spectra(self, change: Callable[[Any], Any], **fields: Any) -> LDOSDataset:
+        """Give the dataset with all its spectra changed alike, and other fields as given.
+
+        Parameters
+        ----------
+        change : callable
+            From an LDOS or DOS to another of the same rows.
+        **fields
+            Fields of the dataset to replace.
+
+        Returns
+        -------
+        LDOSDataset
+        """
         return replace(
             self,
             stored_ldos=None if self.ldos is None else change(self.ldos),
             stored_dos=None if self.stored_dos is None else change(self.stored_dos),
             projected_dos=None if self.projected_dos is None else change(self.projected_dos),
+            stored_spin_difference=(
+                None if self.stored_spin_difference is None else change(self.stored_spin_difference)
+            ),
             **fields,
         )
 
@@ -431,7 +537,7 @@ class LDOSDataset:
         # A DOS that ends at a top band is complete up to three smearing widths below it.
         sunk = self.energy_max if present is None else self.energy_max - 3 * (width - present)
         low, high = broadened_range(self.dos, width)
-        return self._change_spectra(lambda spectra: spectra.broaden_to(width).cut(low, high), energy_max=sunk)
+        return self.change_spectra(lambda spectra: spectra.broaden_to(width).cut(low, high), energy_max=sunk)
 
     def refer_to(
         self,
@@ -468,7 +574,7 @@ class LDOSDataset:
         shift = self._zeros(zero, zeros)
         grid = common_grid(self.dos, shift, self.energy_max, self.names, zero, low, high)
         cut_only = zero == self.grid.zero and not shift.any()
-        return self._change_spectra(
+        return self.change_spectra(
             lambda spectra: spectra.cut(grid.start, grid.stop) if cut_only else spectra.refer_to(shift, grid),
             fermi_energy=self.fermi_energy - shift,
             energy_max=self.energy_max - shift,
@@ -638,7 +744,10 @@ def _span(sizes: NDArray[np.int64]) -> str:
     return f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
 
 
-def _select(dos: DOS | None, chosen: NDArray[np.int64]) -> DOS | None:
+def _select(dos: Any, chosen: NDArray[np.int64]) -> Any:
+    """Structures of a DOS or an LDOS, or None."""
     if dos is None:
         return None
+    if isinstance(dos, LDOS):
+        return dos.select(chosen)
     return replace(dos, values=dos.values[chosen], n_atoms=None if dos.n_atoms is None else dos.n_atoms[chosen])

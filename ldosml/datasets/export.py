@@ -82,6 +82,11 @@ def to_xarray(dataset: LDOSDataset) -> Dataset:
         variables["ldos"] = (("environment", "energy"), to_numpy(dataset.ldos.values), density)
     if dataset.projected_dos is not None:
         variables["projected_dos"] = (("structure", "energy"), to_numpy(dataset.projected_dos.values), density)
+    difference = dataset.stored_spin_difference
+    if difference is not None:
+        rows = "structure" if dataset.ldos is None else "environment"
+        units = {"units": "states/eV, spin up less spin down"}
+        variables["spin_difference"] = ((rows, "energy"), to_numpy(difference.values), units)
     coordinates = {
         "energy": ("energy", dataset.grid.energies, {"units": "eV", "zero": dataset.grid.zero}),
         "structure": dataset.names,

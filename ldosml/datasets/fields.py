@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml.dataset_file import DatasetFields
-from ldosml.spectra import DOS
+from ldosml.spectra import DOS, LDOS
 
 if TYPE_CHECKING:
     from ldosml.datasets.dataset import LDOSDataset
@@ -21,6 +21,7 @@ def fields_of(dataset: LDOSDataset) -> DatasetFields:
     """Give the fields of the file of a dataset, its LDOS loaded."""
     structures = dataset.structures
     ldos, dos, projected = dataset.ldos, dataset.stored_dos, dataset.projected_dos
+    difference = dataset.stored_spin_difference
     return DatasetFields(
         dataset.grid,
         dataset.smearing_width,
@@ -32,6 +33,7 @@ def fields_of(dataset: LDOSDataset) -> DatasetFields:
         ldos=None if ldos is None else to_numpy(ldos.values),
         dos=None if dos is None else to_numpy(dos.values),
         projected_dos=None if projected is None else to_numpy(projected.values),
+        spin_difference=None if difference is None else to_numpy(difference.values),
         n_electrons=dataset.n_electrons,
         fermi_energy=dataset.fermi_energy,
         energy_max=dataset.energy_max,
@@ -55,7 +57,17 @@ def arguments_from(fields: DatasetFields) -> dict[str, Any]:
         "stored_ldos": fields.ldos,
         "stored_dos": total(fields.dos),
         "projected_dos": total(fields.projected_dos),
+        "stored_spin_difference": _difference(fields),
     }
+
+
+def _difference(fields: DatasetFields) -> LDOS | DOS | None:
+    rows, n_atoms = fields.spin_difference, np.diff(fields.offsets)
+    if rows is None:
+        return None
+    if fields.ldos is None:
+        return DOS(fields.grid, rows, fields.smearing_width, n_atoms)
+    return LDOS(fields.grid, rows, fields.smearing_width, np.repeat(np.arange(len(n_atoms)), n_atoms))
 
 
 def _structures(fields: DatasetFields) -> list[Atoms]:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from ldosml.readers.run import ReaderError
 
-_OPENERS: dict[str, Callable[..., IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # type: ignore[dict-item]
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 COMPRESSED = tuple(_OPENERS)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading bytes; unpack it by its ending .gz, .bz2 or .xz."""
-    return _OPENERS.get(path.suffix, open)(path, "rb")
+    file: IO[bytes] = _OPENERS.get(path.suffix, open)(path, "rb")
+    return file
 
 
 def read_lines(path: Path) -> list[str]:

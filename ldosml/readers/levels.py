@@ -7,16 +7,18 @@ counts them twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._array import Array
 from ldosml.energy import EnergyGrid
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.smearing import smear_eigenvalues
 from ldosml.spectra import DOS, LDOS, Spin
 
+_OUTSIDE = 1e-3  # fraction of the electrons that may lie below a printed PDOS
 _NOWHERE = 1e-6  # a state that is projected to less than this says nothing about how it is divided
 
 
@@ -68,7 +70,7 @@ class Levels:
         sums = self.projected.sum(axis=0)
         some = sums > _NOWHERE * self.electrons
         factors = np.where(some, self.electrons / np.where(some, sums, 1.0), 0.0)
-        shares: Floats = self.projected * factors
+        shares = np.asarray(self.projected * factors, dtype=np.float64)
         shares[:, ~some] = self.electrons[~some] / len(shares)
         return shares
 
@@ -85,26 +87,49 @@ class Levels:
 
 
 def levels_of(run: Run) -> Levels:
-    """Levels of the bands of a run, or of its printed DOS where that alone is divided among atoms."""
-    bands, printed = run.bands, run.printed
-    if bands is not None and (bands.projections is not None or printed is None or printed.pdos is None):
-        return _levels_of_bands(bands)
-    assert printed is not None  # a run has one of the two
-    return _levels_of_columns(printed)
+    """Levels of the bands of a run, or without bands of its printed DOS.
+
+    Where the bands have no projections, but a PDOS of the atoms was printed, a level is divided as that is there.
+    """
+    if run.bands is None:
+        assert run.printed is not None  # a run has one of the two
+        return _levels_of_columns(run.printed)
+    levels = _levels_of_bands(run.bands)
+    if run.bands.projections is None and run.printed is not None and run.printed.pdos is not None:
+        return _divided(levels, run.printed)
+    return levels
+
+
+def _divided(levels: Levels, printed: PrintedDOS) -> Levels:
+    """Levels with the projections of a printed PDOS, unless levels that count lie below its first energy."""
+    assert printed.pdos is not None
+    energies = printed.energies
+    if levels.electrons[levels.energies < energies[0]].sum() > _OUTSIDE * levels.electrons.sum():
+        return levels
+    projected = np.zeros((len(printed.pdos), len(levels.energies)))
+    for spin in range(printed.pdos.shape[1]):
+        chosen = levels.spins == spin
+        asked = levels.energies[chosen]
+        whole = (printed.pdos.sum(axis=0) if printed.dos is None else printed.dos)[spin]
+        total = np.interp(asked, energies, whole, left=0, right=0)
+        for atom, column in enumerate(printed.pdos[:, spin]):
+            part = np.clip(np.interp(asked, energies, column, left=0, right=0), 0, None)
+            projected[atom, chosen] = levels.electrons[chosen] * np.where(
+                total > 0, part / np.where(total > 0, total, 1), 0
+            )
+    return replace(levels, projected=projected, top=min(levels.top, float(energies[-1])))
 
 
 def _levels_of_bands(bands: ProjectedBands) -> Levels:
-    n_spins, n_kpoints, n_bands = bands.eigenvalues.shape
-    held = np.broadcast_to(bands.electrons[None, :, None], bands.eigenvalues.shape).ravel()
-    projections = bands.projections
-    return Levels(
-        bands.eigenvalues.ravel(),
-        np.repeat(np.arange(n_spins), n_kpoints * n_bands),
-        held,
-        None if projections is None else projections.reshape(len(projections), -1) * held,
-        float(bands.eigenvalues.max(axis=-1).min()),
-        0.0,
-    )
+    counted = bands.kpoint_weights > 0  # k-points of weight zero lie along lines
+    energies = bands.eigenvalues[:, counted]
+    n_spins, n_kpoints, n_bands = energies.shape
+    held = np.broadcast_to(bands.electrons[None, counted, None], energies.shape).ravel()
+    projected = None
+    if bands.projections is not None:
+        projected = bands.projections[:, :, counted].reshape(len(bands.projections), -1) * held
+    spins = np.repeat(np.arange(n_spins), n_kpoints * n_bands)
+    return Levels(energies.ravel(), spins, held, projected, float(energies.max(axis=-1).min()), 0.0)
 
 
 def _levels_of_columns(printed: PrintedDOS) -> Levels:
@@ -179,13 +204,12 @@ def spectra_of(
         levels = levels.of_spin(0 if spin == "up" else 1)
     known, counts = None if levels.width is None else width, np.array([len(run.structure)])
 
-    def smeared(electrons: Floats) -> Floats:
-        found: Floats = smear_eigenvalues(levels.energies, electrons, grid.energies, extra)
-        return found
+    def smeared(electrons: Floats) -> Array:
+        return smear_eigenvalues(levels.energies, electrons, grid.energies, extra)
 
     if levels.projected is None:
         return DOS(grid, smeared(levels.electrons[None]), known, counts, spin=spin), None, None
     index, numbers = np.zeros(len(run.structure), dtype=np.int64), run.structure.numbers
     ldos = LDOS(grid, smeared(levels.shares), known, structure_index=index, numbers=numbers, spin=spin)
-    projected = DOS(grid, smeared(levels.projected.sum(axis=0)[None]), known, counts, spin=spin)
+    projected = DOS(grid, smeared(levels.projected.sum(axis=0, dtype=np.float64)[None]), known, counts, spin=spin)
     return ldos.total(), ldos, projected

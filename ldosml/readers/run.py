@@ -124,7 +124,7 @@ class Run:
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that shapes fit and numbers are finite; leave a printed DOS out that overflowed where bands are there."""
+        """Check shapes and numbers. Where there are bands, a printed DOS that overflowed is left out."""
         printed = self.printed
         if self.bands is not None and printed is not None and not printed.is_finite:
             remark = "its printed DOS overflowed (***) and is not used"
@@ -145,7 +145,7 @@ class Run:
         assert self.printed is not None
         columns = self.printed.dos if self.printed.dos is not None else self.printed.pdos
         assert columns is not None
-        return columns.shape[-2]
+        return int(columns.shape[-2])
 
     @property
     def has_projections(self) -> bool:

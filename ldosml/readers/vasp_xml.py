@@ -117,12 +117,13 @@ def _take(path: Path, found: _Found, section: tuple[str, ...], element: Element)
         _take_vectors(path, found, section, name, element)
     elif element.tag == "generation":
         found.generation = element.get("param")
-        found.mesh = next((v.text.strip() for v in element.iter("v") if v.get("name") == "divisions" and v.text), None)
+        divisions = next((v.text for v in element.iter("v") if v.get("name") == "divisions" and v.text), None)
+        found.mesh = None if divisions is None else " x ".join(divisions.split())
 
 
 def _take_entry(found: _Found, section: tuple[str, ...], name: str, text: str) -> None:
     if "generator" in section and name == "version":
-        found.version = text.split()[0] if text else ""
+        found.version = text.split("-")[0].strip()
     elif "parameters" in section or "incar" in section:
         found.parameters[name] = text
     elif section[-1:] == ("dos",) and name == "efermi":

@@ -148,9 +148,10 @@ def import_(
     Reads VASP, Quantum ESPRESSO, GPAW, FHI-aims, SIESTA, CP2K, CASTEP and LOBSTER. Bands and their projections are
     smeared by this command where the code wrote them; otherwise it takes what the code smeared.
     """
+    n_electrons = None if arrays.electrons is None else valence(arrays.electrons)
     refuse_existing(output, overwrite)
     if _are_arrays(inputs):
-        _from_arrays(inputs, output, smearing_width, overwrite, as_json, runs, arrays)
+        _from_arrays(inputs, output, smearing_width, n_electrons, overwrite, as_json, runs, arrays)
     else:
         _from_runs(inputs, output, smearing_width, overwrite, as_json, runs, arrays)
 
@@ -168,6 +169,7 @@ def _from_arrays(
     inputs: Sequence[Path],
     output: Path,
     smearing_width: float | None,
+    n_electrons: dict[str, float] | None,
     overwrite: bool,
     as_json: bool,
     runs: RunOptions,
@@ -187,7 +189,7 @@ def _from_arrays(
             fermi_energy=arrays.fermi_energy,
             kind_key=arrays.kind_key,
             group_key=arrays.group_key,
-            n_electrons=None if arrays.electrons is None else valence(arrays.electrons),
+            n_electrons=n_electrons,
         )
     data.save(output, overwrite=overwrite)
     if arrays.group_key is None and len(data) > 1:

@@ -2,7 +2,8 @@
 
 The file holds ``eigenvalues`` ([n_spins,] n_kpoints, n_bands), eV; ``kpoint_weights`` (n_kpoints,); ``numbers``,
 ``positions`` (angstrom), ``cell`` and perhaps ``pbc`` of the structure; perhaps ``atom_weights``
-(n_atoms, [n_spins,] n_kpoints, n_bands), ``fermi_energy``, ``n_electrons``, ``spinor`` and ``code``.
+(n_atoms, [n_spins,] n_kpoints, n_bands), ``occupations`` as the eigenvalues, ``fermi_energy``, ``n_electrons`` and
+``spinor``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ldosml.array_files import read_npz
 from ldosml.readers.run import ProjectedBands, ReaderError, Run
 
 _NEEDED = ("eigenvalues", "kpoint_weights", "numbers", "positions", "cell")
-_FURTHER = ("pbc", "atom_weights", "occupations", "fermi_energy", "n_electrons", "spinor")
+_FURTHER = ("atom_weights", "occupations", "fermi_energy", "n_electrons")
 
 
 def is_run(path: Path) -> bool:
@@ -54,7 +55,10 @@ def read_band_arrays(path: Path) -> Run:
         for name in ("atom_weights", "occupations"):
             if name in found:
                 found[name] = found[name][:, None] if name == "atom_weights" else found[name][None]
-    pbc = found["pbc"].astype(bool) if "pbc" in found else True
+    with np.load(path, allow_pickle=False) as file:
+        pbc, spinor = (
+            file[name].astype(bool) if name in file else value for name, value in (("pbc", True), ("spinor", False))
+        )
     return Run(
         path,
         "arrays",
@@ -66,6 +70,6 @@ def read_band_arrays(path: Path) -> Run:
             found["kpoint_weights"],
             found.get("atom_weights"),
             found.get("occupations"),
-            bool(found.get("spinor", np.array(False))),
+            bool(spinor),
         ),
     )

@@ -11,6 +11,7 @@ from ldosml.readers._text import numbers, read_lines
 from ldosml.readers.run import Floats, ReaderError
 
 _HEADER = 5  # lines before the first block
+_HEADER_WORDS = 5  # highest and lowest energy, number of energies, Fermi level, 1
 _SPINORS = (12, 36, 64)  # columns of s p d, or of each orbital up to d or f, with three of the magnetisation each
 
 
@@ -91,7 +92,7 @@ def read_doscar(path: Path) -> Doscar:
 def _block_header(path: Path, line: str) -> tuple[int, float]:
     """Number of energies and Fermi level: columns of 16, 16, 5 and 16 characters, which may touch one another."""
     words = line.split()
-    if len(words) >= 4:
+    if len(words) == _HEADER_WORDS:
         found = numbers(path, words[2:4], "a header")
     else:
         found = numbers(path, [line[32:37], line[37:53]], "a header")

@@ -15,8 +15,13 @@ from ase import Atoms
 from ldosml.readers._folder import beside, structure_beside
 from ldosml.readers._text import numbers, read_lines
 from ldosml.readers.doscar import read_doscar
-from ldosml.readers.run import PrintedDOS, ProjectedBands, ReaderError, Run
+from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.readers.vasp import functional, is_true, refuse_lines, smearing
+
+_NUMBER = r"([-+.\dEe]+)"
+_PROCAR_SIZES = re.compile(r"# of k-points:\s*(\d+)\s*# of bands:\s*(\d+)\s*# of ions:\s*(\d+)")
+_PROCAR_POINT = re.compile(rf"^\s*k-point\s.*weight =\s*{_NUMBER}")
+_PROCAR_BAND = re.compile(rf"^\s*band\s+\d+\s*# energy\s*{_NUMBER}\s*# occ\.\s*{_NUMBER}")
 
 
 def read_procar(path: Path) -> Run:
@@ -121,25 +126,53 @@ def _has_lines(path: Path) -> bool:
 
 
 def _projected(path: Path) -> ProjectedBands:
-    try:
-        from pymatgen.io.vasp.outputs import Procar
-    except ImportError as error:
-        raise ReaderError(f"{path} is read by pymatgen: pip install 'ldosml[dft]'.") from error
-    try:
-        found = Procar(path)
-    except (ValueError, IndexError, TypeError, AttributeError) as error:
-        raise ReaderError(
-            f"{path} cannot be read as a PROCAR ({type(error).__name__}: {error}). Did the run end?"
-        ) from error
-    spins = sorted(found.data, key=lambda spin: -spin.value)  # up, then down
-    projections = np.array([found.data[spin].sum(axis=-1) for spin in spins])
-    return ProjectedBands(
-        np.array([found.eigenvalues[spin] for spin in spins]),
-        np.asarray(found.weights, dtype=float),
-        projections.transpose(3, 0, 1, 2).astype(np.float32),
-        np.array([found.occupancies[spin] for spin in spins]),
-        bool(found.is_soc),
-    )
+    """Bands of a PROCAR: of each state the first rows of its ions, of which the last column is the sum of orbitals.
+
+    Rows that follow are of the magnetisation of spinors, or of phases.
+    """
+    sizes: list[tuple[int, int, int]] = []
+    weights: list[float] = []
+    states: list[tuple[float, float]] = []
+    sums: list[Floats] = []
+    rows: list[str] = []
+    n_rows = 0
+    n_ions = 0
+
+    def finish() -> None:
+        nonlocal rows, n_rows
+        if states and rows:
+            n_rows = max(n_rows, len(rows))
+            sums.append(numbers(path, [row.split()[-1] for row in rows[:n_ions]], "projections"))
+        rows = []
+
+    taking = False
+    for line in read_lines(path):
+        if header := _PROCAR_SIZES.search(line):
+            finish()
+            sizes.append((int(header[1]), int(header[2]), int(header[3])))
+            n_ions = sizes[-1][2]
+        elif point := _PROCAR_POINT.search(line):
+            finish()
+            weights.append(float(point[1]))
+        elif band := _PROCAR_BAND.search(line):
+            finish()
+            states.append((float(band[1]), float(band[2])))
+            taking = True
+        elif line.lstrip().startswith("ion"):
+            taking = not rows  # a second header in the same band begins the phases
+        elif taking and line.strip()[:1].isdigit():
+            rows.append(line)
+    finish()
+    expected = sum(n_kpoints * n_bands for n_kpoints, n_bands, _ in sizes)
+    if not sizes or len(states) != expected or len(sums) != expected or len({row.size for row in sums}) != 1:
+        raise ReaderError(f"{path} is cut off: it holds projections of {len(sums)} of {expected} states.")
+    (n_kpoints, n_bands, n_ions), n_spins = sizes[0], len(sizes)
+    if sums[0].size != n_ions:
+        raise ReaderError(f"{path} is cut off: it holds rows of {sums[0].size} of {n_ions} ions.")
+    table = np.array(states).reshape(n_spins, n_kpoints, n_bands, 2)
+    projections = np.array(sums, dtype=np.float32).T.reshape(n_ions, n_spins, n_kpoints, n_bands)
+    spinor = n_rows == 4 * n_ions
+    return ProjectedBands(table[..., 0], np.array(weights[:n_kpoints]), projections, table[..., 1], spinor)
 
 
 def _eigenvalues(path: Path, spinor: bool) -> ProjectedBands:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree.ElementTree import Element, iterparse
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from ldosml.readers._text import numbers, open_bytes, required, unfinished
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
@@ -21,6 +23,29 @@ _ARRAYS = {
     ("dos", "total"): "total",
     ("dos", "partial"): "partial",
 }
+
+
+@dataclass(eq=False)
+class _Blocks:
+    """Arrays of one shape after another, without the memory of as many objects."""
+
+    shape: tuple[int, ...]
+    kind: str = "d"
+    count: int = 0
+    content: array[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.content = array(self.kind)
+
+    def append(self, path: Path, values: Floats) -> None:
+        if values.shape != self.shape:
+            raise ReaderError(f"{path} holds arrays of shapes {self.shape} and {values.shape} in one. Is it cut off?")
+        self.content.frombytes(values.astype(self.kind).tobytes())
+        self.count += 1
+
+    def stacked(self) -> NDArray[Any]:
+        """All of them, (count, ...)."""
+        return np.frombuffer(self.content, dtype=self.kind).reshape(self.count, *self.shape)
 
 
 @dataclass(eq=False)
@@ -37,7 +62,7 @@ class _Found:
     cell: Floats | None = None
     positions: Floats | None = None
     fermi: float = float("nan")
-    blocks: dict[str, list[Floats]] = field(default_factory=dict)
+    blocks: dict[str, _Blocks] = field(default_factory=dict)
 
 
 def read_vasprun(path: Path) -> Run:
@@ -158,10 +183,11 @@ def _take_rows(path: Path, found: _Found, section: tuple[str, ...], element: Ele
         return
     values = numbers(path, " ".join(rows), kind).reshape(len(rows), -1)
     if kind == "projections":
-        values = values.sum(axis=1).astype(np.float32)  # over the orbitals of each atom
+        values = values.sum(axis=1)  # over the orbitals of each atom
     elif kind == "partial":
         values = np.stack([values[:, 0], values[:, 1:].sum(axis=1)])
-    found.blocks.setdefault(kind, []).append(values)
+    blocks = found.blocks.setdefault(kind, _Blocks(values.shape, "f" if kind == "projections" else "d"))
+    blocks.append(path, values)
 
 
 def _contains(section: tuple[str, ...], tags: tuple[str, ...]) -> bool:
@@ -170,35 +196,35 @@ def _contains(section: tuple[str, ...], tags: tuple[str, ...]) -> bool:
 
 def _bands(path: Path, found: _Found, n_spins: int, spinor: bool, n_atoms: int) -> ProjectedBands | None:
     blocks = found.blocks.get("eigenvalues")
-    if not blocks:
+    if blocks is None:
         return None
     weights = required(path, found.weights, "k-point weights")
     n_kpoints = len(weights)
-    if len(blocks) != n_spins * n_kpoints:
+    if blocks.count != n_spins * n_kpoints:
         raise ReaderError(
-            f"{path} holds eigenvalues of {len(blocks)} k-points and spins; {n_spins} x {n_kpoints} were expected. "
+            f"{path} holds eigenvalues of {blocks.count} k-points and spins; {n_spins} x {n_kpoints} were expected. "
             "Is it cut off?"
         )
-    table = np.array(blocks).reshape(n_spins, n_kpoints, -1, blocks[0].shape[1])
+    table = blocks.stacked().reshape(n_spins, n_kpoints, -1, blocks.shape[1])
     projections = None
     if "projections" in found.blocks:
         rows = found.blocks["projections"]
         # With spinors three components of the magnetisation follow the projections.
         wanted = n_spins * n_kpoints * table.shape[2]
-        if len(rows) not in (wanted, 4 * wanted) or len(rows[0]) != n_atoms:
-            raise ReaderError(f"{path} holds projections of {len(rows)} states; expected {wanted}. Is it cut off?")
-        projections = np.array(rows[:wanted]).T.reshape(n_atoms, n_spins, n_kpoints, -1)
+        if rows.count not in (wanted, 4 * wanted) or rows.shape != (n_atoms,):
+            raise ReaderError(f"{path} holds projections of {rows.count} states; expected {wanted}. Is it cut off?")
+        projections = rows.stacked()[:wanted].T.reshape(n_atoms, n_spins, n_kpoints, -1)
     return ProjectedBands(table[..., 0], weights, projections, table[..., 1], spinor)
 
 
 def _printed(path: Path, found: _Found, n_spins: int, n_atoms: int) -> PrintedDOS | None:
     blocks = found.blocks.get("total")
-    if not blocks:
+    if blocks is None:
         return None
-    total = np.array(blocks[:n_spins])
+    total = blocks.stacked()[:n_spins]
     pdos = None
     if "partial" in found.blocks:
-        rows = np.array(found.blocks["partial"])[:, 1]
+        rows = found.blocks["partial"].stacked()[:, 1]
         if len(rows) % n_atoms:
             raise ReaderError(f"{path} holds a partial DOS of {len(rows)} ions and spins for {n_atoms} ions.")
         # With spinors each ion has four blocks, of which the first is the density.

@@ -1,0 +1,381 @@
+"""Readers of DFT output on runs whose bands are known, and on real output."""
+
+import gzip
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from written_runs import (
+    ATOMS,
+    Case,
+    write_arrays,
+    write_doscar,
+    write_eigenval,
+    write_espresso,
+    write_procar,
+    write_vaspout,
+    write_vasprun,
+)
+
+from ldosml import EnergyGrid, LDOSDataset
+from ldosml.datasets.runs import ContradictoryRunWarning, UnreadRunWarning, import_runs
+from ldosml.readers import ReaderError, facts_of, find_runs, read_run, spectra_of
+
+WRITERS = {
+    "vasprun": lambda folder, case: write_vasprun(folder / "vasprun.xml", case),
+    "vaspout": lambda folder, case: write_vaspout(folder / "vaspout.h5", case),
+    "procar": write_procar,
+    "espresso": write_espresso,
+    "arrays": lambda folder, case: write_arrays(folder / "bands.npz", case),
+}
+CASES = {"plain": Case(), "spins": Case(n_spins=2), "spinor": Case(spinor=True)}
+REAL = Path(os.environ.get("LDOSML_REAL_DATA", Path(__file__).parents[2] / "shared" / "real")) / "dft_outputs"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real DFT output is not there")
+GRID = EnergyGrid.from_range(-12.0, 14.0, 0.02, "code")
+
+
+def direct(case, spin=None):
+    """LDOS (n_atoms, n_energies) of a case on GRID, by a sum of Gaussians, scaled to add up to the DOS."""
+    width = 0.1
+    held = 1 if case.spinor or case.n_spins == 2 else 2
+    shares = case.orbitals.sum(axis=1)
+    shares = shares / shares.sum(axis=0)
+    found = np.zeros((2, GRID.size))
+    for s in range(case.n_spins) if spin is None else [spin]:
+        for k, weight in enumerate(case.weights / case.weights.sum()):
+            for b, energy in enumerate(case.energies[s, k]):
+                bell = np.exp(-(((GRID.energies - energy) / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
+                found += held * weight * shares[:, s, k, b, None] * bell
+    return found
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+class TestEveryFormat:
+    def test_the_ldos_is_the_sum_over_the_bands(self, tmp_path, writer, case):
+        run = read_run(writer(tmp_path, case))
+        dos, ldos, projected = spectra_of(run, GRID, 0.1)
+        np.testing.assert_allclose(ldos.values, direct(case), atol=0.02)
+        np.testing.assert_allclose(dos.values[0], direct(case).sum(axis=0), atol=0.02)
+        assert projected.values.sum() < dos.values.sum()
+        np.testing.assert_array_equal(run.structure.numbers, ATOMS.numbers)
+        np.testing.assert_allclose(run.structure.cell, ATOMS.cell, atol=1e-6)
+        np.testing.assert_allclose(run.structure.positions, ATOMS.positions, atol=1e-6)
+
+    def test_the_electrons_are_the_codes_own(self, tmp_path, writer, case):
+        run = read_run(writer(tmp_path, case))
+        facts = facts_of(run)
+        dos, _, _ = spectra_of(run, GRID, 0.1)
+        assert (run.n_electrons, run.fermi_energy) == (case.electrons, pytest.approx(case.fermi))
+        assert run.bands.occupied == pytest.approx(case.electrons)
+        below = dos.values[0, GRID.energies <= case.fermi].sum() * GRID.step
+        assert below == pytest.approx(case.electrons, abs=1e-3)
+        assert facts.cautions == ()
+        assert len(facts.gaps) == case.n_spins
+        expected = case.energies[..., case.filled :].min() - case.energies[..., : case.filled].max()
+        assert min(facts.gaps) >= expected - 1e-9
+
+    def test_each_spin_is_kept(self, tmp_path, writer, case):
+        run = read_run(writer(tmp_path, case))
+        if case.n_spins == 1:
+            with pytest.raises(ReaderError, match="is not spin-polarised"):
+                spectra_of(run, GRID, 0.1, spin="up")
+            assert facts_of(run).moment is None
+            return
+        for number, spin in enumerate(("up", "down")):
+            _, ldos, _ = spectra_of(run, GRID, 0.1, spin=spin)
+            np.testing.assert_allclose(ldos.values, direct(case, number), atol=0.02)
+            assert ldos.spin == spin
+        assert facts_of(run).moment == pytest.approx(0.0)
+
+    def test_weights_of_any_sum_are_the_same(self, tmp_path, writer, case):
+        tripled = Case(case.n_spins, case.spinor, 2 * case.weights)
+        for number, one in enumerate((case, tripled)):
+            (tmp_path / str(number)).mkdir()
+            writer(tmp_path / str(number), one)
+        first, second = (read_run(tmp_path / str(number)) for number in range(2))
+        for one, other in zip(spectra_of(first, GRID, 0.1), spectra_of(second, GRID, 0.1), strict=True):
+            np.testing.assert_allclose(one.values, other.values, atol=1e-9)
+
+    @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+    def test_a_file_that_is_cut_off_is_named(self, tmp_path, writer, case, part):
+        path = writer(tmp_path, case)
+        if path.suffix == ".npz":
+            pytest.skip("what NumPy cannot open is not known as a run")
+        content = path.read_bytes()
+        path.write_bytes(content[: int(part * len(content))])
+        with pytest.raises(ReaderError, match=path.name):
+            read_run(path)
+
+
+class TestVasp:
+    def test_the_last_ionic_step_counts(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case())
+        text = path.read_text()
+        step = text[text.index("<calculation>") : text.index("</modeling>")]
+        earlier = step.replace("> -", "> -9")  # other eigenvalues
+        path.write_text(text.replace(step, earlier + step))
+        np.testing.assert_array_equal(read_run(path).bands.eigenvalues, Case().energies)
+
+    def test_lines_of_kpoints_are_refused(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case())
+        path.write_text(path.read_text().replace('param="Gamma"', 'param="listgenerated"'))
+        with pytest.raises(ReaderError, match="along lines of k-points"):
+            read_run(path)
+
+    def test_kpoints_of_weight_zero_do_not_count(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case(weights=np.array([1.0, 0.0])))
+        dos, _, _ = spectra_of(read_run(path), GRID, 0.1)
+        np.testing.assert_allclose(dos.values[0], direct(Case(weights=np.array([1.0, 0.0]))).sum(axis=0), atol=0.02)
+
+    def test_a_printed_dos_that_overflowed_is_not_needed(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case())
+        path.write_text(path.read_text().replace("-10.0000 1.0000", "-10.0000 ******"))
+        run = read_run(path)
+        assert run.printed is None
+        assert "its printed DOS overflowed (***) and is not used" in facts_of(run).cautions
+
+    def test_bands_that_overflowed_are_refused(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case())
+        path.write_text(path.read_text().replace(f"{Case().energies[0, 0, 0]:.4f}", "********"))
+        with pytest.raises(ReaderError, match="overflowed"):
+            read_run(path)
+
+    def test_compressed_files_are_read(self, tmp_path):
+        plain = write_vasprun(tmp_path / "vasprun.xml", Case())
+        packed = tmp_path / "other" / "vasprun.xml.gz"
+        packed.parent.mkdir()
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        np.testing.assert_array_equal(read_run(packed.parent).bands.eigenvalues, Case().energies)
+
+    def test_memory_is_that_of_the_arrays_not_of_the_file(self, tmp_path):
+        path = write_vasprun(tmp_path / "vasprun.xml", Case(weights=np.ones(6000)))
+        tracemalloc.start()
+        read_run(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert path.stat().st_size > 5e6
+        assert peak < 0.5 * path.stat().st_size
+
+    @pytest.mark.parametrize(("n_spins", "spinor"), [(1, False), (2, False), (1, True)])
+    def test_doscar_alone(self, tmp_path, n_spins, spinor):
+        run = read_run(write_doscar(tmp_path, n_spins, spinor))
+        _, ldos, _ = spectra_of(run, EnergyGrid.from_range(-4, 4, 0.05, "code"), 0.2)
+        total = ldos.values.sum(axis=1) * 0.05
+        # The integrated column says 8.2 electrons of both spins.
+        np.testing.assert_allclose(total, [0.25 * 8.2, 0.75 * 8.2], atol=2e-3)
+        assert run.fermi_energy == 0.5
+
+    def test_a_doscar_with_eigenval_takes_its_bands(self, tmp_path):
+        write_doscar(tmp_path)
+        write_eigenval(tmp_path, Case())
+        run = read_run(tmp_path)
+        np.testing.assert_allclose(run.bands.eigenvalues, Case().energies)
+        assert run.n_electrons == 8
+
+    def test_columns_of_a_header_that_touch(self, tmp_path):
+        assert read_run(write_doscar(tmp_path, fused=True)).fermi_energy == 0.5
+
+    def test_without_a_structure_it_says_what_is_missing(self, tmp_path):
+        path = write_procar(tmp_path, Case())
+        (tmp_path / "POSCAR").unlink()
+        with pytest.raises(ReaderError, match="there is no CONTCAR or POSCAR"):
+            read_run(path)
+
+    def test_lobster_is_against_the_fermi_level(self, tmp_path):
+        path = write_doscar(tmp_path)
+        path.rename(tmp_path / "DOSCAR.lobster")
+        run = read_run(tmp_path)
+        assert (run.code, run.fermi_energy) == ("LOBSTER", 0.0)
+
+
+class TestEspresso:
+    def test_spins_may_be_interleaved(self, tmp_path):
+        run = read_run(write_espresso(tmp_path, Case(n_spins=2), interleaved=True))
+        _, ldos, _ = spectra_of(run, GRID, 0.1, spin="down")
+        np.testing.assert_allclose(ldos.values, direct(Case(n_spins=2), 1), atol=0.02)
+
+    def test_orbitals_by_the_listing_of_projwfc(self, tmp_path):
+        path = write_espresso(tmp_path, Case())
+        for file in tmp_path.glob("*.pdos*"):
+            file.unlink()
+        assert "without LDOS: there is no pdos files or the listing" in facts_of(read_run(path)).cautions[0]
+        lines = [f"     state # {n + 1:3d}: atom {1 + n // 4:3d} (X  ), wfc  1 (l=0 m= 1)" for n in range(8)]
+        (tmp_path / "projwfc.out").write_text("\n".join(lines))
+        _, ldos, _ = spectra_of(read_run(path), GRID, 0.1)
+        np.testing.assert_allclose(ldos.values, direct(Case()), atol=0.02)
+
+    def test_files_of_different_runs_are_refused(self, tmp_path):
+        path = write_espresso(tmp_path, Case())
+        other = write_espresso(tmp_path / "other", Case(n_spins=2))
+        path.with_name("atomic_proj.xml").write_bytes(other.with_name("atomic_proj.xml").read_bytes())
+        with pytest.raises(ReaderError, match=r"k-points and spins; pw\.x wrote 1 x 2"):
+            read_run(path)
+
+    def test_a_run_along_lines_is_refused(self, tmp_path):
+        path = write_espresso(tmp_path, Case())
+        path.write_text(path.read_text().replace(">nscf<", ">bands<"))
+        with pytest.raises(ReaderError, match="calculation = 'bands'"):
+            read_run(path)
+
+
+class TestContradictions:
+    @pytest.mark.parametrize(
+        ("stated", "cause"),
+        [(16.0, "is one spin missing"), (4.0, "are spins counted twice"), (10.0, "semicore states")],
+    )
+    def test_electrons_that_do_not_fit_are_told_with_a_cause(self, tmp_path, stated, cause):
+        path = write_arrays(tmp_path / "bands.npz", Case())
+        content = dict(np.load(path)) | {"n_electrons": stated}
+        np.savez(path, **content)
+        cautions = facts_of(read_run(path)).cautions
+        assert any(f"states {stated:g}" in text and cause in text for text in cautions)
+
+    def test_few_empty_bands_are_told(self, tmp_path):
+        path = write_arrays(tmp_path / "bands.npz", Case())
+        content = dict(np.load(path))
+        for name in ("eigenvalues", "atom_weights", "occupations"):
+            content[name] = content[name][..., :4]
+        np.savez(path, **content)
+        assert any("compute more bands" in text for text in facts_of(read_run(path)).cautions)
+
+
+class TestFolders:
+    def write(self, root, names):
+        for name in names:
+            (root / name).mkdir(parents=True)
+            write_vasprun(root / name / "vasprun.xml", Case())
+
+    def test_each_run_is_one_structure_named_by_its_folder(self, tmp_path):
+        self.write(tmp_path, ["md-1/0", "md-1/1", "md-2/0", "alone"])
+        data = LDOSDataset.from_runs(tmp_path)
+        assert data.names == ["alone", "md-1/0", "md-1/1", "md-2/0"]
+        assert data.groups == ["alone", "md-1", "md-1", "md-2"]
+        assert LDOSDataset.from_runs(tmp_path, groups="run").groups == data.names
+
+    def test_folders_that_all_share_are_left_out_of_names(self, tmp_path):
+        for name in ("a", "b"):
+            write_espresso(tmp_path / name, Case())
+        assert LDOSDataset.from_runs(tmp_path).names == ["a", "b"]
+
+    def test_one_run_is_read_once(self, tmp_path):
+        self.write(tmp_path, ["a"])
+        write_procar(tmp_path / "a", Case())  # a second output of the same run
+        found, _ = find_runs([tmp_path, tmp_path / "a", tmp_path / "a" / "vasprun.xml"])
+        assert len(found) == 1
+
+    def test_the_others_are_read_where_one_is_broken(self, tmp_path):
+        self.write(tmp_path, ["a", "b"])
+        (tmp_path / "b" / "vasprun.xml").write_text("<modeling>")
+        with pytest.warns(UnreadRunWarning, match="b/vasprun.xml: is cut off"):
+            found = import_runs([tmp_path, tmp_path / "absent"])
+        assert found.dataset.names == ["a"]
+        assert [failure.path.name for failure in found.failures] == ["absent", "vasprun.xml"]
+        (tmp_path / "a" / "vasprun.xml").unlink()
+        with pytest.raises(ValueError, match="No run can be read"):
+            import_runs([tmp_path])
+
+    def test_where_nothing_is_known_the_known_names_are_listed(self, tmp_path):
+        (tmp_path / "notes.txt").write_text("nothing")
+        with pytest.raises(ReaderError, match=r"no file in it is the output of a code that is known \(VASP: vasprun"):
+            read_run(tmp_path)
+
+    def test_spins_are_kept_in_the_file(self, tmp_path):
+        write_vasprun(tmp_path / "vasprun.xml", Case(n_spins=2))
+        data = LDOSDataset.from_runs(tmp_path)
+        data.save(tmp_path / "mine.h5")
+        loaded = LDOSDataset.load(tmp_path / "mine.h5").select([0])
+        up, down = loaded.of_spin("up"), loaded.of_spin("down")
+        assert (up.ldos.spin, down.dos.spin) == ("up", "down")
+        np.testing.assert_allclose(up.ldos.values + down.ldos.values, data.ldos.values, atol=1e-5)
+        assert not np.allclose(up.ldos.values, down.ldos.values, atol=0.1)
+        wide = loaded.broaden_to(0.3).refer_to("fermi").of_spin("up")
+        assert (wide.grid.zero, wide.smearing_width) == ("fermi", 0.3)
+        twice = LDOSDataset.from_runs(tmp_path, groups=["g"])
+        joined = data.append(LDOSDataset(**{**vars_of(twice), "names": ["other"]}))
+        assert joined.of_spin("down").ldos.n_structures == 2
+        write_vasprun(tmp_path / "vasprun.xml", Case())
+        with pytest.raises(ValueError, match="holds no spins"):
+            LDOSDataset.from_runs(tmp_path).of_spin("up")
+
+    def test_runs_with_and_without_spins_keep_the_sum(self, tmp_path):
+        for name, n_spins in (("a", 1), ("b", 2)):
+            (tmp_path / name).mkdir()
+            write_vasprun(tmp_path / name / "vasprun.xml", Case(n_spins=n_spins))
+        with pytest.warns(ContradictoryRunWarning, match="holds the sum of spins only"):
+            data = LDOSDataset.from_runs(tmp_path)
+        assert data.stored_spin_difference is None
+
+    def test_a_dos_is_what_all_have(self, tmp_path):
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            write_arrays(tmp_path / name / "bands.npz", Case())
+        content = dict(np.load(tmp_path / "b" / "bands.npz"))
+        del content["atom_weights"]
+        np.savez(tmp_path / "b" / "bands.npz", **content)
+        with pytest.warns(ContradictoryRunWarning, match="No LDOS in 1 of 2 runs"):
+            data = LDOSDataset.from_runs(tmp_path)
+        assert data.ldos is None
+        assert len(data) == 2
+
+
+def vars_of(data):
+    return {name: getattr(data, name) for name in data.__dataclass_fields__}
+
+
+@real
+class TestReal:
+    """Electrons below the Fermi level by the raw numbers of each output, within 1e-3 of those that the code states."""
+
+    @pytest.mark.parametrize(
+        ("path", "electrons", "fermi", "gap"),
+        [
+            ("vasp/mgo_galore/vasprun.xml.gz", 32.0, 3.10002419, 4.85),
+            ("vasp/pymatgen/vaspout.line_mode_band_structure.h5.gz", 18.0, 4.440287798950607, 0.78),
+            ("qe/si_nonpolarised", 8.0, 6.4028, None),
+            ("qe/numbered_kinds", 8.0, 7.2837, None),
+        ],
+    )
+    def test_insulators(self, path, electrons, fermi, gap):
+        run = read_run(REAL / path)
+        facts = facts_of(run)
+        assert run.bands.occupied == pytest.approx(electrons, abs=1e-3)
+        counted = (run.bands.electrons[None, :, None] * (run.bands.eigenvalues <= run.fermi_energy)).sum()
+        assert counted == pytest.approx(electrons, abs=1e-3)
+        assert run.fermi_energy == pytest.approx(fermi, abs=1e-3)
+        assert gap is None or facts.gaps[0] == pytest.approx(gap, abs=0.01)
+
+    @pytest.mark.parametrize(
+        ("path", "electrons"), [("qe/fe_spinorbit", 32), ("qe/spinpolarised", 32), ("vasp/aln", 553)]
+    )
+    def test_metals_by_their_occupations(self, path, electrons):
+        assert read_run(REAL / path).bands.occupied == pytest.approx(electrons, abs=1e-3)
+
+    def test_spin_orbit_bands_hold_one_electron(self):
+        from ldosml.readers.vasp_text import _projected
+
+        bands = _projected(REAL / "vasp/pymatgen/PROCAR.SOC.gz")
+        assert bands.spinor
+        assert bands.occupied == pytest.approx(16, abs=1e-3)
+
+    def test_the_printed_dos_of_magnesium_oxide_lacks_electrons_and_its_bands_do_not(self):
+        run = read_run(REAL / "vasp/mgo_galore/vasprun.xml.gz")
+        printed = run.printed
+        below = printed.energies <= run.fermi_energy
+        trapezoid = np.trapezoid(printed.dos[0, below], printed.energies[below])
+        assert abs(trapezoid - 32) > 0.01
+        dos, _, projected = spectra_of(run, EnergyGrid.from_range(-18, 12, 0.05, "code"), 0.1)
+        filled = dos.energies <= 5.5  # inside the gap
+        assert dos.values[0, filled].sum() * 0.05 == pytest.approx(32, abs=1e-3)
+        assert projected.values[0, filled].sum() * 0.05 / 32 == pytest.approx(0.687, abs=1e-3)
+
+    def test_the_same_structure_by_pymatgen(self):
+        outputs = pytest.importorskip("pymatgen.io.vasp.outputs")
+        path = REAL / "vasp/mgo_galore/vasprun.xml.gz"
+        other = outputs.Vasprun(path, parse_potcar_file=False, parse_projected_eigen=True)
+        run = read_run(path)
+        (values,) = other.projected_eigenvalues.values()
+        np.testing.assert_allclose(run.bands.projections[:, 0], values.sum(axis=-1).transpose(2, 0, 1), atol=1e-6)
+        np.testing.assert_allclose(run.structure.get_scaled_positions(), other.final_structure.frac_coords, atol=1e-6)

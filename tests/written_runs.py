@@ -1,0 +1,291 @@
+"""Small DFT runs with known bands, written in the formats of several codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+from ase import Atoms
+from ase.units import Bohr, Hartree, Rydberg
+
+ATOMS = Atoms("SiC", scaled_positions=[[0, 0, 0], [0.25, 0.25, 0.25]], cell=np.eye(3) * 4.4, pbc=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Bands of two atoms, (n_spins, n_kpoints, n_bands), with shares of the atoms and one orbital more each."""
+
+    n_spins: int = 1
+    spinor: bool = False
+    weights: np.ndarray = field(default_factory=lambda: np.array([0.25, 0.75]))
+
+    @property
+    def energies(self) -> np.ndarray:
+        rng = np.random.default_rng(self.n_spins)
+        points, filled = (self.n_spins, len(self.weights)), self.filled
+        valence = np.sort(rng.uniform(-8, 3, (*points, filled)), axis=2)
+        conduction = np.sort(rng.uniform(5.6, 9, (*points, filled // 2)), axis=2)
+        return np.round(np.concatenate([valence, conduction, np.full((*points, 1), 9.5)], axis=2), 4)
+
+    @property
+    def filled(self) -> int:
+        return 8 if self.spinor else 4
+
+    @property
+    def orbitals(self) -> np.ndarray:
+        """Squared projections, (n_atoms, n_orbitals, n_spins, n_kpoints, n_bands)."""
+        rng = np.random.default_rng(7)
+        return np.round(rng.uniform(0.05, 0.25, (2, 2, *self.energies.shape)), 3)
+
+    @property
+    def occupations(self) -> np.ndarray:
+        return np.broadcast_to(np.arange(self.energies.shape[2]) < self.filled, self.energies.shape).astype(float)
+
+    @property
+    def electrons(self) -> float:
+        return 8.0
+
+    fermi = 4.0
+
+
+def write_vasprun(path: Path, case: Case) -> Path:
+    """A vasprun.xml with eigenvalues, a printed DOS and projections."""
+
+    def rows(table: np.ndarray) -> str:
+        return "".join(f"<r> {' '.join(f'{x:.4f}' for x in row)} </r>\n" for row in np.atleast_2d(table))
+
+    def structure(name: str) -> str:
+        cell = "".join(f"<v> {' '.join(f'{x:.8f}' for x in row)} </v>" for row in ATOMS.cell)
+        places = "".join(f"<v> {' '.join(f'{x:.8f}' for x in row)} </v>" for row in ATOMS.get_scaled_positions())
+        return (
+            f'<structure{name}><crystal><varray name="basis">{cell}</varray></crystal>'
+            f'<varray name="positions">{places}</varray></structure>'
+        )
+
+    def eigenvalues() -> str:
+        blocks = "".join(
+            f'<set comment="spin {s + 1}">'
+            + "".join(
+                f'<set comment="kpoint {k + 1}">{rows(np.c_[case.energies[s, k], case.occupations[s, k]])}</set>'
+                for k in range(len(case.weights))
+            )
+            + "</set>"
+            for s in range(case.n_spins)
+        )
+        return f"<eigenvalues><array><field>eigene</field><set>{blocks}</set></array></eigenvalues>"
+
+    def projected() -> str:
+        found = ""
+        for component in range(4 if case.spinor else case.n_spins):
+            spin = 0 if case.spinor else component
+            sign = -1 if case.spinor and component else 1  # components of the magnetisation
+            found += f'<set comment="spin{component + 1}">'
+            for k in range(len(case.weights)):
+                bands = "".join(
+                    f'<set comment="band {b + 1}">{rows(sign * case.orbitals[:, :, spin, k, b])}</set>'
+                    for b in range(case.energies.shape[2])
+                )
+                found += f'<set comment="kpoint {k + 1}">{bands}</set>'
+            found += "</set>"
+        return (
+            f"<projected>{eigenvalues()}<array><field>s</field><field>p</field><set>{found}</set></array></projected>"
+        )
+
+    axis = np.linspace(-10, 12, 100)
+    printed = "".join(
+        f'<set comment="spin {s + 1}">{rows(np.c_[axis, np.ones(100), np.arange(100) * 22 / 99])}</set>'
+        for s in range(case.n_spins)
+    )
+    names = "".join(f"<rc><c>{symbol} </c><c>{i + 1}</c></rc>" for i, symbol in enumerate(ATOMS.symbols))
+    points = "".join("<v> 0.1 0.2 0.3 </v>" for _ in case.weights)
+    weights = "".join(f"<v> {w:.8f} </v>" for w in case.weights)
+    flag = "T" if case.spinor else "F"
+    path.write_text(
+        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<modeling>'
+        '<generator><i name="version" type="string">6.4.2 </i></generator>'
+        f'<incar><i type="int" name="ISPIN"> {case.n_spins}</i></incar>'
+        '<kpoints><generation param="Gamma"><v type="int" name="divisions"> 2 1 1 </v></generation>'
+        f'<varray name="kpointlist">{points}</varray><varray name="weights">{weights}</varray></kpoints>'
+        f'<parameters><i name="NELECT"> {case.electrons:.8f}</i><i type="int" name="ISPIN"> {case.n_spins}</i>'
+        f'<i type="logical" name="LNONCOLLINEAR"> {flag} </i><i type="int" name="ISMEAR"> 0</i>'
+        '<i name="SIGMA"> 0.05</i><i type="string" name="GGA">PE</i></parameters>'
+        f'<atominfo><array name="atoms"><set>{names}</set></array>'
+        '<array name="atomtypes"><set><rc><c>1</c><c>Si</c></rc></set></array></atominfo>'
+        f"{structure('')}"
+        f"<calculation>{structure('')}{eigenvalues()}"
+        f'<dos><i name="efermi"> {case.fermi:.8f} </i><total><array><set>{printed}</set></array></total></dos>'
+        f"{projected()}</calculation></modeling>\n"
+    )
+    return path
+
+
+def write_vaspout(path: Path, case: Case) -> Path:
+    """A vaspout.h5 with eigenvalues and projections."""
+    with h5py.File(path, "w") as file:
+        file["version/major"], file["version/minor"], file["version/patch"] = 6, 4, 3
+        file["input/incar/ISPIN"] = case.n_spins
+        file["input/incar/GGA"] = b"PE"
+        if case.spinor:
+            file["input/incar/LSORBIT"] = 1
+        file["results/positions/ion_types"] = [b"Si", b"C"]
+        file["results/positions/number_ion_types"] = [1, 1]
+        file["results/positions/lattice_vectors"] = np.asarray(ATOMS.cell)
+        file["results/positions/position_ions"] = ATOMS.get_scaled_positions()
+        file["results/positions/scale"] = 1.0
+        group = file.create_group("results/electron_eigenvalues")
+        group["eigenvalues"], group["fermiweights"] = case.energies, case.occupations
+        group["kpoints_symmetry_weight"], group["nelectrons"] = case.weights, case.electrons
+        par = case.orbitals.transpose(2, 0, 1, 3, 4)
+        file["results/projectors/par"] = np.concatenate([par, -par, -par, -par]) if case.spinor else par
+        file["results/electron_dos/efermi"] = case.fermi
+    return path
+
+
+def write_procar(folder: Path, case: Case) -> Path:
+    """PROCAR with POSCAR, EIGENVAL and a DOSCAR of its header alone."""
+    n_spins, n_kpoints, n_bands = case.energies.shape
+    lines = ["PROCAR lm decomposed"]
+    for s in range(n_spins):
+        lines.append(f"# of k-points:{n_kpoints:5d}         # of bands:{n_bands:5d}         # of ions:    2\n")
+        for k in range(n_kpoints):
+            lines.append(
+                f" k-point {k + 1:4d} :    0.10000000 0.20000000 0.30000000     weight = {case.weights[k]:.8f}\n"
+            )
+            for b in range(n_bands):
+                energy, filled = case.energies[s, k, b], case.occupations[s, k, b]
+                lines.append(f"band {b + 1:4d} # energy {energy:14.8f} # occ. {filled:11.8f}\n")
+                lines.append("ion      s     py    tot")
+                values = case.orbitals[:, :, s, k, b]
+                for sign in (1, -1, -1, -1) if case.spinor else (1,):
+                    for ion, row in enumerate(sign * values):
+                        lines.append(f"{ion + 1:5d} {row[0]:6.3f} {row[1]:6.3f} {row.sum():6.3f}")
+                    total = sign * values.sum(axis=0)
+                    lines.append(f"tot   {total[0]:6.3f} {total[1]:6.3f} {total.sum():6.3f}")
+                lines.append("")
+    (folder / "PROCAR").write_text("\n".join(lines) + "\n")
+    write_eigenval(folder, case)
+    (folder / "OUTCAR").write_text(
+        f" vasp.6.4.2 20Jul23\n NELECT = {case.electrons:.4f}\n E-fermi : {case.fermi:.4f}\n"
+    )
+    return folder / "PROCAR"
+
+
+def write_eigenval(folder: Path, case: Case) -> Path:
+    """EIGENVAL and POSCAR."""
+    n_spins, n_kpoints, n_bands = case.energies.shape
+    lines = [f"    2    2    1    {n_spins}", " 1.0 2.0", " 1.0E-4", "  CAR ", " made"]
+    lines.append(f" {case.electrons:.0f} {n_kpoints} {n_bands}")
+    for k in range(n_kpoints):
+        lines += ["", f"  0.1000000E+00  0.2000000E+00  0.3000000E+00  {case.weights[k]:.7E}"]
+        for b in range(n_bands):
+            columns = [*case.energies[:, k, b], *case.occupations[:, k, b]]
+            lines.append(f" {b + 1:4d} " + " ".join(f"{x:12.6f}" for x in columns))
+    (folder / "EIGENVAL").write_text("\n".join(lines) + "\n")
+    ATOMS.write(folder / "POSCAR", format="vasp")
+    return folder / "EIGENVAL"
+
+
+def write_doscar(folder: Path, n_spins: int = 1, spinor: bool = False, fused: bool = False) -> Path:
+    """DOSCAR of flat bands: 2 states/eV from -2 to 2 eV, of which the first atom has a quarter."""
+    axis = np.linspace(-3, 3, 61)
+    inside = (np.abs(axis) < 2.0001).astype(float)
+    counted = np.concatenate([[0], np.cumsum(inside[1:] * 0.1)])
+    header = f"{3:16.8f}{-3:16.8f}{61:5d}{0.5:16.8f}{1:16.8f}"
+    if fused:
+        header = f"{3:16.8f}{-3:16.8f}{61:05d}{0.5:16.8f}{1:16.8f}"
+    lines = [f"    2    2    1    {4 if spinor else n_spins}", " 1.0", " 1.0E-4", "  CAR ", " made", header]
+    each = 2.0 / n_spins
+    lines += [
+        f"{e:11.3f} " + " ".join([f"{each * d:.4E}"] * n_spins + [f"{each * n:.4E}"] * n_spins)
+        for e, d, n in zip(axis, inside, counted, strict=True)
+    ]
+    for share in (0.25, 0.75):
+        lines.append(header)
+        for e, d in zip(axis, inside, strict=True):
+            columns = []
+            for orbital in (0.5, 0.3, 0.2):  # s, p, d
+                value = share * each * d * orbital
+                columns += [value] * n_spins + ([-value] * 3 if spinor else [])
+            lines.append(f"{e:11.3f} " + " ".join(f"{x:.4E}" for x in columns))
+    (folder / "DOSCAR").write_text("\n".join(lines) + "\n")
+    ATOMS.write(folder / "POSCAR", format="vasp")
+    return folder / "DOSCAR"
+
+
+def write_espresso(folder: Path, case: Case, interleaved: bool = False) -> Path:
+    """data-file-schema.xml and atomic_proj.xml, with empty pdos files that tell the orbitals."""
+    save = folder / "out" / "x.save"
+    save.mkdir(parents=True)
+    n_spins, n_kpoints, n_bands = case.energies.shape
+    cell = "".join(
+        f"<{name}>{' '.join(f'{x / Bohr:.12e}' for x in row)}</{name}>"
+        for name, row in zip(("a1", "a2", "a3"), ATOMS.cell, strict=True)
+    )
+    atoms = "".join(
+        f'<atom name="{kind}" index="{i + 1}">{" ".join(f"{x / Bohr:.12e}" for x in row)}</atom>'
+        for i, (kind, row) in enumerate(zip(("Si1", "C_a"), ATOMS.positions, strict=True))
+    )
+    flags = f"<lsda>{str(n_spins == 2).lower()}</lsda><noncolin>{str(case.spinor).lower()}</noncolin>"
+
+    def listed(table: np.ndarray) -> str:
+        return " ".join(f"{x:.12e}" for x in np.ravel(table))
+
+    states = "".join(
+        f'<ks_energies><k_point weight="{2 * w:.12e}">0 0 0</k_point>'
+        f'<eigenvalues size="{n_bands * n_spins}">{listed(case.energies[:, k] / Hartree)}</eigenvalues>'
+        f"<occupations>{listed(case.occupations[:, k])}</occupations></ks_energies>"
+        for k, w in enumerate(case.weights)
+    )
+    (save / "data-file-schema.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<qes:espresso xmlns:qes="http://www.quantum-espresso.org/ns/qes/qes-1.0">'
+        '<general_info><creator NAME="PWSCF" VERSION="7.2"/></general_info><input><control_variables>'
+        "<calculation>nscf</calculation></control_variables><basis><ecutwfc>1.5e1</ecutwfc></basis>"
+        '<k_points_IBZ><monkhorst_pack nk1="2" nk2="1" nk3="1" k1="0" k2="0" k3="0"/></k_points_IBZ></input>'
+        f'<output><atomic_structure nat="2"><atomic_positions>{atoms}</atomic_positions><cell>{cell}</cell>'
+        f"</atomic_structure><dft><functional>PBE</functional></dft><band_structure>{flags}<nelec>{case.electrons}</nelec>"
+        f"<fermi_energy>{case.fermi / Hartree:.12e}</fermi_energy>{states}</band_structure></output></qes:espresso>\n"
+    )
+    order = [(s, k) for s in range(n_spins) for k in range(n_kpoints)]
+    if interleaved:
+        order = [(s, k) for k in range(n_kpoints) for s in range(n_spins)]
+    repeats = 2 if case.spinor else 1
+    blocks = ""
+    for s, k in order:
+        blocks += f'<K-POINT Weight="{case.weights[k]}"> 0 0 0 </K-POINT>'
+        blocks += f"<E> {listed(case.energies[s, k] / Rydberg)} </E><PROJS>"
+        number = 0
+        # One s orbital and three p orbitals of each atom; those of p share its weight.
+        for atom in range(2):
+            for orbital, count in ((0, 1), (1, 3)):
+                for _ in range(count * repeats):
+                    number += 1
+                    amplitude = np.sqrt(case.orbitals[atom, orbital, s, k] / (count * repeats))
+                    pairs = np.c_[0.6 * amplitude, -0.8 * amplitude]
+                    blocks += f'<ATOMIC_WFC index="{number}" spin="{s + 1}"> {listed(pairs)} </ATOMIC_WFC>'
+        blocks += "</PROJS>"
+    (save / "atomic_proj.xml").write_text(f"<PROJECTIONS><HEADER/><EIGENSTATES>{blocks}</EIGENSTATES></PROJECTIONS>\n")
+    for atom, symbol in enumerate(ATOMS.symbols):
+        for wave, letter in enumerate("sp"):
+            (folder / f"x.pdos_atm#{atom + 1}({symbol})_wfc#{wave + 1}({letter})").write_text("# E (eV)  ldos(E)\n")
+    return save / "data-file-schema.xml"
+
+
+def write_arrays(path: Path, case: Case) -> Path:
+    """An .npz file of bands."""
+    squeeze = (lambda x, axis: x.squeeze(axis)) if case.n_spins == 1 else (lambda x, axis: x)
+    np.savez(
+        path,
+        eigenvalues=squeeze(case.energies, 0),
+        kpoint_weights=case.weights,
+        atom_weights=squeeze(case.orbitals.sum(axis=1), 1),
+        occupations=squeeze(case.occupations, 0),
+        numbers=ATOMS.numbers,
+        positions=ATOMS.positions,
+        cell=np.asarray(ATOMS.cell),
+        fermi_energy=case.fermi,
+        n_electrons=case.electrons,
+        spinor=case.spinor,
+    )
+    return path

@@ -289,3 +289,159 @@ def write_arrays(path: Path, case: Case) -> Path:
         spinor=case.spinor,
     )
     return path
+
+
+def write_siesta(folder: Path, case: Case, low: float = -12.0) -> Path:
+    """EIG, KP, XV and PDOS.xml; in the PDOS the first atom has a quarter of each state at every energy."""
+    n_spins, n_kpoints, n_bands = case.energies.shape
+    components = 4 if case.spinor else n_spins
+    lines = [f"   {case.fermi:.6f}", f"  {n_bands} {components} {n_kpoints}"]
+    for k in range(n_kpoints):
+        lines.append(f" {k + 1} " + " ".join(f"{e:.6f}" for e in case.energies[:, k].ravel()))
+    (folder / "x.EIG").write_text("\n".join(lines) + "\n")
+    points = [f"{k + 1} 0.1 0.2 0.3 {w:.6f}" for k, w in enumerate(case.weights)]
+    (folder / "x.KP").write_text("\n".join([f" {n_kpoints}", *points]) + "\n")
+    cell = [" ".join(f"{x / Bohr:.9f}" for x in row) + "  0 0 0" for row in ATOMS.cell]
+    atoms = [
+        f" {n + 1} {z} " + " ".join(f"{x / Bohr:.9f}" for x in row) + "  0 0 0"
+        for n, (z, row) in enumerate(zip(ATOMS.numbers, ATOMS.positions, strict=True))
+    ]
+    (folder / "x.XV").write_text("\n".join([*cell, "2", *atoms]) + "\n")
+    axis = np.linspace(low, 14, 200)
+    orbitals = ""
+    for atom, share in ((1, 0.1), (1, 0.15), (2, 0.75)):
+        rows = np.outer(np.ones(200), [share, share, 0.7, 0.7][:components])
+        data = "\n".join(" ".join(f"{x:.6e}" for x in row) for row in rows)
+        orbitals += f'<orbital index="1" atom_index="{atom}" species="X"><data>\n{data}\n</data></orbital>\n'
+    (folder / "x.PDOS.xml").write_text(
+        f"<pdos><nspin>{components}</nspin><norbitals>3</norbitals><fermi_energy units='eV'>{case.fermi}</fermi_energy>"
+        f"<energy_values>{' '.join(f'{e:.6f}' for e in axis)}</energy_values>{orbitals}</pdos>\n"
+    )
+    (folder / "RUN.out").write_text(
+        "Version         : 5.2\nreinit: System Label: x  (siesta)\nxc_check: GGA Perdew, Burke & Ernzerhof 1996\n"
+        f"Total number of electrons:     {case.electrons:.6f}\n"
+    )
+    return folder / "x.EIG"
+
+
+def write_cp2k(folder: Path, case: Case, kind: str = "list", unit: str = "a.u.") -> Path:
+    """The .pdos files of each atom (or kind) and spin at the first k-point, with a restart and a listing."""
+    spins = ("ALPHA_", "BETA_") if case.n_spins == 2 else ("",)
+    scale = Hartree if unit == "a.u." else 1.0
+    capacity = 1 if case.n_spins == 2 else 2
+    for s, spin in enumerate(spins):
+        for atom, symbol in enumerate(ATOMS.symbols):
+            what = f"list {atom + 1} of 1 atoms" if kind == "list" else f"atomic kind {symbol}"
+            lines = [
+                f"# Projected DOS for {what} at iteration step i = 0, E(Fermi) = {case.fermi / scale:12.6f} {unit}",
+                f"#     MO Eigenvalue [{unit}]      Occupation                 s                 p",
+            ]
+            for b, energy in enumerate(case.energies[s, 0]):
+                values = case.orbitals[atom, :, s, 0, b]
+                filled = capacity * case.occupations[s, 0, b]
+                lines.append(f"{b + 1:8d} {energy / scale:16.10f} {filled:12.6f} {values[0]:.8f} {values[1]:.8f}")
+            (folder / f"x-{spin}{kind}{atom + 1}-1.pdos").write_text("\n".join(lines) + "\n")
+    cell = "\n".join(f" {name} " + " ".join(map(str, row)) for name, row in zip("ABC", ATOMS.cell, strict=True))
+    atoms = "\n".join(
+        f" {symbol} " + " ".join(map(str, row)) for symbol, row in zip(ATOMS.symbols, ATOMS.positions, strict=True)
+    )
+    (folder / "x-1.restart").write_text(
+        f"&SUBSYS\n&CELL\n{cell}\n&END CELL\n&COORD\n{atoms}\n&END COORD\n&END SUBSYS\n"
+    )
+    each = case.electrons / case.n_spins
+    (folder / "cp2k.out").write_text(
+        " CP2K| version string:                 CP2K version 2025.1\n"
+        f" DFT| Number of spin states                {case.n_spins}\n"
+        + f" Number of electrons:                      {each:.0f}\n"
+        * case.n_spins
+    )
+    return folder / f"x-{spins[0]}{kind}1-1.pdos"
+
+
+def write_fhi_aims(folder: Path, n_spins: int = 1, core: int = 4, per_atom: bool = True, doubled: bool = True) -> Path:
+    """A listing and flat bands of 8 electrons from -9 to -5 eV against the vacuum, of which atom 1 has a quarter."""
+    axis = np.linspace(-12, -1, 1101)
+    height = 2.0 / n_spins if doubled else 1.0
+    dos = np.where((axis > -9) & (axis < -5), height, 0.0)
+    for suffix, shift, what in (
+        ("_raw", 0.0, "the vacuum level"),
+        ("", 4.0, "the chemical potential, mu = -4.000000 eV"),
+    ):
+        head = f"# made\n# The energy reference for this output is {what}\n"
+        columns = np.c_[axis + shift, *[dos] * n_spins]
+        text = "\n".join(" ".join(f"{x:.6f}" for x in row) for row in columns)
+        (folder / f"KS_DOS_total{suffix}.dat").write_text(f"{head}# Energy (eV) DOS\n{text}\n")
+        for atom, (symbol, share) in enumerate((("Si", 0.25), ("C", 0.75))):
+            for spin in ("spin_up", "spin_dn") if n_spins == 2 else ("",):
+                table = np.c_[axis + shift, share * dos, 0.5 * share * dos]
+                rows = "\n".join(" ".join(f"{x:.6f}" for x in row) for row in table)
+                if per_atom:
+                    (folder / f"atom_proj_dos_{spin}{symbol}{atom + 1:04d}{suffix}.dat").write_text(f"{head}{rows}\n")
+    cell = "\n".join("  | " + " ".join(f"{x:.6f}" for x in row) for row in ATOMS.cell)
+    atoms = "\n".join(
+        f"  | {n + 1:4d}: Species {symbol} " + " ".join(f"{x:.6f}" for x in row)
+        for n, (symbol, row) in enumerate(zip(ATOMS.symbols, ATOMS.positions, strict=True))
+    )
+    (folder / "aims.out").write_text(
+        "          Invoking FHI-aims ...\n          Version 231212\n   xc pbe\n   k_grid 4 4 4\n"
+        "   output dos -12.0 -1.0 1101 0.05\n"
+        f"  Input geometry:\n  | Unit cell:\n{cell}\n  | Atomic structure:\n{atoms}\n"
+        f"  The structure contains        2 atoms,  and a total of         {8 + core}.000 electrons.\n"
+        "  | Chemical potential (Fermi level) in eV                 : -.40000000E+01\n          Have a nice day.\n"
+    )
+    return folder / "aims.out"
+
+
+def write_castep(folder: Path, case: Case) -> Path:
+    """.bands with its k-points in the order in which processes finished, .pdos_bin and .castep."""
+    n_spins, n_kpoints, n_bands = case.energies.shape
+    lines = [
+        f"Number of k-points {n_kpoints:4d}",
+        f"Number of spin components {n_spins}",
+        "Number of electrons " + " ".join([f"{case.electrons / n_spins:.4f}"] * n_spins),
+        "Number of eigenvalues " + " ".join([str(n_bands)] * n_spins),
+        f"Fermi energies (in atomic units) {' '.join([f'{case.fermi / Hartree:.8f}'] * n_spins)}",
+        "Unit cell vectors",
+        *(" ".join(f"{x / Bohr:.8f}" for x in row) for row in ATOMS.cell),
+    ]
+    points = np.random.default_rng(1).uniform(-0.5, 0.5, (n_kpoints, 3)).round(6)
+    for k in reversed(range(n_kpoints)):
+        lines.append(f"K-point {k + 1:4d} " + " ".join(f"{x:.8f}" for x in points[k]) + f" {case.weights[k]:.8f}")
+        for s in range(n_spins):
+            lines += [f"Spin component {s + 1}", *(f"{e / Hartree:14.8f}" for e in case.energies[s, k])]
+    (folder / "x.bands").write_text("\n".join(lines) + "\n")
+    cell = "\n".join("   " + " ".join(f"{x:.7f}" for x in [*row, 0, 0, 0]) for row in ATOMS.cell)
+    atoms = "\n".join(
+        f"            x  {symbol:2s}  1   " + " ".join(f"{x:.6f}" for x in row) + "   x"
+        for symbol, row in zip(ATOMS.symbols, ATOMS.get_scaled_positions(), strict=True)
+    )
+    vector = " spin treatment                             : vector\n" if case.spinor else ""
+    (folder / "x.castep").write_text(
+        f" CASTEP version 24.1\n using functional   : Perdew Burke Ernzerhof\n{vector}"
+        f"      Real Lattice(A)              Reciprocal Lattice(1/A)\n{cell}\n{atoms}\n"
+    )
+    with (folder / "x.pdos_bin").open("wb") as file:
+
+        def record(*parts: np.ndarray) -> None:
+            content = b"".join(part.tobytes() for part in parts)
+            mark = np.array(len(content), ">u4").tobytes()
+            file.write(mark + content + mark)
+
+        def whole(*values: int) -> np.ndarray:
+            return np.array(values, ">i4")
+
+        record(np.array([1.0], ">f8"))
+        record(np.array([b"made".ljust(80)], ">S80"))
+        for number in (n_kpoints, n_spins, 4, n_bands):
+            record(whole(number))
+        record(whole(1, 1, 2, 2))  # species, ions and momenta of the four orbitals
+        record(whole(1, 1, 1, 1))
+        record(whole(0, 1, 0, 1))
+        for k in reversed(range(n_kpoints)):
+            record(whole(k + 1), points[k].astype(">f8"))
+            for s in range(n_spins):
+                record(whole(s + 1))
+                record(whole(n_bands))
+                for b in range(n_bands):
+                    record(case.orbitals[:, :, s, k, b].ravel().astype(">f8"))
+    return folder / "x.bands"

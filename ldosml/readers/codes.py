@@ -68,7 +68,11 @@ READERS = (
     Reader("VASP", ("doscar*",), "vasp_text:read_vasp_doscar", excluded=("*.lobster*",)),
     Reader("LOBSTER", ("doscar*.lobster*",), "lobster:read_lobster"),
     Reader("Quantum ESPRESSO", ("data-file-schema.xml",), "espresso:read_espresso"),
+    Reader("CASTEP", ("*.bands",), "castep:read_castep"),
+    Reader("CP2K", ("*list1-*.pdos", "*k1-*.pdos"), "cp2k:read_cp2k", recognises="cp2k:is_main"),
+    Reader("SIESTA", ("*.eig", "*.pdos.xml", "*.pdos"), "siesta:read_siesta", recognises="siesta:is_main"),
     Reader("GPAW", ("*.gpw", "*.gpw2"), "gpaw:read_gpw"),
+    Reader("FHI-aims", ("*.out",), "fhi_aims:read_fhi_aims", recognises="fhi_aims:is_main"),
     Reader("arrays", ("*.npz",), "arrays:read_band_arrays", recognises="arrays:is_run"),
 )
 """In order of preference where a folder holds several main files of one run."""

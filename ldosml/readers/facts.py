@@ -137,6 +137,9 @@ def _cause(found: float, stated: float) -> str:
     for factor, cause in ((0.5, "is one spin missing?"), (2.0, "are spins counted twice?")):
         if abs(found - factor * stated) < 0.02 * factor * stated:
             return f"; {cause}"
-    if found < stated and abs((stated - found) / 2 - round((stated - found) / 2)) < 0.02:
+    shells = (stated - found) / 2
+    if shells > 0.5 and abs(shells - round(shells)) < 0.02:
         return "; does the window begin above semicore states?"
+    if abs(found - stated) < 0.05 * stated:
+        return "; the printed energies may be too coarse for its smearing"
     return ""

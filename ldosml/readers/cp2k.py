@@ -1,0 +1,179 @@
+"""CP2K: eigenvalues of the .pdos files; an LDOS where each atom has a list of its own (LDOS sections of one atom each).
+
+Main file: PROJECT-list1-1.pdos or PROJECT-k1-1.pdos, of spin up PROJECT-ALPHA_list1-1.pdos. Those of the other atoms,
+kinds and spin lie beside it, and so does PROJECT-1.restart with the structure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.units import Hartree
+
+from ldosml.readers._folder import beside
+from ldosml.readers._text import numbers, read_lines
+from ldosml.readers.run import Floats, ProjectedBands, ReaderError, Run
+
+_NAME = re.compile(r"^(?P<project>.*?)-?(?P<spin>ALPHA_|BETA_)?(?P<kind>list|k)(?P<number>\d+)-(?P<step>[\d_]+)\.pdos$")
+_HEADER = re.compile(r"Projected DOS for (?:list\s+(\d+)\s+of\s+(\d+)\s+atoms|atomic kind\s+(\S+))", re.IGNORECASE)
+_FERMI = re.compile(r"E\(Fermi\)\s*=\s*([-+\d.]+)\s*\[?(a\.u\.|eV)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """Columns of one .pdos file: energies and Fermi level in eV, occupations, sums over orbitals, size of its list."""
+
+    energies: Floats
+    occupations: Floats
+    sums: Floats
+    fermi: float
+    n_listed: int | None
+
+
+def is_main(path: Path) -> bool:
+    """Whether a .pdos file is the one by which a run is known; lists of atoms come before kinds."""
+    name = _NAME.match(path.name)
+    if name is None or name["number"] != "1" or name["spin"] == "BETA_":
+        return False
+    return name["kind"] == "list" or not list(
+        path.parent.glob(f"{_escaped(name['project'])}*list1-{name['step']}.pdos")
+    )
+
+
+def read_cp2k(path: Path) -> Run:
+    """Read the .pdos files of a project.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ReaderError
+        When a file is cut off or missing.
+    """
+    name = _NAME.match(path.name)
+    if name is None:
+        raise ReaderError(f"{path} is not named as CP2K does, PROJECT-list1-1.pdos or PROJECT-k1-1.pdos.")
+    project, step = name["project"], name["step"]
+    structure = _structure(path, project)
+    spins = ("ALPHA_", "BETA_") if name["spin"] else ("",)
+    channels = [_files(path, project, spin, name["kind"], step) for spin in spins]
+    remarks = []
+    projections = None
+    first = [files[0] for files in channels]
+    listed = [each.n_listed for files in channels for each in files]
+    if name["kind"] == "list" and set(listed) == {1} and all(len(files) == len(structure) for files in channels):
+        projections = np.array([[files[atom].sums for files in channels] for atom in range(len(structure))])[:, :, None]
+    elif name["kind"] == "list":
+        remarks.append("its lists do not hold one atom each, so there is no LDOS: give an LDOS section for each atom")
+    else:
+        remarks.append("its PDOS is by kind, so there is no LDOS: give an LDOS section with the list of each atom")
+    if len({each.energies.size for each in first}) > 1:
+        raise ReaderError(f"{path}: the files of spin up and down hold different numbers of states.")
+    capacity = 1.0 if len(spins) == 2 else 2.0
+    bands = ProjectedBands(
+        np.array([each.energies for each in first])[:, None],
+        np.ones(1),
+        projections,
+        np.array([each.occupations for each in first])[:, None] / capacity,
+    )
+    n_electrons, version = _listing(path)
+    return Run(
+        path,
+        f"CP2K {version}".strip(),
+        structure,
+        n_electrons,
+        float(np.mean([each.fermi for each in first])),
+        bands,
+        None,
+        {"k-mesh": "gamma"},
+        tuple(remarks),
+    )
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([\[*?])", r"[\1]", name)
+
+
+def _files(path: Path, project: str, spin: str, kind: str, step: str) -> list[_File]:
+    """Files of one spin in the order of their numbers."""
+    dash = "-" if project else ""
+    found: list[_File] = []
+    while (file := path.with_name(f"{project}{dash}{spin}{kind}{len(found) + 1}-{step}.pdos")).is_file():
+        found.append(_read(file))
+    if not found:
+        raise ReaderError(f"{path} is of one spin; there is no {project}{dash}{spin}{kind}1-{step}.pdos of the other.")
+    return found
+
+
+def _read(path: Path) -> _File:
+    lines = read_lines(path)
+    header = "\n".join(line for line in lines if line.lstrip().startswith("#"))
+    what, fermi = _HEADER.search(header), _FERMI.search(header)
+    if what is None or fermi is None:
+        raise ReaderError(f"{path} has no header of CP2K with 'Projected DOS for ...' and E(Fermi).")
+    rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not rows or len({len(row) for row in rows}) > 1:
+        raise ReaderError(f"{path} is cut off: its rows have different lengths.")
+    table = np.array([numbers(path, row, "projections") for row in rows])
+    level_unit = Hartree if fermi[2].lower() == "a.u." else 1.0
+    unit = 1.0 if re.search(r"eigenvalue\s*\[eV\]", header, re.IGNORECASE) else Hartree
+    return _File(
+        table[:, 1] * unit,
+        table[:, 2],
+        table[:, 3:].sum(axis=1),
+        float(fermi[1]) * level_unit,
+        None if what[2] is None else int(what[2]),
+    )
+
+
+def _structure(path: Path, project: str) -> Atoms:
+    restart = beside(path, f"{project}-1.restart")
+    if restart is None:
+        raise ReaderError(f"{path} holds no structure, and beside it there is no {project}-1.restart.")
+    lines = [line.strip() for line in read_lines(restart)]
+    cell = [numbers(restart, line[2:], "a cell") for line in _section(lines, "CELL") if re.match(r"[ABC]\s", line)]
+    rows = [line.split() for line in _section(lines, "COORD")]
+    scaled = any(row[0].upper() == "SCALED" and row[1:2] != ["F"] for row in rows)
+    atoms = [row for row in rows if len(row) >= 4 and row[0].upper() not in ("SCALED", "UNIT")]
+    if len(cell) != 3 or not atoms:
+        raise ReaderError(f"{restart} holds no CELL with A, B and C, or no COORD.")
+    symbols = [re.sub(r"[^A-Za-z].*$", "", row[0]).capitalize() for row in atoms]
+    places = np.array([numbers(restart, row[1:4], "positions") for row in atoms])
+    if scaled:
+        return Atoms(symbols, scaled_positions=places, cell=cell, pbc=True)
+    return Atoms(symbols, positions=places, cell=cell, pbc=True)
+
+
+def _section(lines: list[str], name: str) -> list[str]:
+    """Lines of the first section of a name."""
+    upper = [line.upper() for line in lines]
+    if f"&{name}" not in upper:
+        return []
+    start = upper.index(f"&{name}") + 1
+    end = next((n for n in range(start, len(upper)) if upper[n].startswith("&END")), len(upper))
+    return [line for line in lines[start:end] if line and not line.startswith(("!", "#", "&"))]
+
+
+def _listing(path: Path) -> tuple[float, str]:
+    """Electrons and version, from the listing of CP2K in the same folder."""
+    for file in sorted(path.parent.glob("*.out")):
+        text = "\n".join(read_lines(file))
+        version = re.search(r"CP2K\| version string:\s*CP2K version (\S+)", text)
+        if version is None:
+            continue
+        # One block for each spin, again for each step.
+        counts = re.findall(r"^ Number of electrons:\s*(\d+)", text, flags=re.MULTILINE)
+        polarised = re.search(r"DFT\| Number of spin states\s+2", text) is not None
+        electrons = [float(count) for count in counts[-2 if polarised else -1 :]]
+        return sum(electrons) if electrons else float("nan"), version[1]
+    return float("nan"), ""

@@ -47,6 +47,8 @@ class SpectrumFields:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
+    fermi_energy : array (n_structures,) or None
+        As the DFT code gave it, eV in the grid's zero.
     """
 
     grid: EnergyGrid
@@ -56,6 +58,7 @@ class SpectrumFields:
     n_atoms: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
     n_electrons: Floats | None = None
+    fermi_energy: Floats | None = None
 
 
 def save_spectra(
@@ -176,6 +179,7 @@ def _load_npz(path: Path) -> SpectrumFields:
         n_atoms,
         None if "numbers" not in extra else extra["numbers"].astype(np.int64),
         None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"]),
+        None if "fermi_energy" not in found else np.broadcast_to(np.atleast_1d(found["fermi_energy"]), (len(dos),)),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
 
@@ -254,7 +258,9 @@ def _load_dataset(path: Path) -> SpectrumFields:
             raise ValueError(f"{path} holds neither 'ldos' nor 'dos'.")
         dos = _sums(ldos, n_atoms)
     numbers = fields.numbers.astype(np.int64)
-    spectra = SpectrumFields(fields.grid, fields.smearing_width, ldos, dos, n_atoms, numbers, fields.n_electrons)
+    spectra = SpectrumFields(
+        fields.grid, fields.smearing_width, ldos, dos, n_atoms, numbers, fields.n_electrons, fields.fermi_energy
+    )
     return _complete(spectra, fields.energy_max)
 
 

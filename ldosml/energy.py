@@ -24,21 +24,6 @@ _ZEROS: dict[Zero, str] = {
 }
 
 
-_DECIMALS = (3, 4, 5)  # to which programs print energies
-
-
-def _printed(values: NDArray[np.float64], step: float) -> float:
-    """By how much energies of an even axis may be off since they were printed with few decimals, eV; otherwise 0.
-
-    Both the rounding of an energy and that of the ends, which give the step, count.
-    """
-    for decimals in _DECIMALS:
-        unit, rounding = 10.0**-decimals, 1e-9 * max(1.0, float(np.abs(values).max()))
-        if unit < step / 2 and np.abs(values - np.round(values, decimals)).max() < rounding:
-            return 1.01 * unit
-    return 0.0
-
-
 @dataclass(frozen=True, repr=False)
 class EnergyGrid:
     """A uniform energy axis.
@@ -90,8 +75,7 @@ class EnergyGrid:
         Raises
         ------
         ValueError
-            If the energies are not finite, ascending and uniform: to a thousandth of the step, or as files print them,
-            to the last of the three or more decimals that all of them have.
+            If the energies are not finite, ascending and uniform to a thousandth of the step.
         """
         values = np.asarray(energies, dtype=float)
         if values.ndim != 1 or values.size < 2:
@@ -99,7 +83,7 @@ class EnergyGrid:
         check_finite("energies", values)
         step = float((values[-1] - values[0]) / (values.size - 1))
         deviation = float(np.abs(values - (values[0] + step * np.arange(values.size))).max())
-        if step <= 0 or deviation > max(1e-3 * step, _printed(values, step)):
+        if step <= 0 or deviation > 1e-3 * step:
             raise ValueError(
                 f"energies must ascend in equal steps; the mean step is {step:.6g} eV and the largest deviation from "
                 f"a uniform grid {deviation:.3g} eV. Reverse them where they descend, or interpolate to a uniform grid."

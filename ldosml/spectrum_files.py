@@ -47,8 +47,6 @@ class SpectrumFields:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
-    fermi_energy : array (n_structures,) or None
-        As the DFT code gave it, eV in the grid's zero.
     """
 
     grid: EnergyGrid
@@ -58,7 +56,6 @@ class SpectrumFields:
     n_atoms: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
     n_electrons: Floats | None = None
-    fermi_energy: Floats | None = None
 
 
 def save_spectra(
@@ -179,7 +176,6 @@ def _load_npz(path: Path) -> SpectrumFields:
         n_atoms,
         None if "numbers" not in extra else extra["numbers"].astype(np.int64),
         None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"]),
-        None if "fermi_energy" not in found else np.broadcast_to(np.atleast_1d(found["fermi_energy"]), (len(dos),)),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
 
@@ -258,9 +254,7 @@ def _load_dataset(path: Path) -> SpectrumFields:
             raise ValueError(f"{path} holds neither 'ldos' nor 'dos'.")
         dos = _sums(ldos, n_atoms)
     numbers = fields.numbers.astype(np.int64)
-    spectra = SpectrumFields(
-        fields.grid, fields.smearing_width, ldos, dos, n_atoms, numbers, fields.n_electrons, fields.fermi_energy
-    )
+    spectra = SpectrumFields(fields.grid, fields.smearing_width, ldos, dos, n_atoms, numbers, fields.n_electrons)
     return _complete(spectra, fields.energy_max)
 
 

@@ -21,10 +21,6 @@ def run(capsys, *arguments):
     return code, captured.out, " ".join(captured.err.replace("│", " ").split())  # without the box around usage errors
 
 
-# The spectra are of chains; their zero is only about the level up to which the electrons fill them.
-pytestmark = pytest.mark.filterwarnings("ignore::ldosml.properties.FermiLevelWarning")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, make_dataset):
     """A dataset and a model fitted to it."""

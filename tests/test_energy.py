@@ -47,14 +47,3 @@ def test_grids_match_only_with_the_same_zero():
     assert not grid.matches(EnergyGrid.from_range(-1, 1, 0.1, zero="vacuum"))
     with pytest.raises(ValueError, match=r"21 energies.*11 energies"):
         grid.require_match(EnergyGrid.from_range(-1, 1, 0.2, zero="fermi"), "Two spectra")
-
-
-@pytest.mark.parametrize(("low", "high", "size", "digits"), [(-34.226135, 2.2428, 301, 3), (-20.0, 15.8, 2000, 4)])
-def test_energies_that_were_printed_are_even(low, high, size, digits):
-    printed = np.round(np.linspace(low, high, size), digits)
-    grid = EnergyGrid.from_array(printed, "code")
-    np.testing.assert_allclose(grid.energies, printed, atol=2 * 10.0**-digits)
-    uneven = printed.copy()
-    uneven[size // 2] += 3 * 10.0**-digits
-    with pytest.raises(ValueError, match="must ascend in equal steps"):
-        EnergyGrid.from_array(uneven, "code")

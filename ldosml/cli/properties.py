@@ -85,13 +85,6 @@ def properties(
         Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"],
         typer.Option(help="Integration over energy; auto chooses the rule by temperature, energy step and smearing."),
     ] = "auto",
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            callback=above_zero(),
-            help="Fraction of the electrons by which their number may be off and still end in a gap. Default: 1e-6.",
-        ),
-    ] = None,
     jobs: Jobs = 1,
     overwrite: Overwrite = False,
     *,
@@ -104,7 +97,6 @@ def properties(
     The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
     """
     from ldosml.properties import derive_properties, photon_axis
-    from ldosml.properties.level import TOLERANCE
 
     kelvin = read_positive("--temperature", temperature or [_ROOM], "K")
     if output is not None:
@@ -121,8 +113,6 @@ def properties(
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
             quadrature=quadrature,
-            fermi_energy=found.fermi_energy,
-            tolerance=TOLERANCE if tolerance is None else tolerance,
         )
     derived.facts.update(source=source, cautions=cautions)
     if output is not None:
@@ -151,7 +141,6 @@ class _Found:
     names: list[str] | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
-    fermi_energy: NDArray[np.float64] | None = None
 
     def of(self, atoms: bool) -> DOS | LDOS:
         """The spectra of atoms, or of structures."""
@@ -181,7 +170,7 @@ def _from_arrays(source: str, smearing: float | None) -> _Found:
     dos, ldos = read.dos, read.ldos
     if smearing is not None:
         dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
-    return _Found(dos, ldos, None, read.numbers, read.n_electrons, read.fermi_energy)
+    return _Found(dos, ldos, None, read.numbers, read.n_electrons)
 
 
 def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found:
@@ -192,7 +181,7 @@ def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found
         data = data if smearing is None else data.broaden_to(smearing)
     # Above energy_max a DOS is not complete. Where all Fermi levels are known, they are the zero.
     aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
-    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons, aligned.fermi_energy)
+    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
@@ -261,9 +250,6 @@ def _page(derived: PropertyTable, output: Path | None) -> Page:
     what = "atoms" if derived.structure_index is not None else "structures"
     title = f"Properties of {len(derived)} {what}"
     rows = [row for name in derived.columns for row in _rows(derived, name)]
-    if derived.gap_remark is not None:
-        hidden = len(derived.facts["unresolved_gaps"]["structures"])
-        rows.append(["band gap", "", "", derived.gap_remark, "", "", str(hidden)])
     lacking = any(row[-1] != str(len(derived)) for row in rows)
     columns = ("property", "T (K)", "unit", "mean", "minimum", "maximum", *([what] if lacking else []))
     share = "Extensive properties are per cell." if what == "structures" else "Each atom has its share."

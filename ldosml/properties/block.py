@@ -53,12 +53,7 @@ class Block:
 
     @classmethod
     def of(cls, spectra: DOS | LDOS) -> Block:
-        """Repair spectra (``nonnegative``) and sum them over the atoms; refuse those of one spin."""
-        if spectra.spin != "summed":
-            raise ValueError(
-                f"These spectra are of spin {spectra.spin} alone, but this property needs all electrons. Give the "
-                "sum of both spins."
-            )
+        """Repair spectra (``nonnegative``) and sum them over the atoms."""
         repaired = nonnegative(spectra)
         width = repaired.smearing_width or 0.0
         if isinstance(repaired, LDOS):

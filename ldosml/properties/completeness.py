@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,8 @@ from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import log_occupation
 from ldosml.properties.repair import nonnegative
-from ldosml.properties.spectrum_warnings import (
-    FermiLevelWarning,
-    NegativeDOSWarning,
-    SpinConventionWarning,
-    TruncatedDOSWarning,
-    caution,
-)
+from ldosml.properties.spectrum_warnings import NegativeDOSWarning, SpinConventionWarning, TruncatedDOSWarning, caution
 from ldosml.spectra import DOS
-
-if TYPE_CHECKING:
-    from ldosml.properties.level import FermiLevel
 
 MISSING_BELOW = 1e-3
 """Fraction of the electrons that may lie below the grid without a warning: it shifts the Fermi level by millivolts."""
@@ -91,49 +81,6 @@ def _check_spins(prepared: Block, needed: NDArray[np.float64]) -> None:
                 f"({ratio:.3f} of them). A DOS here counts both spins, and n_electrons all valence electrons.",
                 SpinConventionWarning,
             )
-
-
-def check_level(prepared: Block, level: FermiLevel, number: Array, given: NDArray[np.float64], kT: float) -> None:
-    """Warn if the electrons fill the DOS up to another level than the one given, (n_structures,), eV; NaN: not known.
-
-    Levels are the same if they are apart by no more than the step of the grid, kT, or the smearing.
-    """
-    low, high, needed = (to_numpy(values) for values in (level.valence_edge, level.conduction_edge, number))
-    apart = np.maximum(low - given, given - high)
-    allowed = max(prepared.grid.step, kT, prepared.width)
-    inside = (given > prepared.grid.start) & (given < prepared.grid.stop)
-    off = np.flatnonzero(inside & (apart > allowed))
-    if not off.size:
-        return
-    worst = int(off[np.argmax(apart[off])])
-    values, energies = to_numpy(prepared.whole)[worst], prepared.grid.energies
-    held = float(
-        prepared.grid.step * np.sum(values * np.clip((given[worst] - energies) / prepared.grid.step + 0.5, 0, 1))
-    )
-    found = float(to_numpy(level.energy)[worst])
-    caution(
-        f"The {needed[worst]:.6g} electrons given fill the DOS of structure {worst} up to {found:.3f} eV, "
-        f"but its Fermi level is given as {given[worst]:.3f} eV, up to which it holds {held:.6g}"
-        f"{'' if off.size == 1 else f'; so in {off.size} structures'}. {_cause_of_level(needed[worst], held)}",
-        FermiLevelWarning,
-    )
-
-
-def _cause_of_level(needed: float, held: float) -> str:
-    """The likely cause of two counts of electrons that differ."""
-    for factor, cause in ((0.5, "Does the DOS count one spin only?"), (2.0, "Does the DOS count spins twice?")):
-        if abs(held - factor * needed) < 0.05 * factor * needed:
-            return cause
-    shells = (needed - held) / 2
-    if shells > 0.5 and abs(shells - round(shells)) < 0.05:
-        return f"Does the grid begin above {2 * round(shells)} semicore electrons? Then leave them out of n_electrons."
-    share = abs(needed - held) / needed
-    if share < 0.05:
-        return (
-            f"The counts differ by {share:.2g} of the electrons, as where the grid cannot hold a spike, or a code's "
-            f"column of energies is coarse. If the level given lies in a gap, tolerance={1.5 * share:.1g} uses it."
-        )
-    return "Is n_electrons the number of valence electrons, and is the level in the grid's zero?"
 
 
 def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array) -> None:

@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, spread, to_numpy
 from ldosml._validation import check_positive
-from ldosml.properties._inputs import Temperatures, electrons, n_structures
+from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
-from ldosml.properties.completeness import check_counts, check_level, check_top
+from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
-from ldosml.properties.gap import carrier_densities, gap_edges, hides_gap, valence_mean
-from ldosml.properties.level import TOLERANCE, FermiLevel, joined, level_of
+from ldosml.properties.gap import carrier_densities, gap_edges
+from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
 from ldosml.properties.optics import absorption_spectrum
 from ldosml.properties.potential import potential_of
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
 from ldosml.properties.quantities import PER_ATOM, PER_CELL
 from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
-from ldosml.properties.spectrum_warnings import HiddenGapWarning, caution
 from ldosml.properties.table import PropertyTable
 from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of
 from ldosml.spectra import DOS, LDOS
@@ -37,7 +36,6 @@ def derive_properties(
     *,
     names: Sequence[str] | None = None,
     photon_energies: Numbers | None = None,
-    fermi_energy: Numbers | None = None,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:
@@ -57,9 +55,6 @@ def derive_properties(
         Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
         eV. If given, the absorption at these energies is computed for all temperatures.
-    fermi_energy : float or array (n_structures,), optional
-        Fermi level as the DFT code gave it, eV in the zero of the grid, NaN where not known. It is compared with the
-        level up to which the electrons fill the DOS, and not used otherwise. Default: 0 where that is the zero.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
         See ``ldosml.properties.quadrature``.
     tolerance : float
@@ -73,13 +68,13 @@ def derive_properties(
 
     Warns
     -----
-    TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning, FermiLevelWarning, HiddenGapWarning
+    TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
         See ``ldosml.properties.spectrum_warnings``.
 
     Raises
     ------
     ValueError
-        As ``chemical_potential``; when ``fermi_energy`` has another shape.
+        As ``chemical_potential``.
 
     Examples
     --------
@@ -107,14 +102,8 @@ def derive_properties(
         **_sommerfeld(spectra, thermal["dos_at_fermi_level"]),
         **_shapes(repaired),
     }
-    facts = _facts(spectra, kelvin, quadrature, tolerance)
-    given = _given_levels(spectra, fermi_energy)
-    if given is not None:
-        check_level(prepared, joined([block.level for block in blocks]), number, given, float(kelvin.kT.min()))
     if isinstance(repaired, DOS):
-        gaps, hidden = _gaps(repaired, columns["fermi_level"], mu, kelvin)
-        columns |= gaps
-        facts |= _hidden_gaps(repaired, to_numpy(hidden), _names(spectra, names))
+        columns |= _gaps(repaired, columns["fermi_level"], mu, kelvin)
     if photon_energies is not None:
         photon_energies = to_numpy(as_float64("photon_energies", photon_energies))
         absorbed = absorption_spectrum(repaired, mu, temperature=kelvin.kelvin, photon_energies=photon_energies)
@@ -126,17 +115,16 @@ def derive_properties(
         None if isinstance(spectra, DOS) else to_numpy(spectra.structure_index),
         photon_energies,
         {} if photon_energies is None else {"absorption_spectrum": to_numpy(absorbed)},
-        facts,
+        _facts(spectra, kelvin, quadrature, tolerance),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Columns of the rows of some structures, and the chemical potentials and Fermi levels of these structures."""
+    """Columns of the rows of some structures, and the chemical potentials of these structures."""
 
     columns: dict[str, Array]
     mu: Array
-    level: FermiLevel
 
 
 def _derived(
@@ -160,7 +148,7 @@ def _derived(
         "heat_capacity": heat,
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
-    return _Columns(columns, mu, level)
+    return _Columns(columns, mu)
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
@@ -171,10 +159,14 @@ def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
 
 
 def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
-    """The Fermi level of each row and the DOS at it."""
+    """The Fermi level of each row, the edges of the gap around it, and the DOS at it."""
+    xp = namespace(level.energy)
+    nothing = xp.nan * xp.ones_like(level.energy)
     at_level = block.rows.density(block.of_rows(level.energy)[:, None])[:, 0]
     return {
         "fermi_level": block.of_rows(level.energy),
+        "valence_edge": block.of_rows(xp.where(level.in_gap, level.valence_edge, nothing)),
+        "conduction_edge": block.of_rows(xp.where(level.in_gap, level.conduction_edge, nothing)),
         "dos_at_fermi_level": at_level,
     }
 
@@ -193,27 +185,16 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
     return {"band_center": shape.center, "band_width": shape.width}
 
 
-def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> tuple[dict[str, Array], Array]:
-    """The gap, its edges and its carriers, and which gaps the smearing may hide.
-
-    In a metal the gap is 0, and edges and carriers are NaN. The gap is NaN where it reaches the end of the grid, or the
-    smearing may hide it.
-    """
+def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
+    """The gap and its carriers: NaN carriers in a metal, all NaN if the gap reaches the end of the grid."""
     xp = namespace(mu)
-    low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * valence_mean(repaired, fermi_energy))
-    gap = high - low
-    some = xp.isfinite(gap) & (gap > 0)
-    nothing = xp.nan * xp.ones_like(gap)
-    hidden = (gap == 0) & hides_gap(repaired, fermi_energy)
-    found = {
-        "valence_edge": xp.where(some, low, nothing),
-        "conduction_edge": xp.where(some, high, nothing),
-        "band_gap": xp.where(hidden | ~xp.isfinite(gap), nothing, gap),
-    }
+    low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
+    gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)
+    some = gap > 0
     rows = np.flatnonzero(to_numpy(some))
     none = xp.nan * mu
     if not rows.size:
-        return {**found, "electrons": none, "holes": none}, hidden
+        return {"band_gap": gap, "electrons": none, "holes": none}
     chosen = index_like(mu, rows)
     few = DOS(repaired.grid, xp.take(repaired.values, chosen, axis=0), repaired.smearing_width)
     division = xp.take((low + high) / 2, chosen)
@@ -222,35 +203,7 @@ def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -
         xp.where(some[:, None], spread(n, rows, len(repaired), axis=0), none)
         for n in (carriers.electrons, carriers.holes)
     )
-    return {**found, "electrons": electrons, "holes": holes}, hidden
-
-
-def _hidden_gaps(repaired: DOS, hidden: NDArray[np.bool_], names: list[str]) -> dict[str, Any]:
-    """A warning and an entry of the facts about gaps that are not resolvable."""
-    found = [name for name, is_hidden in zip(names, hidden, strict=True) if is_hidden]
-    if not found:
-        return {}
-    width = repaired.smearing_width or 0.0
-    caution(
-        f"The gap is not resolvable (smearing {width:g} eV) in {len(found)} of {len(names)} structures, such as "
-        f"{found[0]!r}: the DOS at the Fermi level may be the tails of bands on either side. There, the DOS at the "
-        "Fermi level, the heat capacity and the susceptibility are those of the smearing. Smear less.",
-        HiddenGapWarning,
-    )
-    return {"unresolved_gaps": {"smearing_width": float(width), "structures": found}}
-
-
-def _given_levels(spectra: DOS | LDOS, fermi_energy: Numbers | None) -> NDArray[np.float64] | None:
-    """Fermi levels that are known otherwise, (n_structures,), NaN where not; None where no structure has one."""
-    if fermi_energy is None:
-        return np.zeros(n_structures(spectra)) if spectra.grid.zero == "fermi" else None
-    levels = np.asarray(to_numpy(as_float64("fermi_energy", fermi_energy)), dtype=np.float64)
-    if levels.shape not in ((), (n_structures(spectra),)):
-        raise ValueError(
-            f"fermi_energy must be one number, or one for each of the {n_structures(spectra)} structures; got shape "
-            f"{levels.shape}."
-        )
-    return np.broadcast_to(levels, (n_structures(spectra),))
+    return {"band_gap": gap, "electrons": electrons, "holes": holes}
 
 
 def _names(spectra: DOS | LDOS, names: Sequence[str] | None) -> list[str]:

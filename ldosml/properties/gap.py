@@ -18,14 +18,7 @@ from ldosml.spectra import DOS, LDOS
 from ldosml.units import PER_CUBIC_CENTIMETRE
 
 TOLERANCE = 0.01
-"""Default fraction of the mean DOS of the valence states below which a DOS counts as zero; a regression leaves noise in
-a gap."""
-
-REACH = 10.0
-"""Energies below the Fermi level whose mean DOS is meant, eV. Beyond the grid it counts as zero, so that the mean does
-not depend on where the grid begins or ends."""
-
-_HIDDEN = 3.0  # DOS one width from a minimum, both sides together, over the minimum: above it there may be a gap
+"""Default fraction of its mean below which a DOS counts as zero; a regression leaves noise in a gap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +42,7 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     """The energies around ``fermi_energy`` between which the DOS stays below a threshold.
 
     The values are joined by straight lines, and the edges are where these cross the threshold, as in
-    ``Dos.get_interpolated_gap`` of pymatgen. There the threshold is a fraction of the mean over all energies, which
-    changes with the energies that are printed; here it is one of the mean over 10 eV.
+    ``Dos.get_interpolated_gap`` of pymatgen: its ``tol`` is the same fraction of the same mean.
 
     Parameters
     ----------
@@ -59,15 +51,14 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     fermi_energy : float or array (n_structures,)
         Any energy in the gap, or the Fermi level, eV in the zero of the grid.
     tolerance : float or array (n_tolerances,), default=0.01
-        Threshold as a fraction of the mean DOS of the row over the 10 eV below ``fermi_energy``. The tail of a level
-        smeared by the width s reaches about 3 s into the gap at 0.01, and 4 s at 1e-4. Each edge is too far into the
-        gap by this.
+        Threshold as a fraction of the mean DOS of the row over the grid, including zeros. The tail of a level smeared
+        by the width s reaches about 3 s into the gap at 0.01, and 4 s at 1e-4. Each edge is too far into the gap by
+        this.
 
     Returns
     -------
     BandGap
-        The gap is 0 if the DOS at ``fermi_energy`` exceeds the threshold: a metal, or a gap that the smearing hides
-        (``hides_gap``).
+        The gap is 0 if the DOS at ``fermi_energy`` exceeds the threshold: a metal.
 
     Raises
     ------
@@ -88,7 +79,7 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     fermi = per_structure("fermi_energy", fermi_energy, repaired, (n_structures(repaired),), "n_structures")
     _check_within("fermi_energy", fermi, repaired.grid)
     fermi = rows_of(fermi, repaired)
-    mean = valence_mean(repaired, fermi)
+    mean = xp.mean(repaired.values, axis=1)
     edges = [gap_edges(repaired, fermi, float(t) * mean) for t in np.atleast_1d(tolerances)]
     low, high = (xp.stack(side, axis=1) for side in zip(*edges, strict=True))
     _check_closed(repaired, low, high)
@@ -105,51 +96,6 @@ def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
         raise ValueError(
             f"{name} of structure {worst} is {host[worst]:g} eV, beyond the grid of {grid}. Is it in the grid's zero?"
         )
-
-
-def valence_mean(spectra: DOS | LDOS, fermi: Array) -> Array:
-    """Mean of each row over the ``REACH`` below its energy ``fermi`` (n_rows,), states/eV."""
-    xp, grid = namespace(fermi), spectra.grid
-    below = (fermi[:, None] - like(fermi, grid.energies)[None, :]) / grid.step + 0.5
-    # A cell that an end cuts counts in part, so that the mean is continuous in the level.
-    inside = xp.clip(below, 0.0, 1.0) * xp.clip(REACH / grid.step + 1 - below, 0.0, 1.0)
-    result: Array = xp.vecdot(spectra.values, inside) * (grid.step / REACH)
-    return result
-
-
-def hides_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
-    """Tell in which rows the DOS at the Fermi level may be the tails of bands on either side of a gap.
-
-    The sum of the DOS one smearing width s below and above its minimum near the level is more than three times the DOS
-    in the minimum. Flat bands whose gap is 2 s give 3.3, and edges that rise more slowly give more. A DOS that falls to
-    zero at a point as graphene's gives 2.9, one without structure 2, so neither is called a gap.
-
-    Parameters
-    ----------
-    spectra : DOS or LDOS
-        states/eV.
-    fermi_energy : float or array (n_structures,)
-        Fermi level, eV in the zero of the grid.
-
-    Returns
-    -------
-    array (n_rows,) of bool
-        False where the smearing is not known, or is below two steps of the grid.
-    """
-    xp, grid, width = namespace(spectra.values), spectra.grid, spectra.smearing_width or 0.0
-    fermi = rows_of(
-        per_structure("fermi_energy", fermi_energy, spectra, (n_structures(spectra),), "n_structures"), spectra
-    )
-    if width < 2 * grid.step:
-        return fermi != fermi
-    energies = like(fermi, grid.energies)
-    away = xp.abs(energies[None, :] - fermi[:, None])
-    near = xp.where(away <= width, spectra.values, xp.inf * xp.ones_like(spectra.values))
-    least = xp.take(energies, xp.argmin(near, axis=1))
-    low, lowest, high = (_at(spectra.values, energies, grid.step, least + shift) for shift in (-width, 0.0, width))
-    # At an end of the grid the other side is not known.
-    inside = (least - width >= grid.start) & (least + width <= grid.stop)
-    return inside & (low + high > _HIDDEN * lowest)
 
 
 def gap_edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:

@@ -92,7 +92,7 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)
     check_counts(prepared, number, tolerance)
-    return joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance)[0], 4))
+    return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance)[0], 4))
 
 
 def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel, Bands | None]:
@@ -134,8 +134,7 @@ def _inverse(interpolant: Interpolant, counts: Array) -> Array:
     return increasing_root(excess, left, left + grid.step, start, ROUNDING * counts)
 
 
-def joined(levels: Sequence[FermiLevel]) -> FermiLevel:
-    """Levels of consecutive structures as one."""
+def _joined(levels: Sequence[FermiLevel]) -> FermiLevel:
     fields = ("energy", "in_gap", "valence_edge", "conduction_edge")
     xp = namespace(levels[0].energy)
     return FermiLevel(*(xp.concat([getattr(level, name) for level in levels]) for name in fields))

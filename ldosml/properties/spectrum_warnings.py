@@ -28,14 +28,6 @@ class SpinConventionWarning(SpectrumWarning):
     """The DOS below the Fermi level holds half or twice the electrons: it may count one spin only, or spins twice."""
 
 
-class HiddenGapWarning(SpectrumWarning):
-    """The smearing may hide a gap: the gap is not resolvable, and properties near E_F are those of the smearing."""
-
-
-class FermiLevelWarning(SpectrumWarning):
-    """The electrons given fill the DOS up to another level than the Fermi level that is given."""
-
-
 def caution(message: str, category: type[SpectrumWarning]) -> None:
     """Warn at the line outside this package that asked for the property."""
     package = os.path.dirname(__file__)

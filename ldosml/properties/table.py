@@ -280,32 +280,23 @@ class PropertyTable:
         )
         return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra)
 
-    @property
-    def gap_remark(self) -> str | None:
-        """What stands in place of a gap that the smearing hides; None if it hides none."""
-        hidden = self.facts.get("unresolved_gaps")
-        return None if hidden is None else f"not resolvable (smearing {hidden['smearing_width']:g} eV)"
-
     def records(self) -> Iterator[dict[str, Any]]:
         """Tidy rows, one for each row and temperature.
 
         Yields
         ------
         dict
-            Numbers and texts by name; None instead of NaN. If the smearing hides a gap, "band_gap_remark" says so.
+            Numbers and texts by name; None instead of NaN.
         """
-        hidden = self.facts.get("unresolved_gaps", {"structures": []})
         for row, name in enumerate(self.names):
             first: dict[str, Any] = {"structure": name}
             if self.n_atoms is not None:
                 first["n_atoms"] = int(self.n_atoms[row])
             for place, temperature in enumerate(self.temperatures):
-                cells: dict[str, Any] = {
+                cells = {
                     name: _number(values[row] if values.ndim == 1 else values[row, place])
                     for name, values in self.columns.items()
                 }
-                if hidden["structures"]:
-                    cells["band_gap_remark"] = self.gap_remark if name in hidden["structures"] else None
                 yield {**first, "temperature": float(temperature), **cells}
 
     def to_pandas(self) -> DataFrame:

@@ -47,6 +47,8 @@ class SpectrumFields:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
+    fermi_energy : array (n_structures,) or None
+        Fermi level, eV in the zero of the grid; NaN where not known.
     """
 
     grid: EnergyGrid
@@ -56,6 +58,7 @@ class SpectrumFields:
     n_atoms: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
     n_electrons: Floats | None = None
+    fermi_energy: Floats | None = None
 
 
 def save_spectra(
@@ -176,8 +179,20 @@ def _load_npz(path: Path) -> SpectrumFields:
         n_atoms,
         None if "numbers" not in extra else extra["numbers"].astype(np.int64),
         None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"]),
+        _levels(path, found, len(dos)),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
+
+
+def _levels(path: Path, found: Mapping[str, Floats], count: int) -> Floats | None:
+    """Fermi levels of an .npz file, one for each structure or one for all."""
+    if "fermi_energy" not in found:
+        return None
+    levels = np.ravel(found["fermi_energy"])
+    if levels.size == 1:
+        return np.full(count, levels[0])
+    check_shape(f"'fermi_energy' in {path}", levels, (count,), "n_structures")
+    return levels
 
 
 def _complete(spectra: SpectrumFields, energy_max: Floats) -> SpectrumFields:

@@ -73,6 +73,14 @@ def properties(
             "Default: as the data say.",
         ),
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero(),
+            help="Fraction of the electrons by which n-electrons may differ from a count that ends in a gap; the "
+            "level in the gap is then used. Default: 1e-6.",
+        ),
+    ] = None,
     photon_max: Annotated[
         float | None,
         typer.Option(
@@ -97,6 +105,7 @@ def properties(
     The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
     """
     from ldosml.properties import derive_properties, photon_axis
+    from ldosml.properties.level import TOLERANCE
 
     kelvin = read_positive("--temperature", temperature or [_ROOM], "K")
     if output is not None:
@@ -110,6 +119,8 @@ def properties(
             spectra,
             _electron_numbers(found, electrons, n_electrons),
             kelvin,
+            fermi_energy=found.fermi_energy,
+            tolerance=TOLERANCE if tolerance is None else tolerance,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
             quadrature=quadrature,
@@ -141,6 +152,7 @@ class _Found:
     names: list[str] | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
+    fermi_energy: NDArray[np.float64] | None = None
 
     def of(self, atoms: bool) -> DOS | LDOS:
         """The spectra of atoms, or of structures."""
@@ -170,7 +182,7 @@ def _from_arrays(source: str, smearing: float | None) -> _Found:
     dos, ldos = read.dos, read.ldos
     if smearing is not None:
         dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
-    return _Found(dos, ldos, None, read.numbers, read.n_electrons)
+    return _Found(dos, ldos, None, read.numbers, read.n_electrons, read.fermi_energy)
 
 
 def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found:
@@ -181,7 +193,8 @@ def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found
         data = data if smearing is None else data.broaden_to(smearing)
     # Above energy_max a DOS is not complete. Where all Fermi levels are known, they are the zero.
     aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
-    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
+    known = None if aligned.grid.zero == "fermi" else aligned.fermi_energy
+    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons, known)
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
@@ -253,7 +266,10 @@ def _page(derived: PropertyTable, output: Path | None) -> Page:
     lacking = any(row[-1] != str(len(derived)) for row in rows)
     columns = ("property", "T (K)", "unit", "mean", "minimum", "maximum", *([what] if lacking else []))
     share = "Extensive properties are per cell." if what == "structures" else "Each atom has its share."
+    from ldosml.plotting.labels import property_name
+
     words = [f"{share} Derived from {derived.facts['energies']}."]
+    words += [f"{property_name(name)} of {count} of {len(derived)}: {text}." for name, text, count in derived.noted()]
     shown = table(title, columns, [row[: len(columns)] for row in rows], n_keys=2)
     return Page([shown], words=words, files=[] if output is None else [output])
 

@@ -98,12 +98,15 @@ class Spectra:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
+    fermi_energy : array (n_structures,) or None
+        Fermi level, eV in the zero of the grid; NaN where not known.
     """
 
     dos: DOS
     ldos: LDOS | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
+    fermi_energy: NDArray[np.float64] | None = None
 
 
 def read_spectra(path: PathLike) -> Spectra:
@@ -115,8 +118,8 @@ def read_spectra(path: PathLike) -> Spectra:
         A file that ``LDOS.save`` or ``DOS.save`` wrote, or an .npz file of another program. It holds ``energies``
         (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms`` (n_structures,), or ``dos``
         (n_structures, n_energies) or (n_energies,), or both; perhaps ``zero`` (default: "code"), ``smearing_width``
-        (eV), ``n_atoms``, ``numbers``, ``n_electrons`` and ``energy_max``. All spectra are cut at the lowest
-        ``energy_max``.
+        (eV), ``n_atoms``, ``numbers``, ``n_electrons``, ``fermi_energy`` (eV in the zero of ``energies``) and
+        ``energy_max``. All spectra are cut at the lowest ``energy_max``.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def read_spectra(path: PathLike) -> Spectra:
     if found.ldos is not None and found.n_atoms is not None:
         index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
         ldos = LDOS(found.grid, found.ldos, found.smearing_width, structure_index=index, numbers=found.numbers)
-    return Spectra(dos, ldos, found.numbers, found.n_electrons)
+    return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
 
 
 def _names(frames: Mapping[int, Atoms], path: PathLike) -> list[str]:

@@ -26,7 +26,10 @@ from ldosml.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
+    from ase import Atoms
     from numpy.typing import NDArray
 
     from ldosml.properties import PropertyTable
@@ -72,6 +75,10 @@ def properties(
             help="Valence electrons of a structure; repeat for each structure, or once for all. "
             "Default: as the data say.",
         ),
+    ] = None,
+    doping: Annotated[
+        float | None,
+        typer.Option(help="Electrons added, cm^-3; negative: holes. Needs the cells of the structures. Default: none."),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -120,6 +127,8 @@ def properties(
             _electron_numbers(found, electrons, n_electrons),
             kelvin,
             fermi_energy=found.fermi_energy,
+            doping=0.0 if doping is None else doping,
+            volumes=None if doping is None else found.cells(),
             tolerance=TOLERANCE if tolerance is None else tolerance,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
@@ -153,6 +162,16 @@ class _Found:
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
     fermi_energy: NDArray[np.float64] | None = None
+    volumes: NDArray[np.float64] | None = None
+
+    def cells(self) -> NDArray[np.float64]:
+        """Volumes of the cells, angstrom^3."""
+        if self.volumes is None or not (self.volumes > 0).all():
+            raise ValueError(
+                "--doping is in cm^-3 and needs the volume of every cell, which this source does not hold: give a "
+                "dataset, or a model with structures, of periodic cells; or use derive_properties(doping=...) per cell."
+            )
+        return self.volumes
 
     def of(self, atoms: bool) -> DOS | LDOS:
         """The spectra of atoms, or of structures."""
@@ -194,7 +213,9 @@ def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found
     # Above energy_max a DOS is not complete. Where all Fermi levels are known, they are the zero.
     aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
     known = None if aligned.grid.zero == "fermi" else aligned.fermi_energy
-    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons, known)
+    return _Found(
+        aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons, known, _volumes(data.structures)
+    )
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
@@ -213,7 +234,14 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
     names = [str(atoms.info.get("name", f"{stem}-{place}")) for place, atoms in placed.items()]
     known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
     numbers = np.concatenate([atoms.numbers for atoms in frames])
-    return _Found(ldos.total(), ldos, names, numbers, known)
+    return _Found(ldos.total(), ldos, names, numbers, known, volumes=_volumes(frames))
+
+
+def _volumes(structures: Sequence[Atoms]) -> NDArray[np.float64]:
+    """Volumes of the cells, angstrom^3; 0 where a structure is not periodic in three directions."""
+    import numpy as np
+
+    return np.array([abs(np.linalg.det(np.array(atoms.cell))) if atoms.pbc.all() else 0.0 for atoms in structures])
 
 
 def _electron_numbers(

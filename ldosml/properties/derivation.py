@@ -14,12 +14,13 @@ from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
+from ldosml.properties.doping import doping_of, warn_of_lost_doping
 from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
 from ldosml.properties.gap import carrier_densities, gap_edges, hidden_gap, typical_dos
 from ldosml.properties.given_level import check_level, given_levels
-from ldosml.properties.level import TOLERANCE, level_of
+from ldosml.properties.level import TOLERANCE
 from ldosml.properties.optics import absorption_spectrum
-from ldosml.properties.potential import potential_of
+from ldosml.properties.potential import potentials_of
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
 from ldosml.properties.quantities import PER_ATOM, PER_CELL
 from ldosml.properties.repair import negative_weight, nonnegative
@@ -37,6 +38,8 @@ def derive_properties(
     temperatures: Numbers,
     *,
     fermi_energy: Numbers | None = None,
+    doping: Numbers = 0.0,
+    volumes: Numbers | None = None,
     names: Sequence[str] | None = None,
     photon_energies: Numbers | None = None,
     quadrature: Quadrature = "auto",
@@ -57,6 +60,8 @@ def derive_properties(
     fermi_energy : float or array (n_structures,), optional
         The level that came with the DOS, eV in the zero of the grid; NaN where not known. Default: 0 eV if the zero of
         the grid is the Fermi level. It is only compared with the level from ``n_electrons``, which all properties use.
+    doping, volumes
+        As for ``chemical_potential``. ``fermi_level`` and the edges of the gap are of the crystal without doping.
     names : sequence of str (n_structures,), optional
         Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
@@ -102,14 +107,19 @@ def derive_properties(
     repaired = nonnegative(spectra)
     prepared = Block.of(repaired)
     given = given_levels(prepared, fermi_energy)
-    check_counts(prepared, number, tolerance, spins=given is None)
+    added = doping_of(spectra, doping, volumes)
+    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance, spins=given is None)
     blocks = prepared.map(
-        lambda part, block: _derived(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
+        lambda part, block: _derived(block, number[part], added[part], kelvin.kT, quadrature, tolerance),
+        len(kelvin.kT),
     )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
     check_top(prepared, mu, kelvin.kT, number)
     level = namespace(number).concat([block.level for block in blocks])
+    warn_of_lost_doping(
+        *(namespace(number).concat(side) for side in zip(*(block.count for block in blocks), strict=True)), number
+    )
     if given is not None:
         check_level(prepared, number, level, given, float(kelvin.kT.min()), tolerance)
     whole = DOS(prepared.grid, prepared.whole, repaired.smearing_width)
@@ -148,13 +158,14 @@ class _Columns:
     columns: dict[str, Array]
     level: Array
     mu: Array
+    count: tuple[Array, Array]
 
 
 def _derived(
-    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
+    block: Block, number: Array, added: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
 ) -> _Columns:
-    level, bands = level_of(block, number, tolerance)
-    mu = potential_of(block, number, kT, quadrature, level, bands)
+    solved = potentials_of(block, number, added, kT, quadrature, tolerance)
+    mu = solved.mu
     row_mu = block.of_rows(mu)
     found = moments_of(block, row_mu, kT, ALL_MOMENTS, quadrature)
     whole = found if block.index is None else moments_of(block.without_shares(), mu, kT, ("j0", "j1"), quadrature)
@@ -162,7 +173,7 @@ def _derived(
     band_energy = found["energy"] + row_mu * found["count"]
     heat = BOLTZMANN * (found["j2"] - found["j1"] * block.of_rows(drift_of(whole))) / thermal
     columns = {
-        "dos_at_fermi_level": block.rows.density(block.of_rows(level.energy)[:, None])[:, 0],
+        "dos_at_fermi_level": block.rows.density(block.of_rows(solved.level)[:, None])[:, 0],
         "chemical_potential": row_mu,
         "band_energy": band_energy,
         "band_energy_from_mu": found["energy"],
@@ -171,7 +182,7 @@ def _derived(
         "heat_capacity": heat,
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
-    return _Columns(columns, level.energy, mu)
+    return _Columns(columns, solved.level, mu, solved.count)
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:

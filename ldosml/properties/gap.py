@@ -12,7 +12,7 @@ from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
 from ldosml.properties.block import Block
-from ldosml.properties.fermi_dirac import polylogarithms
+from ldosml.properties.fermi_dirac import occupation, polylogarithms
 from ldosml.properties.interpolation import Interpolant
 from ldosml.properties.quadrature import is_smooth
 from ldosml.properties.repair import nonnegative
@@ -61,7 +61,7 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. For an LDOS each atom has its own gap.
+        states/eV, both spins or one. For an LDOS each atom has its own gap.
     fermi_energy : float or array (n_structures,)
         Any energy in the gap, or the Fermi level, eV in the zero of the grid.
     tolerance : float or array (n_tolerances,), default=0.01
@@ -272,7 +272,7 @@ def carrier_densities(
     temperatures = Temperatures.of(temperature)
     prepared = Block.of(spectra)
     chemical = potentials(spectra, mu, temperatures)
-    unit = _unit(spectra, chemical, volumes)
+    unit = volume_unit(spectra, chemical[:, 0], volumes)
     if division is None:
         lowest = int(np.argmin(temperatures.kelvin))
         gap = band_gap(DOS(prepared.grid, prepared.whole), chemical[:, lowest])
@@ -289,10 +289,10 @@ def carrier_densities(
     return Carriers(*(temperatures.shaped(side) for side in both))
 
 
-def _unit(spectra: DOS | LDOS, chemical: Array, volumes: Array | None) -> Array:
-    """Unit of carriers, (n_structures,): 1, or 1/volume in cm^-3."""
+def volume_unit(spectra: DOS | LDOS, similar: Array, volumes: Numbers | None) -> Array:
+    """Unit of carriers, (n_structures,) like ``similar``: 1, or 1/volume in cm^-3."""
     if volumes is None:
-        return namespace(chemical).ones_like(chemical[:, 0])
+        return namespace(similar).ones_like(similar)
     checked = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
     host = to_numpy(checked)
     if (host <= 0).any():
@@ -321,13 +321,22 @@ def _above(energies: Array, values: Array, step: float, division: Array, mu: Arr
     With F_1 = kT ln(1 + e^-x) and F_2, integrals of f and F_1 from an energy to infinity, integration by parts gives
     D F_1 at ``division`` - D F_1 at the last energy + sum over cells of D' (F_2 at its start - F_2 at its end).
     """
+    return with_slope(energies, values, step, division, mu, kT)[0]
+
+
+def with_slope(
+    energies: Array, values: Array, step: float, division: Array, mu: Array, kT: float
+) -> tuple[Array, Array]:
+    """``_above``, and its derivative by mu, in which f takes the place of F_1, and F_1/kT that of F_2."""
     xp = namespace(mu)
     start = xp.maximum(energies[None, :], division[:, None])
     log, second = _integrals((start - mu[:, None]) / kT)
     rise = (values[:, 1:] - values[:, :-1]) * (kT / step)
-    cells = xp.sum(rise * (second[:, :-1] - second[:, 1:]), axis=1)
-    first = _integrals((division - mu) / kT)[0]
-    return kT * (_at(values, energies, step, division) * first - values[:, -1] * log[:, -1] + cells)
+    x = (division - mu) / kT
+    at, last = _at(values, energies, step, division), values[:, -1]
+    count = at * _integrals(x)[0] - last * log[:, -1] + xp.sum(rise * (second[:, :-1] - second[:, 1:]), axis=1)
+    slope = at * occupation(x) - last * occupation((energies[-1] - mu) / kT)
+    return kT * count, slope + xp.sum(rise * (log[:, :-1] - log[:, 1:]), axis=1)
 
 
 def _integrals(x: Array) -> tuple[Array, Array]:

@@ -105,8 +105,8 @@ class _Levels:
             level[rows],
             given[rows],
             number[rows],
-            counts[:, 0],
-            counts[:, 1],
+            to_numpy(counts[:, 0]),
+            to_numpy(counts[:, 1]),
             _edges(dos, level[rows]),
             _edges(dos, given[rows]),
         )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,8 @@ class SpectrumFields:
         Valence electrons.
     fermi_energy : array (n_structures,) or None
         Fermi level, eV in the zero of the grid; NaN where not known.
+    spin : {"summed", "up", "down"}
+        Both spins, or one.
     """
 
     grid: EnergyGrid
@@ -59,6 +61,7 @@ class SpectrumFields:
     numbers: NDArray[np.int64] | None = None
     n_electrons: Floats | None = None
     fermi_energy: Floats | None = None
+    spin: Literal["summed", "up", "down"] = "summed"
 
 
 def save_spectra(
@@ -76,6 +79,11 @@ def save_spectra(
             f"Spectra are saved to .npz (arrays), .h5 (a dataset) or .xyz (extended XYZ); got {path.name!r}."
         )
     spectra = replace(spectra, n_electrons=_electrons(n_electrons, len(spectra.dos)))
+    if spectra.spin != "summed" and path.suffix != ".npz":
+        raise ValueError(
+            f"{path.name} counts both spins; these spectra are of spin {spectra.spin}. Save them to .npz, or sum the "
+            "spins first."
+        )
     check_json("provenance", provenance)
     if structures is None and path.suffix != ".npz":
         raise ValueError(f"{path.name} needs the structures: pass structures=..., or save arrays alone to .npz.")
@@ -148,7 +156,12 @@ def _save_npz(path: Path, spectra: SpectrumFields, provenance: Mapping[str, Any]
     width = np.nan if spectra.smearing_width is None else spectra.smearing_width
     buffer = io.BytesIO()  # so that an array that cannot be written leaves no file
     np.savez_compressed(
-        buffer, energies=spectra.grid.energies, zero=spectra.grid.zero, smearing_width=np.asarray(width), **known
+        buffer,
+        energies=spectra.grid.energies,
+        zero=spectra.grid.zero,
+        spin=spectra.spin,
+        smearing_width=np.asarray(width),
+        **known,
     )
     write_buffer(path, buffer, overwrite)
     return path
@@ -180,8 +193,15 @@ def _load_npz(path: Path) -> SpectrumFields:
         None if "numbers" not in extra else extra["numbers"].astype(np.int64),
         None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"]),
         _levels(path, found, len(dos)),
+        _spin(path),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
+
+
+def _spin(path: Path) -> Literal["summed", "up", "down"]:
+    spin = read_text(path, "spin", "summed")
+    check_choice(f"'spin' in {path}", spin, ("summed", "up", "down"))
+    return cast(Literal["summed", "up", "down"], spin)
 
 
 def _levels(path: Path, found: Mapping[str, Floats], count: int) -> Floats | None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._files import replacing, write_buffer
-from ldosml._validation import check_choice, check_json, check_shape
+from ldosml._validation import check_choice, check_finite, check_json, check_shape
 from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.energy import EnergyGrid, Zero
 
@@ -169,7 +169,7 @@ def _save_npz(path: Path, spectra: SpectrumFields, provenance: Mapping[str, Any]
 
 def _load_npz(path: Path) -> SpectrumFields:
     found = read_arrays(path)
-    extra = read_npz(path, ("smearing_width", "n_atoms", "numbers"))
+    extra = read_npz(path, ("smearing_width", "n_atoms", "numbers", "integrated_dos"))
     grid = _grid(path, found["energies"], read_text(path, "zero", "code"))
     n_atoms = _n_atoms(extra, path)
     ldos = None
@@ -184,6 +184,8 @@ def _load_npz(path: Path) -> SpectrumFields:
         raise ValueError(f"{path} holds 'ldos' without 'n_atoms', the number of atoms of each structure.")
     else:
         dos = _sums(ldos, n_atoms)
+    if "integrated_dos" in extra:
+        dos = _differences(path, np.atleast_2d(extra["integrated_dos"]), dos.shape, grid.step)
     spectra = SpectrumFields(
         grid,
         _width(path, extra.get("smearing_width", np.array(np.nan))),
@@ -196,6 +198,24 @@ def _load_npz(path: Path) -> SpectrumFields:
         _spin(path),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
+
+
+def _differences(path: Path, integrated: Floats, shape: tuple[int, ...], step: float) -> Floats:
+    """The DOS whose integrals are ``integrated``, electrons up to each energy.
+
+    A central difference is the mean of two cells, so the trapezoid gives back the column where it is flat, and at the
+    last energy. Electrons below the first energy become states at it.
+    """
+    name = f"'integrated_dos' in {path}"
+    check_shape(name, integrated, shape, "n_structures, n_energies")
+    check_finite(name, integrated)
+    rise = np.diff(integrated, axis=1, prepend=0.0)
+    if (rise < -1e-6 * np.abs(integrated).max()).any():
+        worst = int(np.argmin(rise.min(axis=1)))
+        raise ValueError(f"{name} must not fall: it counts electrons up to each energy; structure {worst} falls.")
+    dos: Floats = np.gradient(integrated, step, axis=1)
+    dos[:, 0] += 2 * integrated[:, 0] / step
+    return dos
 
 
 def _spin(path: Path) -> Literal["summed", "up", "down"]:

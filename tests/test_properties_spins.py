@@ -86,5 +86,5 @@ def test_datasets_and_structures_hold_both(tmp_path, ending):
 
 def test_a_file_with_an_unknown_spin(tmp_path):
     np.savez(tmp_path / "s.npz", energies=GRID.energies, dos=VALUES, spin="sideways")
-    with pytest.raises(ValueError, match="'spin' in .* must be one of"):
+    with pytest.raises(ValueError, match=r"'spin' in .* must be one of"):
         read_spectra(tmp_path / "s.npz")

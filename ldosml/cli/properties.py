@@ -95,6 +95,9 @@ def properties(
             help="Add the absorption spectrum up to this photon energy, eV (.json and .h5 only). Default: none.",
         ),
     ] = None,
+    spin_conserving: Annotated[
+        bool, typer.Option("--spin-conserving", help="Count only pairs of states of one spin in the absorption: half.")
+    ] = False,
     smearing: Smearing = None,
     quadrature: Annotated[
         Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"],
@@ -132,6 +135,7 @@ def properties(
             tolerance=TOLERANCE if tolerance is None else tolerance,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
+            spin_conserving=spin_conserving,
             quadrature=quadrature,
         )
     derived.facts.update(source=source, cautions=cautions)

@@ -121,6 +121,9 @@ def read_spectra(path: PathLike) -> Spectra:
         ("summed", "up" or "down"; default: "summed"), ``smearing_width``
         (eV), ``n_atoms``, ``numbers``, ``n_electrons``, ``fermi_energy`` (eV in the zero of ``energies``) and
         ``energy_max``. All spectra are cut at the lowest ``energy_max``.
+        With ``integrated_dos`` (n_structures, n_energies), electrons up to each energy, the DOS is taken from its
+        differences instead of ``dos``: a printed DOS misses or doubles levels narrower than the step, its integrated
+        column does not. Their positions are then known to one step.
 
     Returns
     -------

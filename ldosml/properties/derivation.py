@@ -42,6 +42,7 @@ def derive_properties(
     volumes: Numbers | None = None,
     names: Sequence[str] | None = None,
     photon_energies: Numbers | None = None,
+    spin_conserving: bool = False,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:
@@ -66,6 +67,8 @@ def derive_properties(
         Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
         eV. If given, the absorption at these energies is computed for all temperatures.
+    spin_conserving : bool, default=False
+        As for ``absorption_spectrum``.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
         See ``ldosml.properties.quadrature``.
     tolerance : float
@@ -117,9 +120,7 @@ def derive_properties(
     mu = namespace(number).concat([block.mu for block in blocks])
     check_top(prepared, mu, kelvin.kT, number)
     level = namespace(number).concat([block.level for block in blocks])
-    warn_of_lost_doping(
-        *(namespace(number).concat(side) for side in zip(*(block.count for block in blocks), strict=True)), number
-    )
+    warn_of_lost_doping([block.count for block in blocks], number)
     if given is not None:
         check_level(prepared, number, level, given, float(kelvin.kT.min()), tolerance)
     whole = DOS(prepared.grid, prepared.whole, repaired.smearing_width)
@@ -137,7 +138,13 @@ def derive_properties(
         columns |= {"band_gap": gaps["band_gap"], **_carriers(repaired, gaps, mu, kelvin)}
     if photon_energies is not None:
         photon_energies = to_numpy(as_float64("photon_energies", photon_energies))
-        absorbed = absorption_spectrum(repaired, mu, temperature=kelvin.kelvin, photon_energies=photon_energies)
+        absorbed = absorption_spectrum(
+            repaired,
+            mu,
+            temperature=kelvin.kelvin,
+            photon_energies=photon_energies,
+            spin_conserving=spin_conserving,
+        )
     return PropertyTable(
         kelvin.kelvin,
         {name: np.array(to_numpy(values), dtype=np.float64) for name, values in columns.items()},

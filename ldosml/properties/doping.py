@@ -12,6 +12,8 @@ number of electrons.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,17 +75,18 @@ def _root(grid: EnergyGrid, values: Array, division: Array, added: Array, start:
 
     reach = 40 * kT
     low, high = (xp.full_like(division, end) for end in (grid.start - reach, grid.stop + reach))
-    # Below the smallest float both logarithms are constant: then mu is where a line between the bounds meets.
     return increasing_root(excess, low, high, start, 1e-13, small=1e-12)
 
 
-def warn_of_lost_doping(block_counts: Array, in_gap: Array, number: Array) -> None:
+def warn_of_lost_doping(counts: Sequence[tuple[Array, Array]], number: Array) -> None:
     """Warn if electrons that a gap has no states for count as none.
 
-    ``block_counts`` are the states below the gap, ``number`` the electrons given, (n_structures,). A whole number of
+    ``counts`` are the states below the level, and whether it is in a gap, of block after block; ``number`` the
+    electrons given, (n_structures,). A whole number of
     electrons is the pure crystal's, and a difference is then an error of the DOS.
     """
-    counted, given, inside = (to_numpy(array) for array in (block_counts, number, in_gap))
+    counted, inside = (np.concatenate([to_numpy(each) for each in side]) for side in zip(*counts, strict=True))
+    given = to_numpy(number)
     off = given - counted
     whole = np.abs(given - np.round(given)) <= _ROUNDING * given
     rows = np.flatnonzero(inside & ~whole & (np.abs(off) > _ROUNDING * given))

@@ -86,9 +86,7 @@ def chemical_potential(
         return potentials_of(block, number[part], added[part], temperatures.kT, quadrature, tolerance)
 
     found = prepared.map(solved, len(temperatures.kT))
-    warn_of_lost_doping(
-        *(namespace(number).concat(side) for side in zip(*(one.count for one in found), strict=True)), number
-    )
+    warn_of_lost_doping([one.count for one in found], number)
     mu = namespace(number).concat([one.mu for one in found], axis=0)
     check_top(prepared, mu, temperatures.kT, number)
     return temperatures.shaped(mu)

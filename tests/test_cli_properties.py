@@ -253,6 +253,6 @@ class TestWhatIsKnownBesideTheElectrons:
         path = self.file(tmp_path / "d.npz", zero="fermi")
         spectra = []
         for option in ([], ["--spin-conserving"]):
-            code, out, _ = run(capsys, "properties", path, "--photon-max", 8, "--json", *option)
+            _, out, _ = run(capsys, "properties", path, "--photon-max", 8, "--json", *option)
             spectra.append(np.array(json.loads(out)["spectra"]["absorption_spectrum"]))
         np.testing.assert_allclose(spectra[1], spectra[0] / 2, rtol=1e-12)

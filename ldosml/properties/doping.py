@@ -28,7 +28,7 @@ from ldosml.properties.spectrum_warnings import DopingWarning, caution
 from ldosml.spectra import DOS, LDOS
 
 _SMALLEST = 1e-300  # carriers near the smallest float
-_ROUNDING = 1e-12  # relative difference of two counts that rounding explains
+_ROUNDING = 1e-10  # relative difference of two counts that rounding and quadrature explain; 1e14 cm^-3 is more
 
 
 def doping_of(spectra: DOS | LDOS, doping: Numbers, volumes: Numbers | None) -> Array:
@@ -81,13 +81,14 @@ def _root(grid: EnergyGrid, values: Array, division: Array, added: Array, start:
 def warn_of_lost_doping(counts: Sequence[tuple[Array, Array]], number: Array) -> None:
     """Warn if electrons that a gap has no states for count as none.
 
-    ``counts`` are the states below the level, and whether it is in a gap, of block after block; ``number`` the
-    electrons given, (n_structures,). A whole number of
+    ``counts`` are the states below the level by two rules (n_structures, 2), whose difference is their error, and
+    whether it is in a gap, of block after block; ``number`` the electrons given, (n_structures,). A whole number of
     electrons is the pure crystal's, and a difference is then an error of the DOS.
     """
     counted, inside = (np.concatenate([to_numpy(each) for each in side]) for side in zip(*counts, strict=True))
     given = to_numpy(number)
-    off = given - counted
+    both = given[:, None] - counted
+    off = np.take_along_axis(both, np.abs(both).argmin(axis=1)[:, None], axis=1)[:, 0]
     whole = np.abs(given - np.round(given)) <= _ROUNDING * given
     rows = np.flatnonzero(inside & ~whole & (np.abs(off) > _ROUNDING * given))
     if not rows.size:
@@ -96,7 +97,7 @@ def warn_of_lost_doping(counts: Sequence[tuple[Array, Array]], number: Array) ->
     others = f" (so in {rows.size} of {len(given)} structures)" if len(given) > 1 else ""
     caution(
         f"n_electrons of structure {worst} is {abs(off[worst]):.3g} {'more' if off[worst] > 0 else 'less'} than the "
-        f"{counted[worst]:.9g} states below its gap{others}. So small a difference counts as none: mu is that of the "
+        f"{given[worst] - off[worst]:.9g} states below its gap{others}. So small a difference counts as none: mu is that of the "
         "pure crystal. If it is doping, leave it out of n_electrons and give it by doping=...; a larger or smaller "
         "tolerance= sets what counts.",
         DopingWarning,

@@ -84,7 +84,8 @@ def absorption_spectrum(
 ) -> Array:
     """Joint density of filled states and empty states above them, A(w): see the module.
 
-    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one.
+    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one, and neither wave vector
+    nor spin is conserved unless ``spin_conserving``.
 
     Parameters
     ----------

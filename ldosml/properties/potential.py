@@ -92,11 +92,14 @@ def chemical_potential(
     return temperatures.shaped(mu)
 
 
+_COUNTS: tuple[Rule, ...] = ("gauss", "trapezoid")  # their difference is the error of a count
+
+
 @dataclass(frozen=True, eq=False)
 class Potentials:
     """Chemical potentials of a block, (n_structures, n_temperatures), and the level without doping, (n_structures,).
 
-    ``count`` are the states below the level and whether it is in a gap, both (n_structures,).
+    ``count`` are the states below the level by two rules, (n_structures, 2), and whether it is in a gap.
     """
 
     mu: Array
@@ -110,7 +113,7 @@ def potentials_of(
     """Chemical potentials of a block with ``added`` electrons in each cell, (n_structures,)."""
     xp = namespace(number)
     level, bands = level_of(block, number, tolerance)
-    held = block.interpolant.count(level.energy[:, None])[:, 0], level.in_gap
+    held = xp.stack([_below(block, level.energy, rule) for rule in _COUNTS], axis=1), level.in_gap
     if not bool(xp.any(added != 0)):
         return Potentials(potential_of(block, number, kT, quadrature, level, bands), level.energy, held)
     total = number + added
@@ -141,14 +144,17 @@ def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Arra
 
     In a gap, an error of 1e-9 electrons, of the number or of the rule, would be a doping larger than the carriers.
     """
-    xp = namespace(number)
-    if rule == "trapezoid":
-        below = like(number, block.grid.energies)[None, :] < level.energy[:, None]
-        weights = xp.astype(below, xp.float64) * like(number, trapezoid_weights(block.grid))[None, :]
-        counted = xp.vecdot(block.whole, weights)
-    else:
-        counted = block.interpolant.count(level.energy[:, None])[:, 0]
-    return xp.where(level.in_gap, counted, number)
+    return namespace(number).where(level.in_gap, _below(block, level.energy, rule), number)
+
+
+def _below(block: Block, energy: Array, rule: Rule) -> Array:
+    """States below an energy of each structure, (n_structures,), as a rule counts them."""
+    xp = namespace(energy)
+    if rule != "trapezoid":
+        return block.interpolant.count(energy[:, None])[:, 0]
+    below = like(energy, block.grid.energies)[None, :] < energy[:, None]
+    weights = xp.astype(below, xp.float64) * like(energy, trapezoid_weights(block.grid))[None, :]
+    return xp.vecdot(block.whole, weights)
 
 
 def _newton(block: Block, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:

@@ -97,8 +97,8 @@ def warn_of_lost_doping(counts: Sequence[tuple[Array, Array]], number: Array) ->
     others = f" (so in {rows.size} of {len(given)} structures)" if len(given) > 1 else ""
     caution(
         f"n_electrons of structure {worst} is {abs(off[worst]):.3g} {'more' if off[worst] > 0 else 'less'} than the "
-        f"{given[worst] - off[worst]:.9g} states below its gap{others}. So small a difference counts as none, and mu is "
-        "the pure crystal's. If it is doping, leave it out of n_electrons and give it by doping=...; a smaller "
+        f"{given[worst] - off[worst]:.9g} states below its gap{others}. So small a difference counts as none: mu "
+        "is the pure crystal's. If it is doping, leave it out of n_electrons and give it by doping=...; a smaller "
         "tolerance= takes it for more electrons.",
         DopingWarning,
     )

@@ -251,12 +251,13 @@ class _Spectra:
         Parameters
         ----------
         path : path
-            .npz: the arrays ``energies`` (eV), ``zero``, ``smearing_width`` (eV, NaN where not known), ``dos``
+            .npz: the arrays ``energies`` (eV), ``zero``, ``spin``, ``smearing_width`` (eV, NaN: not known), ``dos``
             (n_structures, n_energies), states/eV, and where known ``ldos`` (n_environments, n_energies),
             states/eV/atom, ``n_atoms``, ``numbers``, ``n_electrons`` and ``provenance`` (JSON).
             .h5: a dataset, see ``LDOSDataset.load``; spectra in float32.
             .xyz: extended XYZ, which ``ase.io.read`` reads: ``ldos`` as a column of vectors, with 8 decimals;
             ``energies``, ``zero``, ``smearing_width``, ``dos`` and ``n_electrons`` in the comment line.
+            .h5 and .xyz hold both spins and refuse one.
         structures : ase.Atoms or sequence of ase.Atoms, optional
             The structures that the spectra belong to, in the same order. Needed for .h5 and .xyz.
         n_electrons : array (n_structures,), optional
@@ -331,7 +332,7 @@ class DOS(_Spectra):
             When it has another ending, is damaged, or something in it is missing or does not fit.
         """
         found = load_spectra(path)
-        return cls(found.grid, found.dos, found.smearing_width, found.n_atoms)
+        return cls(found.grid, found.dos, found.smearing_width, found.n_atoms, spin=found.spin)
 
     def _sizes(self) -> dict[str, object]:
         sizes: dict[str, object] = {"structures": len(self)}
@@ -347,7 +348,7 @@ class DOS(_Spectra):
 
     def _fields(self) -> SpectrumFields:
         n_atoms = None if self.n_atoms is None else to_numpy(self.n_atoms)
-        return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms)
+        return SpectrumFields(self.grid, self.smearing_width, None, to_numpy(self.values), n_atoms, spin=self.spin)
 
     def per_atom(self) -> Array:
         """The DOS divided by the number of atoms.
@@ -516,7 +517,7 @@ class LDOS(_Spectra):
         if found.ldos is None or found.n_atoms is None:
             raise ValueError(f"{os.fspath(path)} holds no LDOS with its numbers of atoms. Load it with DOS.load.")
         index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
-        return cls(found.grid, found.ldos, found.smearing_width, index, found.numbers)
+        return cls(found.grid, found.ldos, found.smearing_width, index, found.numbers, spin=found.spin)
 
     def _sizes(self) -> dict[str, object]:
         from ase.data import chemical_symbols  # not needed to compute
@@ -530,7 +531,9 @@ class LDOS(_Spectra):
     def _fields(self) -> SpectrumFields:
         numbers = None if self.numbers is None else to_numpy(self.numbers)
         dos = to_numpy(self.total().values)
-        return SpectrumFields(self.grid, self.smearing_width, to_numpy(self.values), dos, self.n_atoms, numbers)
+        return SpectrumFields(
+            self.grid, self.smearing_width, to_numpy(self.values), dos, self.n_atoms, numbers, spin=self.spin
+        )
 
     @property
     def n_structures(self) -> int:

@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._files import replacing, write_buffer
-from ldosml._validation import check_choice, check_json, check_shape
+from ldosml._validation import check_choice, check_finite, check_json, check_shape
 from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.energy import EnergyGrid, Zero
 
@@ -47,6 +47,10 @@ class SpectrumFields:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
+    fermi_energy : array (n_structures,) or None
+        Fermi level, eV in the zero of the grid; NaN where not known.
+    spin : {"summed", "up", "down"}
+        Both spins, or one.
     """
 
     grid: EnergyGrid
@@ -56,6 +60,8 @@ class SpectrumFields:
     n_atoms: NDArray[np.int64] | None = None
     numbers: NDArray[np.int64] | None = None
     n_electrons: Floats | None = None
+    fermi_energy: Floats | None = None
+    spin: Literal["summed", "up", "down"] = "summed"
 
 
 def save_spectra(
@@ -73,6 +79,11 @@ def save_spectra(
             f"Spectra are saved to .npz (arrays), .h5 (a dataset) or .xyz (extended XYZ); got {path.name!r}."
         )
     spectra = replace(spectra, n_electrons=_electrons(n_electrons, len(spectra.dos)))
+    if spectra.spin != "summed" and path.suffix != ".npz":
+        raise ValueError(
+            f"{path.name} counts both spins; these spectra are of spin {spectra.spin}. Save them to .npz, or sum the "
+            "spins first."
+        )
     check_json("provenance", provenance)
     if structures is None and path.suffix != ".npz":
         raise ValueError(f"{path.name} needs the structures: pass structures=..., or save arrays alone to .npz.")
@@ -145,7 +156,12 @@ def _save_npz(path: Path, spectra: SpectrumFields, provenance: Mapping[str, Any]
     width = np.nan if spectra.smearing_width is None else spectra.smearing_width
     buffer = io.BytesIO()  # so that an array that cannot be written leaves no file
     np.savez_compressed(
-        buffer, energies=spectra.grid.energies, zero=spectra.grid.zero, smearing_width=np.asarray(width), **known
+        buffer,
+        energies=spectra.grid.energies,
+        zero=spectra.grid.zero,
+        spin=spectra.spin,
+        smearing_width=np.asarray(width),
+        **known,
     )
     write_buffer(path, buffer, overwrite)
     return path
@@ -153,7 +169,7 @@ def _save_npz(path: Path, spectra: SpectrumFields, provenance: Mapping[str, Any]
 
 def _load_npz(path: Path) -> SpectrumFields:
     found = read_arrays(path)
-    extra = read_npz(path, ("smearing_width", "n_atoms", "numbers"))
+    extra = read_npz(path, ("smearing_width", "n_atoms", "numbers", "integrated_dos"))
     grid = _grid(path, found["energies"], read_text(path, "zero", "code"))
     n_atoms = _n_atoms(extra, path)
     ldos = None
@@ -168,6 +184,8 @@ def _load_npz(path: Path) -> SpectrumFields:
         raise ValueError(f"{path} holds 'ldos' without 'n_atoms', the number of atoms of each structure.")
     else:
         dos = _sums(ldos, n_atoms)
+    if "integrated_dos" in extra:
+        dos = _differences(path, np.atleast_2d(extra["integrated_dos"]), dos.shape, grid.step)
     spectra = SpectrumFields(
         grid,
         _width(path, extra.get("smearing_width", np.array(np.nan))),
@@ -176,8 +194,45 @@ def _load_npz(path: Path) -> SpectrumFields:
         n_atoms,
         None if "numbers" not in extra else extra["numbers"].astype(np.int64),
         None if "n_electrons" not in found else np.atleast_1d(found["n_electrons"]),
+        _levels(path, found, len(dos)),
+        _spin(path),
     )
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
+
+
+def _differences(path: Path, integrated: Floats, shape: tuple[int, ...], step: float) -> Floats:
+    """The DOS whose integrals are ``integrated``, electrons up to each energy.
+
+    A central difference is the mean of two cells, so the trapezoid gives back the column where it is flat, and at the
+    last energy. Electrons below the first energy become states at it.
+    """
+    name = f"'integrated_dos' in {path}"
+    check_shape(name, integrated, shape, "n_structures, n_energies")
+    check_finite(name, integrated)
+    rise = np.diff(integrated, axis=1, prepend=0.0)
+    if (rise < -1e-6 * np.abs(integrated).max()).any():
+        worst = int(np.argmin(rise.min(axis=1)))
+        raise ValueError(f"{name} must not fall: it counts electrons up to each energy; structure {worst} falls.")
+    dos: Floats = np.gradient(integrated, step, axis=1)
+    dos[:, 0] += 2 * integrated[:, 0] / step
+    return dos
+
+
+def _spin(path: Path) -> Literal["summed", "up", "down"]:
+    spin = read_text(path, "spin", "summed")
+    check_choice(f"'spin' in {path}", spin, ("summed", "up", "down"))
+    return cast(Literal["summed", "up", "down"], spin)
+
+
+def _levels(path: Path, found: Mapping[str, Floats], count: int) -> Floats | None:
+    """Fermi levels of an .npz file, one for each structure or one for all."""
+    if "fermi_energy" not in found:
+        return None
+    levels = np.ravel(found["fermi_energy"])
+    if levels.size == 1:
+        return np.full(count, levels[0])
+    check_shape(f"'fermi_energy' in {path}", levels, (count,), "n_structures")
+    return levels
 
 
 def _complete(spectra: SpectrumFields, energy_max: Floats) -> SpectrumFields:

@@ -7,7 +7,9 @@ import re
 import h5py
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.io import write
+from scipy.special import ndtr
 
 from ldosml import DOSModel, LDOSDataset, derive_properties
 from ldosml.cli import main
@@ -185,3 +187,72 @@ def test_reports_need_a_temperature(capsys, folder, tmp_path, kelvin):
     assert (code, "'--temperature' / '-T': must be above 0 K" in err) == (2, True)
     code, _, err = run(capsys, "report", folder / "m.ldosml", "-o", folder / "data.h5")
     assert (code, "is a file; give a folder" in err) == (1, True)
+
+
+class TestWhatIsKnownBesideTheElectrons:
+    """A Fermi level, doping, and words for what has no number."""
+
+    energies = np.round(np.arange(-18, 12.0001, 0.02), 10)
+
+    def file(self, path, valence=24.0, **entries):
+        def band(low, high, states):
+            d = np.clip((self.energies - low) * (high - self.energies), 0, None)
+            return states * d / (d.sum() * 0.02)
+
+        dos = band(-16, -14.5, 8.0) + band(-5, -0.02, valence) + band(4.8, 11.9, 20.0)
+        np.savez(path, energies=self.energies, dos=dos, n_electrons=32.0, **entries)
+        return path
+
+    @pytest.mark.parametrize("entries", [{"zero": "fermi"}, {"fermi_energy": 0.0}, {"fermi_energy": [3.0]}])
+    def test_level_of_a_file(self, capsys, tmp_path, entries):
+        path = self.file(tmp_path / "d.npz", 23.984, **entries)
+        code, out, err = run(capsys, "properties", path)
+        assert code == 0
+        assert re.search(r"caution: The Fermi level from the electrons .* 4\.9\d+ eV.* in a gap from -0\.0", err)
+        code, out, err = run(capsys, "properties", path, "--tolerance", 1e-3, "--json")
+        found = json.loads(out)
+        assert (code, found["facts"]["cautions"]) == (0, [])
+        assert found["columns"]["band_gap"][0] == pytest.approx(4.85, abs=0.02)
+        for edge, sign in (("conduction_edge", 1), ("valence_edge", -1)):
+            assert sign * found["columns"][edge][0] > 0
+        assert run(capsys, "properties", path, "--tolerance", -1)[0] == 2
+
+    def test_a_good_file_says_nothing(self, capsys, tmp_path):
+        code, out, _ = run(capsys, "properties", self.file(tmp_path / "d.npz", zero="fermi"), "--json")
+        assert (code, json.loads(out)["facts"]["cautions"]) == (0, [])
+
+    def test_doping_needs_a_volume(self, capsys, tmp_path):
+        code, _, err = run(capsys, "properties", self.file(tmp_path / "d.npz"), "--doping", 1e17)
+        assert (code, "needs the volume of every cell" in err) == (1, True)
+
+    def test_doping_of_a_dataset(self, capsys, tmp_path):
+        path = self.file(tmp_path / "d.npz", zero="fermi")
+        with np.load(path) as arrays:
+            atoms = Atoms("Si8", positions=np.arange(24).reshape(8, 3) / 2, cell=[5.43] * 3, pbc=True)
+            data = LDOSDataset.from_arrays([atoms], arrays["energies"], dos=arrays["dos"][None], n_electrons=[32.0])
+        data.save(tmp_path / "d.h5")
+        code, out, _ = run(capsys, "properties", tmp_path / "d.h5", "--doping", 1e18, "--tolerance", 1e-3, "--json")
+        assert code == 0
+        columns = json.loads(out)["columns"]
+        assert columns["electrons"][0][0] == pytest.approx(1e18 * 5.43**3 * 1e-24, rel=1e-4)
+        assert columns["chemical_potential"][0][0] > 4.0
+
+    def test_a_hidden_gap_in_words(self, capsys, tmp_path):
+        e = np.arange(-10, 10.01, 0.05)
+        dos = ndtr((e + 8) / 0.3) - ndtr((e + 0.35) / 0.3) + ndtr((e - 0.35) / 0.3) - ndtr((e - 8) / 0.3)
+        np.savez(tmp_path / "d.npz", energies=e, dos=dos, n_electrons=7.65, zero="fermi", smearing_width=0.3)
+        code, out, err = run(capsys, "properties", tmp_path / "d.npz", "-o", tmp_path / "p.csv")
+        assert code == 0
+        assert "not resolvable (smearing 0.3 eV)" in " ".join((out + err).split())
+        assert "not resolvable (smearing 0.3 eV)" in (tmp_path / "p.csv").read_text()
+        code, out, err = run(capsys, "properties", tmp_path / "d.npz", "--json")
+        assert json.loads(out)["notes"] == {"band_gap": ["not resolvable (smearing 0.3 eV)"]}
+        assert "caution" in err or json.loads(out)["facts"]["cautions"]
+
+    def test_pairs_of_one_spin(self, capsys, tmp_path):
+        path = self.file(tmp_path / "d.npz", zero="fermi")
+        spectra = []
+        for option in ([], ["--spin-conserving"]):
+            _, out, _ = run(capsys, "properties", path, "--photon-max", 8, "--json", *option)
+            spectra.append(np.array(json.loads(out)["spectra"]["absorption_spectrum"]))
+        np.testing.assert_allclose(spectra[1], spectra[0] / 2, rtol=1e-12)

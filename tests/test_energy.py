@@ -47,3 +47,43 @@ def test_grids_match_only_with_the_same_zero():
     assert not grid.matches(EnergyGrid.from_range(-1, 1, 0.1, zero="vacuum"))
     with pytest.raises(ValueError, match=r"21 energies.*11 energies"):
         grid.require_match(EnergyGrid.from_range(-1, 1, 0.2, zero="fermi"), "Two spectra")
+
+
+class TestPrintedEnergies:
+    """An even axis, printed with few decimals."""
+
+    @pytest.mark.parametrize(
+        ("low", "high", "size", "decimals"),
+        [
+            (-34.22613508, 2.24280954, 301, 3),
+            (-20.0, 15.8, 2000, 4),
+            (-1.23456, 7.654321, 3000, 4),
+            (-0.50049, 0.50049, 70, 3),
+            (0.1, 1.0123456, 5, 5),
+            (-11.11117, 0.0, 4000, 5),
+        ],
+    )
+    def test_are_accepted(self, low, high, size, decimals):
+        axis = np.linspace(low, high, size)
+        grid = EnergyGrid.from_array(np.round(axis, decimals), "code")
+        assert grid.size == size
+        np.testing.assert_allclose(grid.energies, axis, atol=10.0**-decimals)
+        assert abs(grid.energies - np.round(axis, decimals)).max() <= 0.5 * 10.0**-decimals * (1 + 1e-5)
+
+    def test_an_even_axis_is_kept_as_it_is(self):
+        assert EnergyGrid.from_array(np.arange(-2, 2.01, 0.05).round(3), "code").start == -2.0
+
+    @pytest.mark.parametrize(
+        "axis",
+        [
+            [0.0, 1.0, 3.0],
+            [0.0, 0.1, 0.2, 0.302],
+            np.round(np.linspace(0, 10, 101) + 2e-3 * np.sin(np.arange(101)), 3),
+            np.round(np.linspace(0, 3, 101) ** 1.001, 4),
+            np.linspace(0, 10, 101) + 4e-4 * np.sin(np.arange(101)),  # all digits, so no rounding explains it
+            np.arange(0, 0.1, 0.0014).round(3),  # the rounding is as large as the step
+        ],
+    )
+    def test_an_uneven_axis_is_refused(self, axis):
+        with pytest.raises(ValueError, match="must ascend in equal steps"):
+            EnergyGrid.from_array(axis, "code")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
-from ldosml.properties.gap import band_gap, carrier_densities
+from ldosml.properties.gap import band_gap, carrier_densities, hidden_gap
 from ldosml.units import BOLTZMANN
 
 GRID = EnergyGrid.from_range(-6.0, 6.0, 0.05, zero="code")
@@ -16,6 +16,12 @@ def bands(valence=-1.0, conduction=1.0, below=3.0, above=2.0, grid=GRID):
     """Two constant bands; the straight lines fall and rise over the cells inside the gap."""
     e = grid.energies
     return (below * (e < valence + 1e-9) + above * (e > conduction - 1e-9))[None]
+
+
+def around(values, energy=0.0, grid=GRID):
+    """The DOS that a state within about 5 eV has around it."""
+    weight = np.exp(-(((grid.energies - energy) / 5.0) ** 2) / 2)
+    return float((weight * values**2).sum() / (weight * values).sum())
 
 
 def test_two_bands(xp):
@@ -28,10 +34,10 @@ def test_two_bands(xp):
 
 def test_edges_are_where_the_lines_cross_the_threshold():
     values = bands()
-    mean = values.mean()
+    scale = around(values)
     found = band_gap(DOS(GRID, values), 0.0, tolerance=0.25)
-    assert found.valence_edge[0] == pytest.approx(-1.0 + 0.05 * (3.0 - 0.25 * mean) / 3.0)
-    assert found.conduction_edge[0] == pytest.approx(0.95 + 0.05 * 0.25 * mean / 2.0)
+    assert found.valence_edge[0] == pytest.approx(-1.0 + 0.05 * (3.0 - 0.25 * scale) / 3.0)
+    assert found.conduction_edge[0] == pytest.approx(0.95 + 0.05 * 0.25 * scale / 2.0)
     assert found.gap[0] == pytest.approx(found.conduction_edge[0] - found.valence_edge[0])
 
 
@@ -50,8 +56,8 @@ def test_several_tolerances(xp):
     tolerances = [1e-4, 1e-2, 0.5]
     found = band_gap(dos, 0.3, tolerance=tolerances)
     assert found.gap.shape == (1, 3)
-    # Where a Gaussian has fallen to t times the mean.
-    reach = width * np.sqrt(2 * np.log(values.max() / (np.array(tolerances) * values.mean())))
+    # Where a Gaussian has fallen to t times the DOS around.
+    reach = width * np.sqrt(2 * np.log(values.max() / (np.array(tolerances) * around(values, 0.3))))
     np.testing.assert_allclose(to_numpy(found.valence_edge)[0], -2.0 + reach, atol=1e-2)
     np.testing.assert_allclose(to_numpy(found.conduction_edge)[0], 2.5 - reach, atol=1e-2)
     one = band_gap(dos, 0.3, tolerance=1e-2)
@@ -75,9 +81,95 @@ def test_each_atom_has_its_gap(xp):
 def test_shift_scale_and_place_in_the_gap(shift, fermi, factor, tolerance):
     moved = EnergyGrid(GRID.start + shift, GRID.step, GRID.size, GRID.zero)
     here = band_gap(DOS(GRID, bands()), 0.0, tolerance=tolerance)
-    there = band_gap(DOS(moved, factor * bands()), fermi + shift, tolerance=tolerance)
+    there = band_gap(DOS(moved, factor * bands()), shift, tolerance=tolerance)
     np.testing.assert_allclose(there.gap, here.gap, atol=1e-7)
     np.testing.assert_allclose(there.valence_edge, here.valence_edge + shift, atol=1e-7)
+    # Another place in the gap weighs both bands a little differently, and the edge moves within its cell.
+    elsewhere = band_gap(DOS(GRID, bands()), fermi, tolerance=tolerance)
+    np.testing.assert_allclose(elsewhere.gap, here.gap, atol=0.1 * tolerance * GRID.step)
+
+
+class TestTheWindow:
+    """What lies far away, or nowhere, does not change a gap."""
+
+    levels = np.stack(
+        [-0.75 - 10 * np.sqrt(np.linspace(0, 1, 800)), 0.75 + 11 * np.sqrt(np.linspace(0, 1, 800))], axis=1
+    )
+
+    def gap(self, low, high, *more):
+        grid = EnergyGrid.from_range(low, high, 0.05, "fermi")
+        weights = np.ones((1, 800, 2 + len(more))) * [4.0, 6.0, *(states for _, states in more)]
+        levels = np.concatenate([self.levels, *(np.full((800, 1), level) for level, _ in more)], axis=1)
+        dos = LDOS.from_eigenvalues(levels, np.ones(800), weights, grid, 0.3).total()
+        return band_gap(dos, 0.0).gap[0]
+
+    @pytest.mark.parametrize(("low", "high"), [(-60, 80), (-150, 14), (-14, 200)])
+    def test_empty_energies(self, low, high):
+        assert self.gap(low, high) == pytest.approx(self.gap(-14, 14), abs=1e-9)
+
+    @pytest.mark.parametrize(("level", "states"), [(-25.0, 10.0), (-100.0, 20.0), (60.0, 50.0)])
+    def test_far_levels(self, level, states):
+        assert self.gap(-150, 80, (level, states)) == pytest.approx(self.gap(-14, 14), abs=1e-3)
+
+    def test_a_gap_far_wider_than_what_counts_as_near(self):
+        grid = EnergyGrid.from_range(-400.0, 400.0, 0.5, "code")
+        dos = DOS(grid, np.where(abs(grid.energies) > 300, 2.0, 0.0)[None])
+        assert band_gap(dos, 10.0, tolerance=0.5).gap[0] == pytest.approx(600.5)
+
+
+class TestHiddenGaps:
+    grid = EnergyGrid.from_range(-15.0, 15.0, 0.05, "code")
+
+    def smeared(self, density, width):
+        fine = np.arange(-18, 18, 0.01)
+        kernel = np.exp(-(((self.grid.energies[:, None] - fine) / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
+        taper = np.exp(-((fine / 9) ** 6))
+        return DOS(self.grid, 0.01 * (kernel @ (density(fine) * taper))[None], width)
+
+    @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("width", [0.15, 0.3])
+    @pytest.mark.parametrize("off", [-0.2, 0.0, 0.2])
+    def test_two_bands_with_tails_between(self, xp, power, width, off):
+        """A gap of some widths, between edges that jump, or rise like a root, or straight."""
+        half = width * {0.0: 1.25, 0.5: 0.8, 1.0: 0.3}[power]
+        dos = self.smeared(lambda e: np.clip(abs(e) - half, 0, None) ** power * (abs(e) > half), width)
+        dos = DOS(dos.grid, xp.asarray(dos.values), width)
+        assert to_numpy(hidden_gap(dos, off * width)).all()
+        assert float(band_gap(dos, off * width).gap[0]) == 0
+
+    @pytest.mark.parametrize(
+        "metal",
+        [
+            lambda e: np.ones_like(e),
+            lambda e: np.sqrt(np.clip(e + 8, 0, None)),  # aluminium: free electrons
+            lambda e: 1 + 0.5 * np.sin(3 * e),
+            lambda e: 0.3 + np.clip(abs(e), 0, 2),  # a dip that does not reach zero
+            lambda e: np.sqrt(abs(e)),  # two parabolic bands that touch
+            lambda e: np.clip(2 - e, 0, None) * (e < 0.1),  # the edge of one band
+        ],
+    )
+    @pytest.mark.parametrize("width", [0.15, 0.3])
+    def test_no_metal(self, metal, width):
+        dos = self.smeared(metal, width)
+        for energy in np.arange(-0.3, 0.31, 0.1):
+            assert not hidden_gap(dos, energy)[0]
+
+    def test_not_without_smearing_and_not_a_gap_that_is_seen(self):
+        values = bands()
+        assert not hidden_gap(DOS(GRID, values), 0.0)[0]
+        dos = self.smeared(lambda e: (abs(e) > 2.0) * 1.0, 0.2)
+        assert not hidden_gap(dos, 0.0)[0]
+        assert band_gap(dos, 0.0).gap[0] > 2
+
+    def test_silicon_smeared(self):
+        """The diamond structure without displacements, and structures that are metals."""
+        import ldosml
+
+        data = ldosml.load_dataset("silicon").broaden_to(0.3)
+        found = hidden_gap(data.dos, ldosml.fermi_level(data.dos, data.n_electrons).energy)
+        kinds = np.array(data.kinds)
+        assert found[kinds == "diamond"].sum() > 20
+        assert not found[kinds != "diamond"].any()
 
 
 def pymatgen_dos(values, fermi, grid=GRID):
@@ -99,7 +191,8 @@ def test_gap_as_pymatgen_finds_it(tolerance):
         gap, high, low = pymatgen_dos(values, fermi).get_interpolated_gap(tol=tolerance)
         if gap:
             compared += 1
-            ours = band_gap(DOS(GRID, values[None]), fermi, tolerance=tolerance)
+            same = tolerance * values.mean() / around(values, fermi)  # its threshold is of the mean over the grid
+            ours = band_gap(DOS(GRID, values[None]), fermi, tolerance=same)
             assert ours.gap[0] == pytest.approx(gap, abs=1e-9)
             assert ours.conduction_edge[0] == pytest.approx(high, abs=1e-9)
             assert ours.valence_edge[0] == pytest.approx(low, abs=1e-9)

@@ -6,6 +6,7 @@ from scipy.integrate import quad
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
+from ldosml.properties import derive_properties
 from ldosml.properties.optics import absorption_spectrum, emission_spectrum, photon_axis
 from ldosml.properties.repair import nonnegative
 from ldosml.units import BOLTZMANN
@@ -269,3 +270,20 @@ def test_interpolation_needs_four_energies():
         absorption_spectrum(
             DOS(EnergyGrid(0, 1, 3, "fermi"), np.ones((1, 3))), 0.0, 300.0, photon_energies=np.array([0.5])
         )
+
+
+def test_pairs_of_one_spin_are_half():
+    """Both spins have D/2: the sum of D_s D_s over them, against all pairs."""
+    grid = EnergyGrid.from_range(-6.0, 6.0, 0.05, zero="code")
+    values = np.exp(-((grid.energies / 2) ** 2))[None]
+    options = {"mu": 0.3, "temperature": 900.0}
+    one = absorption_spectrum(DOS(grid, values / 2, 0.3), **options)  # a spin alone, as if it were all
+    for kind in (absorption_spectrum, emission_spectrum):
+        assert kind(DOS(grid, values, 0.3), **options).max() > 0
+    both = absorption_spectrum(DOS(grid, values, 0.3), **options, spin_conserving=True)
+    np.testing.assert_allclose(both, 2 * one, rtol=1e-12)
+    table = derive_properties(DOS(grid, values, 0.3), 2.0, 900.0, photon_energies=[1.0], spin_conserving=True)
+    whole = derive_properties(DOS(grid, values, 0.3), 2.0, 900.0, photon_energies=[1.0])
+    np.testing.assert_allclose(
+        table.spectrum("absorption_spectrum"), whole.spectrum("absorption_spectrum") / 2, rtol=1e-12
+    )

@@ -22,6 +22,9 @@ from ldosml.properties import (
 from ldosml.smearing import smear_eigenvalues
 from ldosml.units import BOLTZMANN
 
+# Many counts here are a little off on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::ldosml.properties.DopingWarning")
+
 TEMPERATURES = np.array([1.0, 10.0, 100.0, 300.0, 3000.0, 30000.0])
 STEPS = (0.01, 0.05, 0.2)
 

@@ -16,7 +16,7 @@ from ldosml.evaluation import Evaluation
 from ldosml.plotting import files
 from ldosml.properties.table import PropertyTable
 from ldosml.report import DerivedProperties, save_report
-from ldosml.report.properties import by_structure_section, properties_section
+from ldosml.report.properties import by_structure_section, note_of, number_or_none, properties_section
 
 N_ATOMS = np.array([2, 3, 1, 4, 2, 1, 2])
 NAMES = ["diamond-8", "<i>liquid</i>", "liquid", "longer-than-a-phone-is-wide-" * 4, "diamond-16", "d", "e"]
@@ -337,3 +337,14 @@ def test_property_noise_is_interpolated_and_only_where_known():
     assert property_noise_at(noise, 0.2, 300.0) == {"band_energy": pytest.approx(0.03)}
     assert property_noise_at(noise, 0.5, 300.0) == property_noise_at(noise, 0.2, 400.0) == {}
     assert property_noise_at({"smearing_width": [0.1]}, 0.1, 300.0) == property_noise_at(None, 0.1, 300.0) == {}
+
+
+def test_cells_say_why_a_gap_has_no_number():
+    note = "not resolvable (smearing 0.3 eV)"
+    found = PropertyTable(
+        np.array([300.0]), {"band_gap": np.array([np.nan, 1.0])}, ["a", "b"], notes={"band_gap": [note, ""]}
+    )
+    cells = [number_or_none(found.column("band_gap")[row], note=note_of(found, "band_gap", row)) for row in (0, 1)]
+    assert cells == [note, 1.0]
+    assert note_of(found, "fermi_level", 0) == ""
+    assert number_or_none(np.nan) == "none"

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ldosml import DOS, LDOS, EnergyGrid, LDOSDataset
 from ldosml.datasets import read_spectra
+from ldosml.properties import integrated_dos
 
 PRECISION = {".npz": 0.0, ".h5": 1e-7, ".xyz": 1e-8}
 ENDINGS = list(PRECISION)
@@ -81,7 +82,7 @@ def test_arrays_alone(tmp_path):
     """As NumPy reads them; what is not known is not there."""
     ldos = spectra(numbers=None)
     with np.load(ldos.save(tmp_path / "a.npz")) as file:
-        assert set(file) == {"energies", "zero", "smearing_width", "ldos", "dos", "n_atoms"}
+        assert set(file) == {"energies", "zero", "spin", "smearing_width", "ldos", "dos", "n_atoms"}
         assert_allclose(file["energies"], np.linspace(-1, 1, 21), atol=1e-12)
         assert str(file["zero"]) == "fermi"
         assert file["smearing_width"] == 0.1
@@ -92,7 +93,7 @@ def test_arrays_alone(tmp_path):
         assert_array_equal(file["numbers"], [14, 14, 6, 6])
         assert_array_equal(file["n_electrons"], ELECTRONS)
     with np.load(DOS(ldos.grid, ldos.values).save(tmp_path / "c.npz", provenance={"code": "x"})) as file:
-        assert set(file) == {"energies", "zero", "smearing_width", "dos", "provenance"}
+        assert set(file) == {"energies", "zero", "smearing_width", "spin", "dos", "provenance"}
         assert np.isnan(file["smearing_width"])
         assert json.loads(str(file["provenance"])) == {"code": "x"}
     assert LDOS.load(tmp_path / "a.npz").numbers is None
@@ -274,3 +275,57 @@ def test_frames_that_do_not_fit(tmp_path, changes, message):
     ase.io.write(tmp_path / "a.xyz", frames, format="extxyz")
     with pytest.raises(ValueError, match=message):
         LDOS.load(tmp_path / "a.xyz")
+
+
+class TestIntegratedDOS:
+    """A printed total with its integrated column, and a level narrower than the step."""
+
+    energies = np.arange(-20.0, 5.01, 0.1).round(4)
+
+    def columns(self, low=-20.0):
+        e = self.energies
+        whole = 2.0 * (e >= -15.003) + 6.0 * np.clip((e + 4) / 3, 0, 1) + 4.0 * np.clip((e - 2) / 2, 0, 1)
+        dos = np.gradient(whole, 0.1)
+        dos[abs(e + 15) < 0.11] = [0.0, 33.0, 0.1]  # what a sample of a narrow peak happens to meet
+        some = e >= low
+        return e[some], dos[some], whole[some]
+
+    def test_electrons_are_those_of_the_column(self, tmp_path):
+        energies, dos, whole = self.columns()
+        np.savez(tmp_path / "d.npz", energies=energies, dos=dos, integrated_dos=whole)
+        found = read_spectra(tmp_path / "d.npz").dos
+        counts = integrated_dos(found)[0]
+        assert counts[-1] == pytest.approx(12.0, abs=1e-9)
+        in_gaps = (energies > -14.8) & (energies < -4.2) | (energies > -0.8) & (energies < 1.8)
+        np.testing.assert_allclose(counts[in_gaps], whole[in_gaps], atol=1e-9)
+        assert abs(np.trapezoid(dos, energies) - 12.0) > 1
+
+    def test_electrons_below_the_first_energy_count(self, tmp_path):
+        energies, dos, whole = self.columns(low=-10.0)
+        np.savez(tmp_path / "d.npz", energies=energies, dos=dos[None], integrated_dos=whole[None])
+        found = read_spectra(tmp_path / "d.npz").dos
+        assert integrated_dos(found)[0, -1] == pytest.approx(12.0, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda whole: whole[None, :-1], r"'integrated_dos' in .* must have shape"),
+            (lambda whole: whole[::-1][None], "'integrated_dos' in .* must not fall"),
+            (lambda whole: whole[None] * np.nan, "'integrated_dos' in .* must be finite"),
+        ],
+    )
+    def test_a_column_that_is_none(self, tmp_path, change, message):
+        energies, dos, whole = self.columns()
+        np.savez(tmp_path / "d.npz", energies=energies, dos=dos, integrated_dos=change(whole))
+        with pytest.raises(ValueError, match=message):
+            read_spectra(tmp_path / "d.npz")
+
+
+def test_a_fermi_level_beside_the_spectra(tmp_path):
+    energies = np.arange(-5, 5.01, 0.1)
+    for level, expected in ((1.5, [1.5, 1.5]), ([1.5, np.nan], [1.5, np.nan])):
+        np.savez(tmp_path / "d.npz", energies=energies, dos=np.ones((2, 101)), fermi_energy=level)
+        np.testing.assert_array_equal(read_spectra(tmp_path / "d.npz").fermi_energy, expected)
+    np.savez(tmp_path / "d.npz", energies=energies, dos=np.ones((2, 101)), fermi_energy=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"'fermi_energy' in .* must have shape"):
+        read_spectra(tmp_path / "d.npz")

@@ -26,7 +26,10 @@ from ldosml.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
+    from ase import Atoms
     from numpy.typing import NDArray
 
     from ldosml.properties import PropertyTable
@@ -73,6 +76,18 @@ def properties(
             "Default: as the data say.",
         ),
     ] = None,
+    doping: Annotated[
+        float | None,
+        typer.Option(help="Electrons added, cm^-3; negative: holes. Needs the cells of the structures. Default: none."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero(),
+            help="Fraction of the electrons by which n-electrons may differ from a count that ends in a gap; the "
+            "level in the gap is then used. Default: 1e-6.",
+        ),
+    ] = None,
     photon_max: Annotated[
         float | None,
         typer.Option(
@@ -80,6 +95,9 @@ def properties(
             help="Add the absorption spectrum up to this photon energy, eV (.json and .h5 only). Default: none.",
         ),
     ] = None,
+    spin_conserving: Annotated[
+        bool, typer.Option("--spin-conserving", help="Count only pairs of states of one spin in the absorption: half.")
+    ] = False,
     smearing: Smearing = None,
     quadrature: Annotated[
         Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"],
@@ -97,6 +115,7 @@ def properties(
     The number of valence electrons comes from the dataset, or from the training data of the model, unless given here.
     """
     from ldosml.properties import derive_properties, photon_axis
+    from ldosml.properties.level import TOLERANCE
 
     kelvin = read_positive("--temperature", temperature or [_ROOM], "K")
     if output is not None:
@@ -110,8 +129,13 @@ def properties(
             spectra,
             _electron_numbers(found, electrons, n_electrons),
             kelvin,
+            fermi_energy=found.fermi_energy,
+            doping=0.0 if doping is None else doping,
+            volumes=None if doping is None else found.cells(),
+            tolerance=TOLERANCE if tolerance is None else tolerance,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
+            spin_conserving=spin_conserving,
             quadrature=quadrature,
         )
     derived.facts.update(source=source, cautions=cautions)
@@ -141,6 +165,17 @@ class _Found:
     names: list[str] | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
+    fermi_energy: NDArray[np.float64] | None = None
+    volumes: NDArray[np.float64] | None = None
+
+    def cells(self) -> NDArray[np.float64]:
+        """Volumes of the cells, angstrom^3."""
+        if self.volumes is None or not (self.volumes > 0).all():
+            raise ValueError(
+                "--doping is in cm^-3 and needs the volume of every cell, which this source does not hold: give a "
+                "dataset, or a model with structures, of periodic cells; or use derive_properties(doping=...) per cell."
+            )
+        return self.volumes
 
     def of(self, atoms: bool) -> DOS | LDOS:
         """The spectra of atoms, or of structures."""
@@ -170,7 +205,7 @@ def _from_arrays(source: str, smearing: float | None) -> _Found:
     dos, ldos = read.dos, read.ldos
     if smearing is not None:
         dos, ldos = dos.broaden_to(smearing), None if ldos is None else ldos.broaden_to(smearing)
-    return _Found(dos, ldos, None, read.numbers, read.n_electrons)
+    return _Found(dos, ldos, None, read.numbers, read.n_electrons, read.fermi_energy)
 
 
 def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found:
@@ -181,7 +216,10 @@ def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found
         data = data if smearing is None else data.broaden_to(smearing)
     # Above energy_max a DOS is not complete. Where all Fermi levels are known, they are the zero.
     aligned = data.refer_to("fermi" if np.isfinite(data.fermi_energy).all() else data.grid.zero)
-    return _Found(aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons)
+    known = None if aligned.grid.zero == "fermi" else aligned.fermi_energy
+    return _Found(
+        aligned.dos, aligned.ldos, aligned.names, aligned.numbers, aligned.n_electrons, known, _volumes(data.structures)
+    )
 
 
 def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
@@ -200,7 +238,14 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
     names = [str(atoms.info.get("name", f"{stem}-{place}")) for place, atoms in placed.items()]
     known = loaded.n_electrons(frames) if loaded.training_.get("valence_electrons") else None
     numbers = np.concatenate([atoms.numbers for atoms in frames])
-    return _Found(ldos.total(), ldos, names, numbers, known)
+    return _Found(ldos.total(), ldos, names, numbers, known, volumes=_volumes(frames))
+
+
+def _volumes(structures: Sequence[Atoms]) -> NDArray[np.float64]:
+    """Volumes of the cells, angstrom^3; 0 where a structure is not periodic in three directions."""
+    import numpy as np
+
+    return np.array([abs(np.linalg.det(np.array(atoms.cell))) if atoms.pbc.all() else 0.0 for atoms in structures])
 
 
 def _electron_numbers(
@@ -253,7 +298,10 @@ def _page(derived: PropertyTable, output: Path | None) -> Page:
     lacking = any(row[-1] != str(len(derived)) for row in rows)
     columns = ("property", "T (K)", "unit", "mean", "minimum", "maximum", *([what] if lacking else []))
     share = "Extensive properties are per cell." if what == "structures" else "Each atom has its share."
+    from ldosml.plotting.labels import property_name
+
     words = [f"{share} Derived from {derived.facts['energies']}."]
+    words += [f"{property_name(name)} of {count} of {len(derived)}: {text}." for name, text, count in derived.noted()]
     shown = table(title, columns, [row[: len(columns)] for row in rows], n_keys=2)
     return Page([shown], words=words, files=[] if output is None else [output])
 

@@ -98,12 +98,15 @@ class Spectra:
         Atomic numbers.
     n_electrons : array (n_structures,) or None
         Valence electrons.
+    fermi_energy : array (n_structures,) or None
+        Fermi level, eV in the zero of the grid; NaN where not known.
     """
 
     dos: DOS
     ldos: LDOS | None
     numbers: NDArray[np.int64] | None
     n_electrons: NDArray[np.float64] | None
+    fermi_energy: NDArray[np.float64] | None = None
 
 
 def read_spectra(path: PathLike) -> Spectra:
@@ -114,9 +117,13 @@ def read_spectra(path: PathLike) -> Spectra:
     path : path
         A file that ``LDOS.save`` or ``DOS.save`` wrote, or an .npz file of another program. It holds ``energies``
         (n_energies,), eV, and ``ldos`` (n_environments, n_energies) with ``n_atoms`` (n_structures,), or ``dos``
-        (n_structures, n_energies) or (n_energies,), or both; perhaps ``zero`` (default: "code"), ``smearing_width``
-        (eV), ``n_atoms``, ``numbers``, ``n_electrons`` and ``energy_max``. All spectra are cut at the lowest
-        ``energy_max``.
+        (n_structures, n_energies) or (n_energies,), or both; perhaps ``zero`` (default: "code"), ``spin``
+        ("summed", "up" or "down"; default: "summed"), ``smearing_width``
+        (eV), ``n_atoms``, ``numbers``, ``n_electrons``, ``fermi_energy`` (eV in the zero of ``energies``) and
+        ``energy_max``. All spectra are cut at the lowest ``energy_max``.
+        With ``integrated_dos`` (n_structures, n_energies), electrons up to each energy, the DOS is taken from its
+        differences instead of ``dos``: a printed DOS misses or doubles levels narrower than the step, its integrated
+        column does not. Their positions are then known to one step.
 
     Returns
     -------
@@ -130,12 +137,12 @@ def read_spectra(path: PathLike) -> Spectra:
         When something is missing or does not fit; the message names it.
     """
     found = load_spectra(path)
-    dos = DOS(found.grid, found.dos, found.smearing_width, found.n_atoms)
+    dos = DOS(found.grid, found.dos, found.smearing_width, found.n_atoms, spin=found.spin)
     ldos = None
     if found.ldos is not None and found.n_atoms is not None:
         index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
-        ldos = LDOS(found.grid, found.ldos, found.smearing_width, structure_index=index, numbers=found.numbers)
-    return Spectra(dos, ldos, found.numbers, found.n_electrons)
+        ldos = LDOS(found.grid, found.ldos, found.smearing_width, index, found.numbers, spin=found.spin)
+    return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
 
 
 def _names(frames: Mapping[int, Atoms], path: PathLike) -> list[str]:

@@ -1,4 +1,7 @@
 from .spectrum_warnings import (
+    DopingWarning as DopingWarning,
+    FermiLevelWarning as FermiLevelWarning,
+    HiddenGapWarning as HiddenGapWarning,
     NegativeDOSWarning as NegativeDOSWarning,
     SpectrumWarning as SpectrumWarning,
     SpinConventionWarning as SpinConventionWarning,
@@ -6,7 +9,13 @@ from .spectrum_warnings import (
 )
 from .comparison import Comparison as Comparison, compare_properties as compare_properties
 from .derivation import derive_properties as derive_properties
-from .gap import BandGap as BandGap, Carriers as Carriers, band_gap as band_gap, carrier_densities as carrier_densities
+from .gap import (
+    BandGap as BandGap,
+    Carriers as Carriers,
+    band_gap as band_gap,
+    carrier_densities as carrier_densities,
+    hidden_gap as hidden_gap,
+)
 from .level import FermiLevel as FermiLevel, fermi_level as fermi_level
 from .repair import negative_weight as negative_weight, nonnegative as nonnegative
 from .optics import (

@@ -52,8 +52,17 @@ class Block:
     first: int = 0
 
     @classmethod
-    def of(cls, spectra: DOS | LDOS) -> Block:
-        """Repair spectra (``nonnegative``) and sum them over the atoms."""
+    def of(cls, spectra: DOS | LDOS, *, one_spin: bool = False) -> Block:
+        """Repair spectra (``nonnegative``) and sum them over the atoms.
+
+        Raises ValueError for spectra of one spin, unless ``one_spin`` allows them: the electrons fill both.
+        """
+        if not one_spin and getattr(spectra, "spin", "summed") != "summed":
+            raise ValueError(
+                f"This {type(spectra).__name__} counts spin {spectra.spin} only, and this property needs the electrons "
+                "of both spins, which share one Fermi level. Sum the spins first: "
+                f"{type(spectra).__name__}(up.grid, up.values + down.values, ...)."
+            )
         repaired = nonnegative(spectra)
         width = repaired.smearing_width or 0.0
         if isinstance(repaired, LDOS):

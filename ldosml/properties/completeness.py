@@ -39,8 +39,11 @@ def _states(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return result
 
 
-def check_counts(prepared: Block, number: Array, tolerance: float) -> None:
-    """Raise an error unless every DOS holds its electrons and states above them; warn if the grid or spins look odd."""
+def check_counts(prepared: Block, number: Array, tolerance: float, *, spins: bool = True) -> None:
+    """Raise an error unless every DOS holds its electrons and states above them.
+
+    Warns if the grid begins too late, and with ``spins`` if one spin seems to be missing.
+    """
     step, values = prepared.grid.step, to_numpy(prepared.whole)
     total = _states(values, step)
     needed = to_numpy(number)
@@ -65,7 +68,8 @@ def check_counts(prepared: Block, number: Array, tolerance: float) -> None:
             "leave them out of n_electrons.",
             TruncatedDOSWarning,
         )
-    _check_spins(prepared, needed)
+    if spins:
+        _check_spins(prepared, needed)
 
 
 def _check_spins(prepared: Block, needed: NDArray[np.float64]) -> None:

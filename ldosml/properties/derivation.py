@@ -14,15 +14,18 @@ from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
+from ldosml.properties.doping import doping_of, warn_of_lost_doping
 from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
-from ldosml.properties.gap import carrier_densities, gap_edges
-from ldosml.properties.level import TOLERANCE, FermiLevel, level_of
+from ldosml.properties.gap import carrier_densities, gap_edges, hidden_gap, typical_dos
+from ldosml.properties.given_level import check_level, given_levels
+from ldosml.properties.level import TOLERANCE
 from ldosml.properties.optics import absorption_spectrum
-from ldosml.properties.potential import potential_of
+from ldosml.properties.potential import potentials_of
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
 from ldosml.properties.quantities import PER_ATOM, PER_CELL
 from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
+from ldosml.properties.spectrum_warnings import HiddenGapWarning, caution
 from ldosml.properties.table import PropertyTable
 from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of
 from ldosml.spectra import DOS, LDOS
@@ -34,8 +37,12 @@ def derive_properties(
     n_electrons: Numbers,
     temperatures: Numbers,
     *,
+    fermi_energy: Numbers | None = None,
+    doping: Numbers = 0.0,
+    volumes: Numbers | None = None,
     names: Sequence[str] | None = None,
     photon_energies: Numbers | None = None,
+    spin_conserving: bool = False,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> PropertyTable:
@@ -51,10 +58,17 @@ def derive_properties(
         Valence electrons of each structure.
     temperatures : float or array (n_temperatures,)
         K, above zero.
+    fermi_energy : float or array (n_structures,), optional
+        The level that came with the DOS, eV in the zero of the grid; NaN where not known. Default: 0 eV if the zero of
+        the grid is the Fermi level. It is only compared with the level from ``n_electrons``, which all properties use.
+    doping, volumes
+        As for ``chemical_potential``. ``fermi_level`` and the edges of the gap are of the crystal without doping.
     names : sequence of str (n_structures,), optional
         Names of the structures. Default: "0", "1", ...
     photon_energies : array (n_photon_energies,), optional
         eV. If given, the absorption at these energies is computed for all temperatures.
+    spin_conserving : bool, default=False
+        As for ``absorption_spectrum``.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
         See ``ldosml.properties.quadrature``.
     tolerance : float
@@ -68,13 +82,19 @@ def derive_properties(
 
     Warns
     -----
-    TruncatedDOSWarning, NegativeDOSWarning, SpinConventionWarning
+    FermiLevelWarning
+        If the level from ``n_electrons`` differs from the level given by more than the larger of the grid's step, the
+        smearing and the lowest kT, and both are not in one gap. The one warning for all structures names the levels of
+        the worst, the states below each, and the likely cause: ``SpinConventionWarning`` if it is one spin.
+    HiddenGapWarning
+        If tails of smeared bands fill a gap, see ``hidden_gap``. Its ``band_gap`` is NaN, and ``notes`` say why.
+    TruncatedDOSWarning, NegativeDOSWarning
         See ``ldosml.properties.spectrum_warnings``.
 
     Raises
     ------
     ValueError
-        As ``chemical_potential``.
+        As ``chemical_potential``; if ``fermi_energy`` is not on the grid.
 
     Examples
     --------
@@ -89,24 +109,42 @@ def derive_properties(
     check_positive("tolerance", tolerance)
     repaired = nonnegative(spectra)
     prepared = Block.of(repaired)
-    check_counts(prepared, number, tolerance)
+    given = given_levels(prepared, fermi_energy)
+    added = doping_of(spectra, doping, volumes)
+    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance, spins=given is None)
     blocks = prepared.map(
-        lambda part, block: _derived(block, number[part], kelvin.kT, quadrature, tolerance), len(kelvin.kT)
+        lambda part, block: _derived(block, number[part], added[part], kelvin.kT, quadrature, tolerance),
+        len(kelvin.kT),
     )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
     check_top(prepared, mu, kelvin.kT, number)
+    level = namespace(number).concat([block.level for block in blocks])
+    warn_of_lost_doping([block.count for block in blocks], number)
+    if given is not None:
+        check_level(prepared, number, level, given, float(kelvin.kT.min()), tolerance)
+    whole = DOS(prepared.grid, prepared.whole, repaired.smearing_width)
+    gaps, notes = _gaps(whole, level)
     columns = {
         **_given(spectra, number),
+        "fermi_level": prepared.of_rows(level),
+        "valence_edge": prepared.of_rows(gaps["valence_edge"]),
+        "conduction_edge": prepared.of_rows(gaps["conduction_edge"]),
         **thermal,
         **_sommerfeld(spectra, thermal["dos_at_fermi_level"]),
         **_shapes(repaired),
     }
     if isinstance(repaired, DOS):
-        columns |= _gaps(repaired, columns["fermi_level"], mu, kelvin)
+        columns |= {"band_gap": gaps["band_gap"], **_carriers(repaired, gaps, mu, kelvin)}
     if photon_energies is not None:
         photon_energies = to_numpy(as_float64("photon_energies", photon_energies))
-        absorbed = absorption_spectrum(repaired, mu, temperature=kelvin.kelvin, photon_energies=photon_energies)
+        absorbed = absorption_spectrum(
+            repaired,
+            mu,
+            temperature=kelvin.kelvin,
+            photon_energies=photon_energies,
+            spin_conserving=spin_conserving,
+        )
     return PropertyTable(
         kelvin.kelvin,
         {name: np.array(to_numpy(values), dtype=np.float64) for name, values in columns.items()},
@@ -116,22 +154,25 @@ def derive_properties(
         photon_energies,
         {} if photon_energies is None else {"absorption_spectrum": to_numpy(absorbed)},
         _facts(spectra, kelvin, quadrature, tolerance),
+        {"band_gap": notes} if isinstance(repaired, DOS) and any(notes) else {},
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Columns of the rows of some structures, and the chemical potentials of these structures."""
+    """Columns of the rows of some structures, and the levels and chemical potentials of these structures."""
 
     columns: dict[str, Array]
+    level: Array
     mu: Array
+    count: tuple[Array, Array]
 
 
 def _derived(
-    block: Block, number: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
+    block: Block, number: Array, added: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
 ) -> _Columns:
-    level, bands = level_of(block, number, tolerance)
-    mu = potential_of(block, number, kT, quadrature, level, bands)
+    solved = potentials_of(block, number, added, kT, quadrature, tolerance)
+    mu = solved.mu
     row_mu = block.of_rows(mu)
     found = moments_of(block, row_mu, kT, ALL_MOMENTS, quadrature)
     whole = found if block.index is None else moments_of(block.without_shares(), mu, kT, ("j0", "j1"), quadrature)
@@ -139,7 +180,7 @@ def _derived(
     band_energy = found["energy"] + row_mu * found["count"]
     heat = BOLTZMANN * (found["j2"] - found["j1"] * block.of_rows(drift_of(whole))) / thermal
     columns = {
-        **_levels(block, level),
+        "dos_at_fermi_level": block.rows.density(block.of_rows(solved.level)[:, None])[:, 0],
         "chemical_potential": row_mu,
         "band_energy": band_energy,
         "band_energy_from_mu": found["energy"],
@@ -148,7 +189,7 @@ def _derived(
         "heat_capacity": heat,
         "pauli_susceptibility": BOHR_MAGNETON**2 * found["j0"],
     }
-    return _Columns(columns, mu)
+    return _Columns(columns, solved.level, mu, solved.count)
 
 
 def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
@@ -156,19 +197,6 @@ def _given(spectra: DOS | LDOS, number: Array) -> dict[str, Array]:
     if isinstance(spectra, DOS):
         return {"n_electrons": number, "negative_weight": negative_weight(spectra)}
     return {"negative_weight": negative_weight(DOS(spectra.grid, spectra.values))}
-
-
-def _levels(block: Block, level: FermiLevel) -> dict[str, Array]:
-    """The Fermi level of each row, the edges of the gap around it, and the DOS at it."""
-    xp = namespace(level.energy)
-    nothing = xp.nan * xp.ones_like(level.energy)
-    at_level = block.rows.density(block.of_rows(level.energy)[:, None])[:, 0]
-    return {
-        "fermi_level": block.of_rows(level.energy),
-        "valence_edge": block.of_rows(xp.where(level.in_gap, level.valence_edge, nothing)),
-        "conduction_edge": block.of_rows(xp.where(level.in_gap, level.conduction_edge, nothing)),
-        "dos_at_fermi_level": at_level,
-    }
 
 
 def _sommerfeld(spectra: DOS | LDOS, at_level: Array) -> dict[str, Array]:
@@ -185,25 +213,51 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
     return {"band_center": shape.center, "band_width": shape.width}
 
 
-def _gaps(repaired: DOS, fermi_energy: Array, mu: Array, kelvin: Temperatures) -> dict[str, Array]:
-    """The gap and its carriers: NaN carriers in a metal, all NaN if the gap reaches the end of the grid."""
+def _gaps(whole: DOS, level: Array) -> tuple[dict[str, Array], list[str]]:
+    """Gap and edges of structures, (n_structures,), and why some have none, in words; one warning for hidden gaps."""
+    xp = namespace(level)
+    low, high = gap_edges(whole, level, GAP_TOLERANCE * typical_dos(whole, level))
+    low, high = (xp.where(xp.isfinite(edge), edge, xp.nan * xp.ones_like(edge)) for edge in (low, high))
+    metal, hidden = low == high, hidden_gap(whole, level)
+    nothing = xp.nan * low
+    gap = xp.where(hidden, nothing, xp.where(metal, xp.zeros_like(low), high - low))
+    edges = {"valence_edge": xp.where(metal, nothing, low), "conduction_edge": xp.where(metal, nothing, high)}
+    words = f"not resolvable (smearing {whole.smearing_width or 0.0:g} eV)"
+    rows = to_numpy(hidden)
+    if rows.any():
+        _warn_of_hidden(np.flatnonzero(rows), words)
+    unknown = np.isnan(to_numpy(gap))
+    notes = [words if none else "wider than the grid" if nan else "" for none, nan in zip(rows, unknown, strict=True)]
+    return {**edges, "band_gap": gap}, notes
+
+
+def _warn_of_hidden(rows: NDArray[np.int64], words: str) -> None:
+    others = f" and {rows.size - 1} more" if rows.size > 1 else ""
+    caution(
+        f"The gap of structure {int(rows[0])}{others} is {words}: the DOS at the Fermi level is made by the tails of "
+        "the bands at either side. D(E_F), Sommerfeld coefficient, heat capacity and susceptibility are then those "
+        "of the smearing, not of the material. Use a smaller smearing.",
+        HiddenGapWarning,
+    )
+
+
+def _carriers(repaired: DOS, gaps: dict[str, Array], mu: Array, kelvin: Temperatures) -> dict[str, Array]:
+    """Carriers around the middle of each gap; NaN without one, or if it reaches the end of the grid."""
     xp = namespace(mu)
-    low, high = gap_edges(repaired, fermi_energy, GAP_TOLERANCE * xp.mean(repaired.values, axis=1))
-    gap = xp.where(xp.isfinite(high - low), high - low, xp.nan * low)
-    some = gap > 0
+    some = gaps["band_gap"] > 0
     rows = np.flatnonzero(to_numpy(some))
     none = xp.nan * mu
     if not rows.size:
-        return {"band_gap": gap, "electrons": none, "holes": none}
+        return {"electrons": none, "holes": none}
     chosen = index_like(mu, rows)
     few = DOS(repaired.grid, xp.take(repaired.values, chosen, axis=0), repaired.smearing_width)
-    division = xp.take((low + high) / 2, chosen)
+    division = xp.take((gaps["valence_edge"] + gaps["conduction_edge"]) / 2, chosen)
     carriers = carrier_densities(few, xp.take(mu, chosen, axis=0), kelvin.kelvin, division=division)
     electrons, holes = (
         xp.where(some[:, None], spread(n, rows, len(repaired), axis=0), none)
         for n in (carriers.electrons, carriers.holes)
     )
-    return {"band_gap": gap, "electrons": electrons, "holes": holes}
+    return {"electrons": electrons, "holes": holes}
 
 
 def _names(spectra: DOS | LDOS, names: Sequence[str] | None) -> list[str]:

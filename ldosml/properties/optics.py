@@ -80,10 +80,12 @@ def absorption_spectrum(
     *,
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
+    spin_conserving: bool = False,
 ) -> Array:
     """Joint density of filled states and empty states above them, A(w): see the module.
 
-    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one.
+    Equation A10 of the LDOS paper with the sign of absorption; all matrix elements are one, and neither wave vector
+    nor spin is conserved unless ``spin_conserving``.
 
     Parameters
     ----------
@@ -98,6 +100,9 @@ def absorption_spectrum(
     per_squared_frequency : bool, default=False
         Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
         value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
+    spin_conserving : bool, default=False
+        Count only pairs of one spin, the sum of D_s D_s over both spins: half of all pairs, because each spin has D/2
+        in a crystal that is not magnetic. By default a state of one spin also pairs with states of the other.
 
     Returns
     -------
@@ -122,7 +127,7 @@ def absorption_spectrum(
 
     Transitions to states above the end E of the grid are missing, that is from w = E - mu on.
     """
-    return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=False)
+    return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, spin_conserving, emission=False)
 
 
 def emission_spectrum(
@@ -132,6 +137,7 @@ def emission_spectrum(
     *,
     photon_energies: Array | None = None,
     per_squared_frequency: bool = False,
+    spin_conserving: bool = False,
 ) -> Array:
     """Joint density of filled states and empty states below them, E(w) = exp(-w/kT) A(w).
 
@@ -150,6 +156,9 @@ def emission_spectrum(
     per_squared_frequency : bool, default=False
         Divide by w^2, as in the imaginary part of a dielectric function with constant matrix elements. There is no
         value at w = 0: the default energies then begin at one step, and a given 0 raises an error.
+    spin_conserving : bool, default=False
+        Count only pairs of one spin, the sum of D_s D_s over both spins: half of all pairs, because each spin has D/2
+        in a crystal that is not magnetic. By default a state of one spin also pairs with states of the other.
 
     Returns
     -------
@@ -171,7 +180,7 @@ def emission_spectrum(
     -----
     It is computed from ``absorption_spectrum``, whose notes apply.
     """
-    return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, emission=True)
+    return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, spin_conserving, emission=True)
 
 
 def _spectrum(
@@ -180,6 +189,7 @@ def _spectrum(
     temperature: Numbers,
     photon_energies: Array | None,
     per_squared_frequency: bool,
+    spin_conserving: bool,
     emission: bool,
 ) -> Array:
     temperatures = Temperatures.of(temperature)
@@ -192,6 +202,8 @@ def _spectrum(
         for column, kT in enumerate(temperatures.kT):
             values = photons.pick(_absorption(block, chemical[part, column], float(kT)), float(kT))
             factor = np.exp(-photons.energies / kT) if emission else np.ones(photons.energies.size)
+            if spin_conserving:
+                factor = factor / 2
             if per_squared_frequency:
                 factor = factor / photons.energies**2
             columns.append(_without_noise(values, block) * like(values, factor))

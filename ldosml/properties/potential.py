@@ -6,6 +6,8 @@ structures and temperatures at once; in gaps see ``neutrality``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
+from ldosml.properties.doping import doped_potentials, doping_of, warn_of_lost_doping
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
 from ldosml.properties.neutrality import neutral_potentials
 from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
@@ -27,6 +30,8 @@ def chemical_potential(
     n_electrons: Numbers,
     temperature: Numbers,
     *,
+    doping: Numbers = 0.0,
+    volumes: Numbers | None = None,
     quadrature: Quadrature = "auto",
     tolerance: float = TOLERANCE,
 ) -> Array:
@@ -42,11 +47,16 @@ def chemical_potential(
         Valence electrons of each structure.
     temperature : float or array (n_temperatures,)
         K, above zero.
+    doping : float or array (n_structures,), default=0
+        Electrons added to each cell; holes are negative. In a gap, mu then solves n - p = doping with the n and p of
+        ``carrier_densities``, however small the doping; without a gap it adds to ``n_electrons``.
+    volumes : float or array (n_structures,), optional
+        Volumes of the cells, angstrom^3. With them ``doping`` is in cm^-3.
     quadrature : {"auto", "trapezoid", "gauss", "linear", "forced-trapezoid"}
         See ``ldosml.properties.quadrature``; "auto" chooses for each temperature. In smeared gaps, "auto" always.
     tolerance : float
         As for ``fermi_level``. A count that ends in a gap to this tolerance is treated as exact: mu is
-        the pure crystal's.
+        the pure crystal's. Give carriers by ``doping``.
 
     Returns
     -------
@@ -57,23 +67,58 @@ def chemical_potential(
     -----
     TruncatedDOSWarning, SpinConventionWarning
         As ``fermi_level``; also if states above the grid would hold more than 1e-4 of the electrons.
+    DopingWarning
+        If ``n_electrons`` is not a whole number, and differs by less than the tolerance from the states below a gap.
 
     Raises
     ------
     ValueError
-        As ``fermi_level``; if a temperature is not above zero; for the trapezoid if kT is below one step.
+        As ``fermi_level``; if volumes or a temperature are not above zero; for the trapezoid if kT is below
+        one step.
     """
     temperatures, number = Temperatures.of(temperature), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)
-    check_counts(prepared, number, tolerance)
+    added = doping_of(spectra, doping, volumes)
+    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance)
 
-    def solved(part: slice, block: Block) -> Array:
-        return potential_of(block, number[part], temperatures.kT, quadrature, *level_of(block, number[part], tolerance))
+    def solved(part: slice, block: Block) -> Potentials:
+        return potentials_of(block, number[part], added[part], temperatures.kT, quadrature, tolerance)
 
-    mu = namespace(number).concat(prepared.map(solved, len(temperatures.kT)), axis=0)
+    found = prepared.map(solved, len(temperatures.kT))
+    warn_of_lost_doping([one.count for one in found], number)
+    mu = namespace(number).concat([one.mu for one in found], axis=0)
     check_top(prepared, mu, temperatures.kT, number)
     return temperatures.shaped(mu)
+
+
+_COUNTS: tuple[Rule, ...] = ("gauss", "trapezoid")  # their difference is the error of a count
+
+
+@dataclass(frozen=True, eq=False)
+class Potentials:
+    """Chemical potentials of a block, (n_structures, n_temperatures), and the level without doping, (n_structures,).
+
+    ``count`` are the states below the level by two rules, (n_structures, 2), and whether it is in a gap.
+    """
+
+    mu: Array
+    level: Array
+    count: tuple[Array, Array]
+
+
+def potentials_of(
+    block: Block, number: Array, added: Array, kT: NDArray[np.float64], quadrature: Quadrature, tolerance: float
+) -> Potentials:
+    """Chemical potentials of a block with ``added`` electrons in each cell, (n_structures,)."""
+    xp = namespace(number)
+    level, bands = level_of(block, number, tolerance)
+    held = xp.stack([_below(block, level.energy, rule) for rule in _COUNTS], axis=1), level.in_gap
+    if not bool(xp.any(added != 0)):
+        return Potentials(potential_of(block, number, kT, quadrature, level, bands), level.energy, held)
+    total = number + added
+    mu = potential_of(block, total, kT, quadrature, *level_of(block, total, tolerance))
+    return Potentials(doped_potentials(block, mu, level, added, kT), level.energy, held)
 
 
 def potential_of(
@@ -99,14 +144,17 @@ def _neutral(block: Block, number: Array, level: FermiLevel, rule: Rule) -> Arra
 
     In a gap, an error of 1e-9 electrons, of the number or of the rule, would be a doping larger than the carriers.
     """
-    xp = namespace(number)
-    if rule == "trapezoid":
-        below = like(number, block.grid.energies)[None, :] < level.energy[:, None]
-        weights = xp.astype(below, xp.float64) * like(number, trapezoid_weights(block.grid))[None, :]
-        counted = xp.vecdot(block.whole, weights)
-    else:
-        counted = block.interpolant.count(level.energy[:, None])[:, 0]
-    return xp.where(level.in_gap, counted, number)
+    return namespace(number).where(level.in_gap, _below(block, level.energy, rule), number)
+
+
+def _below(block: Block, energy: Array, rule: Rule) -> Array:
+    """States below an energy of each structure, (n_structures,), as a rule counts them."""
+    xp = namespace(energy)
+    if rule != "trapezoid":
+        return block.interpolant.count(energy[:, None])[:, 0]
+    below = like(energy, block.grid.energies)[None, :] < energy[:, None]
+    weights = xp.astype(below, xp.float64) * like(energy, trapezoid_weights(block.grid))[None, :]
+    return xp.vecdot(block.whole, weights)
 
 
 def _newton(block: Block, number: Array, kT: NDArray[np.float64], rule: Rule, start: Array, settled: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The shape of a spectrum, independent of its electrons: integral, slope and moments.
+"""The shape of a spectrum, independent of its electrons: integral, slope and moments. One spin alone has one, too.
 
 Like every property, they use ``nonnegative(spectra)``.
 """
@@ -24,7 +24,7 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins.
+        states/eV, both spins or one.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def integrated_dos(spectra: DOS | LDOS) -> Array:
     >>> integrated_dos(DOS(grid, [[2.0, 2.0, 2.0, 4.0]]))
     array([[0. , 1. , 2. , 3.5]])
     """
-    return Block.of(spectra).rows.counts
+    return Block.of(spectra, one_spin=True).rows.counts
 
 
 def dos_derivative(spectra: DOS | LDOS) -> Array:
@@ -50,7 +50,7 @@ def dos_derivative(spectra: DOS | LDOS) -> Array:
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins. Differences of neighbours amplify noise, by a factor of 20 at a step of 0.05 eV.
+        states/eV, both spins or one. Differences of neighbours amplify noise, by a factor of 20 at a step of 0.05 eV.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def moments(spectra: DOS | LDOS, *, low: float = -np.inf, high: float = np.inf) 
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins.
+        states/eV, both spins or one.
     low, high : float
         eV in the zero of the grid; the whole grid if not given. They may lie between two energies of the grid.
 
@@ -140,7 +140,7 @@ def band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf)
     Parameters
     ----------
     spectra : DOS or LDOS
-        states/eV, both spins.
+        states/eV, both spins or one.
     low, high : float
         Limits, eV in the zero of the grid; the whole grid by default.
 

@@ -24,7 +24,19 @@ class NegativeDOSWarning(SpectrumWarning):
     """More than a hundredth of a spectrum is negative; ``nonnegative(dos)`` was used instead."""
 
 
-class SpinConventionWarning(SpectrumWarning):
+class FermiLevelWarning(SpectrumWarning):
+    """The Fermi level that the electrons give is not the level that came with the DOS."""
+
+
+class HiddenGapWarning(SpectrumWarning):
+    """A gap cannot be told: tails of the smeared bands fill it, and make the properties at the Fermi level."""
+
+
+class DopingWarning(SpectrumWarning):
+    """Electrons that a gap has no states for are so few that they count as none."""
+
+
+class SpinConventionWarning(FermiLevelWarning):
     """The DOS below the Fermi level holds half or twice the electrons: it may count one spin only, or spins twice."""
 
 

@@ -35,7 +35,8 @@ class PropertyTable:
         K.
     columns : dict of str to array
         (n_rows,) for properties that do not depend on temperature, (n_rows, n_temperatures) for the others. Units are
-        in ``QUANTITIES``. NaN if a row does not have the property: the edges and carriers of a metal.
+        in ``QUANTITIES``. NaN if a row does not have the property: the edges and carriers of a metal, whose
+        ``band_gap`` is 0. For all others ``band_gap`` is ``conduction_edge - valence_edge``.
     names : list of str
         Names of the structures; for atoms, with their place in the structure.
     n_atoms : array (n_rows,), optional
@@ -48,6 +49,9 @@ class PropertyTable:
         Absorption, if it was asked for.
     facts : dict
         How it was computed: energies, smearing, quadrature of every temperature; as JSON can hold it.
+    notes : dict of str to list of str (n_rows,)
+        By column: why a row has no number, "" for all others. A gap that the smearing hides is "not resolvable
+        (smearing 0.3 eV)".
 
     Examples
     --------
@@ -64,6 +68,7 @@ class PropertyTable:
     photon_energies: NDArray[np.float64] | None = None
     spectra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -90,6 +95,7 @@ class PropertyTable:
                 if known.size:
                     rows.append([name, self.unit(name), kelvin, known.mean(), known.min(), known.max(), len(known)])
         lacking = [name for name, values in self.columns.items() if not np.isfinite(values).any()]
+        facts |= {f"{name} in {count} rows": text for name, text, count in self.noted()}
         if lacking:
             facts["no row has"] = ", ".join(lacking)
         columns = ["property", "unit", "K", "mean", "smallest", "largest", "rows that have it"]
@@ -243,6 +249,7 @@ class PropertyTable:
             photon_energies=self.photon_energies,
             spectra=spectra,
             facts={**self.facts, "per_atom": True},
+            notes=self.notes,
         )
 
     def spread(self, rows: NDArray[np.bool_], names: list[str], n_atoms: NDArray[np.int64] | None) -> PropertyTable:
@@ -278,7 +285,11 @@ class PropertyTable:
         columns, spectra = (
             {name: placed(values) for name, values in each.items()} for each in (self.columns, self.spectra)
         )
-        return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra)
+        notes = {name: np.full(len(rows), "", dtype=object) for name in self.notes}
+        for name, texts in self.notes.items():
+            notes[name][rows] = texts
+        noted = {name: list(texts) for name, texts in notes.items()}
+        return replace(self, columns=columns, names=names, n_atoms=n_atoms, spectra=spectra, notes=noted)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Tidy rows, one for each row and temperature.
@@ -286,7 +297,7 @@ class PropertyTable:
         Yields
         ------
         dict
-            Numbers and texts by name; None instead of NaN.
+            Numbers and texts by name; None instead of NaN. ``notes`` follow as texts, under ``band_gap_note``.
         """
         for row, name in enumerate(self.names):
             first: dict[str, Any] = {"structure": name}
@@ -297,7 +308,23 @@ class PropertyTable:
                     name: _number(values[row] if values.ndim == 1 else values[row, place])
                     for name, values in self.columns.items()
                 }
-                yield {**first, "temperature": float(temperature), **cells}
+                notes = {f"{name}_note": texts[row] or None for name, texts in self.notes.items()}
+                yield {**first, "temperature": float(temperature), **cells, **notes}
+
+    def noted(self) -> list[tuple[str, str, int]]:
+        """Count the notes.
+
+        Returns
+        -------
+        list of tuple
+            Name of the column, note, and number of rows that have it.
+        """
+        return [
+            (name, text, texts.count(text))
+            for name, texts in self.notes.items()
+            for text in dict.fromkeys(texts)
+            if text
+        ]
 
     def to_pandas(self) -> DataFrame:
         """A tidy table, one line for each row and temperature.
@@ -332,6 +359,7 @@ class PropertyTable:
             "spectra": {name: _nested(values) for name, values in self.spectra.items()},
             "units": {name: self.unit(name) for name in [*self.columns, *self.spectra]},
             "facts": self.facts,
+            "notes": self.notes,
         }
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -384,6 +412,8 @@ class PropertyTable:
         for name in ("n_atoms", "structure_index", "temperatures", "photon_energies"):
             if getattr(self, name) is not None:
                 file[name] = getattr(self, name)
+        for name, texts in self.notes.items():
+            file.create_dataset(f"notes/{name}", data=texts, dtype=h5py.string_dtype())
         for group, arrays in (("columns", self.columns), ("spectra", self.spectra)):
             for name, values in arrays.items():
                 file.create_dataset(f"{group}/{name}", data=values).attrs["unit"] = self.unit(name)

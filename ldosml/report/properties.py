@@ -10,6 +10,7 @@ from ldosml import plotting
 from ldosml.evaluation import Evaluation
 from ldosml.plotting.labels import NO_VARIATION, power_of_ten, property_name, unit_text
 from ldosml.properties.comparison import Comparison
+from ldosml.properties.table import PropertyTable
 from ldosml.report.derived_properties import PRINCIPAL, DerivedProperties
 from ldosml.report.parts import NONE, NOT_DERIVED, Cell, Picture, Section, Table, count
 
@@ -30,11 +31,16 @@ ABSENCE_WORDS = (
 )
 
 
-def number_or_none(value: float, derived: bool = True) -> Cell:
+def number_or_none(value: float, derived: bool = True, note: str = "") -> Cell:
     """Cell of a property of one structure, or the reason why there is no number."""
     if not derived:
         return NOT_DERIVED
-    return NONE if np.isnan(value) else float(value)
+    return (note or NONE) if np.isnan(value) else float(value)
+
+
+def note_of(table: PropertyTable, name: str, row: int) -> str:
+    """Why a row has no number in a column, where the table says so."""
+    return table.notes[name][row] if name in table.notes else ""
 
 
 def properties_section(properties: DerivedProperties, noise: Mapping[str, float]) -> Section:
@@ -61,8 +67,11 @@ def by_structure_section(evaluation: Evaluation, properties: DerivedProperties) 
         derived = bool(properties.derived[s])
         values = [
             cell
-            for pair in pairs
-            for cell in (number_or_none(pair.true[s]), number_or_none(pair.predicted[s], derived))
+            for name, pair in zip(shown, pairs, strict=True)
+            for cell in (
+                number_or_none(pair.true[s], note=note_of(properties.true, name, s)),
+                number_or_none(pair.predicted[s], derived, note_of(properties.predicted, name, s)),
+            )
         ]
         rows.append([evaluation.names[s], losses[s], *values])
     groups = [("", 2)]

@@ -7,7 +7,7 @@ from ldosml.evaluation import Evaluation
 from ldosml.plotting.labels import property_name
 from ldosml.report.derived_properties import DerivedProperties
 from ldosml.report.parts import Cell, Picture, Section, Table, count
-from ldosml.report.properties import ABSENCE_WORDS, number_or_none
+from ldosml.report.properties import ABSENCE_WORDS, note_of, number_or_none
 
 _SHOWN = 5
 
@@ -53,7 +53,12 @@ def _properties_table(properties: DerivedProperties, structure: int) -> Table:
         pair = properties.pair(name)
         true, predicted = float(pair.true[structure]), float(pair.predicted[structure])
         temperature = properties.temperature if properties.depends_on_temperature(name) else None
-        values = number_or_none(true), number_or_none(predicted, derived), number_or_none(predicted - true, derived)
+        notes = [note_of(table, name, structure) for table in (properties.true, properties.predicted)]
+        values = (
+            number_or_none(true, note=notes[0]),
+            number_or_none(predicted, derived, notes[1]),
+            number_or_none(predicted - true, derived),
+        )
         rows.append([property_name(name, temperature), pair.unit, *values])
     caption = f"Properties of the DOS of this structure. {ABSENCE_WORDS}"
     return Table(caption, ["property", "unit", "DFT", "predicted", "difference"], rows)

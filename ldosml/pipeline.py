@@ -23,10 +23,12 @@ from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, f
 from ldosml.descriptors.default import default_descriptor
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.evaluation import Evaluation
+from ldosml.fragments import check_structures
 from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, SparseLDOSKernelRidge
 from ldosml.regression._training_rows import Learn
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
+from ldosml.structure_checks import check_sites
 from ldosml.training_data import TrainingData, from_arrays, from_dataset
 
 
@@ -173,7 +175,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         ValueError
             When a regressor lacks the spectra that it learns from, or a number of inducing points for an element; when
             rows do not match atoms, ``groups`` do not match structures, ``low`` is not below ``high``, or the zero is
-            not ``zero`` and cannot be moved.
+            not ``zero`` and cannot be moved; when sites are occupied partly, or atoms are closer than 0.5 angstrom.
         TypeError
             When the regressor cannot be saved in a file that is safe to open, or ``spectra`` are no LDOS or DOS.
         ImportError, RuntimeError
@@ -287,6 +289,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             training = from_dataset(data, self.zero, self.low, self.high, groups)
         else:
             training = from_arrays(data, spectra, self.zero, self.low, self.high, groups)
+        check_sites(check_structures(training.structures))
         if _learned(self._new_regressor()) != "dos":
             training.require_ldos(type(self._new_regressor()).__name__)
         return training
@@ -375,10 +378,12 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When there are no structures, an element was not in the training set, or positions are not finite.
+            When there are no structures, an element was not in the training set, positions are not finite, sites are
+            occupied partly, or atoms are closer than 0.5 angstrom.
         """
         self._require_descriptor()
-        listed = [structures] if isinstance(structures, Atoms) else list(structures)
+        listed = check_structures(structures)
+        check_sites(listed)
         return self._ldos(listed, self.descriptor_.transform(listed))
 
     def _ldos(self, structures: Sequence[Atoms], X: ArrayLike) -> LDOS:

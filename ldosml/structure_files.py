@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ase.io
+import numpy as np
 from ase import Atoms
+from ase.data import atomic_masses, atomic_numbers
 from ase.io import ParseError
-from ase.io.formats import UnknownFileTypeError
+from ase.io.formats import UnknownFileTypeError, filetype
 from ase.utils import string2index
+
+from ldosml._validation import ParameterError
+from ldosml.cif_formula import check_formula
+from ldosml.poscar_lines import poscar_fault, surplus_position
+from ldosml.structure_checks import check_sites
+
+Species = Sequence[str] | Mapping[int, str]
+"""Elements of the atom types of LAMMPS: those of type 1, 2 and so on, or by the number of the type."""
 
 # ASE's readers raise errors of every kind for files that they do not understand.
 _READER_ERRORS = (
@@ -29,8 +41,15 @@ _READER_ERRORS = (
 )
 
 
-def read_structures(path: str | os.PathLike[str]) -> list[Atoms]:
-    """Read frames of a file in a format that ASE knows.
+_LAMMPS = ("lammps-dump-text", "lammps-dump-binary", "lammps-data")
+_COMPRESSED = (".gz", ".bz2", ".xz")
+_CIF_TAG = "_cell_length_a"
+_PEEK = 20_000  # characters of a file in which its format shows
+_MASS = 0.02  # fraction by which masses of a file may differ from those of the elements
+
+
+def read_structures(path: str | os.PathLike[str], *, species: Species | None = None) -> list[Atoms]:
+    """Read frames of a file in a format that ASE knows, and refuse what the file or its reader mangled.
 
     Parameters
     ----------
@@ -38,6 +57,9 @@ def read_structures(path: str | os.PathLike[str]) -> list[Atoms]:
         All frames of a file. Or some of them, in ASE's syntax: ``run.traj@-1`` is the last frame, ``run.traj@10:`` all
         from frame 10 on, ``run.traj@0:100:5`` every fifth of the first hundred. Frames are counted from 0. A file whose
         own name is ``path`` goes first, so a name may hold an @.
+    species : sequence of str, or dict of int to str, optional
+        For LAMMPS dump and data files, which often have numbers of atom types only: the elements of type 1, 2 and so
+        on, such as ``["Si", "C"]``, or by the number of the type. Default: as the file says.
 
     Returns
     -------
@@ -48,18 +70,22 @@ def read_structures(path: str | os.PathLike[str]) -> list[Atoms]:
     FileNotFoundError
         When there is no such file.
     ValueError
-        When ASE cannot read it, it holds no structure, or the index is malformed or selects none.
+        When ASE cannot read it, it holds no structure, or the index is malformed or selects none. When sites are
+        occupied partly, atoms are closer than 0.5 angstrom, atoms contradict the formula of a CIF file, or the elements
+        of a LAMMPS file are not known.
     """
-    return list(read_frames(path).values())
+    return list(read_frames(path, species=species).values())
 
 
-def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
+def read_frames(path: str | os.PathLike[str], *, species: Species | None = None) -> dict[int, Atoms]:
     """Read structures as ``read_structures`` does.
 
     Parameters
     ----------
     path : path
         A file, perhaps with an index.
+    species : sequence of str, or dict of int to str, optional
+        As ``read_structures``.
 
     Returns
     -------
@@ -75,7 +101,7 @@ def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
     if not file.is_file():
         raise FileNotFoundError(f"There is no structure file {file}.")
     wanted = _parsed(os.fspath(path), index)
-    frames = _read(file)
+    frames = _read(file, species)
     if not frames:
         raise ValueError(f"{file} holds no structures.")
     try:
@@ -85,7 +111,13 @@ def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
     chosen = [places] if isinstance(places, int) else places
     if not chosen:
         raise ValueError(f"{os.fspath(path)}: {_holds(file, len(frames))}; {index} selects none of them.")
-    return {place: frames[place] for place in chosen}
+    found = {place: frames[place] for place in chosen}
+    for place, atoms in found.items():
+        name = str(file) if len(frames) == 1 else f"{file}, frame {place}"
+        check_sites([atoms], [name])
+        if _CIF_TAG in atoms.info:
+            check_formula(atoms, {key: atoms.info.pop(key) for key in list(atoms.info) if key.startswith("_")}, name)
+    return found
 
 
 def split_index(path: str | os.PathLike[str]) -> tuple[Path, str]:
@@ -132,12 +164,86 @@ def _holds(file: Path, count: int) -> str:
     return f"{file} holds 1 frame, number 0" if count == 1 else f"{file} holds {count} frames, from 0 to {count - 1}"
 
 
-def _read(file: Path) -> list[Atoms]:
+def _read(file: Path, species: Species | None) -> list[Atoms]:
+    kind = None
     try:
-        return list(ase.io.read(file, index=":", do_not_split_by_at_sign=True))
+        kind = _format(file)
+        text = file.read_text() if kind == "vasp" and file.suffix not in _COMPRESSED else ""
+        if (surplus := surplus_position(text)) is not None:
+            raise ValueError(surplus)
+        options = {"store_tags": True} if kind == "cif" else {}
+        frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
     except _READER_ERRORS as error:
         reason = ": ".join(filter(None, (type(error).__name__, str(error))))
+        if kind == "vasp" and (fault := poscar_fault(file.read_text(errors="replace"))) is not None:
+            raise ValueError(f"{file} cannot be read as a POSCAR file: {fault}.") from error
         raise ValueError(
             f"{file} cannot be read as structures ({reason}). "
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
+    if kind in _LAMMPS:
+        return _with_elements(frames, file, kind, species)
+    if species is not None:
+        raise ParameterError("species", f"maps the atom types of LAMMPS files to elements; {file} is {kind}.")
+    return frames
+
+
+def _format(file: Path) -> str:
+    """The format in ASE's words; ASE does not recognise data files of LAMMPS."""
+    try:
+        found: str = filetype(os.fspath(file))
+    except UnknownFileTypeError:
+        found = ""
+    if found not in ase.io.formats.ioformats and file.is_file():
+        with file.open(errors="replace") as opened:
+            start = opened.read(_PEEK)
+        if re.search(r"^\s*\d+\s+atoms\s*(#.*)?$", start, re.MULTILINE) and re.search(
+            r"^\s*Atoms\b", start, re.MULTILINE
+        ):
+            return "lammps-data"
+    return found or filetype(os.fspath(file))
+
+
+def _with_elements(frames: list[Atoms], file: Path, kind: str, species: Species | None) -> list[Atoms]:
+    """Frames of a LAMMPS file with the elements of their types."""
+    if species is None:
+        _require_elements(frames, file, kind)
+        return frames
+    table = dict(enumerate(species, start=1)) if not isinstance(species, Mapping) else dict(species)
+    unknown = [symbol for symbol in table.values() if atomic_numbers.get(symbol, 0) < 1]
+    if unknown:
+        raise ParameterError("species", f"must be chemical elements, such as Si; got {', '.join(map(repr, unknown))}.")
+    for atoms in frames:
+        if "type" not in atoms.arrays:
+            raise ParameterError("species", f"maps atom types to elements, but {file} has no column of types.")
+        types = atoms.arrays["type"]
+        missing = sorted({int(one) for one in types} - set(table))
+        if missing:
+            raise ParameterError(
+                "species", f"must have an element for every atom type; {file} has type {missing[0]}, got {table}."
+            )
+        atoms.numbers = np.array([atomic_numbers[table[int(one)]] for one in types])
+    return frames
+
+
+def _require_elements(frames: list[Atoms], file: Path, kind: str) -> None:
+    """Refuse a LAMMPS file whose atoms would become H, He and so on, by the number of their type."""
+    if kind == "lammps-dump-binary":
+        known = False
+    elif kind == "lammps-dump-text":
+        with file.open(errors="replace") as opened:
+            columns = next(line for line in opened if line.startswith("ITEM: ATOMS")).split()
+        known = bool({"element", "mass"} & set(columns))
+    else:
+        (atoms,) = frames
+        masses = atoms.arrays.get("masses")
+        labelled = re.search(r"^\s*Atom Type Labels\b", file.read_text(errors="replace"), re.MULTILINE) is not None
+        known = labelled or masses is not None
+        if masses is not None:
+            known = bool(np.allclose(masses, atomic_masses[atoms.numbers], rtol=_MASS))
+    if not known:
+        types = sorted({int(one) for atoms in frames for one in atoms.arrays.get("type", ())})
+        raise ValueError(
+            f"{file} is a LAMMPS file that does not tell elements, only atom types {', '.join(map(str, types))}. Give "
+            'their elements in order: species=["Si", "C"] for types 1 and 2 (--species Si,C on the command line).'
+        )

@@ -10,10 +10,11 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_json, check_positive, shorten
+from ldosml.structure_checks import check_sites
 
 
 def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
-    """Raise unless there are structures, each with atoms of known elements, finite positions and a finite cell."""
+    """Raise unless there are structures, each with atoms of known elements at sites of their own, and finite."""
     if not len(structures):
         raise ValueError("structures is empty; a dataset needs at least one structure.")
     for atoms, name in zip(structures, names, strict=True):
@@ -25,6 +26,7 @@ def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
         for what, values in (("positions", atoms.positions), ("cell", np.asarray(atoms.cell))):
             if not np.isfinite(values).all():
                 raise ValueError(f"{what} of structure {name!r} must be finite; some are NaN or infinite.")
+    check_sites(structures, [f"structure {name!r}" for name in names])
 
 
 def _check_elements(atoms: Atoms, name: str) -> None:

@@ -28,6 +28,7 @@ from ldosml.regions import Region, region_batches
 from ldosml.streaming import _part
 from ldosml.streaming._fingerprint import fingerprint
 from ldosml.streaming.prediction import Prediction
+from ldosml.structure_checks import check_sites
 
 
 def predict_to(
@@ -104,6 +105,7 @@ def predict_to(
     check_is_fitted(model)
     check_positive("batch_size", batch_size, "atoms")
     listed, path = check_structures(structures), Path(path)
+    check_sites(listed)
     refuse_existing(path, overwrite)
     with _open_part(model, listed, path, provenance or {}) as part:
         count = len(part.done)

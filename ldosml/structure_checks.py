@@ -1,0 +1,184 @@
+"""What every structure must fulfil: one atom on each site, and no two atoms on top of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+CLOSEST = 0.5
+"""Least distance of two atoms, angstrom; H2 has 0.74."""
+
+_WHOLE = 0.999  # occupancy from which a site counts as occupied; files round
+_FLAT = 1e-6  # volume of a cell in units of a b c, below which its vectors span no volume
+_MOST_IMAGES = 20  # along one lattice vector
+
+
+def check_sites(structures: Sequence[Atoms], names: Sequence[str] | None = None) -> None:
+    """Refuse structures that a file or its reader mangled.
+
+    Parameters
+    ----------
+    structures : sequence of ase.Atoms
+        With finite positions and cells.
+    names : sequence of str, optional
+        What the message calls each of them. Default: "structure 0" and so on.
+
+    Raises
+    ------
+    ValueError
+        When a site is occupied partly or by several species (``atoms.info["occupancy"]`` of ASE's CIF reader, or the
+        array ``occupancy`` of its PDB reader), or two atoms are closer than 0.5 angstrom, also across periodic
+        boundaries. The message has the structure, the site or the pair of atoms, the likely cause and the remedy.
+
+    Examples
+    --------
+    >>> check_sites([Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.1]])], ["molecule"])
+    Traceback (most recent call last):
+    ...
+    ValueError: molecule: atoms 0 (H) and 1 (H) are 0.1 angstrom apart, less than 0.5. Is an atom listed twice, or the
+    unit not angstrom?
+    """
+    if names is None:
+        names = [f"structure {index}" for index in range(len(structures))]
+    for atoms, name in zip(structures, names, strict=True):
+        _check_occupancies(atoms, name)
+    found = _too_close(structures, names)
+    if found is not None:
+        raise ValueError(f"{names[found.structure]}: {found.words(structures[found.structure])}")
+
+
+def _check_occupancies(atoms: Atoms, name: str) -> None:
+    shared = _shared_sites(atoms)
+    if shared:
+        site, who = next(iter(shared.items()))
+        occupants = ", ".join(f"{symbol} {part:g}" for symbol, part in who.items())
+        raise ValueError(
+            f"{name} has {len(shared)} sites with partial or mixed occupation, such as site {site} with {occupants}. "
+            "ldosml needs one atom on every site: give an ordered cell. If its atoms are ordered already, delete "
+            'atoms.info["occupancy"].'
+        )
+    parts = atoms.arrays.get("occupancy")
+    if parts is not None and parts.dtype.kind == "f" and parts.any() and parts.min() < _WHOLE:
+        worst = int(parts.argmin())
+        raise ValueError(
+            f"{name}: atom {worst} ({atoms.symbols[worst]}) has the occupancy {parts[worst]:g}. ldosml needs one atom "
+            'on every site: keep one of the alternatives, and delete atoms.arrays["occupancy"].'
+        )
+
+
+def _shared_sites(atoms: Atoms) -> dict[str, Mapping[str, float]]:
+    """Sites that are not occupied by one whole atom, as ASE's CIF reader tells them."""
+    given = atoms.info.get("occupancy")
+    if not isinstance(given, Mapping):
+        return {}
+    kinds = atoms.arrays.get("spacegroup_kinds")
+    present = None if kinds is None else {str(kind) for kind in np.unique(kinds)}
+    return {
+        str(site): who
+        for site, who in given.items()
+        if (present is None or str(site) in present)
+        and isinstance(who, Mapping)
+        and (len(who) != 1 or min(who.values()) < _WHOLE)
+    }
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two closest atoms of a structure; one atom and its own image have the same number."""
+
+    structure: int
+    first: int
+    second: int
+    distance: float
+    close: int  # atoms of the structure that have such a neighbour
+
+    def words(self, atoms: Atoms) -> str:
+        """What is wrong with them, the likely cause and the remedy."""
+        one, other = (f"{number} ({atoms.symbols[number]})" for number in (self.first, self.second))
+        who = f"atom {one} and its image in the next cell" if self.first == self.second else f"atoms {one} and {other}"
+        wrong = f"{who} are {self.distance:.3g} angstrom apart, less than {CLOSEST:g}."
+        if "spacegroup_kinds" in atoms.arrays:
+            return (
+                f"{wrong} The file gives the atoms by symmetry: are coordinates printed with too few digits (0.333 for "
+                "1/3), or do they belong to another origin or setting of the space group than its operations? Give "
+                "five digits and the right origin, or all atoms of the cell without symmetry (P 1)."
+            )
+        if len(atoms) > 2 and 2 * self.close > len(atoms):
+            return (
+                f"{wrong} So are {self.close} of its {len(atoms)} atoms: are the positions fractions or in another "
+                "unit than angstrom, or is the cell too small?"
+            )
+        return f"{wrong} Is an atom listed twice, or the unit not angstrom?"
+
+
+def _too_close(structures: Sequence[Atoms], names: Sequence[str]) -> _Pair | None:
+    """The closest pair of the first structure that has atoms too close to each other.
+
+    One tree holds all structures, each at its own place on a fourth axis: many small trees would take far longer.
+    """
+    n_atoms = [len(atoms) for atoms in structures]
+    owners = np.repeat(np.arange(len(structures)), n_atoms)
+    if not len(owners):
+        return None
+    starts = np.cumsum(n_atoms) - n_atoms
+    cells = np.array([_spanned(atoms) for atoms in structures])
+    numbers, positions = _with_images(structures, names, owners, cells)
+    points = np.column_stack([positions, 4 * CLOSEST * owners[numbers]])
+    distances, neighbours = KDTree(points).query(points[: len(owners)], k=2, distance_upper_bound=CLOSEST)
+    own = neighbours[:, 0] == np.arange(len(owners))  # of two atoms at one place, either may come first
+    distance = np.where(own, distances[:, 1], distances[:, 0])
+    close = np.isfinite(distance)
+    if not close.any():
+        return None
+    structure = int(owners[close].min())
+    rows = np.flatnonzero(close & (owners == structure))
+    worst = rows[distance[rows].argmin()]
+    other = neighbours[worst, 1] if own[worst] else neighbours[worst, 0]
+    first, second = sorted(int(numbers[i] - starts[structure]) for i in (worst, other))
+    return _Pair(structure, first, second, float(distance[worst]), len(rows))
+
+
+def _spanned(atoms: Atoms) -> Floats:
+    """Lattice vectors, with unit vectors where there are none; those that span no volume are another check's."""
+    cell = np.asarray(atoms.cell.complete().array, dtype=np.float64)
+    flat = abs(np.linalg.det(cell)) <= _FLAT * np.prod(np.linalg.norm(cell, axis=1))
+    return np.eye(3) if flat or not atoms.pbc.any() else cell
+
+
+def _with_images(
+    structures: Sequence[Atoms], names: Sequence[str], owners: Integers, cells: Floats
+) -> tuple[Integers, Floats]:
+    """Number and position of each atom in its cell, and of its images that are within ``CLOSEST`` of the cell."""
+    periodic = np.array([atoms.pbc & np.any(atoms.cell.array, axis=1) for atoms in structures])
+    inverse = np.linalg.inv(cells)
+    # CLOSEST as a fraction of the distance of opposite faces
+    margins = np.where(periodic, CLOSEST * np.linalg.norm(inverse, axis=1), 0.0)
+    if margins.max() > _MOST_IMAGES:
+        worst = int(margins.max(axis=1).argmax())
+        raise ValueError(
+            f"{names[worst]}: its cell is {CLOSEST / margins[worst].max():.2g} angstrom thick. Is the unit angstrom?"
+        )
+    positions = np.concatenate([atoms.positions for atoms in structures])
+    fractions = np.einsum("ij,ijk->ik", positions, inverse[owners])
+    fractions -= np.where(periodic[owners], np.floor(fractions), 0.0)
+    numbers = np.arange(len(owners))
+    for axis in range(3):
+        found = [(numbers, fractions)]
+        margin = margins[owners[numbers], axis]
+        n = int(np.ceil(margin.max()))
+        for shift in (*range(-n, 0), *range(1, n + 1)):
+            moved = fractions[:, axis] + shift
+            near = (margin > 0) & (moved > -margin) & (moved < 1 + margin)
+            image = fractions[near]
+            image[:, axis] += shift
+            found.append((numbers[near], image))
+        numbers, fractions = (np.concatenate(part) for part in zip(*found, strict=True))
+    return numbers, np.einsum("ij,ijk->ik", fractions, cells[owners[numbers]])

@@ -15,16 +15,25 @@ from typing import Any
 import numpy as np
 import spglib
 from ase import Atoms
-from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import Caution, check_finite, check_positive, check_shape
+from ldosml.kresolved.vacuum import upright
+from ldosml.structure_checks import check_sites
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SYMMETRY_TOLERANCE = 1e-3  # angstrom
-CLOSEST = 0.5  # angstrom
+SYMPREC = 0.01
+"""Default tolerance of the symmetry, angstrom. Files round positions and lattice vectors by less, and distortions that
+change bands noticeably are larger. spglib finds the same symmetry of all shipped crystals at 1e-5 and at 0.01 angstrom;
+at 0.03, some distorted copies would become perfect crystals."""
+
+TRAINED = 1e-3
+"""Tolerance for crystals whose bands were computed, angstrom: these belong to the cell as it is."""
+
+_TIGHT = 1e-5  # angstrom; what is found here needs no word
+_MANY = 2000  # atoms
 
 # Columns: primitive lattice vectors in terms of conventional ones, by the letter of the lattice, as in spglib.
 _CENTRING: dict[str, list[list[float]]] = {
@@ -79,15 +88,19 @@ class Crystal:
         return Atoms(self.numbers, self.positions, cell=self.cell, pbc=True)
 
 
-def standardized(atoms: Atoms) -> Crystal:
+def standardized(atoms: Atoms, *, symprec: float = SYMPREC) -> Crystal:
     """Find the standardised primitive cell of a crystal (spglib's, idealised).
 
-    The result is the same for rotated, shifted, repeated or mirrored crystals, and for any order of the atoms.
+    The result is the same for rotated, shifted, repeated or mirrored crystals, and for any order of the atoms. A layer
+    or slab gets a lattice vector along its normal.
 
     Parameters
     ----------
     atoms : Atoms
         The crystal, in any cell.
+    symprec : float
+        Tolerance of the symmetry, angstrom: atoms may be this far from where a symmetric crystal has them, as in files
+        that round. Where an atom would move farther, the crystal is taken as it is.
 
     Returns
     -------
@@ -99,12 +112,15 @@ def standardized(atoms: Atoms) -> Crystal:
         When ``atoms`` is not ase.Atoms.
     ValueError
         When there are no atoms, the structure is not periodic in three directions, atoms are closer than 0.5 angstrom,
-        or spglib finds no symmetry.
+        sites are occupied partly, spglib finds no symmetry, or ``symprec`` is not positive.
 
     Warns
     -----
     UserWarning
         When the atoms have magnetic moments, which are ignored.
+    Caution
+        When the symmetry is higher, or the primitive cell smaller, than at a tolerance of 1e-5 angstrom; it tells how
+        far atoms are moved.
 
     Examples
     --------
@@ -112,10 +128,10 @@ def standardized(atoms: Atoms) -> Crystal:
     >>> len(standardized(bulk("NaCl", "rocksalt", a=5.64, cubic=True)))
     2
     """
-    return standardize(atoms)[0]
+    return standardize(atoms, symprec)[0]
 
 
-def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike) -> Floats:
+def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike, *, symprec: float = SYMPREC) -> Floats:
     """Transform k-points from the cell of ``atoms`` to the cell of ``standardized(atoms)``.
 
     The vectors k = sum_j k_j b_j stay the same, up to the rotation of the crystal. If ``atoms`` is a repeated cell, its
@@ -127,6 +143,8 @@ def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike) -> Floats:
         The crystal, in any cell.
     kpoints : array (n_kpoints, 3)
         Fractions of the reciprocal lattice vectors of ``atoms``.
+    symprec : float
+        As ``standardized``.
 
     Returns
     -------
@@ -138,12 +156,12 @@ def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike) -> Floats:
     ValueError
         As ``standardized``, and when ``kpoints`` has another shape.
     """
-    return check_kpoints(kpoints) @ standardize(atoms)[1].T
+    return check_kpoints(kpoints) @ standardize(atoms, symprec)[1].T
 
 
 def structure_type(crystal: Crystal) -> str:
     """The space group and the occupied Wyckoff positions, without elements: crystals of one prototype share it."""
-    found = _asked(spglib.get_symmetry_dataset, (crystal.cell, crystal.fractions, crystal.numbers))
+    found = _asked(spglib.get_symmetry_dataset, (crystal.cell, crystal.fractions, crystal.numbers), TRAINED)
     occupied = sorted(zip(found.wyckoffs, found.equivalent_atoms.tolist(), strict=True))
     letters = "".join(letter for letter, _ in dict.fromkeys(occupied))
     return f"{found.number} {letters}"
@@ -167,15 +185,35 @@ def point_group(crystal: Crystal) -> Integers:
     return _rotations(crystal.cell, crystal.fractions, crystal.numbers).transpose(0, 2, 1)
 
 
-def standardize(atoms: Atoms) -> tuple[Crystal, Floats]:
+def standardize(atoms: Atoms, symprec: float = SYMPREC) -> tuple[Crystal, Floats]:
     """The crystal of ``standardized``, and the matrix M with k_primitive = M k_given."""
     _check(atoms)
-    cell, fractions, numbers, to_primitive = _spglib_primitive(atoms)
+    check_positive("symprec", symprec, "angstrom")
+    layer, to_layer = upright(atoms)
+    crystal, to_primitive = _described(_symmetric(layer, symprec))
+    return crystal, to_primitive @ to_layer
+
+
+def standardize_trained(atoms: Atoms) -> tuple[Crystal, Floats]:
+    """As ``standardize``, of a crystal whose bands were computed, which is taken as it is."""
+    _check(atoms)
+    return _described(_primitive(atoms, TRAINED))
+
+
+def symmetric_lattice(atoms: Atoms, symprec: float = SYMPREC) -> Floats:
+    """Lattice vectors (3, 3) of ``atoms``, angstrom, as the symmetry within a tolerance makes them."""
+    _check(atoms)
+    return _symmetric(atoms, symprec).lattice
+
+
+def _described(found: _Primitive) -> tuple[Crystal, Floats]:
+    """The one description of a crystal, and the matrix that transforms k-points to it."""
+    cell, fractions, numbers = found.cell, found.fractions, found.numbers
     turns = _rotations(cell, np.zeros((1, 3)), np.ones(1, dtype=np.int64))
     order, origin, turn = _canonical(fractions, numbers, turns)
     placed = _wrapped((fractions - fractions[origin]) @ turn.T)[order]
     # k.x is invariant: x -> W x implies k -> W^-T k
-    return Crystal(numbers[order], placed @ cell, cell), np.linalg.inv(turn).T @ to_primitive
+    return Crystal(numbers[order], placed @ cell, cell), np.linalg.inv(turn).T @ found.to_primitive
 
 
 def _check(atoms: Atoms) -> None:
@@ -192,15 +230,7 @@ def _check(atoms: Atoms) -> None:
     cell = atoms.cell.array
     if abs(np.linalg.det(cell)) <= 1e-6 * np.prod(np.linalg.norm(cell, axis=1)):
         raise ValueError(f"The three lattice vectors must span a volume; got {cell.tolist()}.")
-    first, second, distances = neighbor_list("ijd", atoms, CLOSEST)  # type: ignore[no-untyped-call]
-    if len(distances):
-        worst = distances.argmin()
-        i, j = first[worst], second[worst]
-        pair = f"Atoms {i} and {j} are" if i != j else f"Atom {i} and its image in the next cell are"
-        raise ValueError(
-            f"{pair} {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. Is an atom listed twice, or the unit "
-            "not angstrom?"
-        )
+    check_sites([atoms], ["the crystal"])
     if not atoms.numbers.all():
         raise ValueError(
             f"A crystal needs chemical elements; atom {int(np.argmin(atoms.numbers))} is X, which is not an element."
@@ -213,34 +243,123 @@ def _check(atoms: Atoms) -> None:
         )
 
 
-def _spglib_primitive(atoms: Atoms) -> tuple[Floats, Floats, Integers, Floats]:
-    """Idealised primitive cell, fractions, numbers, and the matrix that transforms k-points to it."""
-    places = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T
-    given = (atoms.cell.array, places, atoms.numbers)
-    found = _asked(spglib.get_symmetry_dataset, given)
+@dataclass(frozen=True, eq=False)
+class _Primitive:
+    """The idealised primitive cell that spglib finds at a tolerance.
+
+    ``to_primitive`` transforms k-points to it; ``lattice`` are the given lattice vectors, idealised; ``moved`` and
+    ``stretched`` tell how far atoms and lattice vectors were from there, angstrom.
+    """
+
+    cell: Floats
+    fractions: Floats
+    numbers: Integers
+    to_primitive: Floats
+    space_group: str
+    order: int
+    lattice: Floats
+    moved: float
+    stretched: float
+
+    def trivial(self, n_atoms: int) -> bool:
+        """Whether a cell of this number of atoms has no symmetry."""
+        return self.order == 1 and len(self.numbers) == n_atoms
+
+    def better(self, other: _Primitive) -> bool:
+        """Whether the cell is smaller, or of equal size and higher symmetry."""
+        return (len(self.numbers), -self.order) < (len(other.numbers), -other.order)
+
+    @property
+    def words(self) -> str:
+        """Size of the cell, and the space group."""
+        atoms = "1 atom" if len(self.numbers) == 1 else f"{len(self.numbers)} atoms"
+        return f"{atoms} in the primitive cell and space group {self.space_group}"
+
+
+def _symmetric(atoms: Atoms, symprec: float) -> _Primitive:
+    """The primitive cell at a tolerance; a warning where a tight one finds less symmetry."""
+    found = _within(atoms, symprec)
+    if found.trivial(len(atoms)):
+        return found
+    tight = _primitive(atoms, min(_TIGHT, symprec))
+    if not found.better(tight):
+        return tight
+    farthest = max(found.moved, found.stretched)
+    warnings.warn(
+        f"Within {symprec:g} angstrom, the crystal has {found.words}; exactly, it has {tight.words}. The former is "
+        f"used: atoms move by up to {found.moved:.1g} angstrom, lattice vectors change by up to {found.stretched:.1g}. "
+        f"If the distortion is meant, give a symprec below {farthest:.1g}.",
+        Caution,
+        stacklevel=4,
+    )
+    return found
+
+
+def _within(atoms: Atoms, symprec: float) -> _Primitive:
+    """The highest symmetry for which no atom and no lattice vector moves by more than ``symprec``.
+
+    spglib compares atoms in pairs, both of which may be off.
+    """
+    for tolerance in (2 * symprec, symprec):
+        found = _primitive(atoms, tolerance)
+        if max(found.moved, found.stretched) <= symprec or found.trivial(len(atoms)):
+            return found
+    return _primitive(atoms, min(_TIGHT, symprec))
+
+
+def _primitive(atoms: Atoms, symprec: float) -> _Primitive:
+    given = atoms.cell.array
+    places = np.linalg.solve(given.T, atoms.positions.T).T
+    found = _asked(spglib.get_symmetry_dataset, (given, places, atoms.numbers), symprec)
     centring = np.array(_CENTRING[found.international[0]])
     fractions = np.linalg.solve(centring, found.std_positions.T).T
     chosen = np.unique(found.std_mapping_to_primitive, return_index=True)[1]
     # a_standard = a_given P^-1, so k_standard = P^-T k_given; the same for the centring Q: k_primitive = Q^T k_standard
     to_primitive = centring.T @ np.linalg.inv(found.transformation_matrix).T
     numbers = np.asarray(found.std_types, dtype=np.int64)
-    return centring.T @ found.std_lattice, fractions[chosen], numbers[chosen], to_primitive
+    lattice = found.transformation_matrix.T @ found.std_lattice @ found.std_rotation_matrix
+    return _Primitive(
+        centring.T @ found.std_lattice,
+        fractions[chosen],
+        numbers[chosen],
+        to_primitive,
+        str(found.international),
+        len(found.rotations) * len(chosen) // len(atoms),
+        lattice,
+        _moved(places, atoms.numbers, found),
+        float(np.linalg.norm(lattice - given, axis=1).max()),
+    )
+
+
+def _moved(places: Floats, numbers: Integers, found: Any) -> float:
+    """Largest distance of an atom, in the standardised cell, from the next place of its element, angstrom."""
+    if len(found.std_types) >= len(numbers) > _MANY:  # no cell within this one: nothing was averaged
+        return 0.0
+    standard = places @ found.transformation_matrix.T + found.origin_shift
+    farthest = 0.0
+    for number in np.unique(numbers):
+        ideal = found.std_positions[found.std_types == number]
+        steps = standard[numbers == number][:, None] - ideal
+        steps -= np.round(steps)
+        distances = np.linalg.norm(steps @ found.std_lattice, axis=-1).min(axis=1)
+        farthest = max(farthest, float(distances.max()))
+    return farthest
 
 
 def _rotations(cell: Floats, fractions: Floats, numbers: Integers) -> Integers:
-    """Unique rotations W of the symmetry operations x -> W x + t, (n, 3, 3)."""
-    found = _asked(spglib.get_symmetry, (cell, fractions, numbers))
+    """Unique rotations W of the symmetry operations x -> W x + t, (n, 3, 3), of an idealised cell."""
+    found = _asked(spglib.get_symmetry, (cell, fractions, numbers), TRAINED)
     return np.unique(np.asarray(found["rotations"], dtype=np.int64), axis=0)
 
 
-def _asked(function: Any, cell: tuple[Any, ...]) -> Any:
+def _asked(function: Any, cell: tuple[Any, ...], symprec: float) -> Any:
     """Call a function of spglib; where it fails, it returns None or raises an error, depending on its version."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning
             )  # spglib 2.7 warns at every call
-            found = function(cell, symprec=SYMMETRY_TOLERANCE)
+            found = function(cell, symprec=symprec)
     except spglib.SpglibError:
         found = None
     if found is None:

@@ -56,7 +56,10 @@ def test_regions_are_wide_enough_for_corrections(model):
 
 def test_the_dos_holds_the_electrons(model):
     atoms = molecule("CH3SiH3")
-    with pytest.warns(Caution, match="smeared by 0.4 eV and computed from the 8 angstrom"):
+    with (
+        pytest.warns(Caution, match="smeared by 0.4 eV and computed from the 8 angstrom"),
+        pytest.warns(Caution, match="the structure is a molecule or cluster, and models"),
+    ):
         found = local_dos(model, atoms, width=0.4, radius=8.0)
     energies, values = np.asarray(found.energies), np.asarray(found.values)
     assert values.shape == (len(atoms), len(energies))

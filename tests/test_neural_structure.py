@@ -88,7 +88,7 @@ def test_crystals_unlike_those_of_training_have_cautions(model, change, message)
 
 
 def test_molecules_in_boxes_have_a_caution(model):
-    with pytest.warns(UserWarning, match="its cell has .* times the volume of its atoms"):
+    with pytest.warns(UserWarning, match="a molecule or cluster with .* angstrom of empty space"):
         electronic_structure(model, Atoms("ClNa", [[0, 0, 0], [0, 0, 2.4]], cell=[12] * 3, pbc=True), n_path=60, mesh=2)
 
 

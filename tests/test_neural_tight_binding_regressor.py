@@ -359,7 +359,10 @@ class TestBandStructure:
     def test_unusual_crystals_are_told(self, model):
         far = CRYSTALS["bcc"].copy()
         far.set_cell(3 * far.cell.array, scale_atoms=True)
-        with pytest.warns(UserWarning, match="unlike the training crystals"):
+        with (
+            pytest.warns(UserWarning, match="unlike the training crystals"),
+            pytest.warns(UserWarning, match="angstrom of empty space"),
+        ):
             band_structure(model, far, n_path=20, mesh=2, spread=False)
 
 

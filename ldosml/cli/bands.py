@@ -12,12 +12,15 @@ import typer
 from ldosml.cli.crystal_prediction import (
     MODEL,
     N_PATH,
+    SYMPREC,
     AllowUnknown,
     Mesh,
     Model,
     StructureFile,
+    Symprec,
     band_picture,
     check_files,
+    described,
     facts_of,
     formula_of,
     one_crystal,
@@ -28,12 +31,14 @@ from ldosml.cli.crystal_prediction import (
 )
 from ldosml.cli.display import Page, Stages, cautioning, emit, table
 from ldosml.cli.option_groups import with_groups
-from ldosml.cli.options import Device, Overwrite, PrintOptions, app
+from ldosml.cli.options import Device, Overwrite, PrintOptions, Species, app
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ldosml.kresolved import KResolvedOccupancy
     from ldosml.kresolved.paths import PathKind
-    from ldosml.neural import BandStructure, ElectronicStructure
+    from ldosml.neural import BandStructure, ElectronicStructure, UnfoldedBands
     from ldosml.neural.shipped import CrystalModel
 
 _FAINT = 1e-3  # states of a smaller spectral weight are not written
@@ -63,6 +68,8 @@ def bands(
             "supercell's states in the zone of this cell, with their spectral weights. Default: none."
         ),
     ] = None,
+    symprec: Symprec = SYMPREC,
+    species: Species = None,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
@@ -78,13 +85,17 @@ def bands(
     stages = Stages()
     loaded = open_model(model, device, stages)
     if unfold is not None:
-        facts = _unfolded(loaded, structure, unfold, output, stages, n_kpoints, path, allow_unknown, overwrite)
+        supercell, primitive = (one_crystal(file, species) for file in (structure, unfold))
+        states, of_states = _unfolded(loaded, supercell, primitive, stages, n_kpoints, path, symprec, allow_unknown)
+        facts = {"structure": str(structure), "primitive": str(unfold), **of_states}
+        facts["files"] = _save_unfolded(states, facts, output, stages, overwrite)
         emit(facts, printing, lambda: _unfolded_page(facts))
         return
+    crystal, of_crystal = described(one_crystal(structure, species), symprec)
     found, cautions = predict_structure(
-        loaded, structure, stages, allow_unknown=allow_unknown, n_path=n_kpoints, mesh=mesh, path=path
+        loaded, crystal, stages, allow_unknown=allow_unknown, n_path=n_kpoints, mesh=mesh, path=path
     )
-    facts = facts_of(structure, model, loaded, found, cautions)
+    facts = facts_of(structure, model, loaded, found, [*of_crystal, *cautions])
     behind = _behind(found, stages, device, allow_unknown) if probability else None
     with stages("Drawing and writing"):
         figure = band_picture(found, behind)
@@ -94,35 +105,39 @@ def bands(
 
 def _unfolded(
     model: CrystalModel,
-    structure: Path,
-    primitive: Path,
-    output: Path,
+    supercell: Atoms,
+    primitive: Atoms,
     stages: Stages,
     n_kpoints: int,
     path: PathKind,
+    symprec: float,
     allow_unknown: bool,
-    overwrite: bool,
-) -> dict[str, Any]:
-    """Predict the states of a supercell in the zone of its primitive cell, and write them; returns the facts."""
+) -> tuple[UnfoldedBands, dict[str, Any]]:
+    """Predict the states of a supercell in the zone of its primitive cell; also returns the facts."""
     from ldosml.neural import TightBindingRegressor, plan_unfolding, unfolded_bands
-    from ldosml.plotting import unfolded_figure
     from ldosml.resources import duration_in_words
 
     if not isinstance(model, TightBindingRegressor):
         raise typer.BadParameter("--unfold needs a model of train-bands, such as tight-binding: only bands unfold.")
-    supercell, cell = one_crystal(structure), one_crystal(primitive)
     time = duration_in_words(plan_unfolding(supercell, n_kpoints).seconds)
     with stages(f"Predicting {formula_of(supercell)}, roughly {time}"), cautioning() as cautions:
-        found = unfolded_bands(model, supercell, cell, n_path=n_kpoints, path=path, allow_unknown=allow_unknown)
-    facts: dict[str, Any] = {
-        "structure": str(structure),
-        "primitive": str(primitive),
+        found = unfolded_bands(
+            model, supercell, primitive, n_path=n_kpoints, path=path, symprec=symprec, allow_unknown=allow_unknown
+        )
+    return found, {
         "formula": formula_of(supercell),
         "n_atoms": len(supercell),
         "gap": found.gap,
         "states": int(found.weights.size),
         "cautions": cautions,
     }
+
+
+def _save_unfolded(
+    found: UnfoldedBands, facts: dict[str, Any], output: Path, stages: Stages, overwrite: bool
+) -> list[str]:
+    from ldosml.plotting import unfolded_figure
+
     k, n = np.nonzero(found.weights > _FAINT)
     columns = {
         "k-point": k,
@@ -132,8 +147,7 @@ def _unfolded(
     }
     with stages("Drawing and writing"):
         figure = unfolded_figure(found.path, found.energies, found.weights)
-        facts["files"] = save_results(output, "bands", figure, columns, facts, overwrite)
-    return facts
+        return save_results(output, "bands", figure, columns, facts, overwrite)
 
 
 def _unfolded_page(facts: Mapping[str, Any]) -> Page:

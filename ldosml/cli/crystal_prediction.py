@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from ldosml.cli.display import Page, Stages, cautioning, strict, table
-from ldosml.cli.options import check_folder, check_torch_device, refuse_existing
+from ldosml.cli.options import above_zero, check_folder, check_torch_device, elements_of_types, refuse_existing
 from ldosml.tables import save_json, save_table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ldosml.kresolved import KResolvedOccupancy
     from ldosml.kresolved.paths import PathKind
-    from ldosml.neural import BandStructure, ElectronicStructure
+    from ldosml.neural import BandStructure, Crystal, ElectronicStructure
     from ldosml.neural.shipped import CrystalModel
 
 N_PATH, N_MESH = 200, 8
@@ -53,6 +53,15 @@ Mesh = Annotated[
         "cells.",
     ),
 ]
+Symprec = Annotated[
+    float,
+    typer.Option(
+        callback=above_zero("angstrom"),
+        help="Tolerance of the symmetry, angstrom: how far atoms may be from their places in a symmetric crystal.",
+    ),
+]
+SYMPREC = 0.01
+"""Default of ``Symprec``; as ``ldosml.neural.crystals.SYMPREC``, whose import would take long before a help is shown."""
 
 
 def open_model(name: str, device: str, stages: Stages) -> CrystalModel:
@@ -66,7 +75,7 @@ def open_model(name: str, device: str, stages: Stages) -> CrystalModel:
 
 def predict_structure(
     model: CrystalModel,
-    structure: Path,
+    crystal: Crystal,
     stages: Stages,
     *,
     allow_unknown: bool,
@@ -74,41 +83,42 @@ def predict_structure(
     mesh: int | None = None,
     path: PathKind = "setyawan-curtarolo",
 ) -> tuple[BandStructure | ElectronicStructure, list[str]]:
-    """The predicted electronic structure of a crystal in a file, and the warnings, which are also printed."""
+    """The predicted electronic structure of a crystal, and the warnings, which are also printed."""
     from ldosml.neural import TightBindingRegressor, band_structure, electronic_structure, plan_bands
     from ldosml.resources import duration_in_words
 
-    atoms = one_crystal(structure)
     found: BandStructure | ElectronicStructure
     options: dict[str, Any] = {"n_path": n_path, "path": path}
-    what = f"Predicting {formula_of(atoms)}"
-    if isinstance(model, TightBindingRegressor) and (plan := plan_bands(model, atoms, n_path=n_path, mesh=mesh)).long:
+    what = f"Predicting {formula_of(crystal.atoms())}"
+    if isinstance(model, TightBindingRegressor) and (plan := plan_bands(model, crystal, n_path=n_path, mesh=mesh)).long:
         what += f", roughly {duration_in_words(plan.seconds)}"
     with stages(what), cautioning(UserWarning) as cautions:
         if isinstance(model, TightBindingRegressor):
-            found = band_structure(model, atoms, mesh=mesh, allow_unknown=allow_unknown, **options)
+            found = band_structure(model, crystal, mesh=mesh, allow_unknown=allow_unknown, **options)
         else:
-            found = electronic_structure(model, atoms, mesh=mesh or N_MESH, allow_unknown=allow_unknown, **options)
+            found = electronic_structure(model, crystal, mesh=mesh or N_MESH, allow_unknown=allow_unknown, **options)
     return found, cautions
 
 
-def one_crystal(path: Path) -> Atoms:
-    """The structure in a file, which must hold one, without shared sites."""
+def one_crystal(path: Path, species: str | None) -> Atoms:
+    """The structure in a file, which must hold one."""
     from ldosml.structure_files import read_structures
 
-    frames = read_structures(path)
+    frames = read_structures(path, species=elements_of_types(species))
     if len(frames) != 1:
         raise ValueError(
             f"{path} holds {len(frames)} structures; choose one of them, as {path}@0, or give a file of one crystal."
         )
-    partial = {site: who for site, who in frames[0].info.get("occupancy", {}).items() if list(who.values()) != [1.0]}
-    if partial:
-        site, who = next(iter(partial.items()))
-        raise ValueError(
-            f"{path} has {len(partial)} sites with partial or mixed occupation, such as site {site} with {who}. The "
-            "model needs one atom on every site: give an ordered cell."
-        )
     return frames[0]
+
+
+def described(atoms: Atoms, symprec: float) -> tuple[Crystal, list[str]]:
+    """The standardised crystal, and the warnings, which are also printed."""
+    from ldosml.neural import standardized
+
+    with cautioning(UserWarning) as cautions:
+        crystal = standardized(atoms, symprec=symprec)
+    return crystal, cautions
 
 
 def formula_of(atoms: Atoms) -> str:

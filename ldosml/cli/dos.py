@@ -12,23 +12,26 @@ import typer
 
 from ldosml.cli.crystal_prediction import (
     MODEL,
+    SYMPREC,
     AllowUnknown,
     Mesh,
     Model,
     StructureFile,
+    Symprec,
     band_picture,
     check_files,
     facts_of,
     gap_rows,
+    one_crystal,
     open_model,
     page,
     predict_structure,
     save_results,
 )
 from ldosml.cli.display import Page, Stages, cautioning, emit, table
-from ldosml.cli.large_prediction import LargeStructure, large_rows, large_structure, predict_large
+from ldosml.cli.large_prediction import LargeStructure, crystal_of_bands, large_rows, predict_large
 from ldosml.cli.option_groups import with_groups
-from ldosml.cli.options import Device, Overwrite, PrintOptions, Temperature, app
+from ldosml.cli.options import Device, Overwrite, PrintOptions, Species, Temperature, app
 from ldosml.properties.spectrum_warnings import TruncatedDOSWarning
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ def dos(
     ),
     mesh: Mesh = None,
     temperature: Temperature = 300.0,
+    symprec: Symprec = SYMPREC,
+    species: Species = None,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
@@ -62,14 +67,16 @@ def dos(
     stages = Stages()
     loaded = open_model(model, device, stages)
     found: BandStructure | ElectronicStructure | LargeStructure
-    if (atoms := large_structure(loaded, structure)) is not None:
+    atoms = one_crystal(structure, species)
+    crystal, of_crystal = crystal_of_bands(loaded, atoms, symprec)
+    if crystal is None:
         found, cautions = predict_large(loaded, atoms, stages, allow_unknown=allow_unknown)
     else:
-        found, cautions = predict_structure(loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh)
+        found, cautions = predict_structure(loaded, crystal, stages, allow_unknown=allow_unknown, mesh=mesh)
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # the report says it
         derived = _properties(found, structure.stem, temperature)
-    told = [*cautions, *of_properties]
+    told = [*of_crystal, *cautions, *of_properties]
     if isinstance(found, LargeStructure):
         facts = found.facts(structure, model, told)
     else:

@@ -13,11 +13,15 @@ import typer
 from ldosml.cli.crystal_prediction import (
     MODEL,
     N_MESH,
+    SYMPREC,
     AllowUnknown,
     Model,
     StructureFile,
+    Symprec,
     check_files,
+    described,
     facts_of,
+    one_crystal,
     open_model,
     page,
     predict_structure,
@@ -25,7 +29,7 @@ from ldosml.cli.crystal_prediction import (
 )
 from ldosml.cli.display import Stages, emit, print_cautions
 from ldosml.cli.option_groups import with_groups
-from ldosml.cli.options import Device, Overwrite, PrintOptions, above_zero, app
+from ldosml.cli.options import Device, Overwrite, PrintOptions, Species, above_zero, app
 
 if TYPE_CHECKING:
     from ldosml.kresolved import Isosurface
@@ -52,6 +56,8 @@ def fermi_surface(
             help="With a gap: distance of the surfaces from the band edges, eV. Default: a tenth of the band widths.",
         ),
     ] = None,
+    symprec: Symprec = SYMPREC,
+    species: Species = None,
     allow_unknown: AllowUnknown = False,
     device: Device = "cpu",
     overwrite: Overwrite = False,
@@ -69,14 +75,15 @@ def fermi_surface(
     from ldosml.neural import TightBindingRegressor
 
     of_bands = isinstance(loaded, TightBindingRegressor)  # which are asked for once, on the fine mesh
+    crystal, of_crystal = described(one_crystal(structure, species), symprec)
     found, cautions = predict_structure(
-        loaded, structure, stages, allow_unknown=allow_unknown, mesh=mesh if of_bands else N_MESH
+        loaded, crystal, stages, allow_unknown=allow_unknown, mesh=mesh if of_bands else N_MESH
     )
     with stages(f"Finding surfaces on {mesh} x {mesh} x {mesh} k-points"):
         surfaces = _surfaces(loaded, found, mesh, depth, allow_unknown)
     of_surfaces = _cautions(found, surfaces, depth)
     print_cautions(of_surfaces)
-    facts = facts_of(structure, model, loaded, found, [*cautions, *of_surfaces])
+    facts = facts_of(structure, model, loaded, found, [*of_crystal, *cautions, *of_surfaces])
     facts["surfaces"] = [
         {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
     ]

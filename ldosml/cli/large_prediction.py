@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from ldosml.cli.crystal_prediction import formula_of, one_crystal
+from ldosml.cli.crystal_prediction import described, formula_of
 from ldosml.cli.display import Stages, cautioning
 
 if TYPE_CHECKING:
+    from ldosml.neural import Crystal
     from ldosml.neural.shipped import CrystalModel
     from ldosml.spectra import DOS
 
@@ -44,14 +45,18 @@ class LargeStructure:
         }
 
 
-def large_structure(model: CrystalModel, path: Path) -> Atoms | None:
-    """The structure in a file if it is too large for bands of a model that has them, or else None."""
-    from ldosml.neural import TightBindingRegressor, standardized
+def crystal_of_bands(model: CrystalModel, atoms: Atoms, symprec: float) -> tuple[Crystal | None, list[str]]:
+    """The crystal whose bands are to be predicted, and the warnings of its symmetry.
 
-    atoms = one_crystal(path)
-    if not isinstance(model, TightBindingRegressor) or len(atoms) <= LARGEST:
-        return None
-    return None if atoms.pbc.all() and len(standardized(atoms)) <= LARGEST else atoms
+    It is None if the model has bands and the structure is too large for them.
+    """
+    from ldosml.neural import TightBindingRegressor
+
+    limited = isinstance(model, TightBindingRegressor) and len(atoms) > LARGEST
+    if limited and not atoms.pbc.all():
+        return None, []
+    crystal, cautions = described(atoms, symprec)
+    return (None, []) if limited and len(crystal) > LARGEST else (crystal, cautions)
 
 
 def predict_large(

@@ -96,6 +96,13 @@ Scheduler = Annotated[
         help="Address of a Dask scheduler (tcp://HOST:8786), whose workers run the parallel parts. Default: no cluster."
     ),
 ]
+Species = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ELEMENTS",
+        help="Elements of the atom types 1, 2, ... of a LAMMPS file, as Si,C. Default: as the file says.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Smearing = Annotated[
     float | None,
@@ -155,6 +162,11 @@ def valence(entries: list[str]) -> dict[str, float]:
         if not 0 <= result[element] < float("inf"):
             raise typer.BadParameter(f"--electrons takes an element and a number, as Si=4; got {entry!r}.")
     return result
+
+
+def elements_of_types(species: str | None) -> list[str] | None:
+    """Elements of the atom types of a LAMMPS file, from a text such as Si,C."""
+    return None if species is None else [symbol.strip() for symbol in species.split(",")]
 
 
 def workers(context: typer.Context, jobs: int, scheduler: str | None) -> int | None:

@@ -15,8 +15,10 @@ from ldosml.cli.options import (
     Overwrite,
     PrintOptions,
     Scheduler,
+    Species,
     StructuresFile,
     app,
+    elements_of_types,
     refuse_existing,
     workers,
 )
@@ -42,6 +44,7 @@ def predict(
     stream: Annotated[
         bool, typer.Option("--stream", help="Write the .h5 while predicting; for any number of atoms.")
     ] = False,
+    species: Species = None,
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
     overwrite: Overwrite = False,
@@ -62,7 +65,7 @@ def predict(
     _check_ending(output, stream)
     stages = Stages()
     loaded = DOSModel.load(model)
-    atoms = read_structures(structures)
+    atoms = read_structures(structures, species=elements_of_types(species))
     print_descriptor_plan(loaded.descriptor_, atoms)
     n_jobs = workers(context, jobs, scheduler)
     provenance = {"code": "ldosml (predicted)", "model": str(model), "structures": str(structures)}

@@ -18,8 +18,10 @@ from ldosml.cli.options import (
     Overwrite,
     PrintOptions,
     Smearing,
+    Species,
     above_zero,
     app,
+    elements_of_types,
     open_dataset,
     refuse_existing,
     valence,
@@ -99,6 +101,7 @@ def properties(
         bool, typer.Option("--spin-conserving", help="Count only pairs of states of one spin in the absorption: half.")
     ] = False,
     smearing: Smearing = None,
+    species: Species = None,
     quadrature: Annotated[
         Literal["auto", "trapezoid", "gauss", "linear", "forced-trapezoid"],
         typer.Option(help="Integration over energy; auto chooses the rule by temperature, energy step and smearing."),
@@ -121,7 +124,7 @@ def properties(
     if output is not None:
         _check_output(output, (source, structures), overwrite)
     stages = Stages()
-    found = _found(source, structures, smearing, jobs, stages)
+    found = _found(source, structures, species, smearing, jobs, stages)
     spectra = found.of(atoms)
     axis = photon_axis(spectra.grid)
     with stages(f"Deriving properties of {len(found.dos)} structures"), cautioning() as cautions:
@@ -186,13 +189,15 @@ class _Found:
         return self.ldos
 
 
-def _found(source: str, structures: Path | None, smearing: float | None, jobs: int, stages: Stages) -> _Found:
+def _found(
+    source: str, structures: Path | None, species: str | None, smearing: float | None, jobs: int, stages: Stages
+) -> _Found:
     if structures is not None:
         if smearing is not None:
             raise typer.BadParameter(
                 "--smearing broadens stored spectra; a model predicts at the width it was fitted at."
             )
-        return _predicted(Path(source), structures, jobs, stages)
+        return _predicted(Path(source), structures, species, jobs, stages)
     if source.endswith(".ldosml"):
         raise typer.BadParameter("A model needs structures to predict: ldosml properties MODEL STRUCTURES.")
     return _from_arrays(source, smearing) if source.endswith(".npz") else _from_dataset(source, smearing, stages)
@@ -222,7 +227,7 @@ def _from_dataset(source: str, smearing: float | None, stages: Stages) -> _Found
     )
 
 
-def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Found:
+def _predicted(model: Path, structures: Path, species: str | None, jobs: int, stages: Stages) -> _Found:
     import numpy as np
 
     from ldosml import DOSModel
@@ -230,7 +235,7 @@ def _predicted(model: Path, structures: Path, jobs: int, stages: Stages) -> _Fou
 
     loaded = DOSModel.load(model)
     loaded.descriptor_.set_params(n_jobs=jobs)
-    placed = read_frames(structures)
+    placed = read_frames(structures, species=elements_of_types(species))
     frames = list(placed.values())
     with stages(f"Predicting {len(frames)} structures"):
         ldos = loaded.predict(frames)

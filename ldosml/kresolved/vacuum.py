@@ -23,7 +23,8 @@ EMPTY = 4.0
 angstrom apart, and their states hardly overlap. By this measure, layers of graphite are 1.8 angstrom apart.
 """
 
-_WORDS = {1: "a layer or slab", 2: "a wire", 3: "a molecule or cluster"}
+SHAPES = {1: "a layer or slab", 2: "a wire", 3: "a molecule or cluster"}
+"""What a structure is by the number of directions with empty space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class Vacuum:
         """What kind of structure it is, and how wide the vacuum is; empty for bulk."""
         if not len(self):
             return ""
-        return f"{_WORDS[len(self)]} with {self.widths.min():.3g} angstrom of empty space"
+        return f"{SHAPES[len(self)]} with {self.widths.min():.3g} angstrom of empty space"
 
 
 def find_vacuum(atoms: Atoms, least: float = EMPTY) -> Vacuum:
@@ -92,14 +93,16 @@ def find_vacuum(atoms: Atoms, least: float = EMPTY) -> Vacuum:
     >>> found.planes.tolist(), found.words
     ([[0, 0, 1]], 'a layer or slab with 13.9 angstrom of empty space')
     """
-    reduced, operation = minkowski_reduce(atoms.cell.array)  # reduced = operation @ cell
+    reduced, operation = minkowski_reduce(atoms.cell.array)  # type: ignore[no-untyped-call]  # operation @ cell
     fractions = np.linalg.solve(reduced.T, atoms.positions.T).T
     radii, normals = covalent_radii[atoms.numbers], np.linalg.inv(reduced)
-    planes, widths, offsets = [], [], []
+    planes: list[Integers] = []
+    widths: list[float] = []
+    offsets: list[float] = []
     # Of a reduced cell, the shortest reciprocal vectors have small indices. The simplest planes come first.
     for plane in sorted(_PLANES, key=lambda hkl: float(np.linalg.norm(normals @ hkl))):
         height = 1 / float(np.linalg.norm(normals @ plane))
-        width, offset = _widest(fractions @ plane % 1.0, radii / height)
+        width, offset = _widest(np.asarray(fractions @ plane % 1.0), radii / height)
         if width * height >= least and np.linalg.matrix_rank([*planes, plane]) > len(planes):
             planes.append(plane)
             widths.append(width * height)
@@ -112,7 +115,7 @@ def find_vacuum(atoms: Atoms, least: float = EMPTY) -> Vacuum:
     return Vacuum(signs[:, None] * given, np.array(widths, dtype=np.float64), middle)
 
 
-_PLANES = [np.array(hkl) for hkl in product((-1, 0, 1), repeat=3) if hkl > (0, 0, 0)]
+_PLANES = [np.array(hkl, dtype=np.int64) for hkl in product((-1, 0, 1), repeat=3) if hkl > (0, 0, 0)]
 
 
 def _widest(places: Floats, halves: Floats) -> tuple[float, float]:
@@ -166,7 +169,7 @@ _TILT = 1e-3  # angstrom
 
 def _in_plane_first(plane: Integers, cell: Floats) -> Integers:
     """Whole combinations of lattice vectors: two within a lattice plane, short, and one to the next plane."""
-    reduced, operation = minkowski_reduce(cell)
+    reduced, operation = minkowski_reduce(cell)  # type: ignore[no-untyped-call]
     combinations = np.array(sorted(product((-1, 0, 1), repeat=3), key=lambda n: float(np.linalg.norm(n @ reduced))))
     given = combinations[1:] @ operation
     steps = given @ plane

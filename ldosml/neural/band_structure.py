@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
-from ase import Atoms
 from ase.data import chemical_symbols
 
 from ldosml._validation import check_choice
@@ -20,7 +19,8 @@ from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 from ldosml.kresolved.meshes import irreducible
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.crystals import Crystal, Floats, Integers, point_group, standardized, structure_type
+from ldosml.neural.crystals import SYMPREC, Crystal, Floats, Integers, mesh_shape, point_group, structure_type
+from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.structure import check_usual, crystal_path
 from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, mesh_bands
 from ldosml.spectra import DOS
@@ -208,20 +208,28 @@ class BandStructure:
         ValueError
             When a band is narrower than ``depth``.
         """
-        kpoints, cell = self.mesh.kpoints, self.crystal.cell
+        # Surfaces cross the zone also where one k-point is enough, across a vacuum.
+        shape = self.mesh.energies.shape[:3]
+        full = np.tile(self.mesh.energies, [max(shape) if n == 1 else 1 for n in shape] + [1])
+        kpoints, cell, bands = (
+            MeshBands(full, self.crystal.cell).kpoints,
+            self.crystal.cell,
+            full.reshape(-1, full.shape[3]),
+        )
         if self.is_metal:
-            return band_surfaces(self._on_mesh, kpoints, cell)
-        return band_edge_surfaces(self._on_mesh, kpoints, cell, n_electrons=self.n_electrons, depth=depth)
+            return band_surfaces(bands, kpoints, cell)
+        return band_edge_surfaces(bands, kpoints, cell, n_electrons=self.n_electrons, depth=depth)
 
 
 def band_structure(
     model: TightBindingRegressor,
-    atoms: Atoms,
+    atoms: GivenCrystal,
     *,
     n_path: int = N_PATH,
     path: PathKind = "setyawan-curtarolo",
     mesh: int | None = None,
     spread: bool = True,
+    symprec: float = SYMPREC,
     allow_unknown: bool = False,
 ) -> BandStructure:
     """Predict the bands of one crystal.
@@ -230,7 +238,7 @@ def band_structure(
     ----------
     model : TightBindingRegressor
         Fitted.
-    atoms : ase.Atoms
+    atoms : ase.Atoms or Crystal
         The crystal, in any cell.
     n_path : int
         Number of k-points along the path, up to rounding.
@@ -238,8 +246,11 @@ def band_structure(
         ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
     mesh : int, optional
         Number of k-points along each reciprocal lattice vector. Default: 8, or fewer in large cells (``usual_mesh``).
+        Across a vacuum, it is 1.
     spread : bool
         Also predict by each network alone, which gives the spread and takes as long again for each.
+    symprec : float
+        Tolerance of the symmetry, angstrom; see ``standardized``.
     allow_unknown : bool
         Predict, with a warning, also for elements that are not in the training crystals.
 
@@ -262,11 +273,12 @@ def band_structure(
     Warns
     -----
     UserWarning
-        When distances of neighbours are unusual or the cell is nearly empty; when compounds of an element are often
-        magnetic; when no training crystal has the space group and the Wyckoff positions.
+        When distances of neighbours are unusual, the cell is nearly empty or has a vacuum; when compounds of an element
+        are often magnetic; when no training crystal has the space group and the Wyckoff positions; and as
+        ``standardized``.
     """
     check_choice("path", path, get_args(PathKind))
-    crystal = standardized(atoms)
+    crystal, _ = describe(atoms, symprec)
     check_usual(crystal)
     _check_known(model, crystal)
     plan_bands(model, crystal, n_path=n_path, mesh=mesh, spread=spread).require(
@@ -298,11 +310,12 @@ def usual_mesh(crystal: Crystal) -> int:
 
 def plan_bands(
     model: TightBindingRegressor,
-    crystal: Atoms | Crystal,
+    crystal: GivenCrystal,
     *,
     n_path: int = N_PATH,
     mesh: int | None = None,
     spread: bool = True,
+    symprec: float = SYMPREC,
 ) -> DiagonalizationPlan:
     """Estimate memory and time of ``band_structure``.
 
@@ -318,13 +331,15 @@ def plan_bands(
         Number of k-points along each reciprocal lattice vector. Default: ``usual_mesh``.
     spread : bool
         Whether each network predicts alone as well.
+    symprec : float
+        Tolerance of the symmetry, angstrom; see ``standardized``.
 
     Returns
     -------
     DiagonalizationPlan
     """
-    described = crystal if isinstance(crystal, Crystal) else standardized(crystal)
-    kpoints, _ = gamma_mesh(usual_mesh(described) if mesh is None else mesh)
+    described, _ = describe(crystal, symprec)
+    kpoints, _ = gamma_mesh(mesh_shape(described, usual_mesh(described) if mesh is None else mesh))
     n_kpoints = n_path + len(irreducible(kpoints, point_group(described))[0])
     repeats = 1 + (len(model.network_.networks) if spread else 0)
     one = plan_diagonalization(len(described), n_kpoints, vectors=False)
@@ -377,7 +392,7 @@ def _edges(
     if bands[:, filled].min() - bands[:, filled - 1].max() < SMALLEST_GAP:
         return None
     kpoints = np.concatenate([line.kpoints, mesh.kpoints])
-    step = 0.5 / min(mesh.energies.shape[:3])
+    step = 0.5 / max(mesh.energies.shape[:3])
 
     def edge(band: int, side: str) -> BandEdge:
         starts = best_starts(kpoints, bands[:, band], side)

@@ -18,7 +18,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import Caution, check_finite, check_positive, check_shape
-from ldosml.kresolved.vacuum import upright
+from ldosml.kresolved.vacuum import find_vacuum, upright
 from ldosml.structure_checks import check_sites
 
 Floats = NDArray[np.float64]
@@ -165,6 +165,12 @@ def structure_type(crystal: Crystal) -> str:
     occupied = sorted(zip(found.wyckoffs, found.equivalent_atoms.tolist(), strict=True))
     letters = "".join(letter for letter, _ in dict.fromkeys(occupied))
     return f"{found.number} {letters}"
+
+
+def mesh_shape(crystal: Crystal, n: int) -> tuple[int, int, int]:
+    """Number of k-points along each reciprocal lattice vector: ``n``, or 1 across a vacuum, where bands are flat."""
+    first, second, third = (1 if flat else n for flat in find_vacuum(crystal.atoms()).axes)
+    return first, second, third
 
 
 def check_kpoints(kpoints: ArrayLike) -> Floats:

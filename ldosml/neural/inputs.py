@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import ParameterError
 from ldosml.kresolved import CrystalBands
-from ldosml.neural.crystals import Crystal, Floats, standardize
+from ldosml.neural.crystals import SYMPREC, Crystal, Floats, standardize, standardize_trained
 from ldosml.neural.tight_binding import LARGEST, known_shells
 
 GivenCrystal = Atoms | Crystal
@@ -41,7 +41,7 @@ def _placed_one(number: int, given: GivenCrystal, bands: CrystalBands) -> Placed
     if not isinstance(bands, CrystalBands):
         raise TypeError(f"Bands of crystal {number} must be CrystalBands; got {type(bands).__name__}.")
     try:
-        crystal, to_primitive = describe(given)
+        crystal, to_primitive = (given, np.eye(3)) if isinstance(given, Crystal) else standardize_trained(given)
     except ValueError as error:
         raise ValueError(f"Crystal {number}: {error}") from error
     if len(crystal) != len(given):
@@ -128,9 +128,9 @@ def check_device(device: str) -> None:
         raise ValueError(f"PyTorch cannot use the device {device!r}: {str(error).splitlines()[0]}") from error
 
 
-def describe(given: GivenCrystal) -> tuple[Crystal, Floats]:
+def describe(given: GivenCrystal, symprec: float = SYMPREC) -> tuple[Crystal, Floats]:
     """The standardised crystal, and the matrix that transforms k-points of the given cell to it."""
-    return (given, np.eye(3)) if isinstance(given, Crystal) else standardize(given)
+    return (given, np.eye(3)) if isinstance(given, Crystal) else standardize(given, symprec)
 
 
 def check_sequence(crystals: Sequence[GivenCrystal]) -> Sequence[GivenCrystal]:

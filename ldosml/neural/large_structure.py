@@ -9,10 +9,13 @@ from ase import Atoms
 
 from ldosml._validation import Caution
 from ldosml.energy import EnergyGrid
+from ldosml.kresolved.vacuum import SHAPES, find_vacuum
 from ldosml.neural.band_structure import magnetic_words
 from ldosml.neural.inputs import check_elements
+from ldosml.neural.structure import vacuum_words
 from ldosml.neural.tight_binding_regressor import TightBindingRegressor
 from ldosml.spectra import LDOS
+from ldosml.structure_checks import check_sites
 from ldosml.tightbinding.moments import Settings, local_moments
 from ldosml.tightbinding.shells import valence_electrons
 
@@ -62,17 +65,23 @@ def local_dos(
     NotFittedError
         When the model is not fitted.
     TypeError, ValueError
-        When the structure is invalid or has unknown elements, or ``width`` or ``radius`` is not positive.
+        When the structure is invalid (sites that are occupied partly, atoms closer than 0.5 angstrom) or has unknown
+        elements, or ``width`` or ``radius`` is not positive.
 
     Warns
     -----
     Caution
-        That the DOS is smeared and from moments; when compounds of an element are often magnetic.
+        That the DOS is smeared and from moments; when compounds of an element are often magnetic; when the structure is
+        a layer, a wire or a molecule.
     """
     settings, binding = Settings(width, radius), model.binding()
+    check_sites([atoms], ["the structure"])
     check_elements([atoms], model.elements_, allow_unknown, "spectra")
     for words in magnetic_words(atoms.numbers, "spectra"):
         warnings.warn(f"Trust this DOS less: {words}.", Caution, stacklevel=2)
+    shape = find_vacuum(atoms).words if atoms.pbc.all() else SHAPES[3 - int(atoms.pbc.sum())]
+    if shape:
+        warnings.warn(f"Trust this DOS less: {vacuum_words(shape)}.", Caution, stacklevel=2)
     warnings.warn(
         f"The DOS is smeared by {width:g} eV and computed from the {radius:g} angstrom around each atom: gaps and "
         "sharp features are smoothed.",

@@ -15,7 +15,9 @@ from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, KResolvedOccupancy, OccupancyGap, counted_dos, raw_dos
 from ldosml.kresolved.dos import without_gap_states
 from ldosml.kresolved.paths import PathKind
-from ldosml.neural.crystals import Crystal, Floats, standardized
+from ldosml.kresolved.vacuum import find_vacuum
+from ldosml.neural.crystals import SYMPREC, Crystal, Floats, mesh_shape
+from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.regressor import KOccupancyRegressor
 from ldosml.neural.surfaces import irreducible_mesh
 from ldosml.neural.tight_binding import LARGEST, CrystalTightBinding, known_shells
@@ -110,12 +112,13 @@ class ElectronicStructure:
 
 def electronic_structure(
     model: KOccupancyRegressor,
-    atoms: Atoms,
+    atoms: GivenCrystal,
     *,
     n_path: int = 200,
     path: PathKind = "setyawan-curtarolo",
     mesh: int = 8,
     fermi: FermiLevel = "known",
+    symprec: float = SYMPREC,
     allow_unknown: bool = False,
 ) -> ElectronicStructure:
     """Predict path, mesh, gap and DOS of one crystal.
@@ -124,17 +127,19 @@ def electronic_structure(
     ----------
     model : KOccupancyRegressor
         Fitted.
-    atoms : Atoms
+    atoms : Atoms or Crystal
         The crystal, in any cell.
     n_path : int
         Number of k-points along the path, up to rounding.
     path : {"setyawan-curtarolo", "latimer-munro"}
         ``KPath.from_cell``, or ``KPath.latimer_munro``, which needs pymatgen.
     mesh : int
-        Number of k-points along each reciprocal lattice vector.
+        Number of k-points along each reciprocal lattice vector; one across a vacuum.
     fermi : {"known", "counted"}
         Put the Fermi level at the zero of the bins, or where the predicted states hold the electrons. The latter sums
         the errors of all states below (``benchmarks/occupancy_fermi.py`` compares both).
+    symprec : float
+        Tolerance of the symmetry, angstrom; see ``standardized``.
     allow_unknown : bool
         Predict, with a warning, also for elements that are not in the training crystals.
 
@@ -155,14 +160,15 @@ def electronic_structure(
     Warns
     -----
     UserWarning
-        When distances of neighbours are not in the ``USUAL`` range, or the cell is larger than ``LOOSEST``.
+        When distances of neighbours are not in the ``USUAL`` range, the cell is larger than ``LOOSEST``, or it has a
+        vacuum; and as ``standardized``.
     """
     check_choice("fermi", fermi, get_args(FermiLevel))
     check_choice("path", path, get_args(PathKind))
-    crystal = standardized(atoms)
+    crystal, _ = describe(atoms, symprec)
     check_usual(crystal)
     line = crystal_path(crystal, path, n_path)
-    kpoints, weights, _ = irreducible_mesh(model, crystal, mesh)
+    kpoints, weights, _ = irreducible_mesh(model, crystal, mesh_shape(crystal, mesh))
     both = np.concatenate([line.kpoints, kpoints])
     found = model.predict([crystal], both, allow_unknown=allow_unknown)[0]
     n, level = len(line), 0.0
@@ -174,25 +180,35 @@ def electronic_structure(
 
 
 def check_usual(crystal: Crystal) -> None:
-    """Warn of a crystal unlike the training crystals: compressed, expanded, or a molecule in a box."""
+    """Warn of a crystal unlike the training crystals: compressed, expanded, or with a vacuum."""
     radii = covalent_radii[crystal.numbers]
     i, j, distances = neighbor_list("ijd", crystal.atoms(), list(USUAL[1] * radii))  # type: ignore[no-untyped-call]
     ratios = distances / (radii[i] + radii[j])
     nearest = float(ratios.min(initial=np.inf))
     volume = abs(float(np.linalg.det(crystal.cell))) / float((4 / 3 * np.pi * radii**3).sum())
-    if nearest < USUAL[0] or nearest > USUAL[1] or volume > LOOSEST:
+    if vacuum := find_vacuum(crystal.atoms()).words:
+        warnings.warn(f"Trust this prediction less: {vacuum_words(vacuum)}.", UserWarning, stacklevel=3)
+    loose = volume > LOOSEST and (not vacuum or not np.isfinite(nearest))
+    if nearest < USUAL[0] or nearest > USUAL[1] or loose:
         what = (
             f"its nearest neighbours are {nearest:.2f} sums of covalent radii apart"
-            if np.isfinite(nearest) and volume <= LOOSEST
+            if np.isfinite(nearest) and not loose
             else f"its cell has {volume:.1f} times the volume of its atoms"
         )
         warnings.warn(
             f"This crystal is unlike the training crystals: {what}; usual are distances of {USUAL[0]} to {USUAL[1]} "
-            f"and volumes of at most {LOOSEST}. Is the unit angstrom? Is it a molecule or a slab? The prediction is a "
-            "guess.",
+            f"and volumes of at most {LOOSEST}. Is the unit angstrom? The prediction is a guess.",
             UserWarning,
             stacklevel=3,
         )
+
+
+def vacuum_words(shape: str) -> str:
+    """Say what a model of bulk crystals has not learned of a structure with vacuum, such as "a layer or slab"."""
+    return (
+        f"the structure is {shape}, and models of bulk crystals have seen few layers and slabs, or none, and no wires "
+        "or molecules: states at the surface are the least certain"
+    )
 
 
 def crystal_path(crystal: Crystal, kind: PathKind, n: int) -> KPath:

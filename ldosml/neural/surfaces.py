@@ -72,7 +72,9 @@ def isosurfaces(
     return fermi_surface(occupancy, low=low, deeper=deeper)
 
 
-def irreducible_mesh(model: KOccupancyRegressor, crystal: Crystal, n: int) -> tuple[Floats, Floats, Integers]:
+def irreducible_mesh(
+    model: KOccupancyRegressor, crystal: Crystal, n: int | tuple[int, int, int]
+) -> tuple[Floats, Floats, Integers]:
     """k-points of a mesh that are irreducible by the symmetry of the network, their weights, and ``inverse``.
 
     See ``irreducible``.

@@ -26,7 +26,7 @@ from ldosml.neural.band_examples import BandExample, make_band_example
 from ldosml.neural.band_objective import BandLoss, BandObjective
 from ldosml.neural.correction_network import CorrectionConfig, CorrectionEnsemble, CorrectionNetwork
 from ldosml.neural.crystal_estimator import CrystalEstimator, Given
-from ldosml.neural.crystals import Crystal, Floats, check_kpoints, point_group, structure_type
+from ldosml.neural.crystals import Crystal, Floats, check_kpoints, mesh_shape, point_group, structure_type
 from ldosml.neural.epochs import Epoch
 from ldosml.neural.inputs import (
     GivenCrystal,
@@ -41,6 +41,7 @@ from ldosml.neural.optimization import Optimizer, Progress, Schedule, check_whol
 from ldosml.neural.tensor_files import load_fitted
 from ldosml.neural.tight_binding import known_shells
 from ldosml.neural.tight_binding_fit import fit_tight_binding
+from ldosml.structure_checks import check_sites
 from ldosml.tightbinding import TightBinding, TightBindingParameters
 from ldosml.tightbinding.corrections import CorrectedTightBinding
 
@@ -273,6 +274,7 @@ class TightBindingRegressor(CrystalEstimator):
             As ``TightBinding``; when elements are unknown, or there is no such network.
         """
         binding = self.binding(network)
+        check_sites([atoms], ["the structure"])
         check_elements([atoms], self.elements_, allow_unknown, "bands")
         return binding(atoms)
 
@@ -401,8 +403,11 @@ class TightBindingRegressor(CrystalEstimator):
 
 
 def mesh_bands(model: TightBinding, crystal: Crystal, n: int) -> MeshBands:
-    """Bands on a mesh of ``n`` k-points along each reciprocal lattice vector, from its irreducible part."""
-    kpoints, _ = gamma_mesh(n)
+    """Bands on a mesh of ``n`` k-points along each reciprocal lattice vector, from its irreducible part.
+
+    Across a vacuum, the mesh has one k-point.
+    """
+    kpoints, _ = gamma_mesh(mesh_shape(crystal, n))
     chosen, _, inverse = irreducible(kpoints, point_group(crystal))
     return MeshBands(on_mesh(kpoints, model.eigenvalues(chosen)[inverse]), crystal.cell)
 

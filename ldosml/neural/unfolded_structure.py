@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from ldosml.kresolved import KPath, gamma_mesh
 from ldosml.kresolved.meshes import irreducible, on_mesh
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
-from ldosml.neural.crystals import Floats
+from ldosml.neural.crystals import SYMPREC, Floats, symmetric_lattice
 from ldosml.neural.structure import path_of
 from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor
 from ldosml.tightbinding import TightBinding, unfolded
@@ -65,6 +65,7 @@ def unfolded_bands(
     *,
     n_path: int = 100,
     path: PathKind = "setyawan-curtarolo",
+    symprec: float = SYMPREC,
     allow_unknown: bool = False,
 ) -> UnfoldedBands:
     """Predict the states of a supercell with defects or displaced atoms along a path of the primitive cell.
@@ -81,6 +82,8 @@ def unfolded_bands(
         Number of k-points along the path, up to rounding.
     path : {"setyawan-curtarolo", "latimer-munro"}
         See ``band_structure``.
+    symprec : float
+        Tolerance of the symmetry of the primitive cell, angstrom, on which the path depends; see ``standardized``.
     allow_unknown : bool
         Predict, with a warning, also for elements that are not in the training crystals.
 
@@ -100,7 +103,10 @@ def unfolded_bands(
     check_choice("path", path, get_args(PathKind))
     plan_unfolding(supercell, n_path).require("Take a smaller supercell.")
     bound = model.tight_binding(supercell, allow_unknown=allow_unknown)
-    line = path_of(primitive, path, n_path)
+    # The corners of a path depend on the lattice, whose vectors may be rounded; their fractions are of both cells.
+    symmetric = primitive.copy()  # type: ignore[no-untyped-call]
+    symmetric.set_cell(symmetric_lattice(primitive, symprec), scale_atoms=True)
+    line = replace(path_of(symmetric, path, n_path), cell=primitive.cell.array)
     energies, weights = unfolded(bound, supercell, primitive, line.kpoints)
     level, gap = _filled(bound, supercell, primitive)
     return UnfoldedBands(line, energies - level, weights, gap)

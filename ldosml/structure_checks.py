@@ -60,8 +60,9 @@ def _check_occupancies(atoms: Atoms, name: str) -> None:
     if shared:
         site, who = next(iter(shared.items()))
         occupants = ", ".join(f"{symbol} {part:g}" for symbol, part in who.items())
+        sites = "1 site" if len(shared) == 1 else f"{len(shared)} sites"
         raise ValueError(
-            f"{name} has {len(shared)} sites with partial or mixed occupation, such as site {site} with {occupants}. "
+            f"{name} has {sites} with partial or mixed occupation, such as site {site} with {occupants}. "
             "ldosml needs one atom on every site: give an ordered cell. If its atoms are ordered already, delete "
             'atoms.info["occupancy"].'
         )

@@ -45,6 +45,9 @@ _LAMMPS = ("lammps-dump-text", "lammps-dump-binary", "lammps-data")
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _CIF_TAG = "_cell_length_a"
 _PEEK = 20_000  # characters of a file in which its format shows
+_N_ATOMS = re.compile(r"^\s*\d+\s+atoms\s*(#.*)?$", re.MULTILINE)
+_ATOMS = re.compile(r"^Atoms\b", re.MULTILINE)
+_LABELS = re.compile(r"^Atom Type Labels\b", re.MULTILINE)
 _MASS = 0.02  # fraction by which masses of a file may differ from those of the elements
 
 
@@ -190,18 +193,11 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
 
 def _format(file: Path) -> str:
     """The format in ASE's words; ASE does not recognise data files of LAMMPS."""
-    try:
-        found: str = filetype(os.fspath(file))
-    except UnknownFileTypeError:
-        found = ""
-    if found not in ase.io.formats.ioformats and file.is_file():
-        with file.open(errors="replace") as opened:
-            start = opened.read(_PEEK)
-        if re.search(r"^\s*\d+\s+atoms\s*(#.*)?$", start, re.MULTILINE) and re.search(
-            r"^\s*Atoms\b", start, re.MULTILINE
-        ):
-            return "lammps-data"
-    return found or filetype(os.fspath(file))
+    with file.open(errors="replace") as opened:
+        start = opened.read(_PEEK)
+    if _N_ATOMS.search(start) and _ATOMS.search(start):
+        return "lammps-data"
+    return str(filetype(os.fspath(file)))
 
 
 def _with_elements(frames: list[Atoms], file: Path, kind: str, species: Species | None) -> list[Atoms]:
@@ -237,7 +233,7 @@ def _require_elements(frames: list[Atoms], file: Path, kind: str) -> None:
     else:
         (atoms,) = frames
         masses = atoms.arrays.get("masses")
-        labelled = re.search(r"^\s*Atom Type Labels\b", file.read_text(errors="replace"), re.MULTILINE) is not None
+        labelled = _LABELS.search(file.read_text(errors="replace")) is not None
         known = labelled or masses is not None
         if masses is not None:
             known = bool(np.allclose(masses, atomic_masses[atoms.numbers], rtol=_MASS))

@@ -61,7 +61,7 @@ Symprec = Annotated[
     ),
 ]
 SYMPREC = 0.01
-"""Default of ``Symprec``; as ``ldosml.neural.crystals.SYMPREC``, whose import would take long before a help is shown."""
+"""As ``ldosml.neural.crystals.SYMPREC``, whose import would take long before a help is shown."""
 
 
 def open_model(name: str, device: str, stages: Stages) -> CrystalModel:

@@ -18,6 +18,7 @@ from ldosml.cli.options import (
     ZeroName,
     above_zero,
     app,
+    elements_of_types,
     refuse_existing,
     valence,
 )
@@ -97,6 +98,22 @@ class ArrayOptions:
             rich_help_panel=_ARRAYS,
             help="Entry of atoms.info with the group (trajectory); splits keep groups together. "
             "Default: each frame by itself.",
+        ),
+    ] = None
+    name_key: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_ARRAYS,
+            help="Entry of atoms.info with the name of a structure; frames that share a name are numbered. "
+            "Default: name.",
+        ),
+    ] = None
+    species: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_ARRAYS,
+            metavar="ELEMENTS",
+            help="Elements of the atom types 1, 2, ... of a LAMMPS file, as Si,C. Default: as the file says.",
         ),
     ] = None
     electrons: Annotated[
@@ -189,6 +206,8 @@ def _from_arrays(
             fermi_energy=arrays.fermi_energy,
             kind_key=arrays.kind_key,
             group_key=arrays.group_key,
+            name_key=arrays.name_key or "name",
+            species=elements_of_types(arrays.species),
             n_electrons=n_electrons,
         )
     data.save(output, overwrite=overwrite)

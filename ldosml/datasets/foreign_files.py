@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,13 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._validation import Caution
 from ldosml.array_files import listed, read_arrays
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import Zero
 from ldosml.spectra import DOS, LDOS
 from ldosml.spectrum_files import load_spectra
-from ldosml.structure_files import read_frames, split_index
+from ldosml.structure_files import Species, read_frames, split_index
 
 PathLike = str | os.PathLike[str]
 
@@ -33,6 +37,8 @@ def import_dataset(
     smearing_width: float | None = None,
     kind_key: str | None = None,
     group_key: str | None = None,
+    name_key: str = "name",
+    species: Species | None = None,
     names: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> LDOSDataset:
@@ -51,8 +57,13 @@ def import_dataset(
         As for ``LDOSDataset.from_arrays``; where given, they take the place of what the files hold.
     kind_key, group_key : str, optional
         Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
+    name_key : str
+        Entry of ``atoms.info`` with the name of a structure. Frames that share a name are numbered, "Si-bulk-0" and so
+        on. If a frame lacks the entry "name", names are the file's name and a running number.
+    species : sequence of str, or dict of int to str, optional
+        Elements of the atom types of a LAMMPS file; see ``ldosml.structure_files.read_structures``.
     names : sequence of str, optional
-        Default: ``atoms.info["name"]`` where all frames have it, otherwise the file's name and a running number.
+        Take the place of ``name_key``.
 
     Returns
     -------
@@ -63,9 +74,15 @@ def import_dataset(
     FileNotFoundError
         When a file is not there.
     ValueError
-        When a file cannot be read, or does not fit the others; the message names the file or field.
+        When a file cannot be read, or does not fit the others, a structure is mangled (see ``read_structures``), or
+        frames lack an entry; the message names the file or field.
+
+    Warns
+    -----
+    Caution
+        When frames share a name, and are numbered.
     """
-    placed = read_frames(structures)
+    placed = read_frames(structures, species=species)
     frames = list(placed.values())
     fields: dict[str, Any] = dict(read_arrays(arrays))
     given = {"n_electrons": n_electrons, "fermi_energy": fermi_energy, "energy_max": energy_max}
@@ -79,7 +96,7 @@ def import_dataset(
         **fields,
         zero=zero,
         smearing_width=smearing_width,
-        names=_names(placed, structures) if names is None else names,
+        names=_names(placed, structures, name_key) if names is None else names,
         kinds=None if kind_key is None else _labels(frames, kind_key),
         groups=None if group_key is None else _labels(frames, group_key),
         provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
@@ -145,10 +162,35 @@ def read_spectra(path: PathLike) -> Spectra:
     return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
 
 
-def _names(frames: Mapping[int, Atoms], path: PathLike) -> list[str]:
-    if all("name" in atoms.info for atoms in frames.values()):
-        return [str(atoms.info["name"]) for atoms in frames.values()]
-    return [f"{split_index(path)[0].stem}-{place}" for place in frames]
+def _names(frames: Mapping[int, Atoms], path: PathLike, key: str) -> list[str]:
+    if key == "name" and not all(key in atoms.info for atoms in frames.values()):
+        return [f"{split_index(path)[0].stem}-{place}" for place in frames]
+    names = _labels(list(frames.values()), key)
+    found = _numbered(names)
+    changed = [name for name, new in zip(names, found, strict=True) if name != new]
+    if changed:
+        warnings.warn(
+            f"{len(changed)} frames share the entry {key!r} with others, such as {changed[0]!r}: they are numbered, "
+            f"from {found[names.index(changed[0])]!r} on. If another entry of atoms.info tells frames apart, give it "
+            "as name_key (--name-key).",
+            Caution,
+            stacklevel=3,
+        )
+    return found
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names of which each stands once: those that are shared get a running number that makes no name of another."""
+    counts, taken = Counter(names), set(names)
+    numbers = {name: count() for name in counts}
+    found = []
+    for name in names:
+        new = name
+        while counts[name] > 1 and (new == name or new in taken):
+            new = f"{name}-{next(numbers[name])}"
+        taken.add(new)
+        found.append(new)
+    return found
 
 
 def _labels(frames: Sequence[Atoms], key: str) -> list[str]:

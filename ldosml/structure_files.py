@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 from ase.io import ParseError
-from ase.io.formats import UnknownFileTypeError, filetype
+from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 from ase.utils import string2index
 
 from ldosml._validation import ParameterError
@@ -42,7 +42,6 @@ _READER_ERRORS = (
 
 
 _LAMMPS = ("lammps-dump-text", "lammps-dump-binary", "lammps-data")
-_COMPRESSED = (".gz", ".bz2", ".xz")
 _CIF_TAG = "_cell_length_a"
 _PEEK = 20_000  # characters of a file in which its format shows
 _N_ATOMS = re.compile(r"^\s*\d+\s+atoms\s*(#.*)?$", re.MULTILINE)
@@ -171,14 +170,14 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     kind = None
     try:
         kind = _format(file)
-        text = file.read_text() if kind == "vasp" and file.suffix not in _COMPRESSED else ""
+        text = _text(file) if kind == "vasp" else ""
         if (surplus := surplus_position(text)) is not None:
             raise ValueError(surplus)
         options = {"store_tags": True} if kind == "cif" else {}
         frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
     except _READER_ERRORS as error:
         reason = ": ".join(filter(None, (type(error).__name__, str(error))))
-        if kind == "vasp" and (fault := poscar_fault(file.read_text(errors="replace"))) is not None:
+        if kind == "vasp" and (fault := poscar_fault(_text(file))) is not None:
             raise ValueError(f"{file} cannot be read as a POSCAR file: {fault}.") from error
         raise ValueError(
             f"{file} cannot be read as structures ({reason}). "
@@ -189,6 +188,11 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     if species is not None:
         raise ParameterError("species", f"maps the atom types of LAMMPS files to elements; {file} is {kind}.")
     return frames
+
+
+def _text(file: Path) -> str:
+    with open_with_compression(os.fspath(file), "rb") as opened:
+        return bytes(opened.read()).decode(errors="replace")
 
 
 def _format(file: Path) -> str:
@@ -227,13 +231,13 @@ def _require_elements(frames: list[Atoms], file: Path, kind: str) -> None:
     if kind == "lammps-dump-binary":
         known = False
     elif kind == "lammps-dump-text":
-        with file.open(errors="replace") as opened:
+        with open_with_compression(os.fspath(file), "rt") as opened:
             columns = next(line for line in opened if line.startswith("ITEM: ATOMS")).split()
         known = bool({"element", "mass"} & set(columns))
     else:
         (atoms,) = frames
         masses = atoms.arrays.get("masses")
-        labelled = _LABELS.search(file.read_text(errors="replace")) is not None
+        labelled = _LABELS.search(_text(file)) is not None
         known = labelled or masses is not None
         if masses is not None:
             known = bool(np.allclose(masses, atomic_masses[atoms.numbers], rtol=_MASS))

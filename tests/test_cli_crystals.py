@@ -290,7 +290,7 @@ class TestBadInput:
         mixed.set_array("spacegroup_kinds", np.array([0, 1]))
         write_structure(tmp_path / "mixed.cif", mixed)
         assert run("bands", tmp_path / "mixed.cif", "--model", model, "-o", tmp_path / "out") == 1
-        assert "sites with partial or mixed occupation, such as site 0" in " ".join(capsys.readouterr().err.split())
+        assert "1 site with partial or mixed occupation, such as site 0" in " ".join(capsys.readouterr().err.split())
 
     def test_models(self, structure, tmp_path, capsys):
         damaged = tmp_path / "damaged.safetensors"

@@ -19,6 +19,7 @@ from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 from ldosml.kresolved.meshes import irreducible
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.tetrahedra import MeshBands
+from ldosml.kresolved.vacuum import find_vacuum
 from ldosml.neural.crystals import SYMPREC, Crystal, Floats, Integers, mesh_shape, point_group, structure_type
 from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.structure import check_usual, crystal_path
@@ -302,10 +303,14 @@ def band_structure(
 def usual_mesh(crystal: Crystal) -> int:
     """Give the number of k-points along each reciprocal lattice vector that is used by default.
 
-    8, as in training; in cells of more than 250 angstrom^3 as many fewer as keep the density of k-points.
+    8, as in training; in cells of more than 250 angstrom^3 as many fewer as keep the density of k-points. A vacuum does
+    not count: of a layer, the area counts, of a wire, the length.
     """
-    volume = abs(float(np.linalg.det(crystal.cell)))
-    return max(1, int(np.ceil(MESH * min(1.0, _USUAL_VOLUME / volume) ** (1 / 3))))
+    repeats = crystal.cell[~np.array(find_vacuum(crystal.atoms()).axes)]
+    if not len(repeats):
+        return 1
+    edge = float(np.linalg.det(repeats @ repeats.T)) ** (0.5 / len(repeats))
+    return max(1, int(np.ceil(MESH * min(1.0, _USUAL_VOLUME ** (1 / 3) / edge - 1e-9))))
 
 
 def plan_bands(

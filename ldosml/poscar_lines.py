@@ -34,10 +34,11 @@ def poscar_fault(text: str) -> str | None:
     return None
 
 
-def surplus_position(text: str) -> str | None:
-    """Find numbers right after the positions of a POSCAR file: more atoms than it counts, or velocities.
+def lost_atoms(text: str) -> str | None:
+    """Find where a POSCAR file counts other atoms than it has, which readers accept in silence.
 
-    Readers skip that line, and so lose an atom or shift all velocities.
+    They skip a line of numbers right after the positions: an atom, or a velocity, after which all velocities belong to
+    the next atom. Elements without a number are left out.
 
     Parameters
     ----------
@@ -47,12 +48,14 @@ def surplus_position(text: str) -> str | None:
     Returns
     -------
     str or None
-        As ``poscar_fault``.
+        As ``poscar_fault``; None where other lines are at fault.
     """
     lines = text.splitlines()
-    *before, (number, expected, right) = _expected(lines)
-    complete = all(fine for _, _, fine in before) and expected.startswith("the end")
-    return None if right or not complete else f"line {number} must be {expected}; got {_shown(lines, number)}"
+    for number, expected, right in _expected(lines):
+        if not right:
+            counts = expected.startswith(("the number of atoms", "the end of the file"))
+            return f"line {number} must be {expected}; got {_shown(lines, number)}" if counts else None
+    return None
 
 
 def _expected(lines: Sequence[str]) -> Iterator[tuple[int, str, bool]]:

@@ -17,7 +17,7 @@ from ase.utils import string2index
 
 from ldosml._validation import ParameterError
 from ldosml.cif_formula import check_formula
-from ldosml.poscar_lines import poscar_fault, surplus_position
+from ldosml.poscar_lines import lost_atoms, poscar_fault
 from ldosml.structure_checks import check_sites
 
 Species = Sequence[str] | Mapping[int, str]
@@ -171,8 +171,8 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     try:
         kind = _format(file)
         text = _text(file) if kind == "vasp" else ""
-        if (surplus := surplus_position(text)) is not None:
-            raise ValueError(surplus)
+        if (lost := lost_atoms(text)) is not None:
+            raise ValueError(lost)
         options = {"store_tags": True} if kind == "cif" else {}
         frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
     except _READER_ERRORS as error:

@@ -242,6 +242,18 @@ def test_import_makes_the_dataset_that_the_arrays_say(capsys, tmp_path, make_dat
     assert (code, "as Si=4; got 'Si:4'" in err) == (2, True)
 
 
+def test_import_numbers_frames_that_share_a_name(capsys, tmp_path):
+    frames = [Atoms("Si", positions=[[place, 0, 0]], info={"name": "bulk", "step": place}) for place in range(3)]
+    write(tmp_path / "s.xyz", frames)
+    np.savez(tmp_path / "a.npz", energies=np.linspace(-1, 1, 5), dos=np.ones((3, 5)))
+    command = ["import", tmp_path / "s.xyz", tmp_path / "a.npz", "-o", tmp_path / "d.h5", "--overwrite"]
+    code, _, err = run(capsys, *command)
+    assert (code, "3 frames share the entry 'name'" in " ".join(err.split())) == (0, True)
+    assert LDOSDataset.load(tmp_path / "d.h5").names == ["bulk-0", "bulk-1", "bulk-2"]
+    assert run(capsys, *command, "--name-key", "step")[0] == 0
+    assert LDOSDataset.load(tmp_path / "d.h5").names == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -142,6 +142,19 @@ class TestLines:
         text = " ".join(capsys.readouterr().out.replace("│", " ").split())
         assert "it may have one" in text
 
+    @pytest.mark.parametrize("command", ["bands", "dos", "fermi-surface"])
+    def test_symmetry_within_a_tolerance_is_used_and_told(self, lines, tmp_path, capsys, command):
+        copper = bulk("Cu", cubic=True)
+        copper.positions[1] += [0.002, 0, 0]
+        write_structure(tmp_path / "copper.vasp", copper)
+        asked = (command, tmp_path / "copper.vasp", "--model", lines, "--mesh", 4, "--json", "--allow-unknown")
+        found = []
+        for more in ((), ("--symprec", 1e-4)):
+            assert run(*asked, "-o", tmp_path / f"out{len(more)}", *more) == 0
+            found.append(json.loads(capsys.readouterr().out))
+        assert [one["n_atoms"] for one in found] == [1, 4]
+        assert [any("Within 0.01 angstrom" in text for text in one["cautions"]) for one in found] == [True, False]
+
     def test_large_cells_have_a_dos_by_moments(self, lines, structure, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr("ldosml.cli.large_prediction.LARGEST", 1)
         out = tmp_path / "out"
@@ -291,6 +304,14 @@ class TestBadInput:
         write_structure(tmp_path / "mixed.cif", mixed)
         assert run("bands", tmp_path / "mixed.cif", "--model", model, "-o", tmp_path / "out") == 1
         assert "1 site with partial or mixed occupation, such as site 0" in " ".join(capsys.readouterr().err.split())
+
+    def test_unknown_elements(self, model, tmp_path, capsys):
+        write_structure(tmp_path / "x.data", CRYSTALS["rocksalt"], format="lammps-data", specorder=["Na", "Cl"])
+        asked = ("bands", tmp_path / "x.data", "--model", model, "-o", tmp_path / "out", "--n-kpoints", 20)
+        assert run(*asked) == 1
+        assert "--species Si,C" in " ".join(capsys.readouterr().err.split())
+        assert run(*asked, "--species", "Na, Cl", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["formula"] == "NaCl"
 
     def test_models(self, structure, tmp_path, capsys):
         damaged = tmp_path / "damaged.safetensors"

@@ -7,8 +7,10 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ldosml._validation import Caution
 from ldosml.datasets import LDOSDataset, import_dataset
 
 ENERGIES = np.linspace(-2.0, 2.0, 9)
@@ -206,3 +208,55 @@ class TestReal:
         assert (len(train), len(test)) == (66, 17)
         with pytest.raises(ValueError, match="fermi_energy of structure 'structures-0' is not known"):
             data.refer_to("fermi")
+
+
+class TestNames:
+    @pytest.fixture
+    def frames(self, tmp_path):
+        """A function that writes three frames with entries, and their DOS; it returns both files."""
+
+        def written(**entries):
+            atoms = [Atoms("Si", positions=[[place, 0, 0]]) for place in range(3)]
+            for key, values in entries.items():
+                for one, value in zip(atoms, values, strict=True):
+                    one.info[key] = value
+            ase.io.write(tmp_path / "run.xyz", atoms)
+            np.savez(tmp_path / "a.npz", energies=np.linspace(-1, 1, 5), dos=np.ones((3, 5)))
+            return tmp_path / "run.xyz", tmp_path / "a.npz"
+
+        return written
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [
+            (["a", "a", "a"], ["a-0", "a-1", "a-2"]),
+            (["a", "b", "a"], ["a-0", "b", "a-1"]),
+            (["a", "a-0", "a"], ["a-1", "a-0", "a-2"]),
+        ],
+    )
+    def test_frames_that_share_a_name_are_numbered(self, frames, names, expected):
+        with pytest.warns(Caution, match=rf"frames share the entry 'name' .*such as 'a'.*from '{expected[0]}' on"):
+            assert import_dataset(*frames(name=names)).names == expected
+
+    def test_another_entry_names_them(self, frames):
+        files = frames(name=["a"] * 3, step=[10, 20, 30])
+        assert import_dataset(*files, name_key="step").names == ["10", "20", "30"]
+        with pytest.raises(ValueError, match="Frame 0 has no entry 'label'"):
+            import_dataset(*files, name_key="label")
+
+    def test_names_in_part_of_the_frames(self, frames):
+        xyz, npz = frames()
+        atoms = ase.io.read(xyz, ":")
+        atoms[1].info["name"] = "a"
+        ase.io.write(xyz, atoms)
+        assert import_dataset(xyz, npz).names == ["run-0", "run-1", "run-2"]
+
+
+def test_atom_types_of_lammps(tmp_path):
+    atoms = bulk("SiC", "zincblende", 4.36)
+    ase.io.write(tmp_path / "sic.data", atoms, format="lammps-data", specorder=["Si", "C"])
+    np.savez(tmp_path / "a.npz", energies=np.linspace(-1, 1, 5), dos=np.ones((1, 5)))
+    with pytest.raises(ValueError, match="does not tell elements"):
+        import_dataset(tmp_path / "sic.data", tmp_path / "a.npz")
+    data = import_dataset(tmp_path / "sic.data", tmp_path / "a.npz", species=["Si", "C"])
+    assert sorted(data.numbers) == [6, 14]

@@ -1,14 +1,19 @@
 """One crystal, one description: whatever cell it is given in."""
 
+import re
+
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk, fcc111
 from ase.spacegroup import crystal as space_group
 from neural_cases import CRYSTALS, conventional, disguised
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ldosml._validation import Caution
+from ldosml.datasets import load_crystals
 from ldosml.neural import primitive_kpoints, standardized
-from ldosml.neural.crystals import point_group
+from ldosml.neural.crystals import mesh_shape, point_group, standardize_trained, structure_type
 from ldosml.neural.graph import batched, crystal_graph
 
 
@@ -149,3 +154,118 @@ def test_moments_are_left_out_and_that_is_told():
 def test_bad_kpoints():
     with pytest.raises(ValueError, match=r"kpoints must have shape \(any, 3\)"):
         primitive_kpoints(CRYSTALS["fcc"], [0, 0, 0])
+
+
+def rounded(atoms, digits):
+    """As a file prints it."""
+    cell, places = atoms.cell.array.round(digits), atoms.get_scaled_positions().round(digits)
+    return Atoms(atoms.numbers, scaled_positions=places, cell=cell, pbc=True)
+
+
+def shaken(atoms, by, seed=0):
+    """Every coordinate off by up to a distance, angstrom."""
+    other = atoms.copy()
+    other.positions += np.random.default_rng(seed).uniform(-by, by, other.positions.shape)
+    return other
+
+
+class TestTolerance:
+    @pytest.mark.parametrize("name", CRYSTALS)
+    @pytest.mark.parametrize(
+        "change", [lambda atoms: shaken(atoms, 0.001), lambda atoms: shaken(atoms, 0.003), lambda a: rounded(a, 3)]
+    )
+    @pytest.mark.filterwarnings("ignore:Within 0.01 angstrom:ldosml._validation.Caution")
+    def test_what_is_slightly_off_is_the_exact_crystal(self, name, change):
+        expected = standardized(CRYSTALS[name])
+        for cell in (conventional(name), CRYSTALS[name] * (2, 2, 1)):
+            found = standardized(disguised(change(cell)))
+            assert_array_equal(found.numbers, expected.numbers)
+            assert structure_type(found) == structure_type(expected)
+            assert_allclose(found.atoms().cell.cellpar(), expected.atoms().cell.cellpar(), atol=0.02)
+            assert len(point_group(found)) == len(point_group(expected))
+
+    def test_it_is_told(self):
+        copper = bulk("Cu", cubic=True)
+        copper.positions[1] += [0.002, 0, 0]
+        told = (
+            r"Within 0.01 angstrom, the crystal has 1 atom in the primitive cell and space group Fm-3m; exactly, it "
+            r"has 4 atoms .*P4mm.* atoms move by up to 0.00\d angstrom.* give a symprec below"
+        )
+        with pytest.warns(Caution, match=told):
+            assert len(standardized(copper)) == 1
+        assert len(standardized(copper, symprec=1e-4)) == 4
+
+    def test_distances_that_are_told_are_right(self):
+        """Silicon with one atom off: the mean place of both kinds moves by half of that."""
+        silicon = bulk("Si") * (1, 1, 2)
+        silicon.positions[0] += [0, 0, 0.004]
+        with pytest.warns(Caution) as caught:
+            standardized(silicon)
+        (far,) = re.findall(r"atoms move by up to (\S+) angstrom", str(caught[0].message))
+        assert 0.001 < float(far) < 0.0041
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_displacements_beyond_it_stay(self, seed):
+        atoms = shaken(bulk("Si", cubic=True), 0.06, seed)
+        found = standardized(atoms)
+        assert len(found) == 8
+        distances = [np.sort(one.get_all_distances(mic=True).ravel()) for one in (found.atoms(), atoms)]
+        assert_allclose(*distances, atol=1e-6)
+
+    def test_a_strain_beyond_it_stays(self):
+        atoms = bulk("Si", cubic=True)
+        atoms.set_cell(atoms.cell.array * [1, 1, 1.01], scale_atoms=True)
+        assert len(point_group(standardized(atoms))) == 16  # of diamond 48
+
+    @pytest.mark.parametrize("name", ["crystals", "more-crystals"])
+    def test_shipped_crystals_are_their_own(self, name):
+        """At the default as at the tolerance of training, and without a warning."""
+        for one in load_crystals(name):
+            found, trained = standardized(one.atoms), standardize_trained(one.atoms)[0]
+            assert_array_equal(found.numbers, trained.numbers)
+            assert_allclose(found.cell, trained.cell, atol=1e-4)
+
+    def test_kpoints_follow(self):
+        copper = shaken(bulk("Cu", cubic=True), 0.001)
+        kpoints = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+        with pytest.warns(Caution, match="Within"):
+            found, crystal = primitive_kpoints(copper, kpoints), standardized(copper)
+        lengths = np.linalg.norm(found @ crystal.atoms().cell.reciprocal(), axis=1)
+        assert_allclose(lengths, np.linalg.norm(kpoints @ copper.cell.reciprocal(), axis=1), rtol=1e-3)
+
+    @pytest.mark.parametrize("symprec", [0.0, -1.0, np.nan])
+    def test_bad_tolerances(self, symprec):
+        with pytest.raises(ValueError, match="symprec must be a positive number of angstrom"):
+            standardized(CRYSTALS["fcc"], symprec=symprec)
+
+
+class TestLayers:
+    SLAB = fcc111("Al", (1, 1, 3), vacuum=7.0, periodic=True)
+
+    @pytest.mark.parametrize("by", [(1 / 3, 1 / 3), (0.5, -0.2)])
+    def test_the_cell_across_the_vacuum_does_not_matter(self, by):
+        cell = self.SLAB.cell.array.copy()
+        cell[2] += np.asarray(by) @ cell[:2]
+        other = self.SLAB.copy()
+        other.set_cell(cell)
+        other.positions += 0.6 * cell[2]
+        other.wrap()
+        found, expected = standardized(disguised(other)), standardized(self.SLAB)
+        assert_allclose(found.cell, expected.cell, atol=1e-6)
+        assert_allclose(found.positions, expected.positions, atol=1e-6)
+        kpoints = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+        vectors = kpoints @ self.SLAB.cell.reciprocal()  # in the plane, they are the same
+        there = primitive_kpoints(other, vectors @ other.cell.array.T)
+        first, second = primitive_kpoints(self.SLAB, kpoints), there
+        assert_allclose(distance_from_star(expected, first * [1, 1, 0], second * [1, 1, 0]), 0, atol=1e-6)
+
+    def test_meshes_have_one_point_across(self):
+        assert mesh_shape(standardized(self.SLAB), 6) == (6, 6, 1)
+        assert mesh_shape(standardized(CRYSTALS["hcp"]), 6) == (6, 6, 6)
+
+
+def test_shared_sites_are_refused():
+    atoms = CRYSTALS["rocksalt"].copy()
+    atoms.info["occupancy"] = {"0": {"Na": 0.5, "K": 0.5}}
+    with pytest.raises(ValueError, match="the crystal has 1 site with partial or mixed occupation"):
+        standardized(atoms)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from ase.build import bulk, graphene
+from ase import Atoms
+from ase.build import bulk, fcc111, graphene
 from neural_cases import torch  # noqa: F401  skips where torch is missing
 
+from ldosml._validation import Caution
 from ldosml.datasets import crystal_parts
 from ldosml.kresolved.brillouin import reciprocal_lattice
-from ldosml.neural import band_structure, load_crystal_model, standardized
+from ldosml.neural import band_structure, load_crystal_model, local_dos, standardized, unfolded_bands
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +147,89 @@ def test_standardized_cells_are_what_it_sees(model):
     atoms = bulk("NaCl", "rocksalt", a=5.64)
     first = model.tight_binding(standardized(atoms).atoms()).eigenvalues([[0.1, 0.2, 0.3]])
     assert first.shape == (1, 26)
+
+
+def at_fermi_level(found):
+    return float(np.interp(0.0, found.dos.energies, np.asarray(found.dos.per_atom())[0]))
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [bulk("Cu", cubic=True), bulk("Ti"), bulk("Si", cubic=True), bulk("NaCl", "rocksalt", a=5.64) * (2, 1, 1)],
+    ids=["Cu", "Ti", "Si", "NaCl"],
+)
+def test_a_cell_that_is_slightly_off_has_the_electronic_structure_of_the_exact_one(structure, atoms):
+    off = atoms.copy()
+    off.positions += np.random.default_rng(0).uniform(-0.001, 0.001, off.positions.shape)
+    off.set_cell(off.cell.array.round(3), scale_atoms=True)
+    expected = structure(atoms)
+    with pytest.warns(Caution, match=r"Within 0\.01 angstrom, the crystal has"):
+        found = structure(off)
+    assert found.path.ticks[1] == expected.path.ticks[1]
+    assert found.energies == pytest.approx(expected.energies, abs=0.01)
+    assert found.gap == pytest.approx(expected.gap, abs=0.01)
+    assert at_fermi_level(found) == pytest.approx(at_fermi_level(expected), rel=0.01)
+    assert structure(off, symprec=1e-5, mesh=2).path.ticks[1] != expected.path.ticks[1] or len(atoms) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Trust this prediction less:UserWarning")
+class TestVacuum:
+    SLAB = fcc111("Al", (1, 1, 3), vacuum=7.0, periodic=True)
+
+    def test_bands_are_flat_across_it(self, model):
+        """So the mesh with one point across has the DOS of any other."""
+        crystal = standardized(self.SLAB)
+        bound = model.tight_binding(crystal.atoms())
+        there = [bound.eigenvalues([[0.1, 0.2, k]]) for k in (0.0, 0.3, 0.5)]
+        assert np.ptp(there, axis=0).max() < 1e-6
+
+    def test_the_cell_across_it_does_not_matter(self, structure):
+        cell = self.SLAB.cell.array.copy()
+        cell[2] += (cell[0] + cell[1]) / 3
+        tilted = self.SLAB.copy()
+        tilted.set_cell(cell)
+        found, expected = structure(tilted), structure(self.SLAB)
+        assert found.energies == pytest.approx(expected.energies, abs=1e-6)
+        assert found.mesh.energies.shape == expected.mesh.energies.shape
+        assert found.mesh.energies.shape[:3] == (8, 8, 1)
+
+    def test_a_wider_one_changes_nothing(self, structure):
+        """Neither the bands nor the number of k-points along the layer."""
+        wide = fcc111("Al", (1, 1, 3), vacuum=25.0, periodic=True)
+        found, expected = structure(wide), structure(self.SLAB)
+        assert found.mesh.energies == pytest.approx(expected.mesh.energies, abs=1e-3)
+
+    def test_its_surfaces_cross_the_zone(self, structure):
+        found = structure(self.SLAB, mesh=12)
+        surfaces = found.surfaces()
+        assert len(surfaces) == len(found.sheets)
+        height = np.linalg.norm(reciprocal_lattice(found.crystal.cell)[2])
+        assert max(np.ptp(one.vertices[:, 2]) for one in surfaces) == pytest.approx(height, rel=0.01)
+
+    @pytest.mark.parametrize(
+        ("atoms", "words"),
+        [
+            (SLAB, "a layer or slab with 11.6 angstrom"),
+            (Atoms("Si2", [[0, 0, 0], [0, 1, 2.3]], cell=[12, 13, 4.6], pbc=True), "a wire with 9.78 angstrom"),
+            (Atoms("CO", [[0, 0, 0], [0, 0, 1.13]], cell=[9, 9, 9], pbc=True), "a molecule or cluster with"),
+        ],
+        ids=["slab", "wire", "molecule"],
+    )
+    @pytest.mark.filterwarnings("ignore:(Trust|This crystal is unlike):UserWarning")
+    def test_its_shape_is_told(self, structure, model, atoms, words):
+        with pytest.warns(UserWarning, match=f"the structure is {words}.*few layers and slabs, or none"):
+            structure(atoms, mesh=2)
+        with (
+            pytest.warns(Caution, match=f"Trust this DOS less: the structure is {words}"),
+            pytest.warns(Caution, match="smeared"),
+        ):
+            local_dos(model, atoms, width=1.0, radius=3.0)
+
+
+def test_a_rounded_primitive_cell_has_the_path_of_the_exact_one(model):
+    exact = bulk("Ti")
+    rounded = exact.copy()
+    rounded.set_cell(exact.cell.array.round(2), scale_atoms=True)
+    paths = [unfolded_bands(model, one * (2, 1, 1), one, n_path=30).path for one in (exact, rounded)]
+    assert paths[0].ticks[1] == paths[1].ticks[1]
+    assert paths[1].kpoints == pytest.approx(paths[0].kpoints, abs=1e-6)

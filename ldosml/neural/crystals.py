@@ -209,7 +209,7 @@ def standardize_trained(atoms: Atoms) -> tuple[Crystal, Floats]:
 def symmetric_lattice(atoms: Atoms, symprec: float = SYMPREC) -> Floats:
     """Lattice vectors (3, 3) of ``atoms``, angstrom, as the symmetry within a tolerance makes them."""
     _check(atoms)
-    return _symmetric(atoms, symprec).lattice
+    return _within(atoms, symprec).lattice
 
 
 def _described(found: _Primitive) -> tuple[Crystal, Floats]:

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import typer
+from ase import Atoms
 from ase.io import write
 from sklearn import config_context
 

@@ -138,3 +138,14 @@ class TestBandEdge:
     def test_no_such_side(self):
         with pytest.raises(ValueError, match="side"):
             band_edge(lambda k: k, gamma_mesh(2)[0], CUBE, 0, "left")
+
+
+def test_masses_along_flat_directions_are_infinite():
+    """Bands of layers, whose edges are parabolas along the layer only."""
+
+    def layer(kpoints):
+        return (np.cos(2 * np.pi * kpoints[:, :2]).sum(axis=1) + 1e-13 * np.sin(1e4 * kpoints[:, 2]))[:, None]
+
+    edge = band_edge(layer, gamma_mesh((4, 4, 1))[0], CUBE, 0, "top")
+    assert np.isinf(edge.masses).sum() == 1
+    assert np.isfinite(np.sort(edge.masses[0])[:2]).all()

@@ -153,6 +153,7 @@ def at_fermi_level(found):
     return float(np.interp(0.0, found.dos.energies, np.asarray(found.dos.per_atom())[0]))
 
 
+@pytest.mark.filterwarnings("ignore:Trust these bands less:UserWarning")
 @pytest.mark.parametrize(
     "atoms",
     [bulk("Cu", cubic=True), bulk("Ti"), bulk("Si", cubic=True), bulk("NaCl", "rocksalt", a=5.64) * (2, 1, 1)],
@@ -172,7 +173,9 @@ def test_a_cell_that_is_slightly_off_has_the_electronic_structure_of_the_exact_o
     assert structure(off, symprec=1e-5, mesh=2).path.ticks[1] != expected.path.ticks[1] or len(atoms) == 2
 
 
-@pytest.mark.filterwarnings("ignore:Trust this prediction less:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Trust these bands less:UserWarning", "ignore:Trust this prediction less:UserWarning"
+)
 class TestVacuum:
     SLAB = fcc111("Al", (1, 1, 3), vacuum=7.0, periodic=True)
 
@@ -215,7 +218,7 @@ class TestVacuum:
         ],
         ids=["slab", "wire", "molecule"],
     )
-    @pytest.mark.filterwarnings("ignore:(Trust|This crystal is unlike):UserWarning")
+    @pytest.mark.filterwarnings("ignore:This crystal is unlike:UserWarning")
     def test_its_shape_is_told(self, structure, model, atoms, words):
         with pytest.warns(UserWarning, match=f"the structure is {words}.*few layers and slabs, or none"):
             structure(atoms, mesh=2)

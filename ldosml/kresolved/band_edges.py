@@ -21,6 +21,7 @@ DEGENERATE = 1e-3
 """eV; bands closer to an edge than this belong to it."""
 
 _TOLERANCE = 1e-4  # of a fraction: step at which the search ends; the energy is then right to about 1e-6 eV
+_FLAT = 1e-4  # eV angstrom^2; rounding errors of energies give less
 _STEP = 0.01  # 1/angstrom, of second derivatives: their error is 1e-4 where a band is parabolic over 0.1 / angstrom
 _SAME = 1e-6  # eV; k-points with closer energies are taken for equivalent
 _AROUND = np.indices((3, 3, 3)).reshape(3, -1).T - 1
@@ -38,7 +39,7 @@ class BandEdge:
         Fractions of the reciprocal lattice vectors, from -1/2 to 1/2.
     masses : array (degeneracy, 3)
         Effective masses of each band of the edge along ``axes``, in masses of the free electron: positive for electrons
-        in a conduction band and for holes in a valence band.
+        in a conduction band and for holes in a valence band. Infinite along a direction in which the band is flat.
     axes : array (3, 3)
         Unit vectors, rows: the principal axes of the mass tensor of a single band. Degenerate bands have no tensor
         (their energy is not a parabola), so the axes are Cartesian.
@@ -112,10 +113,10 @@ def band_edge(
     together = np.flatnonzero(np.abs(energies - energies[band]) < DEGENERATE)
     if len(together) == 1:
         curvatures, axes = np.linalg.eigh(sign * _curvature_tensor(bands, best, reciprocal, band))
-        masses, axes = (HBAR2_M / curvatures)[None], axes.T
+        masses, axes = _masses(curvatures)[None], axes.T
     else:
         axes = np.eye(3)
-        masses = HBAR2_M / (sign * _curvatures(bands, best, reciprocal, together))
+        masses = _masses(sign * _curvatures(bands, best, reciprocal, together))
     return BandEdge(float(energies[band]), best - np.rint(best), masses, axes)
 
 
@@ -140,6 +141,12 @@ def _descended(height: Callable[[Floats], Floats], starts: Floats, step: float) 
         if not better.any():
             step /= 2
     return at
+
+
+def _masses(curvatures: Floats) -> Floats:
+    """Effective masses; infinite for flat bands, as across a vacuum."""
+    flat = np.abs(curvatures) < _FLAT
+    return np.where(flat, np.inf, HBAR2_M / np.where(flat, 1.0, curvatures))
 
 
 def _curvature_tensor(bands: Bands, kpoint: Floats, reciprocal: Floats, band: int) -> Floats:

@@ -12,6 +12,7 @@ from ldosml.kresolved.occupancy import KResolvedOccupancy, energy_bins
 from ldosml.kresolved.paths import KPath
 from ldosml.kresolved.star_interpolation import StarInterpolation, interpolate_bands
 from ldosml.kresolved.tetrahedra import MeshBands
+from ldosml.kresolved.vacuum import Vacuum, find_vacuum
 
 __all__ = [
     "BandEdge",
@@ -24,6 +25,7 @@ __all__ = [
     "OccupancyGap",
     "OccupancyScores",
     "StarInterpolation",
+    "Vacuum",
     "band_edge",
     "band_edge_surfaces",
     "band_surfaces",
@@ -35,6 +37,7 @@ __all__ = [
     "energy_bins",
     "evaluate_occupancies",
     "fermi_surface",
+    "find_vacuum",
     "fit_dos_scale",
     "gamma_mesh",
     "interpolate_bands",

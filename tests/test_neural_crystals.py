@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ldosml._validation import Caution
 from ldosml.datasets import load_crystals
 from ldosml.neural import primitive_kpoints, standardized
-from ldosml.neural.crystals import mesh_shape, point_group, standardize_trained, structure_type
+from ldosml.neural.crystals import mesh_shape, point_group, primitive_size, standardize_trained, structure_type
 from ldosml.neural.graph import batched, crystal_graph
 
 
@@ -269,3 +269,8 @@ def test_shared_sites_are_refused():
     atoms.info["occupancy"] = {"0": {"Na": 0.5, "K": 0.5}}
     with pytest.raises(ValueError, match="the crystal has 1 site with partial or mixed occupation"):
         standardized(atoms)
+
+
+def test_the_size_of_the_primitive_cell_is_known_before_its_description():
+    for atoms in (bulk("Si", cubic=True) * (2, 2, 2), shaken(bulk("Si", cubic=True), 0.06), TestLayers.SLAB):
+        assert primitive_size(atoms) == len(standardized(atoms))

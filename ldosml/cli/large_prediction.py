@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,14 @@ def crystal_of_bands(model: CrystalModel, atoms: Atoms, symprec: float) -> tuple
     It is None if the model has bands and the structure is too large for them.
     """
     from ldosml.neural import TightBindingRegressor
+    from ldosml.neural.crystals import primitive_size
 
-    limited = isinstance(model, TightBindingRegressor) and len(atoms) > LARGEST
-    if limited and not atoms.pbc.all():
-        return None, []
-    crystal, cautions = described(atoms, symprec)
-    return (None, []) if limited and len(crystal) > LARGEST else (crystal, cautions)
+    if isinstance(model, TightBindingRegressor) and len(atoms) > LARGEST:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of magnetic moments, which the prediction repeats
+            if not atoms.pbc.all() or primitive_size(atoms, symprec) > LARGEST:
+                return None, []
+    return described(atoms, symprec)
 
 
 def predict_large(

@@ -206,6 +206,12 @@ def standardize_trained(atoms: Atoms) -> tuple[Crystal, Floats]:
     return _described(_primitive(atoms, TRAINED))
 
 
+def primitive_size(atoms: Atoms, symprec: float = SYMPREC) -> int:
+    """Number of atoms of ``standardized``, which takes far longer for a large cell without symmetry."""
+    _check(atoms)
+    return len(_within(upright(atoms)[0], symprec).numbers)
+
+
 def symmetric_lattice(atoms: Atoms, symprec: float = SYMPREC) -> Floats:
     """Lattice vectors (3, 3) of ``atoms``, angstrom, as the symmetry within a tolerance makes them."""
     _check(atoms)

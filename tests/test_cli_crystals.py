@@ -153,6 +153,9 @@ class TestLines:
             assert run(*asked, "-o", tmp_path / f"out{len(more)}", *more) == 0
             found.append(json.loads(capsys.readouterr().out))
         assert [one["n_atoms"] for one in found] == [1, 4]
+        assert [one["doubtful"] for one in found] == [
+            len(one["cautions"]) > n for n, one in zip((1, 0), found, strict=True)
+        ]
         assert [any("Within 0.01 angstrom" in text for text in one["cautions"]) for one in found] == [True, False]
 
     def test_large_cells_have_a_dos_by_moments(self, lines, structure, tmp_path, capsys, monkeypatch):

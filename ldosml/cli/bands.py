@@ -95,7 +95,7 @@ def bands(
     found, cautions = predict_structure(
         loaded, crystal, stages, allow_unknown=allow_unknown, n_path=n_kpoints, mesh=mesh, path=path
     )
-    facts = facts_of(structure, model, loaded, found, [*of_crystal, *cautions])
+    facts = facts_of(structure, model, loaded, found, cautions, of_crystal)
     behind = _behind(found, stages, device, allow_unknown) if probability else None
     with stages("Drawing and writing"):
         figure = band_picture(found, behind)

@@ -132,8 +132,12 @@ def facts_of(
     model: CrystalModel,
     found: BandStructure | ElectronicStructure,
     cautions: list[str],
+    of_crystal: list[str],
 ) -> dict[str, Any]:
-    """The crystal, its gap and its band edges, as JSON can hold them."""
+    """The crystal, its gap and its band edges, as JSON can hold them.
+
+    A prediction with ``cautions`` is doubtful; those ``of_crystal`` tell how the file was understood.
+    """
     atoms = found.crystal.atoms()
     return {
         "structure": str(structure),
@@ -143,7 +147,8 @@ def facts_of(
         "cell": found.crystal.cell.tolist(),
         **found.facts(),
         **_expected_error(model, found.is_metal),
-        "cautions": cautions,
+        "doubtful": bool(cautions),
+        "cautions": [*of_crystal, *cautions],
     }
 
 
@@ -164,7 +169,7 @@ def _expected_error(model: CrystalModel, metal: bool) -> dict[str, Any]:
 
 def gap_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of a table with the gap, the energies and k-points of its edges, and what else is known of them."""
-    doubtful = " (doubtful: see the cautions)" if facts["cautions"] else ""
+    doubtful = " (doubtful: see the cautions)" if facts["doubtful"] else ""
     rows = [("gap", f"{_gap(facts)}{doubtful}")]
     if facts["validation_gap_error"] is not None:
         of = facts["validation_gap_error_of"]

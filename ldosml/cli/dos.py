@@ -76,11 +76,11 @@ def dos(
     with stages("Deriving properties"), cautioning() as of_properties:
         warnings.filterwarnings("ignore", ".*does not begin within the grid", TruncatedDOSWarning)  # the report says it
         derived = _properties(found, structure.stem, temperature)
-    told = [*of_crystal, *cautions, *of_properties]
+    told = [*cautions, *of_properties]
     if isinstance(found, LargeStructure):
         facts = found.facts(structure, model, told)
     else:
-        facts = facts_of(structure, model, loaded, found, told)
+        facts = facts_of(structure, model, loaded, found, told, of_crystal)
     with stages("Drawing and writing"):
         from ldosml.plotting import dos_figure
         from ldosml.report.crystals import LEFT_OUT

@@ -83,7 +83,7 @@ def fermi_surface(
         surfaces = _surfaces(loaded, found, mesh, depth, allow_unknown)
     of_surfaces = _cautions(found, surfaces, depth)
     print_cautions(of_surfaces)
-    facts = facts_of(structure, model, loaded, found, [*of_crystal, *cautions, *of_surfaces])
+    facts = facts_of(structure, model, loaded, found, [*cautions, *of_surfaces], of_crystal)
     facts["surfaces"] = [
         {"label": one.label, "level": one.level, "triangles": len(one), "area": one.area} for one in surfaces
     ]

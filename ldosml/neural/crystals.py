@@ -299,8 +299,8 @@ def _symmetric(atoms: Atoms, symprec: float) -> _Primitive:
     farthest = max(found.moved, found.stretched)
     warnings.warn(
         f"Within {symprec:g} angstrom, the crystal has {found.words}; exactly, it has {tight.words}. The former is "
-        f"used: atoms move by up to {found.moved:.1g} angstrom, lattice vectors change by up to {found.stretched:.1g}. "
-        f"If the distortion is meant, give a symprec below {farthest:.1g}.",
+        f"used: atoms move by up to {found.moved:.2g} angstrom, lattice vectors change by up to {found.stretched:.2g}. "
+        f"If the distortion is meant, give a symprec below {farthest:.2g}.",
         Caution,
         stacklevel=4,
     )

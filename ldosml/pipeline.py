@@ -27,6 +27,7 @@ from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, 
 from ldosml.regression._training_rows import Learn
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
+from ldosml.structure_checks import check_sites
 from ldosml.training_data import TrainingData, from_arrays, from_dataset
 
 
@@ -180,6 +181,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             When ``device`` is "cuda" and CuPy or a GPU is missing.
         """
         training = self._training(data, spectra, groups)
+        check_sites(training.structures)
         self.descriptor_ = self.new_descriptor(training.structures)
         X = self.descriptor_.fit_transform(training.structures)
         return self._fit_rows(X, training, data)
@@ -375,10 +377,12 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When there are no structures, an element was not in the training set, or positions are not finite.
+            When there are no structures, an element was not in the training set, or positions are not finite; when
+            atoms are closer than 0.5 angstrom, or sites are shared or partly occupied.
         """
         self._require_descriptor()
         listed = [structures] if isinstance(structures, Atoms) else list(structures)
+        check_sites(atoms for atoms in listed if isinstance(atoms, Atoms))
         return self._ldos(listed, self.descriptor_.transform(listed))
 
     def _ldos(self, structures: Sequence[Atoms], X: ArrayLike) -> LDOS:

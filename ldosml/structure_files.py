@@ -11,6 +11,8 @@ from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError
 from ase.utils import string2index
 
+from ldosml.structure_checks import check_formula, check_sites
+
 # ASE's readers raise errors of every kind for files that they do not understand.
 _READER_ERRORS = (
     ArithmeticError,
@@ -48,7 +50,8 @@ def read_structures(path: str | os.PathLike[str]) -> list[Atoms]:
     FileNotFoundError
         When there is no such file.
     ValueError
-        When ASE cannot read it, it holds no structure, or the index is malformed or selects none.
+        When ASE cannot read it, it holds no structure, or the index is malformed or selects none; when sites are shared
+        or partly occupied, atoms are closer than 0.5 angstrom, or a CIF states another number of atoms than it has.
     """
     return list(read_frames(path).values())
 
@@ -85,7 +88,12 @@ def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
     chosen = [places] if isinstance(places, int) else places
     if not chosen:
         raise ValueError(f"{os.fspath(path)}: {_holds(file, len(frames))}; {index} selects none of them.")
-    return {place: frames[place] for place in chosen}
+    found = {place: frames[place] for place in chosen}
+    if file.suffix.lower() == ".cif":
+        check_formula(file, frames)
+    one = len(frames) == 1
+    check_sites(found.values(), [str(file) if one else f"{file}, frame {place}," for place in found])
+    return found
 
 
 def split_index(path: str | os.PathLike[str]) -> tuple[Path, str]:

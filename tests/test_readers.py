@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -382,14 +383,18 @@ class TestCastep:
 class TestContradictions:
     @pytest.mark.parametrize(
         ("stated", "cause"),
-        [(16.0, "is one spin missing"), (4.0, "are spins counted twice"), (10.0, "semicore states")],
+        [
+            (16.0, "one spin may be missing"),
+            (4.0, "spins may be counted twice"),
+            (10.0, "2 electrons of filled"),
+        ],
     )
     def test_electrons_that_do_not_fit_are_told_with_a_cause(self, tmp_path, stated, cause):
         path = write_arrays(tmp_path / "bands.npz", Case())
         content = dict(np.load(path)) | {"n_electrons": stated}
         np.savez(path, **content)
         cautions = facts_of(read_run(path)).cautions
-        assert any(f"states {stated:g}" in text and cause in text for text in cautions)
+        assert any(f"states {stated:g}" in text and re.search(cause, text) for text in cautions)
 
     def test_few_empty_bands_are_told(self, tmp_path):
         path = write_arrays(tmp_path / "bands.npz", Case())

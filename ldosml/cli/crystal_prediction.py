@@ -93,20 +93,13 @@ def predict_structure(
 
 
 def one_crystal(path: Path) -> Atoms:
-    """The structure in a file, which must hold one, without shared sites."""
+    """The structure in a file, which must hold one."""
     from ldosml.structure_files import read_structures
 
     frames = read_structures(path)
     if len(frames) != 1:
         raise ValueError(
             f"{path} holds {len(frames)} structures; choose one of them, as {path}@0, or give a file of one crystal."
-        )
-    partial = {site: who for site, who in frames[0].info.get("occupancy", {}).items() if list(who.values()) != [1.0]}
-    if partial:
-        site, who = next(iter(partial.items()))
-        raise ValueError(
-            f"{path} has {len(partial)} sites with partial or mixed occupation, such as site {site} with {who}. The "
-            "model needs one atom on every site: give an ordered cell."
         )
     return frames[0]
 

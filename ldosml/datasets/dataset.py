@@ -37,6 +37,7 @@ from ldosml.datasets.splits import Seed, group_folds, split_by_group
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.spectra import DOS, LDOS
 from ldosml.stored_ldos import StoredLDOS
+from ldosml.structure_checks import check_sites
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -209,6 +210,7 @@ class LDOSDataset:
         count = len(structures)
         names = check_labels("names", [f"structure-{i}" for i in range(count)] if names is None else names, count)
         check_structures(structures, names)
+        check_sites(structures, [f"structure {name!r}" for name in names])
         return cls(
             structures,
             None if ldos is None else as_ldos(ldos, grid, smearing_width, structures),

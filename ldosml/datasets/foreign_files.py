@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +14,17 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._array import to_numpy
+from ldosml._validation import Caution
 from ldosml.array_files import listed, read_arrays
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import Zero
+from ldosml.readers.facts import cause_of_counts
 from ldosml.spectra import DOS, LDOS
 from ldosml.spectrum_files import load_spectra
 from ldosml.structure_files import read_frames, split_index
+
+_MISSED = 0.05  # fraction of the electrons; the smearing of a metal and a coarse grid move less
 
 PathLike = str | os.PathLike[str]
 
@@ -52,7 +59,8 @@ def import_dataset(
     kind_key, group_key : str, optional
         Entries of ``atoms.info`` that tell kind and group. Default: one kind, each structure its own group.
     names : sequence of str, optional
-        Default: ``atoms.info["name"]`` where all frames have it, otherwise the file's name and a running number.
+        Default: ``atoms.info["name"]`` where all frames have it, with the frame's number where frames share one;
+        otherwise the file's name and the frame's number.
 
     Returns
     -------
@@ -64,6 +72,11 @@ def import_dataset(
         When a file is not there.
     ValueError
         When a file cannot be read, or does not fit the others; the message names the file or field.
+
+    Warns
+    -----
+    Caution
+        When frames share a name; when a DOS holds another number of electrons up to its Fermi level than is given.
     """
     placed = read_frames(structures)
     frames = list(placed.values())
@@ -73,7 +86,7 @@ def import_dataset(
     for name in ("n_electrons", "fermi_energy", "energy_max"):
         if isinstance(fields.get(name), np.ndarray):
             fields[name] = fields[name].squeeze()  # text files give one column
-    return LDOSDataset.from_arrays(
+    data = LDOSDataset.from_arrays(
         frames,
         fields.pop("energies"),
         **fields,
@@ -84,6 +97,8 @@ def import_dataset(
         groups=None if group_key is None else _labels(frames, group_key),
         provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
     )
+    _check_counts(data)
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +160,37 @@ def read_spectra(path: PathLike) -> Spectra:
     return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
 
 
+def _check_counts(data: LDOSDataset) -> None:
+    """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains."""
+    grid, needed, level = data.grid, data.n_electrons, data.fermi_energy
+    below = np.clip((level[:, None] - grid.energies) / grid.step + 0.5, 0, 1)
+    held = grid.step * (to_numpy(data.dos.values) * below).sum(axis=1)
+    known = (needed > 0) & (level > grid.start) & (level < grid.stop)
+    off = np.flatnonzero(known & (np.abs(held - needed) > _MISSED * needed))
+    if off.size:
+        worst = int(off[np.argmax(np.abs(held[off] / needed[off] - 1))])
+        warnings.warn(
+            f"Up to its Fermi level, the DOS of structure {data.names[worst]!r} holds {held[worst]:.6g} electrons, but "
+            f"{needed[worst]:.6g} are given; so in {off.size} of {len(data)} structures. Likely cause: "
+            f"{cause_of_counts(float(held[worst]), float(needed[worst]))}.",
+            Caution,
+            stacklevel=3,
+        )
+
+
 def _names(frames: Mapping[int, Atoms], path: PathLike) -> list[str]:
     if all("name" in atoms.info for atoms in frames.values()):
-        return [str(atoms.info["name"]) for atoms in frames.values()]
+        names = [str(atoms.info["name"]) for atoms in frames.values()]
+        shared = [name for name, count in Counter(names).items() if count > 1]
+        if not shared:
+            return names
+        warnings.warn(
+            f"{len(shared)} names stand for several frames, such as {shared[0]!r}: each frame gets its place in the "
+            f"file after its name, as in '{names[0]}-{next(iter(frames))}'.",
+            Caution,
+            stacklevel=3,
+        )
+        return [f"{name}-{place}" for name, place in zip(names, frames, strict=True)]
     return [f"{split_index(path)[0].stem}-{place}" for place in frames]
 
 

@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 import spglib
 from ase import Atoms
-from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_finite, check_shape
+from ldosml.structure_checks import check_sites
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SYMMETRY_TOLERANCE = 1e-3  # angstrom
-CLOSEST = 0.5  # angstrom
 
 # Columns: primitive lattice vectors in terms of conventional ones, by the letter of the lattice, as in spglib.
 _CENTRING: dict[str, list[list[float]]] = {
@@ -192,15 +191,7 @@ def _check(atoms: Atoms) -> None:
     cell = atoms.cell.array
     if abs(np.linalg.det(cell)) <= 1e-6 * np.prod(np.linalg.norm(cell, axis=1)):
         raise ValueError(f"The three lattice vectors must span a volume; got {cell.tolist()}.")
-    first, second, distances = neighbor_list("ijd", atoms, CLOSEST)  # type: ignore[no-untyped-call]
-    if len(distances):
-        worst = distances.argmin()
-        i, j = first[worst], second[worst]
-        pair = f"Atoms {i} and {j} are" if i != j else f"Atom {i} and its image in the next cell are"
-        raise ValueError(
-            f"{pair} {distances[worst]:.3g} angstrom apart, less than {CLOSEST}. Is an atom listed twice, or the unit "
-            "not angstrom?"
-        )
+    check_sites([atoms], ["This crystal"])
     if not atoms.numbers.all():
         raise ValueError(
             f"A crystal needs chemical elements; atom {int(np.argmin(atoms.numbers))} is X, which is not an element."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import ase.io
+import numpy as np
 from ase import Atoms
 from ase.io import ParseError
-from ase.io.formats import UnknownFileTypeError
+from ase.io.formats import UnknownFileTypeError, filetype
 from ase.utils import string2index
 
+from ldosml._validation import shorten
 from ldosml.structure_checks import check_formula, check_sites
 
 # ASE's readers raise errors of every kind for files that they do not understand.
@@ -91,9 +95,21 @@ def read_frames(path: str | os.PathLike[str]) -> dict[int, Atoms]:
     found = {place: frames[place] for place in chosen}
     if file.suffix.lower() == ".cif":
         check_formula(file, frames)
+    _refuse_types(file, frames[0])
     one = len(frames) == 1
     check_sites(found.values(), [str(file) if one else f"{file}, frame {place}," for place in found])
     return found
+
+
+def _refuse_types(file: Path, atoms: Atoms) -> None:
+    """Raise ValueError where ASE took LAMMPS's numbers of types for atomic numbers."""
+    types = atoms.arrays.get("type")
+    if types is not None and np.array_equal(types, atoms.numbers):
+        raise ValueError(
+            f"{file} holds numbers of types ({', '.join(map(str, np.unique(types)))}), not elements. In LAMMPS, add "
+            "the column element to the dump and name the elements by dump_modify; or read the file in Python, set the "
+            "elements, and write it as extended XYZ."
+        )
 
 
 def split_index(path: str | os.PathLike[str]) -> tuple[Path, str]:
@@ -146,6 +162,45 @@ def _read(file: Path) -> list[Atoms]:
     except _READER_ERRORS as error:
         reason = ": ".join(filter(None, (type(error).__name__, str(error))))
         raise ValueError(
-            f"{file} cannot be read as structures ({reason}). "
+            f"{file} cannot be read as structures ({reason}). {_where(file)}"
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
+
+
+class _CountedLines(io.StringIO):
+    """A text that knows how many lines were read of it, and the last one."""
+
+    count, last = 0, ""
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # as typeshed has it for text
+        return self._counted(super().readline(-1 if size is None else size))
+
+    def __next__(self) -> str:  # type: ignore[override]  # as typeshed has it for text
+        return self._counted(super().__next__())
+
+    def _counted(self, line: str) -> str:
+        if line:
+            self.count, self.last = self.count + 1, line.rstrip("\n")
+        return line
+
+
+def _where(file: Path) -> str:
+    """The line at which ASE's reader stops, in a sentence; empty where that is not known."""
+    try:
+        kind = filetype(file)
+        text = _CountedLines(file.read_text())
+    except (*_READER_ERRORS, UnicodeDecodeError):
+        return ""
+    with suppress(*_READER_ERRORS):
+        list(ase.io.read(text, index=":", format=kind))
+    if not text.count:
+        return ""
+    ended = "" if text.read(1) else ", the last one"
+    where = f"It was read as {kind!r}, up to line {text.count}: {shorten(text.last)}{ended}. "
+    return where + (_POSCAR if kind == "vasp" else "")
+
+
+_POSCAR = (
+    "A POSCAR has a comment, a scale, three vectors, elements, their numbers, Direct or Cartesian, and a line for each "
+    "atom; velocities follow after an empty line: leave them out. "
+)

@@ -88,3 +88,35 @@ def test_an_at_sign_in_a_folder_is_no_index(file, tmp_path):
 def test_a_missing_file_is_named_without_its_index(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no structure file .*none\.xyz\.$"):
         read_structures(tmp_path / "none.xyz@3")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: [*lines, "0 0 0", "0 0 0"], "up to line 12: '0 0 0', the last one.*velocities follow"),
+        (lambda lines: [*lines[:3], "0.5 zero 0.5", *lines[4:]], "up to line 5"),
+        (lambda lines: lines[:-1], "up to line 9: '0 0 0', the last one"),
+    ],
+    ids=["velocities", "a word", "an atom too few"],
+)
+def test_a_poscar_that_cannot_be_read_tells_the_line(tmp_path, change, said):
+    lines = ["one", "5.6", "0 0.5 0.5", "0.5 0 0.5", "0.5 0.5 0", "Ga As", "1 1", "Direct", "0 0 0", "0.25 0.25 0.25"]
+    path = tmp_path / "POSCAR"
+    path.write_text("\n".join(lines) + "\n")
+    assert len(read_structures(path)[0]) == 2
+    path.write_text("\n".join(change(lines)) + "\n")
+    with pytest.raises(ValueError, match=f"(?s)read as 'vasp', {said}"):
+        read_structures(path)
+
+
+@pytest.mark.parametrize("elements", [False, True])
+def test_types_of_lammps_are_no_elements(tmp_path, elements):
+    rows = ["1 1 Si 0 0 0", "2 2 C 1.9 0 0"] if elements else ["1 1 0 0 0", "2 2 1.9 0 0"]
+    columns = "id type element x y z" if elements else "id type x y z"
+    head = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 5\n0 5\n0 5\n"
+    (tmp_path / "x.dump").write_text(f"{head}ITEM: ATOMS {columns}\n" + "\n".join(rows) + "\n")
+    if elements:
+        assert str(read_structures(tmp_path / "x.dump")[0].symbols) == "SiC"
+    else:
+        with pytest.raises(ValueError, match=r"x\.dump holds numbers of types \(1, 2\), not elements.*dump_modify"):
+            read_structures(tmp_path / "x.dump")

@@ -265,6 +265,18 @@ class TestSiesta:
         assert run.bands is None
         assert run.fermi_energy == Case.fermi
 
+    @pytest.mark.parametrize("n_spins", [1, 2])
+    def test_the_pdos_alone_counts_both_spins(self, tmp_path, n_spins):
+        # SIESTA writes one state for each band and spin, with spins or without: 1 state/eV and spin from -12 to 14 eV.
+        write_siesta(tmp_path, Case(n_spins)).unlink()
+        (tmp_path / "x.fdf").write_text("%block ProjectedDensityOfStates\n  -12.0 14.0 0.2 200 eV\n%endblock\n")
+        run = read_run(tmp_path)
+        assert run.printed.smearing_width == pytest.approx(0.2 / np.sqrt(2))
+        dos, ldos, _ = spectra_of(run, GRID, 0.3)
+        inside = np.abs(GRID.energies) < 10
+        np.testing.assert_allclose(dos.values[0, inside], 2, rtol=1e-3)
+        np.testing.assert_allclose(ldos.values[:, inside], [[0.5], [1.5]] * np.ones(inside.sum()), rtol=1e-3)
+
 
 class TestCP2K:
     @pytest.mark.parametrize("unit", ["a.u.", "eV"])

@@ -18,7 +18,8 @@ from ase import Atoms
 from ldosml.readers._text import numbers, open_bytes, read_lines
 from ldosml.readers.run import Floats, PrintedDOS, ReaderError, Run
 
-_ATOM = re.compile(r"^atom_proj(?:ected)?_dos_(?:spin_(up|dn)_?)?[A-Z][a-z]?(\d+)(_raw)?\.dat$")
+# The last four digits are the atom; the name of a species may have digits of its own.
+_ATOM = re.compile(r"^atom_proj(?:ected)?_dos_(?:spin_(up|dn)_?)?[A-Z]\w*?(\d{4})(_raw)?\.dat$")
 _NUMBER = r"([-+]?\d*\.\d+(?:[ED][-+]?\d+)?)"
 _GREETING = b"Invoking FHI-aims"
 _FIRST_BYTES = 4000
@@ -98,7 +99,7 @@ def _fermi_energy(path: Path, text: str) -> float:
     shifted = path.with_name("KS_DOS_total.dat")
     level = _columns(shifted)[2] if shifted.is_file() else None
     if level is None:
-        found = _last(rf"Chemical potential \(Fermi level\) in eV\s*:\s*{_NUMBER}", text)
+        found = _last(rf"Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*{_NUMBER}", text)
         level = None if found is None else float(found)
     return float("nan") if level is None else level
 

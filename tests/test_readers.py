@@ -371,8 +371,23 @@ class TestCP2K:
         with pytest.raises(ReaderError, match=r"there is no x-1\.restart"):
             read_run(path)
 
+    def test_a_restart_that_is_cut_off_gives_no_structure(self, tmp_path):
+        path = write_cp2k(tmp_path, Case(weights=np.ones(1)))
+        restart = tmp_path / "x-1.restart"
+        lines = restart.read_text().splitlines()
+        restart.write_text("\n".join(lines[: lines.index("&COORD") + 2]))
+        with pytest.raises(ReaderError, match=r"x-1\.restart is cut off"):
+            read_run(path)
+
 
 class TestFHIaims:
+    def test_columns_that_are_cut_off_are_refused(self, tmp_path):
+        path = write_fhi_aims(tmp_path)
+        columns = tmp_path / "KS_DOS_total_raw.dat"
+        columns.write_text("\n".join(columns.read_text().splitlines()[:600]) + "\n")
+        with pytest.raises(ReaderError, match=r"KS_DOS_total_raw\.dat is cut off: it holds 597 of 1101"):
+            read_run(path)
+
     @pytest.mark.parametrize("n_spins", [1, 2])
     def test_columns_against_the_vacuum(self, tmp_path, n_spins):
         run = read_run(write_fhi_aims(tmp_path, n_spins))

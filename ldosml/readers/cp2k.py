@@ -177,7 +177,7 @@ def _structure(path: Path, project: str) -> Atoms:
     scaled = any(row[0].upper() == "SCALED" and row[1:2] != ["F"] for row in rows)
     atoms = [row for row in rows if len(row) >= 4 and row[0].upper() not in ("SCALED", "UNIT")]
     if len(cell) != 3 or not atoms:
-        raise ReaderError(f"{restart} holds no CELL with A, B and C, or no COORD.")
+        raise ReaderError(f"{restart} is cut off: it holds no whole CELL with A, B and C, or no whole COORD.")
     symbols = [re.sub(r"[^A-Za-z].*$", "", row[0]).capitalize() for row in atoms]
     places = np.array([numbers(restart, row[1:4], "positions") for row in atoms])
     if scaled:
@@ -191,7 +191,7 @@ def _section(lines: list[str], name: str) -> list[str]:
     if f"&{name}" not in upper:
         return []
     start = upper.index(f"&{name}") + 1
-    end = next((n for n in range(start, len(upper)) if upper[n].startswith("&END")), len(upper))
+    end = next((n for n in range(start, len(upper)) if upper[n].startswith("&END")), start)  # a file that is cut off
     return [line for line in lines[start:end] if line and not line.startswith(("!", "#", "&"))]
 
 

@@ -58,10 +58,12 @@ def read_fhi_aims(path: Path) -> Run:
     if not total.is_file():
         raise ReaderError(f"{path} has no KS_DOS_total_raw.dat or KS_DOS_total.dat beside it: run with 'output dos'.")
     energies, dos, level = _columns(total)
+    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+(\d+)\s+{_NUMBER}", text, flags=re.MULTILINE)
+    if width is not None and len(energies) != int(width[1]):
+        raise ReaderError(f"{total} is cut off: it holds {len(energies)} of {width[1]} energies.")
     pdos, remarks = _atoms(path, structure, energies, dos.shape[0], raw=total == raw)
     fermi = 0.0 if level is not None else _fermi_energy(path, text)
-    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+\d+\s+{_NUMBER}", text, flags=re.MULTILINE)
-    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[1]))
+    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[2]))
     n_electrons = float("nan")
     stated = _last(r"number of electrons in the system[^:]*:\s*([\d.]+)", text) or _electrons(text)
     if stated is not None and not np.isnan(fermi):

@@ -1,18 +1,18 @@
 """Memory and time of reading a large vasprun.xml: writes one of random numbers, then reads it in a process of its own.
 
-    python benchmarks/large_vasprun.py [--gigabytes 2.9]
+    python benchmarks/large_vasprun.py
 
-Prints the size of the file, and of the process that reads it the peak of its memory and the time.
+The peak of memory is that of the process that reads it, with Python and its packages ("before reading").
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import machine
 import numpy as np
 
 N_ATOMS, N_ORBITALS, N_BANDS = 96, 9, 400
@@ -62,19 +62,31 @@ def write(path: Path, size: float) -> int:
     return n_kpoints
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gigabytes", type=float, default=2.9)
-    given = parser.parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    parser = machine.parser(__doc__)
+    parser.add_argument("--gigabytes", type=float, default=2.9, help="size of the file, GiB; default: %(default)s")
+    given = parser.parse_args(arguments)
+    results = machine.Results(__file__, given)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "vasprun.xml")
-        n_kpoints = write(path, given.gigabytes * 1024**3)
+        n_kpoints = write(path, 1e7 if given.quick else given.gigabytes * 1024**3)
         size = path.stat().st_size / 1024**3
-        print(f"{size:.2f} GiB: {N_ATOMS} atoms, {n_kpoints} k-points, {N_BANDS} bands", flush=True)
         done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True)
     before, peak, seconds, kept = map(float, done.stdout.split())
-    print(f"{seconds:.0f} s, {size * 1024 / seconds:.0f} MiB/s; peak {peak:.2f} GiB, {peak / size:.2f} of the file;")
-    print(f"of it {before:.2f} GiB before the reading, and {kept:.2f} GiB of projections that are kept")
+    results.add(
+        "reading",
+        {
+            "atoms": N_ATOMS,
+            "k-points": n_kpoints,
+            "bands": N_BANDS,
+            "file (GiB)": size,
+            "time (s)": seconds,
+            "peak memory (GiB)": peak,
+            "of the file": peak / size,
+            "before reading (GiB)": before,
+            "projections kept (GiB)": kept,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ class EnergyGrid:
         Raises
         ------
         ValueError
-            If the energies are not finite, ascending and uniform to a thousandth of the step, or to half a unit of
-            their last decimal where they are printed with 3 to 5 decimals.
+            If the energies are not finite, ascending and uniform: to a thousandth of the step, or to a unit of their
+            last decimal where they are printed with 3 to 5 decimals.
 
         Examples
         --------
@@ -88,11 +88,8 @@ class EnergyGrid:
             raise ValueError(f"energies must be a 1-D array of at least 2 values; got shape {values.shape}.")
         check_finite("energies", values)
         step = float((values[-1] - values[0]) / (values.size - 1))
-        even = _before_rounding(values) if step > 0 else None
-        if even is not None:
-            return cls(*even, values.size, zero)
         deviation = float(np.abs(values - (values[0] + step * np.arange(values.size))).max())
-        if step <= 0 or deviation > 1e-3 * step:
+        if step <= 0 or deviation > max(1e-3 * step, _rounding(values, step)):
             raise ValueError(
                 f"energies must ascend in equal steps; the mean step is {step:.6g} eV and the largest deviation from "
                 f"a uniform grid {deviation:.3g} eV. Reverse them where they descend, or interpolate to a uniform grid."
@@ -266,27 +263,13 @@ class EnergyGrid:
             raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")
 
 
-def _before_rounding(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """First energy and step of the even axis that values (n_energies,) with 3 to 5 decimals are printed from.
+def _rounding(values: NDArray[np.float64], step: float) -> float:
+    """By how much energies of an even axis may be off it since they are printed with 3 to 5 decimals, eV; otherwise 0.
 
-    None if they have other decimals, are even to a thousandth of the step already, or no even axis rounds to them. The
-    axis is the line with the smallest largest deviation.
+    The rounding of an energy and that of the ends, which give the step, add up to one unit of the last decimal.
     """
-    place = np.arange(values.size)
-    step = (values[-1] - values[0]) / place[-1]
-    if np.abs(values - (values[0] + step * place)).max() <= 1e-3 * step:
-        return None
-    decimals = next((d for d in (3, 4, 5) if np.abs(values - values.round(d)).max() < 1e-9), None)
-    if decimals is None or 10.0**-decimals > step / 2:
-        return None
-    from scipy.optimize import linprog  # only for printed axes
-
-    one = np.ones(values.size)
-    # Minimize t with -t <= start + step * place - values <= t; in units of the step, around the line of the ends.
-    rest = (values - (values[0] + step * place)) / step
-    sides = np.column_stack([one, place / place[-1], -one]), np.column_stack([-one, -place / place[-1], -one])
-    found = linprog([0, 0, 1], A_ub=np.concatenate(sides), b_ub=np.concatenate([rest, -rest]), bounds=(None, None))
-    half = 0.5 * 10.0**-decimals
-    if not found.success or found.x[2] * step > half * (1 + 1e-6) + 1e-9:
-        return None
-    return float(values[0] + step * found.x[0]), float(step * (1 + found.x[1] / place[-1]))
+    for decimals in (3, 4, 5):
+        unit = 10.0**-decimals
+        if unit < step / 2 and np.abs(values - values.round(decimals)).max() < 1e-9:
+            return 1.01 * unit
+    return 0.0

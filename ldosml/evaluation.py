@@ -258,7 +258,12 @@ class Evaluation:
             rows = ~rows
         names = [name for name, there in zip(self.names, rows, strict=True) if there]
         derived = derive_properties(
-            predicted, self.n_electrons[rows], temperatures, names=names, photon_energies=photon_energies
+            predicted,
+            self.n_electrons[rows],
+            temperatures,
+            fermi_energy=np.nan,  # a level that is off is an error of the prediction, which is evaluated
+            names=names,
+            photon_energies=photon_energies,
         ).spread(rows, known.names, known.n_atoms)
         return known.per_atom(), derived.per_atom()
 

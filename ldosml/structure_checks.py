@@ -17,6 +17,7 @@ CLOSEST = 0.5
 """Least distance of two atoms, angstrom; H2 has 0.74."""
 
 _WHOLE = 0.999  # occupancy from which a site counts as occupied; files round
+_SAME = 0.1  # angstrom; atoms that are closer stand for one
 _FLAT = 1e-6  # volume of a cell in units of a b c, below which its vectors span no volume
 _MOST_IMAGES = 20  # along one lattice vector
 
@@ -117,7 +118,12 @@ class _Pair:
                 f"{wrong} So are {self.close} of its {len(atoms)} atoms: are the positions fractions or in another "
                 "unit than angstrom, or is the cell too small?"
             )
-        return f"{wrong} Is an atom listed twice, or the unit not angstrom?"
+        rounded = (
+            " A reader of CIF also makes such pairs of rounded fractions (0.333 for 1/3)."
+            if self.distance < _SAME
+            else ""
+        )
+        return f"{wrong} Is an atom listed twice, or the unit not angstrom?{rounded}"
 
 
 def _too_close(structures: Sequence[Atoms], names: Sequence[str]) -> _Pair | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import ase.io
@@ -15,7 +17,7 @@ from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 from ase.utils import string2index
 
-from ldosml._validation import ParameterError
+from ldosml._validation import ParameterError, shorten
 from ldosml.cif_formula import check_formula
 from ldosml.poscar_lines import lost_atoms, poscar_fault
 from ldosml.structure_checks import check_sites
@@ -180,7 +182,7 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
         if kind == "vasp" and (fault := poscar_fault(_text(file))) is not None:
             raise ValueError(f"{file} cannot be read as a POSCAR file: {fault}.") from error
         raise ValueError(
-            f"{file} cannot be read as structures ({reason}). "
+            f"{file} cannot be read as structures ({reason}). {_where(file)}"
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
     if kind in _LAMMPS:
@@ -188,6 +190,38 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     if species is not None:
         raise ParameterError("species", f"maps the atom types of LAMMPS files to elements; {file} is {kind}.")
     return frames
+
+
+class _CountedLines(io.StringIO):
+    """A text that knows how many lines were read of it, and the last one."""
+
+    count, last = 0, ""
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # as typeshed has it for text
+        return self._counted(super().readline(-1 if size is None else size))
+
+    def __next__(self) -> str:  # type: ignore[override]  # as typeshed has it for text
+        return self._counted(super().__next__())
+
+    def _counted(self, line: str) -> str:
+        if line:
+            self.count, self.last = self.count + 1, line.rstrip("\n")
+        return line
+
+
+def _where(file: Path) -> str:
+    """The line at which ASE's reader stops, in a sentence; empty where that is not known."""
+    try:
+        kind = _format(file)
+        text = _CountedLines(_text(file))
+    except _READER_ERRORS:
+        return ""
+    with suppress(*_READER_ERRORS):
+        list(ase.io.read(text, index=":", format=kind))
+    if not text.count:
+        return ""
+    ended = "" if text.read(1) else ", the last one"
+    return f"It was read as {kind!r}, up to line {text.count}: {shorten(text.last)}{ended}. "
 
 
 def _text(file: Path) -> str:

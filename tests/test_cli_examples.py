@@ -13,6 +13,7 @@ from ase.io import write
 from matplotlib.figure import Figure
 from rich.text import Text
 from table_text import assert_whole
+from written_runs import Case, write_arrays
 
 from ldosml import _shipped, plotting
 from ldosml.cli import layout, main
@@ -65,6 +66,9 @@ def inputs(tmp_path_factory, make_dataset):
     write(folder / "structures.xyz", data.structures)
     for name in ("new.xyz", "large.xyz", "run.traj"):
         write(folder / name, data.structures[:12])
+    for number in range(2):
+        (folder / "runs" / str(number)).mkdir(parents=True)
+        write_arrays(folder / "runs" / str(number) / "bands.npz", Case())
     against_fermi = data.refer_to("fermi")
     np.savez(folder / "spectra.npz", energies=against_fermi.grid.energies, ldos=against_fermi.ldos.values)
     return folder, shipped
@@ -118,7 +122,7 @@ def carried_out(request, tmp_path, monkeypatch, capsys, inputs):
         request.getfixturevalue("crystals" if name in CRYSTALS else "models")
         written = words[words.index("-o") + 1] if "-o" in words else ""
         for file in (word.partition("@")[0] for word in words):
-            if file != written and (folder / file).is_file() and not (tmp_path / file).exists():
+            if file and file != written and (folder / file).exists() and not (tmp_path / file).exists():
                 (tmp_path / file).parent.mkdir(exist_ok=True)
                 os.symlink(folder / file, tmp_path / file)
         before = set(tmp_path.rglob("*"))

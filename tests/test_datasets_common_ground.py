@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ldosml.datasets import LDOSDataset, join_alike, make_alike
+from ldosml.datasets import CommonGroundWarning, LDOSDataset, join_alike, make_alike
+
+pytestmark = pytest.mark.filterwarnings("ignore::ldosml.datasets.CommonGroundWarning")
 
 
 def parts(make_dataset, second=None, first=None):
@@ -128,3 +130,36 @@ def test_label_noise_is_kept_where_all_agree(make_dataset):
 def test_no_dataset():
     with pytest.raises(ValueError, match="datasets is empty"):
         make_alike([])
+
+
+@pytest.mark.parametrize(
+    ("codes", "zero"),
+    [
+        (("VASP 6.4", "VASP 5.4.4"), "code"),
+        (("VASP 6.4", "Quantum ESPRESSO 7.2"), "fermi"),
+        (("Quantum ESPRESSO 7.2", None), "code"),
+        ((None, None), "code"),
+    ],
+)
+def test_zeros_of_two_codes_are_two(make_dataset, codes, zero):
+    given = [
+        dataclasses.replace(data, provenance={} if code is None else {"code": code})
+        for data, code in zip(parts(make_dataset, {"stop": 4.0}), codes, strict=True)
+    ]
+    assert {data.grid.zero for data in given} == {"code"}
+    assert join_alike(given).grid.zero == zero
+    assert join_alike(given, zero="code").grid.zero == "code"
+
+
+def test_energies_that_are_cut_off_are_told(make_dataset):
+    one, other = parts(make_dataset)
+    short = other.refer_to("code", high=1.0)
+    with pytest.warns(CommonGroundWarning, match=r"cut off \(zero: code\): long from \d\.\d to 1\.0 eV"):
+        joined = join_alike([one, short], labels=["long", "short"])
+    assert joined.grid.stop == pytest.approx(1.0)
+
+
+def test_label_noise_that_is_lost_is_told(make_dataset):
+    noise = {"smearing_width": [0.3], "ldos": [0.02], "dos": [0.02]}
+    with pytest.warns(CommonGroundWarning, match="differ in their label noise"):
+        assert join_alike(parts(make_dataset, {"label_noise": noise})).label_noise is None

@@ -33,6 +33,7 @@ def npz(tmp_path):
 
 
 class TestSynthetic:
+    @pytest.mark.filterwarnings("ignore:Up to its Fermi level")  # the numbers are made up
     def test_one_npz(self, xyz, npz):
         data = import_dataset(xyz, npz, n_electrons={"Si": 4, "C": 4}, kind_key="phase", group_key="run")
         assert data.names == ["run-0", "run-1"]
@@ -208,6 +209,33 @@ class TestReal:
         assert (len(train), len(test)) == (66, 17)
         with pytest.raises(ValueError, match="fermi_energy of structure 'structures-0' is not known"):
             data.refer_to("fermi")
+
+
+class TestCounts:
+    """Two silicon atoms whose eight electrons fill the DOS up to zero."""
+
+    @pytest.mark.parametrize(
+        ("factor", "electrons", "cause"),
+        [
+            (1.0, {"Si": 14}, "begin above 20 electrons of filled"),
+            (0.5, {"Si": 4}, "one spin may be missing"),
+            (2.0, {"Si": 4}, "spins may be counted twice"),
+        ],
+    )
+    def test_electrons_that_do_not_fit_are_told_at_once(self, tmp_path, factor, electrons, cause):
+        energies = np.linspace(-5, 5, 101)
+        dos = np.where(abs(energies + 2) < 1.01, factor * 8 / 2.1, 0.0) + np.where(energies > 2, 4.0, 0.0)
+        ase.io.write(tmp_path / "s.xyz", Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]]))
+        np.savez(tmp_path / "a.npz", energies=energies, dos=dos[None])
+        with pytest.warns(Caution, match=cause):
+            import_dataset(tmp_path / "s.xyz", tmp_path / "a.npz", n_electrons=electrons)
+
+    def test_electrons_that_fit_pass(self, tmp_path):
+        energies = np.linspace(-5, 5, 101)
+        dos = np.where(abs(energies + 2) < 1.01, 8 / 2.1, 0.0) + np.where(energies > 2, 4.0, 0.0)
+        ase.io.write(tmp_path / "s.xyz", Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]]))
+        np.savez(tmp_path / "a.npz", energies=energies, dos=dos[None])
+        import_dataset(tmp_path / "s.xyz", tmp_path / "a.npz", n_electrons={"Si": 4})  # warnings are errors
 
 
 class TestNames:

@@ -68,7 +68,7 @@ class TestPrintedEnergies:
         grid = EnergyGrid.from_array(np.round(axis, decimals), "code")
         assert grid.size == size
         np.testing.assert_allclose(grid.energies, axis, atol=10.0**-decimals)
-        assert abs(grid.energies - np.round(axis, decimals)).max() <= 0.5 * 10.0**-decimals * (1 + 1e-5)
+        assert abs(grid.energies - np.round(axis, decimals)).max() <= 1.01 * 10.0**-decimals
 
     def test_an_even_axis_is_kept_as_it_is(self):
         assert EnergyGrid.from_array(np.arange(-2, 2.01, 0.05).round(3), "code").start == -2.0

@@ -55,6 +55,7 @@ def test_every_script_says_what_the_paper_shows_and_makes_it(script):
 
 
 @pytest.mark.filterwarnings("ignore::ldosml.properties.NegativeDOSWarning")
+@pytest.mark.filterwarnings("ignore::ldosml.properties.HiddenGapWarning")
 def test_figures_of_structures_left_out_are_made(script, run, settings):
     for name in ("figure_2", "figure_5"):
         script(name).make(run)

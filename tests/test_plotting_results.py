@@ -127,6 +127,7 @@ class TestProperties:
         for row, name in enumerate("abc"):
             np.testing.assert_allclose(line(ax, name).get_ydata(), 1e6 * table.columns["heat_capacity"][row])
 
+    @pytest.mark.filterwarnings("ignore::ldosml.properties.SpinConventionWarning")  # made-up spectra
     def test_many_rows_are_a_mean_or_a_histogram(self):
         table = properties([str(number) for number in range(30)])
         (ax,) = table.plot("band_energy").axes

@@ -82,6 +82,10 @@ class TestDistances:
         with pytest.raises(ValueError, match=r"^b: atoms 0 \(Si\) and 1 \(Si\) are 0\.2 angstrom apart.* listed twice"):
             check_sites([bulk("Si"), squeezed()], ["a", "b"])
 
+    def test_atoms_that_stand_for_one(self):
+        with pytest.raises(ValueError, match=r"0\.003 angstrom apart.* rounded fractions \(0\.333 for 1/3\)"):
+            check_sites([Atoms("Si2", positions=[[0, 0, 0], [0, 0, 0.003]])])
+
     def test_an_atom_and_its_image(self):
         with pytest.raises(ValueError, match=r"atom 0 \(H\) and its image in the next cell are 0\.4 angstrom"):
             check_sites([Atoms("H", cell=[0.4, 3, 3], pbc=True)])

@@ -224,3 +224,16 @@ class TestLammps:
     def test_other_files_have_no_types(self, file):
         with pytest.raises(ValueError, match=r"species maps the atom types of LAMMPS files.*run.xyz is extxyz"):
             read_structures(file, species=["H"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2\n\nH 0 0 0\nH 0 zero 0\n", "read as 'extxyz', up to line 4: 'H 0 zero 0', the last one"),
+        ("2\n\nH 0 0 0\nH 0 0\n\n\n", "read as 'extxyz', up to line"),
+    ],
+)
+def test_other_files_tell_how_far_they_were_read(tmp_path, text, message):
+    (tmp_path / "bad.xyz").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_structures(tmp_path / "bad.xyz")

@@ -160,7 +160,7 @@ def import_(
     runs: RunOptions,
     arrays: ArrayOptions,
 ) -> None:
-    """Make a dataset of DFT runs, or of structures and spectra that another program computed.
+    """Make a dataset of DFT runs, or of structures and spectra.
 
     Reads VASP, Quantum ESPRESSO, GPAW, FHI-aims, SIESTA, CP2K, CASTEP and LOBSTER. Bands and their projections are
     smeared by this command where the code wrote them; otherwise it takes what the code smeared.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,7 +92,8 @@ class Study:
         with self.stages(f"Reading {', '.join(names)}"):
             parts = [open_dataset(name) for name in names]
             zero = self.options.model.zero if len(parts) > 1 else None  # one alone is moved by the model
-            data = join_alike(parts, self.options.smearing if broaden else None, zero, names)
+            with _untold():
+                data = join_alike(parts, self.options.smearing if broaden else None, zero, names)
         self._tell_changes(names, parts, [data] * len(parts))
         shared = sum(len(set(part.groups)) for part in parts) - len(set(data.groups))
         if shared:
@@ -107,7 +109,8 @@ class Study:
 
         with self.stages(f"Reading {', '.join(names)}"):
             parts = [open_dataset(name) for name in names]
-            alike = make_alike(parts, self.options.smearing, self.options.model.zero, names)
+            with _untold():
+                alike = make_alike(parts, self.options.smearing, self.options.model.zero, names)
         self._tell_changes(names, parts, alike)
         self._data = {name: data.summary() for name, data in zip(names, alike, strict=True)}
         return alike
@@ -242,3 +245,13 @@ class Study:
 def pooled(records: Sequence[Record]) -> list[Record]:
     """The rows of all folds together."""
     return [{key: value for key, value in row.items() if key != "fold"} for row in records if row["fold"] == "all"]
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Drop warnings about what joining changes, which the study tells in its own words and keeps."""
+    from ldosml.datasets import CommonGroundWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CommonGroundWarning)
+        yield

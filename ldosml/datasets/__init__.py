@@ -1,7 +1,7 @@
 """Datasets: structures with their densities of states, in memory and on disk."""
 
 from ldosml.datasets.chunks import HDF5Chunks, HDF5ChunkWriter
-from ldosml.datasets.common_ground import join_alike, make_alike
+from ldosml.datasets.common_ground import CommonGroundWarning, join_alike, make_alike
 from ldosml.datasets.crystal_splits import crystal_parts, split_crystals
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals
 from ldosml.datasets.dataset import LDOSDataset
@@ -9,6 +9,7 @@ from ldosml.datasets.foreign_files import Spectra, import_dataset, read_spectra
 from ldosml.datasets.shipped_datasets import available_datasets, load_dataset
 
 __all__ = [
+    "CommonGroundWarning",
     "CrystalSet",
     "HDF5ChunkWriter",
     "HDF5Chunks",

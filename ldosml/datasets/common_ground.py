@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._validation import ParameterError
+from ldosml._validation import Caution, ParameterError
 from ldosml.datasets.alignment import onsets
 from ldosml.datasets.concatenation import concatenate
 from ldosml.energy import EnergyGrid, Zero
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 
 _STEPS_A_WIDTH = 2
 """A spectrum smeared by w has next to nothing (exp(-2 pi^2)) beyond the frequencies that steps of w/2 tell apart."""
+
+_TOLD = 0.02
+"""Fraction of the energies that may be cut off at the top without a word."""
+
+
+class CommonGroundWarning(Caution):
+    """Something of the datasets is lost on common ground: energies, or their label noise."""
+
 
 Spectra = TypeVar("Spectra", LDOS, DOS)
 
@@ -42,7 +52,8 @@ def make_alike(
     smearing_width : float, optional
         eV, at least the widest. Default: the widest.
     zero : {"fermi", "average_potential", "vacuum", "code"}, optional
-        The zero. Default: theirs where they share one, otherwise "fermi".
+        The zero. Default: theirs where they share one, otherwise "fermi". Spectra against the code's zero share it only
+        if one code made them, as the provenance tells.
     labels : sequence of str, optional
         What to call them in messages. Default: "dataset 1" and so on.
 
@@ -55,6 +66,11 @@ def make_alike(
     ValueError
         When a width or a Fermi energy that is needed is not known, a spectrum is too wide already, states or the
         resolution of a spectrum would be lost, or no energies would be left; the message names the dataset.
+
+    Warns
+    -----
+    CommonGroundWarning
+        When energies that some of them have are cut off.
     """
     if not datasets:
         raise ValueError("datasets is empty; pass at least one.")
@@ -63,13 +79,15 @@ def make_alike(
     zero = _common_zero(smeared, zero)
     first = smeared[0].grid
     if first.zero == zero and all(first.matches(data.grid) for data in smeared):
-        return smeared
+        return smeared  # nothing is cut
     zeros = [_zeros(data, zero, name) for data, name in zip(smeared, names, strict=True)]
     low, high = _common_range(smeared, zeros, zero, names)
     grid = _common_grid(smeared, zero, low, high)
     for data, name in zip(smeared, names, strict=True):
         _require_resolution(data, grid, name)
-    return [_moved(data, own, grid) for data, own in zip(smeared, zeros, strict=True)]
+    alike = [_moved(data, own, grid) for data, own in zip(smeared, zeros, strict=True)]
+    _tell_cuts(smeared, alike, zero, names)
+    return alike
 
 
 def join_alike(
@@ -96,6 +114,11 @@ def join_alike(
     -------
     LDOSDataset
 
+    Warns
+    -----
+    CommonGroundWarning
+        As ``make_alike``; when the label noise of the datasets differs, and that of all together is not known.
+
     Examples
     --------
     >>> from ase import Atoms
@@ -107,7 +130,14 @@ def join_alike(
     >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
     0.5
     """
-    return concatenate(make_alike(datasets, smearing_width, zero, labels))
+    joined = concatenate(make_alike(datasets, smearing_width, zero, labels))
+    if joined.label_noise is None and any(data.label_noise is not None for data in datasets):
+        warnings.warn(
+            "The datasets differ in their label noise: that of all together is not known.",
+            CommonGroundWarning,
+            stacklevel=2,
+        )
+    return joined
 
 
 def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: Sequence[str]) -> list[LDOSDataset]:
@@ -131,10 +161,41 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
 
 
 def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
-    present = {data.grid.zero for data in datasets}
+    """The zero asked for, that of all, or the Fermi level. Two codes have two zeros, though both are called "code"."""
     if asked is not None:
         return asked
-    return present.pop() if len(present) == 1 else "fermi"
+    present = {data.grid.zero for data in datasets}
+    if len(present) > 1:
+        return "fermi"
+    (zero,) = present
+    codes = {_code(data) for data in datasets}
+    return "fermi" if zero == "code" and len(codes | {None}) > 2 else zero
+
+
+def _code(data: LDOSDataset) -> str | None:
+    """Name of the code by the provenance, without its version; None where it does not tell one."""
+    runs = data.provenance.get("runs", data.provenance)
+    parts = runs if isinstance(runs, list) else [runs]
+    names = {
+        re.sub(r"[\s\d.].*$", "", str(part["code"])) for part in parts if isinstance(part, dict) and "code" in part
+    }
+    return ", ".join(sorted(names)) or None
+
+
+def _tell_cuts(datasets: Sequence[LDOSDataset], alike: Sequence[LDOSDataset], zero: Zero, names: Sequence[str]) -> None:
+    """Warn where energies of a dataset are cut off at which it is complete."""
+    grid = alike[0].grid
+    cut = []
+    for data, name in zip(datasets, names, strict=True):
+        high = data.complete_range(zero)[1]
+        if high > grid.stop + _TOLD * (grid.stop - grid.start):
+            cut.append(f"{name} from {high:.1f} to {grid.stop:.1f} eV")
+    if cut:
+        warnings.warn(
+            f"Energies above what all datasets have are cut off (zero: {zero}): {', '.join(cut)}.",
+            CommonGroundWarning,
+            stacklevel=4,
+        )
 
 
 def _zeros(data: LDOSDataset, zero: Zero, name: str) -> NDArray[np.float64]:

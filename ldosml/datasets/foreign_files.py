@@ -15,13 +15,17 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._array import to_numpy
 from ldosml._validation import Caution
 from ldosml.array_files import listed, read_arrays
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import Zero
+from ldosml.readers.facts import cause_of_counts
 from ldosml.spectra import DOS, LDOS
 from ldosml.spectrum_files import load_spectra
 from ldosml.structure_files import Species, read_frames, split_index
+
+_MISSED = 0.05  # fraction of the electrons; the smearing of a metal and a coarse grid move less
 
 PathLike = str | os.PathLike[str]
 
@@ -80,7 +84,8 @@ def import_dataset(
     Warns
     -----
     Caution
-        When frames share a name, and are numbered.
+        When frames share a name, and are numbered; when a DOS holds another number of electrons up to its Fermi level
+        than is given.
     """
     placed = read_frames(structures, species=species)
     frames = list(placed.values())
@@ -90,7 +95,7 @@ def import_dataset(
     for name in ("n_electrons", "fermi_energy", "energy_max"):
         if isinstance(fields.get(name), np.ndarray):
             fields[name] = fields[name].squeeze()  # text files give one column
-    return LDOSDataset.from_arrays(
+    data = LDOSDataset.from_arrays(
         frames,
         fields.pop("energies"),
         **fields,
@@ -101,6 +106,8 @@ def import_dataset(
         groups=None if group_key is None else _labels(frames, group_key),
         provenance={"imported_from": _files(structures, arrays)} | dict(provenance or {}),
     )
+    _check_counts(data)
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +167,24 @@ def read_spectra(path: PathLike) -> Spectra:
         index = np.repeat(np.arange(len(found.n_atoms)), found.n_atoms)
         ldos = LDOS(found.grid, found.ldos, found.smearing_width, index, found.numbers, spin=found.spin)
     return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
+
+
+def _check_counts(data: LDOSDataset) -> None:
+    """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains."""
+    grid, needed, level = data.grid, data.n_electrons, data.fermi_energy
+    below = np.clip((level[:, None] - grid.energies) / grid.step + 0.5, 0, 1)
+    held = grid.step * (to_numpy(data.dos.values) * below).sum(axis=1)
+    known = (needed > 0) & (level > grid.start) & (level < grid.stop)
+    off = np.flatnonzero(known & (np.abs(held - needed) > _MISSED * needed))
+    if off.size:
+        worst = int(off[np.argmax(np.abs(held[off] / needed[off] - 1))])
+        warnings.warn(
+            f"Up to its Fermi level, the DOS of structure {data.names[worst]!r} holds {held[worst]:.6g} electrons, but "
+            f"{needed[worst]:.6g} are given; so in {off.size} of {len(data)} structures. Likely cause: "
+            f"{cause_of_counts(float(held[worst]), float(needed[worst]))}.",
+            Caution,
+            stacklevel=3,
+        )
 
 
 def _names(frames: Mapping[int, Atoms], path: PathLike, key: str) -> list[str]:

@@ -1,7 +1,10 @@
 """CP2K: eigenvalues of the .pdos files; an LDOS where each atom has a list of its own (LDOS sections of one atom each).
 
 Main file: PROJECT-list1-1.pdos or PROJECT-k1-1.pdos, of spin up PROJECT-ALPHA_list1-1.pdos. Those of the other atoms,
-kinds and spin lie beside it, and so does PROJECT-1.restart with the structure.
+kinds and spin lie beside it, and so does PROJECT-1.restart with the structure and the atoms of the lists.
+
+Since 2026 the header of an insulator gives the highest occupied level, E(HOCO), and some versions print a column of
+the total before those of the orbitals. With k-points there is a broadened PDOS only, which is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from ldosml.readers.run import Floats, ProjectedBands, ReaderError, Run
 
 _NAME = re.compile(r"^(?P<project>.*?)-?(?P<spin>ALPHA_|BETA_)?(?P<kind>list|k)(?P<number>\d+)-(?P<step>[\d_]+)\.pdos$")
 _HEADER = re.compile(r"Projected DOS for (?:list\s+(\d+)\s+of\s+(\d+)\s+atoms|atomic kind\s+(\S+))", re.IGNORECASE)
-_FERMI = re.compile(r"E\(Fermi\)\s*=\s*([-+\d.]+)\s*\[?(a\.u\.|eV)", re.IGNORECASE)
+_FERMI = re.compile(r"E\((Fermi|HOCO)\)\s*=\s*([-+\d.]+)\s*\[?(a\.u\.|eV)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +73,20 @@ def read_cp2k(path: Path) -> Run:
     remarks = []
     projections = None
     first = [files[0] for files in channels]
+    sizes = {each.energies.size for files in channels for each in files}
+    if len(sizes) > 1:
+        raise ReaderError(
+            f"{path}: the .pdos files of its atoms, kinds and spins hold {sorted(sizes)} states. Cut off?"
+        )
     listed = [each.n_listed for files in channels for each in files]
     if name["kind"] == "list" and set(listed) == {1} and all(len(files) == len(structure) for files in channels):
-        projections = np.array([[files[atom].sums for files in channels] for atom in range(len(structure))])[:, :, None]
+        order, remark = _lists(path, project, len(structure))
+        remarks += [remark] if remark else []
+        projections = np.array([[files[place].sums for files in channels] for place in order])[:, :, None]
     elif name["kind"] == "list":
         remarks.append("its lists do not hold one atom each, so there is no LDOS: give an LDOS section for each atom")
     else:
         remarks.append("its PDOS is by kind, so there is no LDOS: give an LDOS section with the list of each atom")
-    if len({each.energies.size for each in first}) > 1:
-        raise ReaderError(f"{path}: the files of spin up and down hold different numbers of states.")
     capacity = 1.0 if len(spins) == 2 else 2.0
     bands = ProjectedBands(
         np.array([each.energies for each in first])[:, None],
@@ -92,7 +100,7 @@ def read_cp2k(path: Path) -> Run:
         f"CP2K {version}".strip(),
         structure,
         n_electrons,
-        float(np.mean([each.fermi for each in first])),
+        max(each.fermi for each in first),  # of levels HOCO the higher one; a spin may have no electrons
         bands,
         None,
         {"k-mesh": "gamma"},
@@ -116,24 +124,47 @@ def _files(path: Path, project: str, spin: str, kind: str, step: str) -> list[_F
 
 
 def _read(path: Path) -> _File:
+    """The last step in a file: with APPEND each step follows the one before."""
     lines = read_lines(path)
+    starts = [n for n, line in enumerate(lines) if _HEADER.search(line)]
+    lines = lines[starts[-1] :] if starts else lines
     header = "\n".join(line for line in lines if line.lstrip().startswith("#"))
-    what, fermi = _HEADER.search(header), _FERMI.search(header)
-    if what is None or fermi is None:
-        raise ReaderError(f"{path} has no header of CP2K with 'Projected DOS for ...' and E(Fermi).")
+    what, level = _HEADER.search(header), _FERMI.search(header)
+    if what is None or level is None:
+        raise ReaderError(f"{path} has no header of CP2K with 'Projected DOS for ...' and E(Fermi) or E(HOCO).")
     rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not rows or len({len(row) for row in rows}) > 1:
         raise ReaderError(f"{path} is cut off: its rows have different lengths.")
     table = np.array([numbers(path, row, "projections") for row in rows])
-    level_unit = Hartree if fermi[2].lower() == "a.u." else 1.0
+    if table.shape[1] < 4 or not np.array_equal(table[:, 0], np.arange(1, len(table) + 1)):
+        raise ReaderError(
+            f"{path} does not list states 1, 2, 3 ... with their energies and occupations. A broadened PDOS, which is "
+            "all that CP2K writes with k-points, cannot be read."
+        )
     unit = 1.0 if re.search(r"eigenvalue\s*\[eV\]", header, re.IGNORECASE) else Hartree
+    energies, occupations = table[:, 1] * unit, table[:, 2]
+    fermi = float(level[2]) * (Hartree if level[3].lower() == "a.u." else 1.0)
+    if level[1].lower() == "hoco":
+        # CP2K takes a state of 1e-6 electrons for occupied: count those that are at least half full.
+        fermi = float(energies[occupations > 0.5 * occupations.max()].max(initial=-np.inf))
+    orbitals = 4 if re.search(r"occupation\s+total\b", header, re.IGNORECASE) else 3
     return _File(
-        table[:, 1] * unit,
-        table[:, 2],
-        table[:, 3:].sum(axis=1),
-        float(fermi[1]) * level_unit,
-        None if what[2] is None else int(what[2]),
+        energies, occupations, table[:, orbitals:].sum(axis=1), fermi, None if what[2] is None else int(what[2])
     )
+
+
+def _lists(path: Path, project: str, n_atoms: int) -> tuple[list[int], str | None]:
+    """The list of each atom, by the LDOS sections of the restart; without these in order, with a remark."""
+    restart = beside(path, f"{project}-1.restart")
+    text = "" if restart is None else "\n".join(read_lines(restart))
+    sections = re.findall(r"&LDOS\b(.*?)&END LDOS", text, flags=re.DOTALL | re.IGNORECASE)
+    listed = [re.findall(r"^\s*LIST\s+(\d+)\s*$", each, flags=re.MULTILINE | re.IGNORECASE) for each in sections]
+    atoms = [int(found[0]) for found in listed if len(found) == 1]
+    if not sections:
+        return list(range(n_atoms)), "its restart has no LDOS sections; list 1 is taken for atom 1, and so on"
+    if sorted(atoms) != list(range(1, n_atoms + 1)):
+        raise ReaderError(f"{restart} holds LDOS sections that are not one LIST of one atom each.")
+    return [atoms.index(atom) for atom in range(1, n_atoms + 1)], None
 
 
 def _structure(path: Path, project: str) -> Atoms:
@@ -146,7 +177,7 @@ def _structure(path: Path, project: str) -> Atoms:
     scaled = any(row[0].upper() == "SCALED" and row[1:2] != ["F"] for row in rows)
     atoms = [row for row in rows if len(row) >= 4 and row[0].upper() not in ("SCALED", "UNIT")]
     if len(cell) != 3 or not atoms:
-        raise ReaderError(f"{restart} holds no CELL with A, B and C, or no COORD.")
+        raise ReaderError(f"{restart} is cut off: it holds no whole CELL with A, B and C, or no whole COORD.")
     symbols = [re.sub(r"[^A-Za-z].*$", "", row[0]).capitalize() for row in atoms]
     places = np.array([numbers(restart, row[1:4], "positions") for row in atoms])
     if scaled:
@@ -160,7 +191,7 @@ def _section(lines: list[str], name: str) -> list[str]:
     if f"&{name}" not in upper:
         return []
     start = upper.index(f"&{name}") + 1
-    end = next((n for n in range(start, len(upper)) if upper[n].startswith("&END")), len(upper))
+    end = next((n for n in range(start, len(upper)) if upper[n].startswith("&END")), start)  # a file that is cut off
     return [line for line in lines[start:end] if line and not line.startswith(("!", "#", "&"))]
 
 

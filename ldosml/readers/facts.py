@@ -13,6 +13,7 @@ from ldosml.readers.run import ProjectedBands, Run
 _EXACT = 1e-3  # electrons by which occupations may miss the number that the code states
 _NEAR = 0.3  # eV around the Fermi level within which the states may hold the number: smearing, tetrahedra
 _FAR = 3.0  # eV above the Fermi level to which bands should reach at least
+_WHOLE = 0.05  # filled shells by which a number of them may be off
 _LITTLE = 0.5  # fraction of the occupied states
 
 
@@ -110,14 +111,14 @@ def _cautions(run: Run, levels: Levels, number: float, occupied: float) -> Itera
     if np.isnan(run.n_electrons):
         yield f"the code's output does not state the electrons; {number:.4f} were counted up to the Fermi level"
     elif abs(occupied - run.n_electrons) > _slack(run.n_electrons):
-        cause = _cause(occupied, number)
-        yield f"its occupied states hold {occupied:.3f} electrons, its output states {run.n_electrons:g}{cause}"
+        cause = cause_of_counts(occupied, number)
+        yield f"its occupied states hold {occupied:.3f} electrons, its output states {run.n_electrons:g}: {cause}"
     low, high = levels.count(fermi - _NEAR), levels.count(fermi + _NEAR)
     slack = _slack(number)
     if not low - slack <= number <= high + slack:
         yield (
             f"its states hold {levels.count(fermi):.3f} electrons up to the Fermi level of {fermi:.3f} eV, its output "
-            f"states {number:g}{_cause(levels.count(fermi), number)}"
+            f"states {number:g}: {cause_of_counts(levels.count(fermi), number)}"
         )
     if levels.below > slack:
         yield f"{levels.below:.2f} electrons lie below the first printed energy, and are not in the DOS"
@@ -132,14 +133,24 @@ def _cautions(run: Run, levels: Levels, number: float, occupied: float) -> Itera
         yield f"its bands are complete up to {levels.top - fermi:.2f} eV above the Fermi level only: compute more bands"
 
 
-def _cause(found: float, stated: float) -> str:
-    """A likely cause of two counts that differ."""
-    for factor, cause in ((0.5, "is one spin missing?"), (2.0, "are spins counted twice?")):
+def cause_of_counts(found: float, stated: float) -> str:
+    """A likely cause in words, if a DOS holds ``found`` electrons up to the Fermi level, and ``stated`` are said.
+
+    Parameters
+    ----------
+    found, stated : float
+        Numbers of electrons.
+
+    Returns
+    -------
+    str
+    """
+    for factor, cause in ((0.5, "one spin may be missing"), (2.0, "spins may be counted twice")):
         if abs(found - factor * stated) < 0.02 * factor * stated:
-            return f"; {cause}"
+            return cause
     shells = (stated - found) / 2
-    if shells > 0.5 and abs(shells - round(shells)) < 0.02:
-        return "; does the window begin above semicore states?"
+    if shells > 0.5 and abs(shells - round(shells)) < _WHOLE:
+        return f"the energies may begin above {2 * round(shells)} electrons of filled (semicore) shells"
     if abs(found - stated) < 0.05 * stated:
-        return "; the printed energies may be too coarse for its smearing"
-    return ""
+        return "the energies may be too coarse for the smearing"
+    return "the number, the level or the spectra may belong to something else"

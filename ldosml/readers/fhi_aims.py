@@ -18,7 +18,8 @@ from ase import Atoms
 from ldosml.readers._text import numbers, open_bytes, read_lines
 from ldosml.readers.run import Floats, PrintedDOS, ReaderError, Run
 
-_ATOM = re.compile(r"^atom_proj(?:ected)?_dos_(?:spin_(up|dn)_?)?[A-Z][a-z]?(\d+)(_raw)?\.dat$")
+# The last four digits are the atom; the name of a species may have digits of its own.
+_ATOM = re.compile(r"^atom_proj(?:ected)?_dos_(?:spin_(up|dn)_?)?[A-Z]\w*?(\d{4})(_raw)?\.dat$")
 _NUMBER = r"([-+]?\d*\.\d+(?:[ED][-+]?\d+)?)"
 _GREETING = b"Invoking FHI-aims"
 _FIRST_BYTES = 4000
@@ -57,10 +58,12 @@ def read_fhi_aims(path: Path) -> Run:
     if not total.is_file():
         raise ReaderError(f"{path} has no KS_DOS_total_raw.dat or KS_DOS_total.dat beside it: run with 'output dos'.")
     energies, dos, level = _columns(total)
+    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+(\d+)\s+{_NUMBER}", text, flags=re.MULTILINE)
+    if width is not None and len(energies) != int(width[1]):
+        raise ReaderError(f"{total} is cut off: it holds {len(energies)} of {width[1]} energies.")
     pdos, remarks = _atoms(path, structure, energies, dos.shape[0], raw=total == raw)
     fermi = 0.0 if level is not None else _fermi_energy(path, text)
-    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+\d+\s+{_NUMBER}", text, flags=re.MULTILINE)
-    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[1]))
+    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[2]))
     n_electrons = float("nan")
     stated = _last(r"number of electrons in the system[^:]*:\s*([\d.]+)", text) or _electrons(text)
     if stated is not None and not np.isnan(fermi):
@@ -98,7 +101,7 @@ def _fermi_energy(path: Path, text: str) -> float:
     shifted = path.with_name("KS_DOS_total.dat")
     level = _columns(shifted)[2] if shifted.is_file() else None
     if level is None:
-        found = _last(rf"Chemical potential \(Fermi level\) in eV\s*:\s*{_NUMBER}", text)
+        found = _last(rf"Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*{_NUMBER}", text)
         level = None if found is None else float(found)
     return float("nan") if level is None else level
 

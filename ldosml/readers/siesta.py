@@ -2,16 +2,21 @@
 
 Main file: SystemLabel.EIG, or without it SystemLabel.PDOS.xml or SystemLabel.PDOS. The structure is in SystemLabel.XV
 or SystemLabel.STRUCT_OUT.
+
+The PDOS of a run without spins counts one spin: SIESTA divides by the sum of the k-points' weights and multiplies by
+nothing else (pdosk.F of versions 4 and 5). Its Gaussian is exp(-(E / width)^2).
 """
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.units import Bohr
+from ase.units import Bohr, Hartree, Rydberg
 
 from ldosml.readers._folder import beside
 from ldosml.readers._text import numbers, open_bytes, parse_xml, read_lines, required
@@ -19,6 +24,12 @@ from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, 
 
 _FIRST_BYTES = 200
 _SUFFIXES = (".EIG", ".PDOS.xml", ".PDOS")
+_UNITS = {"ev": 1.0, "mev": 1e-3, "ry": Rydberg, "ha": Hartree, "hartree": Hartree}
+# A line of the block: [EF] from, to, width, number of energies, unit.
+_BLOCK = re.compile(
+    r"%block\s+(?:ProjectedDensityOfStates|Projected-Density-Of-States)\s*\n\s*(?:EF\s+)?\S+\s+\S+\s+(\S+)\s+\d+\s+(\w+)",
+    re.IGNORECASE,
+)
 
 
 def is_main(path: Path) -> bool:
@@ -62,6 +73,8 @@ def read_siesta(path: Path) -> Run:
         bands, fermi, remark = _bands(eig, label)
         remarks += [remark] if remark else []
     n_electrons, settings, version = _listing(path, label)
+    if printed is not None:
+        printed = replace(printed, smearing_width=_width(path))
     return Run(
         path, f"SIESTA {version}".strip(), structure, n_electrons, fermi, bands, printed, settings, tuple(remarks)
     )
@@ -123,8 +136,21 @@ def _pdos(path: Path, n_atoms: int) -> tuple[PrintedDOS, float]:
             raise ReaderError(f"{path} holds {values.size} densities of atom {atom + 1}; expected {energies.size}.")
         columns = table[:, :2] if components >= 2 else table
         pdos[atom] += columns.T if n_spins == 2 else columns.sum(axis=1)
+    if components == 1:
+        pdos *= 2
     fermi = root.findtext("fermi_energy")
     return PrintedDOS(energies, None, None, pdos), float("nan") if fermi is None else float(fermi)
+
+
+def _width(path: Path) -> float | None:
+    """Standard deviation of the PDOS's Gaussian, eV, by the input or the listing that repeats it."""
+    for file in sorted(path.parent.glob("*")):
+        if file.suffix.lower() in (".fdf", ".out", ".log", "") and file.is_file():
+            block = _BLOCK.search("\n".join(read_lines(file)))
+            unit = None if block is None else _UNITS.get(block[2].lower())
+            if block is not None and unit is not None:
+                return float(numbers(file, block[1], "a width")[0]) * unit / math.sqrt(2)
+    return None
 
 
 def _listing(path: Path, label: str) -> tuple[float, dict[str, object], str]:

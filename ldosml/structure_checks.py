@@ -118,12 +118,10 @@ class _Pair:
                 f"{wrong} So are {self.close} of its {len(atoms)} atoms: are the positions fractions or in another "
                 "unit than angstrom, or is the cell too small?"
             )
-        rounded = (
-            " A reader of CIF also makes such pairs of rounded fractions (0.333 for 1/3)."
-            if self.distance < _SAME
-            else ""
-        )
-        return f"{wrong} Is an atom listed twice, or the unit not angstrom?{rounded}"
+        cause = "Is an atom listed twice, or the unit not angstrom?"
+        if self.distance < _SAME:
+            cause += " A reader of CIF also makes such pairs of rounded fractions (0.333 for 1/3)."
+        return f"{wrong} {cause}"
 
 
 def _too_close(structures: Sequence[Atoms], names: Sequence[str]) -> _Pair | None:

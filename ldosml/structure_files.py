@@ -192,36 +192,20 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     return frames
 
 
-class _CountedLines(io.StringIO):
-    """A text that knows how many lines were read of it, and the last one."""
-
-    count, last = 0, ""
-
-    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # as typeshed has it for text
-        return self._counted(super().readline(-1 if size is None else size))
-
-    def __next__(self) -> str:  # type: ignore[override]  # as typeshed has it for text
-        return self._counted(super().__next__())
-
-    def _counted(self, line: str) -> str:
-        if line:
-            self.count, self.last = self.count + 1, line.rstrip("\n")
-        return line
-
-
 def _where(file: Path) -> str:
     """The line at which ASE's reader stops, in a sentence; empty where that is not known."""
     try:
         kind = _format(file)
-        text = _CountedLines(_text(file))
     except _READER_ERRORS:
         return ""
+    text = io.StringIO(_text(file))
     with suppress(*_READER_ERRORS):
         list(ase.io.read(text, index=":", format=kind))
-    if not text.count:
+    lines = text.getvalue()[: text.tell()].splitlines()
+    if not lines:
         return ""
     ended = "" if text.read(1) else ", the last one"
-    return f"It was read as {kind!r}, up to line {text.count}: {shorten(text.last)}{ended}. "
+    return f"It was read as {kind!r}, up to line {len(lines)}: {shorten(lines[-1])}{ended}. "
 
 
 def _text(file: Path) -> str:

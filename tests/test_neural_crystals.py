@@ -185,7 +185,7 @@ class TestTolerance:
             assert len(point_group(found)) == len(point_group(expected))
 
     def test_it_is_told(self):
-        """One of four atoms is off by 0.002 angstrom: their mean by a quarter of that, and the atom from it by the rest."""
+        """One of four atoms is off by 0.002 angstrom: a quarter of it moves the mean, the rest moves the atom back."""
         copper = bulk("Cu", cubic=True)
         copper.positions[1] += [0.002, 0, 0]
         told = (

@@ -64,7 +64,7 @@ class DatasetFields:
     dos, projected_dos : array (n_structures, n_energies) or None
         states/eV.
     spin_difference : array (n_environments, n_energies), or (n_structures, n_energies) without an LDOS, or None
-        Spectra of spin up less those of spin down.
+        Spectra of spin up minus spectra of spin down.
     provenance, label_noise : dict or None
         What JSON can hold.
     """

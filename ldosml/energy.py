@@ -266,7 +266,7 @@ class EnergyGrid:
 def _rounding(values: NDArray[np.float64], step: float) -> float:
     """By how much energies of an even axis may be off it since they are printed with 3 to 5 decimals, eV; otherwise 0.
 
-    The rounding of an energy and that of the ends, which give the step, add up to one unit of the last decimal.
+    Each energy is rounded by up to half a unit of the last decimal. So are both ends, which give the step.
     """
     for decimals in (3, 4, 5):
         unit = 10.0**-decimals

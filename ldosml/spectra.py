@@ -460,8 +460,8 @@ class LDOS(_Spectra):
         numbers : array (n_atoms,) of int, optional
             Atomic numbers.
         electrons_per_band : {1, 2}
-            2 for bands without spin. 1 for bands with spin-orbit coupling or non-collinear magnetism, and for those of
-            one spin.
+            2 for bands without spin. 1 for bands of one spin, and for bands with spin-orbit coupling or non-collinear
+            magnetism.
         spin : {"summed", "up", "down"}
             Which spins the bands are of.
 

@@ -161,5 +161,5 @@ def test_energies_that_are_cut_off_are_told(make_dataset):
 
 def test_label_noise_that_is_lost_is_told(make_dataset):
     noise = {"smearing_width": [0.3], "ldos": [0.02], "dos": [0.02]}
-    with pytest.warns(CommonGroundWarning, match="differ in their label noise"):
+    with pytest.warns(CommonGroundWarning, match="have different label noise"):
         assert join_alike(parts(make_dataset, {"label_noise": noise})).label_noise is None

@@ -116,6 +116,42 @@ class TestEveryFormat:
             read_run(path)
 
 
+PARTIAL = WRITERS | {
+    "siesta": write_siesta,
+    "cp2k": lambda folder, case: write_cp2k(folder, Case(case.n_spins, weights=np.ones(1))),
+    "fhi_aims": lambda folder, case: write_fhi_aims(folder, case.n_spins),
+    "doscar": lambda folder, case: write_doscar(folder, case.n_spins, case.spinor),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("writer", PARTIAL.values(), ids=PARTIAL)
+def test_no_file_that_ends_early_changes_numbers_in_silence(tmp_path, writer, case):
+    """Each file of a run, cut between lines: refused, told, or without consequence."""
+    main = writer(tmp_path, case)
+
+    def result():
+        run = read_run(main)
+        dos, ldos, _ = spectra_of(run, GRID, 0.2)
+        numbers = [dos.values, *([] if ldos is None else [ldos.values]), run.fermi_energy, run.n_electrons]
+        return numbers, set(facts_of(run).cautions)
+
+    whole, said = result()
+    for file in sorted(path for path in tmp_path.rglob("*") if path.suffix not in (".npz", ".h5") and path.is_file()):
+        content = file.read_bytes()
+        ends = [place + 1 for place, byte in enumerate(content[:-1]) if byte == ord("\n")]
+        for end in [0, *ends[:: max(1, len(ends) // 8)], *ends[-1:]]:
+            file.write_bytes(content[:end])
+            try:
+                numbers, told = result()
+            except ReaderError:
+                continue
+            alike = len(numbers) == len(whole) and all(map(np.allclose, numbers, whole))
+            assert alike or told - said, f"{file.name} cut at {end} of {len(content)}"
+        file.write_bytes(content)
+
+
 class TestVasp:
     def test_the_last_ionic_step_counts(self, tmp_path):
         path = write_vasprun(tmp_path / "vasprun.xml", Case())
@@ -568,7 +604,7 @@ class TestFolders:
         for name, n_spins in (("a", 1), ("b", 2)):
             (tmp_path / name).mkdir()
             write_vasprun(tmp_path / name / "vasprun.xml", Case(n_spins=n_spins))
-        with pytest.warns(ContradictoryRunWarning, match="holds the sum of spins only"):
+        with pytest.warns(ContradictoryRunWarning, match="holds the sum of both spins"):
             data = LDOSDataset.from_runs(tmp_path)
         assert data.stored_spin_difference is None
 
@@ -579,7 +615,7 @@ class TestFolders:
         content = dict(np.load(tmp_path / "b" / "bands.npz"))
         del content["atom_weights"]
         np.savez(tmp_path / "b" / "bands.npz", **content)
-        with pytest.warns(ContradictoryRunWarning, match="No LDOS in 1 of 2 runs"):
+        with pytest.warns(ContradictoryRunWarning, match="1 of 2 runs have no LDOS"):
             data = LDOSDataset.from_runs(tmp_path)
         assert data.ldos is None
         assert len(data) == 2

@@ -117,7 +117,7 @@ def join_alike(
     Warns
     -----
     CommonGroundWarning
-        As ``make_alike``; when the label noise of the datasets differs, and that of all together is not known.
+        As ``make_alike``; when the datasets have different label noise, so that the joined dataset has none.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def join_alike(
     joined = concatenate(make_alike(datasets, smearing_width, zero, labels))
     if joined.label_noise is None and any(data.label_noise is not None for data in datasets):
         warnings.warn(
-            "The datasets differ in their label noise: that of all together is not known.",
+            "The datasets have different label noise. The label noise of the joined dataset is not known.",
             CommonGroundWarning,
             stacklevel=2,
         )
@@ -161,7 +161,7 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
 
 
 def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
-    """The zero asked for, that of all, or the Fermi level. Two codes have two zeros, though both are called "code"."""
+    """The zero asked for, or the zero that all share, or the Fermi level. The zeros of two codes are different."""
     if asked is not None:
         return asked
     present = {data.grid.zero for data in datasets}

@@ -77,7 +77,7 @@ class LDOSDataset:
     projected_dos : DOS, optional
         Sum of the atoms' projections before they were scaled to add up to the DOS.
     stored_spin_difference : LDOS or DOS, optional
-        Spectra of spin up less those of spin down, of atoms where there is an LDOS. See ``of_spin``.
+        Spectra of spin up minus spectra of spin down: a row for each atom if there is an LDOS. See ``of_spin``.
 
     Raises
     ------

@@ -17,9 +17,10 @@ from ldosml.datasets._arrays import copied
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import EnergyGrid
 from ldosml.progress import Advance
-from ldosml.readers import Failure, FoundRun, ReaderError, Run, RunFacts, facts_of, find_runs, spectra_of
+from ldosml.readers import Failure, FoundRun, Run, RunFacts, facts_of, find_runs, spectra_of
 from ldosml.readers.levels import Levels, added_width, levels_of
 from ldosml.spectra import DOS, LDOS, Spin
+from ldosml.structure_checks import check_sites
 
 PathLike = str | os.PathLike[str]
 Grouping = Literal["folder", "run"]
@@ -122,10 +123,11 @@ def import_runs(
     for number, each in enumerate(found):
         try:
             run = each.reader.read(each.path)
+            check_sites([run.structure], ["its structure"])
             levels = levels_of(run)
             added_width(levels, smearing_width, str(each.path))
             read.append(ReadRun(each, run, levels, facts_of(run, levels)))
-        except (ReaderError, OSError) as error:
+        except (ValueError, OSError) as error:
             failures.append(Failure(each.path, str(error).removeprefix(str(each.path)).strip(" :.")))
         if progress is not None:
             progress(number + 1, len(found), each.name)
@@ -138,7 +140,7 @@ def import_runs(
 def _dataset(read: Sequence[ReadRun], width: float, step: float, groups: Grouping | Sequence[str]) -> LDOSDataset:
     grid = _grid(read, width, step)
     with_ldos = all(each.levels.projected is not None for each in read)
-    spectra = [spectra_of(each.run, grid, width) for each in read]
+    spectra = [spectra_of(each.run, grid, width, levels=each.levels) for each in read]
     names = [each.found.name for each in read]
     polarised = all(each.run.n_spins == 2 for each in read)
     structures = [each.run.structure for each in read]
@@ -172,7 +174,7 @@ def _difference(read: Sequence[ReadRun], grid: EnergyGrid, width: float, with_ld
     """Spin up less spin down, of atoms or of structures."""
 
     def values(each: ReadRun, spin: Spin) -> NDArray[np.float64]:
-        dos, ldos, _ = spectra_of(each.run, grid, width, spin=spin)
+        dos, ldos, _ = spectra_of(each.run, grid, width, spin=spin, levels=each.levels)
         return to_numpy(ldos.values if with_ldos and ldos is not None else dos.values)
 
     rows = np.concatenate([values(each, "up") - values(each, "down") for each in read])
@@ -229,16 +231,16 @@ def _warn(read: Sequence[ReadRun], failures: Sequence[Failure]) -> None:
     without = [each.found.name for each in read if each.levels.projected is None]
     if without and len(without) < len(read):
         warnings.warn(
-            f"No LDOS in {len(without)} of {len(read)} runs, such as {without[0]}: the dataset holds the total DOS of "
-            "all. Import them apart to keep the LDOS of the others.",
+            f"{len(without)} of {len(read)} runs have no LDOS, such as {without[0]}: the dataset holds the total DOS. "
+            "To keep the LDOS of the other runs, import them apart.",
             ContradictoryRunWarning,
             stacklevel=4,
         )
     polarised = sum(each.run.n_spins == 2 for each in read)
     if 0 < polarised < len(read):
         warnings.warn(
-            f"Spin-polarised are {polarised} of {len(read)} runs: the dataset holds the sum of spins only. Import them "
-            "apart to keep each spin.",
+            f"Only {polarised} of {len(read)} runs have spins: the dataset holds the sum of both spins. To keep each "
+            "spin, import these runs apart.",
             ContradictoryRunWarning,
             stacklevel=4,
         )

@@ -297,9 +297,11 @@ def _symmetric(atoms: Atoms, symprec: float) -> _Primitive:
     if not found.better(tight):
         return tight
     farthest = max(found.moved, found.stretched)
+    changes = [("atoms move", found.moved), ("lattice vectors change", found.stretched)]
+    told = " and ".join(f"{what} by up to {by:.2g} angstrom" for what, by in changes if by >= _TIGHT)
     warnings.warn(
         f"Within {symprec:g} angstrom, the crystal has {found.words}; exactly, it has {tight.words}. The former is "
-        f"used: atoms move by up to {found.moved:.2g} angstrom, lattice vectors change by up to {found.stretched:.2g}. "
+        f"used: {told}. "
         f"If the distortion is meant, give a symprec below {farthest:.2g}.",
         Caution,
         stacklevel=4,

@@ -327,7 +327,7 @@ def _above(energies: Array, values: Array, step: float, division: Array, mu: Arr
 def with_slope(
     energies: Array, values: Array, step: float, division: Array, mu: Array, kT: float
 ) -> tuple[Array, Array]:
-    """``_above``, and its derivative by mu, in which f takes the place of F_1, and F_1/kT that of F_2."""
+    """``_above``, and its derivative by mu: the same with f instead of F_1, and F_1/kT instead of F_2."""
     xp = namespace(mu)
     start = xp.maximum(energies[None, :], division[:, None])
     log, second = _integrals((start - mu[:, None]) / kT)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
-import ase.io
 from ase import Atoms
 
 from ldosml.readers._text import COMPRESSED
 from ldosml.readers.run import ReaderError
+from ldosml.structure_files import read_structures
 
 
 def beside(path: Path, *names: str) -> Path | None:
@@ -22,7 +21,7 @@ def beside(path: Path, *names: str) -> Path | None:
     return None
 
 
-def structure_beside(path: Path, *names: str, format: str | None = None) -> Atoms:
+def structure_beside(path: Path, *names: str) -> Atoms:
     """Structure of the first such file.
 
     Raises ReaderError where there is none, or it cannot be read.
@@ -31,6 +30,6 @@ def structure_beside(path: Path, *names: str, format: str | None = None) -> Atom
     if found is None:
         raise ReaderError(f"{path} holds no structure, and beside it there is no {' or '.join(names)}.")
     try:
-        return cast(Atoms, ase.io.read(found, format=format, do_not_split_by_at_sign=True))
-    except Exception as error:  # ASE's readers raise anything
-        raise ReaderError(f"{found} cannot be read as a structure ({type(error).__name__}: {error}).") from error
+        return read_structures(found)[-1]
+    except ValueError as error:
+        raise ReaderError(str(error)) from error

@@ -71,7 +71,7 @@ def read_castep(path: Path) -> Run:
 
 
 def _structure(path: Path, text: str) -> Atoms:
-    """The last structure of the listing; without it that of a .cell file."""
+    """The last structure of the listing, or without it the structure of a .cell file."""
     vectors = re.findall(r"Real Lattice\(A\).*\n((?:.*\n){3})", text)
     rows = list(re.finditer(r"^\s*x\s+([A-Z][a-z]?)\s+(\d+)((?:\s+-?\d+\.\d+){3})\s+x\s*$", text, flags=re.MULTILINE))
     if vectors and rows:
@@ -80,13 +80,13 @@ def _structure(path: Path, text: str) -> Atoms:
         places = np.array([numbers(path, row[3], "positions") for row in rows[first:]])
         cell = [numbers(path, line, "a cell")[:3] for line in vectors[-1].splitlines()]
         return Atoms(symbols, scaled_positions=places, cell=cell, pbc=True)
-    return structure_beside(path, f"{path.stem}-out.cell", f"{path.stem}.cell", format="castep-cell")
+    return structure_beside(path, f"{path.stem}-out.cell", f"{path.stem}.cell")
 
 
 def _eigenvalues(
     path: Path, lines: list[str], n_kpoints: int, n_spins: int, n_bands: list[int]
 ) -> tuple[Floats, Floats, Floats]:
-    """K-points, their weights and energies (n_spins, n_kpoints, n_bands); those of one spin may have more bands."""
+    """K-points, their weights and energies (n_spins, n_kpoints, n_bands): as many bands as both spins have."""
     fewest = min(n_bands)
     points, weights = np.zeros((n_kpoints, 3)), np.zeros(n_kpoints)
     energies = np.full((n_spins, n_kpoints, fewest), np.nan)

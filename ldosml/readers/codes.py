@@ -16,6 +16,9 @@ from ldosml.readers.run import ReaderError, Run
 
 PathLike = str | os.PathLike[str]
 
+# What code for text and arrays raises where a file ends too early or is damaged.
+_STUMBLES = (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -51,8 +54,15 @@ class Reader:
         return not self.recognises or bool(_imported(self.recognises)(path))
 
     def read(self, path: Path) -> Run:
-        """Read the run of a main file."""
-        return cast(Run, _imported(self.function)(path))
+        """Read the run of a main file; raises ReaderError whatever its reader stumbles over."""
+        try:
+            return cast(Run, _imported(self.function)(path))
+        except ReaderError:
+            raise
+        except _STUMBLES as error:
+            raise ReaderError(
+                f"{path} cannot be read as output of {self.code} ({type(error).__name__}: {error}). Did the run end?"
+            ) from error
 
 
 def _imported(function: str) -> Callable[[Path], object]:

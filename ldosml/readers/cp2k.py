@@ -4,7 +4,7 @@ Main file: PROJECT-list1-1.pdos or PROJECT-k1-1.pdos, of spin up PROJECT-ALPHA_l
 kinds and spin lie beside it, and so does PROJECT-1.restart with the structure and the atoms of the lists.
 
 Since 2026 the header of an insulator gives the highest occupied level, E(HOCO), and some versions print a column of
-the total before those of the orbitals. With k-points there is a broadened PDOS only, which is refused.
+a total before the orbitals. With k-points there is a broadened PDOS only, which is refused.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class RunFacts:
     gaps : tuple of float
         Gap of the bands of each spin, eV; 0 for a metal. Empty where there are no bands or no Fermi level.
     moment : float or None
-        Electrons of spin up less those of spin down, up to the Fermi level; None for a run without spin.
+        Electrons of spin up minus electrons of spin down, up to the Fermi level; None for a run without spin.
     projected_fraction : float or None
         Projections summed over atoms and states up to the Fermi level, over the electrons there. None without.
     top : float
@@ -134,7 +134,7 @@ def _cautions(run: Run, levels: Levels, number: float, occupied: float) -> Itera
 
 
 def cause_of_counts(found: float, stated: float) -> str:
-    """A likely cause in words, if a DOS holds ``found`` electrons up to the Fermi level, and ``stated`` are said.
+    """A likely cause in words, if a DOS holds ``found`` electrons up to the Fermi level, and the number is ``stated``.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 Their energies are against the vacuum (_raw) or the chemical potential; the header says which.
 
-Main file: the listing, a .out file that begins with 'Invoking FHI-aims'. FHI-aims computes all electrons; those of the
-shells below the printed energies are left out.
+Main file: the listing, a .out file that begins with 'Invoking FHI-aims'. FHI-aims computes all electrons. Shells
+below the printed energies are left out.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def read_fhi_aims(path: Path) -> Run:
     if stated is not None and not np.isnan(fermi):
         held = _held(printed, fermi)
         if len(dos) == 1 and _misses(float(stated), held) > _ODD and _misses(float(stated), 2 * held) < _EVEN:
-            remarks.append(f"its DOS holds {held:.3f} electrons, those of one spin, and is doubled")
+            remarks.append(f"its DOS holds {held:.3f} electrons, as of one spin, and is doubled")
             printed = replace(printed, dos=2 * dos, pdos=None if pdos is None else 2 * pdos)
             held *= 2
         core = _shell(len(dos)) * round((float(stated) - held) / _shell(len(dos)))
@@ -117,7 +117,7 @@ def _electrons(text: str) -> float | None:
 
 
 def _structure(path: Path, text: str) -> Atoms:
-    """The last structure that the listing shows: that of the input, or the relaxed one."""
+    """The last structure that the listing shows: the relaxed structure, or the input."""
     place = text.rfind("Final atomic structure:")
     part = text[place:] if place >= 0 else text[text.find("Input geometry:") :]
     if place >= 0:

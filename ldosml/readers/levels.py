@@ -170,7 +170,7 @@ def added_width(levels: Levels, width: float, name: str) -> float:
 
 
 def spectra_of(
-    run: Run, grid: EnergyGrid, width: float, *, spin: Spin = "summed"
+    run: Run, grid: EnergyGrid, width: float, *, spin: Spin = "summed", levels: Levels | None = None
 ) -> tuple[DOS, LDOS | None, DOS | None]:
     """Smear the levels of a run.
 
@@ -182,6 +182,8 @@ def spectra_of(
     width : float
         Standard deviation of the whole smearing, eV.
     spin : {"summed", "up", "down"}
+    levels : Levels, optional
+        Default: ``levels_of(run)``.
 
     Returns
     -------
@@ -196,7 +198,7 @@ def spectra_of(
     ReaderError
         When the run is not spin-polarised, or is smeared more widely already.
     """
-    levels = levels_of(run)
+    levels = levels_of(run) if levels is None else levels
     extra = added_width(levels, width, str(run.path))
     if spin != "summed":
         if run.n_spins == 1:

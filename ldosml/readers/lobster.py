@@ -31,7 +31,7 @@ def read_lobster(path: Path) -> Run:
         When the file is cut off, holds no DOS of atoms, or there is no structure beside it.
     """
     found = read_doscar(path)
-    structure = structure_beside(path, "CONTCAR", "POSCAR", format="vasp")
+    structure = structure_beside(path, "CONTCAR", "POSCAR")
     if found.atoms is None:
         raise ReaderError(f"{path} holds no DOS of atoms.")
     if len(found.atoms) != len(structure):

@@ -72,6 +72,8 @@ def read_siesta(path: Path) -> Run:
     if eig is not None:
         bands, fermi, remark = _bands(eig, label)
         remarks += [remark] if remark else []
+    if xml is None:
+        remarks.append(f"without LDOS: there is no {label}.PDOS.xml or {label}.PDOS")
     n_electrons, settings, version = _listing(path, label)
     if printed is not None:
         printed = replace(printed, smearing_width=_width(path))

@@ -41,6 +41,9 @@ def read_procar(path: Path) -> Run:
         When a file is cut off or missing, or the k-points lie along lines.
     """
     bands = _projected(path)
+    eigenval = beside(path, "EIGENVAL")
+    if eigenval is not None and len(_eigenvalues(eigenval, bands.spinor).eigenvalues) != len(bands.eigenvalues):
+        raise ReaderError(f"{path} holds {len(bands.eigenvalues)} spin, {eigenval.name} another number. Is it cut off?")
     return _run(path, _structure(path), bands, None)
 
 
@@ -98,7 +101,7 @@ def _run(
 
 
 def _structure(path: Path) -> Atoms:
-    return structure_beside(path, "CONTCAR", "POSCAR", format="vasp")
+    return structure_beside(path, "CONTCAR", "POSCAR")
 
 
 def _last(pattern: str, text: str) -> str | None:

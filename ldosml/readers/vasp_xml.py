@@ -174,7 +174,7 @@ def _take_vectors(path: Path, found: _Found, section: tuple[str, ...], name: str
 def _take_rows(path: Path, found: _Found, section: tuple[str, ...], element: Element) -> None:
     if "atominfo" in section:
         cells = [[c.text or "" for c in row.iter("c")] for row in element.iter("rc")]
-        if cells and not found.symbols:  # the array of atoms comes before that of their types
+        if cells and not found.symbols:  # the array of atoms comes before the array of types
             found.symbols = [row[0].strip() for row in cells]
         return
     kind = next((kind for tags, kind in _ARRAYS.items() if _contains(section, tags)), None)

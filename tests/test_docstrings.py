@@ -18,6 +18,7 @@ PACKAGES = [
     "ldosml.neural",
     "ldosml.plotting",
     "ldosml.properties",
+    "ldosml.readers",
     "ldosml.report",
     "ldosml.resources",
     "ldosml.search",

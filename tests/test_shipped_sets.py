@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 
 import ldosml
-from ldosml.datasets import join_alike
+from ldosml.datasets import CommonGroundWarning, join_alike
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 VALENCE = {"Si": 4, "C": 4, "Sn": 4, "S": 6, "Se": 6}
@@ -99,7 +99,8 @@ def test_vacuum_does_not_change_descriptors():
 
 def test_bulk_and_surfaces_join_at_the_fermi_level_only():
     silicon, surfaces = (ldosml.load_dataset(name) for name in ("silicon", "silicon-surfaces"))
-    both = join_alike([silicon, surfaces], 0.3, "fermi")
+    with pytest.warns(CommonGroundWarning, match="different label noise"):
+        both = join_alike([silicon, surfaces], 0.3, "fermi")
     assert both.names == [*silicon.names, *surfaces.names]
     low, high = both.complete_range("fermi")
     assert low < -16.5  # the densest clusters

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,13 @@ from ldosml._validation import Caution, check_choice, check_positive
 from ldosml.datasets._arrays import copied
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import EnergyGrid
-from ldosml.progress import Advance
-from ldosml.readers import Failure, FoundRun, Run, RunFacts, facts_of, find_runs, spectra_of
-from ldosml.readers.levels import Levels, added_width, levels_of
+from ldosml.readers import Failure, FoundRun, Levels, Run, RunFacts, facts_of, find_runs, levels_of, spectra_of
+from ldosml.readers.levels import added_width
 from ldosml.spectra import DOS, LDOS, Spin
 from ldosml.structure_checks import check_sites
+
+if TYPE_CHECKING:
+    from ldosml.progress import Advance
 
 PathLike = str | os.PathLike[str]
 Grouping = Literal["folder", "run"]

@@ -44,7 +44,16 @@ class Reader:
     recognises: str = ""
 
     def matches(self, path: Path) -> bool:
-        """Whether a file is a main file of the code."""
+        """Whether a file is a main file of the code.
+
+        Parameters
+        ----------
+        path : Path
+
+        Returns
+        -------
+        bool
+        """
         name = path.name.lower()
         for ending in COMPRESSED:
             name = name.removesuffix(ending)
@@ -54,7 +63,21 @@ class Reader:
         return not self.recognises or bool(_imported(self.recognises)(path))
 
     def read(self, path: Path) -> Run:
-        """Read the run of a main file; raises ReaderError whatever its reader stumbles over."""
+        """Read the run of a main file.
+
+        Parameters
+        ----------
+        path : Path
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        ReaderError
+            When the output is not complete, or cannot be read for any other reason.
+        """
         try:
             return cast(Run, _imported(self.function)(path))
         except ReaderError:

@@ -53,7 +53,17 @@ class Levels:
     below: float = 0.0
 
     def of_spin(self, spin: int) -> Levels:
-        """Those of one spin, 0 or 1."""
+        """Levels of one spin.
+
+        Parameters
+        ----------
+        spin : int
+            0, or 1 for spin down.
+
+        Returns
+        -------
+        Levels
+        """
         chosen = self.spins == spin
         projected = None if self.projected is None else self.projected[:, chosen]
         return Levels(
@@ -75,21 +85,51 @@ class Levels:
         return shares
 
     def projected_fraction(self, energy: float) -> float:
-        """Projected electrons below an energy (eV) over all electrons below it; of all levels where it is NaN."""
+        """Fraction of the electrons below an energy that the code projected on atoms.
+
+        Parameters
+        ----------
+        energy : float
+            eV; NaN for all levels.
+
+        Returns
+        -------
+        float
+            NaN where there are no levels.
+        """
         assert self.projected is not None
         chosen = self.energies <= (np.inf if np.isnan(energy) else energy)
         total = self.electrons[chosen].sum()
         return float(self.projected[:, chosen].sum() / total) if total > 0 else float("nan")
 
     def count(self, energy: float) -> float:
-        """Electrons that the levels up to an energy (eV) hold, with those below the first."""
+        """Electrons in the levels up to an energy, and in levels below the first.
+
+        Parameters
+        ----------
+        energy : float
+            eV.
+
+        Returns
+        -------
+        float
+        """
         return self.below + float(self.electrons[self.energies <= energy].sum())
 
 
 def levels_of(run: Run) -> Levels:
     """Levels of the bands of a run, or without bands of its printed DOS.
 
-    Where the bands have no projections, but a PDOS of the atoms was printed, a level is divided as that is there.
+    Where the bands have no projections, but a PDOS of the atoms was printed, a level is divided as the PDOS at its
+    energy.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    Levels
     """
     if run.bands is None:
         assert run.printed is not None  # a run has one of the two

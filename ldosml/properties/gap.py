@@ -123,7 +123,7 @@ def hidden_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
 
         <x^2> - <x>^2 = s^2 (1 + s^2 d^2 ln D/de^2).
 
-    It is s^2 for a flat D_true, and 2 s^2 for one that vanishes like |e| at e (graphene). Above 2 s^2, D(e) comes from
+    It is s^2 for a flat D_true, and 2 s^2 for one that vanishes like abs(e) at e (graphene). Above 2 s^2, D(e) comes from
     states at either side, more than 1.4 s away on average: the tails of two bands, and what is between them cannot be
     told. The second derivative is a difference over s/2, which averages noise of a regression.
 
@@ -143,7 +143,7 @@ def hidden_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
     -----
     Smeared by 0.3 eV, this holds for perfect silicon in its diamond structure, and for none of 358 liquid, amorphous
     and beta-tin structures. A gap of less than about the smearing width, and a pseudogap like graphene's, cannot be
-    told apart in a smeared DOS: D_true = |e| is the limit of this criterion, and lies on either side of it with a
+    told apart in a smeared DOS: D_true = abs(e) is the limit of this criterion, and lies on either side of it with a
     little noise.
     """
     repaired = nonnegative(spectra)

@@ -123,9 +123,9 @@ def hidden_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
 
         <x^2> - <x>^2 = s^2 (1 + s^2 d^2 ln D/de^2).
 
-    It is s^2 for a flat D_true, and 2 s^2 for one that vanishes like abs(e) at e (graphene). Above 2 s^2, D(e) comes from
-    states at either side, more than 1.4 s away on average: the tails of two bands, and what is between them cannot be
-    told. The second derivative is a difference over s/2, which averages noise of a regression.
+    It is s^2 for a flat D_true, and 2 s^2 for one that vanishes like abs(e) at e (graphene). Above 2 s^2, D(e) comes
+    from states at either side, more than 1.4 s away on average: the tails of two bands. What is between them is not
+    known. The second derivative is a difference over s/2, which averages noise of a regression.
 
     Parameters
     ----------

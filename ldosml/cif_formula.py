@@ -45,7 +45,7 @@ def check_formula(atoms: Atoms, tags: Mapping[str, Any], name: str) -> None:
     printed with too few digits (0.333 for 1/3), do they belong to another origin than the symmetry operations, or are
     atoms missing, such as hydrogen? Give all atoms of the cell without symmetry (P 1), or correct the formula.
     """
-    text = next((str(tags[key]) for key in _KEYS if _given(tags.get(key))), "")
+    text = next((str(tags[key]) for key in FORMULAS if _given(tags.get(key))), "")
     stated = _composition(text)
     if not stated:
         return
@@ -67,7 +67,9 @@ def check_formula(atoms: Atoms, tags: Mapping[str, Any], name: str) -> None:
         )
 
 
-_KEYS = ("_chemical_formula_sum", "_chemical_formula_moiety")
+FORMULAS = ("_chemical_formula_sum", "_chemical_formula_moiety")
+"""Entries of a CIF file with a formula."""
+
 _CAUSES = (
     "Are coordinates printed with too few digits (0.333 for 1/3), do they belong to another origin than the symmetry "
     "operations, or are atoms missing, such as hydrogen? Give all atoms of the cell without symmetry (P 1), or correct "

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from ase.data import covalent_radii
+from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
@@ -19,6 +21,12 @@ CLOSEST = 0.5
 _WHOLE = 0.999  # occupancy from which a site counts as occupied; files round
 _SAME = 0.1  # angstrom; atoms that are closer stand for one
 _FLAT = 1e-6  # volume of a cell in units of a b c, below which its vectors span no volume
+_BONDED = 0.6  # least distance in sums of covalent radii of atoms of one element; the shortest bonds have 0.63
+_COPIES = (
+    "The file gives the atoms by symmetry: are coordinates printed with too few digits (0.333 for 1/3), or do they "
+    "belong to another origin or setting of the space group than its operations? Give five digits and the right "
+    "origin, or all atoms of the cell without symmetry (P 1)."
+)
 _MOST_IMAGES = 20  # along one lattice vector
 
 
@@ -54,13 +62,33 @@ def check_sites(structures: Sequence[Atoms], names: Sequence[str] | None = None)
     found = _too_close(structures, names)
     if found is not None:
         raise ValueError(f"{names[found.structure]}: {found.words(structures[found.structure])}")
+    for atoms, name in zip(structures, names, strict=True):
+        if "spacegroup_kinds" in atoms.arrays:
+            _check_copies(atoms, name)
+
+
+def _check_copies(atoms: Atoms, name: str) -> None:
+    """Refuse copies of one site far closer than any bond: of another origin, silicon at 1/8 becomes 16 atoms."""
+    kinds = atoms.arrays["spacegroup_kinds"]
+    radii = covalent_radii[atoms.numbers]
+    first, second, distances = neighbor_list(  # type: ignore[no-untyped-call]
+        "ijd", atoms, _BONDED * 2 * float(radii.max())
+    )
+    close = (kinds[first] == kinds[second]) & (distances < _BONDED * 2 * radii[first])
+    if close.any():
+        worst = int(np.where(close, distances / radii[first], np.inf).argmin())
+        one, other = (f"{number} ({atoms.symbols[number]})" for number in (first[worst], second[worst]))
+        raise ValueError(
+            f"{name}: atoms {one} and {other}, copies of one site by symmetry, are {distances[worst]:.3g} angstrom "
+            f"apart, far less than a bond. {_COPIES}"
+        )
 
 
 def _check_occupancies(atoms: Atoms, name: str) -> None:
     shared = _shared_sites(atoms)
     if shared:
         site, who = next(iter(shared.items()))
-        occupants = ", ".join(f"{symbol} {part:g}" for symbol, part in who.items())
+        occupants = ", ".join(f"{symbol} {_part(part):g}" for symbol, part in who.items())
         sites = "1 site" if len(shared) == 1 else f"{len(shared)} sites"
         raise ValueError(
             f"{name} has {sites} with partial or mixed occupation, such as site {site} with {occupants}. "
@@ -88,8 +116,13 @@ def _shared_sites(atoms: Atoms) -> dict[str, Mapping[str, float]]:
         for site, who in given.items()
         if (present is None or str(site) in present)
         and isinstance(who, Mapping)
-        and (len(who) != 1 or min(who.values()) < _WHOLE)
+        and (len(who) != 1 or min(map(_part, who.values())) < _WHOLE)
     }
+
+
+def _part(occupancy: object) -> float:
+    """An occupancy as a number; those not given (? or . in a CIF file) are 1."""
+    return float(occupancy) if isinstance(occupancy, int | float) else 1.0
 
 
 @dataclass(frozen=True)
@@ -108,11 +141,7 @@ class _Pair:
         who = f"atom {one} and its image in the next cell" if self.first == self.second else f"atoms {one} and {other}"
         wrong = f"{who} are {self.distance:.3g} angstrom apart, less than {CLOSEST:g}."
         if "spacegroup_kinds" in atoms.arrays:
-            return (
-                f"{wrong} The file gives the atoms by symmetry: are coordinates printed with too few digits (0.333 for "
-                "1/3), or do they belong to another origin or setting of the space group than its operations? Give "
-                "five digits and the right origin, or all atoms of the cell without symmetry (P 1)."
-            )
+            return f"{wrong} {_COPIES}"
         if len(atoms) > 2 and 2 * self.close > len(atoms):
             return (
                 f"{wrong} So are {self.close} of its {len(atoms)} atoms: are the positions fractions or in another "

@@ -18,7 +18,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 from ase.utils import string2index
 
 from ldosml._validation import ParameterError, shorten
-from ldosml.cif_formula import check_formula
+from ldosml.cif_formula import FORMULAS, check_formula
 from ldosml.poscar_lines import lost_atoms, poscar_fault
 from ldosml.structure_checks import check_sites
 
@@ -45,11 +45,22 @@ _READER_ERRORS = (
 
 _LAMMPS = ("lammps-dump-text", "lammps-dump-binary", "lammps-data")
 _CIF_TAG = "_cell_length_a"
+_SETTING = "_symmetry_space_group_setting"
+_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+_GROUPS = ("_symmetry_space_group_name_h-m", "_space_group_name_h-m_alt")
+_CHOICE = "_space_group_it_coordinate_system_code"
+_TWO_ORIGINS = frozenset(
+    (48, 50, 59, 68, 70, 85, 86, 88, 125, 126, 129, 130, 133, 134, 137, 138, 141, 142, 201, 203, 222, 224, 227, 228)
+)
 _PEEK = 20_000  # characters of a file in which its format shows
 _N_ATOMS = re.compile(r"^\s*\d+\s+atoms\s*(#.*)?$", re.MULTILINE)
 _ATOMS = re.compile(r"^Atoms\b", re.MULTILINE)
 _LABELS = re.compile(r"^Atom Type Labels\b", re.MULTILINE)
 _MASS = 0.02  # fraction by which masses of a file may differ from those of the elements
+
+
+class _OriginError(ValueError):
+    """A CIF file that does not tell the origin of its space group."""
 
 
 def read_structures(path: str | os.PathLike[str], *, species: Species | None = None) -> list[Atoms]:
@@ -177,8 +188,12 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
             raise ValueError(lost)
         options = {"store_tags": True} if kind == "cif" else {}
         frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
+        if len(frames) == 1 and _CIF_TAG in frames[0].info:
+            frames = [_of_right_origin(file, frames[0])]
     except _READER_ERRORS as error:
         reason = ": ".join(filter(None, (type(error).__name__, str(error))))
+        if isinstance(error, _OriginError):
+            raise ValueError(f"{file}: {error}") from error
         if kind == "vasp" and (fault := poscar_fault(_text(file))) is not None:
             raise ValueError(f"{file} cannot be read as a POSCAR file: {fault}.") from error
         raise ValueError(
@@ -190,6 +205,30 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
     if species is not None:
         raise ParameterError("species", f"maps the atom types of LAMMPS files to elements; {file} is {kind}.")
     return frames
+
+
+def _of_right_origin(file: Path, atoms: Atoms) -> Atoms:
+    """The atoms of a CIF file without symmetry operations by the origin that it states; ASE always takes the first.
+
+    Raises ValueError where it states none and the second gives fewer atoms: sites on elements of symmetry are likelier.
+    """
+    tags = atoms.info
+    if tags["spacegroup"].no not in _TWO_ORIGINS or any(key in tags for key in (*_OPERATIONS, _SETTING)):
+        return atoms
+    text = io.StringIO(f"{_text(file)}\n{_SETTING} 2\n")
+    (second,) = ase.io.read(text, index=":", format="cif", store_tags=True)
+    stated = " ".join(str(tags[key]) for key in _GROUPS if key in tags)
+    if re.search(r"(:\s*2|\sZ)\s*$", stated) or str(tags.get(_CHOICE, "")) == "2":
+        return second
+    said = re.search(r"(:\s*1|\sS)\s*$", stated) or str(tags.get(_CHOICE, "")) == "1"
+    formula = any(str(tags.get(key, "?")).strip() not in ("?", ".") for key in FORMULAS)  # checked later
+    if not said and not formula and len(second) < len(atoms):
+        raise _OriginError(
+            f"it has neither symmetry operations nor the origin of its space group, which has two: the first gives "
+            f"{len(atoms)} atoms in the cell, {atoms.symbols}, and the second {len(second)}, {second.symbols}. State "
+            f"the origin ({_CHOICE} 1 or 2), or give the operations."
+        )
+    return atoms
 
 
 def _where(file: Path) -> str:
@@ -258,7 +297,7 @@ def _require_elements(frames: list[Atoms], file: Path, kind: str) -> None:
         labelled = _LABELS.search(_text(file)) is not None
         known = labelled or masses is not None
         if masses is not None:
-            known = bool(np.allclose(masses, atomic_masses[atoms.numbers], rtol=_MASS))
+            known = bool(atoms.numbers.all()) and bool(np.allclose(masses, atomic_masses[atoms.numbers], rtol=_MASS))
     if not known:
         types = sorted({int(one) for atoms in frames for one in atoms.arrays.get("type", ())})
         raise ValueError(

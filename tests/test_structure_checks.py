@@ -167,6 +167,36 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"Si with Z = 8 means Si8 in a cell, but reading it gave Si16.*origin"):
             read_structures(file)
 
+    @pytest.mark.parametrize(
+        ("name", "more"),
+        [("F d -3 m :2", ""), ("F d -3 m Z", ""), ("F d -3 m", "_space_group_IT_coordinate_system_code 2")],
+    )
+    def test_the_origin_that_the_file_states_is_used(self, tmp_path, name, more):
+        file = cif(tmp_path / "si.cif", ["Si1 Si 0.125 0.125 0.125 1"], more, group=227, symbol=name)
+        (atoms,) = read_structures(file)
+        assert str(atoms.symbols) == "Si8"
+        assert not any(key.startswith("_") for key in atoms.info)
+
+    def test_an_origin_that_is_not_stated(self, tmp_path):
+        file = cif(tmp_path / "si.cif", ["Si1 Si 0.125 0.125 0.125 1"], group=227, symbol="F d -3 m")
+        with pytest.raises(ValueError, match=r"si.cif: it has neither .* origin .*Si16, and the second 8, Si8"):
+            read_structures(file)
+        file = cif(tmp_path / "si.cif", ["Si1 Si 0 0 0 1"], group=227, symbol="F d -3 m")
+        assert len(read_structures(file)[0]) == 8
+
+    def test_copies_of_a_site_nearer_than_any_bond(self, tmp_path):
+        """Anatase of the second origin by the operations of the first: 16 titanium atoms, 1.9 angstrom apart."""
+        sites = ["Ti1 Ti 0 0.25 0.375 1", "O1 O 0 0.25 0.1669 1"]
+        cell = {"a": 3.785, "b": 3.785, "c": 9.514, "group": 141}
+        with pytest.raises(ValueError, match=r"copies of one site by symmetry, are 1.89 angstrom apart.*origin"):
+            read_structures(cif(tmp_path / "a.cif", sites, symbol="I 41/a m d :1", **cell))
+        (atoms,) = read_structures(cif(tmp_path / "a.cif", sites, symbol="I 41/a m d :2", **cell))
+        assert str(atoms.symbols) == "Ti4O8"
+
+    def test_occupancies_that_are_not_given_are_whole(self, tmp_path):
+        file = cif(tmp_path / "x.cif", ["Na1 Na 0 0 0 ?", "Cl1 Cl 0.5 0.5 0.5 ."], group=225, symbol="F m -3 m")
+        assert len(read_structures(file)[0]) == 8
+
     def test_mixed_sites(self, tmp_path):
         file = cif(tmp_path / "mixed.cif", ["Si1 Si 0 0 0 0.6", "C1 C 0 0 0 0.4", "Si2 Si 0.25 0.25 0.25 1"])
         with pytest.raises(ValueError, match=r"mixed.cif has 1 site with .* site 0 with Si 0.6, C 0.4"):

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import as_float64, to_numpy
 
-ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max")
+ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max", "integrated_dos")
 """Names that are looked for in an .npz file; others in it are left alone."""
 
 _DAMAGED = (ValueError, EOFError, OSError, RuntimeError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error)

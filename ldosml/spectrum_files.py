@@ -185,7 +185,7 @@ def _load_npz(path: Path) -> SpectrumFields:
     else:
         dos = _sums(ldos, n_atoms)
     if "integrated_dos" in extra:
-        dos = _differences(path, np.atleast_2d(extra["integrated_dos"]), dos.shape, grid.step)
+        dos = from_integrated(f"'integrated_dos' in {path}", extra["integrated_dos"], dos.shape, grid.step)
     spectra = SpectrumFields(
         grid,
         _width(path, extra.get("smearing_width", np.array(np.nan))),
@@ -200,13 +200,13 @@ def _load_npz(path: Path) -> SpectrumFields:
     return _complete(spectra, found.get("energy_max", np.array(np.inf)))
 
 
-def _differences(path: Path, integrated: Floats, shape: tuple[int, ...], step: float) -> Floats:
-    """The DOS whose integrals are ``integrated``, electrons up to each energy.
+def from_integrated(name: str, integrated: Floats, shape: tuple[int, ...], step: float) -> Floats:
+    """The DOS whose integrals are ``integrated``, electrons up to each energy; both (n_structures, n_energies).
 
     A central difference is the mean of two cells, so the trapezoid gives back the column where it is flat, and at the
-    last energy. Electrons below the first energy become states at it.
+    last energy. Electrons below the first energy become states at it. Raises ValueError if it falls.
     """
-    name = f"'integrated_dos' in {path}"
+    integrated = np.atleast_2d(integrated)
     check_shape(name, integrated, shape, "n_structures, n_energies")
     check_finite(name, integrated)
     rise = np.diff(integrated, axis=1, prepend=0.0)
@@ -219,6 +219,7 @@ def _differences(path: Path, integrated: Floats, shape: tuple[int, ...], step: f
 
 
 def _spin(path: Path) -> Literal["summed", "up", "down"]:
+    """Spin that an .npz file states."""
     spin = read_text(path, "spin", "summed")
     check_choice(f"'spin' in {path}", spin, ("summed", "up", "down"))
     return cast(Literal["summed", "up", "down"], spin)

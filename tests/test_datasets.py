@@ -368,6 +368,25 @@ class TestEnergies:
         assert_allclose(moved.grid.start / 0.05, round(moved.grid.start / 0.05))  # zero is one of the energies
         assert 0.0 in moved.grid.energies
 
+    def test_default_range_keeps_unsmeared_states(self):
+        """The first cell of a DOS that begins at once, and the ringing of the spline below it, belong to the count."""
+        energies = np.round(np.arange(-20, 8, 0.05), 10)
+        ellipse = [
+            np.sqrt(np.clip(1 - ((energies - shift + 4) / 4) ** 2, 0, None))
+            + np.sqrt(np.clip(1 - ((energies - shift - 5) / 2) ** 2, 0, None))
+            for shift in (0.0, 0.313, -0.77)
+        ]
+        levels = np.array([0.0, 0.313, -0.77]) + 1.5
+        whole = LDOSDataset.from_arrays(
+            [Atoms("H")] * 3, energies, dos=np.array(ellipse), zero="code", fermi_energy=levels
+        )
+        for zero in ("code", "fermi"):
+            moved = whole.refer_to(zero)
+            for row, before, level in zip(moved.dos.values, ellipse, levels, strict=True):
+                below = moved.grid.energies < (0.0 if zero == "fermi" else level)
+                found = np.trapezoid(row * below, moved.grid.energies)
+                assert found == pytest.approx(np.trapezoid(before * (energies < level), energies), abs=1e-6)
+
     def test_asked_range(self, make_dataset):
         moved = make_dataset().refer_to("fermi", low=-4.0, high=2.0)
         assert (moved.grid.start, moved.grid.stop, moved.grid.size) == (-4.0, 2.0, 121)

@@ -238,6 +238,46 @@ class TestCounts:
         import_dataset(tmp_path / "s.xyz", tmp_path / "a.npz", n_electrons={"Si": 4})  # warnings are errors
 
 
+class TestWhatTheFileStates:
+    """Zero, smearing, atoms and integrated column of an .npz file."""
+
+    energies = np.linspace(-5.0, 5.0, 101)
+    dos = np.where(abs(energies + 2) < 1.01, 8 / 2.1, 0.0) + np.where(energies > 2, 4.0, 0.0)
+
+    def read(self, folder, **entries):
+        ase.io.write(folder / "s.xyz", Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.35]]))
+        np.savez(folder / "a.npz", **({"energies": self.energies, "dos": self.dos, "n_electrons": 8.0} | entries))
+        return import_dataset(folder / "s.xyz", folder / "a.npz")
+
+    def test_zero_and_smearing(self, tmp_path):
+        data = self.read(tmp_path, energies=self.energies + 5, zero="code", fermi_energy=5.0, smearing_width=0.1)
+        assert (data.grid.zero, data.smearing_width, data.fermi_energy[0]) == ("code", 0.1, 5.0)
+
+    def test_the_integrated_column_goes_first(self, tmp_path):
+        spike = self.dos.copy()
+        spike[5] += 40.0
+        integrated = np.cumsum(self.dos) * 0.1
+        data = self.read(tmp_path, dos=spike, integrated_dos=integrated)
+        assert np.trapezoid(data.dos.values[0], self.energies) == pytest.approx(integrated[-1])
+
+    @pytest.mark.parametrize(
+        ("entries", "message"),
+        [
+            ({"numbers": [6, 6]}, "spectra of other atoms"),
+            ({"spin": "up"}, "holds spectra of spin up"),
+            ({"zero": "vbm"}, "'zero' in .* must be one of"),
+            ({"integrated_dos": np.arange(101.0)[::-1]}, "integrated_dos must not fall"),
+        ],
+    )
+    def test_what_does_not_fit(self, tmp_path, entries, message):
+        with pytest.raises(ValueError, match=message):
+            self.read(tmp_path, **entries)
+
+    def test_energies_that_are_not_against_the_fermi_level(self, tmp_path):
+        with pytest.warns(Caution, match="zero='code', --zero code"):
+            self.read(tmp_path, energies=self.energies + 2)
+
+
 class TestNames:
     @pytest.fixture
     def frames(self, tmp_path):

@@ -70,7 +70,8 @@ class ArrayOptions:
     """For a structure file and an .npz file."""
 
     zero: Annotated[
-        ZeroName | None, typer.Option(rich_help_panel=_ARRAYS, help="Energy zero of the spectra. Default: fermi.")
+        ZeroName | None,
+        typer.Option(rich_help_panel=_ARRAYS, help="Energy zero of the spectra. Default: as the .npz says, or fermi."),
     ] = None
     energy_max: Annotated[
         float | None,
@@ -151,7 +152,7 @@ def import_(
         float | None,
         typer.Option(
             callback=above_zero("eV", " Leave the option out if it is not known."),
-            help="Smearing width of the spectra, eV. Default: 0.1 for bands of DFT runs; of arrays it is not known.",
+            help="Smearing width of the spectra, eV. Default: 0.1 for bands of DFT runs; of arrays as the .npz says.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -200,7 +201,7 @@ def _from_arrays(
         data = import_dataset(
             inputs[0],
             inputs[1],
-            zero=arrays.zero or "fermi",
+            zero=arrays.zero,
             smearing_width=smearing_width,
             energy_max=arrays.energy_max,
             fermi_energy=arrays.fermi_energy,

@@ -15,6 +15,8 @@ from ldosml.spectra import DOS
 ONSET = 1e-4
 """A DOS begins where it first exceeds this fraction of its maximum."""
 
+_STEPS = 10  # below the first state of an unsmeared DOS; the ringing of a cubic spline falls to 0.27^10 there
+
 _TOLERANCE = 1e-9  # eV; energies that differ by less are one
 
 
@@ -41,7 +43,8 @@ def common_grid(
     zero : str
         What the new zero is.
     low, high : float or None
-        eV against the new zero. None: from three smearing widths below the first onset to where the first DOS ends.
+        eV against the new zero. None: from three smearing widths, or ten steps,
+        below the first onset to where the first DOS ends.
 
     Raises
     ------
@@ -57,7 +60,8 @@ def common_grid(
     starts = dos.grid.start - zeros
     ends = np.minimum(dos.grid.stop, energy_max) - zeros
     if low is None:
-        low = _first_state(dos, zeros, names) - 3 * (dos.smearing_width or 0.0)
+        margin = max(3 * (dos.smearing_width or 0.0), _STEPS * step)
+        low = _first_state(dos, zeros, names) - margin
         low = max(starts.max(), low) if cut_only else max(_ceil(starts.max(), step), _floor(low, step))
     elif low < starts.max() - _TOLERANCE:
         worst = int(np.argmax(starts))

@@ -554,8 +554,8 @@ class LDOSDataset:
         zero : {"fermi", "average_potential", "vacuum", "code"}
             The new zero. If it is the present one, the energies are only cut.
         low, high : float, optional
-            eV against the new zero. Default: from three smearing widths below the lowest energy at which a DOS
-            exceeds 1e-4 of its maximum, to the lowest ``energy_max``, both on multiples of the step.
+            eV against the new zero. Default: from the larger of three smearing widths and ten steps below the lowest
+            energy at which a DOS exceeds 1e-4 of its maximum, to the lowest ``energy_max``, on multiples of the step.
         zeros : array (n_structures,), optional
             Energy of the new zero, eV in the present one. For "fermi" the default is ``fermi_energy``.
 

@@ -9,23 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import to_numpy
-from ldosml._validation import Caution
-from ldosml.array_files import listed, read_arrays
+from ldosml._validation import Caution, check_choice
+from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.datasets.dataset import LDOSDataset
-from ldosml.energy import Zero
+from ldosml.energy import EnergyGrid, Zero
 from ldosml.readers.facts import cause_of_counts
 from ldosml.spectra import DOS, LDOS
-from ldosml.spectrum_files import load_spectra
+from ldosml.spectrum_files import from_integrated, load_spectra
 from ldosml.structure_files import Species, read_frames, split_index
 
 _MISSED = 0.05  # fraction of the electrons; the smearing of a metal and a coarse grid move less
+
+_ELSEWHERE = "; or zero energy is not the Fermi level (then zero='code', --zero code)"
 
 PathLike = str | os.PathLike[str]
 
@@ -34,7 +36,7 @@ def import_dataset(
     structures: PathLike,
     arrays: PathLike | Mapping[str, PathLike],
     *,
-    zero: Zero = "fermi",
+    zero: Zero | None = None,
     n_electrons: ArrayLike | Mapping[str, float] | None = None,
     fermi_energy: ArrayLike | None = None,
     energy_max: ArrayLike | None = None,
@@ -55,8 +57,10 @@ def import_dataset(
         ``ldosml.structure_files.read_structures``.
     arrays : path or dict of paths
         An .npz file with ``energies`` (n_energies,) and ``ldos`` (n_environments, n_energies) or ``dos``
-        (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``; or one
-        file for each such name. Units as in ``LDOSDataset.from_arrays``.
+        (n_structures, n_energies) or both, and perhaps ``n_electrons``, ``fermi_energy``, ``energy_max``,
+        ``integrated_dos`` (n_structures, n_energies); or one file for each such name. An .npz may also hold ``zero``,
+        ``smearing_width`` and ``numbers``. Units as in ``LDOSDataset.from_arrays``. Where there is ``integrated_dos``,
+        electrons up to each energy, the total DOS is taken from its differences, see ``read_spectra``.
     zero, n_electrons, fermi_energy, energy_max, smearing_width, provenance
         As for ``LDOSDataset.from_arrays``; where given, they take the place of what the files hold.
     kind_key, group_key : str, optional
@@ -90,6 +94,16 @@ def import_dataset(
     placed = read_frames(structures, species=species)
     frames = list(placed.values())
     fields: dict[str, Any] = dict(read_arrays(arrays))
+    stated = _stated(arrays, frames)
+    zero = zero or stated.zero
+    smearing_width = stated.smearing_width if smearing_width is None else smearing_width
+    energies = fields.pop("energies")
+    if "dos" in fields:
+        fields["dos"] = np.atleast_2d(fields["dos"])
+    if "integrated_dos" in fields:
+        step = EnergyGrid.from_array(energies, zero).step
+        shape = (len(frames), energies.size)
+        fields["dos"] = from_integrated("integrated_dos", fields.pop("integrated_dos"), shape, step)
     given = {"n_electrons": n_electrons, "fermi_energy": fermi_energy, "energy_max": energy_max}
     fields |= {name: value for name, value in given.items() if value is not None}
     for name in ("n_electrons", "fermi_energy", "energy_max"):
@@ -97,7 +111,7 @@ def import_dataset(
             fields[name] = fields[name].squeeze()  # text files give one column
     data = LDOSDataset.from_arrays(
         frames,
-        fields.pop("energies"),
+        energies,
         **fields,
         zero=zero,
         smearing_width=smearing_width,
@@ -169,6 +183,33 @@ def read_spectra(path: PathLike) -> Spectra:
     return Spectra(dos, ldos, found.numbers, found.n_electrons, found.fermi_energy)
 
 
+@dataclass(frozen=True)
+class _Stated:
+    """What an .npz file says of its spectra."""
+
+    zero: Zero = "fermi"
+    smearing_width: float | None = None
+
+
+def _stated(arrays: PathLike | Mapping[str, PathLike], frames: Sequence[Atoms]) -> _Stated:
+    """Zero and smearing that an .npz file states; refuses spectra of one spin, and those of other atoms."""
+    if isinstance(arrays, Mapping):
+        return _Stated()
+    zero, spin = read_text(arrays, "zero", "fermi"), read_text(arrays, "spin", "summed")
+    check_choice(f"'zero' in {os.fspath(arrays)}", zero, get_args(Zero))
+    if spin != "summed":
+        raise ValueError(f"{os.fspath(arrays)} holds spectra of spin {spin}; a dataset needs the sum of both spins.")
+    found = read_npz(arrays, ("smearing_width", "numbers"))
+    numbers = np.concatenate([atoms.numbers for atoms in frames])
+    if "numbers" in found and not np.array_equal(found["numbers"], numbers):
+        raise ValueError(
+            f"{os.fspath(arrays)} holds spectra of other atoms, by its 'numbers', than the structures have. Give the "
+            "structures that the spectra belong to, in the same order."
+        )
+    width = float(np.ravel(found.get("smearing_width", np.nan))[0])
+    return _Stated(cast(Zero, zero), width if width > 0 else None)
+
+
 def _check_counts(data: LDOSDataset) -> None:
     """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains."""
     grid, needed, level = data.grid, data.n_electrons, data.fermi_energy
@@ -181,7 +222,7 @@ def _check_counts(data: LDOSDataset) -> None:
         warnings.warn(
             f"Up to its Fermi level, the DOS of structure {data.names[worst]!r} holds {held[worst]:.6g} electrons, but "
             f"{needed[worst]:.6g} are given; so in {off.size} of {len(data)} structures. Likely cause: "
-            f"{cause_of_counts(float(held[worst]), float(needed[worst]))}.",
+            f"{cause_of_counts(float(held[worst]), float(needed[worst]))}{_ELSEWHERE if grid.zero == 'fermi' else ''}.",
             Caution,
             stacklevel=3,
         )

@@ -75,7 +75,7 @@ def test_a_metal_has_more_electrons():
     )
 
 
-@pytest.mark.parametrize("doping", [1e16, 1e17, -1e17])
+@pytest.mark.parametrize("doping", [1e12, 1e16, 1e17, -1e17])
 def test_a_doping_within_the_tolerance_is_not_lost_in_silence(doping):
     dos = DOS(GRID, semiconductor()[None])
     for derived in (chemical_potential, derive_properties):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
 
 from ldosml import DOS, LDOS, EnergyGrid
 from ldosml._array import to_numpy
@@ -87,6 +88,41 @@ def test_shift_scale_and_place_in_the_gap(shift, fermi, factor, tolerance):
     # Another place in the gap weighs both bands a little differently, and the edge moves within its cell.
     elsewhere = band_gap(DOS(GRID, bands()), fermi, tolerance=tolerance)
     np.testing.assert_allclose(elsewhere.gap, here.gap, atol=0.1 * tolerance * GRID.step)
+
+
+class TestLightBands:
+    """Bands of few states: GaAs and ZnO, with heavy valence bands."""
+
+    grid = EnergyGrid.from_range(-15.0, 12.0, 0.02, "code")
+
+    def dos(self, edge, mass, volume, width):
+        e = self.grid.energies
+        ellipse = np.sqrt(np.clip(1 - ((e + 3.25) / 3.25) ** 2, 0, None))
+        above = np.sqrt(np.clip(1 - ((e - edge - 4) / 3.5) ** 2, 0, None))
+        light = volume / (2 * np.pi**2) * (mass / 3.80998) ** 1.5 * np.sqrt(np.clip(e - edge, 0, None))
+        row = 6 * ellipse / (ellipse.sum() * 0.02) + 8 * above / (above.sum() * 0.02) + light * (e < 6)
+        if width:
+            row = gaussian_filter1d(row, width / 0.02, mode="constant", truncate=8)
+        return DOS(self.grid, row[None], width or None)
+
+    @pytest.mark.parametrize(("edge", "mass", "volume"), [(1.42, 0.067, 45.0), (3.4, 0.28, 24.0)])
+    @pytest.mark.parametrize("width", [0.0, 0.05, 0.1])
+    def test_the_gap_ends_where_the_light_band_begins(self, edge, mass, volume, width):
+        found = band_gap(self.dos(edge, mass, volume, width), 0.7)
+        assert found.gap[0] == pytest.approx(edge, abs=0.03 + 2.2 * width)
+
+    def test_a_level_in_the_light_band_is_one_of_a_metal(self):
+        assert band_gap(self.dos(1.42, 0.067, 45.0, 0.0), 1.7).gap[0] == 0
+
+    def test_ripples_are_not_followed(self):
+        rng = np.random.default_rng(3)
+        dos = self.dos(3.4, 1.5, 45.0, 0.1)
+        noisy = DOS(self.grid, dos.values + 2e-3 * np.abs(gaussian_filter1d(rng.normal(size=dos.values.shape), 5)), 0.1)
+        assert band_gap(noisy, 1.7).gap[0] == pytest.approx(band_gap(dos, 1.7).gap[0], abs=0.1)
+
+    def test_a_touching_pair_of_bands_is_no_gap(self):
+        grid = EnergyGrid.from_range(-8.0, 8.0, 0.02, "code")
+        assert band_gap(DOS(grid, 0.3 * np.abs(grid.energies)[None]), 0.0).gap[0] == 0
 
 
 class TestTheWindow:

@@ -1,7 +1,8 @@
-"""Whether the grid of a DOS is wide enough for its electrons, and counts both spins."""
+"""Whether the grid of a DOS is wide enough for its electrons."""
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -11,11 +12,16 @@ from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import log_occupation
 from ldosml.properties.repair import nonnegative
-from ldosml.properties.spectrum_warnings import NegativeDOSWarning, SpinConventionWarning, TruncatedDOSWarning, caution
+from ldosml.properties.spectrum_warnings import NegativeDOSWarning, TruncatedDOSWarning, caution
 from ldosml.spectra import DOS
 
 MISSING_BELOW = 1e-3
 """Fraction of the electrons that may lie below the grid without a warning: it shifts the Fermi level by millivolts."""
+
+ONSET = 1e-3
+"""Fraction of its maximum above which a DOS has begun."""
+
+_SPIN = 0.05  # fraction by which half of the electrons may be missed
 
 MISSING_ABOVE = 1e-4
 """Fraction of the electrons that may be excited above the grid without a warning; each matters more, far from mu."""
@@ -39,10 +45,10 @@ def _states(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return result
 
 
-def check_counts(prepared: Block, number: Array, tolerance: float, *, spins: bool = True) -> None:
+def check_counts(prepared: Block, number: Array, tolerance: float, given: NDArray[np.float64] | None = None) -> None:
     """Raise an error unless every DOS holds its electrons and states above them.
 
-    Warns if the grid begins too late, and with ``spins`` if one spin seems to be missing.
+    Warns if the grid begins too late. ``given`` are levels that came with the DOS, (n_structures,), for the message.
     """
     step, values = prepared.grid.step, to_numpy(prepared.whole)
     total = _states(values, step)
@@ -50,11 +56,12 @@ def check_counts(prepared: Block, number: Array, tolerance: float, *, spins: boo
     short = np.flatnonzero(total < needed * (1 + 2 * tolerance))
     if short.size:
         worst = int(short[np.argmin(total[short] / needed[short])])
+        level = math.nan if given is None else float(given[worst])
         raise ValueError(
             f"The DOS of structure {worst} holds {total[worst]:.6g} states from {prepared.grid.start:g} to "
-            f"{prepared.grid.stop:g} eV, and {needed[worst]:.6g} electrons would fill all of them: the Fermi level, "
-            "or the first states above its gap, lie above the grid. Use more energies. Check that n_electrons is the "
-            "number of valence electrons, and that the DOS counts both spins."
+            f"{prepared.grid.stop:g} eV, and {needed[worst]:.6g} electrons would fill all of them. "
+            f"{_cause(prepared, worst, level, float(needed[worst]))} Check that n_electrons is the number of valence "
+            "electrons, and that the DOS counts both spins."
         )
     # A DOS that rises like an exponential at its first energy has D^2/D' states below it; at most D times 1 eV.
     rise = np.maximum((values[:, 1] - values[:, 0]) / step, np.maximum(values[:, 0], 1e-300))
@@ -68,23 +75,22 @@ def check_counts(prepared: Block, number: Array, tolerance: float, *, spins: boo
             "leave them out of n_electrons.",
             TruncatedDOSWarning,
         )
-    if spins:
-        _check_spins(prepared, needed)
 
 
-def _check_spins(prepared: Block, needed: NDArray[np.float64]) -> None:
-    grid = prepared.grid
-    if grid.zero != "fermi" or not grid.start < 0 < grid.stop:
-        return
-    below = grid.energies < 0
-    ratio = float(np.median(grid.step * to_numpy(prepared.whole)[:, below].sum(axis=1) / needed))
-    for factor, words in ((0.5, "half"), (2.0, "twice")):
-        if abs(ratio / factor - 1) < 0.05:
-            caution(
-                f"Up to the zero of energy, which is the Fermi level, the DOS holds {words} the electrons given "
-                f"({ratio:.3f} of them). A DOS here counts both spins, and n_electrons all valence electrons.",
-                SpinConventionWarning,
-            )
+def _cause(prepared: Block, row: int, level: float, needed: float) -> str:
+    """Why a DOS holds too few states, in a sentence."""
+    values, grid = to_numpy(prepared.whole)[row], prepared.grid
+    if math.isfinite(level):
+        held = float(prepared.interpolant.count(np.full((int(prepared.whole.shape[0]), 1), level))[row, 0])
+        if held < needed / 2 * (1 + _SPIN):
+            spin = ", half of the electrons: likely one spin only" if held > needed / 2 * (1 - _SPIN) else ""
+            return f"Up to the level given, {level:g} eV, it holds {held:.6g}{spin}."
+    if values[0] > ONSET * values.max():
+        return (
+            f"It does not begin within the grid, with {values[0]:.3g} states/eV at {grid.start:g} eV: use energies "
+            "from further below."
+        )
+    return "The Fermi level, or the first states above its gap, lie above the grid: use more energies."
 
 
 def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array) -> None:

@@ -15,8 +15,7 @@ from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.doping import doping_of, warn_of_lost_doping
-from ldosml.properties.gap import TOLERANCE as GAP_TOLERANCE
-from ldosml.properties.gap import carrier_densities, gap_edges, hidden_gap, typical_dos
+from ldosml.properties.gap import carrier_densities, default_edges, hidden_gap
 from ldosml.properties.given_level import check_level, given_levels
 from ldosml.properties.level import TOLERANCE
 from ldosml.properties.optics import absorption_spectrum
@@ -111,7 +110,7 @@ def derive_properties(
     prepared = Block.of(repaired)
     given = given_levels(prepared, fermi_energy)
     added = doping_of(spectra, doping, volumes)
-    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance, spins=given is None)
+    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance, given)
     blocks = prepared.map(
         lambda part, block: _derived(block, number[part], added[part], kelvin.kT, quadrature, tolerance),
         len(kelvin.kT),
@@ -121,8 +120,8 @@ def derive_properties(
     check_top(prepared, mu, kelvin.kT, number)
     level = namespace(number).concat([block.level for block in blocks])
     warn_of_lost_doping([block.count for block in blocks], number)
-    if given is not None:
-        check_level(prepared, number, level, given, float(kelvin.kT.min()), tolerance)
+    in_gap = namespace(number).concat([block.count[1] for block in blocks])
+    check_level(prepared, number, level, in_gap, given, float(kelvin.kT.min()), tolerance)
     whole = DOS(prepared.grid, prepared.whole, repaired.smearing_width)
     gaps, notes = _gaps(whole, level)
     columns = {
@@ -216,7 +215,7 @@ def _shapes(repaired: DOS | LDOS) -> dict[str, Array]:
 def _gaps(whole: DOS, level: Array) -> tuple[dict[str, Array], list[str]]:
     """Gap and edges of structures, (n_structures,), and why some have none, in words; one warning for hidden gaps."""
     xp = namespace(level)
-    low, high = gap_edges(whole, level, GAP_TOLERANCE * typical_dos(whole, level))
+    low, high = default_edges(whole, level)
     low, high = (xp.where(xp.isfinite(edge), edge, xp.nan * xp.ones_like(edge)) for edge in (low, high))
     metal, hidden = low == high, hidden_gap(whole, level)
     nothing = xp.nan * low

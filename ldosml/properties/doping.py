@@ -21,13 +21,14 @@ from ldosml._array import Array, Numbers, index_like, like, namespace, spread, t
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import n_structures, per_structure
 from ldosml.properties.block import Block
-from ldosml.properties.gap import TOLERANCE, gap_edges, typical_dos, volume_unit, with_slope
+from ldosml.properties.gap import default_edges, volume_unit, with_slope
 from ldosml.properties.level import FermiLevel
 from ldosml.properties.roots import increasing_root
 from ldosml.properties.spectrum_warnings import DopingWarning, caution
 from ldosml.spectra import DOS, LDOS
 
 _SMALLEST = 1e-300  # carriers near the smallest float
+_EXACT = 1e-13  # relative rounding of a whole number of electrons
 _ROUNDING = 1e-10  # relative difference of two counts that rounding and quadrature explain; 1e14 cm^-3 is more
 
 
@@ -46,7 +47,7 @@ def doped_potentials(prepared: Block, mu: Array, level: FermiLevel, added: Array
     """
     xp = namespace(mu)
     dos = DOS(prepared.grid, prepared.whole, prepared.width or None)
-    low, high = gap_edges(dos, level.energy, TOLERANCE * typical_dos(dos, level.energy))
+    low, high = default_edges(dos, level.energy)
     some = (level.in_gap | (high > low)) & (added != 0)
     rows = np.flatnonzero(to_numpy(some))
     if not rows.size:
@@ -89,8 +90,10 @@ def warn_of_lost_doping(counts: Sequence[tuple[Array, Array]], number: Array) ->
     given = to_numpy(number)
     both = given[:, None] - counted
     off = np.take_along_axis(both, np.abs(both).argmin(axis=1)[:, None], axis=1)[:, 0]
-    whole = np.abs(given - np.round(given)) <= _ROUNDING * given
-    rows = np.flatnonzero(inside & ~whole & (np.abs(off) > _ROUNDING * given))
+    beyond = given - np.round(given)
+    few = (np.abs(beyond) > _EXACT * given) & (np.abs(beyond) < _ROUNDING * given)
+    off = np.where(few, beyond, off)
+    rows = np.flatnonzero(inside & (few | ((np.abs(beyond) > _ROUNDING * given) & (np.abs(off) > _ROUNDING * given))))
     if not rows.size:
         return
     worst = int(rows[np.argmax(np.abs(off[rows]))])

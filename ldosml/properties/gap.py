@@ -25,6 +25,9 @@ TOLERANCE = 0.01
 NEARBY = 5.0
 """Energies within about this distance, eV, set the scale of the DOS around a gap: see ``typical_dos``."""
 
+_WEAK = 1e-3  # fraction of the threshold down to which a band of few states is followed into the gap
+_TAIL = 2.0  # smearing widths from the threshold to that fraction of it, in the tail of a smeared edge
+
 _HALF = 0.5  # distance in smearing widths at which the curvature of ln D is measured: noise hardly changes it
 
 
@@ -45,7 +48,7 @@ class BandGap:
     conduction_edge: Array
 
 
-def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Array = TOLERANCE) -> BandGap:
+def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Array | None = None) -> BandGap:
     """The energies around ``fermi_energy`` between which the DOS stays below a threshold.
 
     The values are joined by straight lines, and the edges are where these cross the threshold. The threshold is a
@@ -58,21 +61,25 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     ``Dos.get_interpolated_gap`` of pymatgen takes the mean over all energies of the file instead, which depends on how
     many of them are empty.
 
+    By default, a light band is followed into the gap from where it crosses 0.01 D_0, while its DOS falls, to where that
+    is 1e-5 D_0, less the two widths of a smeared edge between them: the DOS of the lowest conduction bands of GaAs and
+    ZnO stays below 0.01 D_0 over half an electronvolt. Ripples end this, because there the DOS rises again.
+
     Parameters
     ----------
     spectra : DOS or LDOS
         states/eV, both spins or one. For an LDOS each atom has its own gap.
     fermi_energy : float or array (n_structures,)
         Any energy in the gap, or the Fermi level, eV in the zero of the grid.
-    tolerance : float or array (n_tolerances,), default=0.01
-        Threshold as a fraction of D_0. The tail of a level smeared by the width s reaches about 3 s into the gap at
-        0.01, and 4 s at 1e-4. Each edge is too far into the gap by this.
+    tolerance : float or array (n_tolerances,), optional
+        Threshold as a fraction of D_0. Default: 0.01, and light bands are followed. The tail of a level smeared by the
+        width s reaches about 3 s into the gap at 0.01, and 4 s at 1e-4. Each edge is too far into the gap by this.
 
     Returns
     -------
     BandGap
         The gap is 0 if the DOS at ``fermi_energy`` exceeds the threshold: a metal, or a gap that the smearing hides,
-        see ``hidden_gap``.
+        see ``hidden_gap``. By default it is also 0 if the edges are within one step of the grid, as in graphene.
 
     Raises
     ------
@@ -87,14 +94,17 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     """
     repaired = nonnegative(spectra)
     xp = namespace(repaired.values)
-    tolerances = to_numpy(as_float64("tolerance", tolerance))
+    tolerances = to_numpy(as_float64("tolerance", TOLERANCE if tolerance is None else tolerance))
     if tolerances.ndim > 1 or not tolerances.size or not (np.isfinite(tolerances) & (tolerances > 0)).all():
         raise ValueError(f"tolerance must be a number above zero, or a list of these; got {tolerance!r}.")
     fermi = per_structure("fermi_energy", fermi_energy, repaired, (n_structures(repaired),), "n_structures")
     _check_within("fermi_energy", fermi, repaired.grid)
     fermi = rows_of(fermi, repaired)
-    scale = typical_dos(repaired, fermi)
-    edges = [gap_edges(repaired, fermi, float(t) * scale) for t in np.atleast_1d(tolerances)]
+    if tolerance is None:
+        edges = [default_edges(repaired, fermi)]
+    else:
+        scale = typical_dos(repaired, fermi)
+        edges = [gap_edges(repaired, fermi, float(t) * scale) for t in np.atleast_1d(tolerances)]
     low, high = (xp.stack(side, axis=1) for side in zip(*edges, strict=True))
     _check_closed(repaired, low, high)
     if tolerances.ndim == 0:
@@ -172,24 +182,60 @@ def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
         )
 
 
+def default_edges(spectra: DOS | LDOS, fermi: Array) -> tuple[Array, Array]:
+    """Valence and conduction edges of ``band_gap`` with its default tolerance, as ``gap_edges`` gives them.
+
+    Both are the Fermi energy also where they are no further apart than a step.
+    """
+    xp, threshold = namespace(fermi), TOLERANCE * typical_dos(spectra, fermi)
+    low, high = gap_edges(spectra, fermi, threshold)
+    low, high = _into_the_gap(spectra, low, high, _WEAK * threshold)
+    metal = (low >= fermi) | (high <= fermi) | (high - low <= spectra.grid.step)
+    return xp.where(metal, fermi, low), xp.where(metal, fermi, high)
+
+
 def gap_edges(spectra: DOS | LDOS, fermi: Array, threshold: Array) -> tuple[Array, Array]:
     """Valence and conduction edges, (n_rows,), around the energies ``fermi`` (n_rows,), for thresholds (n_rows,).
 
     Both are the Fermi energy in a metal. An edge is infinite if the gap reaches that end of the grid.
     """
     xp, grid = namespace(threshold), spectra.grid
-    excess = spectra.values - threshold[:, None]
+    falls, rises, crossing = _crossings(grid, spectra.values, threshold)
+    low = xp.max(xp.where(falls & (crossing <= fermi[:, None]), crossing, -xp.inf), axis=1)
+    high = xp.min(xp.where(rises & (crossing >= fermi[:, None]), crossing, xp.inf), axis=1)
+    metal = _at(spectra.values, like(fermi, grid.energies), grid.step, fermi) > threshold
+    return xp.where(metal, fermi, low), xp.where(metal, fermi, high)
+
+
+def _crossings(grid: EnergyGrid, values: Array, threshold: Array) -> tuple[Array, Array, Array]:
+    """Where each cell falls below the threshold, where it rises above, and at which energy, (n_rows, n_cells)."""
+    xp = namespace(threshold)
+    excess = values - threshold[:, None]
     left, right = excess[:, :-1], excess[:, 1:]
     falls, rises = (left > 0) & (right <= 0), (left <= 0) & (right > 0)
     crosses = falls | rises
-    ones = xp.ones_like(left)
-    part = xp.where(crosses, left, 0 * ones) / xp.where(crosses, left - right, ones)
-    crossing = like(threshold, grid.energies[:-1])[None, :] + grid.step * part
-    below, above = crossing <= fermi[:, None], crossing >= fermi[:, None]
-    low = xp.max(xp.where(falls & below, crossing, -xp.inf * ones), axis=1)
-    high = xp.min(xp.where(rises & above, crossing, xp.inf * ones), axis=1)
-    metal = _at(excess, like(fermi, grid.energies), grid.step, fermi) > 0
-    return xp.where(metal, fermi, low), xp.where(metal, fermi, high)
+    part = xp.where(crosses, left, 0 * left) / xp.where(crosses, left - right, xp.ones_like(left))
+    return falls, rises, like(threshold, grid.energies[:-1])[None, :] + grid.step * part
+
+
+def _into_the_gap(spectra: DOS | LDOS, low: Array, high: Array, weak: Array) -> tuple[Array, Array]:
+    """Edges moved along bands of few states, to where these fall to the threshold ``weak``, (n_rows,).
+
+    A band is followed while it falls, so that ripples of a regression count as little as before. The tail of a smeared
+    edge is followed, too, and taken off again.
+    """
+    xp, grid = namespace(weak), spectra.grid
+    falls, rises, crossing = _crossings(grid, spectra.values, weak)
+    lowest = xp.min(xp.where(falls & (crossing >= low[:, None]), crossing, xp.inf), axis=1)
+    highest = xp.max(xp.where(rises & (crossing <= high[:, None]), crossing, -xp.inf), axis=1)
+    change = spectra.values[:, 1:] - spectra.values[:, :-1]
+    left, right = like(weak, grid.energies[:-1])[None, :], like(weak, grid.energies[1:])[None, :]
+    above = (left >= low[:, None]) & (left < lowest[:, None]) & (change > 0)
+    below = (right <= high[:, None]) & (right > highest[:, None]) & (change < 0)
+    tail = _TAIL * (spectra.smearing_width or 0.0)
+    deeper = ~xp.any(above, axis=1) & (lowest - tail > xp.clip(low, grid.start, None)) & xp.isfinite(lowest)
+    higher = ~xp.any(below, axis=1) & (highest + tail < xp.clip(high, None, grid.stop)) & xp.isfinite(highest)
+    return xp.where(deeper, lowest - tail, low), xp.where(higher, highest + tail, high)
 
 
 def _at(values: Array, energies: Array, step: float, wanted: Array) -> Array:
@@ -251,7 +297,7 @@ def carrier_densities(
     volumes : float or array (n_structures,), optional
         Volumes of the cells, angstrom^3. With them the result is in cm^-3.
     division : float or array (n_structures,), optional
-        Energy between valence and conduction states, eV. Default: the middle of ``band_gap`` with its default tolerance
+        Energy between valence and conduction states, eV. Default: the middle of ``band_gap`` with tolerance 0.01
         around mu of the lowest temperature. Both densities are NaN if that finds a metal.
 
     Returns
@@ -275,7 +321,7 @@ def carrier_densities(
     unit = volume_unit(spectra, chemical[:, 0], volumes)
     if division is None:
         lowest = int(np.argmin(temperatures.kelvin))
-        gap = band_gap(DOS(prepared.grid, prepared.whole), chemical[:, lowest])
+        gap = band_gap(DOS(prepared.grid, prepared.whole), chemical[:, lowest], tolerance=TOLERANCE)
         middle = (gap.valence_edge + gap.conduction_edge) / 2
         unit = namespace(unit).where(gap.gap > 0, unit, math.nan * unit)
     else:

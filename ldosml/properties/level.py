@@ -13,6 +13,7 @@ from ldosml.properties._inputs import electrons
 from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts
+from ldosml.properties.given_level import check_level, given_levels
 from ldosml.properties.interpolation import Interpolant, gather
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
@@ -91,8 +92,11 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     number = electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)
-    check_counts(prepared, number, tolerance)
-    return _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance)[0], 4))
+    given = given_levels(prepared, None)
+    check_counts(prepared, number, tolerance, given)
+    level = _joined(prepared.map(lambda part, block: level_of(block, number[part], tolerance)[0], 4))
+    check_level(prepared, number, level.energy, level.in_gap, given, 0.0, tolerance)
+    return level
 
 
 def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel, Bands | None]:

@@ -18,6 +18,7 @@ from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
 from ldosml.properties.completeness import check_counts, check_top
 from ldosml.properties.doping import doped_potentials, doping_of, warn_of_lost_doping
+from ldosml.properties.given_level import check_level, given_levels
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
 from ldosml.properties.neutrality import neutral_potentials
 from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
@@ -80,13 +81,17 @@ def chemical_potential(
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)
     added = doping_of(spectra, doping, volumes)
-    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance)
+    given = given_levels(prepared, None)
+    check_counts(prepared, number + namespace(added).clip(added, 0.0, None), tolerance, given)
 
     def solved(part: slice, block: Block) -> Potentials:
         return potentials_of(block, number[part], added[part], temperatures.kT, quadrature, tolerance)
 
     found = prepared.map(solved, len(temperatures.kT))
     warn_of_lost_doping([one.count for one in found], number)
+    xp = namespace(number)
+    level, in_gap = xp.concat([one.level for one in found]), xp.concat([one.count[1] for one in found])
+    check_level(prepared, number, level, in_gap, given, float(temperatures.kT.min()), tolerance)
     mu = namespace(number).concat([one.mu for one in found], axis=0)
     check_top(prepared, mu, temperatures.kT, number)
     return temperatures.shaped(mu)

@@ -266,8 +266,10 @@ class EnergyGrid:
 def _rounding(values: NDArray[np.float64], step: float) -> float:
     """By how much energies of an even axis may be off it since they are printed with 3 to 5 decimals, eV; otherwise 0.
 
-    Each energy is rounded by up to half a unit of the last decimal. So are both ends, which give the step.
+    Each energy is rounded by up to half a unit of the last decimal. So are both ends, which give the step. A level that
+    was subtracted from all of them may have more decimals.
     """
+    values = values - values[0]
     for decimals in (3, 4, 5):
         unit = 10.0**-decimals
         if unit < step / 2 and np.abs(values - values.round(decimals)).max() < 1e-9:

@@ -137,8 +137,8 @@ def test_no_dataset():
     [
         (("VASP 6.4", "VASP 5.4.4"), "code"),
         (("VASP 6.4", "Quantum ESPRESSO 7.2"), "fermi"),
-        (("Quantum ESPRESSO 7.2", None), "code"),
-        ((None, None), "code"),
+        (("Quantum ESPRESSO 7.2", None), "fermi"),
+        ((None, None), "fermi"),
     ],
 )
 def test_zeros_of_two_codes_are_two(make_dataset, codes, zero):
@@ -163,3 +163,11 @@ def test_label_noise_that_is_lost_is_told(make_dataset):
     noise = {"smearing_width": [0.3], "ldos": [0.02], "dos": [0.02]}
     with pytest.warns(CommonGroundWarning, match="have different label noise"):
         assert join_alike(parts(make_dataset, {"label_noise": noise})).label_noise is None
+
+
+def test_parts_of_one_dataset_keep_their_zero(make_dataset):
+    whole = dataclasses.replace(make_dataset(), provenance={"script": "mine.py"})
+    train, test = whole.select([0, 1, 2]), whole.select([3, 4, 5])
+    assert join_alike([train, test]).grid.zero == "code"
+    unknown = [dataclasses.replace(part, fermi_energy=np.full(3, np.nan), provenance={}) for part in (train, test)]
+    assert join_alike(unknown).grid.zero == "code"

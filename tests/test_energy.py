@@ -70,6 +70,12 @@ class TestPrintedEnergies:
         np.testing.assert_allclose(grid.energies, axis, atol=10.0**-decimals)
         assert abs(grid.energies - np.round(axis, decimals)).max() <= 1.01 * 10.0**-decimals
 
+    @pytest.mark.parametrize("level", [5.123456, -0.00003, 7.0])
+    def test_are_accepted_minus_a_level(self, level):
+        axis = np.linspace(-34.22613508, 2.24280954, 301)
+        grid = EnergyGrid.from_array(np.round(axis, 3) - level, "fermi")
+        np.testing.assert_allclose(grid.energies, axis - level, atol=1e-3)
+
     def test_an_even_axis_is_kept_as_it_is(self):
         assert EnergyGrid.from_array(np.arange(-2, 2.01, 0.05).round(3), "code").start == -2.0
 

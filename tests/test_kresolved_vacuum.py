@@ -8,7 +8,7 @@ from neural_cases import disguised
 from numpy.testing import assert_allclose
 
 from ldosml.datasets import load_crystals
-from ldosml.kresolved.vacuum import find_vacuum, upright
+from ldosml.kresolved.vacuum import PORE, find_vacuum, pore_radius, upright
 
 
 def periodic(atoms):
@@ -76,6 +76,24 @@ def test_of_the_shipped_crystals_only_layers_and_slabs_have_one():
     assert {name for name, n in found.items() if n} == {name for name in found if "layer" in name or "slab" in name}
     assert [len(find_vacuum(one.atoms, least=5.5)) for one in crystals] == list(found.values())
     assert [len(find_vacuum(one.atoms, least=2.0)) for one in crystals] == list(found.values())
+
+
+class TestPores:
+    def test_a_channel_through_a_crystal(self):
+        block = bulk("Si", cubic=True) * (4, 4, 1)
+        middle = block.cell.array.sum(axis=0) / 2
+        channel = block[np.linalg.norm((block.positions - middle)[:, :2], axis=1) > 6]
+        assert pore_radius(channel) == pytest.approx(6 - 1.11, abs=0.8)
+        assert not len(find_vacuum(channel))
+
+    def test_crystals_have_none(self):
+        crystals = [one for name in ("crystals", "more-crystals") for one in load_crystals(name)]
+        bulks = [one for one in crystals if not len(find_vacuum(one.atoms))]
+        assert [one.name for one in bulks if pore_radius(one.atoms) > PORE] == []
+
+    @pytest.mark.parametrize("cubic", [False, True])
+    def test_whatever_the_cell(self, cubic):
+        assert pore_radius(bulk("Si", cubic=cubic) * (1, 2, 1)) == pytest.approx(2.35 - 1.11, abs=0.2)
 
 
 @pytest.mark.parametrize("name", SLABS)

@@ -53,7 +53,8 @@ def make_alike(
         eV, at least the widest. Default: the widest.
     zero : {"fermi", "average_potential", "vacuum", "code"}, optional
         The zero. Default: theirs where they share one, otherwise "fermi". Spectra against the code's zero share it only
-        if one code made them, as the provenance tells.
+        if one code made them, as the provenance tells. If it does not tell, and Fermi energies are lacking, they are
+        taken to share it.
     labels : sequence of str, optional
         What to call them in messages. Default: "dataset 1" and so on.
 
@@ -161,7 +162,11 @@ def _smeared_alike(datasets: Sequence[LDOSDataset], asked: float | None, names: 
 
 
 def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
-    """The zero asked for, or the zero that all share, or the Fermi level. The zeros of two codes are different."""
+    """The zero asked for, or the zero that all share, or the Fermi level.
+
+    The zeros of two codes are different. Those of codes that are not known may be: then the Fermi level is the zero if
+    all Fermi energies are known.
+    """
     if asked is not None:
         return asked
     present = {data.grid.zero for data in datasets}
@@ -169,7 +174,11 @@ def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
         return "fermi"
     (zero,) = present
     codes = {_code(data) for data in datasets}
-    return "fermi" if zero == "code" and len(codes | {None}) > 2 else zero
+    if zero != "code" or len(datasets) == 1 or codes in ({code} for code in codes - {None}):
+        return zero
+    alike = all(data.provenance and data.provenance == datasets[0].provenance for data in datasets)
+    unknown = any(np.isnan(data.fermi_energy).any() for data in datasets)
+    return "code" if alike or (unknown and len(codes - {None}) < 2) else "fermi"
 
 
 def _code(data: LDOSDataset) -> str | None:

@@ -14,6 +14,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -22,6 +23,9 @@ EMPTY = 4.0
 """Least width of empty space between covalent spheres that counts as vacuum, angstrom. Atoms across it are about 7
 angstrom apart, and their states hardly overlap. By this measure, layers of graphite are 1.8 angstrom apart.
 """
+
+PORE = 2.5
+"""Least radius of an empty sphere that counts as a pore, angstrom; solid helium has 1.8, and xenon 1.7."""
 
 SHAPES = {1: "a layer or slab", 2: "a wire", 3: "a molecule or cluster"}
 """What a structure is by the number of directions with empty space."""
@@ -114,6 +118,43 @@ def find_vacuum(atoms: Atoms, least: float = EMPTY) -> Vacuum:
     middle = np.where(signs < 0, -np.array(offsets, dtype=np.float64), offsets) % 1.0
     return Vacuum(signs[:, None] * given, np.array(widths, dtype=np.float64), middle)
 
+
+def pore_radius(atoms: Atoms) -> float:
+    """Radius of the largest sphere, angstrom, that no covalent sphere of a crystal reaches into.
+
+    Its centre is looked for at points about 0.7 angstrom apart, so it may be 0.4 angstrom too small.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        In a cell that spans a volume, periodic in three directions.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> round(pore_radius(bulk("Si")), 1)
+    1.1
+    """
+    cell = np.asarray(minkowski_reduce(atoms.cell.array)[0])  # type: ignore[no-untyped-call]
+    lengths = np.linalg.norm(cell, axis=1)
+    sides = [np.arange(n) / n for n in np.ceil(lengths / _SPACING).astype(int)]
+    points = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = np.linalg.solve(cell.T, atoms.positions.T).T % 1.0
+    shifts = np.array(list(product((-1, 0, 1), repeat=3)))
+    images = (places[None] + shifts[:, None]).reshape(-1, 3) @ cell
+    numbers = np.tile(atoms.numbers, len(shifts))
+    free = np.full(len(points), np.inf)
+    for number in np.unique(numbers):
+        near = KDTree(images[numbers == number]).query(points @ cell)[0] - covalent_radii[number]
+        free = np.minimum(free, near)
+    return max(0.0, float(free.max()))
+
+
+_SPACING = 0.7  # angstrom
 
 _PLANES = [np.array(hkl, dtype=np.int64) for hkl in product((-1, 0, 1), repeat=3) if hkl > (0, 0, 0)]
 

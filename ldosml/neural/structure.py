@@ -15,7 +15,7 @@ from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, KResolvedOccupancy, OccupancyGap, counted_dos, raw_dos
 from ldosml.kresolved.dos import without_gap_states
 from ldosml.kresolved.paths import PathKind
-from ldosml.kresolved.vacuum import find_vacuum
+from ldosml.kresolved.vacuum import PORE, find_vacuum, pore_radius
 from ldosml.neural.crystals import SYMPREC, Crystal, Floats, mesh_shape
 from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.regressor import KOccupancyRegressor
@@ -188,6 +188,13 @@ def check_usual(crystal: Crystal) -> None:
     volume = abs(float(np.linalg.det(crystal.cell))) / float((4 / 3 * np.pi * radii**3).sum())
     if vacuum := find_vacuum(crystal.atoms()).words:
         warnings.warn(f"Trust this prediction less: {vacuum_words(vacuum)}.", UserWarning, stacklevel=3)
+    elif (pore := pore_radius(crystal.atoms())) > PORE:
+        warnings.warn(
+            f"Trust this prediction less: the crystal has a pore or channel {2 * pore:.2g} angstrom wide, and models "
+            "of dense crystals have seen none: states at its surface are the least certain.",
+            UserWarning,
+            stacklevel=3,
+        )
     loose = volume > LOOSEST and (not vacuum or not np.isfinite(nearest))
     if nearest < USUAL[0] or nearest > USUAL[1] or loose:
         what = (

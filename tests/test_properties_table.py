@@ -384,6 +384,21 @@ class TestTheLevelGiven:
         table = derive_properties(dos, 32.0, 300.0, fermi_energy=level, tolerance=enough)
         assert table.column("fermi_level")[0] == pytest.approx(2.4, abs=0.2)
 
+    @pytest.mark.parametrize("off", [-5e-5, 5e-5])
+    @pytest.mark.parametrize("width", [0.0, 0.1])
+    def test_a_rounding_of_the_count_keeps_a_whole_number_in_the_gap(self, off, width):
+        row = self.insulator() * np.where(self.grid.energies < 2, 1 + off, 1)
+        if width:
+            row = gaussian_filter1d(row, width / self.grid.step, mode="constant", truncate=8)
+        dos = DOS(self.grid, row[None], width or None)
+        table = derive_properties(dos, 32.0, 300.0)
+        assert table.column("fermi_level")[0] == pytest.approx(2.39, abs=0.1)
+        assert table.column("chemical_potential")[0] == pytest.approx(2.39, abs=0.1)
+        for n, options in ((32.0, {"tolerance": 1e-7}), (32.0 + 1e-3 * np.sign(off), {})):  # strict, and doped
+            with pytest.warns(FermiLevelWarning):
+                level = fermi_level(dos, n, **options).energy[0]
+            assert abs(level - 2.39) > 2
+
     def test_every_function_compares_with_the_zero(self):
         dos = DOS(self.grid, self.insulator(23.984)[None])
         for derived in (lambda: fermi_level(dos, 32.0), lambda: chemical_potential(dos, 32.0, 300.0)):

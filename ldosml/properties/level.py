@@ -21,6 +21,10 @@ from ldosml.spectra import DOS, LDOS
 TOLERANCE = 1e-6
 """Tolerated electrons in a gap, and tolerated error of the count, as fractions: a few rounding errors of float32."""
 
+OF_WHOLE = 1e-4
+"""The same for a whole number of electrons, of a crystal that is not doped. Weights of k-points and stored spectra are
+rounded, so that a gap holds 47.9995 of 48."""
+
 ROUNDING = 1e-14
 """Relative rounding error of a cumulative."""
 
@@ -63,7 +67,8 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     tolerance : float
         Fraction of ``n_electrons``. If the DOS holds less than twice this number over more than two steps of the grid
         around the level, and hardly any of it in the middle, this is treated as a gap. A small error of the count then
-        does not move the level to a band edge. See also ``band_gap``.
+        does not move the level to a band edge. A whole number of electrons, which is not doped, may differ by 1e-4 of
+        it, unless the tolerance is below the default. See also ``band_gap``.
 
     Returns
     -------
@@ -102,6 +107,25 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
 def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel, Bands | None]:
     """``fermi_level`` of a block of structures, and the bands of the structures whose level is in a gap, if any."""
     xp = namespace(number)
+    low, found, high, in_gap = _around(block, number, tolerance)
+    whole = xp.abs(number - xp.round(number)) < ROUNDING * number
+    if TOLERANCE <= tolerance < OF_WHOLE and bool(xp.any(whole & ~in_gap)):
+        wider = _around(block, number, OF_WHOLE)
+        use = whole & ~in_gap & wider[3]
+        low, found, high = (xp.where(use, *pair) for pair in zip(wider[:3], (low, found, high), strict=True))
+        in_gap = in_gap | use
+    rows = np.flatnonzero(to_numpy(in_gap))
+    bands, energy = None, found
+    if rows.size:
+        chosen = index_like(low, rows)
+        bands = Bands.of(block, chosen, xp.take(low, chosen), xp.take(high, chosen))
+        energy = xp.where(in_gap, spread(bands.level[:, None], rows, int(low.shape[0]), axis=0)[:, 0], energy)
+    return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy)), bands
+
+
+def _around(block: Block, number: Array, tolerance: float) -> tuple[Array, Array, Array, Array]:
+    """Levels of too few, of all and of too many electrons, and whether they span a gap, (n_rows,)."""
+    xp = namespace(number)
     counts = xp.stack([number * (1 - tolerance), number, number * (1 + tolerance)], axis=1)
     found = _inverse(block.interpolant, counts)
     low, high = found[:, 0], found[:, 2]
@@ -109,14 +133,7 @@ def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel,
     quarter = (high - low) / 4
     inner = block.interpolant.count(xp.stack([low + quarter, high - quarter], axis=1))
     hollow = inner[:, 1] - inner[:, 0] < _HOLLOW * 2 * tolerance * number
-    in_gap = hollow & (high - low > 2 * block.grid.step)
-    rows = np.flatnonzero(to_numpy(in_gap))
-    bands, energy = None, found[:, 1]
-    if rows.size:
-        chosen = index_like(low, rows)
-        bands = Bands.of(block, chosen, xp.take(low, chosen), xp.take(high, chosen))
-        energy = xp.where(in_gap, spread(bands.level[:, None], rows, int(low.shape[0]), axis=0)[:, 0], energy)
-    return FermiLevel(energy, in_gap, xp.where(in_gap, low, energy), xp.where(in_gap, high, energy)), bands
+    return low, found[:, 1], high, hollow & (high - low > 2 * block.grid.step)
 
 
 def _inverse(interpolant: Interpolant, counts: Array) -> Array:

@@ -67,8 +67,8 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     tolerance : float
         Fraction of ``n_electrons``. If the DOS holds less than twice this number over more than two steps of the grid
         around the level, and hardly any of it in the middle, this is treated as a gap. A small error of the count then
-        does not move the level to a band edge. A whole number of electrons, which is not doped, may differ by 1e-4 of
-        it, unless the tolerance is below the default. See also ``band_gap``.
+        does not move the level to a band edge. If a whole number of electrons, which is not doped, puts the level near
+        an edge, it may differ by 1e-4 of it, unless the tolerance is below the default. See also ``band_gap``.
 
     Returns
     -------
@@ -111,7 +111,9 @@ def level_of(block: Block, number: Array, tolerance: float) -> tuple[FermiLevel,
     whole = xp.abs(number - xp.round(number)) < ROUNDING * number
     if TOLERANCE <= tolerance < OF_WHOLE and bool(xp.any(whole & ~in_gap)):
         wider = _around(block, number, OF_WHOLE)
-        use = whole & ~in_gap & wider[3]
+        # Only where the count has put the level near an edge: if it is near the middle, the count is good.
+        off_centre = xp.abs(found - (wider[0] + wider[2]) / 2) > (wider[2] - wider[0]) / 8
+        use = whole & ~in_gap & wider[3] & off_centre
         low, found, high = (xp.where(use, *pair) for pair in zip(wider[:3], (low, found, high), strict=True))
         in_gap = in_gap | use
     rows = np.flatnonzero(to_numpy(in_gap))

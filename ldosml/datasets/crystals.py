@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ldosml import _html
 from ldosml._files import write_buffer
 from ldosml._shipped import shipped_file
+from ldosml.file_sizes import opened_arrays
 from ldosml.kresolved.bands import CrystalBands
 from ldosml.kresolved.paths import KPath
 
@@ -308,7 +309,7 @@ class CrystalSet(Sequence[Material]):
                 f"{path} cannot be read as {FORMAT}: it is damaged, or not an .npz file. Make or copy it again."
             )
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            with opened_arrays(path) as file:
                 return cls(*_parsed({name: file[name] for name in file.files}))
         except (
             ValueError,
@@ -317,6 +318,7 @@ class CrystalSet(Sequence[Material]):
             IndexError,
             OSError,
             EOFError,
+            MemoryError,
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ldosml._files import refuse_existing, write_buffer
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
-from ldosml.file_sizes import check_hdf5, scalar_attribute
+from ldosml.file_sizes import check_hdf5, require_unpacked, scalar_attribute
 from ldosml.stored_ldos import StoredLDOS, file_stamp
 
 FORMAT = "ldosml dataset"
@@ -31,6 +31,7 @@ FORMAT_VERSION = 2
 SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
+_STRUCTURE = 3000  # bytes of a structure in memory without its numbers
 _PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
@@ -218,6 +219,7 @@ def _parse(file: h5py.File, path: Path) -> DatasetFields:
     grid = EnergyGrid(*(_attribute(file, f"grid_{name}", cast) for name, cast in _GRID))
     offsets = _read_offsets(file)
     count, total = len(offsets) - 1, int(offsets[-1])
+    require_unpacked(path, _STRUCTURE * count, f"Its {count:,} structures")
     numbers = _field(file, "numbers", "iu", (total,))
     if numbers.min() < 1 or numbers.max() > 118:
         raise ValueError("the field 'numbers' must hold atomic numbers from 1 to 118.")

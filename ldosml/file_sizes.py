@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import math
 import os
@@ -38,6 +39,9 @@ COMPRESSED = tuple(_OPENERS)
 """Endings of compressed files."""
 
 _PIECE = 2**20
+_LINE = 60  # bytes of an object for a line or an element of XML
+_VALUE = 72  # bytes of a value of JSON in a list
+_STREAMED = 4  # times more that a file may unpack to that is read piece by piece
 _NUMBER = 8  # bytes of a number in memory, however it is stored
 _DEFLATE = 1032  # times its size to which deflate unpacks at most
 _GZIP = 1  # the number of this filter in HDF5
@@ -189,6 +193,31 @@ def check_hdf5(file: Any, path: str | os.PathLike[str]) -> None:
             _check_chunks(field, path)
 
 
+def parsed_json(data: bytes, path: str | os.PathLike[str], what: str = "Its description") -> Any:
+    """Parse JSON from a file, after a look at how many values it has.
+
+    Parameters
+    ----------
+    data : bytes
+    path : path
+        The file from which they come.
+    what : str
+        What they are, for the message.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError, MemoryError
+        As ``require_unpacked``; ValueError for what is not JSON.
+    """
+    values = sum(data.count(mark) for mark in (b",", b"[", b"{"))
+    require_unpacked(path, len(data) + _VALUE * values, what)
+    return json.loads(data)
+
+
 def scalar_attribute(file: Any, name: str, default: Any = None) -> Any:
     """Read an attribute of an HDF5 file; it must be one value, of which no file has many times its size.
 
@@ -221,12 +250,14 @@ def open_start(path: str | os.PathLike[str]) -> IO[bytes]:
     return cast(IO[bytes], _OPENERS.get(Path(path).suffix, open)(path, "rb"))
 
 
-def open_unpacked(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_unpacked(path: str | os.PathLike[str], *, streamed: bool = False) -> IO[bytes]:
     """Open a file for reading bytes; unpack it by its ending .gz, .bz2 or .xz, after its size was checked.
 
     Parameters
     ----------
     path : path
+    streamed : bool
+        As for ``check_compressed``.
 
     Returns
     -------
@@ -239,12 +270,19 @@ def open_unpacked(path: str | os.PathLike[str]) -> IO[bytes]:
     EOFError, OSError, lzma.LZMAError
         When the file is damaged.
     """
-    check_compressed(path)
+    check_compressed(path, streamed=streamed)
     return open_start(path)
 
 
-def check_compressed(path: str | os.PathLike[str]) -> None:
+def check_compressed(path: str | os.PathLike[str], *, streamed: bool = False) -> None:
     """Refuse a file compressed by gzip, bzip2 or xz that unpacks to too much; others pass.
+
+    Parameters
+    ----------
+    path : path
+    streamed : bool
+        Whether the file is read piece by piece, and may be larger. Otherwise each line, and each element of XML, counts
+        for what it takes in memory.
 
     Raises
     ------
@@ -256,11 +294,12 @@ def check_compressed(path: str | os.PathLike[str]) -> None:
     opener = _OPENERS.get(Path(path).suffix)
     if opener is None:
         return
-    total, most = 0, most_unpacked(path)
+    size, total, most = 0, 0, most_unpacked(path)
     with opener(path, "rb") as file:
         while piece := file.read(_PIECE):
-            total += len(piece)
-            if total > most:
+            size += len(piece)
+            total = size if streamed else total + len(piece) + _LINE * (piece.count(b"\n") + piece.count(b"<"))
+            if total > (_STREAMED if streamed else 1) * most:
                 require_unpacked(path, total)
 
 

@@ -26,7 +26,7 @@ from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP, Joined, Precomputed, PretrainedFeatures, TightBindingSpectrum, Whitened
 from ldosml.energy import EnergyGrid
-from ldosml.file_sizes import check_archive
+from ldosml.file_sizes import check_archive, parsed_json
 from ldosml.regression import (
     LDOSKernelRidge,
     LDOSRidge,
@@ -160,7 +160,7 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> StoredModel
             check_archive(archive, path)
             if "spec.json" not in archive.namelist():
                 raise ValueError("it has no spec.json.")
-            spec = json.loads(archive.read("spec.json"))
+            spec = parsed_json(archive.read("spec.json"), path, "Its spec.json")
             _check_format(spec)
             stored = _build(spec, archive, path)
     except FileNotFoundError:

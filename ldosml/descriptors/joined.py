@@ -110,7 +110,7 @@ class Joined(EnvironmentTransformer):
             What ``fit`` of a part raises.
         """
         items = listed(structures)
-        plans = [part.plan(items) for part in self.checked_parts()]
+        plans = [part.plan(items) for part in getattr(self, "parts_", None) or self.checked_parts()]
         beside, seconds = sum(plan.bytes for plan in plans), sum(plan.seconds for plan in plans)
         return self._planned(items, sum(plan.n_features for plan in plans), beside, seconds)
 
@@ -128,8 +128,8 @@ class Joined(EnvironmentTransformer):
         """
         self._roots()
         items = listed(structures)
-        self.plan(items).require()
         self.parts_ = [clone(part) for part in self.checked_parts()]
+        self.plan(items).require()
         blocks = [part.raw_rows(items) for part in self._with_jobs()]
         self._widths = [block.shape[1] for block in blocks]
         self.n_features_out_ = sum(self._widths)

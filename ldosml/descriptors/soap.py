@@ -43,6 +43,7 @@ A DOS depends on the atoms within about 10 angstrom. A larger radius is a slip, 
 _MOST_RADIAL = 50
 _EXPANDED, _SQUARED = 2.5e-9, 2e-9
 """Seconds on one core, measured: for each neighbour, radial function and spherical harmonic; for each feature and m."""
+_WIDE = 4.0  # in units of the reach
 _USUAL = 10.0
 """Angstrom; a cutoff radius above it is called too large."""
 
@@ -186,7 +187,8 @@ class SOAP(EnvironmentTransformer):
         252
         """
         items = check_environments(structures)
-        return self._plan_of(items, int(clone(self).fit(items).n_features_out_))
+        fitted = self if hasattr(self, "n_features_out_") else clone(self).fit(items)
+        return self._plan_of(items, int(fitted.n_features_out_))
 
     def _plan_of(self, items: Sequence[Any], n_features: int) -> DescriptorPlan:
         neighbors = [expected_neighbors(atoms_of(item), self.reach) * n_centers(item) for item in items]
@@ -316,8 +318,14 @@ class SOAP(EnvironmentTransformer):
         start = 0
         for items in _groups(listed, int(self.batch_size)):
             stop = start + sum(map(n_centers, items))
-            yield Batch([as_centers(item.atoms, n_centers(item)) for item in items], np.arange(start, stop))
+            yield Batch([as_centers(self._near(item), n_centers(item)) for item in items], np.arange(start, stop))
             start = stop
+
+    def _near(self, item: Fragment | Region) -> Atoms:
+        """Give the atoms of a fragment or region; of a wide fragment those within reach: memory grows with volume."""
+        if isinstance(item, Fragment) and np.ptp(item.atoms.positions, axis=0).max() > _WIDE * self.reach:
+            item = item.crop(min(item.radius, self.reach))
+        return item.atoms
 
     def _compute(self, batches: Iterator[Batch], n_environments: int) -> NDArray[np.float64]:
         """Compute the rows of all batches, (n_environments, n_features_out_), a few batches at a time."""

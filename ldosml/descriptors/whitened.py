@@ -126,13 +126,13 @@ class Whitened(EnvironmentTransformer):
         """
         self.check_parameters()
         items = listed(structures)
-        self.plan(items).require()  # before hours are spent on rows whose maps do not fit
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
+        self._plan_of(items, self.descriptor_, maps=True).require()  # before hours are spent on the rows
         X: NDArray[np.float64] = self._with_jobs().fit_transform(items)
         return X
 
     def plan(self, structures: Environments) -> DescriptorPlan:
-        """Estimate memory and time of ``fit_transform``, before it starts: a map for each element, and the rows.
+        """Estimate memory and time before they are taken: a map for each element unless fitted, and the rows.
 
         Parameters
         ----------
@@ -147,13 +147,20 @@ class Whitened(EnvironmentTransformer):
         ValueError, TypeError
             What ``fit`` of the descriptor raises.
         """
-        items = listed(structures)
-        within = (SOAP() if self.descriptor is None else self.descriptor).plan(items)
+        if hasattr(self, "maps_"):
+            return self._plan_of(listed(structures), self.descriptor_, maps=False)
+        return self._plan_of(listed(structures), SOAP() if self.descriptor is None else self.descriptor, maps=True)
+
+    def _plan_of(self, items: list[Any], descriptor: Any, *, maps: bool) -> DescriptorPlan:
+        within = descriptor.plan(items)
+        if not maps:
+            return self._planned(items, within.n_features, within.bytes, within.seconds)
         n_species = len(np.unique(center_numbers(items)))
         seconds = within.seconds
         if within.n_features > _SMALL:
             seconds += n_species * float(within.n_features) ** 3 / speeds()[2]
-        return self._planned(items, within.n_features, _maps_bytes(n_species, within.n_features), seconds)
+        size = within.bytes + _maps_bytes(n_species, within.n_features)
+        return self._planned(items, within.n_features, size, seconds)
 
     def fit_rows(self, X: ArrayLike, numbers: ArrayLike) -> Self:
         """Learn means and maps from rows that the descriptor gave before.

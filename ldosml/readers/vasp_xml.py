@@ -84,7 +84,7 @@ def read_vasprun(path: Path) -> Run:
         When the file is cut off, its k-points lie along lines, or it has no structure, eigenvalues or DOS.
     """
     found = _Found()
-    with unfinished(path), open_unpacked(path) as file:
+    with unfinished(path), open_unpacked(path, streamed=True) as file:
         for section, element in _elements(file):
             _take(path, found, section, element)
     symbols, cell, positions = found.symbols, found.cell, found.positions

@@ -1,4 +1,4 @@
-"""Memory and time of a kernel fit, estimated before it starts."""
+"""Memory and time of a kernel fit or a descriptor, estimated before it starts."""
 
 from __future__ import annotations
 

@@ -82,14 +82,19 @@ def load_fitted(path: Path, what: str, from_spec: Callable[[Mapping[str, Any]], 
     Raises FileNotFoundError and ValueError as ``load_tensors``, and ValueError when description and weights do not fit.
     """
     tensors, spec = load_tensors(path, what)
-    try:
-        with _at_most(len(tensors)), torch.device("meta"):  # where tensors have shapes, but take no memory
-            shapes: Any = from_spec(spec)
-        check_tensors(path, tensors, shapes.network_.state_dict())
-        model: Any = from_spec(spec)
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
-        why = f"{type(error).__name__}: {str(error).rstrip('.')}"
-        raise ValueError(f"{path} is a damaged {what}: {why}.") from error
+
+    def made() -> Any:
+        try:
+            with _at_most(len(tensors)):
+                return from_spec(spec)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+            why = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise ValueError(f"{path} is a damaged {what}: {why}.") from error
+
+    with torch.device("meta"):  # where tensors have shapes, but take no memory
+        shapes = made()
+    check_tensors(path, tensors, shapes.network_.state_dict())
+    model = made()
     model.network_.load_state_dict(tensors)
     model.network_.to(device).eval()
     model.device = device

@@ -88,7 +88,8 @@ class Checkpoint:
             with opened_arrays(self.path) as file:
                 content = {name: file[name] for name in file.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"The checkpoint {self.path} is damaged: {error}. Delete it to start again.") from error
+            why = str(error).rstrip(".")
+            raise ValueError(f"The checkpoint {self.path} is damaged: {why}. Delete it to start again.") from error
         if str(content.pop("format", "")) != _FORMAT:
             raise ValueError(
                 f"{self.path} is no checkpoint of a sparse fit. Give another path, or delete it to start again."

@@ -315,7 +315,7 @@ def _check_array(stream: IO[bytes], size: int, name: str) -> int:
     if declared > size:
         raise ValueError(
             f"{name} declares an array of shape {shape}, {in_words(declared)}, but has {in_words(size)}. It is damaged "
-            "or cut off. Write it again."
+            "or cut off."
         )
     return math.prod(shape) * max(_NUMBER, dtype.itemsize)
 

@@ -98,7 +98,7 @@ def expected_neighbors(atoms: Atoms, radius: float) -> float:
     Parameters
     ----------
     atoms : ase.Atoms
-        In layers and wires, all atoms along the directions without periodicity count.
+        Of any periodicity. Where atoms fill a part of the cell only, the estimate is too small.
     radius : float
         angstrom.
 
@@ -107,13 +107,18 @@ def expected_neighbors(atoms: Atoms, radius: float) -> float:
     float
     """
     vectors: NDArray[np.float64] = atoms.cell.array[atoms.pbc]
-    if not len(vectors):
-        box = np.maximum(np.ptp(atoms.positions, axis=0), 1.0)
-        return len(atoms) * min(1.0, _BALLS[3] * radius**3 / float(np.prod(box)))
-    volume = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
-    if not volume:
-        return math.inf
-    return len(atoms) * max(1.0, _BALLS[len(vectors)] * radius ** len(vectors) / volume)
+    count = float(len(atoms))
+    if len(vectors):
+        volume = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
+        if not volume:
+            return math.inf
+        count *= max(1.0, _BALLS[len(vectors)] * radius ** len(vectors) / volume)
+    if len(vectors) == 3:
+        return count
+    # Along the other directions, the atoms within the radius are a part of all.
+    others = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)
+    extent = np.maximum(np.ptp(atoms.positions @ others.T, axis=0), 2 * radius)
+    return max(1.0, count * float(np.prod(2 * radius / extent)))
 
 
 def _copies(atoms: Atoms, radius: float) -> float:

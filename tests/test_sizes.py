@@ -69,6 +69,13 @@ class TestNeighbors:
     def test_the_largest_radius_of_soap_is_allowed(self):
         require_neighbors("diamond", bulk("C"), 40.0)
 
+    @pytest.mark.parametrize("pbc", [(True, True, False), (False, False, True), False])
+    def test_the_estimate_with_surfaces(self, pbc):
+        atoms = bulk("Si", cubic=True) * (6, 6, 6)
+        atoms.pbc = pbc
+        first = find_neighbors("i", atoms, 5.0)
+        assert 1.0 < expected_neighbors(atoms, 5.0) / (len(first) / len(atoms) + 1) < 4
+
     def test_molecules_have_no_cell(self):
         assert expected_neighbors(molecule("H2O"), 50.0) == 3
         assert len(cut_fragments(molecule("H2O"), r_cut=1e4)) == 3

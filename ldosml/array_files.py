@@ -6,7 +6,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import as_float64, to_numpy
+from ldosml.file_sizes import opened_arrays
 
 ARRAYS = ("energies", "ldos", "dos", "n_electrons", "fermi_energy", "energy_max", "integrated_dos")
 """Names that are looked for in an .npz file; others in it are left alone."""
@@ -114,11 +115,12 @@ def _opened(path: Path) -> Iterator[Any]:
     """What NumPy makes of a file. Object arrays, which can run code when opened, are refused."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    with open(path, "rb") as stream:
+    with ExitStack() as stack:
         try:
-            content = np.load(stream, allow_pickle=False)
+            content = stack.enter_context(opened_arrays(path))
         except _DAMAGED as error:
-            raise ValueError(f"{path} is truncated or not a NumPy file ({error}). Write it again.") from error
+            why = str(error).rstrip(".")
+            raise ValueError(f"{path} is truncated or not a NumPy file ({why}). Write it again.") from error
         yield content
 
 

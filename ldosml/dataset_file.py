@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ldosml._files import refuse_existing, write_buffer
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
+from ldosml.file_sizes import check_hdf5, require_unpacked, scalar_attribute
 from ldosml.stored_ldos import StoredLDOS, file_stamp
 
 FORMAT = "ldosml dataset"
@@ -30,6 +31,7 @@ FORMAT_VERSION = 2
 SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
+_STRUCTURE = 3000  # bytes of a structure in memory without its numbers
 _PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
@@ -213,9 +215,11 @@ def _open(path: Path) -> Iterator[h5py.File]:
 def _parse(file: h5py.File, path: Path) -> DatasetFields:
     _check_format(file)
     _check_links(file)
+    check_hdf5(file, path)
     grid = EnergyGrid(*(_attribute(file, f"grid_{name}", cast) for name, cast in _GRID))
     offsets = _read_offsets(file)
     count, total = len(offsets) - 1, int(offsets[-1])
+    require_unpacked(path, _STRUCTURE * count, f"Its {count:,} structures")
     numbers = _field(file, "numbers", "iu", (total,))
     if numbers.min() < 1 or numbers.max() > 118:
         raise ValueError("the field 'numbers' must hold atomic numbers from 1 to 118.")
@@ -259,7 +263,7 @@ _GRID: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 
 
 def _check_format(file: h5py.File) -> None:
-    kind = file.attrs.get("format")
+    kind = scalar_attribute(file, "format")
     if not isinstance(kind, str) or kind != FORMAT:
         raise ValueError(f"its attribute 'format' must be {FORMAT!r}; got {kind!r}. It is some other HDF5 file.")
     version = _attribute(file, "format_version", int)
@@ -290,7 +294,7 @@ def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     if name not in file.attrs:
         raise ValueError(f"the attribute {name!r} is missing.")
     try:
-        return cast(file.attrs[name])
+        return cast(scalar_attribute(file, name))
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"the attribute {name!r} is not valid: {error}.") from error
 

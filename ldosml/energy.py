@@ -24,6 +24,10 @@ _ZEROS: dict[Zero, str] = {
 }
 
 
+MOST_ENERGIES = 10_000_000
+"""Largest size of an energy axis; a DOS has hundreds or thousands of energies."""
+
+
 @dataclass(frozen=True, repr=False)
 class EnergyGrid:
     """A uniform energy axis.
@@ -56,6 +60,11 @@ class EnergyGrid:
         check_choice("zero of an EnergyGrid", self.zero, get_args(Zero))
         if self.size < 2 or int(self.size) != self.size:
             raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
+        if self.size > MOST_ENERGIES:
+            raise ValueError(
+                f"An EnergyGrid should have at most {MOST_ENERGIES:,} energies; got {self.size:,}. Is the step, "
+                f"{self.step:g}, in eV?"
+            )
 
     @classmethod
     def from_array(cls, energies: ArrayLike, zero: Zero) -> EnergyGrid:

@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from ase import Atoms
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from ldosml._validation import check_choice, check_finite, check_positive
+from ldosml.neighbors import find_neighbors
 
 CutMode = Literal["sharp", "complete"]
 """Where a fragment ends: at ``r_cut``, or at the farthest atom that contributes to the SOAP of that ``r_cut``."""
@@ -255,7 +255,7 @@ def _check_centers(name: str, centers: Sequence[int], n_atoms: int) -> NDArray[n
 
 
 def _cut_structure(atoms: Atoms, radius: float, centers: NDArray[np.int64], structure: int) -> list[Fragment]:
-    first, second, vectors = neighbor_list("ijD", atoms, radius + _ON_THE_SPHERE)  # type: ignore[no-untyped-call]
+    first, second, vectors = find_neighbors("ijD", atoms, radius + _ON_THE_SPHERE, f"structure {structure}")
     bounds = np.searchsorted(first, np.arange(len(atoms) + 1))
     fragments = []
     for center in centers.tolist():

@@ -26,6 +26,7 @@ from ldosml._files import refuse_existing, replacing
 from ldosml._validation import check_shape
 from ldosml.descriptors import SOAP, Joined, Precomputed, PretrainedFeatures, TightBindingSpectrum, Whitened
 from ldosml.energy import EnergyGrid
+from ldosml.file_sizes import check_archive, parsed_json
 from ldosml.regression import (
     LDOSKernelRidge,
     LDOSRidge,
@@ -156,11 +157,12 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> StoredModel
     to_device(np.empty((0, 0)), device)  # if that fails, before the file is read
     try:
         with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
             if "spec.json" not in archive.namelist():
                 raise ValueError("it has no spec.json.")
-            spec = json.loads(archive.read("spec.json"))
+            spec = parsed_json(archive.read("spec.json"), path, "Its spec.json")
             _check_format(spec)
-            stored = _build(spec, archive)
+            stored = _build(spec, archive, path)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no model file {path}.") from None
     except IsADirectoryError:
@@ -345,11 +347,11 @@ def _check_format(spec: Any) -> None:
         )
 
 
-def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> StoredModel:
+def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile, path: Path) -> StoredModel:
     grid = EnergyGrid(**spec["grid"])
     descriptor = _restore(spec["descriptor"], archive)
     _check_descriptor(descriptor)
-    regressors = {int(number): _restore_regressor(part, archive) for number, part in spec["regressors"].items()}
+    regressors = {int(number): _restore_regressor(part, archive, path) for number, part in spec["regressors"].items()}
     if not regressors:
         raise ValueError("The model has no regressor.")
     for number, regressor in regressors.items():
@@ -359,8 +361,13 @@ def _build(spec: Mapping[str, Any], archive: zipfile.ZipFile) -> StoredModel:
     return StoredModel(grid, facts | {"training": spec["training"] | counts}, descriptor, regressors)
 
 
-def _restore_regressor(part: Mapping[str, Any], archive: zipfile.ZipFile) -> Any:
-    return _restored(archive.read(part["skops"])) if "skops" in part else _restore(part, archive)
+def _restore_regressor(part: Mapping[str, Any], archive: zipfile.ZipFile, path: Path) -> Any:
+    if "skops" not in part:
+        return _restore(part, archive)
+    data = archive.read(part["skops"])
+    with zipfile.ZipFile(io.BytesIO(data)) as inner:
+        check_archive(inner, path, f"Its part {part['skops']}")
+    return _restored(data)
 
 
 def _check_shapes(number: int, regressor: Any, n_features: int, n_energies: int) -> None:
@@ -463,8 +470,13 @@ def _moved(value: Array, device: Device) -> Array:
 
 
 def _check_descriptor(descriptor: Any) -> None:
-    """Refuse parts of a descriptor that do not fit together."""
-    if isinstance(descriptor, Whitened):
+    """Refuse parameters out of range, and parts of a descriptor that do not fit together."""
+    descriptor.check_parameters()
+    if isinstance(descriptor, SOAP):
+        parts = descriptor.count_features(len(np.atleast_1d(descriptor.species_)))
+    elif isinstance(descriptor, TightBindingSpectrum):
+        parts = len(np.atleast_1d(descriptor.energies_))
+    elif isinstance(descriptor, Whitened):
         n_features, count = descriptor.n_features_out_, len(descriptor.species_)
         check_shape("means_ of Whitened", descriptor.means_, (count, n_features), "n_species, n_features")
         shape = (count, n_features, n_features)

@@ -15,8 +15,12 @@ from ase import Atoms
 from ase.geometry import wrap_positions
 from numpy.typing import NDArray
 
+from ldosml.neighbors import require_neighbors
+
 # Atoms at the very edge of the reach stay in, whatever rounding does to their distance (angstrom).
 _MARGIN = 1e-6
+_SPARSE = 1000  # cubes in which few atoms may lie
+_MOST_CUBES = 1e6  # along one axis, so that the number of all fits into 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ def region_batches(
     Parameters
     ----------
     structures : sequence of ase.Atoms
-        Structures of up to ``size`` atoms stay whole, larger ones are cut, and so are molecules far from each other.
+        Structures of up to ``size`` atoms stay whole, larger ones are cut, and so are those that are mostly empty.
     radius : float
         Range of what is to be computed, angstrom.
     size : int
@@ -71,7 +75,8 @@ def region_batches(
     """
     batch: list[Region] = []
     first = held = 0
-    for atoms in structures:
+    for number, atoms in enumerate(structures):
+        require_neighbors(f"structure {number}", atoms, radius)
         count = len(atoms)
         if batch and (held + count > size or not together):
             yield batch
@@ -87,9 +92,18 @@ def region_batches(
 
 
 def _is_mostly_empty(atoms: Atoms, radius: float) -> bool:
-    """Tell whether cubes of edge ``radius`` around free molecules would far outnumber their atoms."""
-    edges = np.ptp(atoms.positions, axis=0) / radius + 1
-    return not atoms.pbc.any() and bool(np.prod(edges) > 1000 + 10 * len(atoms))
+    """Tell whether cubes of edge ``radius`` around atoms and their images would far outnumber the atoms.
+
+    DScribe lists the atoms of each cube between the outermost atoms, so its memory grows with the volume.
+    """
+    cell = np.abs(atoms.cell.array[atoms.pbc]).sum(axis=0)  # of the box around a cell
+    extent = np.maximum(np.ptp(atoms.positions, axis=0), cell)
+    return bool(_cubes(extent, radius) > _SPARSE + 10 * len(atoms))
+
+
+def _cubes(extent: NDArray[np.float64], edge: float) -> float:
+    """Number of cubes in a box of some lengths (3,)."""
+    return float(np.prod(extent / edge + 1))
 
 
 def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> Iterator[Region]:
@@ -121,13 +135,14 @@ def cut_regions(atoms: Atoms, radius: float, size: int, *, first: int = 0) -> It
     >>> sorted(np.concatenate([region.rows for region in regions])) == [*range(128)]
     True
     """
+    require_neighbors("the structure", atoms, radius)
     cell: NDArray[np.float64] = atoms.cell.complete().array
     positions: NDArray[np.float64] = atoms.positions
     if atoms.pbc.any():
         positions = wrap_positions(positions, cell, atoms.pbc)  # type: ignore[no-untyped-call]
     index, around = _with_images(positions, cell, atoms.pbc, radius + _MARGIN)
     bins, other = _Bins(around, radius), np.ones(len(around), dtype=bool)
-    for centers in _compact_groups(positions, size, 2 * radius):
+    for centers in _compact_groups(positions, size, radius):
         chosen = positions[centers]
         near = bins.inside(chosen.min(axis=0) - radius - _MARGIN, chosen.max(axis=0) + radius + _MARGIN)
         other[centers] = False
@@ -140,6 +155,7 @@ class _Bins:
     """Points sorted into cubes, so that those in a box are found without a look at the others."""
 
     def __init__(self, points: NDArray[np.float64], edge: float) -> None:
+        edge = max(edge, float(np.ptp(points, axis=0).max()) / _MOST_CUBES)
         self._points, self._edge, self._origin = points, edge, points.min(axis=0)
         self._last = self._cubes(points.max(axis=0))
         cubes = self._cubes(points)
@@ -192,19 +208,21 @@ def _with_images(
     return index, positions[index] + shift @ cell
 
 
-def _compact_groups(positions: NDArray[np.float64], size: int, gap: float) -> Iterator[NDArray[np.int64]]:
-    """Halve along the longest edge until at most ``size`` are left, none farther than ``gap`` from the rest.
+def _compact_groups(positions: NDArray[np.float64], size: int, radius: float) -> Iterator[NDArray[np.int64]]:
+    """Halve along the longest edge until at most ``size`` are left, and little empty space to be searched.
 
-    Atoms so far apart share no surroundings, and what lies between them is empty space to be searched.
+    Atoms farther than twice the radius from the rest share no surroundings with it.
     """
     waiting = [np.arange(len(positions))]
     while waiting:
         members = waiting.pop()
-        axis = int(np.argmax(np.ptp(positions[members], axis=0)))
+        extent = np.ptp(positions[members], axis=0)
+        axis = int(np.argmax(extent))
         order = members[np.argsort(positions[members, axis], kind="stable")]
         steps = np.diff(positions[order, axis])
-        apart = steps.max(initial=0.0) > gap
-        if len(members) <= size and not apart:
+        apart = steps.max(initial=0.0) > 2 * radius
+        sparse = _cubes(extent, radius) > _SPARSE + 10 * len(members) and len(members) > 1
+        if len(members) <= size and not apart and not sparse:
             yield np.sort(members)
             continue
         half = int(np.argmax(steps)) + 1 if apart else len(members) // 2

@@ -1,4 +1,4 @@
-"""Memory and time of a kernel fit, estimated before it starts."""
+"""Memory and time of a kernel fit or a descriptor, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ _PANEL = 128
 
 _ANNOUNCED_FROM = 5.0
 """Estimated seconds from which a fit is announced."""
+
+_LITTLE = 2**24
+"""Bytes that are always free: less than what the libraries take that are imported."""
 
 _BLOCKS = {True: 2**27, False: 2**29}
 """Largest size of blocks of the kernel and of workspaces, bytes: with NumPy, and on a device."""
@@ -234,6 +237,78 @@ def _refusal(least: FitPlan, others: list[str]) -> str:
         f"{in_words(least.bytes)} (by {least.route}); {in_words(least.available)} of memory are free.{instead} "
         "With inducing points (SparseLDOSKernelRidge) the memory does not grow with the rows."
     )
+
+
+@dataclass(frozen=True)
+class DescriptorPlan:
+    """Memory and time of the rows of a descriptor.
+
+    Parameters
+    ----------
+    name : str
+        Class of the descriptor.
+    n_environments, n_features : int
+        Rows, and numbers in each.
+    bytes : int
+        Peak memory, without the structures.
+    available : int
+        Free memory, bytes.
+    seconds : float
+        Estimated time of one core, s; 0 where it is not known. The error may be a factor of three.
+    """
+
+    name: str
+    n_environments: int
+    n_features: int
+    bytes: int
+    available: int
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Describe the plan in one line."""
+        time_ = f", roughly {duration_in_words(self.seconds)} on one core" if self.seconds else ""
+        return (
+            f"{self.name} of {self.n_environments:,} environments, {self.n_features:,} features: about "
+            f"{in_words(self.bytes)} of {in_words(self.available)} free{time_}."
+        )
+
+    @property
+    def long(self) -> bool:
+        """Whether it takes more than some ten seconds."""
+        return self.seconds > 2 * _ANNOUNCED_FROM
+
+    def require(self) -> None:
+        """Raise MemoryError unless the memory suffices, or little is needed."""
+        if self.bytes > max(_LITTLE, self.available):
+            raise MemoryError(
+                f"{self.name} of {self.n_environments:,} environments with {self.n_features:,} features needs about "
+                f"{in_words(self.bytes)}; {in_words(self.available)} of memory are free. Give SOAP a smaller n_max or "
+                "l_max, or fewer structures or elements: its features grow with the square of the elements."
+            )
+
+
+def require_memory(what: str, size: float, instead: str) -> None:
+    """Raise MemoryError unless the free memory suffices, or little is needed, which is not worth a look.
+
+    Parameters
+    ----------
+    what : str
+        What needs the memory, the subject of the message.
+    size : float
+        Bytes.
+    instead : str
+        What to do if they are not free, a sentence.
+
+    Raises
+    ------
+    MemoryError
+        When fewer bytes are free.
+    """
+    if size <= _LITTLE:
+        return
+    available = available_memory()
+    if size > available:
+        raise MemoryError(f"{what} needs about {in_words(size)}; {in_words(available)} of memory are free. {instead}")
 
 
 def available_memory(root: Path = Path("/")) -> int:

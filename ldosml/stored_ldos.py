@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
+from ldosml.resources import require_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,11 @@ class StoredLDOS:
             When the file changed after it was checked, is damaged, or holds values that are not finite.
         OSError
             When the file is gone.
+        MemoryError
+            When the rows do not fit into the free memory; before they are read.
         """
+        size = 12 * len(self) * self.grid.size  # float32 as they are read, then float64
+        require_memory(f"The LDOS of {self.path}", size, "Load fewer structures at a time: data[indices].ldos.")
         if file_stamp(self.path) != self.stamp:
             raise ValueError(f"{self.path} changed after it was opened, and its rows may have moved. Load it again.")
         try:

@@ -18,7 +18,9 @@ from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 from ase.utils import string2index
 
 from ldosml._validation import ParameterError, shorten
+from ldosml.atom_counts import check_atom_counts
 from ldosml.cif_formula import FORMULAS, check_formula
+from ldosml.file_sizes import check_compressed
 from ldosml.poscar_lines import lost_atoms, poscar_fault
 from ldosml.structure_checks import check_sites
 
@@ -32,6 +34,7 @@ _READER_ERRORS = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     StopIteration,
@@ -182,7 +185,9 @@ def _holds(file: Path, count: int) -> str:
 def _read(file: Path, species: Species | None) -> list[Atoms]:
     kind = None
     try:
+        check_compressed(file)
         kind = _format(file)
+        check_atom_counts(file, kind)
         text = _text(file) if kind == "vasp" else ""
         if (lost := lost_atoms(text)) is not None:
             raise ValueError(lost)
@@ -234,7 +239,9 @@ def _of_right_origin(file: Path, atoms: Atoms) -> Atoms:
 def _where(file: Path) -> str:
     """The line at which ASE's reader stops, in a sentence; empty where that is not known."""
     try:
+        check_compressed(file)
         kind = _format(file)
+        check_atom_counts(file, kind)
     except _READER_ERRORS:
         return ""
     text = io.StringIO(_text(file))

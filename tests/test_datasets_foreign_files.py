@@ -132,7 +132,7 @@ class TestSynthetic:
         (tmp_path / "big.npy").write_bytes(header.getvalue())
         with zipfile.ZipFile(tmp_path / "big.npz", "w") as file:
             file.writestr("energies.npy", header.getvalue())
-        with pytest.raises(ValueError, match=r"'energies' in .*big.npz cannot be read as numbers: Unable to allocate"):
+        with pytest.raises(ValueError, match=r"big.npz .*energies.npy declares an array .* GB, but has"):
             import_dataset(xyz, tmp_path / "big.npz")
         with pytest.raises(ValueError, match=r"big.npy is truncated or not a NumPy file"):
             import_dataset(xyz, {"energies": tmp_path / "big.npy"})
@@ -142,7 +142,7 @@ class TestSynthetic:
         content = bytearray((tmp_path / "a.npz").read_bytes())
         content[70:90] = bytes([255] * 20)
         (tmp_path / "a.npz").write_bytes(content)
-        with pytest.raises(ValueError, match=r"'energies' in .*a.npz cannot be read as numbers"):
+        with pytest.raises(ValueError, match=r"a.npz is truncated or not a NumPy file .*decompressing"):
             import_dataset(xyz, tmp_path / "a.npz")
 
     @pytest.mark.parametrize("error", [RuntimeError("generator raised StopIteration"), StopIteration(), TypeError("a")])

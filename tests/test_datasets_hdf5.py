@@ -309,7 +309,7 @@ class TestRefusals:
             del file["numbers"], file["offsets"]
             file["offsets"] = [0, 2**50]
             file.create_dataset("numbers", (2**50,), "i2", chunks=(1024,))
-        with pytest.raises(ValueError, match=r"set.h5 cannot be read .*'numbers' is damaged \(Unable to allocate"):
+        with pytest.raises(ValueError, match=r"set.h5 cannot be read .* at most 100 MB, .* declares 9.01e\+06 GB"):
             LDOSDataset.load(path)
 
     def test_more_energies_than_memory_holds(self, path):
@@ -317,7 +317,7 @@ class TestRefusals:
             del file["ldos"]
             file.attrs["grid_size"] = 2**50
             file.create_dataset("ldos", (13, 2**50), "f4", chunks=(1, 1024))
-        with pytest.raises(ValueError, match=r"set.h5 cannot be read .*Unable to allocate"):
+        with pytest.raises(ValueError, match=r"set.h5 cannot be read .* at most 100 MB, .* declares 1.17e\+08 GB"):
             LDOSDataset.load(path)
 
     def test_group_in_place_of_a_field(self, path):

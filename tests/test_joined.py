@@ -215,7 +215,10 @@ def test_centres_of_other_elements_are_refused():
             r"parts of class SOAP or TightBindingSpectrum or .* or PretrainedFeatures or Joined; got 'Whitened'",
         ),
         (lambda spec: spec["learnt"].update(n_features_out_=7), r"means_ of Whitened must have shape \(2, 7\)"),
-        (lambda spec: spec["parts"]["descriptor_"]["learnt"].update(n_features_out_=7), "features, its parts 7"),
+        (
+            lambda spec: spec["parts"]["descriptor_"]["learnt"].update(n_features_out_=7),
+            "SOAP has 7 features, its .* 144",
+        ),
         (lambda spec: spec.pop("parts"), "'parts' is missing"),
         (lambda spec: spec["parts"].clear(), "'descriptor_' is missing"),
     ],

@@ -73,11 +73,16 @@ def print_study_plans(
 
 
 def print_descriptor_plan(descriptor: EnvironmentTransformer, structures: Sequence[Atoms]) -> None:
-    """Print the time of tight binding where it is long.
+    """Print the plan of a descriptor where it takes long, and the time of tight binding.
 
-    Raises MemoryError when a structure does not fit the memory that is free.
+    Raises MemoryError when rows, maps or a structure do not fit the memory that is free.
     """
     from ldosml import TightBindingSpectrum
+
+    plan = descriptor.plan(structures)
+    plan.require()
+    if plan.long:
+        messages.print(str(plan), soft_wrap=True)
 
     for part in descriptor.innermost():
         if isinstance(part, TightBindingSpectrum) and (text := part.announcement(structures)):

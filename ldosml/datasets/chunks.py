@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml._files import replacing, write_buffer
 from ldosml._validation import check_finite, check_shape
+from ldosml.file_sizes import check_hdf5, scalar_attribute
 
 FORMAT = "ldosml chunk"
 FORMAT_VERSION = 2
@@ -226,10 +227,12 @@ def _present(folder: Path, number: int) -> Path:
 def _read(path: Path, number: int) -> Chunk:
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+            kept = {name: scalar_attribute(file, name) for name in ("format", "format_version", "number")}
+            if (kept["format"], kept["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError(f"it is no {FORMAT} of version {FORMAT_VERSION}")
-            if file.attrs.get("number", number) != number:
-                raise ValueError(f"it was written as chunk {file.attrs['number']}, and stands here for another")
+            if kept["number"] not in (None, number):
+                raise ValueError(f"it was written as chunk {kept['number']}, and stands here for another")
+            check_hdf5(file, path)
             content = {name: field[...] for name, field in file.items()}
         _check(content)
     except (OSError, KeyError, RuntimeError, ValueError) as error:

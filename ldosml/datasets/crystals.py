@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from ldosml import _html
 from ldosml._files import write_buffer
 from ldosml._shipped import shipped_file
+from ldosml.file_sizes import opened_arrays, parsed_json, require_unpacked
 from ldosml.kresolved.bands import CrystalBands
 from ldosml.kresolved.paths import KPath
 
 FORMAT = "ldosml crystals"
 FORMAT_VERSION = 1
 
+_MATERIAL = 10_000  # bytes of a crystal in memory without its numbers
 _PARTS = ("mesh", "path")
 _ARRAYS = {"header", "n_atoms", "numbers", "positions", "cells", "mesh_weights"} | {
     f"{part}_{name}" for part in _PARTS for name in ("shapes", "kpoints", "eigenvalues", "facts")
@@ -308,8 +310,8 @@ class CrystalSet(Sequence[Material]):
                 f"{path} cannot be read as {FORMAT}: it is damaged, or not an .npz file. Make or copy it again."
             )
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return cls(*_parsed({name: file[name] for name in file.files}))
+            with opened_arrays(path) as file:
+                return cls(*_parsed({name: file[name] for name in file.files}, path))
         except (
             ValueError,
             TypeError,
@@ -317,6 +319,7 @@ class CrystalSet(Sequence[Material]):
             IndexError,
             OSError,
             EOFError,
+            MemoryError,
             zipfile.BadZipFile,
             zlib.error,
         ) as error:
@@ -393,7 +396,7 @@ def _weights(material: Material) -> NDArray[np.float64]:
     return material.mesh.weights
 
 
-def _parsed(arrays: dict[str, NDArray[Any]]) -> tuple[tuple[Material, ...], dict[str, Any]]:
+def _parsed(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[tuple[Material, ...], dict[str, Any]]:
     if "header" not in arrays:
         raise ValueError(f"it has no header; its arrays are {', '.join(arrays) or 'none'}.")
     lacking = _ARRAYS - set(arrays)
@@ -401,26 +404,27 @@ def _parsed(arrays: dict[str, NDArray[Any]]) -> tuple[tuple[Material, ...], dict
         raise ValueError(f"it lacks the arrays {', '.join(sorted(lacking))}.")
     if not (np.all((arrays["numbers"] >= 1) & (arrays["numbers"] <= 118)) and np.isfinite(arrays["positions"]).all()):
         raise ValueError("its atoms must have atomic numbers from 1 to 118 and finite positions.")
-    header = json.loads(arrays.pop("header").tobytes().decode())
+    header = parsed_json(arrays.pop("header").tobytes(), path, "Its header")
     if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"it is {header['format']!r}, version {header['format_version']}; this version of ldosml reads "
             f"{FORMAT!r}, version {FORMAT_VERSION}."
         )
     named = header["materials"]
+    require_unpacked(path, _MATERIAL * len(named), f"Its {len(named):,} crystals")
     n_atoms = arrays["n_atoms"]
     numbers = _divided(arrays["numbers"], n_atoms)
     positions = _divided(arrays["positions"], 3 * n_atoms)
     cells = arrays["cells"].reshape(len(named), 3, 3)
-    mesh, path = (_bands(arrays, part) for part in _PARTS)
+    meshes, paths = (_bands(arrays, part) for part in _PARTS)
     materials = [
         Material(
             facts["name"],
             facts["prototype"],
             facts["formula"],
             Atoms(numbers[i], positions[i].reshape(-1, 3), cell=cells[i], pbc=True),
-            mesh[i],
-            path[i],
+            meshes[i],
+            paths[i],
             tuple((int(index), str(label)) for index, label in facts["corners"]),
         )
         for i, facts in enumerate(named)

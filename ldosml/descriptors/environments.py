@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from ldosml.fragments import Fragment, check_structures
 from ldosml.regions import Region
+from ldosml.resources import DescriptorPlan, available_memory
 
 Environments = Atoms | Fragment | Region | Iterable[Atoms] | Iterable[Fragment] | Iterable[Region]
 """Structures, each of whose atoms is a centre, fragments, each with the one centre, or regions with some."""
@@ -38,6 +39,42 @@ class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[m
             Not fitted.
         """
         yield self
+
+    def check_parameters(self) -> None:
+        """Check the parameters, as ``fit`` does; here there are none to check.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When a parameter is out of its range, or of another type.
+        """
+        return
+
+    def plan(self, structures: Environments) -> DescriptorPlan:
+        """Estimate the memory of ``fit_transform``, and its time where it is known, before it starts.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+
+        Returns
+        -------
+        DescriptorPlan
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``fit`` raises.
+        """
+        items = listed(structures)
+        n_features = int(clone(self).fit(items).n_features_out_)
+        return self._planned(items, n_features, 0)
+
+    def _planned(self, items: Sequence[Any], n_features: int, beside: int, seconds: float = 0.0) -> DescriptorPlan:
+        """Give the plan of rows, twice in memory at the end, with ``beside`` more bytes."""
+        count = sum(map(n_centers, items))
+        size = 16 * count * n_features + beside
+        return DescriptorPlan(type(self).__name__, count, n_features, size, available_memory(), seconds)
 
     def fit_transform(self, structures: Environments, y: object = None) -> NDArray[np.float64]:
         """Fit, and give the rows of the same structures without computing them twice.

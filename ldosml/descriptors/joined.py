@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
+from ldosml.resources import DescriptorPlan
 
 
 class Joined(EnvironmentTransformer):
@@ -80,6 +81,39 @@ class Joined(EnvironmentTransformer):
         self.fit_transform(structures)
         return self
 
+    def check_parameters(self) -> None:
+        """Check the parameters, and those of all parts, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When one is out of its range, or there is no part.
+        """
+        self._roots()
+        for part in self.checked_parts():
+            part.check_parameters()
+
+    def plan(self, structures: Environments) -> DescriptorPlan:
+        """Estimate memory and time of ``fit_transform``, before it starts: of all parts together.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+
+        Returns
+        -------
+        DescriptorPlan
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``fit`` of a part raises.
+        """
+        items = listed(structures)
+        plans = [part.plan(items) for part in getattr(self, "parts_", None) or self.checked_parts()]
+        beside, seconds = sum(plan.bytes for plan in plans), sum(plan.seconds for plan in plans)
+        return self._planned(items, sum(plan.n_features for plan in plans), beside, seconds)
+
     def raw_rows(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the raw rows of every part, side by side.
 
@@ -93,7 +127,9 @@ class Joined(EnvironmentTransformer):
         ndarray (n_environments, n_raw_features)
         """
         self._roots()
-        items, self.parts_ = listed(structures), [clone(part) for part in self.checked_parts()]
+        items = listed(structures)
+        self.parts_ = [clone(part) for part in self.checked_parts()]
+        self.plan(items).require()
         blocks = [part.raw_rows(items) for part in self._with_jobs()]
         self._widths = [block.shape[1] for block in blocks]
         self.n_features_out_ = sum(self._widths)

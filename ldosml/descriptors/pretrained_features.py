@@ -185,6 +185,16 @@ class PretrainedFeatures(EnvironmentTransformer):
         places = [(layer, channel) for layer in range(facts.n_layers) for channel in range(facts.n_channels)]
         return np.asarray([f"{self.network}-{layer}-{channel}" for layer, channel in places], dtype=object)
 
+    def check_parameters(self) -> None:
+        """Check the parameters, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError
+            When a parameter is out of its range.
+        """
+        self._checked_parameters()
+
     def _checked_parameters(self) -> PretrainedNetwork:
         """Check the parameters, and give the facts of the network."""
         check_choice("network of PretrainedFeatures", self.network, list(NETWORKS))

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.geometry import complete_cell
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from ldosml._array import Device
+from ldosml.neighbors import find_neighbors
 
 TRAINED_ON = frozenset(range(1, 95)) - {84, 85, 86, 87, 88}
 """Atomic numbers of the Materials Project's trajectories, by which both networks were trained: H to Pu without Po, At,
@@ -116,7 +116,7 @@ def sevennet(device: Device) -> LayerFeatures:
     def features(structures: Sequence[Atoms]) -> NDArray[np.float32]:
         first, edges, vectors = 0, [], []
         for atoms in structures:
-            i, j, between = neighbor_list("ijD", atoms, cutoff)  # type: ignore[no-untyped-call]
+            i, j, between = find_neighbors("ijD", atoms, cutoff)
             edges.append(np.stack([i, j]) + first)
             vectors.append(between)
             first += len(atoms)

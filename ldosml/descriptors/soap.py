@@ -7,6 +7,7 @@ batch of centres.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations_with_replacement, product
@@ -18,6 +19,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from joblib import Memory
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
@@ -31,11 +33,17 @@ from ldosml.descriptors.environments import (
 )
 from ldosml.descriptors.power_spectra import Basis, Batch, as_centers, power_spectra, spectra_of_batch
 from ldosml.fragments import Fragment, complete_radius
+from ldosml.neighbors import expected_neighbors
 from ldosml.regions import Region, region_batches
+from ldosml.resources import DescriptorPlan
 
 _FARTHEST = 40.0
 """Angstrom. Time and memory grow with the number of atoms within reach of a centre: 47,000 in diamond at this radius.
 A DOS depends on the atoms within about 10 angstrom. A larger radius is a slip, and would fill the memory."""
+_MOST_RADIAL = 50
+_EXPANDED, _SQUARED = 2.5e-9, 2e-9
+"""Seconds on one core, measured: for each neighbour, radial function and spherical harmonic; for each feature and m."""
+_WIDE = 4.0  # in units of the reach
 _USUAL = 10.0
 """Angstrom; a cutoff radius above it is called too large."""
 
@@ -57,7 +65,7 @@ class SOAP(EnvironmentTransformer):
         Cutoff radius, angstrom, above 1. Atoms up to ``complete_radius(r_cut, atom_sigma)`` contribute, which must be
         40 angstrom at most.
     n_max : int
-        Number of radial functions.
+        Number of radial functions, 1 to 50.
     l_max : int
         Highest degree of the spherical harmonics, 0 to 20.
     atom_sigma : float
@@ -139,9 +147,56 @@ class SOAP(EnvironmentTransformer):
             self.species_ = np.unique(np.concatenate([atoms_of(item).numbers for item in listed])).astype(np.int64)
         else:
             self.species_ = _species_numbers(self.species)
-        n_channels = len(self.species_) * self.n_max
-        self.n_features_out_ = (self.l_max + 1) * n_channels * (n_channels + 1) // 2
+        self.n_features_out_ = self.count_features(len(self.species_))
         return self
+
+    def count_features(self, n_species: int) -> int:
+        """Count the features of structures of so many elements: ``n_features_out_``.
+
+        Parameters
+        ----------
+        n_species : int
+
+        Returns
+        -------
+        int
+        """
+        n_channels = n_species * self.n_max
+        return (self.l_max + 1) * n_channels * (n_channels + 1) // 2
+
+    def plan(self, structures: Environments) -> DescriptorPlan:
+        """Estimate memory and time of ``transform``, before it starts.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+
+        Returns
+        -------
+        DescriptorPlan
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``fit`` raises.
+
+        Examples
+        --------
+        >>> from ase.build import bulk
+        >>> SOAP(n_max=8, l_max=6).plan([bulk("Si")] * 1000).n_features
+        252
+        """
+        items = check_environments(structures)
+        fitted = self if hasattr(self, "n_features_out_") else clone(self).fit(items)
+        return self._plan_of(items, int(fitted.n_features_out_))
+
+    def _plan_of(self, items: Sequence[Any], n_features: int) -> DescriptorPlan:
+        neighbors = [expected_neighbors(atoms_of(item), self.reach) * n_centers(item) for item in items]
+        angular = (self.l_max + 1) ** 2
+        expanded = sum(neighbors) * self.n_max * angular
+        squared = sum(map(n_centers, items)) * n_features * angular / (self.l_max + 1)
+        seconds = _EXPANDED * expanded + _SQUARED * squared
+        return self._planned(items, n_features, 24 * int(self.batch_size) * n_features, seconds)
 
     def transform(self, structures: Environments) -> NDArray[np.float64]:
         """Compute the SOAP of every atom of every structure, or of the centres of every fragment or region.
@@ -165,6 +220,8 @@ class SOAP(EnvironmentTransformer):
             or region is too small.
         TypeError
             For anything but ase.Atoms, Fragment or Region.
+        MemoryError
+            When the rows do not fit into the free memory; before they are computed.
         """
         check_is_fitted(self)
         listed = check_environments(structures)
@@ -177,7 +234,11 @@ class SOAP(EnvironmentTransformer):
                     f"SOAP of this r_cut and atom_sigma reaches {self.reach:g} angstrom; the region was cut at "
                     f"{item.radius:g}. Cut it again with radius=soap.reach."
                 )
-        return self._compute(self._batches(listed), sum(map(n_centers, listed)))
+        plan = self._plan_of(listed, self.n_features_out_)
+        plan.require()
+        if plan.long:
+            logging.getLogger("ldosml").info("%s", plan)
+        return self._compute(self._batches(listed), plan.n_environments)
 
     @property
     def reach(self) -> float:
@@ -227,8 +288,12 @@ class SOAP(EnvironmentTransformer):
                 f"would reach {self.reach:g} angstrom. The limit is {_FARTHEST:g}, where a sphere holds some 50,000 "
                 "atoms of a dense solid. An r_cut of 4 to 10 is usual.",
             )
-        if self.n_max < 1:
-            raise ParameterError("n_max of SOAP", f"must be at least 1; got {self.n_max!r}.")
+        if not 1 <= self.n_max <= _MOST_RADIAL:
+            raise ParameterError(
+                "n_max of SOAP",
+                f"must be from 1 to {_MOST_RADIAL}, since more radial functions are linearly dependent in double "
+                f"precision; got {self.n_max!r}. A number of 6 to 12 is usual.",
+            )
         if not 0 <= self.l_max <= 20:
             raise ParameterError("l_max of SOAP", f"must be from 0 to 20; got {self.l_max!r}.")
 
@@ -253,8 +318,14 @@ class SOAP(EnvironmentTransformer):
         start = 0
         for items in _groups(listed, int(self.batch_size)):
             stop = start + sum(map(n_centers, items))
-            yield Batch([as_centers(item.atoms, n_centers(item)) for item in items], np.arange(start, stop))
+            yield Batch([as_centers(self._near(item), n_centers(item)) for item in items], np.arange(start, stop))
             start = stop
+
+    def _near(self, item: Fragment | Region) -> Atoms:
+        """Give the atoms of a fragment or region; of a wide fragment those within reach: memory grows with volume."""
+        if isinstance(item, Fragment) and np.ptp(item.atoms.positions, axis=0).max() > _WIDE * self.reach:
+            item = item.crop(min(item.radius, self.reach))
+        return item.atoms
 
     def _compute(self, batches: Iterator[Batch], n_environments: int) -> NDArray[np.float64]:
         """Compute the rows of all batches, (n_environments, n_features_out_), a few batches at a time."""

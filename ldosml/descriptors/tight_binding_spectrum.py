@@ -38,6 +38,8 @@ _DENSEST, _DENSE_UP_TO, _SPARSEST = 4.0, 8, 2.0
 _FARTHEST = 12.0
 """Largest radius of regions, angstrom."""
 
+_MOST_ENERGIES = 100_000
+
 """Operations from which the time is announced: some ten seconds."""
 
 
@@ -151,7 +153,7 @@ class TightBindingSpectrum(EnvironmentTransformer):
         """
         self.check_parameters()
         self._checked(structures)
-        count = int(np.ceil((self.high - self.low) / (self.width / 1.5) - 1e-9)) + 1
+        count = int(self._count())
         self.energies_ = np.linspace(self.low, self.high, count)
         self.parameters_ = repr(self._given())
         self.n_features_out_ = count
@@ -233,6 +235,12 @@ class TightBindingSpectrum(EnvironmentTransformer):
         """
         check_order(self.low, self.high)
         check_positive("width of TightBindingSpectrum", self.width, "eV")
+        if self._count() > _MOST_ENERGIES:
+            raise ParameterError(
+                "width of TightBindingSpectrum",
+                f"must give at most {_MOST_ENERGIES:,} energies from low to high; {self.width:g} eV gives "
+                f"{self._count():.3g} from {self.low:g} to {self.high:g} eV. A width of 0.2 to 1 eV is usual.",
+            )
         for name, unit in (("r_cut", "angstrom"), ("k_density", "points per inverse angstrom")):
             if getattr(self, name) is not None:
                 check_positive(f"{name} of TightBindingSpectrum", getattr(self, name), unit)
@@ -262,6 +270,10 @@ class TightBindingSpectrum(EnvironmentTransformer):
         """
         check_is_fitted(self)
         return np.asarray([f"{energy:.4g} eV" for energy in self.energies_], dtype=object)
+
+    def _count(self) -> float:
+        """Number of energies."""
+        return float(np.ceil((self.high - self.low) / (self.width / 1.5) - 1e-9)) + 1
 
     def _check_same(self, parameters: TightBindingParameters) -> None:
         """Refuse to give spectra of other parameters than at the fit."""

@@ -14,12 +14,18 @@ from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
 from ldosml.descriptors.joined import Joined
 from ldosml.descriptors.soap import SOAP
+from ldosml.resources import DescriptorPlan, require_memory, speeds
 
 _SMALLEST = 1e-12
 """Variance, as a fraction of the largest, below which a direction is left out: there it may be rounding."""
 
 _ROUNDING = 1e-20
 """The same as a fraction of the mean squared length of the rows, for environments that are all alike."""
+
+
+_SMALL = 1000  # features up to which maps take less than a second
+
+_INSTEAD = "Give SOAP a smaller n_max or l_max: its features grow with the square of the elements. Or do not whiten it."
 
 
 class Whitened(EnvironmentTransformer):
@@ -115,11 +121,46 @@ class Whitened(EnvironmentTransformer):
             When ``power`` is not in 0..1 or the descriptor refuses the structures.
         TypeError
             When the descriptor learns from rows itself, as Whitened does.
+        MemoryError
+            When rows and maps do not fit into the free memory; before they are computed.
         """
-        self._check_parameters()
+        self.check_parameters()
+        items = listed(structures)
         self.descriptor_ = SOAP() if self.descriptor is None else clone(self.descriptor)
-        X: NDArray[np.float64] = self._with_jobs().fit_transform(listed(structures))
+        self._plan_of(items, self.descriptor_, maps=True).require()  # before hours are spent on the rows
+        X: NDArray[np.float64] = self._with_jobs().fit_transform(items)
         return X
+
+    def plan(self, structures: Environments) -> DescriptorPlan:
+        """Estimate memory and time before they are taken: a map for each element unless fitted, and the rows.
+
+        Parameters
+        ----------
+        structures : ase.Atoms, Fragment, Region, or iterable of one of them
+
+        Returns
+        -------
+        DescriptorPlan
+
+        Raises
+        ------
+        ValueError, TypeError
+            What ``fit`` of the descriptor raises.
+        """
+        if hasattr(self, "maps_"):
+            return self._plan_of(listed(structures), self.descriptor_, maps=False)
+        return self._plan_of(listed(structures), SOAP() if self.descriptor is None else self.descriptor, maps=True)
+
+    def _plan_of(self, items: list[Any], descriptor: Any, *, maps: bool) -> DescriptorPlan:
+        within = descriptor.plan(items)
+        if not maps:
+            return self._planned(items, within.n_features, within.bytes, within.seconds)
+        n_species = len(np.unique(center_numbers(items)))
+        seconds = within.seconds
+        if within.n_features > _SMALL:
+            seconds += n_species * float(within.n_features) ** 3 / speeds()[2]
+        size = within.bytes + _maps_bytes(n_species, within.n_features)
+        return self._planned(items, within.n_features, size, seconds)
 
     def fit_rows(self, X: ArrayLike, numbers: ArrayLike) -> Self:
         """Learn means and maps from rows that the descriptor gave before.
@@ -145,6 +186,8 @@ class Whitened(EnvironmentTransformer):
             When ``power`` is not in 0..1, there are no rows, rows are not finite, or shapes do not match.
         TypeError
             When the descriptor is itself a Whitened, or joins one.
+        MemoryError
+            When the maps do not fit into the free memory; before they are computed.
 
         Examples
         --------
@@ -155,9 +198,12 @@ class Whitened(EnvironmentTransformer):
         >>> whitened.transform_rows(rows[4:], numbers[4:]).shape
         (2, 40)
         """
-        self._check_parameters()
+        self.check_parameters()
         X, numbers = _check_rows(X, numbers, None)
         check_finite("rows of Whitened.fit_rows", X)
+        size = _maps_bytes(len(np.unique(numbers)), X.shape[1])
+        what = f"Whitened, with maps of {X.shape[1]:,} x {X.shape[1]:,} for {len(np.unique(numbers))} elements,"
+        require_memory(what, size, _INSTEAD)
         self.species_ = np.unique(numbers)
         self.n_features_out_ = int(X.shape[1])
         fitted = [_moments(X[numbers == number], self.power) for number in self.species_]
@@ -256,7 +302,16 @@ class Whitened(EnvironmentTransformer):
         names: NDArray[np.object_] = self.descriptor_.get_feature_names_out()
         return names
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Check the parameters, as ``fit`` does.
+
+        Raises
+        ------
+        ValueError
+            When ``power`` is not in 0..1, or a parameter of the descriptor is out of its range.
+        TypeError
+            When the descriptor is itself a Whitened, or joins one.
+        """
         if not 0 <= self.power <= 1:
             raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
         parts = self.descriptor.parts if isinstance(self.descriptor, Joined) else [self.descriptor]
@@ -267,6 +322,11 @@ class Whitened(EnvironmentTransformer):
         if self.n_jobs is not None:
             self.descriptor_.set_params(n_jobs=self.n_jobs)
         return self.descriptor_
+
+
+def _maps_bytes(n_species: int, n_features: int) -> int:
+    """Memory of the maps, twice while they are joined, and of the eigenvectors of one covariance."""
+    return 8 * n_features**2 * (2 * n_species + 3)
 
 
 def _check_rows(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_finite, check_shape
+from ldosml._validation import ParameterError, check_finite, check_shape
 from ldosml.kresolved.occupancy import KResolvedOccupancy
+from ldosml.resources import require_memory
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+MOST_KPOINTS = 10_000_000
+"""Largest number of k-points of a mesh; converged meshes have thousands."""
+
 _TOLERANCE = 1e-4  # of fractions, which files round
+_IMAGE = 100  # bytes of one image of a k-point
 _CELLS = 100_000  # resolution of fractions; the offset keeps boundaries away from fractions of small integers
 _OFFSET = 0.31830988618
 
@@ -36,7 +42,7 @@ def gamma_mesh(n: int | tuple[int, int, int]) -> tuple[Floats, Floats]:
     Raises
     ------
     ValueError
-        When a number is not an integer, or below 1.
+        When a number is not an integer, or below 1, or the mesh has more than 10,000,000 k-points.
 
     Examples
     --------
@@ -44,6 +50,12 @@ def gamma_mesh(n: int | tuple[int, int, int]) -> tuple[Floats, Floats]:
     array([ 0.   ,  0.333, -0.333])
     """
     shape = _shape(n)
+    if math.prod(shape) > MOST_KPOINTS:
+        raise ParameterError(
+            "mesh of k-points",
+            f"must have at most {MOST_KPOINTS:,} k-points; {_times(shape)} are {math.prod(shape):.3g}. Take fewer "
+            "along each reciprocal lattice vector; 8 to 40 are usual.",
+        )
     kpoints = np.indices(shape).reshape(3, -1).T / shape
     kpoints[kpoints > 0.5 + 1e-9] -= 1
     return kpoints, np.full(len(kpoints), 1 / len(kpoints))
@@ -140,6 +152,8 @@ def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floa
     ------
     ValueError
         When shapes do not fit.
+    MemoryError
+        When the images of the k-points do not fit into the free memory.
 
     Examples
     --------
@@ -148,6 +162,8 @@ def irreducible(kpoints: ArrayLike, operations: ArrayLike) -> tuple[Floats, Floa
     (array([0.  , 0.25, 0.5 ]), array([0.25, 0.5 , 0.25]))
     """
     fractions = _checked(kpoints)
+    size = _IMAGE * 2 * len(np.asarray(operations)) * len(fractions)
+    require_memory(f"Symmetry of {len(fractions):,} k-points", size, "Take a smaller mesh.")
     cells = np.floor(_images(fractions, operations) * _CELLS + _OFFSET).astype(np.int64) % _CELLS
     keys = (cells[..., 0] * _CELLS + cells[..., 1]) * _CELLS + cells[..., 2]
     _, first, inverse, counts = np.unique(keys.min(axis=0), return_index=True, return_inverse=True, return_counts=True)
@@ -229,5 +245,5 @@ def _filled(places: Integers, values: Floats, shape: Integers) -> Floats:
     return np.asarray(values[rows].reshape(*shape, *values.shape[1:]), dtype=np.float64)
 
 
-def _times(shape: Integers) -> str:
+def _times(shape: Integers | tuple[int, ...]) -> str:
     return " x ".join(str(int(n)) for n in shape)

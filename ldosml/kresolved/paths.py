@@ -15,13 +15,16 @@ from ase.cell import Cell
 from ase.dft.kpoints import BandPath, parse_path_string
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import ParameterError, check_finite, check_positive, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 
 Floats = NDArray[np.float64]
 
 PathKind = Literal["setyawan-curtarolo", "latimer-munro"]
 """Which points a path joins: see ``KPath.from_cell``, and ``KPath.latimer_munro``."""
+
+MOST_KPOINTS = 100_000
+"""Largest number of k-points along a path."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _FIRST = 21  # pymatgen warns of noble gases
@@ -146,6 +149,7 @@ class KPath:
     @classmethod
     def _through(cls, vectors: Floats, corners: list[tuple[str, Floats]], n_kpoints: int) -> Self:
         """The path along straight lines between corners, with exactly ``n_kpoints``, as evenly spaced as possible."""
+        check_n_kpoints(n_kpoints)
         ends = np.array([point for _, point in corners])
         if n_kpoints < len(ends):
             raise ValueError(f"n_kpoints must be at least {len(ends)}, the corners of this path; got {n_kpoints!r}.")
@@ -163,7 +167,7 @@ class KPath:
     def _drawn(cls, vectors: Floats, n_kpoints: int, **given: Any) -> Self:
         """The path that ASE makes of a cell, with its options ``given``."""
         reciprocal_lattice(vectors)  # raises a clear error
-        check_positive("n_kpoints", n_kpoints)
+        check_n_kpoints(n_kpoints)
         n = int(np.ceil(n_kpoints))
         while (corners := _corners(found := Cell(vectors).bandpath(npoints=n, **given))) is None:  # type: ignore[no-untyped-call]
             n += n // 4 + 1
@@ -203,6 +207,15 @@ class KPath:
         """Pairs of consecutive k-points without a line between them."""
         places = [index for index, _ in self.corners]
         return [(a, b) for a, b in pairwise(places) if b == a + 1 and not np.allclose(self.kpoints[a], self.kpoints[b])]
+
+
+def check_n_kpoints(n_kpoints: float) -> None:
+    """Raise ParameterError unless a path can have so many k-points: a positive number, 100,000 at most."""
+    check_positive("n_kpoints", n_kpoints)
+    if n_kpoints > MOST_KPOINTS:
+        raise ParameterError(
+            "n_kpoints", f"must be at most {MOST_KPOINTS:,} along a path; got {n_kpoints:,}. 100 to 1000 are usual."
+        )
 
 
 def _latimer_munro(atoms: Atoms) -> tuple[dict[str, Floats], list[list[str]]]:

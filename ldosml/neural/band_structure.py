@@ -17,7 +17,7 @@ from ldosml.kresolved.band_edges import BandEdge, band_edge, best_starts
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.kresolved.evaluation.gaps import SMALLEST_GAP
 from ldosml.kresolved.meshes import irreducible
-from ldosml.kresolved.paths import PathKind
+from ldosml.kresolved.paths import PathKind, check_n_kpoints
 from ldosml.kresolved.tetrahedra import MeshBands
 from ldosml.kresolved.vacuum import find_vacuum
 from ldosml.neural.crystals import SYMPREC, Crystal, Floats, Integers, mesh_shape, point_group, structure_type
@@ -27,10 +27,12 @@ from ldosml.neural.tight_binding_regressor import MESH, TightBindingRegressor, m
 from ldosml.spectra import DOS
 from ldosml.tightbinding import TightBinding
 from ldosml.tightbinding.diagonalization_plan import DiagonalizationPlan, plan_diagonalization
+from ldosml.tightbinding.hamiltonian import N_ORBITALS
 
 N_PATH = 200
 """Number of k-points along a path."""
 
+_CORNERS = 600  # bytes of a band at one k-point: six tetrahedra with four corners, sorted and selected
 _MAGNETIC = {*range(24, 29)}  # Cr, Mn, Fe, Co, Ni
 _USUAL_VOLUME = 250.0  # angstrom^3
 _STEP, _ABOVE = 0.05, 10.0  # eV: step of the DOS, and how far it extends above the Fermi level
@@ -343,12 +345,15 @@ def plan_bands(
     -------
     DiagonalizationPlan
     """
+    check_n_kpoints(n_path)
     described, _ = describe(crystal, symprec)
     kpoints, _ = gamma_mesh(mesh_shape(described, usual_mesh(described) if mesh is None else mesh))
     n_kpoints = n_path + len(irreducible(kpoints, point_group(described))[0])
     repeats = 1 + (len(model.network_.networks) if spread else 0)
     one = plan_diagonalization(len(described), n_kpoints, vectors=False)
-    return replace(one, operations=repeats * one.operations)
+    # Bands of each network along the path, and on the full mesh at the corners of its tetrahedra.
+    held = N_ORBITALS * len(described) * (8 * repeats * n_path + _CORNERS * len(kpoints))
+    return replace(one, bytes=one.bytes + held, operations=repeats * one.operations)
 
 
 def magnetic_words(numbers: Integers, what: str) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ldosml.neighbors import find_neighbors
 from ldosml.neural.crystals import Crystal
 
 TIE = 1e-3
@@ -59,7 +59,7 @@ def crystal_graph(crystal: Crystal, n_neighbors: int) -> CrystalGraph:
     volume = abs(np.linalg.det(crystal.cell)) / len(crystal)
     radius = (1.5 * n_neighbors * volume / np.pi) ** (1 / 3)  # contains 2 n_neighbors on average
     while True:
-        i, j, d, D, S = neighbor_list("ijdDS", atoms, radius)  # type: ignore[no-untyped-call]
+        i, j, d, D, S = find_neighbors("ijdDS", atoms, radius)
         if np.bincount(i, minlength=len(atoms)).min() >= n_neighbors:
             break
         radius *= 1.25

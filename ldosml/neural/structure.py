@@ -9,13 +9,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 
 from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, KResolvedOccupancy, OccupancyGap, counted_dos, raw_dos
 from ldosml.kresolved.dos import without_gap_states
 from ldosml.kresolved.paths import PathKind
 from ldosml.kresolved.vacuum import PORE, find_vacuum, pore_radius
+from ldosml.neighbors import find_neighbors
 from ldosml.neural.crystals import SYMPREC, Crystal, Floats, mesh_shape
 from ldosml.neural.inputs import GivenCrystal, describe
 from ldosml.neural.regressor import KOccupancyRegressor
@@ -182,7 +182,7 @@ def electronic_structure(
 def check_usual(crystal: Crystal) -> None:
     """Warn of a crystal unlike the training crystals: compressed, expanded, or with a vacuum."""
     radii = covalent_radii[crystal.numbers]
-    i, j, distances = neighbor_list("ijd", crystal.atoms(), list(USUAL[1] * radii))  # type: ignore[no-untyped-call]
+    i, j, distances = find_neighbors("ijd", crystal.atoms(), list(USUAL[1] * radii))
     ratios = distances / (radii[i] + radii[j])
     nearest = float(ratios.min(initial=np.inf))
     volume = abs(float(np.linalg.det(crystal.cell))) / float((4 / 3 * np.pi * radii**3).sum())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ldosml._files import replacing
 from ldosml.kresolved.model_files import FORMAT_VERSION, check_header
@@ -78,17 +82,42 @@ def load_fitted(path: Path, what: str, from_spec: Callable[[Mapping[str, Any]], 
     Raises FileNotFoundError and ValueError as ``load_tensors``, and ValueError when description and weights do not fit.
     """
     tensors, spec = load_tensors(path, what)
-    try:
-        model: Any = from_spec(spec)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        why = f"{type(error).__name__}: {str(error).rstrip('.')}"
-        raise ValueError(f"{path} is a damaged {what}: {why}.") from error
-    check_tensors(path, tensors, model.network_.state_dict())
+
+    def made() -> Any:
+        try:
+            with _at_most(len(tensors)):
+                return from_spec(spec)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+            why = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise ValueError(f"{path} is a damaged {what}: {why}.") from error
+
+    with torch.device("meta"):  # where tensors have shapes, but take no memory
+        shapes = made()
+    check_tensors(path, tensors, shapes.network_.state_dict())
+    model = made()
     model.network_.load_state_dict(tensors)
     model.network_.to(device).eval()
     model.device = device
     loaded: T = model
     return loaded
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Refuse to make a network that has more parameters than ``count``, by a ValueError, while it is made."""
+    made, thread = 0, threading.get_ident()
+
+    def registered(module: object, name: str, parameter: object) -> None:
+        nonlocal made
+        made += threading.get_ident() == thread
+        if made > count:
+            raise ValueError(f"its network should have {count} tensors, as the file; its description gives more")
+
+    handle = register_module_parameter_registration_hook(registered)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

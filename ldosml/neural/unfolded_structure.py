@@ -11,7 +11,7 @@ from ase import Atoms
 from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, gamma_mesh
 from ldosml.kresolved.meshes import irreducible, on_mesh
-from ldosml.kresolved.paths import PathKind
+from ldosml.kresolved.paths import PathKind, check_n_kpoints
 from ldosml.kresolved.tetrahedra import MeshBands
 from ldosml.neural.crystals import SYMPREC, Floats, symmetric_lattice
 from ldosml.neural.structure import path_of
@@ -55,6 +55,7 @@ def plan_unfolding(supercell: Atoms, n_path: int = 100) -> DiagonalizationPlan:
     -------
     DiagonalizationPlan
     """
+    check_n_kpoints(n_path)
     return plan_diagonalization(len(supercell), n_path)
 
 

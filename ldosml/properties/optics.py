@@ -42,11 +42,13 @@ from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import occupation, polylogarithms
 from ldosml.properties.interpolation import gather
 from ldosml.properties.quadrature import HOT
+from ldosml.resources import require_memory
 from ldosml.spectra import DOS, LDOS
 
 _RESOLVED = 6.0  # a smearing of six steps needs no finer grid
 _FINEST = 4  # cells into which a step is divided at most
 _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
+_SPLINES = 8  # matrices of the axis while splines are made
 _ROWS = 512  # largest number of atoms of one structure in one piece
 
 
@@ -231,6 +233,9 @@ class _Photons:
             return cls(axis, photon_axis(grid, per_squared_frequency=per_squared_frequency))
         energies = to_numpy(as_float64("photon_energies", wanted))
         _check_photons(energies, axis, per_squared_frequency)
+        size = 8 * axis.size * (_SPLINES * axis.size + 2 * energies.size)
+        instead = "Leave out photon_energies, whose default is not interpolated, or resample to fewer energies."
+        require_memory(f"Interpolation to {energies.size:,} photon energies of {axis.size:,}", size, instead)
         splines = CubicSpline(axis, np.eye(axis.size), bc_type=("clamped", "not-a-knot"))
         return cls(axis, energies, splines(np.minimum(energies, axis[-1])).T)
 

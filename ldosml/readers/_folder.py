@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from ldosml.readers._text import COMPRESSED
+from ldosml.file_sizes import COMPRESSED
 from ldosml.readers.run import ReaderError
 from ldosml.structure_files import read_structures
 

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, parse
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml.file_sizes import open_unpacked
 from ldosml.readers.run import ReaderError
-
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-COMPRESSED = tuple(_OPENERS)
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes; unpack it by its ending .gz, .bz2 or .xz."""
-    file: IO[bytes] = _OPENERS.get(path.suffix, open)(path, "rb")
-    return file
 
 
 def read_lines(path: Path) -> list[str]:
     """Lines of a file of text, without ends."""
-    with unfinished(path), open_bytes(path) as file:
+    with unfinished(path), open_unpacked(path) as file:
         return file.read().decode(errors="replace").splitlines()
 
 
 def parse_xml(path: Path) -> Element:
     """Root of an XML file."""
-    with unfinished(path), open_bytes(path) as file:
+    with unfinished(path), open_unpacked(path) as file:
         return parse(file).getroot()
 
 

@@ -8,12 +8,14 @@ The file holds ``eigenvalues`` ([n_spins,] n_kpoints, n_bands), eV; ``kpoint_wei
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
 from ldosml.array_files import read_npz
+from ldosml.file_sizes import opened_arrays
 from ldosml.readers.run import ProjectedBands, ReaderError, Run
 
 _NEEDED = ("eigenvalues", "kpoint_weights", "numbers", "positions", "cell")
@@ -23,9 +25,9 @@ _FURTHER = ("atom_weights", "occupations", "fermi_energy", "n_electrons")
 def is_run(path: Path) -> bool:
     """Whether an .npz file holds bands, and not only spectra."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return "eigenvalues" in file.files
-    except (OSError, ValueError, EOFError):
+        with zipfile.ZipFile(path) as file:
+            return "eigenvalues.npy" in file.namelist()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return False
 
 
@@ -55,7 +57,7 @@ def read_band_arrays(path: Path) -> Run:
         for name in ("atom_weights", "occupations"):
             if name in found:
                 found[name] = found[name][:, None] if name == "atom_weights" else found[name][None]
-    with np.load(path, allow_pickle=False) as file:
+    with opened_arrays(path) as file:
         pbc, spinor = (
             file[name].astype(bool) if name in file else value for name, value in (("pbc", True), ("spinor", False))
         )

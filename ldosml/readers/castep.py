@@ -88,6 +88,8 @@ def _eigenvalues(
 ) -> tuple[Floats, Floats, Floats]:
     """K-points, their weights and energies (n_spins, n_kpoints, n_bands): as many bands as both spins have."""
     fewest = min(n_bands)
+    if n_kpoints * n_spins * fewest > len(lines):  # a line for each energy
+        raise ReaderError(f"{path} is cut off: it does not hold {n_kpoints} k-points.")
     points, weights = np.zeros((n_kpoints, 3)), np.zeros(n_kpoints)
     energies = np.full((n_spins, n_kpoints, fewest), np.nan)
     place = 0

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ldosml.readers._text import COMPRESSED
+from ldosml.file_sizes import COMPRESSED
 from ldosml.readers.run import ReaderError, Run
 
 PathLike = str | os.PathLike[str]

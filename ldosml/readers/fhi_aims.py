@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from ldosml.readers._text import numbers, open_bytes, read_lines
+from ldosml.file_sizes import open_start
+from ldosml.readers._text import numbers, read_lines
 from ldosml.readers.run import Floats, PrintedDOS, ReaderError, Run
 
 # The last four digits are the atom; the name of a species may have digits of its own.
@@ -29,7 +30,7 @@ _ODD, _EVEN = 0.5, 0.1  # electrons that a DOS of one spin misses at least, and 
 
 def is_main(path: Path) -> bool:
     """Whether a listing is of FHI-aims."""
-    with open_bytes(path) as file:
+    with open_start(path) as file:
         return _GREETING in file.read(_FIRST_BYTES)
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree, Rydberg
 
+from ldosml.file_sizes import open_start
 from ldosml.readers._folder import beside
-from ldosml.readers._text import numbers, open_bytes, parse_xml, read_lines, required
+from ldosml.readers._text import numbers, parse_xml, read_lines, required
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 
 _FIRST_BYTES = 200
@@ -39,7 +40,7 @@ def is_main(path: Path) -> bool:
     label = _label(path)
     if beside(path, f"{label}.EIG") or (path.name.endswith(".PDOS") and beside(path, f"{label}.PDOS.xml")):
         return False
-    with open_bytes(path) as file:
+    with open_start(path) as file:
         return b"<pdos" in file.read(_FIRST_BYTES)
 
 

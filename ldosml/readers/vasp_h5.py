@@ -10,7 +10,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from ldosml.readers._text import open_bytes, required, unfinished
+from ldosml.file_sizes import check_hdf5, open_unpacked
+from ldosml.readers._text import required, unfinished
 from ldosml.readers.run import PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.readers.vasp import functional, is_true, refuse_lines, smearing
 
@@ -31,12 +32,13 @@ def read_vaspout(path: Path) -> Run:
     ReaderError
         When the file is cut off, its k-points lie along lines, or it has no structure, eigenvalues or DOS.
     """
-    with unfinished(path), open_bytes(path) as stream:
+    with unfinished(path), open_unpacked(path) as stream:
         try:
             file = h5py.File(stream, "r")
         except OSError as error:
             raise ReaderError(f"{path} is cut off or not HDF5 ({error}). Did the run end?") from error
         with file:
+            check_hdf5(file, path)
             return _run(path, file)
 
 
@@ -79,16 +81,19 @@ def _value(file: h5py.File, name: str, default: Any = None) -> Any:
 def _structure(path: Path, file: h5py.File) -> Atoms:
     names = ("ion_types", "number_ion_types", "lattice_vectors", "position_ions", "scale")
     found = {name: required(path, _value(file, f"results/positions/{name}"), f"positions ({name})") for name in names}
+    counts, positions = np.asarray(found["number_ion_types"]), np.asarray(found["position_ions"])
+    if counts.min(initial=0) < 0 or counts.sum() != len(positions):
+        raise ReaderError(f"{path} counts {int(counts.sum()):,} atoms, but holds {len(positions):,} positions.")
     symbols = [
         _text(symbol).split("_")[0]
-        for symbol, count in zip(found["ion_types"], found["number_ion_types"], strict=True)
+        for symbol, count in zip(found["ion_types"], counts, strict=True)
         for _ in range(int(count))
     ]
     scale = float(found["scale"])
     volume = abs(np.linalg.det(found["lattice_vectors"]))
     # A negative scale is the volume.
     factor = scale if scale > 0 else (-scale / volume) ** (1 / 3)
-    return Atoms(symbols, cell=factor * found["lattice_vectors"], scaled_positions=found["position_ions"], pbc=True)
+    return Atoms(symbols, cell=factor * found["lattice_vectors"], scaled_positions=positions, pbc=True)
 
 
 def _bands(file: h5py.File, spinor: bool) -> ProjectedBands | None:

@@ -13,7 +13,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from ldosml.readers._text import numbers, open_bytes, required, unfinished
+from ldosml.file_sizes import open_unpacked
+from ldosml.readers._text import numbers, required, unfinished
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.readers.vasp import functional, is_true, refuse_lines, smearing
 
@@ -83,7 +84,7 @@ def read_vasprun(path: Path) -> Run:
         When the file is cut off, its k-points lie along lines, or it has no structure, eigenvalues or DOS.
     """
     found = _Found()
-    with unfinished(path), open_bytes(path) as file:
+    with unfinished(path), open_unpacked(path, streamed=True) as file:
         for section, element in _elements(file):
             _take(path, found, section, element)
     symbols, cell, positions = found.symbols, found.cell, found.positions

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, like, to_numpy
 from ldosml._files import replacing
+from ldosml.file_sizes import opened_arrays
 from ldosml.regression._chunks import Digest
 from ldosml.solvers.normal_equations import NormalEquations
 
@@ -84,10 +85,11 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with open(self.path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            with opened_arrays(self.path) as file:
                 content = {name: file[name] for name in file.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"The checkpoint {self.path} is damaged: {error}. Delete it to start again.") from error
+            why = str(error).rstrip(".")
+            raise ValueError(f"The checkpoint {self.path} is damaged: {why}. Delete it to start again.") from error
         if str(content.pop("format", "")) != _FORMAT:
             raise ValueError(
                 f"{self.path} is no checkpoint of a sparse fit. Give another path, or delete it to start again."

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
@@ -21,6 +20,7 @@ from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.descriptors import SOAP, Precomputed, Whitened
 from ldosml.fragments import CutMode
+from ldosml.neighbors import find_neighbors
 from ldosml.pipeline import DOSModel
 from ldosml.regression import LDOSKernelRidge
 from ldosml.search import SearchedModel
@@ -395,6 +395,6 @@ def _mean_neighbors(data: LDOSDataset, radii: Sequence[float]) -> dict[float, fl
     """Mean number of atoms within each radius of an atom."""
     counts = np.zeros(len(radii))
     for atoms in data.structures:
-        distances = neighbor_list("d", atoms, radii[-1] + _ROUNDING)  # type: ignore[no-untyped-call]
+        distances = find_neighbors("d", atoms, radii[-1] + _ROUNDING)
         counts += [np.count_nonzero(distances <= r_cut + _ROUNDING) for r_cut in radii]
     return dict(zip(radii, (counts / len(data.numbers)).tolist(), strict=True))

@@ -92,7 +92,8 @@ def plan_diagonalization(
     numbers = (N_ORBITALS * n_atoms) ** 2
     together = min(n_kpoints * numbers, max(numbers, int(NUMBERS_AT_ONCE)))
     shares = 16 * n_kpoints * n_atoms * N_ORBITALS * n_atoms  # and their copy when they are joined
-    size = (_REAL if real else _COMPLEX) * together + (shares if vectors else 0)
+    values = 8 * n_kpoints * N_ORBITALS * n_atoms
+    size = (_REAL if real else _COMPLEX) * together + values + (shares if vectors else 0)
     slower = _REST * (1.0 if real else _SLOWER) * (1.0 if vectors else _VALUES_ONLY)
     operations = slower * n_kpoints * float(N_ORBITALS * n_atoms) ** 3
     return DiagonalizationPlan(n_atoms, n_kpoints, size, available_memory(), operations)

@@ -10,12 +10,12 @@ from typing import Any, Self
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from scipy.sparse import csr_array
 
 from ldosml._validation import check_finite
+from ldosml.neighbors import find_neighbors
 from ldosml.tightbinding.parameters import BY_SHELL, TightBindingParameters
 from ldosml.tightbinding.shells import N_ELEMENTS, SHELLS, basis_shells, valence_electrons
 from ldosml.tightbinding.slater_koster import ETAS, Floats, basic_blocks, with_excited
@@ -175,7 +175,7 @@ class TightBinding:
     def _pairs(self, atoms: Atoms, radii: Floats) -> Floats:
         """Find the pairs of neighbours; return the weight of the pull of each element on each atom, (n_atoms, 119)."""
         numbers, covalent = self.numbers, covalent_radii[self.numbers]
-        i, j, d, D, S = neighbor_list("ijdDS", atoms, list(FURTHEST * covalent))  # type: ignore[no-untyped-call]
+        i, j, d, D, S = find_neighbors("ijdDS", atoms, list(FURTHEST * covalent))
         _check_distances(i, j, d)
         ratio = d / (covalent[i] + covalent[j])
         damped = np.exp(-((ratio / _CUT) ** 6))

@@ -7,8 +7,11 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from ldosml._validation import ParameterError
 from ldosml.tightbinding.hamiltonian import N_ORBITALS, SHELL_OF, TightBinding
 from ldosml.tightbinding.slater_koster import Floats
+
+_MOST_KPOINTS = 1_000_000
 
 NEARLY = 1e-4  # fraction of the electrons: in a gap, the Fermi level is midway between so many less and more
 
@@ -33,10 +36,21 @@ def shifted_mesh(atoms: Atoms, density: float) -> tuple[Floats, Floats]:
         Fractions of the reciprocal lattice vectors.
     weights : array (n_kpoints,)
         Their sum is 1.
+
+    Raises
+    ------
+    ValueError
+        When there are more than a million k-points.
     """
     cell = atoms.cell.complete()
     lengths = 2 * np.pi * np.linalg.norm(cell.reciprocal().array, axis=1)
     shape = np.where(atoms.pbc, np.maximum(1, np.ceil(density * lengths - 1e-9)), 1).astype(int)
+    if (count := np.prod(shape, dtype=float)) > _MOST_KPOINTS:
+        raise ParameterError(
+            "k_density of TightBindingSpectrum",
+            f"must give at most {_MOST_KPOINTS:,} k-points; {density:g} points per inverse angstrom give {count:.3g}. "
+            "A density of 2 to 8 is usual.",
+        )
     places = np.indices(tuple(shape)).reshape(3, -1).T
     mirrored = np.where(atoms.pbc, shape - 1 - places, 0)
     own, other = (np.ravel_multi_index(tuple(p.T), tuple(shape)) for p in (places, mirrored))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice, check_finite, check_positive
 from ldosml.neighbors import find_neighbors
+from ldosml.structure_checks import check_places
 
 CutMode = Literal["sharp", "complete"]
 """Where a fragment ends: at ``r_cut``, or at the farthest atom that contributes to the SOAP of that ``r_cut``."""
@@ -166,20 +167,8 @@ def check_structures(structures: Atoms | Iterable[Atoms]) -> list[Atoms]:
     for s, atoms in enumerate(listed):
         if not isinstance(atoms, Atoms):
             raise TypeError(f"Structures must be ase.Atoms; structure {s} is of type {type(atoms).__name__}.")
-        _check_structure(f"structure {s}", atoms)
+        check_places(atoms, f"structure {s}")
     return listed
-
-
-def _check_structure(name: str, atoms: Atoms) -> None:
-    if len(atoms) == 0:
-        raise ValueError(f"Expected atoms in {name}; got none. Leave it out.")
-    check_finite(f"positions of {name}", atoms.positions, "Read or relax the structure again.")
-    check_finite(f"cell of {name}", atoms.cell.array, "Read or relax the structure again.")
-    if atoms.pbc.any() and np.linalg.matrix_rank(atoms.cell.array[atoms.pbc]) < atoms.pbc.sum():
-        raise ValueError(
-            f"Every periodic direction needs a cell vector of its own; {name} has pbc={atoms.pbc.tolist()} and the "
-            f"cell lengths {atoms.cell.lengths().round(3).tolist()} angstrom. Set its cell or its pbc."
-        )
 
 
 def cut_fragments(

@@ -142,9 +142,10 @@ def _with_atoms(spectra: SpectrumFields, atoms: Sequence[Atoms]) -> SpectrumFiel
         )
     if numbers.min() < 1 or numbers.max() > 118:
         raise ValueError("Atomic numbers of the structures must lie in 1 to 118. Leave ghost atoms and dummies out.")
+    from ldosml.structure_checks import check_places  # takes ASE's time to start
+
     for number, each in enumerate(atoms):
-        if not (np.isfinite(each.positions).all() and np.isfinite(np.asarray(each.cell)).all()):
-            raise ValueError(f"Positions and cell of structure {number} must be finite; some are NaN or infinite.")
+        check_places(each, f"structure {number}")
     return replace(spectra, n_atoms=n_atoms, numbers=numbers)
 
 

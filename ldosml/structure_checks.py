@@ -1,4 +1,4 @@
-"""What every structure must fulfil: one atom on each site, and no two atoms on top of each other."""
+"""What every structure must fulfil: finite places, one atom on each site, and no two atoms on top of each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from ldosml._validation import check_finite
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 CLOSEST = 0.5
 """Least distance of two atoms, angstrom; H2 has 0.74."""
+
+FARTHEST = 1e6
+"""Largest coordinate, angstrom: beyond it, double precision holds no good distances."""
 
 _WHOLE = 0.999  # occupancy from which a site counts as occupied; files round
 _SAME = 0.1  # angstrom; atoms that are closer stand for one
@@ -30,20 +35,50 @@ _COPIES = (
 _MOST_IMAGES = 20  # along one lattice vector
 
 
+def check_places(atoms: Atoms, name: str) -> None:
+    """Refuse a structure without atoms, or whose places are not known.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        When there are no atoms, a position or lattice vector is not finite or has a coordinate above 1e6 angstrom, or a
+        periodic direction has no lattice vector of its own.
+    """
+    if not len(atoms):
+        raise ValueError(f"Expected atoms in {name}; got none. Leave it out.")
+    for what, values in (("positions", atoms.positions), ("cell", atoms.cell.array)):
+        check_finite(f"{what} of {name}", values, "Read or relax the structure again.")
+        if np.abs(values).max() > FARTHEST:
+            raise ValueError(
+                f"{what} of {name} must not exceed {FARTHEST:g} angstrom; got {np.abs(values).max():g}. Is the unit "
+                "angstrom, and the file whole?"
+            )
+    if atoms.pbc.any() and np.linalg.matrix_rank(atoms.cell.array[atoms.pbc]) < atoms.pbc.sum():
+        raise ValueError(
+            f"Every periodic direction needs a cell vector of its own; {name} has pbc={atoms.pbc.tolist()} and the "
+            f"cell lengths {atoms.cell.lengths().round(3).tolist()} angstrom. Set its cell or its pbc."
+        )
+
+
 def check_sites(structures: Sequence[Atoms], names: Sequence[str] | None = None) -> None:
     """Refuse structures that a file or its reader mangled.
 
     Parameters
     ----------
     structures : sequence of ase.Atoms
-        With finite positions and cells.
     names : sequence of str, optional
         What the message calls each of them. Default: "structure 0" and so on.
 
     Raises
     ------
     ValueError
-        When a site is occupied partly or by several species (``atoms.info["occupancy"]`` of ASE's CIF reader, or the
+        As ``check_places``; when a site is occupied partly or by several species (``atoms.info["occupancy"]`` of ASE's CIF reader, or the
         array ``occupancy`` of its PDB reader), or two atoms are closer than 0.5 angstrom, also across periodic
         boundaries. The message has the structure, the site or the pair of atoms, the likely cause and the remedy.
 
@@ -58,6 +93,7 @@ def check_sites(structures: Sequence[Atoms], names: Sequence[str] | None = None)
     if names is None:
         names = [f"structure {index}" for index in range(len(structures))]
     for atoms, name in zip(structures, names, strict=True):
+        check_places(atoms, name)
         _check_occupancies(atoms, name)
     found = _too_close(structures, names)
     if found is not None:

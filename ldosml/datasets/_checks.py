@@ -14,18 +14,13 @@ from ldosml.structure_checks import check_sites
 
 
 def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
-    """Raise unless there are structures, each with atoms of known elements at sites of their own, and finite."""
+    """Raise unless there are structures, each with atoms of known elements at sites of their own."""
     if not len(structures):
         raise ValueError("structures is empty; a dataset needs at least one structure.")
     for atoms, name in zip(structures, names, strict=True):
         if not isinstance(atoms, Atoms):
             raise TypeError(f"structures must be ase.Atoms; got {type(atoms).__name__} for structure {name!r}.")
-        if not len(atoms):
-            raise ValueError(f"structures: {name!r} has no atoms. Leave it out.")
         _check_elements(atoms, name)
-        for what, values in (("positions", atoms.positions), ("cell", np.asarray(atoms.cell))):
-            if not np.isfinite(values).all():
-                raise ValueError(f"{what} of structure {name!r} must be finite; some are NaN or infinite.")
     check_sites(structures, [f"structure {name!r}" for name in names])
 
 

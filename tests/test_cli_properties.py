@@ -224,6 +224,16 @@ class TestWhatIsKnownBesideTheElectrons:
     def test_doping_needs_a_volume(self, capsys, tmp_path):
         code, _, err = run(capsys, "properties", self.file(tmp_path / "d.npz"), "--doping", 1e17)
         assert (code, "needs the volume of every cell" in err) == (1, True)
+        assert "--doping-unit cell" in " ".join(err.split())
+
+    def test_doping_of_a_cell_needs_no_volume(self, capsys, tmp_path):
+        path = self.file(tmp_path / "d.npz", zero="fermi")
+        given = ("--doping", 1.6e-4, "--doping-unit", "cell", "--tolerance", 1e-3, "--json")
+        code, out, _ = run(capsys, "properties", path, *given)
+        columns = json.loads(out)["columns"]
+        assert code == 0
+        assert columns["electrons"][0][0] == pytest.approx(1.6e-4, rel=1e-4)
+        assert columns["chemical_potential"][0][0] > 4.0
 
     def test_doping_of_a_dataset(self, capsys, tmp_path):
         path = self.file(tmp_path / "d.npz", zero="fermi")

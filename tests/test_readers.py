@@ -295,6 +295,18 @@ class TestSiesta:
                 read_run(path)
             (tmp_path / name).write_text(content)
 
+    def test_settings(self, tmp_path):
+        run = read_run(write_siesta(tmp_path, Case()))
+        assert run.settings == {
+            "functional": "GGA Perdew, Burke & Ernzerhof 1996",
+            "mesh cutoff (eV)": pytest.approx(2040.85, abs=0.01),
+            "k-mesh": "5 x 4 x 3",
+            "electronic temperature (K)": 116.0,
+        }
+        listing = tmp_path / "RUN.out"
+        listing.write_text(listing.read_text().replace("116.0452 K", "  0.0019  Ry"))
+        assert read_run(tmp_path).settings["electronic temperature (K)"] == 300.0
+
     def test_the_pdos_alone(self, tmp_path):
         write_siesta(tmp_path, Case()).unlink()
         run = read_run(tmp_path)
@@ -370,6 +382,35 @@ class TestCP2K:
         held = run.bands.eigenvalues[run.bands.occupations > 0.5]
         assert run.fermi_energy == held.max()
         assert run.fermi_energy <= expected.fermi_energy
+
+    @pytest.mark.parametrize("n_spins", [1, 2])
+    def test_files_that_are_all_cut_alike_are_refused(self, tmp_path, n_spins):
+        path = write_cp2k(tmp_path, Case(n_spins, weights=np.ones(1)))
+        for file in tmp_path.glob("*.pdos"):
+            file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
+        with pytest.raises(ReaderError, match="but the listing states"):
+            read_run(path)
+        (tmp_path / "cp2k.out").unlink()
+        assert any("nothing tells how many states" in text for text in facts_of(read_run(path)).cautions)
+
+    def test_a_listing_of_another_project_is_not_taken(self, tmp_path):
+        path = write_cp2k(tmp_path, Case(weights=np.ones(1)))
+        text = (tmp_path / "cp2k.out").read_text()
+        other = text.replace("electrons:                      8", "electrons:                      6")
+        (tmp_path / "a.out").write_text(other.replace("name                                   x", "name  y"))
+        assert read_run(path).n_electrons == 8
+        (tmp_path / "a.out").write_text(other)
+        with pytest.raises(ReaderError, match=r"a\.out, cp2k\.out state different numbers"):
+            read_run(path)
+
+    def test_settings(self, tmp_path):
+        assert read_run(write_cp2k(tmp_path, Case(weights=np.ones(1)))).settings == {
+            "k-mesh": "gamma",
+            "functional": "PBE",
+            "cutoff (eV)": pytest.approx(6802.8, abs=0.1),
+            "smearing": "FERMI_DIRAC",
+            "electronic temperature (K)": 500.0,
+        }
 
     def test_a_broadened_pdos_is_refused(self, tmp_path):
         path = write_cp2k(tmp_path, Case(weights=np.ones(1)))

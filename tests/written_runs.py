@@ -320,6 +320,10 @@ def write_siesta(folder: Path, case: Case, low: float = -12.0) -> Path:
     (folder / "RUN.out").write_text(
         "Version         : 5.2\nreinit: System Label: x  (siesta)\nxc_check: GGA Perdew, Burke & Ernzerhof 1996\n"
         f"Total number of electrons:     {case.electrons:.6f}\n"
+        "redata: Mesh Cutoff                                 =   150.0000 Ry\n"
+        "redata: Electronic Temperature                      =   116.0452 K\n"
+        "siesta: k-grid: Number of k-points = 63\nsiesta: k-grid:     5     0     0      0.000\n"
+        "siesta: k-grid:     0     4     0      0.000\nsiesta: k-grid:     0     0     3      0.500\n"
     )
     return folder / "x.EIG"
 
@@ -351,8 +355,16 @@ def write_cp2k(folder: Path, case: Case, kind: str = "list", unit: str = "a.u.")
     each = case.electrons / case.n_spins
     (folder / "cp2k.out").write_text(
         " CP2K| version string:                 CP2K version 2025.1\n"
+        " GLOBAL| Project name                                   x\n"
         f" DFT| Number of spin states                {case.n_spins}\n"
-        + f" Number of electrons:                      {each:.0f}\n"
+        " FUNCTIONAL| ROUTINE=NEW\n FUNCTIONAL| PBE:\n FUNCTIONAL| J.P.Perdew, K.Burke, M.Ernzerhof\n"
+        " QS| Density cutoff [a.u.]:                           250.0\n"
+        "                        Smear method:                                FERMI_DIRAC\n"
+        "                        Electronic temperature [K]:                        500.0\n"
+        + (
+            f" Number of electrons:                      {each:.0f}\n"
+            f" Number of molecular orbitals:             {case.energies.shape[2]}\n"
+        )
         * case.n_spins
     )
     return folder / f"x-{spins[0]}{kind}1-1.pdos"

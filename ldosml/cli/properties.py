@@ -80,8 +80,12 @@ def properties(
     ] = None,
     doping: Annotated[
         float | None,
-        typer.Option(help="Electrons added, cm^-3; negative: holes. Needs the cells of the structures. Default: none."),
+        typer.Option(help="Electrons added, in the unit of --doping-unit; negative: holes. Default: none."),
     ] = None,
+    doping_unit: Annotated[
+        Literal["cm-3", "cell"],
+        typer.Option(help="Unit of the doping: cm^-3, which needs the cells of the structures, or electrons a cell."),
+    ] = "cm-3",
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -134,7 +138,7 @@ def properties(
             kelvin,
             fermi_energy=found.fermi_energy,
             doping=0.0 if doping is None else doping,
-            volumes=None if doping is None else found.cells(),
+            volumes=None if doping is None or doping_unit == "cell" else found.cells(),
             tolerance=TOLERANCE if tolerance is None else tolerance,
             names=found.names,
             photon_energies=None if photon_max is None else axis[axis <= photon_max],
@@ -176,7 +180,7 @@ class _Found:
         if self.volumes is None or not (self.volumes > 0).all():
             raise ValueError(
                 "--doping is in cm^-3 and needs the volume of every cell, which this source does not hold: give a "
-                "dataset, or a model with structures, of periodic cells; or use derive_properties(doping=...) per cell."
+                "dataset, or a model with structures, of periodic cells; or use --doping-unit cell."
             )
         return self.volumes
 

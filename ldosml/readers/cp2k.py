@@ -37,6 +37,16 @@ class _File:
     n_listed: int | None
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """What a listing states: electrons, version, molecular orbitals of each spin, settings."""
+
+    n_electrons: float
+    version: str
+    n_orbitals: tuple[int, ...]
+    settings: dict[str, object]
+
+
 def is_main(path: Path) -> bool:
     """Whether a .pdos file is the one by which a run is known; lists of atoms come before kinds."""
     name = _NAME.match(path.name)
@@ -94,16 +104,25 @@ def read_cp2k(path: Path) -> Run:
         projections,
         np.array([each.occupations for each in first])[:, None] / capacity,
     )
-    n_electrons, version = _listing(path)
+    listing = _listing(path, project)
+    if listing is None:
+        remarks.append(f"there is no listing of {project}: nothing tells how many states its .pdos files should hold")
+        listing = _Listing(float("nan"), "", (), {})
+    for orbitals, each in zip(listing.n_orbitals, first, strict=False):
+        if each.energies.size < orbitals:
+            raise ReaderError(
+                f"{path}: its .pdos files hold {each.energies.size} states, but the listing states {orbitals} "
+                "molecular orbitals. Cut off?"
+            )
     return Run(
         path,
-        f"CP2K {version}".strip(),
+        f"CP2K {listing.version}".strip(),
         structure,
-        n_electrons,
+        listing.n_electrons,
         max(each.fermi for each in first),  # of levels HOCO the higher one; a spin may have no electrons
         bands,
         None,
-        {"k-mesh": "gamma"},
+        {"k-mesh": "gamma", **listing.settings},
         tuple(remarks),
     )
 
@@ -195,16 +214,43 @@ def _section(lines: list[str], name: str) -> list[str]:
     return [line for line in lines[start:end] if line and not line.startswith(("!", "#", "&"))]
 
 
-def _listing(path: Path) -> tuple[float, str]:
-    """Electrons and version, from the listing of CP2K in the same folder."""
+def _listing(path: Path, project: str) -> _Listing | None:
+    """The listing of a project in the same folder; None without.
+
+    Raises ReaderError where two listings of the project state different numbers.
+    """
+    found: dict[Path, _Listing] = {}
     for file in sorted(path.parent.glob("*.out")):
         text = "\n".join(read_lines(file))
         version = re.search(r"CP2K\| version string:\s*CP2K version (\S+)", text)
-        if version is None:
+        name = re.search(r"GLOBAL\| Project name[ \t]*(.*)", text)
+        if version is None or (name is not None and name[1].strip() != project):
             continue
+        n_spins = 2 if re.search(r"DFT\| Number of spin states\s+2", text) else 1
         # One block for each spin, again for each step.
-        counts = re.findall(r"^ Number of electrons:\s*(\d+)", text, flags=re.MULTILINE)
-        polarised = re.search(r"DFT\| Number of spin states\s+2", text) is not None
-        electrons = [float(count) for count in counts[-2 if polarised else -1 :]]
-        return sum(electrons) if electrons else float("nan"), version[1]
-    return float("nan"), ""
+        electrons, orbitals = (
+            [int(count) for count in re.findall(rf"^ Number of {what}:\s*(\d+)", text, flags=re.MULTILINE)[-n_spins:]]
+            for what in ("electrons", "molecular orbitals")
+        )
+        number = float(sum(electrons)) if electrons else float("nan")
+        found[file] = _Listing(number, version[1], tuple(orbitals), _settings(text))
+    if len({(each.n_electrons, each.n_orbitals) for each in found.values()}) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ReaderError(
+            f"{path}: {names} state different numbers of electrons or orbitals. Keep the listing of this run."
+        )
+    return next(iter(found.values()), None)
+
+
+def _settings(text: str) -> dict[str, object]:
+    """Functional, cutoff and smearing as the listing prints them."""
+    functionals = re.findall(r"^ FUNCTIONAL\|\s+(?!ROUTINE)([\w+-]+(?: [\w+-]+)*):\s*$", text, flags=re.MULTILINE)
+    cutoff = re.search(r"^ QS\| Density cutoff \[a\.u\.\]:\s*([\d.]+)", text, flags=re.MULTILINE)
+    smearing = re.search(r"Smear method:\s*(\S+)", text)
+    kelvin = re.search(r"Electronic temperature \[K\]:\s*([\d.]+)", text)
+    return {
+        **({"functional": " + ".join(dict.fromkeys(functionals))} if functionals else {}),
+        **({} if cutoff is None else {"cutoff (eV)": round(float(cutoff[1]) * Hartree, 3)}),
+        **({} if smearing is None else {"smearing": smearing[1]}),
+        **({} if kelvin is None else {"electronic temperature (K)": float(kelvin[1])}),
+    }

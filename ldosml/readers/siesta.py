@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.units import Bohr, Hartree, Rydberg
+from ase.units import Bohr, Hartree, Rydberg, kB
 
 from ldosml.file_sizes import open_start
 from ldosml.readers._folder import beside
@@ -168,7 +168,29 @@ def _listing(path: Path, label: str) -> tuple[float, dict[str, object], str]:
         if electrons is None:
             continue
         version = re.search(r"(?:Siesta Version\s*:\s*(?:siesta-)?|^Version\s*:\s*)(\S+)", text, flags=re.MULTILINE)
-        functional = re.search(r"xc_check: ((?:GGA|LDA|VDW|Ceperley|Perdew).*)", text)
-        settings: dict[str, object] = {} if functional is None else {"functional": functional[1].strip()}
-        return float(electrons[1]), settings, "" if version is None else version[1]
+        return float(electrons[1]), _settings(text), "" if version is None else version[1]
     return float("nan"), {}, ""
+
+
+def _settings(text: str) -> dict[str, object]:
+    """Functional, mesh cutoff, k-mesh of the self-consistent run and electronic temperature, as the listing prints."""
+    functional = re.search(r"xc_check: ((?:GGA|LDA|VDW|Ceperley|Perdew).*)", text)
+    cutoff = re.search(r"redata: Mesh Cutoff\s*=\s*([\d.]+)\s*Ry", text)
+    warmth = re.search(r"redata: Electronic Temperature\s*=\s*([\d.]+)\s*(K|Ry)", text)
+    # The first mesh is that of the density; the PDOS may have its own.
+    mesh = re.search(r"((?:^siesta: k-grid:(?:\s+-?\d+){3}\s+-?\d+\.\d+[ \t]*(?:\n|\Z)){3})", text, flags=re.MULTILINE)
+    kelvin = None if warmth is None else float(warmth[1]) * (1.0 if warmth[2] == "K" else Rydberg / kB)
+    return {
+        **({} if functional is None else {"functional": functional[1].strip()}),
+        **({} if cutoff is None else {"mesh cutoff (eV)": round(float(cutoff[1]) * Rydberg, 3)}),
+        **({} if mesh is None else {"k-mesh": _mesh(mesh[1])}),
+        **({} if kelvin is None else {"electronic temperature (K)": float(f"{kelvin:.3g}")}),
+    }
+
+
+def _mesh(block: str) -> str:
+    """The diagonal of a supercell of k-points, or all of it where it has other entries."""
+    rows = [[int(word) for word in line.split()[2:5]] for line in block.splitlines()]
+    diagonal = [rows[n][n] for n in range(3)]
+    whole = [row for n, row in enumerate(rows) if any(x for m, x in enumerate(row) if m != n)]
+    return str(rows) if whole else " x ".join(map(str, diagonal))

@@ -112,11 +112,9 @@ def expected_neighbors(atoms: Atoms, radius: float) -> float:
         volume = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
         if not volume:
             return math.inf
-        count *= max(1.0, _BALLS[len(vectors)] * radius ** len(vectors) / volume)
-    if len(vectors) == 3:
-        return count
+        count *= _BALLS[len(vectors)] * radius ** len(vectors) / volume
     # Along the other directions, the atoms within the radius are a part of all.
-    others = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)
+    others = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)  # (n_directions, 3)
     extent = np.maximum(np.ptp(atoms.positions @ others.T, axis=0), 2 * radius)
     return max(1.0, count * float(np.prod(2 * radius / extent)))
 

@@ -23,7 +23,7 @@ MOST_ATOMS = 5_000_000
 """Atoms in the copies of a cell, where these are many."""
 
 _USUAL_COPIES = 343
-_PAIR = 250  # bytes of one pair of neighbours while ASE looks for all of them, measured
+_PAIR = 1600  # bytes of one pair of neighbours while ASE looks for all of them, measured in large cells
 _BALLS = (1.0, 2.0, math.pi, 4 / 3 * math.pi)  # volume of a ball of radius 1 in 0 to 3 dimensions
 
 

@@ -23,7 +23,7 @@ MOST_ATOMS = 5_000_000
 """Atoms in the copies of a cell, where these are many."""
 
 _USUAL_COPIES = 343
-_PAIR = 250  # bytes of one pair of neighbours while ASE looks for all of them, measured
+_PAIR = 1600  # bytes of one pair of neighbours while ASE looks for all of them, measured in large cells
 _BALLS = (1.0, 2.0, math.pi, 4 / 3 * math.pi)  # volume of a ball of radius 1 in 0 to 3 dimensions
 
 
@@ -112,11 +112,9 @@ def expected_neighbors(atoms: Atoms, radius: float) -> float:
         volume = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
         if not volume:
             return math.inf
-        count *= max(1.0, _BALLS[len(vectors)] * radius ** len(vectors) / volume)
-    if len(vectors) == 3:
-        return count
+        count *= _BALLS[len(vectors)] * radius ** len(vectors) / volume
     # Along the other directions, the atoms within the radius are a part of all.
-    others = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)
+    others = np.linalg.svd(vectors)[2][len(vectors) :] if len(vectors) else np.eye(3)  # (n_directions, 3)
     extent = np.maximum(np.ptp(atoms.positions @ others.T, axis=0), 2 * radius)
     return max(1.0, count * float(np.prod(2 * radius / extent)))
 

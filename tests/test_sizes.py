@@ -69,12 +69,12 @@ class TestNeighbors:
     def test_the_largest_radius_of_soap_is_allowed(self):
         require_neighbors("diamond", bulk("C"), 40.0)
 
-    @pytest.mark.parametrize("pbc", [(True, True, False), (False, False, True), False])
-    def test_the_estimate_with_surfaces(self, pbc):
+    @pytest.mark.parametrize("pbc", [True, (True, True, False), (False, False, True), False])
+    def test_the_estimate_in_a_large_cell(self, pbc):
         atoms = bulk("Si", cubic=True) * (6, 6, 6)
         atoms.pbc = pbc
         first = find_neighbors("i", atoms, 5.0)
-        assert 1.0 < expected_neighbors(atoms, 5.0) / (len(first) / len(atoms) + 1) < 4
+        assert 0.9 < expected_neighbors(atoms, 5.0) / (len(first) / len(atoms) + 1) < 4
 
     def test_molecules_have_no_cell(self):
         assert expected_neighbors(molecule("H2O"), 50.0) == 3

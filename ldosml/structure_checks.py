@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 CLOSEST = 0.5
 """Least distance of two atoms, angstrom; H2 has 0.74."""
 
-FARTHEST = 1e6
+FARTHEST = 1e9
 """Largest coordinate, angstrom: beyond it, double precision holds no good distances."""
 
 _WHOLE = 0.999  # occupancy from which a site counts as occupied; files round
@@ -47,7 +47,7 @@ def check_places(atoms: Atoms, name: str) -> None:
     Raises
     ------
     ValueError
-        When there are no atoms, a position or lattice vector is not finite or has a coordinate above 1e6 angstrom, or a
+        When there are no atoms, a position or lattice vector is not finite or has a coordinate above 1e9 angstrom, or a
         periodic direction has no lattice vector of its own.
     """
     if not len(atoms):

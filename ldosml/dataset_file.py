@@ -32,6 +32,7 @@ SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
 _STRUCTURE = 3000  # bytes of a structure in memory without its numbers
+_EXPECTED: dict[Callable[[Any], Any], str] = {int: "a whole number", float: "a number", str: "a text"}
 _PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
@@ -293,10 +294,12 @@ def _check_links(file: h5py.File) -> None:
 def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     if name not in file.attrs:
         raise ValueError(f"the attribute {name!r} is missing.")
+    value = scalar_attribute(file, name)
     try:
-        return cast(scalar_attribute(file, name))
+        return cast(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"the attribute {name!r} is not valid: {error}.") from error
+        expected = _EXPECTED.get(cast, "valid")
+        raise ValueError(f"the attribute {name!r} must be {expected}; got {value!r}.") from error
 
 
 def _dataset(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> h5py.Dataset:

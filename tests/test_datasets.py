@@ -87,7 +87,7 @@ class TestMaking:
             ({"energies": ENERGIES**3}, "energies must ascend in equal steps"),
             ({"energies": np.ones((2, 5))}, r"one axis for all structures.*\(2, 5\)"),
             ({"structures": []}, "empty"),
-            ({"structures": [PAIR[0], Atoms()], "ldos": np.ones((2, 5))}, "Expected atoms in structure 'structure-1'; got none"),
+            ({"structures": [PAIR[0], Atoms()], "ldos": np.ones((2, 5))}, "Expected atoms in structure 'structure-1'"),
             (
                 {"structures": [PAIR[0], Atoms("Si2", positions=[[0, 0, 0], [0, np.nan, 0]])]},
                 "positions of.*'structure-1'",

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-        messages.print(f"ldosml: {error}", style="red", soft_wrap=True)
+        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        messages.print(f"ldosml: {text}", style="red", soft_wrap=True)
         return 1
     return 0

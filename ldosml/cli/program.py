@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -20,6 +21,9 @@ _OPTIONS = {
 """Options by arguments of the library, where their names differ."""
 
 
+_SHOWN = 3  # inputs that a message names
+
+
 class Command(TyperCommand):
     """A command whose defaults may be functions, and whose options are named where the library refuses a value."""
 
@@ -33,15 +37,27 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
-        Raises typer.BadParameter where the library raises a ParameterError for what an option gave.
+        Raises typer.BadParameter where the library raises a ParameterError for what an option gave. Other errors get a
+        note with the inputs of the command, unless they name one.
         """
         try:
             return super().invoke(ctx)
-        except ValueError as error:
+        except Exception as error:
             option, text = self._at_fault(error)
-            if option is None:
-                raise
-            raise typer.BadParameter(text, ctx=ctx, param=option) from error
+            if option is not None:
+                raise typer.BadParameter(text, ctx=ctx, param=option) from error
+            if (inputs := self._inputs(ctx.params)) and not any(Path(name).name in text for name in inputs):
+                error.add_note(f"Input: {', '.join(inputs[:_SHOWN])}{', ...' if len(inputs) > _SHOWN else ''}")
+            raise
+
+    def _inputs(self, given: Mapping[str, Any]) -> list[str]:
+        """Files and names of sets that the command was given."""
+        found: list[str] = []
+        for parameter in self.params:
+            value = given.get(parameter.name or "")
+            if parameter.param_type_name == "argument" and value is not None:
+                found += map(str, value if isinstance(value, list | tuple) else [value])
+        return found
 
     def _at_fault(self, error: BaseException) -> tuple[Any, str]:
         """The option whose value was refused, and why; None where no option is at fault."""

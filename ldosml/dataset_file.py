@@ -32,7 +32,7 @@ SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
 _STRUCTURE = 3000  # bytes of a structure in memory without its numbers
-_EXPECTED: dict[Callable[[Any], Any], str] = {int: "a whole number", float: "a number", str: "a text"}
+_EXPECTED: dict[Callable[[Any], Any], str] = {int: "a whole number", float: "a number"}
 _PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
@@ -298,8 +298,8 @@ def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     try:
         return cast(value)
     except (ValueError, TypeError, OverflowError) as error:
-        expected = _EXPECTED.get(cast, "valid")
-        raise ValueError(f"the attribute {name!r} must be {expected}; got {value!r}.") from error
+        fault = f"it must be {_EXPECTED[cast]}; got {value!r}" if cast in _EXPECTED else error
+        raise ValueError(f"the attribute {name!r} is not valid: {fault}.") from error
 
 
 def _dataset(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> h5py.Dataset:

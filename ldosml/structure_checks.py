@@ -79,9 +79,9 @@ def check_sites(structures: Sequence[Atoms], names: Sequence[str] | None = None)
     ------
     ValueError
         As ``check_places``; when a site is occupied partly or by several species (``atoms.info["occupancy"]`` of ASE's
-        CIF reader, or the array ``occupancy`` of its PDB reader), or two atoms are closer than 0.5 angstrom, also across
-        periodic boundaries. The message has the structure, the site or the pair of atoms, the likely cause and the
-        remedy.
+        CIF reader, or the array ``occupancy`` of its PDB reader), or two atoms are closer than 0.5 angstrom, also
+        across periodic boundaries. The message has the structure, the site or the pair of atoms, the likely cause and
+        the remedy.
 
     Examples
     --------

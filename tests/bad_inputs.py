@@ -53,8 +53,8 @@ _INNER = re.compile(
     r"Traceback|object has no attribute|not subscriptable|index out of range|out of bounds for axis|broadcast"
     r"|NoneType|invalid literal|could not convert|unsupported operand|math domain|cannot reshape|to unpack"
     r"|setting an array element|codec can't|<class|<function|0x[0-9a-f]{8}|unexpected keyword|std::|KeyError"
-    r"|got an unexpected|positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named|zero-size array"
-    r"|Invalid location identifier|(^|: )'\w+'$"
+    r"|got an unexpected|positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named"
+    r"|zero-size array|Invalid location identifier|(^|: )'\w+'$"
 )
 _RAW_WARNING = re.compile(r"\w*Warning: ")
 

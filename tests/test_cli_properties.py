@@ -100,7 +100,7 @@ def test_of_bare_arrays(capsys, tmp_path):
     assert (code, "total DOS only" in err) == (1, True)
     code, out, err = run(capsys, "properties", tmp_path / "d.npz", "--n-electrons", 2.5, "-T", 40000)
     assert code == 0
-    assert "caution: The DOS ends at 8 eV, too low for this temperature" in err
+    assert "caution: The DOS ends at 8 eV, 2.5 kT above mu" in err
     np.savez(tmp_path / "l.npz", energies=energies, ldos=dos[None, :])
     code, _, err = run(capsys, "properties", tmp_path / "l.npz", "--n-electrons", 2.5)
     assert (code, "without 'n_atoms'" in err) == (1, True)

@@ -1,11 +1,14 @@
 """Energies, entropies, heat capacities and susceptibilities: closed forms, limits, and derivatives of one another."""
 
 import math
+import re
 import warnings
 
 import mpmath
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.special import ndtr
 
 from ldosml import DOS, LDOS, EnergyGrid, units
 from ldosml._array import to_numpy
@@ -250,6 +253,90 @@ class TestUnits:
             volume_susceptibility(dos, 0.0, 300.0, xp.asarray([0.0, 20.0]))
 
 
+class TestInsulators:
+    """In a wide gap the integrals are far below the rounding of sums over all electrons: never negative, or zero."""
+
+    @pytest.mark.parametrize("width", [0.1, 0.3, None])
+    @pytest.mark.parametrize("gap", [0.5, 1.0, 3.0, 6.0, 8.0])
+    @pytest.mark.parametrize("quantity", [entropy, heat_capacity, pauli_susceptibility])
+    def test_not_negative(self, width, gap, quantity):
+        grid = EnergyGrid.from_range(-12.0, 12.0, 0.05, zero="code")
+        dos = DOS(grid, self.two_bands(grid.energies, gap, width or 0.02)[None, :], width)
+        found = to_numpy(quantity(dos, np.zeros((1, 5)), TEMPERATURES[:5])[0])
+        assert (found >= 0).all()
+        assert (np.diff(found) >= 0).all()
+
+    @pytest.mark.parametrize(("gap", "temperature"), [(3.0, 1000.0), (6.0, 1000.0), (6.0, 3000.0), (8.0, 1500.0)])
+    def test_small_values_are_those_of_the_straight_lines(self, gap, temperature):
+        """Where a result is above the bound of rounding, it agrees with an integral in high precision."""
+        grid = EnergyGrid.from_range(-12.0, 12.0, 0.05, zero="code")
+        values = self.two_bands(grid.energies, gap, 0.02)
+        kT = BOLTZMANN * temperature
+        fine = np.linspace(-12, 12, 480 * 400 + 1)
+        x = np.abs(fine) / kT
+        y = np.exp(-x)
+        weights = {
+            entropy: BOLTZMANN * (np.log1p(y) + x * y / (1 + y)),
+            pauli_susceptibility: units.BOHR_MAGNETON**2 * y / (1 + y) ** 2 / kT,
+            heat_capacity: BOLTZMANN * x**2 * y / (1 + y) ** 2,
+        }
+        density = np.interp(fine, grid.energies, values)
+        for quantity, weight in weights.items():
+            found = float(quantity(DOS(grid, values[None, :]), 0.0, temperature)[0])
+            assert found == pytest.approx(np.trapezoid(density * weight, fine), rel=1e-3)
+
+    @staticmethod
+    def two_bands(energies, gap, width):
+        def edge(at):
+            return ndtr((energies - at) / width)
+
+        return 100 * (edge(-10) - edge(-gap / 2) + edge(gap / 2) - edge(10))
+
+
+class TestReach:
+    """A constant DOS of 1 state/eV that the grid cuts off at some distance from mu: what is missing is known."""
+
+    KT = 0.1
+    T = KT / BOLTZMANN
+
+    def cut(self, top, bottom=10.0):
+        grid = EnergyGrid.from_range(-bottom, top, 0.01, zero="code")
+        return DOS(grid, np.ones((1, grid.size)))
+
+    @pytest.mark.parametrize("side", ["above", "below"])
+    @pytest.mark.parametrize("distance", [1.0, 2.5, 4.0])
+    @pytest.mark.parametrize(
+        ("function", "name", "weight"),
+        [
+            (heat_capacity, "heat capacity", lambda x: x**2 / (4 * np.cosh(x / 2) ** 2)),
+            (entropy, "entropy", lambda x: np.logaddexp(0, x) - x / (1 + np.exp(-x))),
+            (pauli_susceptibility, "susceptibility", lambda x: 1 / (4 * np.cosh(x / 2) ** 2)),
+        ],
+    )
+    def test_the_fraction_that_is_missing(self, function, name, weight, side, distance):
+        end = distance * self.KT
+        dos = self.cut(end) if side == "above" else self.cut(10.0, end)
+        missing = quad(weight, distance, 60)[0] / quad(weight, -60, 60)[0]
+        with pytest.warns(TruncatedDOSWarning, match=f"{side} mu") as told:
+            function(dos, 0.0, self.T)
+        words = next(str(one.message) for one in told if side in str(one.message))
+        assert float(re.search(rf"([\d.e-]+) of the {name}", words)[1]) == pytest.approx(missing, rel=0.06)
+
+    def test_electrons_by_what_they_move_mu(self):
+        with pytest.warns(TruncatedDOSWarning, match="electrons, which move mu by about"):
+            electron_count(self.cut(0.3), 0.0, self.T)
+
+    @pytest.mark.parametrize("function", THERMAL)
+    def test_silent_where_the_grid_reaches_far_enough(self, function):
+        function(self.cut(1.2, 1.2), 0.0, self.T)
+
+    def test_silent_where_nothing_is_excited(self):
+        """A semiconductor: carriers are at the edges of its gap, far below the end of the grid."""
+        grid = EnergyGrid.from_range(-6.0, 3.0, 0.05, zero="code")
+        values = ((np.abs(grid.energies) > 0.5) & (grid.energies > -5)).astype(float)[None, :]
+        heat_capacity(DOS(grid, values), 0.0, 1000.0)
+
+
 class TestBadInput:
     grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, zero="code")
     dos = DOS(grid, np.exp(-((grid.energies / 2) ** 2) * np.ones((2, 1))), 0.3)
@@ -272,5 +359,5 @@ class TestBadInput:
             band_energy(self.dos, 0.0, 300.0, relative_to="vacuum")
 
     def test_top_too_low(self):
-        with pytest.warns(TruncatedDOSWarning, match="electrons would be above"):
+        with pytest.warns(TruncatedDOSWarning, match="above mu.*0.02 of the heat capacity"):
             heat_capacity(self.dos, 2.0, 20000.0)

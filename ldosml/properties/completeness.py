@@ -8,9 +8,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from ldosml._array import Array, Numbers, like, namespace, to_numpy
+from ldosml._array import Array, Numbers, to_numpy
 from ldosml.properties.block import Block
-from ldosml.properties.fermi_dirac import log_occupation
 from ldosml.properties.repair import nonnegative
 from ldosml.properties.spectrum_warnings import NegativeDOSWarning, TruncatedDOSWarning, caution
 from ldosml.spectra import DOS
@@ -22,9 +21,6 @@ ONSET = 1e-3
 """Fraction of its maximum above which a DOS has begun."""
 
 _SPIN = 0.05  # fraction by which half of the electrons may be missed
-
-MISSING_ABOVE = 1e-4
-"""Fraction of the electrons that may be excited above the grid without a warning; each matters more, far from mu."""
 
 
 def holds_electrons(dos: DOS, n_electrons: Numbers, tolerance: float) -> NDArray[np.bool_]:
@@ -91,25 +87,3 @@ def _cause(prepared: Block, row: int, level: float, needed: float) -> str:
             "from further below."
         )
     return "The Fermi level, or the first states above its gap, lie above the grid: use more energies."
-
-
-def check_top(prepared: Block, mu: Array, kT: NDArray[np.float64], number: Array) -> None:
-    """Warn if states above the grid would be occupied, with the number of electrons.
-
-    ``mu`` is (n_structures, n_temperatures), ``number`` of electrons is (n_structures,). The density above the grid is
-    estimated by the mean of the last electronvolt, or of the last tenth of the grid.
-    """
-    grid, xp = prepared.grid, namespace(mu)
-    last = max(2, min(round(1 / grid.step), grid.size // 10))
-    density = xp.mean(prepared.whole[:, -last:], axis=1)[:, None]
-    thermal = like(mu, kT)[None, :]
-    missing = density * thermal * -log_occupation((mu - grid.stop) / thermal)
-    fraction = missing / number[:, None]
-    if float(xp.max(fraction)) > MISSING_ABOVE:
-        structure, column = divmod(int(xp.argmax(fraction)), len(kT))
-        caution(
-            f"The DOS ends at {grid.stop:g} eV, too low for this temperature (kT = {kT[column]:.3g} eV): in structure "
-            f"{structure}, about {float(missing[structure, column]):.3g} electrons would be above. They are counted in "
-            "lower states, so all thermal properties have an error. Use more energies.",
-            TruncatedDOSWarning,
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ldosml._array import Array, Numbers, as_float64, index_like, like, namespac
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
-from ldosml.properties.completeness import check_counts, check_top
+from ldosml.properties.completeness import check_counts
 from ldosml.properties.doping import doping_of, warn_of_lost_doping
 from ldosml.properties.gap import carrier_densities, default_edges, hidden_gap
 from ldosml.properties.given_level import check_level, given_levels
@@ -22,11 +22,12 @@ from ldosml.properties.optics import absorption_spectrum
 from ldosml.properties.potential import potentials_of
 from ldosml.properties.quadrature import ALL_MOMENTS, Quadrature, choose
 from ldosml.properties.quantities import PER_ATOM, PER_CELL
+from ldosml.properties.reach import Quantity, check_reach
 from ldosml.properties.repair import negative_weight, nonnegative
 from ldosml.properties.shape import moments_of_some
 from ldosml.properties.spectrum_warnings import HiddenGapWarning, caution
 from ldosml.properties.table import PropertyTable
-from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of
+from ldosml.properties.thermodynamics import SOMMERFELD, drift_of, moments_of, spread_of
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOHR_MAGNETON, BOLTZMANN
 
@@ -117,7 +118,7 @@ def derive_properties(
     )
     thermal = {name: namespace(number).concat([block.columns[name] for block in blocks]) for name in blocks[0].columns}
     mu = namespace(number).concat([block.mu for block in blocks])
-    check_top(prepared, mu, kelvin.kT, number)
+    check_reach(prepared, mu, kelvin.kT, get_args(Quantity))
     level = namespace(number).concat([block.level for block in blocks])
     warn_of_lost_doping([block.count for block in blocks], number)
     in_gap = namespace(number).concat([block.count[1] for block in blocks])
@@ -177,7 +178,7 @@ def _derived(
     whole = found if block.index is None else moments_of(block.without_shares(), mu, kT, ("j0", "j1"), quadrature)
     thermal = like(mu, kT)[None, :]
     band_energy = found["energy"] + row_mu * found["count"]
-    heat = BOLTZMANN * (found["j2"] - found["j1"] * block.of_rows(drift_of(whole))) / thermal
+    heat = BOLTZMANN * spread_of(found["j2"], found["j1"] * block.of_rows(drift_of(whole)), block) / thermal
     columns = {
         "dos_at_fermi_level": block.rows.density(block.of_rows(solved.level)[:, None])[:, 0],
         "chemical_potential": row_mu,

@@ -16,12 +16,13 @@ from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.bands import Bands
 from ldosml.properties.block import Block
-from ldosml.properties.completeness import check_counts, check_top
+from ldosml.properties.completeness import check_counts
 from ldosml.properties.doping import doped_potentials, doping_of, warn_of_lost_doping
 from ldosml.properties.given_level import check_level, given_levels
 from ldosml.properties.level import ROUNDING, TOLERANCE, FermiLevel, level_of
 from ldosml.properties.neutrality import neutral_potentials
 from ldosml.properties.quadrature import Quadrature, Rule, in_order, integrate, rules, trapezoid_weights
+from ldosml.properties.reach import check_reach
 from ldosml.properties.roots import increasing_root
 from ldosml.spectra import DOS, LDOS
 
@@ -67,7 +68,7 @@ def chemical_potential(
     Warns
     -----
     TruncatedDOSWarning, SpinConventionWarning
-        As ``fermi_level``; also if states above the grid would hold more than 1e-4 of the electrons.
+        As ``fermi_level``; also if states beyond the grid would hold electrons that move mu by more than kT/100.
     DopingWarning
         If ``n_electrons`` is not a whole number, and differs by less than the tolerance from the states below a gap.
 
@@ -93,7 +94,7 @@ def chemical_potential(
     level, in_gap = xp.concat([one.level for one in found]), xp.concat([one.count[1] for one in found])
     check_level(prepared, number, level, in_gap, given, float(temperatures.kT.min()), tolerance)
     mu = namespace(number).concat([one.mu for one in found], axis=0)
-    check_top(prepared, mu, temperatures.kT, number)
+    check_reach(prepared, mu, temperatures.kT, ["electrons"])
     return temperatures.shaped(mu)
 
 

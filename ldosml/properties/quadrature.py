@@ -18,6 +18,10 @@ For each row and temperature, with f the Fermi-Dirac occupation and x = (e - mu)
     tetrahedron method, or not smeared) at any temperature. With G'' = g, the integral of D g over a cell from a to b is
     D_a ((G_b - G_a)/h - G'_a) + D_b (G'_b - (G_b - G_a)/h).
 
+In a wide gap all are far below the rounding of sums over all electrons. ``trapezoid`` and ``linear`` add up only
+positive terms of entropy, j0 and j2, which keep their relative accuracy, and so do j0 and j2 of ``gauss``. Its entropy
+is 0 where it is below 1e-14 k_B for each electron.
+
 The rule is chosen for each temperature by :func:`choose`. Errors measured on Gaussian-smeared levels are in
 ``benchmarks/quadratures.py``.
 """
@@ -61,6 +65,7 @@ _SPACING: dict[Rule, tuple[float, float, float]] = {
     "coarse": (2.0, -32.0, 32.0),
     "far": (1.0, -32.0, 128.0),
 }
+_NOISE = 64 * float(np.finfo(np.float64).eps)
 _WINDOW = 38.0  # beyond |x| = 38 exp(-|x|) is lost in rounding
 
 
@@ -200,7 +205,7 @@ def _average(
     nodes: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> dict[Moment, Array]:
-    x, w, thermal = like(mu, nodes), like(mu, weights), like(mu, kT)
+    xp, x, w, thermal = namespace(mu), like(mu, nodes), like(mu, weights), like(mu, kT)
     at = mu[:, :, None] + thermal[None, :, None] * x
     density, count, second = _needed(interpolant, at, wanted)
     moments: dict[Moment, Array] = {}
@@ -208,13 +213,19 @@ def _average(
         if name == "count":
             moments[name] = count @ w
         elif name == "entropy":
-            moments[name] = count @ (w * x)
+            moments[name] = _without_noise(count @ (w * x), count @ (w * xp.abs(x)))
         elif name == "energy":
             moments[name] = thermal * (count @ (w * x)) - second @ w
         else:
             power = int(name[1])
             moments[name] = thermal**power * (density @ (w * x**power))
     return moments
+
+
+def _without_noise(values: Array, terms: Array) -> Array:
+    """Zero where ``values`` are rounding of ``terms`` that cancel."""
+    xp = namespace(values)
+    return xp.where(xp.abs(values) > _NOISE * terms, values, xp.zeros_like(values))
 
 
 def _needed(interpolant: Interpolant, at: Array, wanted: Sequence[Moment]) -> list[Any]:
@@ -266,10 +277,15 @@ def _linear(
     cell = inside[:, :, 1:] * inside[:, :, :-1]
     thermal = like(mu, kT)[None, :, None]
     x = (interpolant.grid.start + h * xp.astype(node, xp.float64) - mu[:, :, None]) / thermal
+    # Beyond mu the constants of the primitives cancel exactly; left in, they would leave rounding in a wide gap.
+    s = xp.sign(x)
+    with_mu = xp.astype(s[:, :, 1:] * s[:, :, :-1] <= 0, xp.float64)
     moments: dict[Moment, Array] = {}
     for name, (double, single) in _primitives(x, thermal, wanted).items():
-        slope = (double[:, :, 1:] - double[:, :, :-1]) / h
-        left, right = slope - single[:, :, :-1], single[:, :, 1:] - slope
+        level, rise = _constants(name, x, thermal)
+        slope = (double[:, :, 1:] - double[:, :, :-1] + with_mu * (level[:, :, 1:] - level[:, :, :-1])) / h
+        left = slope - single[:, :, :-1] - with_mu * rise[:, :, :-1]
+        right = single[:, :, 1:] + with_mu * rise[:, :, 1:] - slope
         moments[name] = xp.sum(cell * (density[:, :, :-1] * left + density[:, :, 1:] * right), axis=-1)
     if "count" in moments:
         moments["count"] = moments["count"] + interpolant.count(mu)
@@ -279,7 +295,7 @@ def _linear(
 
 
 def _primitives(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, tuple[Array, Array]]:
-    """G and G' for every moment, without the step at T = 0 for count and energy.
+    """G and G' for every moment, without the step at T = 0 for count and energy, and without ``_constants``.
 
     From S_n = -Li_n(-e^-a), a = |x|, s = sign of x (S_n' = -S_(n-1), S_1' = -f(a)).
     """
@@ -288,16 +304,23 @@ def _primitives(x: Array, kT: Array, wanted: Sequence[Moment]) -> dict[Moment, t
     y = xp.exp(-a)
     q = y / (1 + y)
     s1, s2, s3 = polylogarithms(y)
-    pi2 = math.pi**2
     table: Mapping[Moment, tuple[Array, Array]] = {
-        "count": (kT**2 * s * (s2 - pi2 / 12), -kT * s1),
-        "energy": (kT**3 * (a * s2 + 2 * s3 + a * pi2 / 12), kT**2 * s * (pi2 / 12 - s2 - a * s1)),
-        "entropy": (kT**2 * (a * s2 + 3 * s3 + a * pi2 / 6), kT * s * (pi2 / 6 - 2 * s2 - a * s1)),
-        "j0": (kT * (s1 + a / 2), s * (0.5 - q)),
-        "j1": (kT**2 * s * (a * s1 + 2 * s2 - pi2 / 6), -kT * (s1 + a * q)),
-        "j2": (
-            kT**3 * (a * a * s1 + 4 * a * s2 + 6 * s3 + a * pi2 / 6),
-            kT**2 * s * (pi2 / 6 - 2 * s2 - 2 * a * s1 - a * a * q),
-        ),
+        "count": (kT**2 * s * s2, -kT * s1),
+        "energy": (kT**3 * (a * s2 + 2 * s3), -(kT**2) * s * (s2 + a * s1)),
+        "entropy": (kT**2 * (a * s2 + 3 * s3), -kT * s * (2 * s2 + a * s1)),
+        "j0": (kT * s1, -s * q),
+        "j1": (kT**2 * s * (a * s1 + 2 * s2), -kT * (s1 + a * q)),
+        "j2": (kT**3 * (a * a * s1 + 4 * a * s2 + 6 * s3), -(kT**2) * s * (2 * s2 + 2 * a * s1 + a * a * q)),
     }
     return {name: table[name] for name in wanted}
+
+
+def _constants(name: Moment, x: Array, kT: Array) -> tuple[Array, Array]:
+    """What makes G and G' smooth at mu: multiples of the sign of x, or of |x|."""
+    xp = namespace(x)
+    s = xp.sign(x)
+    if name in ("count", "j1"):
+        return -(math.pi**2) / (12 if name == "count" else 6) * kT**2 * s, 0.0 * x
+    power = {"energy": 2, "entropy": 1, "j0": 0, "j2": 2}[name]
+    factor = {"energy": math.pi**2 / 12, "entropy": math.pi**2 / 6, "j0": 0.5, "j2": math.pi**2 / 6}[name] * kT**power
+    return factor * kT * xp.abs(x), factor * s

@@ -15,8 +15,8 @@ from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml._validation import check_choice
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
 from ldosml.properties.block import Block
-from ldosml.properties.completeness import check_top
 from ldosml.properties.quadrature import Moment, Quadrature, in_order, integrate, rules
+from ldosml.properties.reach import Quantity, check_reach
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import (
     BOHR_MAGNETON,
@@ -52,7 +52,7 @@ def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quad
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would hold electrons that move mu by more than kT/100; it says how many.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -61,7 +61,7 @@ def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quad
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    return _Thermal(spectra, mu, temperature, quadrature).moments("count")[0]
+    return _Thermal(spectra, mu, temperature, quadrature, "electrons").moments("count")[0]
 
 
 def band_energy(
@@ -97,7 +97,7 @@ def band_energy(
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would hold electrons that move mu by more than kT/100; it says how many.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -107,7 +107,7 @@ def band_energy(
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     check_choice("relative_to", relative_to, get_args(Zero))
-    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    thermal = _Thermal(spectra, mu, temperature, quadrature, "electrons")
     if relative_to == "mu":
         return thermal.moments("energy")[0]
     energy, count = thermal.moments("energy", "count")
@@ -136,7 +136,7 @@ def entropy(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature:
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the entropy; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -145,7 +145,7 @@ def entropy(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature:
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    return BOLTZMANN * _Thermal(spectra, mu, temperature, quadrature).moments("entropy")[0]
+    return BOLTZMANN * _Thermal(spectra, mu, temperature, quadrature, "entropy").moments("entropy")[0]
 
 
 def free_energy(
@@ -181,7 +181,7 @@ def free_energy(
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the electrons or entropy; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -191,7 +191,7 @@ def free_energy(
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
     check_choice("relative_to", relative_to, get_args(Zero))
-    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    thermal = _Thermal(spectra, mu, temperature, quadrature, "electrons", "entropy")
     energy, disorder, count = thermal.moments("energy", "entropy", "count")
     grand = energy - thermal.row_kT * disorder
     return grand if relative_to == "mu" else grand + thermal.row_mu * count
@@ -223,7 +223,7 @@ def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadr
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the heat capacity; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -232,9 +232,9 @@ def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadr
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    thermal = _Thermal(spectra, mu, temperature, quadrature, "heat capacity")
     j1, j2 = thermal.moments("j1", "j2")
-    return BOLTZMANN * (j2 - j1 * thermal.drift()) / thermal.row_kT
+    return BOLTZMANN * spread_of(j2, j1 * thermal.drift(), thermal.prepared) / thermal.row_kT
 
 
 def pauli_susceptibility(
@@ -264,7 +264,7 @@ def pauli_susceptibility(
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the susceptibility; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -273,7 +273,7 @@ def pauli_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    return BOHR_MAGNETON**2 * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
+    return BOHR_MAGNETON**2 * _Thermal(spectra, mu, temperature, quadrature, "susceptibility").moments("j0")[0]
 
 
 def volume_susceptibility(
@@ -305,7 +305,7 @@ def volume_susceptibility(
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the susceptibility; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -314,7 +314,7 @@ def volume_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    thermal = _Thermal(spectra, mu, temperature, quadrature)
+    thermal = _Thermal(spectra, mu, temperature, quadrature, "susceptibility")
     volume = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
     if not bool(namespace(volume).all(volume > 0)):
         raise ValueError("volumes must be above zero, in angstrom^3; a cell that is not periodic has none.")
@@ -348,7 +348,7 @@ def molar_susceptibility(
     Warns
     -----
     TruncatedDOSWarning
-        If states above the grid would hold more than 1e-4 of the electrons; it says how many.
+        If states beyond the grid would have more than a hundredth of the susceptibility; it says how much.
     NegativeDOSWarning
         If more than a hundredth of a DOS is negative.
 
@@ -357,7 +357,7 @@ def molar_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
-    return MOLAR_SUSCEPTIBILITY * _Thermal(spectra, mu, temperature, quadrature).moments("j0")[0]
+    return MOLAR_SUSCEPTIBILITY * _Thermal(spectra, mu, temperature, quadrature, "susceptibility").moments("j0")[0]
 
 
 def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
@@ -407,12 +407,14 @@ SOMMERFELD = math.pi**2 / 3 * BOLTZMANN**2 * MILLIJOULES_PER_MOLE
 class _Thermal:
     """Spectra, chemical potentials and temperatures of one property, and its moments."""
 
-    def __init__(self, spectra: DOS | LDOS, mu: Array, temperature: Numbers, quadrature: Quadrature) -> None:
+    def __init__(
+        self, spectra: DOS | LDOS, mu: Array, temperature: Numbers, quadrature: Quadrature, *quantities: Quantity
+    ) -> None:
         self.temperatures = Temperatures.of(temperature)
         self.mu = potentials(spectra, mu, self.temperatures)
         self.prepared = Block.of(spectra)
         self.quadrature = quadrature
-        check_top(self.prepared, self.mu, self.temperatures.kT, _occupied(self.prepared, self.mu[:, 0]))
+        check_reach(self.prepared, self.mu, self.temperatures.kT, quantities)
 
     def rows(self, values: Array) -> Array:
         """Values of structures (n_structures, n_temperatures or 1), repeated for each row."""
@@ -458,6 +460,12 @@ def moments_of(
     return {name: in_order(columns, xp.concat([part[name] for part in parts], axis=1)) for name in wanted}
 
 
+def spread_of(j2: Array, shifted: Array, prepared: Block) -> Array:
+    """J_2 - J_1^2/J_0 of rows, ``shifted`` being J_1^2/J_0; never negative for a structure, but perhaps for an atom."""
+    spread = j2 - shifted
+    return spread if prepared.shares is not None else namespace(spread).clip(spread, 0.0, None)
+
+
 def drift_of(moments: dict[Moment, Array]) -> Array:
     """J_1/J_0; zero where J_0 is zero, in a wide gap."""
     xp = namespace(moments["j0"])
@@ -465,10 +473,3 @@ def drift_of(moments: dict[Moment, Array]) -> Array:
     return xp.where(some, moments["j1"], 0.0 * moments["j1"]) / xp.where(
         some, moments["j0"], xp.ones_like(moments["j0"])
     )
-
-
-def _occupied(prepared: Block, mu: Array) -> Array:
-    """Approximate number of electrons, (n_structures,): the states below ``mu``, at least one."""
-    xp = namespace(mu)
-    below = xp.astype(like(mu, prepared.grid.energies)[None, :] < mu[:, None], xp.float64)
-    return xp.clip(prepared.grid.step * xp.vecdot(below, prepared.whole), 1.0, None)

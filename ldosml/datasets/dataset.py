@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml import _html
 from ldosml._array import to_numpy
+from ldosml._files import sole_writer
 from ldosml._validation import ParameterError, check_choice, check_finite, check_indices, check_json, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
@@ -661,6 +662,32 @@ class LDOSDataset:
             The structures of this dataset, then the structures of the other.
         """
         return self.concatenate([self, other])
+
+    def append_to(self, path: str | os.PathLike[str]) -> Path:
+        """Add the structures of this dataset to a dataset file, which is made if it is missing.
+
+        Processes that do so at the same time wait for each other, so that nothing is lost.
+
+        Parameters
+        ----------
+        path : path
+            The file, .h5. It is written anew: give many structures at a time.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When the file is damaged, or differs from this dataset; see ``concatenate``.
+        OSError
+            When it cannot be written; what was there before is untouched.
+        """
+        path = Path(path)
+        with sole_writer(path, wait=True):
+            return (self.load(path).append(self) if path.exists() else self).save(path, overwrite=True)
 
     def to_ase(self) -> list[Atoms]:
         """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`.

@@ -18,6 +18,7 @@ from ldosml._validation import check_finite
 from ldosml.datasets import LDOSDataset
 from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS, LDOS
+from ldosml.stored_ldos import stored_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,8 @@ class Prediction:
             values = np.empty((len(distinct), self.grid.size))
             start = 0
             for run in np.split(distinct, np.flatnonzero(np.diff(distinct) != 1) + 1):
-                values[start : start + len(run)] = file["ldos"][run[0] : run[-1] + 1] if len(run) else 0.0
+                values[start : start + len(run)] = (
+                    stored_rows(file, "ldos", int(run[0]), int(run[-1]) + 1) if len(run) else 0.0
+                )
                 start += len(run)
         return values[places]

@@ -114,7 +114,7 @@ def check_rows(file: h5py.File, name: str, first: int, values: NDArray[Any]) -> 
     wrong = sums[first : first + len(values)] != row_checksums(values)
     if wrong.any():
         row = first + int(np.argmax(wrong))
-        raise ValueError(f"row {row} of the field {name!r} differs from its checksum. Copy or write the file again")
+        raise ValueError(f"row {row} of the field {name!r} differs from its checksum")
 
 
 def row_checksums(values: NDArray[Any]) -> NDArray[np.uint32]:

@@ -121,7 +121,10 @@ class Prediction:
         outside = chosen[(chosen < 0) | (chosen >= count)]
         if outside.size:
             raise IndexError(f"Atoms of structure {structure} are 0..{count - 1}; got {int(outside[0])}.")
-        values = self._rows(chosen + int(self.data.n_atoms[:structure].sum()))
+        try:
+            values = self._rows(chosen + int(self.data.n_atoms[:structure].sum()))
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(f"The field 'ldos' of {self.path} is damaged: {error}. Copy the file again.") from error
         check_finite(f"The field 'ldos' of {self.path}", values)
         numbers = self.structures[structure].numbers[chosen]
         index = np.zeros(len(chosen), dtype=np.int64)

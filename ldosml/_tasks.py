@@ -119,13 +119,10 @@ def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable
 
 def _result(client: Any, future: Any) -> Any:
     """The result of a chunk; ConnectionError when the cluster was without worker or scheduler for ``_PATIENCE`` s."""
-    from distributed import wait
-
     last = monotonic()
     while not future.done():
-        with suppress(TimeoutError):
-            wait(future, timeout=1.0)
-            break
+        with suppress(TimeoutError):  # its own, or that of the task, which the last line raises
+            return future.result(timeout=1.0)
         if _has_workers(client):
             last = monotonic()
         elif monotonic() - last > _PATIENCE:

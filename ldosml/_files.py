@@ -85,10 +85,12 @@ def check_writable(path: Path) -> None:
     A file is made there and deleted again: permissions do not tell of disks that are mounted for reading only.
     """
     folder = next((each for each in path.absolute().parents if each.is_dir()), Path("/"))
-    with _naming(path):
+    try:
         temporary, file = _opened(folder / path.name)
         file.close()
         temporary.unlink()
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error}; choose another place", str(path)) from error
 
 
 @contextmanager
@@ -132,8 +134,8 @@ def sole_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def rescued(save: Callable[[Path], object], path: Path) -> None:
-    """Call ``save(path)``; what cannot be written there goes to the folder for temporary files instead.
+def saved_or_kept(save: Callable[[Path], object], path: Path) -> None:
+    """Call ``save(path)``; what cannot be written there is kept in the folder for temporary files.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def rescued(save: Callable[[Path], object], path: Path) -> None:
             save(second)
         except OSError as again:
             raise OSError(f"{error}. Nor could it be kept in {second} ({again}): it is lost.") from error
-        raise type(error)(f"{error}. What was to be written is kept: move it from {second}") from error
+        raise type(error)(f"{error}. What was to be written is kept: move it from {second}.") from error
 
 
 def sweep(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -120,6 +121,8 @@ class LDOSDataset:
         self._set("energy_max", check_numbers("energy_max", self.energy_max, self.names, unknown=np.inf))
         check_json("provenance", self.provenance)
         check_label_noise(self.label_noise)
+        self._set("provenance", deepcopy(self.provenance))  # the caller may change what he gave
+        self._set("label_noise", deepcopy(self.label_noise))
         if self.stored_ldos is None and self.stored_dos is None:
             raise ValueError("A dataset needs ldos, dos, or both; got neither.")
         for name, spectra in self._spectra():
@@ -216,7 +219,7 @@ class LDOSDataset:
             None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
             valence_electrons(n_electrons, structures),
             fermi_levels(fermi_energy, zero, names),
-            for_each(np.inf if energy_max is None else energy_max, count),
+            for_each("energy_max", np.inf if energy_max is None else energy_max, count),
             names,
             ["unspecified"] * count if kinds is None else check_labels("kinds", kinds, count),
             list(names) if groups is None else check_labels("groups", groups, count),

@@ -216,8 +216,8 @@ def save_table(path: PathLike, rows: Rows, *, overwrite: bool = False) -> Path:
     frame = _frame(rows)
     if path.suffix == ".json":
         return save_json(path, frame.to_dict("records"), overwrite=overwrite)
-    rows = [[csv_cell(value) if isinstance(value, str) else value for value in row] for row in frame.to_numpy()]
-    safe = type(frame)(rows, columns=[csv_cell(str(name)) for name in frame.columns], dtype=object)
+    cells = [[csv_cell(value) if isinstance(value, str) else value for value in row] for row in frame.to_numpy()]
+    safe = type(frame)(cells, columns=[csv_cell(str(name)) for name in frame.columns], dtype=object)
     return _save(path, safe.to_csv(index=False, lineterminator="\n"), overwrite)
 
 

@@ -1,6 +1,8 @@
 """Kills commands at random times, and runs two at once: nothing may be lost, torn or left.
 
-Run ``python benchmarks/interruptions.py`` (15 minutes on 2 cores), or with ``--kills 5 --pairs 5``. Each command first
+    python benchmarks/interruptions.py [--kills 5] [--pairs 5]
+
+Each command first
 runs undisturbed. Then it is killed by SIGKILL, with its processes left to themselves, at a random time of such a run,
 and the same command runs again to its end: it must exit with 0, what it writes must be that of the undisturbed run
 (byte for byte, but for times in logs and in summaries), and no temporary and no lock may stay. Pairs start at the same

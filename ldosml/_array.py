@@ -55,6 +55,23 @@ def as_float64(name: str, values: object) -> Array:
     return xp.astype(array, xp.float64, copy=False)
 
 
+def read_only(array: Array) -> Array:
+    """Give a NumPy array that nobody can change: the array if that is so, otherwise a copy. Other arrays stay.
+
+    A view is refused as well where the array that it shows part of can be changed.
+    """
+    if not isinstance(array, np.ndarray):
+        return array
+    part: Any = array
+    while isinstance(part, np.ndarray) and not part.flags.writeable:
+        part = part.base
+    if part is None:
+        return array
+    copy = array.copy()
+    copy.setflags(write=False)
+    return copy
+
+
 def array_device(array: Array) -> Any:
     """The device of ``array``, as its namespace names it."""
     return array_api_compat.device(array)

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
@@ -99,7 +99,21 @@ def _plain(value: Any) -> Any:
 
 
 def _append(path: Path, entry: Mapping[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("ab", buffering=0) as file:
+            _write_whole(file, (json.dumps(entry) + "\n").encode())
+            os.fsync(file.fileno())
+    except OSError as error:
+        why = f"{error.strerror or error}; what was done before is kept, and the same call goes on with it"
+        raise OSError(error.errno, why, str(path)) from error
+
+
+def _write_whole(file: BinaryIO, line: bytes) -> None:
+    """Write a line, or nothing of it."""
+    start = file.seek(0, os.SEEK_END)
+    try:
+        for place in iter(lambda: file.tell() - start, len(line)):
+            file.write(line[place:])
+    except OSError:
+        file.truncate(start)
+        raise

@@ -7,11 +7,15 @@ without joblib in between: joblib keeps what it ships on single workers only, so
 from __future__ import annotations
 
 import gc
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from itertools import islice
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
@@ -23,6 +27,9 @@ Result = TypeVar("Result")
 # Chunks that wait at a time, for each process: enough that none idles, few enough that all fit in memory.
 _AHEAD = 32
 _AHEAD_ON_A_CLUSTER = 4
+
+_PATIENCE = 60.0
+"""How long to wait for a cluster that lost all workers or its scheduler, s: a batch system may start new ones."""
 
 
 def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int | None = 1) -> Iterator[Result]:
@@ -42,7 +49,7 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs
 
 
 def _on_this_machine(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None) -> Iterator[Result]:
-    remaining, task = iter(items), delayed(function)
+    remaining, task = iter(items), delayed(partial(_in_child_of, os.getpid(), function))
     size = _AHEAD * int(effective_n_jobs(n_jobs))
     # Items are chunks already: joblib's own batches of them would leave a process idle at the end.
     with Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, pre_dispatch="4*n_jobs") as pool:
@@ -51,8 +58,38 @@ def _on_this_machine(function: Callable[[Item], Result], items: Iterable[Item], 
             try:
                 for result in results:  # noqa: UP028  "yield from" would close the results, of which joblib warns
                     yield result
+            except BrokenExecutor as error:
+                raise ChildProcessError(
+                    "A process that computed a chunk was killed, mostly since memory ran out. Use fewer processes "
+                    "(n_jobs), or smaller chunks (batch_size)."
+                ) from error
             finally:
-                deque(results, maxlen=0)
+                deque(_rest(results), maxlen=0)
+
+
+def _rest(results: Iterator[Result]) -> Iterator[Result]:
+    """What is left of the results; nothing of a pool that broke."""
+    with suppress(BrokenExecutor):
+        yield from results
+
+
+def _in_child_of(parent: int, function: Callable[[Item], Result], item: Item) -> Result:
+    """Give ``function(item)`` in the process ``parent``, or in a child of it, which ends with it."""
+    if os.getppid() == parent:
+        _end_with(parent)
+    return function(item)
+
+
+@cache  # one thread a process
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: a parent that is killed by SIGKILL cannot end its children."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -68,9 +105,9 @@ def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable
         for item in items:
             waiting.append(client.submit(_apply, shipped, item, pure=False))
             if len(waiting) == limit:
-                yield waiting.popleft().result()
+                yield _result(client, waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(client, waiting.popleft())
     except lost as error:
         raise ConnectionError(
             f"The cluster gave up on a chunk ({error}). Workers that are killed mostly lack memory: give them more, or "
@@ -78,6 +115,32 @@ def _on_workers(client: Any, function: Callable[[Item], Result], items: Iterable
         ) from error
     finally:
         client.cancel([shipped, *waiting])
+
+
+def _result(client: Any, future: Any) -> Any:
+    """The result of a chunk; ConnectionError when the cluster was without worker or scheduler for ``_PATIENCE`` s."""
+    last = monotonic()
+    while not future.done():
+        with suppress(TimeoutError):  # its own, or that of the task, which the last line raises
+            return future.result(timeout=1.0)
+        if _has_workers(client):
+            last = monotonic()
+        elif monotonic() - last > _PATIENCE:
+            raise ConnectionError(
+                f"The Dask cluster at {client.scheduler.address} has had no worker, or no scheduler, for {_PATIENCE:g} "
+                "s. Start them again, with more memory if they were killed; what was written stays."
+            )
+    return future.result()
+
+
+def _has_workers(client: Any) -> bool:
+    """Whether the scheduler answers and has a worker."""
+    if client.status != "running":
+        return False
+    try:
+        return bool(client.sync(client.scheduler.identity, callback_timeout=5.0)["workers"])
+    except (OSError, TimeoutError):
+        return False
 
 
 def _losses() -> tuple[type[Exception], ...]:

@@ -3,6 +3,9 @@
 The flat fields ``numbers`` and ``positions`` hold the atoms of all structures one after another; structure s has
 rows ``offsets[s]`` to ``offsets[s + 1]`` of them and of ``ldos``. Energies are eV in the zero that the attribute
 ``grid_zero`` states, lengths angstrom, densities states/eV and both spins. Reading runs no code of the file.
+
+What is written has checksums, which are verified: see ``ldosml._seal``. In a prediction that ``predict_to`` wrote, the
+fields ``ldos_crc32`` and ``dos_crc32`` hold the CRC-32 of each row of ``ldos`` and ``dos``.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._files import refuse_existing, write_buffer
+from ldosml._seal import check_seal, seal
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.file_sizes import check_hdf5, require_unpacked, scalar_attribute
-from ldosml.stored_ldos import StoredLDOS, file_stamp
+from ldosml.stored_ldos import StoredLDOS, check_rows, file_stamp
 
 FORMAT = "ldosml dataset"
 FORMAT_VERSION = 2
@@ -33,7 +37,7 @@ SPIN = "both spins"
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
 _STRUCTURE = 3000  # bytes of a structure in memory without its numbers
 _EXPECTED: dict[Callable[[Any], Any], str] = {int: "a whole number", float: "a number"}
-_PACKED = {"shuffle": True, "compression": "gzip", "compression_opts": 6}
+_PACKED = {"fletcher32": True, "shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +122,7 @@ def write_fields(path: str | os.PathLike[str], fields: DatasetFields, *, overwri
     """
     path = Path(path)
     refuse_existing(path, overwrite)  # before the work is done, not after
-    write_buffer(path, _serialise(fields), overwrite)
+    write_buffer(path, serialised(fields), overwrite)
     return path
 
 
@@ -144,11 +148,13 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn errors about the content of a file into a ValueError that names the file."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
+    except (PermissionError, BlockingIOError):
+        raise
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError, OSError) as error:
         raise ValueError(f"{os.fspath(path)} cannot be read as an ldosml dataset: {error}") from error
 
 
-def _serialise(fields: DatasetFields) -> io.BytesIO:
+def serialised(fields: DatasetFields) -> io.BytesIO:
     """The bytes of the file.
 
     Made in memory (compressed, they are smaller than the spectra that are there already), since HDF5 cannot close a
@@ -159,6 +165,7 @@ def _serialise(fields: DatasetFields) -> io.BytesIO:
         _write_attributes(file, fields)
         _write_structures(file, fields)
         _write_spectra(file, fields)
+    seal(buffer)
     return buffer
 
 
@@ -203,10 +210,14 @@ def _write_spectra(file: h5py.File, fields: DatasetFields) -> None:
 
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
+    check_seal(path)
     try:
         file = h5py.File(path, "r")
     except PermissionError:
         raise
+    except BlockingIOError as error:
+        why = "it is being written by another process. Wait for it"
+        raise BlockingIOError(error.errno, why, str(path)) from error
     except OSError as error:
         raise ValueError(f"the file is truncated or not HDF5 ({error}). Copy or download it again.") from error
     with file:
@@ -361,6 +372,8 @@ def _stored_ldos(
 def _read_dos(file: h5py.File, name: str, grid: EnergyGrid, count: int) -> Floats | None:
     if name not in file:
         return None
-    values = _field(file, name, "f", (count, grid.size)).astype(np.float64)
+    stored = _field(file, name, "f", (count, grid.size))
+    check_rows(file, name, 0, stored)
+    values = stored.astype(np.float64)
     check_finite(f"the field {name!r}", values)
     return values

@@ -219,7 +219,7 @@ def _dumped(regressor: Any) -> bytes:
     """A regressor of scikit-learn in the format of skops; TypeError for what is not known to be safe."""
     import skops.io
 
-    data: bytes = skops.io.dumps(regressor)
+    data = _timeless(skops.io.dumps(regressor))
     untrusted = skops.io.get_untrusted_types(data=data)
     if untrusted:
         raise TypeError(
@@ -329,12 +329,28 @@ def _write(path: Path, spec: Mapping[str, Any], arrays: Arrays, blobs: Mapping[s
         replacing(path, overwrite) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
-        archive.writestr("spec.json", json.dumps(spec, indent=2, default=_plain))
+        archive.writestr(_member("spec.json"), json.dumps(spec, indent=2, default=_plain))
         for name, array in arrays.items():
-            with archive.open(f"arrays/{name}.npy", "w", force_zip64=True) as member:
+            with archive.open(_member(f"arrays/{name}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
         for name, data in blobs.items():
-            archive.writestr(name, data)
+            archive.writestr(_member(name), data)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A member of the archive without the time: equal fits give equal files."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+    return member
+
+
+def _timeless(data: bytes) -> bytes:
+    """The archive with the same members, without their times."""
+    timeless = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(timeless, "w") as new:
+        for info in old.infolist():
+            new.writestr(_member(info.filename), old.read(info))
+    return timeless.getvalue()
 
 
 def _check_format(spec: Any) -> None:

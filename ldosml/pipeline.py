@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, persistence
 from ldosml._array import Array, Device, as_float64, like, take_rows, to_device, to_numpy
+from ldosml._files import sole_writer
 from ldosml._validation import check_shape
 from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
 from ldosml.descriptors.default import default_descriptor
@@ -250,6 +251,8 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             As ``fit``, and when the folder belongs to another fit or is damaged.
         FileExistsError
             When ``folder`` is a file.
+        BlockingIOError
+            When another process writes to the folder.
         OSError
             When writing fails, for instance on a full disk; what was done is kept.
 
@@ -265,21 +268,22 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             )
         training = self._training(data, spectra, groups)
         stored = ChunkedTraining(as_folder(folder), regressor.learn, regressor.chunk_size)
-        self.descriptor_ = self.new_descriptor(training.structures)
-        self.descriptor_.fit(fitting_structures(training.structures))
-        chunks = stored.write(training, _codes(training.groups), self.descriptor_)
-        self._place = np.empty((0, training.grid.size))
-        numbers = [int(number) for number in np.unique(training.numbers)]
-        if regressor.learn == "ldos":
-            self.regressors_ = {
-                number: _with_own_points(regressor, number).fit_chunks(
-                    SpeciesChunks(chunks, number), checkpoint=stored.checkpoint(str(number))
-                )
-                for number in numbers
-            }
-        else:
-            regressor.fit_chunks(chunks, checkpoint=stored.checkpoint("all"))
-            self.regressors_ = {number: regressor.of_species(number) for number in numbers}
+        with sole_writer(stored.folder):
+            self.descriptor_ = self.new_descriptor(training.structures)
+            self.descriptor_.fit(fitting_structures(training.structures))
+            chunks = stored.write(training, _codes(training.groups), self.descriptor_)
+            self._place = np.empty((0, training.grid.size))
+            numbers = [int(number) for number in np.unique(training.numbers)]
+            if regressor.learn == "ldos":
+                self.regressors_ = {
+                    number: _with_own_points(regressor, number).fit_chunks(
+                        SpeciesChunks(chunks, number), checkpoint=stored.checkpoint(str(number))
+                    )
+                    for number in numbers
+                }
+            else:
+                regressor.fit_chunks(chunks, checkpoint=stored.checkpoint("all"))
+                self.regressors_ = {number: regressor.of_species(number) for number in numbers}
         self._remember(training, data)
         return self
 

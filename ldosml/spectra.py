@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 
 from ldosml import _html
-from ldosml._array import Array, as_float64, index_like, like, namespace, sum_by_index, to_numpy
+from ldosml._array import Array, as_float64, index_like, like, namespace, read_only, sum_by_index, to_numpy
 from ldosml._plots import drawn
 from ldosml._validation import (
     ParameterError,
@@ -74,7 +74,7 @@ class _Spectra:
 
     def __post_init__(self) -> None:
         check_choice(f"spin of a {type(self).__name__}", self.spin, get_args(Spin))
-        object.__setattr__(self, "values", as_float64(f"values of a {type(self).__name__}", self.values))
+        object.__setattr__(self, "values", read_only(as_float64(f"values of a {type(self).__name__}", self.values)))
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
         width = self.smearing_width
@@ -652,7 +652,7 @@ class LDOS(_Spectra):
 
 def _as_array(values: Array) -> Array:
     """Lists and columns of tables as NumPy arrays, arrays as they are."""
-    return values if is_foreign(values) else np.asarray(values)
+    return values if is_foreign(values) else read_only(np.asarray(values))
 
 
 @lru_cache(maxsize=8)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -82,21 +84,47 @@ class StoredLDOS:
             raise ValueError(f"{self.path} changed after it was opened, and its rows may have moved. Load it again.")
         try:
             with h5py.File(self.path, "r") as file:
-                values = self._read_rows(file["ldos"])
-        except (OSError, KeyError, RuntimeError) as error:
+                values = self._read_rows(file)
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
             raise ValueError(f"The field 'ldos' of {self.path} is damaged: {error}. Copy the file again.") from error
         check_finite(f"The field 'ldos' of {self.path}", values)
         return values
 
-    def _read_rows(self, field: h5py.Dataset) -> NDArray[np.float64]:
+    def _read_rows(self, file: h5py.File) -> NDArray[np.float64]:
         values = np.empty((len(self), self.grid.size))
         place = 0
         # Neighbouring structures are read in one piece: HDF5 is slow at picking single rows.
         for run in np.split(self.chosen, np.flatnonzero(np.diff(self.chosen) != 1) + 1):
             first, last = int(self.offsets[run[0]]), int(self.offsets[run[-1] + 1])
-            values[place : place + last - first] = field[first:last]
+            values[place : place + last - first] = stored_rows(file, "ldos", first, last)
             place += last - first
         return values
+
+
+def stored_rows(file: h5py.File, name: str, first: int, last: int) -> NDArray[Any]:
+    """Read rows ``first`` to ``last`` of a field, (n, n_energies), as stored.
+
+    Raises ValueError when a row differs from its checksum.
+    """
+    values: NDArray[Any] = file[name][first:last]
+    check_rows(file, name, first, values)
+    return values
+
+
+def check_rows(file: h5py.File, name: str, first: int, values: NDArray[Any]) -> None:
+    """Raise ValueError when rows of a field differ from their checksums, in the field ``NAME_crc32``, if it has any."""
+    sums = file.get(f"{name}_crc32")
+    if sums is None:
+        return
+    wrong = sums[first : first + len(values)] != row_checksums(values)
+    if wrong.any():
+        row = first + int(np.argmax(wrong))
+        raise ValueError(f"row {row} of the field {name!r} differs from its checksum")
+
+
+def row_checksums(values: NDArray[Any]) -> NDArray[np.uint32]:
+    """CRC-32 of each row of an array (n, n_energies): (n,)."""
+    return np.array([zlib.crc32(row.data) for row in np.ascontiguousarray(values)], dtype=np.uint32)
 
 
 def file_stamp(path: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ldosml._files import replacing
+from ldosml._text import csv_cell, printable
 from ldosml._validation import check_choice
 
 if TYPE_CHECKING:
@@ -117,12 +118,12 @@ class ResultTable:
         if markup == "latex":
             return self._latex()
         if markup == "markdown":
-            title = f"**{self.title.translate(_MARKDOWN)}**\n\n" if self.title else ""
+            title = f"**{_markdown(self.title)}**\n\n" if self.title else ""
             align = ["right" if numeric else "left" for numeric in self.numeric]
-            frame = self._frame(lambda text: text.translate(_MARKDOWN))
+            frame = self._frame(_markdown)
             return title + str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
-        title = f"# {' '.join(self.title.split())}\n" if self.title else ""
-        return title + str(self._frame(lambda text: text).to_csv(index=False, lineterminator="\n")).rstrip("\n")
+        title = f"# {printable(' '.join(self.title.split()))}\n" if self.title else ""
+        return title + str(self._frame(csv_cell).to_csv(index=False, lineterminator="\n")).rstrip("\n")
 
     def _latex(self) -> str:
         align = "".join("r" if numeric else "l" for numeric in self.numeric)
@@ -176,8 +177,9 @@ def save_table(path: PathLike, rows: Rows, *, overwrite: bool = False) -> Path:
     Parameters
     ----------
     path : path
-        .csv: a header and a line for each row. .json: a list with an object for each row. .md, .tex: a table for a
-        page or a paper, see ``ResultTable``.
+        .csv: a header and a line for each row; a text that a spreadsheet would take for a formula gets an apostrophe
+        in front, and control characters are written as in Python. .json: a list with an object for each row.
+        .md, .tex: a table for a page or a paper, see ``ResultTable``.
     rows : sequence of dict, or dict of columns
         Numbers and texts. In CSV and JSON numbers keep every digit; in Markdown and LaTeX they have four significant
         ones. None and NaN become null in JSON and an empty cell elsewhere.
@@ -214,7 +216,9 @@ def save_table(path: PathLike, rows: Rows, *, overwrite: bool = False) -> Path:
     frame = _frame(rows)
     if path.suffix == ".json":
         return save_json(path, frame.to_dict("records"), overwrite=overwrite)
-    return _save(path, frame.to_csv(index=False, lineterminator="\n"), overwrite)
+    cells = [[csv_cell(value) if isinstance(value, str) else value for value in row] for row in frame.to_numpy()]
+    safe = type(frame)(cells, columns=[csv_cell(str(name)) for name in frame.columns], dtype=object)
+    return _save(path, safe.to_csv(index=False, lineterminator="\n"), overwrite)
 
 
 def check_ending(path: PathLike) -> None:
@@ -275,9 +279,13 @@ def _cell(value: Any, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float | np.floating) else str(value)
 
 
+def _markdown(text: str) -> str:
+    return printable(text).translate(_MARKDOWN)
+
+
 def _latex(text: str) -> str:
     """The text with powers and minus signs set as mathematics, and what LaTeX would take for commands escaped."""
-    parts = re.split(r"(\^-?\d+(?:/\d+)?|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text.replace("L/sigma", "L/σ"))
+    parts = re.split(r"(\^-?\d+(?:/\d+)?|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", printable(text).replace("L/sigma", "L/σ"))
     raised = [part.lstrip("^").translate(_SUPERSCRIPTS) for part in parts[1::2]]
     plain = [re.sub(r"(?<![\w.])-(?=\d)", "$-$", part.translate(_LATEX)) for part in parts[::2]]
     return "".join(f"{before}$^{{{power}}}$" for before, power in zip(plain, raised, strict=False)) + plain[-1]

@@ -544,3 +544,31 @@ def test_import_keeps_the_code_s_own_zero(capsys, tmp_path, make_dataset):
     imported = LDOSDataset.load(tmp_path / "d.h5")
     assert (code, imported.grid.zero) == (0, "code")
     np.testing.assert_allclose(imported.fermi_energy, data.fermi_energy)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted"),
+        (MemoryError(), 1, "Out of memory: an array does not fit"),
+        (OSError(28, "No space left on device", "x\x1b[31m"), 1, "No space left on device: 'x"),
+        (ZeroDivisionError("division"), 1, "division"),
+    ],
+)
+def test_exit_codes_of_errors(monkeypatch, capsys, error, code, message):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("ldosml.cli.fit.open_dataset", fail)
+    assert main(["fit", "silicon", "-o", "unwritten.ldosml"]) == code
+    told = capsys.readouterr().err
+    assert message in told
+    assert "Traceback" not in told
+    assert "\x1b" not in told
+
+
+def test_control_characters_are_shown_not_obeyed(capsys, tmp_path):
+    assert main(["info", f"{tmp_path}/a\x1b[31m.h5"]) == 1
+    told = capsys.readouterr().err
+    assert "\\x1b[31m" in told
+    assert "\x1b" not in told

@@ -540,3 +540,22 @@ class TestShipped:
     def test_folder_is_there(self):
         shipped = importlib.import_module("ldosml._shipped")
         assert any((folder / "scripts").is_dir() or any(folder.glob("*.h5")) for folder in shipped._folders())
+
+
+def test_a_dataset_shares_nothing_that_the_caller_can_change(make_dataset):
+    atoms, values = Atoms("Si", cell=[5, 5, 5], pbc=True), np.ones((1, 11))
+    given = {"parts": {"code": "x"}}
+    data = LDOSDataset.from_arrays([atoms], np.linspace(-1, 1, 11), ldos=values, provenance=given)
+    values[:], given["parts"]["code"] = 7, "y"
+    assert data.ldos.values.max() == 1
+    assert data.provenance == {"parts": {"code": "x"}}
+    for array in (data.ldos.values, data.dos.values, data.n_electrons, data.ldos.structure_index):
+        assert not array.flags.writeable
+
+
+def test_names_with_nul_and_texts_for_numbers_are_named():
+    atoms, arguments = Atoms("Si", cell=[5, 5, 5]), (np.linspace(-1, 1, 11),)
+    with pytest.raises(ValueError, match="groups must not hold the character NUL"):
+        LDOSDataset.from_arrays([atoms], *arguments, ldos=np.ones((1, 11)), groups=["a\0"])
+    with pytest.raises(TypeError, match="fermi_energy must be real numbers"):
+        LDOSDataset.from_arrays([atoms], *arguments, ldos=np.ones((1, 11)), fermi_energy="deep", zero="code")

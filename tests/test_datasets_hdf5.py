@@ -3,7 +3,10 @@
 import errno
 import os
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,6 +14,8 @@ import pytest
 from ase import Atoms
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ldosml._seal import check_seal
+from ldosml._shipped import shipped_file
 from ldosml.datasets import LDOSDataset
 from ldosml.stored_ldos import file_stamp
 
@@ -328,6 +333,43 @@ class TestRefusals:
             LDOSDataset.load(path)
 
 
+class TestChecksums:
+    @pytest.mark.parametrize("with_ldos", [True, False])
+    def test_any_flipped_bit_is_told_or_changes_nothing(self, make_dataset, tmp_path, with_ldos):
+        path = make_dataset().save(tmp_path / "set.h5")
+        data = LDOSDataset.load(path)
+        if not with_ldos:
+            path = replace(data, stored_ldos=None, stored_dos=data.dos).save(path, overwrite=True)
+            data = LDOSDataset.load(path)
+        content, told = path.read_bytes(), 0
+        generator = np.random.default_rng(0)
+        for place in generator.integers(0, len(content), 300):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << generator.integers(8)
+            path.write_bytes(damaged)
+            try:
+                same(LDOSDataset.load(path), data)
+            except ValueError as error:
+                assert "set.h5" in str(error)  # noqa: PT017  some places change nothing
+                told += 1
+        assert told > 50
+
+    def test_a_file_that_another_program_changed_is_read(self, path):
+        with h5py.File(path, "r+") as file:
+            file["positions"][0] = 0.5
+        assert LDOSDataset.load(path).structures[0].positions[0, 0] == 0.5
+
+    def test_a_shipped_set_without_checksum_is_read(self):
+        path = shipped_file("silicon", ".h5", "dataset")
+        assert not path.read_bytes().endswith(b"ldosml\n")
+        check_seal(path)
+
+    def test_the_same_content_gives_the_same_bytes(self, make_dataset, tmp_path, monkeypatch):
+        first = make_dataset().save(tmp_path / "a.h5").read_bytes()
+        monkeypatch.setattr("time.time", lambda: 1e9)
+        assert make_dataset().save(tmp_path / "b.h5").read_bytes() == first
+
+
 class TestDiskTrouble:
     @pytest.fixture(params=["fsync", "replace"])
     def full_disk(self, request, monkeypatch):
@@ -388,6 +430,20 @@ class TestDiskTrouble:
 
 
 class TestAppend:
+    def test_appending_at_the_same_time_loses_nothing(self, make_dataset, tmp_path):
+        for number in range(4):
+            make_dataset((2, 1), start=3 * number).save(tmp_path / f"part-{number}.h5")
+        code = "import sys, ldosml; ldosml.LDOSDataset.load(sys.argv[1]).append_to(sys.argv[2])"
+        started = [
+            subprocess.Popen([sys.executable, "-c", code, tmp_path / f"part-{number}.h5", tmp_path / "all.h5"])
+            for number in range(4)
+        ]
+        assert [process.wait(60) for process in started] == [0] * 4
+        assert sorted(LDOSDataset.load(tmp_path / "all.h5").names) == sorted(
+            name for number in range(4) for name in make_dataset((2, 1), start=3 * number).names
+        )
+        assert len(list(tmp_path.iterdir())) == 5
+
     def test_structures_are_added(self, make_dataset, path):
         more = make_dataset((2, 1), start=6)
         LDOSDataset.load(path).append(more).save(path, overwrite=True)

@@ -1,9 +1,14 @@
 import io
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from ldosml._files import replacing, write_buffer
+from ldosml import _files
+from ldosml._files import check_writable, replacing, saved_or_kept, sole_writer, take_name, write_buffer
 
 
 def test_appears_when_complete(tmp_path):
@@ -80,3 +85,90 @@ def test_an_error_keeps_no_view_of_the_buffer(tmp_path, monkeypatch):
         write_buffer(tmp_path / "a", buffer)
     assert raised.traceback  # whose frames hold what was passed to write
     buffer.close()  # BufferError while a view of it is alive
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ldosml._files import replacing, sole_writer
+with sole_writer(Path(sys.argv[1])), replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(tmp_path):
+    path = tmp_path / "a"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    (tmp_path / ".a.1.1.tmp").write_bytes(b"theirs")
+    assert len(list(tmp_path.iterdir())) == 3
+    with replacing(tmp_path / "alive") as file:  # whose temporary is swept neither
+        _files._swept.clear()
+        write_buffer(path, io.BytesIO(b"new"))
+        file.write(b"written")
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".a.1.1.tmp", "a", "alive"]
+    assert (tmp_path / "alive").read_bytes() == b"written"
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with sole_writer(tmp_path / "log"):
+        with (
+            pytest.raises(BlockingIOError, match=r"being written by another process.*log"),
+            sole_writer(tmp_path / "log"),
+        ):
+            pass
+        with sole_writer(tmp_path / "other"):
+            pass
+    with sole_writer(tmp_path / "log"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_is_taken_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    take_name(tmp_path / "a", tmp_path / "c", overwrite=False)
+    with pytest.raises(FileExistsError, match="exists already"):
+        take_name(tmp_path / "b", tmp_path / "c", overwrite=False)
+    assert (tmp_path / "c").read_text() == "a"
+    take_name(tmp_path / "b", tmp_path / "c", overwrite=True)
+    assert (tmp_path / "c").read_text() == "b"
+
+
+def test_a_disk_without_links_gives_the_name_too(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    write_buffer(tmp_path / "a", io.BytesIO(b"new"), overwrite=False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_what_cannot_be_written_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("ldosml._files.gettempdir", lambda: str(tmp_path))
+
+    def save(path):
+        write_buffer(path, io.BytesIO(b"model"))
+
+    with pytest.raises(OSError, match=r"nowhere.*kept: move it from (.*)\."):
+        saved_or_kept(save, tmp_path / "nowhere" / "m.ldosml")
+    (kept,) = tmp_path.iterdir()
+    assert kept.read_bytes() == b"model"
+    monkeypatch.setattr("ldosml._files.gettempdir", lambda: str(tmp_path / "nowhere"))
+    with pytest.raises(OSError, match="it is lost"):
+        saved_or_kept(save, tmp_path / "nowhere" / "m.ldosml")
+
+
+def test_a_place_that_cannot_be_written_is_found_before(tmp_path, monkeypatch):
+    check_writable(tmp_path / "missing" / "a")
+    assert list(tmp_path.iterdir()) == []
+
+    def refused(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("ldosml._files.open", refused, raising=False)
+    with pytest.raises(OSError, match=r"Read-only.*another place: '.*/a'"):
+        check_writable(tmp_path / "a")

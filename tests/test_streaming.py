@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.io import write
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -226,14 +227,60 @@ def test_a_part_with_nothing_in_it_is_no_obstacle(model, large, tmp_path):
 def test_two_processes_do_not_write_one_file(model, large, tmp_path):
     with pytest.raises(Interrupted):
         predict_to(model, large, tmp_path / "p.h5", batch_size=20, progress=interrupting(4))
-    holding = "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", holding, str(tmp_path / "p.h5.part")]
+    holding = (
+        "import pathlib, sys; from ldosml._files import sole_writer\n"
+        "with sole_writer(pathlib.Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holding, str(tmp_path / "p.h5")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"open\n"
         with pytest.raises(BlockingIOError, match="is being written by another process"):
             predict_to(model, large, tmp_path / "p.h5")
         other.stdin.close()
     predict_to(model, large, tmp_path / "p.h5")
+
+
+def test_the_layout_of_a_file_fits_on_a_full_disk_or_is_refused(model, large, tmp_path):
+    script = """
+import resource, signal, sys
+from ase.io import read
+import ldosml
+model, structures = ldosml.DOSModel.load(sys.argv[1]), read(sys.argv[2], ":")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
+try:
+    ldosml.predict_to(model, structures, sys.argv[3])
+except OSError as error:
+    print(error)
+"""
+    model.save(tmp_path / "m.ldosml")
+    write(tmp_path / "s.xyz", large)
+    for limit in (100, 5_000, 20_000, 40_000, 60_000):
+        arguments = [str(tmp_path / name) for name in ("m.ldosml", "s.xyz", "p.h5")]
+        ended = subprocess.run(
+            [sys.executable, "-c", script, *arguments, str(limit)], capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "File too large" in ended.stdout
+        assert "p.h5" in ended.stdout
+
+
+def test_a_flipped_bit_of_a_prediction_is_told(model, large, tmp_path):
+    path = predict_to(model, large, tmp_path / "p.h5").path
+    content, generator = path.read_bytes(), np.random.default_rng(0)
+    with h5py.File(path) as file:
+        rows = [file[name].id.get_offset() for name in ("ldos", "dos")]
+    for place in [*rows, *generator.integers(0, len(content), 100)]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << generator.integers(8)
+        path.write_bytes(damaged)
+        try:
+            found = Prediction.load(path)
+            np.testing.assert_array_equal(found.ldos(range(96)).values, Prediction.load(path).data.ldos.values[:96])
+        except ValueError as error:
+            assert "p.h5" in str(error)  # noqa: PT017  done and the marks at the end change nothing
+        else:
+            assert place not in rows
 
 
 def test_a_damaged_part_is_refused(model, large, tmp_path):

@@ -166,3 +166,14 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, ending):
     with pytest.raises(OSError, match="No space left on device; it was not written"):
         save_table(tmp_path / f"t.{ending}", RECORDS)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|x", "-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1"])
+def test_names_are_no_formulas_and_no_commands(tmp_path, name):
+    path = save_table(tmp_path / "t.csv", [{name: name, "x": -1.5, "y\x1b[31m": "-0.5"}])
+    header, row = csv.reader(path.read_text().splitlines())
+    assert header[0][0] == row[0][0] == "'"
+    assert row[1:] == ["-1.5", "-0.5"]
+    for markup in ("csv", "markdown", "latex"):
+        assert "\x1b" not in result_table([{"a\x1b": "b\x9b"}]).text(markup)
+    assert "\x1b" not in path.read_text()

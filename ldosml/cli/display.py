@@ -13,17 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from ldosml._text import printable
 from ldosml.progress import Advance, duration, progress
 
 if TYPE_CHECKING:
     from ldosml.cli.options import PrintOptions
     from ldosml.tables import ResultTable
 
+
+class _Harmless(Console):
+    """A console that shows control characters in names of files and structures, and does not obey them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Give the pieces of what is to be shown."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(printable(piece.text), piece.style)
+
+
 # Names of files may hold square brackets and :100:, which rich would take for its markup and for a picture.
-messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
-results = Console(markup=False, emoji=False, highlight=False)
+messages = _Harmless(stderr=True, markup=False, emoji=False, highlight=False)
+results = _Harmless(markup=False, emoji=False, highlight=False)
 if not results.is_terminal and "COLUMNS" not in os.environ:
     results.width = 100  # a file has no width
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ldosml._files import saved_or_kept
 from ldosml.cli.display import Page, Stages, cautioning, emit
 from ldosml.cli.evaluation import derive, remember_split, report_errors, write_evaluation
 from ldosml.cli.model_options import ModelOptions
@@ -86,7 +87,8 @@ def fit(
     with stages(f"Fitting {len(train)} structures"):
         model = model.fit(train) if stream is None else model.fit_stream(train, stream)
         remember_split(model, dataset, test_size, seed)
-    files = [model.save(output, overwrite=overwrite)]
+    saved_or_kept(lambda path: model.save(path, overwrite=overwrite), output)
+    files = [output]
     if test is None:
         emit({"file": str(output), **model.training_}, printing, lambda: Page([], files=files))
         return

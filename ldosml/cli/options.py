@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ldosml._files import check_writable
 from ldosml.cli.program import Program, shown_examples
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise IsADirectoryError(f"{path} is a folder; give a name for the file.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
+    check_writable(path)
 
 
 def check_energies(low: float | None, high: float | None) -> None:
@@ -200,10 +202,11 @@ def check_energies(low: float | None, high: float | None) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a file where a folder is to be."""
+    """Refuse a file where a folder is to be, and a folder that cannot be written."""
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise FileExistsError(f"{part} is a file; give a folder to write the report and its figures in.")
+    check_writable(folder / "report.html")
 
 
 def open_dataset(name: str) -> LDOSDataset:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ldosml._files import saved_or_kept
 from ldosml.cli.display import Page, Stages, emit
 from ldosml.cli.options import (
     AsJson,
@@ -79,7 +80,8 @@ def predict(
         with stages(f"Predicting {len(atoms)} structures"):
             ldos = loaded.predict(atoms)
         electrons = loaded.n_electrons(atoms) if loaded.training_.get("valence_electrons") else None
-        ldos.save(output, structures=atoms, n_electrons=electrons, provenance=provenance, overwrite=overwrite)
+        known: dict[str, Any] = {"structures": atoms, "n_electrons": electrons, "provenance": provenance}
+        saved_or_kept(lambda path: ldos.save(path, **known, overwrite=overwrite), output)
     counts = {"n_structures": len(atoms), "n_environments": sum(map(len, atoms))}
     result = {"file": str(output), **counts, "seconds": stages.seconds}
     written = f"{output}: LDOS and DOS of {len(atoms)} structures"

@@ -10,6 +10,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell."""
+
 _OPTIONS = {
     "n_electrons": "electrons",
     "n_inducing": "inducing",
@@ -42,6 +45,8 @@ class Command(TyperCommand):
         """
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error  # typer's own handling gives 1, as for an error of the input
         except Exception as error:
             option, text = self._at_fault(error)
             if option is not None:

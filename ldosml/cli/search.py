@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ldosml._files import saved_or_kept
 from ldosml.cli.display import Page, Stages, cautioning, emit, table
 from ldosml.cli.option_groups import with_groups
 from ldosml.cli.options import (
@@ -105,7 +106,7 @@ def search(
                 done, total, f"LDOS {record['ldos_loss']:.3f}, DOS {record['dos_loss']:.3f}"
             ),
         )
-    found.save(output, overwrite=overwrite)
+    saved_or_kept(lambda path: found.save(path, overwrite=overwrite), output)
     result = {"best": found.best, "model": found.expression, "file": str(output), "records": found.records}
     emit(result, printing, lambda: _page(found, output))
 

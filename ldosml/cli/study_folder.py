@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ldosml._files import replacing
+from ldosml._files import replacing, sole_writer
 from ldosml._journal import JournalError
 from ldosml.cli.display import strict
 from ldosml.cli.options import check_folder
@@ -36,6 +36,7 @@ class StudyFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
         self._path, self._settings, self._overwrite = path, settings, overwrite
         self.records, self.log, self.summary = (path / name for name in ("records.csv", "log.jsonl", "summary.json"))
+        self._lock = ExitStack()
         check_folder(path)
         if not overwrite:
             self._refuse_others()
@@ -81,13 +82,17 @@ class StudyFolder:
         """
         made = not self._path.exists()
         self._path.mkdir(parents=True, exist_ok=True)
+        self._lock.enter_context(sole_writer(self._path))
         if self._overwrite:
             for path in (*self._results(), self.log):
                 path.unlink(missing_ok=True)
         self._discard_empty_log()
         try:
             yield self.log
-        except JournalError as error:
+        except BaseException as error:
+            self._lock.close()
+            if not isinstance(error, JournalError):
+                raise
             raise FileExistsError(
                 f"{self.log} {error.reason}. Give another folder, or pass --overwrite to delete the study in it and "
                 "start again."
@@ -103,8 +108,8 @@ class StudyFolder:
         return round(sum(float(json.loads(line)["seconds"]) for line in lines), 2)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary, which marks the study as finished."""
-        with replacing(self.summary) as file:
+        """Write the summary, which marks the study as finished, and let other processes write to the folder."""
+        with self._lock, replacing(self.summary) as file:
             file.write(json.dumps(strict(summary), indent=2, default=str, allow_nan=False).encode())
 
     def _discard_empty_log(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ldosml._files import saved_or_kept
 from ldosml.cli.crystal_training import (
     Batch,
     Checkpoint,
@@ -95,7 +96,7 @@ def train_bands(
             progress=progress,
         )
     model.training_ = sets.record(training, stages, continued)
-    model.save(output, overwrite=overwrite)
+    saved_or_kept(lambda path: model.save(path, overwrite=overwrite), output)
     facts = _training_facts(model, parts, output) | {"cautions": cautions}
     emit(facts, printing, lambda: _page(facts))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ldosml._files import saved_or_kept
 from ldosml.cli.crystal_training import (
     Batch,
     Checkpoint,
@@ -103,7 +104,7 @@ def train_occupancy(
             progress=progress,
         )
     model.training_ = sets.record(training, stages, continued)
-    model.save(output, overwrite=overwrite)
+    saved_or_kept(lambda path: model.save(path, overwrite=overwrite), output)
     facts = _training_facts(model, parts, output)
     emit(facts, printing, lambda: _page(facts))
 

@@ -23,9 +23,9 @@ def copied(atoms: Atoms) -> Atoms:
     return duplicate
 
 
-def for_each(values: ArrayLike, count: int) -> NDArray[np.float64]:
+def for_each(name: str, values: ArrayLike, count: int) -> NDArray[np.float64]:
     """One number for each structure; a single one stands for all."""
-    numbers = np.asarray(values, dtype=float)
+    numbers = real_numbers(name, values)
     return np.full(count, numbers) if numbers.ndim == 0 else numbers
 
 
@@ -33,7 +33,7 @@ def fermi_levels(fermi_energy: ArrayLike | None, zero: Zero, names: Sequence[str
     """Fermi energy of each structure, (n_structures,), eV: 0 where it is the zero, NaN where not known."""
     if fermi_energy is None:
         fermi_energy = 0.0 if zero == "fermi" else np.nan
-    levels = check_numbers("fermi_energy", for_each(fermi_energy, len(names)), names, unknown=np.nan)
+    levels = check_numbers("fermi_energy", for_each("fermi_energy", fermi_energy, len(names)), names, unknown=np.nan)
     wrong = np.abs(levels) > _SAME_ENERGY
     if zero == "fermi" and wrong.any():
         first = int(np.argmax(wrong))
@@ -50,7 +50,7 @@ def valence_electrons(
 ) -> NDArray[np.float64]:
     """Electrons of each structure, (n_structures,), given as such or by element; NaN where not known."""
     if not isinstance(n_electrons, Mapping):
-        return for_each(np.nan if n_electrons is None else n_electrons, len(structures))
+        return for_each("n_electrons", np.nan if n_electrons is None else n_electrons, len(structures))
     missing = {symbol for atoms in structures for symbol in atoms.symbols} - set(n_electrons)
     if missing:
         raise ParameterError(

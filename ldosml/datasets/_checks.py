@@ -10,6 +10,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._validation import check_json, check_positive, shorten
+from ldosml.array_files import real_numbers
 from ldosml.structure_checks import check_sites
 
 
@@ -37,6 +38,9 @@ def check_labels(field: str, labels: Sequence[str], count: int) -> list[str]:
     """Give ``labels`` as a list of ``count`` texts, or raise ValueError naming the field."""
     if isinstance(labels, str) or len(labels) != count or not all(isinstance(label, str) for label in labels):
         raise ValueError(f"{field} must be a list of {count} texts, one for each structure; got {shorten(labels)}.")
+    for label in labels:
+        if "\0" in label:
+            raise ValueError(f"{field} must not hold the character NUL, which ends a text in HDF5; got {label!r}.")
     return [str(label) for label in labels]
 
 
@@ -58,7 +62,7 @@ def check_numbers(
     ``unknown`` is the value that stands for "not known" (NaN, or infinity); otherwise numbers are finite and not
     below ``least``. Raises ValueError naming the field and the first structure at fault.
     """
-    numbers = np.array(values, dtype=float)
+    numbers: NDArray[np.float64] = np.array(real_numbers(field, values))
     if numbers.shape != (len(names),):
         raise ValueError(f"{field} must have shape ({len(names)},) = (n_structures,); got {numbers.shape}.")
     allowed = np.isfinite(numbers) & (numbers >= least)

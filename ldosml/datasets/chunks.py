@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._files import replacing, write_buffer
+from ldosml._seal import check_seal, seal
 from ldosml._validation import check_finite, check_shape
 from ldosml.file_sizes import check_hdf5, scalar_attribute
 
@@ -130,6 +131,7 @@ class HDF5ChunkWriter:
             for name, values in content.items():
                 rows = max(1, min(len(values), _PIECE // max(values[:1].nbytes, 1)))
                 file.create_dataset(name, data=values, chunks=(rows, *values.shape[1:]), fletcher32=True)
+        seal(buffer)
         write_buffer(_file(self.path, self.n_chunks), buffer, overwrite=False)
         self.n_chunks += 1
 
@@ -226,6 +228,7 @@ def _present(folder: Path, number: int) -> Path:
 
 def _read(path: Path, number: int) -> Chunk:
     try:
+        check_seal(path)
         with h5py.File(path, "r") as file:
             kept = {name: scalar_attribute(file, name) for name in ("format", "format_version", "number")}
             if (kept["format"], kept["format_version"]) != (FORMAT, FORMAT_VERSION):

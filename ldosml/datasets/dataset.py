@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml import _html
 from ldosml._array import to_numpy
+from ldosml._files import sole_writer
 from ldosml._validation import ParameterError, check_choice, check_finite, check_indices, check_json, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
@@ -119,6 +121,8 @@ class LDOSDataset:
         self._set("energy_max", check_numbers("energy_max", self.energy_max, self.names, unknown=np.inf))
         check_json("provenance", self.provenance)
         check_label_noise(self.label_noise)
+        self._set("provenance", deepcopy(self.provenance))  # the caller may change what he gave
+        self._set("label_noise", deepcopy(self.label_noise))
         if self.stored_ldos is None and self.stored_dos is None:
             raise ValueError("A dataset needs ldos, dos, or both; got neither.")
         for name, spectra in self._spectra():
@@ -215,7 +219,7 @@ class LDOSDataset:
             None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
             valence_electrons(n_electrons, structures),
             fermi_levels(fermi_energy, zero, names),
-            for_each(np.inf if energy_max is None else energy_max, count),
+            for_each("energy_max", np.inf if energy_max is None else energy_max, count),
             names,
             ["unspecified"] * count if kinds is None else check_labels("kinds", kinds, count),
             list(names) if groups is None else check_labels("groups", groups, count),
@@ -661,6 +665,32 @@ class LDOSDataset:
             The structures of this dataset, then the structures of the other.
         """
         return self.concatenate([self, other])
+
+    def append_to(self, path: str | os.PathLike[str]) -> Path:
+        """Add the structures of this dataset to a dataset file, which is made if it is missing.
+
+        Processes that do so at the same time wait for each other, so that nothing is lost.
+
+        Parameters
+        ----------
+        path : path
+            The file, .h5. It is written anew: give many structures at a time.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            When the file is damaged, or differs from this dataset; see ``concatenate``.
+        OSError
+            When it cannot be written; what was there before is untouched.
+        """
+        path = Path(path)
+        with sole_writer(path, wait=True):
+            return (self.load(path).append(self) if path.exists() else self).save(path, overwrite=True)
 
     def to_ase(self) -> list[Atoms]:
         """Copies of the structures with their spectra, see :func:`ldosml.datasets.export.to_ase`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -30,14 +31,10 @@ def save_tensors(
 
     Raises FileExistsError when the file exists and ``overwrite`` is false, OSError when writing fails.
     """
-    content = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        {
-            "format": what,
-            "format_version": str(FORMAT_VERSION),
-            "spec": as_json(spec),
-        },
-    )
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    written = as_json(spec)
+    header = {"format": what, "format_version": str(FORMAT_VERSION), "spec": written}
+    content = save(kept, header | {"sha256": _checksum(kept, written)})
     with replacing(path, overwrite) as file:
         file.write(content)
 
@@ -71,9 +68,22 @@ def load_tensors(path: Path, what: str) -> tuple[Tensors, dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             check_header(path, what, header)
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(header["spec"])  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            spec = json.loads(header["spec"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a complete {what}, or is damaged: {error}.") from error
+    if header.get("sha256", (found := _checksum(tensors, header["spec"]))) != found:
+        raise ValueError(f"{path} is damaged: it differs from its checksum. Copy or download it again.")
+    return tensors, spec
+
+
+def _checksum(tensors: Mapping[str, Tensor], spec: str) -> str:
+    """SHA-256 of description and tensors. Files without it, such as the shipped ones, are read as they are."""
+    sums = hashlib.sha256(spec.encode())
+    for name, tensor in sorted(tensors.items()):
+        sums.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sums.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return sums.hexdigest()
 
 
 def load_fitted(path: Path, what: str, from_spec: Callable[[Mapping[str, Any]], T], device: str) -> T:

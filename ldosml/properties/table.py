@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml import _html
-from ldosml._files import replacing
+from ldosml._files import refuse_existing, write_buffer
 from ldosml._plots import drawn
+from ldosml._seal import seal
 from ldosml.properties.quantities import PER_CELL, QUANTITIES
 from ldosml.tables import save_json, save_table
 
@@ -394,8 +396,12 @@ class PropertyTable:
             return save_table(path, self._rows_with_units(), overwrite=overwrite)
         if path.suffix == ".json":
             return save_json(path, self.to_dict(), overwrite=overwrite)
-        with replacing(path, overwrite) as stream, h5py.File(stream, "w") as file:
+        refuse_existing(path, overwrite)
+        buffer = io.BytesIO()  # HDF5 cannot close a file cleanly on a full disk
+        with h5py.File(buffer, "w") as file:
             self._fill(file)
+        seal(buffer)
+        write_buffer(path, buffer, overwrite)
         return path
 
     def _rows_with_units(self) -> list[dict[str, Any]]:

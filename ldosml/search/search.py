@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -17,6 +18,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from ldosml import _html
+from ldosml._files import sole_writer
 from ldosml._journal import Journal, Record
 from ldosml._validation import ParameterError, check_choice, check_positive
 from ldosml.datasets import LDOSDataset
@@ -155,6 +157,8 @@ def search_settings(
         candidate, an argument is out of its range, a candidate is refused, or ``log`` is of another search.
     TypeError
         When the leave-out error of a regressor is not known in closed form.
+    BlockingIOError
+        When another process writes the same ``log``.
     """
     check_choice("target", target, get_args(Target))
     check_positive("n_energies", n_energies)
@@ -165,15 +169,16 @@ def search_settings(
     part = _first_part(aligned, factor, random_state)
     settings = _settings(default_candidates(aligned.structures) if candidates is None else candidates)
     header = {"data": fingerprint(aligned), "n_energies": n_energies, "factor": factor, "random_state": random_state}
-    journal = Journal(log, "search", header, _KEY)
-    plan = _plan(settings, part, len(data), factor)
-    scoring = _Scoring(LeaveOutScores(aligned, n_energies, n_jobs), journal, sum(r.n_kept for r in plan), progress)
-    best = settings
-    for round_ in plan:
-        records = [scoring.record(setting, round_.structures) for setting in best[: round_.n_kept]]
-        order = sorted(range(len(records)), key=lambda i: records[i][f"{target}_loss"])
-        best = [best[i] for i in order]
-    ranked = sorted(scoring.records, key=lambda record: (-record["n_structures"], record[f"{target}_loss"]))
+    with sole_writer(Path(log)) if log is not None else nullcontext():
+        journal = Journal(log, "search", header, _KEY)
+        plan = _plan(settings, part, len(data), factor)
+        scoring = _Scoring(LeaveOutScores(aligned, n_energies, n_jobs), journal, sum(r.n_kept for r in plan), progress)
+        best = settings
+        for round_ in plan:
+            records = [scoring.record(setting, round_.structures) for setting in best[: round_.n_kept]]
+            order = sorted(range(len(records)), key=lambda i: records[i][f"{target}_loss"])
+            best = [best[i] for i in order]
+        ranked = sorted(scoring.records, key=lambda record: (-record["n_structures"], record[f"{target}_loss"]))
     regressor = clone(best[0].regressor).set_params(alpha="leave-one-group-out")
     return Search(ranked, DOSModel(clone(best[0].descriptor), regressor, zero=zero, low=low, high=high))
 

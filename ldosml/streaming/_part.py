@@ -18,10 +18,17 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._files import replacing, take_name
+from ldosml._seal import check_seal, seal
+from ldosml.dataset_file import serialised
 from ldosml.datasets import LDOSDataset
+from ldosml.datasets.fields import fields_of
 from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS
+from ldosml.stored_ldos import row_checksums
+from ldosml.streaming._sparse_buffer import SparseBuffer
 
+_FIELDS = ("ldos", "ldos_crc32", "dos", "dos_crc32", "done")
 _CHECKPOINT = 1.0  # seconds between two marks: what a kill costs at most
 _BLOCK = 2**22  # numbers read at a time to be summed
 
@@ -31,21 +38,23 @@ class PartialPrediction:
 
     HDF5 cannot promise that a file whose fields change survives a kill. So all fields are laid out in advance, without
     chunks or compression, and only their bytes are written afterwards. ``done`` (n_environments,) marks the rows that
-    are there; while some are not, ``dos`` holds NaN, which no reader takes for a spectrum. The open file is locked
-    against a second writer.
+    are there; while some are not, ``dos`` holds NaN, which no reader takes for a spectrum. ``ldos_crc32``
+    (n_environments,) and ``dos_crc32`` (n_structures,) are checksums of the rows. HDF5 itself only reads the file:
+    on a full disk it cannot close one that it writes. Hold ``_files.sole_writer`` of the file while it is open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = h5py.File(path, "r+")
+            check_seal(path)
+            self._file = h5py.File(path, "r")
         except BlockingIOError as error:
             raise BlockingIOError(f"{path} is being written by another process. Wait for it.") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error}). Delete it to start anew.") from error
         try:
             self.facts: dict[str, Any] = json.loads(self._file.attrs["prediction"])
-            self._fields = {name: self._file[name] for name in ("ldos", "dos", "done")}
+            self._fields = {name: self._file[name] for name in _FIELDS}
             self._places = {name: int(field.id.get_offset()) for name, field in self._fields.items()}
         except (KeyError, TypeError, ValueError) as error:
             self._file.close()
@@ -85,8 +94,11 @@ class PartialPrediction:
         width = values.dtype.itemsize * values.shape[1]
         with self._writing():
             for run, block in zip(np.split(rows, runs), np.split(values, runs), strict=True):
+                stored = np.ascontiguousarray(block, dtype="<f4")
                 self._bytes.seek(self._places["ldos"] + int(run[0]) * width)
-                self._bytes.write(np.ascontiguousarray(block, dtype="<f4").data)
+                self._bytes.write(stored.data)
+                self._bytes.seek(self._places["ldos_crc32"] + int(run[0]) * 4)
+                self._bytes.write(row_checksums(stored).astype("<u4").data)
         self._pending.append(rows)
         if time.monotonic() - self._saved >= _CHECKPOINT:
             self.checkpoint()
@@ -101,8 +113,8 @@ class PartialPrediction:
             self._sync()
         self._pending, self._saved = [], time.monotonic()
 
-    def finish(self, path: Path) -> None:
-        """Add up the DOS of what the file holds and give the file its name."""
+    def finish(self, path: Path, overwrite: bool) -> None:
+        """Add up the DOS of what the file holds and give the file its name, as ``_files.take_name``."""
         if self._pending:
             self.checkpoint()
         offsets, (_, size) = self._file["offsets"][()], self._fields["ldos"].shape
@@ -110,8 +122,10 @@ class PartialPrediction:
         with self._writing():
             self._bytes.seek(self._places["dos"])
             self._bytes.write(dos.astype("<f8").data)
+            self._bytes.seek(self._places["dos_crc32"])
+            self._bytes.write(row_checksums(dos.astype("<f8")).astype("<u4").data)
             self._sync()
-        os.replace(self.path, path)
+        take_name(self.path, path, overwrite)
 
     def _sum(self, start: int, stop: int, size: int) -> NDArray[np.float64]:
         total = np.zeros(size)
@@ -119,6 +133,12 @@ class PartialPrediction:
             count = min(max(1, _BLOCK // size), stop - first) * size
             self._bytes.seek(self._places["ldos"] + 4 * first * size)
             rows = np.frombuffer(self._bytes.read(4 * count), dtype="<f4").reshape(-1, size)
+            self._bytes.seek(self._places["ldos_crc32"] + 4 * first)
+            sums = np.frombuffer(self._bytes.read(4 * len(rows)), dtype="<u4")
+            wrong = sums != row_checksums(rows)
+            if wrong.any():
+                row = first + int(np.argmax(wrong))
+                raise ValueError(f"{self.path}: row {row} differs from its checksum. Delete the file to start anew.")
             total += rows.sum(axis=0, dtype=np.float64)
         return total
 
@@ -156,18 +176,18 @@ def create(
         smearing_width=smearing_width,
         provenance=provenance,
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        replace(data, stored_dos=nothing).save(temporary)
-        with h5py.File(temporary, "r+") as file:
-            del file["dos"]
-            _lay_out(file, "ldos", (int(n_atoms.sum()), grid.size), "<f4")
-            _lay_out(file, "dos", nothing.values.shape, "<f8")[...] = np.nan
-            _lay_out(file, "done", (int(n_atoms.sum()),), "u1")[...] = 0
-            file.attrs["prediction"] = json.dumps(facts)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    laid_out = SparseBuffer(serialised(fields_of(replace(data, stored_dos=nothing))).getvalue())
+    with h5py.File(laid_out, "r+") as file:
+        del file["dos"]
+        _lay_out(file, "ldos", (int(n_atoms.sum()), grid.size), "<f4")
+        _lay_out(file, "ldos_crc32", (int(n_atoms.sum()),), "<u4")
+        _lay_out(file, "dos", nothing.values.shape, "<f8")[...] = np.nan
+        _lay_out(file, "dos_crc32", (len(structures),), "<u4")[...] = 0
+        _lay_out(file, "done", (int(n_atoms.sum()),), "u1")[...] = 0
+        file.attrs["prediction"] = json.dumps(facts)
+    seal(laid_out, _FIELDS)
+    with replacing(path) as out:
+        laid_out.write_to(out)
 
 
 def _lay_out(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:

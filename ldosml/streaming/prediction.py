@@ -18,6 +18,7 @@ from ldosml._validation import check_finite
 from ldosml.datasets import LDOSDataset
 from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS, LDOS
+from ldosml.stored_ldos import stored_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,10 @@ class Prediction:
         outside = chosen[(chosen < 0) | (chosen >= count)]
         if outside.size:
             raise IndexError(f"Atoms of structure {structure} are 0..{count - 1}; got {int(outside[0])}.")
-        values = self._rows(chosen + int(self.data.n_atoms[:structure].sum()))
+        try:
+            values = self._rows(chosen + int(self.data.n_atoms[:structure].sum()))
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(f"The field 'ldos' of {self.path} is damaged: {error}. Copy the file again.") from error
         check_finite(f"The field 'ldos' of {self.path}", values)
         numbers = self.structures[structure].numbers[chosen]
         index = np.zeros(len(chosen), dtype=np.int64)
@@ -132,6 +136,8 @@ class Prediction:
             values = np.empty((len(distinct), self.grid.size))
             start = 0
             for run in np.split(distinct, np.flatnonzero(np.diff(distinct) != 1) + 1):
-                values[start : start + len(run)] = file["ldos"][run[0] : run[-1] + 1] if len(run) else 0.0
+                values[start : start + len(run)] = (
+                    stored_rows(file, "ldos", int(run[0]), int(run[-1]) + 1) if len(run) else 0.0
+                )
                 start += len(run)
         return values[places]

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
 from ldosml._array import to_numpy
-from ldosml._files import refuse_existing
+from ldosml._files import refuse_existing, sole_writer
 from ldosml._validation import check_finite, check_positive
 from ldosml.fragments import check_structures
 from ldosml.pipeline import DOSModel
@@ -53,7 +53,8 @@ def predict_to(
     ``numbers``, ``positions``, ``cell``, ``pbc``, ``offsets`` and ``n_electrons`` of the structures, the grid with its
     zero, ``smearing_width`` and ``provenance`` as attributes, and in one piece each, uncompressed, ``ldos`` (float32,
     n_environments, n_energies, states/eV/atom), ``dos`` (float64, n_structures, n_energies, states/eV: the sums of the
-    rows as they are stored), ``done`` (n_environments,) and the attribute ``prediction`` (which model made it).
+    rows as they are stored), ``done`` (n_environments,), ``ldos_crc32`` and ``dos_crc32`` (checksums of the rows), and
+    the attribute ``prediction`` (which model made it).
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def predict_to(
     ValueError
         When a structure is not valid, an element was not in the training set, a prediction is not finite, or the
         unfinished file belongs to another model or to other structures, or is damaged; the message says what differs.
+    BlockingIOError
+        When another process writes the same file.
     OSError
         When writing fails. The same call continues with what was written.
 
@@ -107,7 +110,7 @@ def predict_to(
     listed, path = check_structures(structures), Path(path)
     check_sites(listed)
     refuse_existing(path, overwrite)
-    with _open_part(model, listed, path, provenance or {}) as part:
+    with sole_writer(path), _open_part(model, listed, path, provenance or {}, overwrite) as part:
         count = len(part.done)
         done = int(part.done.sum())
         if progress is not None:
@@ -120,16 +123,19 @@ def predict_to(
             part.write(rows, values)
             if progress is not None:
                 progress(done, count)
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} has appeared meanwhile; {part.path} is complete but for the name.")
-        part.finish(path)
+        try:
+            part.finish(path, overwrite)
+        except FileExistsError as error:
+            why = f"{path} has appeared meanwhile; {part.path} is complete but for the name."
+            raise FileExistsError(why) from error
     return Prediction.load(path)
 
 
 def _open_part(
-    model: DOSModel, structures: list[Atoms], path: Path, provenance: Mapping[str, Any]
+    model: DOSModel, structures: list[Atoms], path: Path, provenance: Mapping[str, Any], overwrite: bool
 ) -> _part.PartialPrediction:
     """Open the unfinished file of this very prediction, or lay out a new one."""
+    refuse_existing(path, overwrite)  # another process may have finished it before this one had the lock
     name, parts = path.with_name(path.name + ".part"), fingerprint(model)
     if name.exists():
         with ExitStack() as opened:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache, partial
-from threading import Thread
-from time import perf_counter, sleep
+from operator import methodcaller
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from sklearn.base import clone
 
 from ldosml import _tasks
+from ldosml._files import sole_writer
 from ldosml._journal import Journal, Record
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
@@ -141,6 +142,8 @@ def run_all(
 
     Raises
     ------
+    BlockingIOError
+        When another process writes the same ``log``.
     ValueError
         When ``log`` belongs to other data or settings. Errors of a cross-validation are raised, too; the log keeps what
         was finished before.
@@ -151,16 +154,17 @@ def run_all(
         At the end, for every warning about spectra in any cross-validation.
     """
     names = list(validations[0].key)
-    journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
-    todo = [one for one in validations if journal.find(**one.key) is None]
-    for one in todo:
-        one.describe()
-    done = len(validations) - len(todo)
-    for one, record in zip(todo, _run(todo, n_jobs), strict=True):
-        journal.add(record)
-        done += 1
-        if progress is not None:
-            progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
+    with sole_writer(Path(log)) if log is not None else nullcontext():
+        journal = Journal(log, study, {"data": fingerprint(data), **settings}, names)
+        todo = [one for one in validations if journal.find(**one.key) is None]
+        for one in todo:
+            one.describe()
+        done = len(validations) - len(todo)
+        for one, record in zip(todo, _run(todo, n_jobs), strict=True):
+            journal.add(record)
+            done += 1
+            if progress is not None:
+                progress(done, len(validations), ", ".join(str(value) for value in one.key.values()))
     # New records are read from the journal, too, so that a continued run gives the same numbers to the last digit.
     found = [kept for one in validations if (kept := journal.find(**one.key)) is not None]
     # Warnings of other processes and of earlier runs would not be seen otherwise.
@@ -170,23 +174,4 @@ def run_all(
 
 
 def _run(validations: Iterable[CrossValidation], n_jobs: int | None) -> Iterable[Record]:
-    return _tasks.ordered(partial(_run_for, os.getpid()), validations, n_jobs=n_jobs)
-
-
-def _run_for(study: int, validation: CrossValidation) -> Record:
-    """Run one in the process with the id ``study``, or in a child of it that ends with it."""
-    if os.getppid() == study:
-        _end_with(study)
-    return validation.run()
-
-
-@cache  # one thread a process
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent: a parent that is killed by SIGKILL cannot end its children."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            sleep(1)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
+    return _tasks.ordered(methodcaller("run"), validations, n_jobs=n_jobs)

@@ -25,6 +25,9 @@ from ldosml.cli.options import app
 from ldosml.cli.program import INTERRUPTED
 
 
+_TOLD = (ValueError, TypeError, OSError, ImportError, MemoryError, ArithmeticError, zipfile.BadZipFile, zlib.error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code (see the docstring of the module)."""
     try:
@@ -39,12 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read the output, such as head, has ended. Nothing is to be written to it any more, nor when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except MemoryError as error:
-        why = str(error) or "an array does not fit"
-        messages.print(f"ldosml: Out of memory: {why}. Use --inducing, fewer structures or energies.", style="red")
-        return 1
-    except (ValueError, TypeError, OSError, ImportError, ArithmeticError, zipfile.BadZipFile, zlib.error) as error:
-        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
-        messages.print(f"ldosml: {text}", style="red", soft_wrap=True)
+    except _TOLD as error:
+        text = str(error)
+        if isinstance(error, MemoryError) and not text.endswith("."):  # not of ldosml, which says what to do
+            text = f"Out of memory: {text or 'an array does not fit'}. Use fewer structures, energies or k-points."
+        messages.print("\n".join([f"ldosml: {text}", *getattr(error, "__notes__", ())]), style="red", soft_wrap=True)
         return 1
     return 0

@@ -24,7 +24,6 @@ from ldosml.cli.display import messages
 from ldosml.cli.options import app
 from ldosml.cli.program import INTERRUPTED
 
-
 _TOLD = (ValueError, TypeError, OSError, ImportError, MemoryError, ArithmeticError, zipfile.BadZipFile, zlib.error)
 
 

@@ -21,12 +21,16 @@ from typing import Any, TypeVar
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 
+from ldosml._validation import ParameterError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Chunks that wait at a time, for each process: enough that none idles, few enough that all fit in memory.
 _AHEAD = 32
 _AHEAD_ON_A_CLUSTER = 4
+
+_MOST_JOBS = 1024
 
 _PATIENCE = 60.0
 """How long to wait for a cluster that lost all workers or its scheduler, s: a batch system may start new ones."""
@@ -40,6 +44,10 @@ def ordered(function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs
     ``on_cluster`` says, 1 where there is none; 1 stays in this process. On a cluster any other number means all of it,
     ``function`` is shipped once, and a chunk whose worker dies runs again on another.
     """
+    if n_jobs is not None and not (n_jobs == -1 or 1 <= n_jobs <= _MOST_JOBS):
+        raise ParameterError(
+            "n_jobs", f"must be a number of processes from 1 to {_MOST_JOBS}, or -1 for one per core; got {n_jobs}."
+        )
     client = getattr(get_active_backend()[0], "client", None)
     if client is not None and n_jobs != 1:
         return _on_workers(client, function, items)

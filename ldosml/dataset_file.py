@@ -36,7 +36,6 @@ SPIN = "both spins"
 
 _CHUNK_BYTES = 2**18  # of an LDOS chunk: small enough to read one structure, large enough to compress
 _STRUCTURE = 3000  # bytes of a structure in memory without its numbers
-_EXPECTED: dict[Callable[[Any], Any], str] = {int: "a whole number", float: "a number"}
 _PACKED = {"fletcher32": True, "shuffle": True, "compression": "gzip", "compression_opts": 6}
 
 Floats = NDArray[np.float64]
@@ -274,6 +273,15 @@ _GRID: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 )
 
 
+_EXPECTED: dict[Callable[[Any], Any], str] = {
+    _finite: "a finite number",
+    float: "a number",
+    int: "a whole number",
+    json.loads: "JSON",
+    str: "a text",
+}
+
+
 def _check_format(file: h5py.File) -> None:
     kind = scalar_attribute(file, "format")
     if not isinstance(kind, str) or kind != FORMAT:
@@ -309,8 +317,9 @@ def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     try:
         return cast(value)
     except (ValueError, TypeError, OverflowError) as error:
-        fault = f"it must be {_EXPECTED[cast]}; got {value!r}" if cast in _EXPECTED else error
-        raise ValueError(f"the attribute {name!r} is not valid: {fault}.") from error
+        raise ValueError(
+            f"the attribute {name!r} is not valid: it must be {_EXPECTED[cast]}; got {value!r}."
+        ) from error
 
 
 def _dataset(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> h5py.Dataset:

@@ -172,7 +172,8 @@ def load(path: str | os.PathLike[str], *, device: Device = "cpu") -> StoredModel
     except KeyError as error:
         raise ValueError(f"{path} is not a complete ldosml model: {error.args[0]!r} is missing.") from error
     except _DAMAGE as error:
-        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}.") from error
+        why = f"{type(error).__name__}: {str(error).rstrip('.')}"
+        raise ValueError(f"{path} is damaged ({why}). Save or copy the model again.") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an ldosml model: {error}") from error
     if device != "cpu":

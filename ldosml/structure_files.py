@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 from ase.utils import string2index
 
-from ldosml._validation import ParameterError, shorten
+from ldosml._validation import Caution, ParameterError, shorten
 from ldosml.atom_counts import check_atom_counts
 from ldosml.cif_formula import FORMULAS, check_formula
 from ldosml.file_sizes import check_compressed
@@ -192,7 +193,9 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
         if (lost := lost_atoms(text)) is not None:
             raise ValueError(lost)
         options = {"store_tags": True} if kind == "cif" else {}
-        frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", UserWarning)
+            frames = list(ase.io.read(file, index=":", format=kind, do_not_split_by_at_sign=True, **options))
         if len(frames) == 1 and _CIF_TAG in frames[0].info:
             frames = [_of_right_origin(file, frames[0])]
     except _READER_ERRORS as error:
@@ -205,6 +208,8 @@ def _read(file: Path, species: Species | None) -> list[Atoms]:
             f"{file} cannot be read as structures ({reason}). {_where(file)}"
             "Give a file that ase.io.read understands, such as extended XYZ."
         ) from error
+    for message in dict.fromkeys(str(one.message) for one in told if issubclass(one.category, UserWarning)):
+        warnings.warn(f"{file}: {message}", Caution, stacklevel=4)
     if kind in _LAMMPS:
         return _with_elements(frames, file, kind, species)
     if species is not None:

@@ -99,7 +99,7 @@ def load_fitted(path: Path, what: str, from_spec: Callable[[Mapping[str, Any]], 
                 return from_spec(spec)
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
             why = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} is a damaged {what}: {why}.") from error
+            raise ValueError(f"{path} is a damaged {what} ({why}). Copy or download it again.") from error
 
     with torch.device("meta"):  # where tensors have shapes, but take no memory
         shapes = made()

@@ -317,9 +317,8 @@ def _attribute(file: h5py.File, name: str, cast: Callable[[Any], Any]) -> Any:
     try:
         return cast(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"the attribute {name!r} is not valid: it must be {_EXPECTED[cast]}; got {value!r}."
-        ) from error
+        came = repr(value) if isinstance(value, str) else value
+        raise ValueError(f"the attribute {name!r} is not valid: it must be {_EXPECTED[cast]}; got {came}.") from error
 
 
 def _dataset(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> h5py.Dataset:

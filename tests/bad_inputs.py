@@ -53,7 +53,7 @@ _INNER = re.compile(
     r"Traceback|object has no attribute|not subscriptable|index out of range|out of bounds for axis|broadcast"
     r"|NoneType|invalid literal|could not convert|unsupported operand|math domain|cannot reshape|to unpack"
     r"|setting an array element|codec can't|<class|<function|0x[0-9a-f]{8}|unexpected keyword|std::|KeyError"
-    r"|got an unexpected|positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named"
+    r"|got an unexpected|too large to convert|\(34, |positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named"
     r"|zero-size array|Invalid location identifier|(^|: )'\w+'$"
 )
 _RAW_WARNING = re.compile(r"\w*Warning: ")
@@ -414,7 +414,7 @@ def bad_input(seed: int, number: int, folder: Path) -> BadInput:
     arguments, files = _files(words, rng, folder)
     if rng.random() < 0.25:
         extra, option = _odd_option(words[0], rng)
-        return BadInput([*arguments, *extra], option, extra[0][:80])
+        return BadInput([*arguments, *extra], option, extra[0])
     path = files[rng.integers(len(files))]
     return BadInput(arguments, path.name, f"{path.name}: {damage(path, rng)}")
 
@@ -560,7 +560,7 @@ def main() -> None:
         if result.kind in FAULTS or given.only is not None:
             last = " ".join(result.told.strip().split("\n")[-1].split())[-400:]
             words = " ".join(bad.arguments)[:160]
-            print(f"{number} {result.kind}: ldosml {words} [{bad.change}]\n    {last}", flush=True)
+            print(f"{number} {result.kind}: ldosml {words} [{bad.change[:100]}]\n    {last}", flush=True)
             if given.only is not None:
                 print(result.told)
     counts = Counter(result.kind for result in found)

@@ -53,7 +53,8 @@ _INNER = re.compile(
     r"Traceback|object has no attribute|not subscriptable|index out of range|out of bounds for axis|broadcast"
     r"|NoneType|invalid literal|could not convert|unsupported operand|math domain|cannot reshape|to unpack"
     r"|setting an array element|codec can't|<class|<function|0x[0-9a-f]{8}|unexpected keyword|std::|KeyError"
-    r"|got an unexpected|too large to convert|\(34, |positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named"
+    r"|got an unexpected|too large to convert"
+    r"|\(34, |positional argument|object is not|ufunc|dtype\(|Unable to synchronously|No module named"
     r"|zero-size array|Invalid location identifier|(^|: )'\w+'$"
 )
 _RAW_WARNING = re.compile(r"\w*Warning: ")

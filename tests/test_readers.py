@@ -18,6 +18,7 @@ from written_runs import (
     write_eigenval,
     write_espresso,
     write_fhi_aims,
+    write_fhi_aims_bands,
     write_procar,
     write_siesta,
     write_vaspout,
@@ -120,6 +121,9 @@ PARTIAL = WRITERS | {
     "siesta": write_siesta,
     "cp2k": lambda folder, case: write_cp2k(folder, Case(case.n_spins, weights=np.ones(1))),
     "fhi_aims": lambda folder, case: write_fhi_aims(folder, case.n_spins),
+    "fhi_aims bands": lambda folder, case: write_fhi_aims_bands(
+        folder, Case(case.n_spins, case.spinor, np.array([0.25, 0.5, 0.25]))
+    ),
     "doscar": lambda folder, case: write_doscar(folder, case.n_spins, case.spinor),
 }
 
@@ -517,6 +521,53 @@ class TestFHIaims:
         run = read_run(write_fhi_aims(tmp_path, per_atom=False))
         assert not run.has_projections
         assert any("only the total DOS" in text for text in facts_of(run).cautions)
+
+    HALF = np.array([0.25, 0.5, 0.25])
+
+    @pytest.mark.parametrize("whole", [False, True])
+    @pytest.mark.parametrize("kind", [{}, {"n_spins": 2}, {"spinor": True}], ids=["plain", "spins", "spinor"])
+    def test_eigenvalues(self, tmp_path, kind, whole):
+        case = Case(weights=self.HALF, **kind)
+        run = read_run(write_fhi_aims_bands(tmp_path, case, whole))
+        assert (run.fermi_energy, run.n_electrons, run.bands.spinor) == (case.fermi, 8.0, case.spinor)
+        assert run.bands.occupied == pytest.approx(8.0, rel=1e-12)
+        dos, _, _ = spectra_of(run, GRID, 0.1)
+        np.testing.assert_allclose(dos.values[0], direct(case).sum(axis=0), atol=1e-3)
+        assert any("4 electrons of shells below" in text for text in facts_of(run).cautions)
+
+    def test_eigenvalues_are_divided_as_the_printed_pdos(self, tmp_path):
+        path = write_fhi_aims_bands(tmp_path, Case(weights=self.HALF))
+        names = {file: file.read_text() for file in (tmp_path / "Final_KS_eigenvalues.dat", path)}
+        write_fhi_aims(tmp_path)
+        for file, text in names.items():
+            file.write_text(
+                re.sub(r"-?\d+\.\d{12}$", lambda m: f"{-7 + float(m[0]) / 10:.6f}", text, flags=re.MULTILINE)
+            )
+        path.write_text(path.read_text().replace(f"{Case().fermi:.8f}", "-4.0"))
+        run = read_run(path)
+        grid = EnergyGrid.from_range(-12, 0, 0.05, "code")
+        dos, ldos, _ = spectra_of(run, grid, 0.1)
+        np.testing.assert_allclose(ldos.values[0], 0.25 * dos.values[0], atol=1e-3)
+        assert run.bands.eigenvalues.shape[2] == Case().energies.shape[2]
+
+    @pytest.mark.parametrize("points", [1, 2, 3])
+    def test_a_mesh_that_is_cut_off_is_refused(self, tmp_path, points):
+        path = write_fhi_aims_bands(tmp_path, Case(weights=self.HALF), whole=True)
+        file = tmp_path / "Final_KS_eigenvalues.dat"
+        text = file.read_text()
+        places = [found.start() for found in re.finditer("k-point number", text)]
+        file.write_text(text[: places[points]])
+        if points == 3:  # the half that time reversal leaves
+            assert read_run(path).bands.kpoint_weights.tolist() == [1, 2, 1]
+            return
+        with pytest.raises(ReaderError, match="holds no whole mesh"):
+            read_run(path)
+
+    def test_eigenvalues_of_another_run_are_refused(self, tmp_path):
+        path = write_fhi_aims_bands(tmp_path, Case(weights=self.HALF))
+        path.write_text(path.read_text().replace("12.000 electrons", "14.000 electrons"))
+        with pytest.raises(ReaderError, match="add up to 12 electrons, but the listing has 14"):
+            read_run(path)
 
     def test_what_is_missing_is_named(self, tmp_path):
         path = write_fhi_aims(tmp_path)

@@ -404,6 +404,34 @@ def write_fhi_aims(folder: Path, n_spins: int = 1, core: int = 4, per_atom: bool
     return folder / "aims.out"
 
 
+def write_fhi_aims_bands(folder: Path, case: Case, whole: bool = False) -> Path:
+    """A listing and eigenvalues, with core states, on a mesh of 4 points along one vector: whole, or its half."""
+    energies, filled = case.energies, case.occupations * (1 if case.spinor or case.n_spins == 2 else 2)
+    core = 4 if case.spinor else 2
+    places = {3: (0.0, 0.25, 0.5), 4: (0.0, 0.25, 0.5, 0.75)}[4 if whole else 3]
+    text = "# made\n# Output is written in electron Volts. 1 Ha =    27.211384500000 eV.\n\n"
+    for number, place in enumerate(places):
+        point = number if number < 3 else 1  # the opposite of the second
+        text += f"k-point number:   {number + 1:8d}\nk-point in recip. lattice units:   {place:.12f}  0.0  0.0\n"
+        text += "k-point in cartesian units (A^{-1}):   0.0  0.0  0.0\n\n"
+        for band in range(core + energies.shape[2]):
+            row = [f"{band + 1:8d}"]
+            for spin in range(case.n_spins):
+                deep = band < core
+                occupation = filled.max() if deep else filled[spin, point, band - core]
+                energy = -1800.0 - band if deep else energies[spin, point, band - core]
+                row.append(f"{occupation:18.12f} {energy:18.12f}")
+            text += "  ".join(row) + "\n"
+        text += "\n"
+    (folder / "Final_KS_eigenvalues.dat").write_text(text)
+    path = write_fhi_aims(folder, case.n_spins, core=4, per_atom=False)
+    for file in folder.glob("KS_DOS*"):
+        file.unlink()
+    listing = path.read_text().replace("k_grid 4 4 4", "k_grid 4 1 1")
+    path.write_text(listing.replace("-.40000000E+01", f"{case.fermi:.8f}"))
+    return path
+
+
 def write_castep(folder: Path, case: Case) -> Path:
     """.bands with its k-points in the order in which processes finished, .pdos_bin and .castep."""
     n_spins, n_kpoints, n_bands = case.energies.shape

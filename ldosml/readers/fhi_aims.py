@@ -1,9 +1,10 @@
-"""FHI-aims: the DOS that it prints in KS_DOS_total and atom_proj_dos files.
+"""FHI-aims: its eigenvalues, and the DOS that it prints in KS_DOS_total and atom_proj_dos files.
 
-Their energies are against the vacuum (_raw) or the chemical potential; the header says which.
+Energies of a printed DOS are against the vacuum (_raw) or the chemical potential; the header says which. Eigenvalues
+are against the vacuum.
 
 Main file: the listing, a .out file that begins with 'Invoking FHI-aims'. FHI-aims computes all electrons. Shells
-below the printed energies are left out.
+below the printed energies, or more than 50 eV below the Fermi level, are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ase import Atoms
 
 from ldosml.file_sizes import open_start
 from ldosml.readers._text import numbers, read_lines
+from ldosml.readers.fhi_aims_bands import NAME, read_eigenvalues, without_core
 from ldosml.readers.run import Floats, PrintedDOS, ReaderError, Run
 
 # The last four digits are the atom; the name of a species may have digits of its own.
@@ -25,6 +27,7 @@ _NUMBER = r"([-+]?\d*\.\d+(?:[ED][-+]?\d+)?)"
 _GREETING = b"Invoking FHI-aims"
 _FIRST_BYTES = 4000
 _NEAR, _GAP = 1.0, 1e-3  # eV around the Fermi level, and fraction of the largest DOS there that is a gap
+_DEEPEST = 50.0  # eV below the Fermi level, where no printed DOS tells what the user wants
 _ODD, _EVEN = 0.5, 0.1  # electrons that a DOS of one spin misses at least, and one of both spins at most
 
 
@@ -54,35 +57,32 @@ def read_fhi_aims(path: Path) -> Run:
     if "Have a nice day." not in text:
         raise ReaderError(f"{path} has no 'Have a nice day.' at its end. Did the run end?")
     structure = _structure(path, text)
-    raw = path.with_name("KS_DOS_total_raw.dat")
-    total = raw if raw.is_file() else path.with_name("KS_DOS_total.dat")
-    if not total.is_file():
-        raise ReaderError(f"{path} has no KS_DOS_total_raw.dat or KS_DOS_total.dat beside it: run with 'output dos'.")
-    energies, dos, level = _columns(total)
-    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+(\d+)\s+{_NUMBER}", text, flags=re.MULTILINE)
-    if width is not None and len(energies) != int(width[1]):
-        raise ReaderError(f"{total} is cut off: it holds {len(energies)} of {width[1]} energies.")
-    pdos, remarks = _atoms(path, structure, energies, dos.shape[0], raw=total == raw)
-    fermi = 0.0 if level is not None else _fermi_energy(path, text)
-    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[2]))
-    n_electrons = float("nan")
-    stated = _last(r"number of electrons in the system[^:]*:\s*([\d.]+)", text) or _electrons(text)
-    if stated is not None and not np.isnan(fermi):
-        held = _held(printed, fermi)
-        if len(dos) == 1 and _misses(float(stated), held) > _ODD and _misses(float(stated), 2 * held) < _EVEN:
-            remarks.append(f"its DOS holds {held:.3f} electrons, as of one spin, and is doubled")
-            printed = replace(printed, dos=2 * dos, pdos=None if pdos is None else 2 * pdos)
-            held *= 2
-        core = _shell(len(dos)) * round((float(stated) - held) / _shell(len(dos)))
-        if core:
-            remarks.append(f"{core:g} electrons of shells below {energies[0]:.1f} eV are left out")
-        n_electrons = float(stated) - core
+    found = _last(r"number of electrons in the system[^:]*:\s*([\d.]+)", text)
+    stated = _electrons(text) if found is None else float(found)
+    eigenvalues = path.with_name(NAME)
+    printed, fermi, remarks = _printed(path, text, structure, needed=not eigenvalues.is_file())
+    bands, n_electrons = None, float("nan")
+    if eigenvalues.is_file():
+        level = _fermi_energy(path, text)
+        if printed is not None and fermi == 0:
+            printed = replace(printed, energies=printed.energies + level)
+        fermi = level
+        lowest = fermi - _DEEPEST if printed is None else printed.energies[0]
+        bands, core = without_core(read_eigenvalues(eigenvalues, stated, _mesh(text)), lowest)
+        n_electrons = float("nan") if stated is None else stated - core
+    elif printed is not None and stated is not None and not np.isnan(fermi):
+        printed, lowest, core, remark = _valence(printed, fermi, stated)
+        n_electrons, remarks = stated - core, remarks + remark
+    else:
+        core = lowest = 0.0
+    if round(core):
+        remarks.append(f"{core:g} electrons of shells below {lowest:.1f} eV are left out")
     functional = re.search(r"^\s*xc\s+(\S+)", text, flags=re.MULTILINE)
-    mesh = re.search(r"^\s*k_grid\s+(\d+)\s+(\d+)\s+(\d+)", text, flags=re.MULTILINE)
+    mesh = _mesh(text)
     version = re.search(r"^\s*Version\s+(\S+)", text, flags=re.MULTILINE)
     settings = {
         "functional": None if functional is None else functional[1],
-        "k-mesh": None if mesh is None else " x ".join(mesh.groups()),
+        "k-mesh": None if mesh is None else " x ".join(map(str, mesh)),
     }
     return Run(
         path,
@@ -90,11 +90,41 @@ def read_fhi_aims(path: Path) -> Run:
         structure,
         n_electrons,
         fermi,
-        None,
+        bands,
         printed,
         {name: value for name, value in settings.items() if value is not None},
         tuple(remarks),
     )
+
+
+def _printed(path: Path, text: str, structure: Atoms, *, needed: bool) -> tuple[PrintedDOS | None, float, list[str]]:
+    """The printed DOS, the Fermi level in its zero, and remarks."""
+    raw = path.with_name("KS_DOS_total_raw.dat")
+    total = raw if raw.is_file() else path.with_name("KS_DOS_total.dat")
+    if not total.is_file():
+        if needed:
+            raise ReaderError(
+                f"{path} has no KS_DOS_total_raw.dat, KS_DOS_total.dat or {NAME} beside it: run with 'output dos'."
+            )
+        return None, float("nan"), ["without LDOS: there are no atom_proj_dos files"]
+    energies, dos, level = _columns(total)
+    width = re.search(rf"^\s*output\s+dos\s+\S+\s+\S+\s+(\d+)\s+{_NUMBER}", text, flags=re.MULTILINE)
+    if width is not None and len(energies) != int(width[1]):
+        raise ReaderError(f"{total} is cut off: it holds {len(energies)} of {width[1]} energies.")
+    pdos, remarks = _atoms(path, structure, energies, dos.shape[0], raw=total == raw)
+    printed = PrintedDOS(energies, dos, None, pdos, None if width is None else float(width[2]))
+    return printed, 0.0 if level is not None else _fermi_energy(path, text), remarks
+
+
+def _valence(printed: PrintedDOS, fermi: float, stated: float) -> tuple[PrintedDOS, float, float, list[str]]:
+    """A printed DOS of both spins, its lowest energy, the electrons of shells below, and remarks."""
+    assert printed.dos is not None
+    n_spins, held, remarks = len(printed.dos), _held(printed, fermi), []
+    if n_spins == 1 and _misses(stated, held) > _ODD and _misses(stated, 2 * held) < _EVEN:
+        remarks.append(f"its DOS holds {held:.3f} electrons, as of one spin, and is doubled")
+        printed = replace(printed, dos=2 * printed.dos, pdos=None if printed.pdos is None else 2 * printed.pdos)
+        held *= 2
+    return printed, printed.energies[0], _shell(n_spins) * round((stated - held) / _shell(n_spins)), remarks
 
 
 def _fermi_energy(path: Path, text: str) -> float:
@@ -105,6 +135,11 @@ def _fermi_energy(path: Path, text: str) -> float:
         found = _last(rf"Chemical potential \(Fermi level\)(?: in eV)?\s*:\s*{_NUMBER}", text)
         level = None if found is None else float(found)
     return float("nan") if level is None else level
+
+
+def _mesh(text: str) -> tuple[int, ...] | None:
+    found = re.search(r"^\s*k_grid\s+(\d+)\s+(\d+)\s+(\d+)", text, flags=re.MULTILINE)
+    return None if found is None else tuple(map(int, found.groups()))
 
 
 def _last(pattern: str, text: str) -> str | None:

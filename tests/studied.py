@@ -34,8 +34,10 @@ def levels(structures, rng, noise=0.02):
     return np.array(rows)
 
 
-def invented(n_groups=8, per_group=2, *, seed=0, symbols=("SiC", "Si2C", "SiC2", "Si2C2"), total=False, **options):
-    """Groups of molecules of one composition each."""
+def invented(
+    n_groups=8, per_group=2, *, seed=0, symbols=("SiC", "Si2C", "SiC2", "Si2C2"), total=False, below=0, **options
+):
+    """Groups of molecules of one composition each; ``below`` empty energies before the first of the others."""
     rng = np.random.default_rng(seed)
     count = n_groups * per_group
     structures = [molecule(symbols[(s // per_group) % len(symbols)], rng) for s in range(count)]
@@ -48,4 +50,6 @@ def invented(n_groups=8, per_group=2, *, seed=0, symbols=("SiC", "Si2C", "SiC2",
         "kinds": ["even" if (s // per_group) % 2 == 0 else "odd" for s in range(count)],
         "smearing_width": WIDTH,
     } | options
-    return LDOSDataset.from_arrays(structures, ENERGIES, **spectra, **options)
+    energies = np.arange(-50 - below, 46) * 0.1
+    spectra = {name: np.pad(values, ((0, 0), (below, 0))) for name, values in spectra.items()}
+    return LDOSDataset.from_arrays(structures, energies, **spectra, **options)

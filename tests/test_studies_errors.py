@@ -112,7 +112,7 @@ class TestErrorTable:
     def test_both_splits_are_evaluated_on_the_same_energies(self):
         fermi = np.linspace(-0.3, 0.25, 16)
         # A narrow width, so that the first states of a structure, or of an atom, are where the energies begin.
-        data = invented(zero="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02)
+        data = invented(zero="code", fermi_energy=fermi, energy_max=fermi + 2.0, smearing_width=0.02, below=10)
         assert as_environments(data).refer_to("fermi").grid.start != data.refer_to("fermi").grid.start
         table = error_table(data, RIDGE, leaking=True, setup=THREE)
         groups, environments = table.errors.values()
@@ -185,7 +185,7 @@ class TestSmearing:
             assert record["mean_spectrum_loss"] == errors.mean_loss.get(record["quantity"])
 
     def test_common_energies_are_what_every_width_allows(self):
-        data = invented(energy_max=3.0, smearing_width=0.1)
+        data = invented(energy_max=3.0, smearing_width=0.1, below=10)
         low, high = common_energies(data, [0.1, 0.2, 0.4], RIDGE)
         grids = [data.broaden_to(width).refer_to("fermi").grid for width in (0.1, 0.2, 0.4)]
         assert low == max(grid.start for grid in grids) > min(grid.start for grid in grids)

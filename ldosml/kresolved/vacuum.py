@@ -137,7 +137,7 @@ def pore_radius(atoms: Atoms) -> float:
     --------
     >>> from ase.build import bulk
     >>> round(pore_radius(bulk("Si")), 1)
-    1.1
+    1.2
     """
     cell = np.asarray(minkowski_reduce(atoms.cell.array)[0])  # type: ignore[no-untyped-call]
     lengths = np.linalg.norm(cell, axis=1)

@@ -3,13 +3,17 @@
 import gzip
 import os
 import re
+import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from written_runs import (
     ATOMS,
+    GPAW_WAVES,
     Case,
     write_arrays,
     write_castep,
@@ -19,6 +23,7 @@ from written_runs import (
     write_espresso,
     write_fhi_aims,
     write_fhi_aims_bands,
+    write_gpaw,
     write_procar,
     write_siesta,
     write_vaspout,
@@ -581,6 +586,67 @@ class TestFHIaims:
         path.write_text(path.read_text().replace("Have a nice day.", ""))
         with pytest.raises(ReaderError, match="Did the run end"):
             read_run(path)
+
+
+class TestGPAW:
+    @pytest.fixture
+    def installed(self, monkeypatch):
+        """A module in the place of gpaw that knows the waves of the written files."""
+        setups = [SimpleNamespace(**GPAW_WAVES) for _ in ATOMS]
+        calculator = SimpleNamespace(wfs=SimpleNamespace(setups=setups))
+        monkeypatch.setitem(sys.modules, "gpaw", SimpleNamespace(GPAW=lambda *_, **__: calculator))
+
+    @pytest.mark.parametrize("version", [1, 3])
+    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+    def test_the_ldos_is_of_the_bound_waves(self, tmp_path, installed, case, version):
+        run = read_run(write_gpaw(tmp_path / "x.gpw", case, version))
+        assert (run.code, run.fermi_energy) == ("GPAW 22.8.0", 4.0)
+        assert run.n_electrons == pytest.approx(8.0)
+        ldos = spectra_of(run, GRID, 0.1)[1]
+        np.testing.assert_allclose(ldos.values, direct(case), atol=1e-3)
+        assert dict(run.settings) == {"functional": "PBE", "mode": "pw, ecut 250.0", "k-mesh": "2 1 1"}
+
+    def test_without_gpaw_there_is_the_total(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "gpaw", None)
+        run = read_run(write_gpaw(tmp_path / "x.gpw", Case()))
+        assert any("gpaw is not installed" in text for text in facts_of(run).cautions)
+        dos = spectra_of(run, GRID, 0.1)[0]
+        np.testing.assert_allclose(dos.values[0], direct(Case()).sum(axis=0), atol=1e-3)
+
+    def test_other_setups_are_refused(self, tmp_path, installed, monkeypatch):
+        monkeypatch.setitem(GPAW_WAVES, "l_j", [0, 2])
+        sys.modules["gpaw"].GPAW().wfs.setups[0].l_j = [0, 2]
+        with pytest.raises(ReaderError, match="8 projectors"):
+            read_run(write_gpaw(tmp_path / "x.gpw", Case()))
+
+    @pytest.mark.parametrize("version", [1, 3])
+    def test_levels_of_a_fixed_moment_are_told(self, tmp_path, installed, version):
+        run = read_run(write_gpaw(tmp_path / "x.gpw", Case(n_spins=2), version, (4.1, 3.9)))
+        assert np.isnan(run.fermi_energy)
+        assert any("3.9 and 4.1 eV" in text for text in facts_of(run).cautions)
+
+    def test_against_gpaw_itself(self, tmp_path):
+        """GPAW's own projected DOS of iron, a Gaussian exp(-(E/w)^2), and its electrons, Fermi level and moment."""
+        gpaw, dos = pytest.importorskip("gpaw"), pytest.importorskip("gpaw.dos")
+        atoms = bulk("Fe")
+        atoms.set_initial_magnetic_moments([2.3])
+        settings = {"mode": gpaw.PW(300), "xc": "PBE", "kpts": (2, 2, 2), "nbands": 14, "convergence": {"bands": 8}}
+        atoms.calc = gpaw.GPAW(**settings, occupations=gpaw.FermiDirac(0.2), txt=None)
+        atoms.get_potential_energy()
+        atoms.calc.write(str(tmp_path / "fe.gpw"))
+        run = read_run(tmp_path / "fe.gpw")
+        assert run.n_electrons == pytest.approx(8.0, abs=1e-6)
+        assert run.fermi_energy == pytest.approx(atoms.calc.get_fermi_level(), abs=1e-9)
+        bands = run.bands
+        up, down = (bands.occupations * bands.electrons[None, :, None]).sum(axis=(1, 2))
+        assert up - down == pytest.approx(atoms.calc.get_magnetic_moment(), abs=1e-3)
+        theirs = dos.DOSCalculator.from_calculator(atoms.calc, shift_fermi_level=False)
+        energies = np.linspace(run.fermi_energy - 8, run.fermi_energy + 2, 41)
+        for spin in (0, 1):
+            expected = sum(theirs.raw_pdos(energies, a=0, l=angular, spin=spin, width=0.2) for angular in range(3))
+            bells = np.exp(-(((energies[:, None, None] - bands.eigenvalues[spin]) / 0.2) ** 2)) / (0.2 * np.sqrt(np.pi))
+            found = (bells * bands.projections[0, spin] * bands.electrons[:, None]).sum(axis=(1, 2))
+            np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 class TestCastep:

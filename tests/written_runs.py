@@ -8,6 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from ase import Atoms
+from ase.io import ulm
+from ase.io.trajectory import write_atoms
 from ase.units import Bohr, Hartree, Rydberg
 
 ATOMS = Atoms("SiC", scaled_positions=[[0, 0, 0], [0.25, 0.25, 0.25]], cell=np.eye(3) * 4.4, pbc=True)
@@ -288,6 +290,36 @@ def write_arrays(path: Path, case: Case) -> Path:
         n_electrons=case.electrons,
         spinor=case.spinor,
     )
+    return path
+
+
+GPAW_WAVES = {"n_j": [3, -1], "l_j": [0, 1]}
+
+
+def write_gpaw(path: Path, case: Case, version: int = 3, levels: tuple[float, ...] = (Case.fermi,)) -> Path:
+    """A .gpw file of bands, with one bound s wave and three unbound p waves an atom (``GPAW_WAVES``).
+
+    Files of version 1 and 2 hold the Fermi level elsewhere.
+    """
+    squeeze = (lambda x: x[0]) if case.spinor else (lambda x: x)
+    bound = np.moveaxis(np.sqrt(case.orbitals.sum(axis=1)), 0, -1)  # (n_spins, n_kpoints, n_bands, n_atoms)
+    if case.spinor:  # both components alike
+        bound = np.stack([bound, bound], axis=-2) / np.sqrt(2)
+    unbound = np.ones((*bound.shape, 3))
+    projections = np.concatenate([bound[..., None], unbound], axis=-1).reshape(*bound.shape[:-1], -1)
+    with ulm.open(path, "w", tag="gpaw") as writer:
+        writer.write(version=version, gpaw_version="22.8.0", ha=Hartree, bohr=Bohr)
+        write_atoms(writer.child("atoms"), ATOMS)
+        writer.child("parameters").write(xc={"name": "PBE"}, mode={"name": "pw", "ecut": 250.0}, kpts=[2, 1, 1])
+        if version < 3:
+            split = levels[0] - levels[-1]
+            writer.child("occupations").write(fermilevel=float(np.mean(levels)), split=split)
+        states = writer.child("wave_functions")
+        if version >= 3:
+            states.write(fermi_levels=np.array(levels))
+        states.child("kpts").write(weights=case.weights)
+        states.write(eigenvalues=squeeze(case.energies), occupations=squeeze(case.occupations))
+        states.write(projections=squeeze(projections))
     return path
 
 

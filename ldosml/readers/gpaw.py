@@ -30,30 +30,57 @@ def read_gpw(path: Path) -> Run:
         When the file is cut off, or has no bands, or old files do not tell the weights of several k-points.
     """
     try:
-        file = ulm.open(path)  # type: ignore[no-untyped-call]
-        parts = {name: getattr(file, name) for name in ("atoms", "wave_functions", "occupations", "parameters")}
-    except (ulm.InvalidULMFileError, OSError, AttributeError, ValueError, EOFError) as error:
+        with ulm.open(path) as file:  # type: ignore[no-untyped-call]
+            return _run(path, file)
+    except ReaderError:
+        raise
+    except (ulm.InvalidULMFileError, OSError, AttributeError, KeyError, ValueError, EOFError) as error:
         raise ReaderError(f"{path} is cut off, or no .gpw file ({error}). Did the run end?") from error
-    atoms = parts["atoms"].asdict()
+
+
+def _run(path: Path, file: Any) -> Run:
+    atoms, states, known, levels = file.atoms.asdict(), file.wave_functions, file.parameters.asdict(), _levels(file)
     structure = Atoms(atoms["numbers"], positions=atoms["positions"], cell=atoms["cell"], pbc=atoms["pbc"])
-    states = parts["wave_functions"]
     energies = np.asarray(states.eigenvalues, dtype=float)
+    spinor = energies.ndim == 2  # non-collinear: one axis for both spins is left out of every array
+    occupations = np.asarray(states.occupations, dtype=float)
+    if spinor:
+        energies, occupations = energies[None], occupations[None]
     if np.isnan(energies).all(axis=(0, 1)).any():
         raise ReaderError(f"{path} holds bands without energies. Did the run end?")
     weights = _weights(path, states, energies.shape[1])
-    setups = _setups(path)
-    projections = None if setups is None else _projections(path, setups, np.asarray(states.projections))
-    remarks = () if setups is not None else ("without LDOS: gpaw is not installed here, which knows the projectors",)
-    bands = ProjectedBands(energies, weights, projections, np.asarray(states.occupations, dtype=float))
-    known = parts["parameters"].asdict()
+    remarks = []
+    projections = _projections(path, states, spinor)
+    if projections is None:
+        remarks.append("without LDOS: gpaw is not installed here, which knows the projectors")
+    if len(levels) > 1:
+        text = " and ".join(f"{level:.4g}" for level in levels)
+        remarks.append(f"its spins have Fermi levels of their own ({text} eV, fixed moment): no common one is taken")
+    bands = ProjectedBands(energies, weights, projections, occupations, spinor)
     settings = {
-        "functional": str(known.get("xc", "LDA")),
-        "mode": str(known.get("mode")),
-        "k-mesh": str(known.get("kpts")),
+        "functional": _in_words(known.get("xc", "LDA")),
+        "mode": _in_words(known.get("mode", "fd")),
+        "k-mesh": _in_words(known.get("kpts", "one point")),
     }
-    fermi = np.mean(np.asarray(parts["occupations"].fermilevel, dtype=float))
+    fermi = float(levels[0]) if len(levels) == 1 else float("nan")
     version = f"GPAW {file.gpaw_version}" if "gpaw_version" in file else "GPAW"
-    return Run(path, version, structure, bands.occupied, float(fermi), bands, None, settings, remarks)
+    return Run(path, version, structure, bands.occupied, fermi, bands, None, settings, tuple(remarks))
+
+
+def _in_words(setting: Any) -> str:
+    """A parameter of GPAW, a word or a dictionary: 'PBE', 'pw, ecut 250.0', 'size 4 4 4'."""
+    if isinstance(setting, dict):
+        name = [str(setting["name"])] if "name" in setting else []
+        return ", ".join(name + [f"{key} {_in_words(value)}" for key, value in setting.items() if key != "name"])
+    return " ".join(map(str, setting)) if isinstance(setting, list | tuple | np.ndarray) else str(setting)
+
+
+def _levels(file: Any) -> NDArray[np.float64]:
+    """The Fermi level, eV; two levels where the moment was fixed. Files of GPAW 20 and newer hold them elsewhere."""
+    if "fermi_levels" in file.wave_functions:
+        return np.unique(np.asarray(file.wave_functions.fermi_levels, dtype=float))
+    level, split = file.occupations.fermilevel, file.occupations.asdict().get("split", 0.0)
+    return np.unique([level + split / 2, level - split / 2])
 
 
 def _weights(path: Path, states: Any, n_kpoints: int) -> NDArray[np.float64]:
@@ -67,22 +94,24 @@ def _weights(path: Path, states: Any, n_kpoints: int) -> NDArray[np.float64]:
     return np.ones(1)
 
 
-def _setups(path: Path) -> Any:
-    """The setups of a calculation; None where gpaw is not installed."""
+def _projections(path: Path, states: Any, spinor: bool) -> NDArray[np.float64] | None:
+    """Squared projections on the bound partial waves of each atom, (n_atoms, n_spins, n_kpoints, n_bands).
+
+    The file does not tell which projectors are of bound waves; the setups of gpaw do. None where it is not installed.
+    """
     try:
         from gpaw import GPAW
     except ImportError:
         return None
-    return GPAW(str(path), txt=None).wfs.setups
-
-
-def _projections(path: Path, setups: Any, projections: NDArray[Any]) -> NDArray[np.float64]:
-    """Squared projections on the bound partial waves of each atom, (n_atoms, n_spins, n_kpoints, n_bands)."""
+    squares = np.abs(np.asarray(states.projections)) ** 2
+    if spinor:
+        squares = squares.sum(axis=-2)[None]  # over the two components
+    setups = GPAW(str(path), txt=None).wfs.setups
     bound = [np.repeat(np.array(setup.n_j) > 0, 2 * np.array(setup.l_j) + 1) for setup in setups]
     ends = np.cumsum([len(each) for each in bound])
-    if ends[-1] != projections.shape[-1]:
+    if ends[-1] != squares.shape[-1]:
         raise ReaderError(
-            f"{path} holds {projections.shape[-1]} projectors, but the setups that gpaw finds here have {ends[-1]}."
+            f"{path} holds {squares.shape[-1]} projectors, but the setups that gpaw finds here have {ends[-1]}."
         )
-    parts = np.split(np.abs(projections) ** 2, ends[:-1], axis=-1)
+    parts = np.split(squares, ends[:-1], axis=-1)
     return np.array([part[..., chosen].sum(axis=-1) for part, chosen in zip(parts, bound, strict=True)])

@@ -613,6 +613,15 @@ class TestGPAW:
         dos = spectra_of(run, GRID, 0.1)[0]
         np.testing.assert_allclose(dos.values[0], direct(Case()).sum(axis=0), atol=1e-3)
 
+    def test_what_gpaw_cannot_open_gives_the_total(self, tmp_path, installed):
+        def fails(*_, **__):
+            raise AttributeError("rotations")  # GPAW 26.7 on a file of 1.3
+
+        sys.modules["gpaw"].GPAW = fails
+        run = read_run(write_gpaw(tmp_path / "x.gpw", Case()))
+        assert not run.has_projections
+        assert any("cannot open it (rotations)" in text for text in facts_of(run).cautions)
+
     def test_other_setups_are_refused(self, tmp_path, installed, monkeypatch):
         monkeypatch.setitem(GPAW_WAVES, "l_j", [0, 2])
         sys.modules["gpaw"].GPAW().wfs.setups[0].l_j = [0, 2]

@@ -50,9 +50,11 @@ def _run(path: Path, file: Any) -> Run:
         raise ReaderError(f"{path} holds bands without energies. Did the run end?")
     weights = _weights(path, states, energies.shape[1])
     remarks = []
-    projections = _projections(path, states, spinor)
-    if projections is None:
-        remarks.append("without LDOS: gpaw is not installed here, which knows the projectors")
+    try:
+        projections = _projections(path, np.asarray(states.projections), spinor)
+    except _NoSetupsError as error:
+        projections = None
+        remarks.append(f"without LDOS: {error}")
     if len(levels) > 1:
         text = " and ".join(f"{level:.4g}" for level in levels)
         remarks.append(f"its spins have Fermi levels of their own ({text} eV, fixed moment): no common one is taken")
@@ -94,20 +96,33 @@ def _weights(path: Path, states: Any, n_kpoints: int) -> NDArray[np.float64]:
     return np.ones(1)
 
 
-def _projections(path: Path, states: Any, spinor: bool) -> NDArray[np.float64] | None:
-    """Squared projections on the bound partial waves of each atom, (n_atoms, n_spins, n_kpoints, n_bands).
+class _NoSetupsError(Exception):
+    """The setups of a calculation are not known here; the message says why."""
 
-    The file does not tell which projectors are of bound waves; the setups of gpaw do. None where it is not installed.
-    """
+
+def _setups(path: Path) -> Any:
     try:
         from gpaw import GPAW
     except ImportError:
-        return None
-    squares = np.abs(np.asarray(states.projections)) ** 2
+        raise _NoSetupsError("gpaw is not installed here, which knows the projectors") from None
+    try:
+        return GPAW(str(path), txt=None).wfs.setups
+    except (AttributeError, LookupError, OSError, ValueError) as error:
+        # The numbers were read already; what fails are keys that old files lack, or setups that are not installed.
+        raise _NoSetupsError(
+            f"the gpaw that is installed, which knows the projectors, cannot open it ({' '.join(str(error).split())})"
+        ) from error
+
+
+def _projections(path: Path, projections: NDArray[Any], spinor: bool) -> NDArray[np.float64]:
+    """Squared projections on the bound partial waves of each atom, (n_atoms, n_spins, n_kpoints, n_bands).
+
+    The file does not tell which projectors are of bound waves; the setups of gpaw do.
+    """
+    squares = np.abs(projections) ** 2
     if spinor:
         squares = squares.sum(axis=-2)[None]  # over the two components
-    setups = GPAW(str(path), txt=None).wfs.setups
-    bound = [np.repeat(np.array(setup.n_j) > 0, 2 * np.array(setup.l_j) + 1) for setup in setups]
+    bound = [np.repeat(np.array(setup.n_j) > 0, 2 * np.array(setup.l_j) + 1) for setup in _setups(path)]
     ends = np.cumsum([len(each) for each in bound])
     if ends[-1] != squares.shape[-1]:
         raise ReaderError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import check_choice, check_finite, check_positive
 from ldosml.neighbors import find_neighbors
-from ldosml.structure_checks import check_places
+from ldosml.structure_checks import check_sites
 
 CutMode = Literal["sharp", "complete"]
 """Where a fragment ends: at ``r_cut``, or at the farthest atom that contributes to the SOAP of that ``r_cut``."""
@@ -158,8 +158,7 @@ def check_structures(structures: Atoms | Iterable[Atoms]) -> list[Atoms]:
     TypeError
         For anything but ase.Atoms.
     ValueError
-        When there are no structures, or one has no atoms, positions or a cell that are not finite, or a periodic
-        direction without a cell vector.
+        When there are no structures, and as ``structure_checks.check_sites``.
     """
     listed = [structures] if isinstance(structures, Atoms) else list(structures)
     if not listed:
@@ -167,7 +166,7 @@ def check_structures(structures: Atoms | Iterable[Atoms]) -> list[Atoms]:
     for s, atoms in enumerate(listed):
         if not isinstance(atoms, Atoms):
             raise TypeError(f"Structures must be ase.Atoms; structure {s} is of type {type(atoms).__name__}.")
-        check_places(atoms, f"structure {s}")
+    check_sites(listed)
     return listed
 
 

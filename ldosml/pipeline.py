@@ -29,7 +29,6 @@ from ldosml.regression import LDOSKernelRidge, LDOSRidge, RepresentedRegressor, 
 from ldosml.regression._training_rows import Learn
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
-from ldosml.structure_checks import check_sites
 from ldosml.training_data import TrainingData, from_arrays, from_dataset
 
 
@@ -293,7 +292,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
             training = from_dataset(data, self.zero, self.low, self.high, groups)
         else:
             training = from_arrays(data, spectra, self.zero, self.low, self.high, groups)
-        check_sites(check_structures(training.structures))
+        check_structures(training.structures)
         if _learned(self._new_regressor()) != "dos":
             training.require_ldos(type(self._new_regressor()).__name__)
         return training
@@ -387,7 +386,6 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         """
         self._require_descriptor()
         listed = check_structures(structures)
-        check_sites(listed)
         return self._ldos(listed, self.descriptor_.transform(listed))
 
     def _ldos(self, structures: Sequence[Atoms], X: ArrayLike) -> LDOS:

@@ -481,6 +481,19 @@ class TestJoining:
         with pytest.raises(ValueError, match=message):
             make_dataset((2,)).append(make_dataset((1,), **({"start": 1} | options)))
 
+    def test_zeros_of_two_codes_are_different(self, make_dataset):
+        vasp, espresso = (
+            make_dataset((1,), start=i, provenance={"runs": [{"code": code}]})
+            for i, code in enumerate(("VASP 6.4.1", "Quantum ESPRESSO 7.0"))
+        )
+        with pytest.raises(ValueError, match="zero differs: it is the code's own, of VASP and of Quantum ESPRESSO"):
+            vasp.append(espresso)
+        newer = make_dataset((1,), start=2, provenance={"code": "VASP 6.5"})
+        with pytest.raises(ValueError, match="zero differs"):
+            vasp.append(newer).append(espresso)
+        one, other = (data.refer_to("fermi", -2.0, 2.0) for data in (vasp, espresso))
+        assert one.append(other).grid.zero == "fermi"
+
     def test_nothing_to_join(self):
         with pytest.raises(ValueError, match="datasets is empty"):
             LDOSDataset.concatenate([])

@@ -45,7 +45,8 @@ def slab(vacuum=10.0):
 
 def cluster(seed=0, n=9):
     rng = np.random.default_rng(seed)
-    return Atoms(rng.choice([6, 14], n), rng.random((n, 3)) * 6)
+    sites = 2.0 * rng.permutation(np.indices((3, 3, 3)).reshape(3, -1).T)[:n]
+    return Atoms(rng.choice([6, 14], n), sites + rng.uniform(-0.7, 0.7, (n, 3)))
 
 
 STRUCTURES = {

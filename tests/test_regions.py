@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
-from hypothesis import given, settings
+from ase.neighborlist import neighbor_list
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ldosml import SOAP
 from ldosml.regions import Region, cut_regions, region_batches
+from ldosml.structure_checks import CLOSEST
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -18,13 +20,16 @@ def small_soap(**options):
 
 
 def random_structure(seed, pbc, edge, count):
-    """Atoms in a skewed cell; some far outside it."""
+    """Atoms in a skewed cell, at least 0.5 angstrom apart; some far outside it."""
     rng = np.random.default_rng(seed)
     cell = edge * (np.eye(3) + rng.uniform(-0.6, 0.6, (3, 3)))
     while np.abs(np.linalg.det(cell)) < 0.2 * edge**3:
         cell = edge * (np.eye(3) + rng.uniform(-0.6, 0.6, (3, 3)))
     atoms = Atoms(rng.choice([6, 14], count), cell=cell, pbc=pbc, scaled_positions=rng.random((count, 3)))
-    outside = rng.random(count) < 0.3
+    first, second = neighbor_list("ij", atoms, CLOSEST)
+    assume(not (first == second).any())
+    del atoms[np.unique(first[first > second])]
+    outside = rng.random(len(atoms)) < 0.3
     atoms.positions[outside] += rng.integers(-3, 4, (outside.sum(), 3)) @ cell
     return atoms
 

@@ -40,14 +40,17 @@ class TestNeighbors:
         "find",
         [
             lambda: cut_fragments(SI, r_cut=1000.0),
-            lambda: cut_fragments(TINY, r_cut=6.0),
-            lambda: SOAP().fit_transform(TINY),
             lambda: TightBinding(TINY),
             lambda: list(cut_regions(SI, 1000.0, 10)),
         ],
     )
     def test_too_many(self, find):
         with pytest.raises(ValueError, match=r"at most 100,000 neighbours within .* Take a smaller radius"):
+            find()
+
+    @pytest.mark.parametrize("find", [lambda: cut_fragments(TINY, r_cut=6.0), lambda: SOAP().fit_transform(TINY)])
+    def test_cells_of_no_thickness(self, find):
+        with pytest.raises(ValueError, match=r"0\.05 angstrom (thick|apart)"):
             find()
 
     @pytest.mark.parametrize(

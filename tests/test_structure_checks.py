@@ -10,8 +10,20 @@ from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
-from ldosml import LDOS, SOAP, DOSModel, EnergyGrid, LDOSDataset, LDOSKernelRidge, predict_to
+from ldosml import (
+    LDOS,
+    SOAP,
+    DOSModel,
+    EnergyGrid,
+    LDOSDataset,
+    LDOSKernelRidge,
+    TightBindingSpectrum,
+    Whitened,
+    cut_fragments,
+    predict_to,
+)
 from ldosml.datasets import available_datasets, load_dataset
 from ldosml.structure_checks import CLOSEST, check_sites
 from ldosml.structure_files import read_structures
@@ -268,6 +280,18 @@ class TestEntryPoints:
             model.predict([bulk("Si"), mangled])
         with pytest.raises(ValueError, match=r"structure 0.*(apart|mixed occupation)"):
             predict_to(model, mangled, tmp_path / "x.h5")
+
+    @pytest.mark.parametrize(
+        "descriptor", [SOAP(), TightBindingSpectrum(), Whitened(SOAP())], ids=lambda d: type(d).__name__
+    )
+    def test_descriptors_and_fragments(self, mangled, descriptor):
+        for compute in (
+            descriptor.fit,
+            clone(descriptor).fit([bulk("Si", a=a) for a in (5.4, 5.5)]).transform,
+            lambda given: cut_fragments(given, 3.0),
+        ):
+            with pytest.raises(ValueError, match=r"structure 1.*(apart|mixed occupation)"):
+                compute([bulk("Si"), mangled])
 
     def test_fits_and_datasets(self, mangled):
         values = np.ones((len(mangled), 101))

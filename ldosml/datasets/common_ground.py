@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml._validation import Caution, ParameterError
 from ldosml.datasets.alignment import onsets
-from ldosml.datasets.concatenation import concatenate
+from ldosml.datasets.concatenation import code_of, concatenate
 from ldosml.energy import EnergyGrid, Zero
 from ldosml.smearing import same_width
 from ldosml.spectra import DOS, LDOS
@@ -173,22 +172,12 @@ def _common_zero(datasets: Sequence[LDOSDataset], asked: Zero | None) -> Zero:
     if len(present) > 1:
         return "fermi"
     (zero,) = present
-    codes = {_code(data) for data in datasets}
+    codes = {code_of(data) for data in datasets}
     if zero != "code" or len(datasets) == 1 or codes in ({code} for code in codes - {None}):
         return zero
     alike = all(data.provenance and data.provenance == datasets[0].provenance for data in datasets)
     unknown = any(np.isnan(data.fermi_energy).any() for data in datasets)
     return "code" if alike or (unknown and len(codes - {None}) < 2) else "fermi"
-
-
-def _code(data: LDOSDataset) -> str | None:
-    """Name of the code by the provenance, without its version; None where it does not tell one."""
-    runs = data.provenance.get("runs", data.provenance)
-    parts = runs if isinstance(runs, list) else [runs]
-    names = {
-        re.sub(r"[\s\d.].*$", "", str(part["code"])) for part in parts if isinstance(part, dict) and "code" in part
-    }
-    return ", ".join(sorted(names)) or None
 
 
 def _tell_cuts(datasets: Sequence[LDOSDataset], alike: Sequence[LDOSDataset], zero: Zero, names: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,29 @@ def concatenate(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
     )
 
 
+def code_of(data: LDOSDataset) -> str | None:
+    """Name of the code by the provenance, or of all codes, without versions; None where it does not tell one."""
+    return ", ".join(sorted(_codes(data.provenance))) or None
+
+
+def _codes(provenance: object) -> set[str]:
+    if isinstance(provenance, list):
+        return {name for part in provenance for name in _codes(part)}
+    if not isinstance(provenance, dict):
+        return set()
+    own = {re.sub(r"(^|[\s.,]+)v?\d.*$", "", str(provenance["code"]))} - {""} if "code" in provenance else set()
+    return own | _codes(provenance.get("runs")) | _codes(provenance.get("parts"))
+
+
 def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:
     if first.grid.zero != other.grid.zero:
         raise ValueError(f"zero differs: {first.grid.zero!r} and {other.grid.zero!r}. Bring both to one by refer_to.")
+    codes = [code_of(data) for data in (first, other)]
+    if first.grid.zero == "code" and None not in codes and codes[0] != codes[1]:
+        raise ValueError(
+            f"zero differs: it is the code's own, of {codes[0]} and of {codes[1]}. Bring both to the Fermi level by "
+            "refer_to('fermi'), or join them by join_alike."
+        )
     if not first.grid.matches(other.grid):
         raise ValueError(f"grid differs: {first.grid}, and {other.grid}. Cut or resample one of them.")
     widths = [data.smearing_width for data in (first, other)]

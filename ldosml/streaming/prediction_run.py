@@ -28,7 +28,6 @@ from ldosml.regions import Region, region_batches
 from ldosml.streaming import _part
 from ldosml.streaming._fingerprint import fingerprint
 from ldosml.streaming.prediction import Prediction
-from ldosml.structure_checks import check_sites
 
 
 def predict_to(
@@ -108,7 +107,6 @@ def predict_to(
     check_is_fitted(model)
     check_positive("batch_size", batch_size, "atoms")
     listed, path = check_structures(structures), Path(path)
-    check_sites(listed)
     refuse_existing(path, overwrite)
     with sole_writer(path), _open_part(model, listed, path, provenance or {}, overwrite) as part:
         count = len(part.done)

@@ -1,6 +1,7 @@
 """Other programs' files to a dataset."""
 
 import io
+import warnings
 import zipfile
 
 import ase.io
@@ -166,17 +167,31 @@ class TestSynthetic:
         with pytest.raises(ValueError, match="Frame 0 has no entry 'mode'; it has 'phase', 'run'"):
             import_dataset(xyz, npz, kind_key="mode")
 
+    @pytest.mark.parametrize(("given", "told"), [(7.6, True), (7.9, True), (7.99, False), (8.0, False), (8.1, True)])
+    def test_few_electrons_too_many_in_a_gap_are_told(self, tmp_path, given, told):
+        energies = np.arange(-100, 51) * 0.05
+        band = np.abs(energies + 3.0) < 1.0
+        np.savez(tmp_path / "x.npz", energies=energies, ldos=np.tile(band * 4.0 / band.sum() / 0.05, (2, 1)))
+        ase.io.write(tmp_path / "x.xyz", bulk("Si"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            import_dataset(tmp_path / "x.xyz", tmp_path / "x.npz", n_electrons=[given])
+        assert any("electrons, but" in str(each.message) for each in caught) == told
+
 
 class TestReal:
     def test_vasp_ldos(self, real_data, tmp_path):
         folder = real_data / "si_vasp_ldos"
-        data = import_dataset(
-            folder / "structures.xyz",
-            folder / "ldos.npz",
-            n_electrons={"Si": 4},
-            energy_max=5.0,
-            group_key="origin",
-        )
+        with pytest.warns(
+            Caution, match=r"31\.25.* electrons, but 32 are given; so in 68 of 240 .*projections that miss"
+        ):
+            data = import_dataset(
+                folder / "structures.xyz",
+                folder / "ldos.npz",
+                n_electrons={"Si": 4},
+                energy_max=5.0,
+                group_key="origin",
+            )
         assert (len(data), len(data.numbers)) == (240, 2400)
         cut = data.refer_to("fermi")
         assert cut.grid.stop == data.grid.energies[data.grid.energies <= 5.0][-1]

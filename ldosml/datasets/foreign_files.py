@@ -25,7 +25,9 @@ from ldosml.spectra import DOS, LDOS
 from ldosml.spectrum_files import from_integrated, load_spectra
 from ldosml.structure_files import Species, read_frames, split_index
 
-_MISSED = 0.05  # fraction of the electrons; the smearing of a metal and a coarse grid move less
+# Fractions of the electrons that may be missed up to the Fermi level
+_MISSED = 0.05  # the smearing of a metal moves less
+_COARSE = 0.01  # so does a coarse grid
 
 _ELSEWHERE = "; or zero energy is not the Fermi level (then zero='code', --zero code)"
 
@@ -211,12 +213,24 @@ def _stated(arrays: PathLike | Mapping[str, PathLike], frames: Sequence[Atoms]) 
 
 
 def _check_counts(data: LDOSDataset) -> None:
-    """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains."""
+    """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains.
+
+    That is by more than the states within the smearing and a step of the level, which a metal may be off, or by more
+    than a coarse grid is off.
+    """
     grid, needed, level = data.grid, data.n_electrons, data.fermi_energy
-    below = np.clip((level[:, None] - grid.energies) / grid.step + 0.5, 0, 1)
-    held = grid.step * (to_numpy(data.dos.values) * below).sum(axis=1)
+    values = to_numpy(data.dos.values)
+
+    def electrons_to(energies: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = np.clip((energies[:, None] - grid.energies) / grid.step + 0.5, 0, 1)
+        return np.asarray(grid.step * (values * below).sum(axis=1))
+
+    reach = grid.step + (data.smearing_width or 0.0)
+    held = electrons_to(level)
+    near = np.maximum(electrons_to(level + reach) - held, held - electrons_to(level - reach))
     known = (needed > 0) & (level > grid.start) & (level < grid.stop)
-    off = np.flatnonzero(known & (np.abs(held - needed) > _MISSED * needed))
+    allowed = np.clip(near, _COARSE * needed, _MISSED * needed)
+    off = np.flatnonzero(known & (np.abs(held - needed) > allowed))
     if off.size:
         worst = int(off[np.argmax(np.abs(held[off] / needed[off] - 1))])
         warnings.warn(

@@ -152,5 +152,6 @@ def cause_of_counts(found: float, stated: float) -> str:
     if shells > 0.5 and abs(shells - round(shells)) < _WHOLE:
         return f"the energies may begin above {2 * round(shells)} electrons of filled (semicore) shells"
     if abs(found - stated) < 0.05 * stated:
-        return "the energies may be too coarse for the smearing"
+        coarse = "the energies may be too coarse for the smearing"
+        return coarse if found > stated else f"{coarse}, or the spectra be projections that miss some of the states"
     return "the number, the level or the spectra may belong to something else"

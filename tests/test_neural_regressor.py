@@ -337,7 +337,10 @@ class TestFiles:
                 "does not contain the tensors of its",
             ),
             (lambda content: content.replace(b'\\"d\\": 16, ', b'\\"d\\": 32, '), "is damaged: .* must be"),
-            (lambda content: content.replace(b'\\"start\\"', b'\\"begin\\"'), "damaged ldosml neural model: TypeError"),
+            (
+                lambda content: content.replace(b'\\"start\\"', b'\\"begin\\"'),
+                r"damaged ldosml neural model \(TypeError",
+            ),
             (lambda content: content[:-4] + b"\xff\xff\xff\xff", "must hold finite numbers"),
         ],
     )

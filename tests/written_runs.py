@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -23,7 +24,7 @@ class Case:
     spinor: bool = False
     weights: np.ndarray = field(default_factory=lambda: np.array([0.25, 0.75]))
 
-    @property
+    @cached_property
     def energies(self) -> np.ndarray:
         rng = np.random.default_rng(self.n_spins)
         points, filled = (self.n_spins, len(self.weights)), self.filled
@@ -31,21 +32,21 @@ class Case:
         conduction = np.sort(rng.uniform(5.6, 9, (*points, filled // 2)), axis=2)
         return np.round(np.concatenate([valence, conduction, np.full((*points, 1), 9.5)], axis=2), 4)
 
-    @property
+    @cached_property
     def filled(self) -> int:
         return 8 if self.spinor else 4
 
-    @property
+    @cached_property
     def orbitals(self) -> np.ndarray:
         """Squared projections, (n_atoms, n_orbitals, n_spins, n_kpoints, n_bands)."""
         rng = np.random.default_rng(7)
         return np.round(rng.uniform(0.05, 0.25, (2, 2, *self.energies.shape)), 3)
 
-    @property
+    @cached_property
     def occupations(self) -> np.ndarray:
         return np.broadcast_to(np.arange(self.energies.shape[2]) < self.filled, self.energies.shape).astype(float)
 
-    @property
+    @cached_property
     def electrons(self) -> float:
         return 8.0
 

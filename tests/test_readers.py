@@ -628,12 +628,6 @@ class TestGPAW:
         with pytest.raises(ReaderError, match="8 projectors"):
             read_run(write_gpaw(tmp_path / "x.gpw", Case()))
 
-    @pytest.mark.parametrize("version", [1, 3])
-    def test_levels_of_a_fixed_moment_are_told(self, tmp_path, installed, version):
-        run = read_run(write_gpaw(tmp_path / "x.gpw", Case(n_spins=2), version, (4.1, 3.9)))
-        assert np.isnan(run.fermi_energy)
-        assert any("3.9 and 4.1 eV" in text for text in facts_of(run).cautions)
-
     def test_against_gpaw_itself(self, tmp_path):
         """GPAW's own projected DOS of iron, a Gaussian exp(-(E/w)^2), and its electrons, Fermi level and moment."""
         gpaw, dos = pytest.importorskip("gpaw"), pytest.importorskip("gpaw.dos")
@@ -682,6 +676,27 @@ class TestCastep:
         file.write_bytes(file.read_bytes()[:-100])
         with pytest.raises(ReaderError, match=r"x\.pdos_bin is cut off"):
             read_run(path)
+
+
+LEVELS = {
+    "gpaw": lambda folder, case, levels: write_gpaw(folder / "x.gpw", case, 3, levels),
+    "gpaw of old": lambda folder, case, levels: write_gpaw(folder / "x.gpw", case, 1, levels),
+    "castep": write_castep,
+    "espresso": lambda folder, case, levels: write_espresso(folder, case, levels=levels),
+}
+
+
+@pytest.mark.parametrize("writer", LEVELS.values(), ids=LEVELS)
+class TestLevelsOfEachSpin:
+    def test_levels_in_one_gap_are_one(self, tmp_path, writer):
+        run = read_run(writer(tmp_path, Case(n_spins=2), (4.5, 3.5)))
+        assert run.fermi_energy == pytest.approx(4.0, abs=1e-6)
+        assert not any("moment" in text for text in facts_of(run).cautions)
+
+    def test_others_are_told(self, tmp_path, writer):
+        run = read_run(writer(tmp_path, Case(n_spins=2), (4.0, -6.0)))
+        assert np.isnan(run.fermi_energy)
+        assert any("(-6 and 4 eV: was the moment fixed?)" in text for text in facts_of(run).cautions)
 
 
 class TestContradictions:

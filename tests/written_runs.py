@@ -217,7 +217,9 @@ def write_doscar(folder: Path, n_spins: int = 1, spinor: bool = False, fused: bo
     return folder / "DOSCAR"
 
 
-def write_espresso(folder: Path, case: Case, interleaved: bool = False) -> Path:
+def write_espresso(
+    folder: Path, case: Case, interleaved: bool = False, levels: tuple[float, ...] = (Case.fermi,)
+) -> Path:
     """data-file-schema.xml and atomic_proj.xml, with empty pdos files that tell the orbitals."""
     save = folder / "out" / "x.save"
     save.mkdir(parents=True)
@@ -235,6 +237,7 @@ def write_espresso(folder: Path, case: Case, interleaved: bool = False) -> Path:
     def listed(table: np.ndarray) -> str:
         return " ".join(f"{x:.12e}" for x in np.ravel(table))
 
+    name = "fermi_energy" if len(levels) == 1 else "two_fermi_energies"
     states = "".join(
         f'<ks_energies><k_point weight="{2 * w:.12e}">0 0 0</k_point>'
         f'<eigenvalues size="{n_bands * n_spins}">{listed(case.energies[:, k] / Hartree)}</eigenvalues>'
@@ -248,7 +251,7 @@ def write_espresso(folder: Path, case: Case, interleaved: bool = False) -> Path:
         '<k_points_IBZ><monkhorst_pack nk1="2" nk2="1" nk3="1" k1="0" k2="0" k3="0"/></k_points_IBZ></input>'
         f'<output><atomic_structure nat="2"><atomic_positions>{atoms}</atomic_positions><cell>{cell}</cell>'
         f"</atomic_structure><dft><functional>PBE</functional></dft><band_structure>{flags}<nelec>{case.electrons}</nelec>"
-        f"<fermi_energy>{case.fermi / Hartree:.12e}</fermi_energy>{states}</band_structure></output></qes:espresso>\n"
+        f"<{name}>{listed(np.array(levels) / Hartree)}</{name}>{states}</band_structure></output></qes:espresso>\n"
     )
     order = [(s, k) for s in range(n_spins) for k in range(n_kpoints)]
     if interleaved:
@@ -465,15 +468,16 @@ def write_fhi_aims_bands(folder: Path, case: Case, whole: bool = False) -> Path:
     return path
 
 
-def write_castep(folder: Path, case: Case) -> Path:
+def write_castep(folder: Path, case: Case, levels: tuple[float, ...] | None = None) -> Path:
     """.bands with its k-points in the order in which processes finished, .pdos_bin and .castep."""
     n_spins, n_kpoints, n_bands = case.energies.shape
+    found = levels or (case.fermi,) * n_spins
     lines = [
         f"Number of k-points {n_kpoints:4d}",
         f"Number of spin components {n_spins}",
         "Number of electrons " + " ".join([f"{case.electrons / n_spins:.4f}"] * n_spins),
         "Number of eigenvalues " + " ".join([str(n_bands)] * n_spins),
-        f"Fermi energies (in atomic units) {' '.join([f'{case.fermi / Hartree:.8f}'] * n_spins)}",
+        f"Fermi energies (in atomic units) {' '.join(f'{level / Hartree:.8f}' for level in found)}",
         "Unit cell vectors",
         *(" ".join(f"{x / Bohr:.8f}" for x in row) for row in ATOMS.cell),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,12 @@ def numbers(path: Path, text: str | list[str], what: str) -> NDArray[Any]:
         return np.array([float("nan") if "*" in word else float(word.upper().replace("D", "E")) for word in words])
     except ValueError as error:
         raise ReaderError(f"{path} holds {what} that are not numbers ({error}).") from error
+
+
+def first_match(pattern: str, text: str) -> str | None:
+    """The first group of the first place in a text that fits; ^ and $ are ends of lines. None without one."""
+    found = re.search(pattern, text, flags=re.MULTILINE)
+    return None if found is None else found[1].strip()
 
 
 def required(path: Path, found: Any, what: str) -> Any:

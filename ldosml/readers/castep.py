@@ -14,8 +14,8 @@ from ase.units import Hartree
 from numpy.typing import NDArray
 
 from ldosml.readers._folder import structure_beside
-from ldosml.readers._text import numbers, read_lines
-from ldosml.readers.run import Floats, ProjectedBands, ReaderError, Run
+from ldosml.readers._text import first_match, numbers, read_lines
+from ldosml.readers.run import Floats, ProjectedBands, ReaderError, Run, common_level
 
 _HEADER = 9  # lines before the first k-point
 _SAME = 1e-5  # fractions of reciprocal vectors by which two k-points may differ
@@ -51,22 +51,22 @@ def read_castep(path: Path) -> Run:
     _refuse_lines(path, points, weights)
     spinor = "spin treatment : vector" in " ".join(text.lower().split())
     projections, remarks = _projections(path, points, energies.shape, structure if text else None)
-    version = re.search(r"CASTEP version\s+([\d.]+)", text)
-    functional = re.search(r"using functional\s*:\s*(.+)", text)
-    cutoff = re.search(r"plane wave basis set cut-off\s*:\s*([\d.]+)\s*eV", text)
+    level, told = common_level(fermi, energies)
+    version = first_match(r"CASTEP version\s+([\d.]+)", text) or ""
+    cutoff = first_match(r"plane wave basis set cut-off\s*:\s*([\d.]+)\s*eV", text)
     return Run(
         path,
-        f"CASTEP {'' if version is None else version[1]}".strip(),
+        f"CASTEP {version}".strip(),
         structure,
         electrons,
-        float(fermi.mean()),
+        level,
         ProjectedBands(energies, weights, projections, spinor=spinor),
         None,
         {
-            **({} if functional is None else {"functional": functional[1].strip()}),
-            **({} if cutoff is None else {"cutoff (eV)": float(cutoff[1])}),
+            "functional": first_match(r"using functional\s*:\s*(.+)", text),
+            "cutoff (eV)": None if cutoff is None else float(cutoff),
         },
-        tuple(remarks),
+        (*remarks, *told),
     )
 
 

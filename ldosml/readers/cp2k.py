@@ -18,7 +18,7 @@ from ase import Atoms
 from ase.units import Hartree
 
 from ldosml.readers._folder import beside
-from ldosml.readers._text import numbers, read_lines
+from ldosml.readers._text import first_match, numbers, read_lines
 from ldosml.readers.run import Floats, ProjectedBands, ReaderError, Run
 
 _NAME = re.compile(r"^(?P<project>.*?)-?(?P<spin>ALPHA_|BETA_)?(?P<kind>list|k)(?P<number>\d+)-(?P<step>[\d_]+)\.pdos$")
@@ -245,12 +245,11 @@ def _listing(path: Path, project: str) -> _Listing | None:
 def _settings(text: str) -> dict[str, object]:
     """Functional, cutoff and smearing as the listing prints them."""
     functionals = re.findall(r"^ FUNCTIONAL\|\s+(?!ROUTINE)([\w+-]+(?: [\w+-]+)*):\s*$", text, flags=re.MULTILINE)
-    cutoff = re.search(r"^ QS\| Density cutoff \[a\.u\.\]:\s*([\d.]+)", text, flags=re.MULTILINE)
-    smearing = re.search(r"Smear method:\s*(\S+)", text)
-    kelvin = re.search(r"Electronic temperature \[K\]:\s*([\d.]+)", text)
+    cutoff = first_match(r"^ QS\| Density cutoff \[a\.u\.\]:\s*([\d.]+)", text)
+    kelvin = first_match(r"Electronic temperature \[K\]:\s*([\d.]+)", text)
     return {
-        **({"functional": " + ".join(dict.fromkeys(functionals))} if functionals else {}),
-        **({} if cutoff is None else {"cutoff (eV)": round(float(cutoff[1]) * Hartree, 3)}),
-        **({} if smearing is None else {"smearing": smearing[1]}),
-        **({} if kelvin is None else {"electronic temperature (K)": float(kelvin[1])}),
+        "functional": " + ".join(dict.fromkeys(functionals)) or None,
+        "cutoff (eV)": None if cutoff is None else round(float(cutoff) * Hartree, 3),
+        "smearing": first_match(r"Smear method:\s*(\S+)", text),
+        "electronic temperature (K)": None if kelvin is None else float(kelvin),
     }

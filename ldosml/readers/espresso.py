@@ -18,7 +18,7 @@ from ase.units import Bohr, Hartree, Rydberg
 from numpy.typing import NDArray
 
 from ldosml.readers._text import numbers, parse_xml, read_lines, required
-from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
+from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run, common_level
 
 _PDOS = re.compile(r"\.pdos_atm#(\d+)\(\w+\)_wfc#(\d+)\(([spdf])(?:_j([\d.]+))?\)$")
 _STATE = re.compile(r"state #\s*\d+: atom\s*(\d+)")
@@ -54,17 +54,18 @@ def read_espresso(path: Path) -> Run:
     projections, printed, remark = _projections(path, bands, len(structure))
     if projections is not None:
         bands = ProjectedBands(bands.eigenvalues, bands.kpoint_weights, projections, bands.occupations, bands.spinor)
+    level, told = _fermi_energy(states, bands.eigenvalues)
     creator = root.find("general_info/creator")
     return Run(
         path,
         f"Quantum ESPRESSO {'' if creator is None else creator.get('VERSION', '')}".strip(),
         structure,
         float(states.findtext("nelec", "nan")),
-        _fermi_energy(states),
+        level,
         bands,
         printed,
         _settings(root, output),
-        () if remark is None else (remark,),
+        (*([] if remark is None else [remark]), *told),
     )
 
 
@@ -106,13 +107,13 @@ def _bands(path: Path, states: Element) -> ProjectedBands:
     )
 
 
-def _fermi_energy(states: Element) -> float:
-    """As written; of fixed occupations the highest occupied level, of two Fermi levels the mean."""
+def _fermi_energy(states: Element, eigenvalues: Floats) -> tuple[float, list[str]]:
+    """As written, and remarks; of fixed occupations the highest occupied level."""
     for name in ("fermi_energy", "two_fermi_energies", "highestOccupiedLevel"):
         found = states.findtext(name)
         if found:
-            return float(np.mean([float(word) for word in found.split()])) * Hartree
-    return float("nan")
+            return common_level(np.array(found.split(), dtype=float) * Hartree, eigenvalues)
+    return float("nan"), []
 
 
 def _settings(root: Element, output: Element) -> dict[str, object]:
@@ -130,7 +131,7 @@ def _settings(root: Element, output: Element) -> dict[str, object]:
     }
     if smearing is not None:
         found["electron smearing"] = f"{smearing.text}, {float(smearing.get('degauss', 'nan')) * Hartree:g} eV"
-    return {name: value for name, value in found.items() if value is not None}
+    return found
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, str]]:

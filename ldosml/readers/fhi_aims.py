@@ -17,7 +17,7 @@ import numpy as np
 from ase import Atoms
 
 from ldosml.file_sizes import open_start
-from ldosml.readers._text import numbers, read_lines
+from ldosml.readers._text import first_match, numbers, read_lines
 from ldosml.readers.fhi_aims_bands import NAME, read_eigenvalues, without_core
 from ldosml.readers.run import Floats, PrintedDOS, ReaderError, Run
 
@@ -77,22 +77,21 @@ def read_fhi_aims(path: Path) -> Run:
         core = lowest = 0.0
     if round(core):
         remarks.append(f"{core:g} electrons of shells below {lowest:.1f} eV are left out")
-    functional = re.search(r"^\s*xc\s+(\S+)", text, flags=re.MULTILINE)
     mesh = _mesh(text)
-    version = re.search(r"^\s*Version\s+(\S+)", text, flags=re.MULTILINE)
+    version = first_match(r"^\s*Version\s+(\S+)", text) or ""
     settings = {
-        "functional": None if functional is None else functional[1],
+        "functional": first_match(r"^\s*xc\s+(\S+)", text),
         "k-mesh": None if mesh is None else " x ".join(map(str, mesh)),
     }
     return Run(
         path,
-        f"FHI-aims {'' if version is None else version[1]}".strip(),
+        f"FHI-aims {version}".strip(),
         structure,
         n_electrons,
         fermi,
         bands,
         printed,
-        {name: value for name, value in settings.items() if value is not None},
+        settings,
         tuple(remarks),
     )
 

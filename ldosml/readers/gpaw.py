@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.io import ulm
 from numpy.typing import NDArray
 
-from ldosml.readers.run import ProjectedBands, ReaderError, Run
+from ldosml.readers.run import ProjectedBands, ReaderError, Run, common_level
 
 
 def read_gpw(path: Path) -> Run:
@@ -55,18 +55,15 @@ def _run(path: Path, file: Any) -> Run:
     except _NoSetupsError as error:
         projections = None
         remarks.append(f"without LDOS: {error}")
-    if len(levels) > 1:
-        text = " and ".join(f"{level:.4g}" for level in levels)
-        remarks.append(f"its spins have Fermi levels of their own ({text} eV, fixed moment): no common one is taken")
     bands = ProjectedBands(energies, weights, projections, occupations, spinor)
     settings = {
         "functional": _in_words(known.get("xc", "LDA")),
         "mode": _in_words(known.get("mode", "fd")),
         "k-mesh": _in_words(known.get("kpts", "one point")),
     }
-    fermi = float(levels[0]) if len(levels) == 1 else float("nan")
+    fermi, told = common_level(levels, energies)
     version = f"GPAW {file.gpaw_version}" if "gpaw_version" in file else "GPAW"
-    return Run(path, version, structure, bands.occupied, fermi, bands, None, settings, tuple(remarks))
+    return Run(path, version, structure, bands.occupied, fermi, bands, None, settings, (*remarks, *told))
 
 
 def _in_words(setting: Any) -> str:
@@ -80,9 +77,9 @@ def _in_words(setting: Any) -> str:
 def _levels(file: Any) -> NDArray[np.float64]:
     """The Fermi level, eV; two levels where the moment was fixed. Files of GPAW 20 and newer hold them elsewhere."""
     if "fermi_levels" in file.wave_functions:
-        return np.unique(np.asarray(file.wave_functions.fermi_levels, dtype=float))
+        return np.asarray(file.wave_functions.fermi_levels, dtype=float)
     level, split = file.occupations.fermilevel, file.occupations.asdict().get("split", 0.0)
-    return np.unique([level + split / 2, level - split / 2])
+    return np.array([level + split / 2, level - split / 2])
 
 
 def _weights(path: Path, states: Any, n_kpoints: int) -> NDArray[np.float64]:

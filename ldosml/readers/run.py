@@ -58,6 +58,31 @@ class ProjectedBands:
         return float((self.occupations * self.electrons[None, :, None]).sum())
 
 
+def common_level(levels: Floats, eigenvalues: Floats) -> tuple[float, list[str]]:
+    """The Fermi level of both spins, eV, and remarks.
+
+    Parameters
+    ----------
+    levels : array (n_levels,)
+        As the code gave them, eV: one, or one for each spin.
+    eigenvalues : array
+        eV.
+
+    Returns
+    -------
+    level : float
+        The mean of levels without states between them. NaN for others: no common level has the electrons of each spin.
+    remarks : list of str
+    """
+    low, high = float(np.min(levels)), float(np.max(levels))
+    if not ((eigenvalues > low) & (eigenvalues < high)).any():
+        return (low + high) / 2, []
+    return float("nan"), [
+        f"its spins have Fermi levels of their own ({low:.4g} and {high:.4g} eV: was the moment fixed?), so there is "
+        "no common one"
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class PrintedDOS:
     """Columns of a DOS that the code broadened itself.
@@ -108,7 +133,7 @@ class Run:
     printed : PrintedDOS or None
         At least one of the two is there.
     settings : dict
-        Functional, meshes, smearing ...: what JSON can hold.
+        Functional, meshes, smearing ...: what JSON can hold. Those that are None, not known, are left out.
     remarks : tuple of str
         What a user should know about this output.
     """
@@ -125,6 +150,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check shapes and numbers. Where there are bands, a printed DOS that overflowed is left out."""
+        known = {name: value for name, value in self.settings.items() if value is not None}
+        object.__setattr__(self, "settings", known)
         printed = self.printed
         if self.bands is not None and printed is not None and not printed.is_finite:
             remark = "its printed DOS overflowed (***) and is not used"

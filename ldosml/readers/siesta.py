@@ -20,7 +20,7 @@ from ase.units import Bohr, Hartree, Rydberg, kB
 
 from ldosml.file_sizes import open_start
 from ldosml.readers._folder import beside
-from ldosml.readers._text import numbers, parse_xml, read_lines, required
+from ldosml.readers._text import first_match, numbers, parse_xml, read_lines, required
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 
 _FIRST_BYTES = 200
@@ -174,17 +174,16 @@ def _listing(path: Path, label: str) -> tuple[float, dict[str, object], str]:
 
 def _settings(text: str) -> dict[str, object]:
     """Functional, mesh cutoff, k-mesh of the self-consistent run and electronic temperature, as the listing prints."""
-    functional = re.search(r"xc_check: ((?:GGA|LDA|VDW|Ceperley|Perdew).*)", text)
-    cutoff = re.search(r"redata: Mesh Cutoff\s*=\s*([\d.]+)\s*Ry", text)
+    cutoff = first_match(r"redata: Mesh Cutoff\s*=\s*([\d.]+)\s*Ry", text)
     warmth = re.search(r"redata: Electronic Temperature\s*=\s*([\d.]+)\s*(K|Ry)", text)
-    # The first mesh is that of the density; the PDOS may have its own.
-    mesh = re.search(r"((?:^siesta: k-grid:(?:\s+-?\d+){3}\s+-?\d+\.\d+[ \t]*(?:\n|\Z)){3})", text, flags=re.MULTILINE)
     kelvin = None if warmth is None else float(warmth[1]) * (1.0 if warmth[2] == "K" else Rydberg / kB)
+    # The first mesh is that of the density; the PDOS may have its own.
+    mesh = first_match(r"((?:^siesta: k-grid:(?:\s+-?\d+){3}\s+-?\d+\.\d+[ \t]*(?:\n|\Z)){3})", text)
     return {
-        **({} if functional is None else {"functional": functional[1].strip()}),
-        **({} if cutoff is None else {"mesh cutoff (eV)": round(float(cutoff[1]) * Rydberg, 3)}),
-        **({} if mesh is None else {"k-mesh": _mesh(mesh[1])}),
-        **({} if kelvin is None else {"electronic temperature (K)": float(f"{kelvin:.3g}")}),
+        "functional": first_match(r"xc_check: ((?:GGA|LDA|VDW|Ceperley|Perdew).*)", text),
+        "mesh cutoff (eV)": None if cutoff is None else round(float(cutoff) * Rydberg, 3),
+        "k-mesh": None if mesh is None else _mesh(mesh),
+        "electronic temperature (K)": None if kelvin is None else float(f"{kelvin:.3g}"),
     }
 
 

@@ -24,6 +24,21 @@ _ZEROS: dict[Zero, str] = {
 }
 
 
+FINEST_STEP, COARSEST_STEP = 1e-4, 1.0
+"""Range of the step of an energy axis, eV: a step beyond it is of another unit."""
+
+# Names of units, and what one of them is in eV
+_UNITS = {
+    "joule": 6.241509e18,
+    "hartree": 27.211386,
+    "rydberg": 13.605693,
+    "kcal/mol": 0.04336410,
+    "kJ/mol": 0.01036427,
+    "meV": 1e-3,
+    "1/cm": 1.239842e-4,
+}
+_USUAL_STEP, _USUAL_SPAN = (5e-4, 0.5), (1.0, 200.0)  # eV, of a DOS
+
 MOST_ENERGIES = 10_000_000
 """Largest size of an energy axis; a DOS has hundreds or thousands of energies."""
 
@@ -35,11 +50,16 @@ class EnergyGrid:
     Parameters
     ----------
     start, step : float
-        First energy and distance between two, eV.
+        First energy, and distance between two of 1e-4 to 1, eV.
     size : int
         Number of energies.
     zero : {"fermi", "average_potential", "vacuum", "code"}
         The meaning of zero.
+
+    Raises
+    ------
+    ValueError
+        When the start is not finite, or the step is beyond its range: the message has the likely unit.
 
     Examples
     --------
@@ -60,6 +80,11 @@ class EnergyGrid:
         check_choice("zero of an EnergyGrid", self.zero, get_args(Zero))
         if self.size < 2 or int(self.size) != self.size:
             raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
+        if not FINEST_STEP * (1 - 1e-9) <= self.step <= COARSEST_STEP * (1 + 1e-9):
+            raise ValueError(
+                f"step of an EnergyGrid must be {FINEST_STEP:g} to {COARSEST_STEP:g} eV; got {self.step:.6g}. "
+                f"{_likely_unit(self.step, self.size)}"
+            )
         if self.size > MOST_ENERGIES:
             raise ValueError(
                 f"An EnergyGrid should have at most {MOST_ENERGIES:,} energies; got {self.size:,}. Is the step, "
@@ -133,8 +158,11 @@ class EnergyGrid:
     @property
     def energies(self) -> NDArray[np.float64]:
         """All energies, (size,), eV."""
-        # Rounded to 1e-10 eV, so that a step of 0.05 eV gives 0.15 and not 0.15000000000000002.
-        return np.round(self.start + self.step * np.arange(self.size), 10)
+        found = self.start + self.step * np.arange(self.size)
+        # A step of 0.05 eV gives 0.15, not 0.15000000000000002. What is no rounding error is kept.
+        rounded, error = np.round(found, 10), 4 * np.finfo(float).eps * np.abs(found).max()
+        result: NDArray[np.float64] = np.where(np.abs(rounded - found) <= error, rounded, found)
+        return result
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -231,9 +259,13 @@ class EnergyGrid:
         Returns
         -------
         EnergyGrid
-            From the same first to the same last energy.
+            From the same first to the same last energy. Its step may be smaller than that of other grids.
         """
-        return EnergyGrid(self.start, self.step / ratio, (self.size - 1) * ratio + 1, self.zero)
+        result = object.__new__(EnergyGrid)  # past the check of the step, which asks for the unit
+        parts = {"start": self.start, "step": self.step / ratio, "size": (self.size - 1) * ratio + 1, "zero": self.zero}
+        for name, value in parts.items():
+            object.__setattr__(result, name, value)
+        return result
 
     def matches(self, other: EnergyGrid) -> bool:
         """Tell whether two grids are the same.
@@ -270,6 +302,21 @@ class EnergyGrid:
         """
         if not self.matches(other):
             raise ValueError(f"{what} must share one energy grid; got {self}, and {other}. Resample one of them.")
+
+
+def _likely_unit(step: float, size: int) -> str:
+    """A question, and what to do: the units in which step and span would be usual."""
+    fitting = [
+        (name, factor)
+        for name, factor in _UNITS.items()
+        if _USUAL_STEP[0] <= step * factor <= _USUAL_STEP[1]
+        and _USUAL_SPAN[0] <= step * factor * (size - 1) <= _USUAL_SPAN[1]
+    ]
+    if not fitting:
+        return "Give energies in eV, as many as the DOS has features."
+    names = " or ".join(name for name, _ in fitting)
+    factors = " or ".join(f"{factor:.7g}" for _, factor in fitting)
+    return f"Are the energies in {names}? Then multiply them, and divide the DOS, by {factors}."
 
 
 def _rounding(values: NDArray[np.float64], step: float) -> float:

@@ -8,17 +8,26 @@ Phys. Rev. B 102, 235130 (2020)): an integral over energy, not an average.
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, Literal, get_args
 
 import numpy as np
 from sklearn.metrics import make_scorer
 
 from ldosml._array import Array, as_float64, like, namespace, to_numpy
-from ldosml._validation import check_choice, check_finite, check_shape
+from ldosml._validation import Caution, check_choice, check_finite, check_shape
 from ldosml.spectra import DOS, LDOS
+
+
+class ConstantSpectrumWarning(Caution):
+    """Some spectra have no variation by which their loss could be normalised."""
+
 
 Per = Literal["set", "structure", "environment"]
 Scale = Literal["set", "own"]
+
+_ROUNDING = 1e-14  # deviation of spectra that are constant but for rounding, as a part of their values
 
 
 def normalized_loss(
@@ -48,7 +57,13 @@ def normalized_loss(
     Raises
     ------
     ValueError
-        When grids or shapes differ, a number is not finite, or the true spectra are constant.
+        When grids or shapes differ, spectra belong to other atoms or structures, a number is not finite, or all true
+        spectra are constant.
+
+    Warns
+    -----
+    ConstantSpectrumWarning
+        When some of the true spectra are constant and ``scale="own"``; their loss is infinite.
 
     Examples
     --------
@@ -66,8 +81,19 @@ def normalized_loss(
     loss = rows.means(squared, per)
     if scale == "set":
         return xp.sqrt(loss / xp.mean(variance))
-    mean = rows.means(rows.true, per)
-    return xp.sqrt(loss / (rows.means(rows.true * rows.true, per) - mean * mean))
+    own = rows.variances(per)
+    flat = own <= _ROUNDING**2 * rows.means(rows.true * rows.true, per)
+    constant = int(xp.sum(xp.astype(flat, xp.int64)))
+    if constant:
+        kind = "structures" if per == "structure" else "environments"
+        warnings.warn(
+            f"The true spectra of {constant} of {own.shape[0]} {kind} are constant: nothing can normalise their "
+            "loss by, and it is given as infinite.",
+            ConstantSpectrumWarning,
+            stacklevel=2,
+        )
+    divided = xp.sqrt(loss / xp.where(flat, xp.ones_like(own), own))
+    return xp.where(flat, xp.full_like(own, math.inf), divided)
 
 
 def rmse(true: LDOS | DOS, predicted: LDOS | DOS, *, per: Per = "set") -> Array | float:
@@ -164,11 +190,25 @@ class _Compared:
             raise ValueError(f"Cannot compare a {type(true).__name__} with a {type(predicted).__name__}.")
         true.grid.require_match(predicted.grid, "True and predicted spectra")
         check_shape("predicted values", predicted.values, true.values.shape, true._axes)
+        for name in ("structure_index", "numbers", "n_atoms"):
+            ours, theirs = (getattr(spectra, name, None) for spectra in (true, predicted))
+            if ours is not None and theirs is not None and not np.array_equal(to_numpy(ours), to_numpy(theirs)):
+                raise ValueError(
+                    f"True and predicted spectra are of other atoms or structures: their {name} differ. Give both for "
+                    "the same structures, in the same order."
+                )
         scale = like(true.values, true.n_atoms)[:, None] if isinstance(true, DOS) and true.n_atoms is not None else 1.0
         self.true, self.predicted = true.values / scale, predicted.values / scale
 
     def squared_errors(self) -> Array:
         return (self.predicted - self.true) ** 2
+
+    def variances(self, per: Per) -> Array:
+        """Variance of the true values over energies and, per structure, over its atoms; in two passes."""
+        if isinstance(self._spectra, LDOS) and per == "structure":
+            count = self._spectra.n_structures
+            return self.xp.stack([self.xp.var(self.true[self._spectra.rows(s), :]) for s in range(count)])
+        return self.xp.var(self.true, axis=1) if self.true.ndim > 1 else self.xp.zeros_like(self.true)
 
     def means(self, values: Array, per: Per) -> Array:
         """Mean over energies and, per structure, over its atoms."""

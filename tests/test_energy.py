@@ -1,7 +1,10 @@
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from ase import Atoms
 
-from ldosml import EnergyGrid
+from ldosml import EnergyGrid, LDOSDataset
 
 
 def test_from_array_recovers_the_grid():
@@ -24,6 +27,41 @@ def test_from_array_recovers_the_grid():
 def test_from_array_refuses(energies, message):
     with pytest.raises(ValueError, match=message):
         EnergyGrid.from_array(energies, zero="fermi")
+
+
+UNITS = {"joule": 1.602176634e-19, "hartree": 1 / 27.211386, "rydberg": 1 / 13.605693, "meV": 1e3, "1/cm": 8065.54}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(("low", "high", "step"), [(-10.0, 5.0, 0.05), (-3.0, 3.0, 0.1), (-20.0, 20.0, 1e-3)])
+def test_a_step_of_another_unit_is_refused_with_it(unit, low, high, step):
+    energies = np.arange(low, high, step) * UNITS[unit]
+    spacing = energies[1] - energies[0]
+    if 1e-4 <= spacing <= 1.0:  # as it may be in eV
+        assert EnergyGrid.from_array(energies, "fermi").size == energies.size
+        return
+    for make in (
+        lambda: EnergyGrid.from_array(energies, "fermi"),
+        lambda: EnergyGrid(energies[0], spacing, energies.size, "fermi"),
+        lambda: EnergyGrid.from_range(energies[0], energies[-1], spacing, "fermi"),
+        lambda: LDOSDataset.from_arrays([Atoms("Si")], energies, dos=np.ones((1, energies.size))),
+    ):
+        with pytest.raises(ValueError, match=r"must be 0\.0001 to 1 eV; got .*"):
+            make()
+    with pytest.raises(ValueError, match=rf"Are the energies in .*{unit}\b"):
+        EnergyGrid.from_array(energies, "fermi")
+
+
+@pytest.mark.parametrize("step", [1e-4, 1 / 3, 0.05, 0.1 / 7, 1.0])
+def test_energies_are_start_and_steps_to_rounding(step):
+    grid = EnergyGrid(-12.3456789012345, step, 4000, "code")
+    exact = np.array([Decimal(grid.start) + n * Decimal(step) for n in range(grid.size)], dtype=np.longdouble)
+    assert np.abs(grid.energies - exact).max() <= 8 * np.finfo(float).eps * np.abs(exact).max()
+
+
+def test_decimals_stay_decimals():
+    energies = EnergyGrid.from_range(-14.0, 5.0, 0.05, "fermi").energies
+    assert [repr(x) for x in energies.tolist()] == [repr(float(f"{n * 0.05 - 14:.2f}")) for n in range(381)]
 
 
 def test_unknown_reference_is_refused():

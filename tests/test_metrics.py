@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, rmse
 from ldosml._array import to_numpy
+from ldosml.metrics import ConstantSpectrumWarning
 
 GRID = EnergyGrid.from_range(0, 4.9, 0.1, zero="fermi")
 INDEX = np.array([0, 0, 1, 1, 1])
@@ -53,6 +56,31 @@ def test_own_scale_is_each_spectrum_s_deviation(pair):
     losses = to_numpy(normalized_loss(*pair, per="environment", scale="own"))
     expected = np.sqrt(((PREDICTED - TRUE) ** 2).mean(axis=1)) / TRUE.std(axis=1)
     np.testing.assert_allclose(losses, expected)
+
+
+@pytest.mark.parametrize("per", ["environment", "structure"])
+def test_own_scale_on_top_of_large_values(pair, per):
+    """The variance is 1e-16 of the mean square."""
+    true, predicted = (replace(spectra, values=spectra.values * 2.0**-10 + 2.0**20) for spectra in pair)
+    found = to_numpy(normalized_loss(true, predicted, per=per, scale="own"))
+    np.testing.assert_allclose(found, to_numpy(normalized_loss(*pair, per=per, scale="own")), rtol=1e-6)
+
+
+def test_constant_spectra_are_told(xp):
+    values = np.vstack([TRUE[:3], np.full((1, GRID.size), 0.7), TRUE[4:]])
+    true, predicted = spectra(values, xp), spectra(PREDICTED, xp)
+    with pytest.warns(ConstantSpectrumWarning, match="of 1 of 5 environments are constant"):
+        found = to_numpy(normalized_loss(true, predicted, per="environment", scale="own"))
+    assert np.isinf(found).tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(("name", "change"), [("structure_index", [0, 0, 0, 1, 1]), ("numbers", [14, 14, 14, 14, 6])])
+def test_spectra_of_other_structures_are_refused(name, change):
+    true = LDOS(GRID, TRUE, None, INDEX, np.full(5, 14))
+    with pytest.raises(ValueError, match=f"their {name} differ"):
+        normalized_loss(true, replace(true, **{name: np.array(change)}), per="structure")
+    with pytest.raises(ValueError, match="their n_atoms differ"):
+        rmse(DOS(GRID, TRUE, None, [1, 2, 3, 4, 5]), DOS(GRID, TRUE, None, [1, 2, 3, 4, 6]))
 
 
 def test_dos_is_compared_per_atom():

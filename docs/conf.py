@@ -31,6 +31,7 @@ extensions = [
     "sphinx_design",
     "mathml",
     "benchmark_table",
+    "argument_ranges",
     "command_reference",
 ]
 nitpicky = True  # a reference to a name that does not exist is a warning

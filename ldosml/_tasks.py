@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError
 
 Item = TypeVar("Item")
@@ -203,6 +204,7 @@ def on_cluster(scheduler: Any, *, timeout: float = 10.0) -> Iterator[Any]:
         ...
     ConnectionError: No Dask scheduler answers at tcp://127.0.0.1:1 within 0.1 s. Is it running, ...
     """
+    check_arguments(timeout=timeout)
     client = _connect(scheduler, timeout) if isinstance(scheduler, str) else scheduler
     try:
         _require_worker(client, timeout)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
+
 Floats = NDArray[np.float64]
 
 
@@ -28,6 +30,7 @@ def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Float
     array (n_draws, n_structures)
         Number of times that each structure is drawn. NaN if there is only one group, because its spread is unknown.
     """
+    check_arguments(n_draws=n_draws, random_state=random_state)
     rng = np.random.default_rng(random_state)
     labels, members = np.unique(groups, return_inverse=True)
     n = len(labels)

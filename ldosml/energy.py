@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml import _html
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_finite, check_positive
 
 Zero = Literal["fermi", "average_potential", "vacuum", "code"]
@@ -80,15 +81,15 @@ class EnergyGrid:
         check_choice("zero of an EnergyGrid", self.zero, get_args(Zero))
         if self.size < 2 or int(self.size) != self.size:
             raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
-        if not FINEST_STEP * (1 - 1e-9) <= self.step <= COARSEST_STEP * (1 + 1e-9):
-            raise ValueError(
-                f"step of an EnergyGrid must be {FINEST_STEP:g} to {COARSEST_STEP:g} eV; got {self.step:.6g}. "
-                f"{_likely_unit(self.step, self.size)}"
-            )
         if self.size > MOST_ENERGIES:
             raise ValueError(
                 f"An EnergyGrid should have at most {MOST_ENERGIES:,} energies; got {self.size:,}. Is the step, "
                 f"{self.step:g}, in eV?"
+            )
+        if not FINEST_STEP * (1 - 1e-9) <= self.step <= COARSEST_STEP * (1 + 1e-9):
+            raise ValueError(
+                f"step of an EnergyGrid must be {FINEST_STEP:g} to {COARSEST_STEP:g} eV; got {self.step:.6g}. "
+                f"{_likely_unit(self.step, self.size)}"
             )
 
     @classmethod
@@ -152,6 +153,7 @@ class EnergyGrid:
         ValueError
             If the step is not positive, or there are fewer than two energies.
         """
+        check_arguments(low=low, high=high, step=step)
         check_positive("step of an EnergyGrid", step, "eV")
         return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, zero)
 
@@ -223,6 +225,7 @@ class EnergyGrid:
         ValueError
             If fewer than two energies are left.
         """
+        check_arguments(low=low, high=high)
         inside = np.flatnonzero((self.energies >= low - 1e-9) & (self.energies <= high + 1e-9))
         if inside.size < 2:
             raise ValueError(f"No energies between {low:g} and {high:g} eV in a grid of {self}.")
@@ -245,6 +248,7 @@ class EnergyGrid:
         ValueError
             If fewer than two energies are left.
         """
+        check_arguments(low=low, high=high)
         part = self.window(low, high)
         return EnergyGrid(float(self.energies[part.start]), self.step, part.stop - part.start, self.zero)
 
@@ -261,6 +265,7 @@ class EnergyGrid:
         EnergyGrid
             From the same first to the same last energy. Its step may be smaller than that of other grids.
         """
+        check_arguments(ratio=ratio)
         result = object.__new__(EnergyGrid)  # past the check of the step, which asks for the unit
         parts = {"start": self.start, "step": self.step / ratio, "size": (self.size - 1) * ratio + 1, "zero": self.zero}
         for name, value in parts.items():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ldosml import _html, metrics
 from ldosml._array import Array, Numbers, namespace, to_numpy
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.properties import PropertyTable, TruncatedDOSWarning, derive_properties, fermi_level, photon_axis
 from ldosml.properties.completeness import holds_electrons
 from ldosml.properties.level import TOLERANCE
@@ -127,6 +128,7 @@ class Evaluation:
         -------
         Evaluation
         """
+        check_arguments(low=low, high=high)
         bounds = -np.inf if low is None else low, np.inf if high is None else high
         true_dos = None if self.true_dos is None else self.true_dos.cut(*bounds)
         return replace(
@@ -239,6 +241,7 @@ class Evaluation:
             When the numbers of electrons are not known, or a true DOS, or every predicted DOS, does not hold all
             electrons within its energies.
         """
+        check_arguments(temperatures=temperatures, photon_energies=photon_energies)
         if self.n_electrons is None or not np.isfinite(self.n_electrons).all():
             raise ValueError(
                 "Properties need the number of valence electrons of every structure: add n_electrons to the dataset."

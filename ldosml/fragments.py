@@ -14,6 +14,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_finite, check_positive
 from ldosml.neighbors import find_neighbors
 from ldosml.structure_checks import check_sites
@@ -114,6 +115,7 @@ class Fragment:
         ValueError
             When the fragment was cut at a smaller radius.
         """
+        check_arguments(radius=radius)
         check_positive("radius", radius, "angstrom")
         self.require_radius(radius, "crop")
         distances = np.linalg.norm(self.atoms.positions - self.atoms.positions[0], axis=1)
@@ -134,6 +136,7 @@ class Fragment:
         ValueError
             When the fragment was cut at a smaller radius.
         """
+        check_arguments(r_cut=r_cut)
         if r_cut > self.radius + _ON_THE_SPHERE:
             raise ValueError(
                 f"r_cut larger than the fragment: {what} asks for {r_cut:g} angstrom, but the fragment of atom "
@@ -214,6 +217,7 @@ def cut_fragments(
     >>> [len(fragment) for fragment in cut_fragments(bulk("Si"), 2.5)]
     [5, 5]
     """
+    check_arguments(r_cut=r_cut, atom_sigma=atom_sigma)
     listed = check_structures(structures)
     check_choice("mode", mode, get_args(CutMode))
     check_positive("r_cut", r_cut, "angstrom")

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, add_to_diagonal, like, namespace, take_rows, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_finite, check_shape
 
 Selection = Literal["farthest-point", "cur", "random"]
@@ -67,6 +68,7 @@ def farthest_points(
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
+    check_arguments(random_state=random_state)
     X = _checked(X, n)
     rows = _farthest(X, n, _first(X, start, random_state))
     if len(rows) < n:
@@ -219,6 +221,7 @@ def random_points(X: Array, n: int, *, random_state: Seed = None) -> Rows:
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
+    check_arguments(random_state=random_state)
     X = _checked(X, n)
     return np.random.default_rng(random_state).choice(X.shape[0], size=int(n), replace=False).astype(np.int64)
 
@@ -246,6 +249,7 @@ def select_points(X: Array, n: int, method: Selection = "farthest-point", *, ran
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
+    check_arguments(random_state=random_state)
     check_choice("selection", method, get_args(Selection))
     if method == "cur":
         return cur_points(X, n)
@@ -286,6 +290,7 @@ def select_per_species(
     ValueError
         If ``species`` does not fit X, a species is missing in ``n`` or unknown, or there are fewer rows than points.
     """
+    check_arguments(random_state=random_state)
     species = to_numpy(species)
     check_shape("species", species, (X.shape[0],), "n_rows")
     kinds, counts = np.unique(species, return_counts=True)

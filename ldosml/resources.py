@@ -14,6 +14,8 @@ import numpy as np
 import psutil
 from scipy.linalg import cho_factor, eigh
 
+from ldosml._ranges import check_arguments
+
 Solver = Literal["auto", "eigh", "cholesky"]
 Precision = Literal["float64", "float32"]
 Route = Literal[
@@ -146,6 +148,7 @@ def plan_kernel_fit(
     ValueError
         If solver or precision is unknown, or eigenvectors are asked for beyond 32,766 rows.
     """
+    check_arguments(n_features=n_features, n_energies=n_energies, n_alphas=n_alphas, n_environments=n_environments)
     _check_options(n, n_alphas, precision, solver)
     host = available_memory()
     evaluated = float(n_environments or n) ** 2 * n_features

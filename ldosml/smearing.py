@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ldosml._array import Array, index_like, like, namespace
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_finite, check_positive, check_shape
 
 OVERSAMPLING = 32
@@ -52,6 +53,7 @@ def broaden(values: Array, step: float, width: float) -> Array:
     array (..., n_energies)
         With the same area, except for what leaves the grid.
     """
+    check_arguments(step=step)
     check_positive("step", step, "eV")
     if width == 0:
         return values
@@ -89,6 +91,7 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     Cloud-in-cell weights on a grid of step h = width/32 or finer. They add h^2/6 on average to the variance of each
     state, so the Gaussian gets a variance smaller by h^2/6.
     """
+    check_arguments(width=width)
     check_positive("width", width, "eV")
     xp = namespace(eigenvalues, weights)
     check_finite("eigenvalues", eigenvalues)

@@ -18,6 +18,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 from ldosml import _html
 from ldosml._array import Array, as_float64, index_like, like, namespace, read_only, sum_by_index, to_numpy
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml._validation import (
     ParameterError,
     check_choice,
@@ -27,6 +28,7 @@ from ldosml._validation import (
     check_shape,
     is_foreign,
     is_number,
+    shorten,
 )
 from ldosml.energy import EnergyGrid
 from ldosml.smearing import broaden, smear_eigenvalues
@@ -156,6 +158,7 @@ class _Spectra:
         ValueError
             When fewer than two energies are left.
         """
+        check_arguments(low=low, high=high)
         return replace(self, grid=self.grid.cut(low, high), values=self.values[:, self.grid.window(low, high)])
 
     def broaden(self, width: float) -> Self:
@@ -193,6 +196,7 @@ class _Spectra:
         ValueError
             When the present width is not known, or is larger.
         """
+        check_arguments(width=width)
         check_positive("smearing width", width, "eV")
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
@@ -386,6 +390,7 @@ class DOS(_Spectra):
         ValueError
             When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
+        check_arguments(zeros=zeros)
         check_shape("zeros", zeros, (len(self),), "n_structures")
         return self._referred(zeros, grid, [slice(s, s + 1) for s in range(len(self))])
 
@@ -476,6 +481,7 @@ class LDOS(_Spectra):
             When shapes differ, ``electrons_per_band`` is neither 1 nor 2, or 2 for one spin, or ``width`` is below a
             third of the grid's step.
         """
+        check_arguments(kpoint_weights=kpoint_weights, width=width)
         if electrons_per_band not in (1, 2) or (electrons_per_band == 2 and spin != "summed"):
             raise ParameterError(
                 "electrons_per_band",
@@ -593,7 +599,11 @@ class LDOS(_Spectra):
         ------
         IndexError
             When there is no such structure.
+        TypeError
+            When it is no whole number.
         """
+        if isinstance(structure, bool | np.bool_) or not isinstance(structure, int | np.integer):
+            raise TypeError(f"structure must be a whole number, the index of one structure; got {shorten(structure)}.")
         if not 0 <= structure < self.n_structures:
             raise IndexError(f"structure must lie in 0..{self.n_structures - 1}; got {structure}.")
         low, high = np.searchsorted(to_numpy(self.structure_index), [structure, structure + 1])
@@ -646,6 +656,7 @@ class LDOS(_Spectra):
         ValueError
             When ``zeros`` has another shape or is not finite, or the grid reaches beyond the present energies.
         """
+        check_arguments(zeros=zeros)
         check_shape("zeros", zeros, (self.n_structures,), "n_structures")
         return self._referred(zeros, grid, [self.rows(s) for s in range(self.n_structures)])
 

@@ -444,6 +444,7 @@ def _in_child(arguments: list[str], told: Path) -> None:
         file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # pytest has its own in their place
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + HARD_MEMORY, size + HARD_MEMORY))
         os.environ["COLUMNS"] = "1000"

@@ -140,7 +140,11 @@ WHOLE = content(SPEC)
         ("a.npz", None, "There is no file of crystals"),
         ("a.ldosml", b"PK no archive", "is not an ldosml model, or is truncated"),
         ("a", b"anything", "cannot be read as an ldosml dataset"),
-        ("gold", None, "nothing of this name ships with ldosml; available: crystals, more-crystals, silicon,"),
+        (
+            "gold",
+            None,
+            "nothing of this name ships with ldosml; available: crystals, further-crystals, more-crystals, silicon,",
+        ),
     ],
 )
 def test_what_is_no_such_file_or_damaged(capsys, tmp_path, monkeypatch, file, written, message):

@@ -299,7 +299,7 @@ class TestSplit:
             split_crystals(crystals, by, held_out)
 
 
-@pytest.mark.parametrize("name", ["crystals", "more-crystals"])
+@pytest.mark.parametrize("name", ["crystals", "more-crystals", "further-crystals"])
 def test_reserved_formulas_are_in_no_shipped_crystal(name):
     """In whatever structure; they stay for a check by others."""
     crystals = load_crystals(name)

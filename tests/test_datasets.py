@@ -284,7 +284,7 @@ class TestSplitting:
             data.folds(5)
         with pytest.raises(ValueError, match="at least 2 groups"):
             data.select([0, 1]).split()
-        with pytest.raises(ValueError, match="fraction between 0 and 1"):
+        with pytest.raises(ValueError, match="test_size must be above 0 and below 1"):
             data.split(test_size=1.0)
 
 

@@ -172,7 +172,7 @@ def test_what_is_no_structure_is_refused(structures, error, match):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"r_cut": 0.0}, "r_cut must be a positive number of angstrom; got 0.0"),
+        ({"r_cut": 0.0}, "r_cut must be a positive number of angstrom; got 0"),
         ({"r_cut": -2.0}, "r_cut must be a positive"),
         ({"r_cut": np.nan}, "r_cut must be a positive"),
         ({"mode": "soft"}, "mode must be one of 'sharp', 'complete'; got 'soft'"),

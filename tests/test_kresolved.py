@@ -80,7 +80,7 @@ class TestBins:
             label_bins(*given)
 
     def test_bad_bins(self):
-        with pytest.raises(ValueError, match="n_bins must be a whole number, at least 2; got 1"):
+        with pytest.raises(ValueError, match="n_bins must be a whole number at least 2; got 1"):
             energy_bins(1)
         with pytest.raises(ValueError, match="half_width"):
             energy_bins(4, -1.0)

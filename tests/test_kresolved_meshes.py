@@ -156,7 +156,7 @@ class TestPath:
         with pytest.raises(ValueError, match="must span a volume"):
             KPath.latimer_munro(Atoms("In"), 60)
         assert len(KPath.from_cell(np.eye(3), 4)) > 4  # every line has both of its ends
-        with pytest.raises(ValueError, match="n_kpoints must be a positive number"):
+        with pytest.raises(ValueError, match="n_kpoints must be a positive whole number"):
             KPath.from_cell(np.eye(3), 0)
         with pytest.raises(ValueError, match="corners must have increasing indices of the 2 k-points of the path"):
             KPath(np.zeros((2, 3)), np.eye(3), ((0, "G"), (2, "X")))

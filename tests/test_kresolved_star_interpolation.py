@@ -98,7 +98,7 @@ def test_left_out_kpoints_of_dft_paths_are_found(name):
         ({"cell": np.zeros((3, 3))}, "lattice vectors must span a volume"),
         ({"operations": np.eye(3)}, "operations must have shape"),
         ({"alpha": 0.0}, "alpha must be a positive number"),
-        ({"n_vectors": 0}, "n_vectors must be a positive number"),
+        ({"n_vectors": 0}, "n_vectors must be a positive whole number"),
     ],
 )
 def test_bad_input(changes, message):

@@ -71,7 +71,7 @@ def test_bulk_has_none(atoms):
 
 def test_of_the_shipped_crystals_only_layers_and_slabs_have_one():
     """The widest space in bulk, in graphite, is far from the limit, and so is the narrowest vacuum."""
-    crystals = [one for name in ("crystals", "more-crystals") for one in load_crystals(name)]
+    crystals = [one for name in ("crystals", "more-crystals", "further-crystals") for one in load_crystals(name)]
     found = {one.name: len(find_vacuum(one.atoms)) for one in crystals}
     assert {name for name, n in found.items() if n} == {name for name in found if "layer" in name or "slab" in name}
     assert [len(find_vacuum(one.atoms, least=5.5)) for one in crystals] == list(found.values())
@@ -87,7 +87,7 @@ class TestPores:
         assert not len(find_vacuum(channel))
 
     def test_crystals_have_none(self):
-        crystals = [one for name in ("crystals", "more-crystals") for one in load_crystals(name)]
+        crystals = [one for name in ("crystals", "more-crystals", "further-crystals") for one in load_crystals(name)]
         bulks = [one for one in crystals if not len(find_vacuum(one.atoms))]
         assert [one.name for one in bulks if pore_radius(one.atoms) > PORE] == []
 

@@ -218,7 +218,7 @@ class TestTolerance:
         atoms.set_cell(atoms.cell.array * [1, 1, 1.01], scale_atoms=True)
         assert len(point_group(standardized(atoms))) == 16  # of diamond 48
 
-    @pytest.mark.parametrize("name", ["crystals", "more-crystals"])
+    @pytest.mark.parametrize("name", ["crystals", "more-crystals", "further-crystals"])
     def test_shipped_crystals_are_their_own(self, name):
         """At the default as at the tolerance of training, and without a warning."""
         for one in load_crystals(name):
@@ -236,7 +236,7 @@ class TestTolerance:
 
     @pytest.mark.parametrize("symprec", [0.0, -1.0, np.nan])
     def test_bad_tolerances(self, symprec):
-        with pytest.raises(ValueError, match="symprec must be a positive number of angstrom"):
+        with pytest.raises(ValueError, match="symprec must be above 0 angstrom and at most 1"):
             standardized(CRYSTALS["fcc"], symprec=symprec)
 
 

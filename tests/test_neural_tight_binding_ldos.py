@@ -230,10 +230,10 @@ class TestFit:
         [
             ({"groups": [0, 1]}, "groups must have shape"),
             ({"groups": [0, 0, 0, 0]}, "needs at least two groups; got one"),
-            ({"n_steps": 0}, "n_steps must be at least 1"),
+            ({"n_steps": 0}, "n_steps must be a positive whole number"),
             ({"share": 0.0}, "share must be above 0, up to 1"),
             ({"k_density": -1.0}, "k_density must be"),
-            ({"penalty": -1.0}, "penalty must be zero or"),
+            ({"penalty": -1.0}, "penalty must be at least 0"),
         ],
     )
     def test_impossible_arguments_are_refused(self, options, message):

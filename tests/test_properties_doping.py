@@ -94,7 +94,7 @@ def test_a_doping_within_the_tolerance_is_not_lost_in_silence(doping):
     [
         ({"doping": np.nan}, "doping must be finite"),
         ({"doping": [1.0, 2.0]}, r"doping must have shape \(1\)"),
-        ({"doping": 1e17, "volumes": -1.0}, "volumes must be above zero"),
+        ({"doping": 1e17, "volumes": -1.0}, "volumes must be above 0"),
         ({"doping": 100.0}, "would fill all of them"),
     ],
 )

@@ -236,9 +236,9 @@ class TestBadInput:
         [
             (25.0, 300.0, "holds 20 states from -6 to 6 eV, and 25 electrons would fill"),
             (20.0, 300.0, "would fill all of them"),
-            (0.0, 300.0, "n_electrons must be above zero; structure 0 has 0"),
-            (-3.0, 300.0, "n_electrons must be above zero"),
-            (np.nan, 300.0, "n_electrons must be finite"),
+            (0.0, 300.0, "n_electrons must be above 0 and finite; got 0"),
+            (-3.0, 300.0, "n_electrons must be above 0"),
+            (np.nan, 300.0, "n_electrons must be above 0 and finite"),
             ([4.0, 4.0], 300.0, r"n_electrons must have shape \(1\)"),
             (4.0, 0.0, "temperature must be above 0 K and finite; got 0. For T -> 0 use fermi_level"),
             (4.0, -10.0, "temperature must be above 0 K"),
@@ -252,7 +252,7 @@ class TestBadInput:
             chemical_potential(self.dos, n, temperature)
 
     def test_a_word_is_no_temperature(self):
-        with pytest.raises(TypeError, match="temperature must be real numbers"):
+        with pytest.raises(TypeError, match="temperature must be above 0 K and finite; got 'warm'"):
             chemical_potential(self.dos, 4.0, "warm")
 
     def test_a_gap_up_to_the_end_of_the_grid(self):

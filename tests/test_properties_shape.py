@@ -143,7 +143,7 @@ def test_d_band_centers_of_others(real_data):
         ({"low": 9.0}, "No energies between 9 and inf eV"),
         ({"high": -8.0}, "No energies between"),
         ({"low": 1.0, "high": 1.0}, "low must be below high; got 1 and 1"),
-        ({"low": np.nan}, "low must be below high"),
+        ({"low": np.nan}, "low must be a number; got nan"),
         ({"low": 4.0, "high": 5.0}, "structure 1 has no states between 4 and 5 eV"),
     ],
 )

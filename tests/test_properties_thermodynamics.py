@@ -249,7 +249,7 @@ class TestUnits:
     def test_volumes(self, xp):
         grid = EnergyGrid.from_range(-5.0, 5.0, 0.05, zero="code")
         dos = DOS(grid, xp.ones((2, grid.size)))
-        with pytest.raises(ValueError, match="volumes must be above zero"):
+        with pytest.raises(ValueError, match="volumes must be above 0"):
             volume_susceptibility(dos, 0.0, 300.0, xp.asarray([0.0, 20.0]))
 
 

@@ -183,7 +183,7 @@ def test_a_log_belongs_to_its_data_and_seed(data, tmp_path):
             "r_cut of SOAP must be above 1 angstrom",
         ),
         ({"factor": 7}, ValueError, "factor must be at most 6 with 12 groups of structures, or 1 to"),
-        ({"factor": 0}, ValueError, "factor must be a positive number"),
+        ({"factor": 0}, ValueError, "factor must be a positive whole number"),
         ({"target": "gap"}, ValueError, "target must be one of"),
         ({"n_energies": 0}, ValueError, "n_energies must be a positive"),
     ],

@@ -126,7 +126,7 @@ def test_values_are_real_and_double(xp):
         DOS(GRID, xp.asarray(np.ones((1, GRID.size)) * 1j))
     with pytest.raises(TypeError, match="structure_index must be integers"):
         LDOS(GRID, np.zeros((2, GRID.size)), structure_index=[0.0, 0.5])
-    with pytest.raises(ValueError, match="smearing width must be a positive number"):
+    with pytest.raises(ValueError, match="width must be a positive number"):
         single.broaden_to(np.nan)
 
 

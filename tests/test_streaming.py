@@ -30,7 +30,7 @@ from ldosml import (
 )
 from ldosml.cli import main
 from ldosml.streaming import Prediction, _part, predict_to, prediction_run
-from ldosml.streaming._fingerprint import fingerprint
+from ldosml.streaming.prediction_run import _parts_of as fingerprint
 
 GRID = EnergyGrid.from_range(-3, 3, 0.1, zero="fermi")
 SMALL = SOAP(r_cut=3.5, n_max=4, l_max=2)

@@ -218,7 +218,7 @@ class TestSmearing:
         [
             (invented(), [], "at least one width; got none"),
             (invented(), [0.5, 0.3], r"eV wide already"),
-            (invented(), [0.5, -1.0], "must be a positive number"),
+            (invented(), [0.5, -1.0], "widths must be above 0 eV and finite"),
             (invented(smearing_width=None), [0.5], "of unknown width"),
             (invented(energy_max=2.0), [0.5, 5.0], "share no energies"),
         ],

@@ -137,7 +137,7 @@ class TestParts:
         [
             ([], RIDGES, "at least one size and one regressor; got 0 and 2"),
             ([30], {}, "got 1 and 0"),
-            ([0, 30], RIDGES, "size must be a positive number of environments"),
+            ([0, 30], RIDGES, "sizes must be positive whole numbers; got 0"),
             ([30, 1000], RIDGES, r"A size of 1000 environments is larger than a training part, which has \d+\. Use a"),
             ([30, 31], RIDGES, "Sizes 30, 31 are too close: the first group has . environments"),
         ],
@@ -185,7 +185,7 @@ class TestSpacedSizes:
         sent(lambda: learning_curve(data, sizes, MODEL, RIDGES))
 
     def test_refusals(self, data):
-        with pytest.raises(ValueError, match="n_sizes must be a positive"):
+        with pytest.raises(ValueError, match="n_sizes must be a positive whole number"):
             spaced_sizes(data, 0, 3)
         with pytest.raises(ValueError, match="n_splits must be at most the number of groups, 12; got 13"):
             spaced_sizes(data, 3, 13)

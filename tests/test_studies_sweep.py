@@ -93,8 +93,8 @@ class TestSaturation:
             ([3.0, 2.0], [0.1, 0.2], 0.05, "must ascend"),
             ([2.0, 2.0], [0.1, 0.2], 0.05, "must ascend"),
             ([2.0, 3.0], [0.1], 0.05, r"losses must have shape \(2\)"),
-            ([2.0, 3.0], [0.1, 0.2], 1.0, "from 0 up to 1; got 1.0"),
-            ([2.0, 3.0], [0.1, 0.2], -0.1, "from 0 up to 1"),
+            ([2.0, 3.0], [0.1, 0.2], 1.0, "at least 0 and below 1; got 1"),
+            ([2.0, 3.0], [0.1, 0.2], -0.1, "at least 0 and below 1"),
         ],
     )
     def test_bad_input(self, radii, losses, tolerance, message):
@@ -371,9 +371,9 @@ class TestLog:
         ({"modes": []}, ValueError, "got 1 and 0"),
         ({"modes": ["blunt"]}, ValueError, "mode must be one of"),
         ({"radii": [3.0, 0.9]}, ValueError, "r_cut of SOAP must be above 1 angstrom"),
-        ({"radii": [-1.0]}, ValueError, "must be a positive number"),
-        ({"radii": [3.0, np.inf]}, ValueError, "must be a positive number"),
-        ({"radii": [np.nan]}, ValueError, "must be a positive number"),
+        ({"radii": [-1.0]}, ValueError, "radii must be above 0 angstrom and finite"),
+        ({"radii": [3.0, np.inf]}, ValueError, "radii must be above 0 angstrom and finite"),
+        ({"radii": [np.nan]}, ValueError, "radii must be above 0 angstrom and finite"),
         ({"model": DOSModel(Joined([SMALL]))}, TypeError, "sets r_cut of SOAP or Whitened.SOAP.*got Joined"),
         ({"model": DOSModel(Whitened(Joined([SMALL])))}, TypeError, "got Joined"),
         ({"tune": {}}, ValueError, "got nothing"),
@@ -389,7 +389,7 @@ class TestLog:
         ),
         ({"data": invented(total=True)}, ValueError, "has total DOS only"),
         ({"setup": Setup(n_splits=9)}, ValueError, "n_splits must be at most the number of groups"),
-        ({"setup": Setup(n_splits=1)}, ValueError, "n_splits=2 or more"),
+        ({"setup": Setup(n_splits=1)}, ValueError, "at least 2"),
     ],
 )
 def test_impossible_sweeps_are_refused_at_once(data, monkeypatch, options, error, message):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution, ParameterError
 from ldosml.datasets.alignment import onsets
 from ldosml.datasets.concatenation import code_of, concatenate
@@ -72,6 +73,7 @@ def make_alike(
     CommonGroundWarning
         When energies that some of them have are cut off.
     """
+    check_arguments(smearing_width=smearing_width)
     if not datasets:
         raise ValueError("datasets is empty; pass at least one.")
     names = [f"dataset {number + 1}" for number in range(len(datasets))] if labels is None else list(labels)
@@ -130,6 +132,7 @@ def join_alike(
     >>> join_alike([one, other.broaden_to(0.5)]).smearing_width
     0.5
     """
+    check_arguments(smearing_width=smearing_width)
     joined = concatenate(make_alike(datasets, smearing_width, zero, labels))
     if joined.label_noise is None and any(data.label_noise is not None for data in datasets):
         warnings.warn(

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_choice
 from ldosml.datasets.crystals import CrystalSet, Material, load_crystals, reduced_formula
 from ldosml.datasets.splits import split_by_group
@@ -63,6 +64,7 @@ def split_crystals(
     ValueError
         When a part would be empty, ``held_out`` names something that is not in the set, or two crystals have one name.
     """
+    check_arguments(test_size=test_size, validation_size=validation_size, random_state=random_state)
     check_choice("by", by, get_args(SplitBy))
     if isinstance(held_out, str):
         raise TypeError(f"held_out must be a sequence of names; give a single name as [{held_out!r}].")

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml import _html
 from ldosml._array import to_numpy
 from ldosml._files import sole_writer
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_choice, check_finite, check_indices, check_json, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.dataset_file import read_fields, refusing, write_fields
@@ -201,6 +202,7 @@ class LDOSDataset:
             When lengths do not agree, energies are not uniform, an entry is NaN or no real number, or the zero is the
             Fermi level and ``fermi_energy`` is not 0; the message names the field.
         """
+        check_arguments(smearing_width=smearing_width)
         structures = [copied(atoms) for atoms in structures]
         if np.ndim(energies) != 1:
             raise ValueError(
@@ -270,6 +272,7 @@ class LDOSDataset:
         ContradictoryRunWarning
             When numbers of a run contradict each other, or runs differ in what they have.
         """
+        check_arguments(smearing_width=smearing_width, step=step)
         from ldosml.datasets.runs import import_runs
 
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
@@ -461,6 +464,7 @@ class LDOSDataset:
         ValueError
             When ``test_size`` is not between 0 and 1, or there is one group only.
         """
+        check_arguments(test_size=test_size, random_state=random_state)
         train, test = split_by_group(self.kinds, self.groups, test_size, random_state)
         return self.select(train), self.select(test)
 
@@ -486,6 +490,7 @@ class LDOSDataset:
         ValueError
             When there are fewer groups than folds.
         """
+        check_arguments(n_splits=n_splits, random_state=random_state)
         return group_folds(self.kinds, self.groups, n_splits, random_state)
 
     def change_spectra(self, change: Callable[[Any], Any], **fields: Any) -> LDOSDataset:
@@ -536,6 +541,7 @@ class LDOSDataset:
             When ``width`` is no positive number, when the present width is not known or is larger, or when no energies
             would be left.
         """
+        check_arguments(width=width)
         width = check_width("width", width)
         present = self.smearing_width
         # A DOS that ends at a top band is complete up to three smearing widths below it.
@@ -575,6 +581,7 @@ class LDOSDataset:
             of a structure, above which its DOS is not complete. The message names the structure and the largest
             ``high``.
         """
+        check_arguments(low=low, high=high, zeros=zeros)
         shift = self._zeros(zero, zeros)
         grid = common_grid(self.dos, shift, self.energy_max, self.names, zero, low, high)
         cut_only = zero == self.grid.zero and not shift.any()
@@ -602,6 +609,7 @@ class LDOSDataset:
         ValueError
             When a zero is not known.
         """
+        check_arguments(zeros=zeros)
         shift = self._zeros(zero, zeros)
         ends = np.minimum(self.grid.stop, self.energy_max)
         return float((self.grid.start - shift).max()), float((ends - shift).min())

@@ -16,6 +16,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution, check_choice
 from ldosml.array_files import listed, read_arrays, read_npz, read_text
 from ldosml.datasets.dataset import LDOSDataset
@@ -93,6 +94,7 @@ def import_dataset(
         When frames share a name, and are numbered; when a DOS holds another number of electrons up to its Fermi level
         than is given.
     """
+    check_arguments(smearing_width=smearing_width)
     placed = read_frames(structures, species=species)
     frames = list(placed.values())
     fields: dict[str, Any] = dict(read_arrays(arrays))

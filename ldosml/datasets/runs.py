@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution, check_choice, check_positive
 from ldosml.datasets._arrays import copied
 from ldosml.datasets.dataset import LDOSDataset
@@ -118,6 +119,7 @@ def import_runs(
     UnreadRunWarning, ContradictoryRunWarning
         As for ``LDOSDataset.from_runs``.
     """
+    check_arguments(smearing_width=smearing_width, step=step)
     check_positive("smearing_width", smearing_width, "eV")
     check_positive("step", step, "eV")
     found, failures = find_runs(paths)

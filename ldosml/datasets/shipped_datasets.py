@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldosml._ranges import check_arguments
 from ldosml._shipped import shipped_file, shipped_files
 from ldosml.datasets.dataset import LDOSDataset
 
@@ -25,6 +26,7 @@ def load_dataset(name: str = "silicon", smearing_width: float | None = None) -> 
     ValueError
         For a name that does not exist, or a width below the stored one.
     """
+    check_arguments(smearing_width=smearing_width)
     dataset = LDOSDataset.load(shipped_file(name, ".h5", "dataset"))
     return dataset if smearing_width is None else dataset.broaden_to(smearing_width)
 

@@ -23,6 +23,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_positive
 from ldosml.descriptors.environments import (
     Environments,
@@ -161,6 +162,7 @@ class SOAP(EnvironmentTransformer):
         -------
         int
         """
+        check_arguments(n_species=n_species)
         n_channels = n_species * self.n_max
         return (self.l_max + 1) * n_channels * (n_channels + 1) // 2
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_positive, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.units import HBAR2_M
@@ -97,6 +98,7 @@ def band_edge(
     >>> bool(np.allclose(edge.masses, 7.61996 / 2.0**2, rtol=1e-3))
     True
     """
+    check_arguments(step=step)
     check_choice("side", side, ("top", "bottom"))
     check_positive("step", step)
     given = np.asarray(starts, dtype=np.float64)

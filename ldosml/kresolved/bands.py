@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from ldosml._validation import check_choice, check_finite, check_positive, check_shape
+from ldosml._ranges import check_arguments
+from ldosml._validation import check_choice, check_finite, check_number, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.occupancy import Floats, Labels, check_weights, label_bins
 
@@ -139,6 +140,7 @@ class CrystalBands:
         ValueError
             Unless the zero of ``grid`` is the Fermi level.
         """
+        check_number("width", width, least=0)
         _check_bins(grid)
         return label_bins(self.relative, grid, kind, width)
 
@@ -167,6 +169,7 @@ class CrystalBands:
         ValueError
             Unless the zero of ``grid`` is the Fermi level, and for "counts".
         """
+        check_number("width", width, least=0)
         check_choice("kind of labels", kind, get_args(Labels))
         if kind == "counts":
             raise ValueError("States anywhere in the zone are not counted; use kind 'soft' or 'presence'.")
@@ -194,6 +197,7 @@ class CrystalBands:
         -------
         array (n_bins,) of bool
         """
+        check_number("width", width, least=0)
         known: NDArray[np.bool_] = grid.edges[1:] + width <= self.energy_max - self.fermi_energy + 1e-9
         return known
 
@@ -290,6 +294,7 @@ def edge_bands(eigenvalues: ArrayLike, n_electrons: float) -> tuple[Floats, Floa
     ValueError
         When the number of electrons is not even, or there are too few bands.
     """
+    check_arguments(n_electrons=n_electrons)
     values = np.asarray(eigenvalues, dtype=np.float64)
     check_shape("eigenvalues", values, (None, None), "n_kpoints, n_bands")
     filled = round(n_electrons / 2)

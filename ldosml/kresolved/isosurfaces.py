@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_choice, check_finite, check_shape
 from ldosml.kresolved.bands import edge_bands
 from ldosml.kresolved.brillouin import brillouin_zone, reciprocal_lattice
@@ -178,6 +179,7 @@ def fermi_surface(
     ValueError
         When k-points are not a full mesh, or "filling" has no counts.
     """
+    check_arguments(low=low, upsample=upsample)
     check_choice("method", method, get_args(FermiMethod))
     options: dict[str, Any] = {"upsample": upsample, "order": order}
     if method == "shell":
@@ -215,6 +217,7 @@ def band_surfaces(
     -------
     tuple of Isosurface
     """
+    check_arguments(upsample=upsample)
     values = np.sort(np.asarray(eigenvalues, dtype=np.float64), axis=1)
     known = values[:, np.isfinite(values).all(axis=0)]
     return _sheets(on_mesh(kpoints, known), cell, level, "band", 1, upsample=upsample, order=order)
@@ -250,6 +253,7 @@ def edge_surfaces(
     ValueError
         When k-points are not a full mesh, or a band is narrower than ``depth``.
     """
+    check_arguments(upsample=upsample)
     if occupancy.counts is None:
         edges = highest_state(occupancy), lowest_state(occupancy)
     else:
@@ -293,6 +297,7 @@ def band_edge_surfaces(
     ValueError
         When the number of electrons is odd, k-points are not a full mesh, or a band is narrower than ``depth``.
     """
+    check_arguments(n_electrons=n_electrons, upsample=upsample)
     return _edges(edge_bands(eigenvalues, n_electrons), kpoints, cell, depth, upsample=upsample, order=order)
 
 

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 from ldosml import _html
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid, Zero
 
@@ -57,12 +58,10 @@ def energy_bins(n_bins: int = N_BINS, half_width: float = HALF_WIDTH, zero: Zero
 
     Examples
     --------
-    >>> energy_bins(4, 10.0).energies
-    array([-7.5, -2.5,  2.5,  7.5])
+    >>> energy_bins(4, 2.0).energies
+    array([-1.5, -0.5,  0.5,  1.5])
     """
-    check_positive("half_width of the bins", half_width, "eV")
-    if n_bins < 2 or int(n_bins) != n_bins:
-        raise ValueError(f"n_bins must be a whole number, at least 2; got {n_bins}.")
+    check_arguments(n_bins=n_bins, half_width=half_width)
     step = 2 * half_width / n_bins
     return EnergyGrid(-half_width + step / 2, step, int(n_bins), zero)
 

@@ -15,6 +15,7 @@ from ase.cell import Cell
 from ase.dft.kpoints import BandPath, parse_path_string
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_finite, check_positive, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 
@@ -99,6 +100,7 @@ class KPath:
         >>> " ".join(path.ticks[1])
         'Γ X W K Γ L U W L K|U X'
         """
+        check_arguments(n_kpoints=n_kpoints)
         return cls._drawn(np.asarray(cell, dtype=np.float64), n_kpoints)
 
     @classmethod
@@ -130,6 +132,7 @@ class KPath:
         ImportError
             When pymatgen is missing.
         """
+        check_arguments(n_kpoints=n_kpoints)
         vectors = np.asarray(atoms.cell, dtype=np.float64)
         reciprocal_lattice(vectors)  # raises a clear error before pymatgen does
         points, lines = _latimer_munro(atoms)

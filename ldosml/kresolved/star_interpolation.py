@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 
@@ -117,6 +118,7 @@ def interpolate_bands(
     >>> bands([[0.0, 0, 0], [0.17, 0, 0]]).round(3).ravel().tolist()
     [1.0, 0.482]
     """
+    check_arguments(n_vectors=n_vectors, alpha=alpha)
     points, values, vectors = _checked(kpoints), np.asarray(energies, dtype=np.float64), np.asarray(cell, dtype=float)
     check_shape("energies", values, (len(points), None), "n_kpoints, n_bands")
     check_finite("energies", values)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_finite, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.brillouin import reciprocal_lattice
@@ -142,6 +143,7 @@ class MeshBands:
         ValueError
             When the bands cannot hold the electrons.
         """
+        check_arguments(n_electrons=n_electrons)
         check_positive("n_electrons", n_electrons)
         n_bands = self.energies.shape[3]
         if not n_electrons < _SPINS * n_bands:

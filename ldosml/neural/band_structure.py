@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from ase.data import chemical_symbols
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import Isosurface, KPath, band_edge_surfaces, band_surfaces, gamma_mesh
@@ -280,6 +281,7 @@ def band_structure(
         are often magnetic; when no training crystal has the space group and the Wyckoff positions; and as
         ``standardized``.
     """
+    check_arguments(n_path=n_path, symprec=symprec)
     check_choice("path", path, get_args(PathKind))
     crystal, _ = describe(atoms, symprec)
     check_usual(crystal)
@@ -345,6 +347,7 @@ def plan_bands(
     -------
     DiagonalizationPlan
     """
+    check_arguments(n_path=n_path, symprec=symprec)
     check_n_kpoints(n_path)
     described, _ = describe(crystal, symprec)
     kpoints, _ = gamma_mesh(mesh_shape(described, usual_mesh(described) if mesh is None else mesh))

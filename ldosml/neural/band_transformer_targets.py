@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_shape
 from ldosml.kresolved import CrystalBands, KPath, interpolate_bands
 from ldosml.neural.crystals import Crystal, Floats, point_group
@@ -112,6 +113,7 @@ def path_bands(crystal: Crystal, bands: CrystalBands, *, n_kpoints: int = 256, n
     ImportError
         When pymatgen is missing.
     """
+    check_arguments(n_kpoints=n_kpoints)
     path = KPath.latimer_munro(crystal.atoms(), n_kpoints, eulerian=True)
     columns, chosen = around_fermi_level(bands.centred(), n_bands)
     found = np.full((len(path), n_bands), np.nan)

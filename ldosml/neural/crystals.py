@@ -17,6 +17,7 @@ import spglib
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution, check_finite, check_positive, check_shape
 from ldosml.kresolved.vacuum import find_vacuum, upright
 from ldosml.structure_checks import check_sites
@@ -128,6 +129,7 @@ def standardized(atoms: Atoms, *, symprec: float = SYMPREC) -> Crystal:
     >>> len(standardized(bulk("NaCl", "rocksalt", a=5.64, cubic=True)))
     2
     """
+    check_arguments(symprec=symprec)
     return standardize(atoms, symprec)[0]
 
 
@@ -156,6 +158,7 @@ def primitive_kpoints(atoms: Atoms, kpoints: ArrayLike, *, symprec: float = SYMP
     ValueError
         As ``standardized``, and when ``kpoints`` has another shape.
     """
+    check_arguments(symprec=symprec)
     return check_kpoints(kpoints) @ standardize(atoms, symprec)[1].T
 
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from ase import Atoms
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.vacuum import SHAPES, find_vacuum
@@ -74,6 +75,7 @@ def local_dos(
         That the DOS is smeared and from moments; when compounds of an element are often magnetic; when the structure is
         a layer, a wire or a molecule.
     """
+    check_arguments(width=width, radius=radius, n_jobs=n_jobs)
     settings, binding = Settings(width, radius), model.binding()
     check_sites([atoms], ["the structure"])
     check_elements([atoms], model.elements_, allow_unknown, "spectra")

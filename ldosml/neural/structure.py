@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, KResolvedOccupancy, OccupancyGap, counted_dos, raw_dos
 from ldosml.kresolved.dos import without_gap_states
@@ -163,6 +164,7 @@ def electronic_structure(
         When distances of neighbours are not in the ``USUAL`` range, the cell is larger than ``LOOSEST``, or it has a
         vacuum; and as ``standardized``.
     """
+    check_arguments(n_path=n_path, symprec=symprec)
     check_choice("fermi", fermi, get_args(FermiLevel))
     check_choice("path", path, get_args(PathKind))
     crystal, _ = describe(atoms, symprec)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_positive, check_shape
 from ldosml.descriptors import TightBindingSpectrum
 from ldosml.neural.local_spectra import local_spectra
@@ -102,6 +103,7 @@ def fit_tight_binding_to_ldos(
     >>> fitted.missing([16, 34, 50, 14])
     ['Si']
     """
+    check_arguments(k_density=k_density, n_steps=n_steps, share=share, penalty=penalty, random_state=random_state)
     spectrum = TightBindingSpectrum() if spectrum is None else spectrum
     _check(structures, ldos, groups, k_density, n_steps, share, penalty)
     start = TightBindingParameters.fitted() if spectrum.parameters is None else spectrum.parameters

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 from ase import Atoms
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.kresolved import KPath, gamma_mesh
 from ldosml.kresolved.meshes import irreducible, on_mesh
@@ -55,6 +56,7 @@ def plan_unfolding(supercell: Atoms, n_path: int = 100) -> DiagonalizationPlan:
     -------
     DiagonalizationPlan
     """
+    check_arguments(n_path=n_path)
     check_n_kpoints(n_path)
     return plan_diagonalization(len(supercell), n_path)
 
@@ -101,6 +103,7 @@ def unfolded_bands(
     MemoryError
         When the matrices do not fit into the free memory; before it is tried.
     """
+    check_arguments(n_path=n_path, symprec=symprec)
     check_choice("path", path, get_args(PathKind))
     plan_unfolding(supercell, n_path).require("Take a smaller supercell.")
     bound = model.tight_binding(supercell, allow_unknown=allow_unknown)

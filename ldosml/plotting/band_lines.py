@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_shape
 from ldosml.kresolved import KPath, KResolvedOccupancy
 from ldosml.plotting.figure import Figure
@@ -56,6 +57,7 @@ def plot_band_lines(
     ValueError
         When bands are not at the k-points of the path.
     """
+    check_arguments(low=low, high=high)
     values = np.asarray(energies, dtype=np.float64)
     check_shape("energies", values, (len(path), None), "n_kpoints of the path, n_bands")
     if spread is not None:
@@ -119,6 +121,7 @@ def band_line_figure(
     ValueError
         When bands or occupancies are not at the k-points of the path, or there are several structures.
     """
+    check_arguments(low=low, high=high)
     figure, axes = band_panels(dos is not None)
     if occupancy is not None:
         image = plot_band_image(axes[0], occupancy, path, low=low, high=high)
@@ -157,6 +160,7 @@ def unfolded_figure(
     ValueError
         When states are not at the k-points of the path.
     """
+    check_arguments(width=width, low=low, high=high)
     at, shares = (np.asarray(values, dtype=np.float64) for values in (energies, weights))
     check_shape("energies", at, (len(path), None), "n_kpoints of the path, n_states")
     check_shape("weights", shares, at.shape, "n_kpoints of the path, n_states")

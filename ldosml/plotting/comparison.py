@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ldosml._journal import Record
+from ldosml._ranges import check_arguments
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL, quantity_name, regressor_name, without_loss
 from ldosml.plotting.losses import LONGEST_BAR
@@ -45,6 +46,7 @@ def comparison_figure(comparison: RegressorComparison, *, n_draws: int = 1000) -
     -------
     matplotlib.figure.Figure
     """
+    check_arguments(n_draws=n_draws)
     table, quantities, names = _table(comparison, n_draws), comparison.quantities, comparison.regressors
     beyond = _beyond(table)
     height = 0.9 + len(quantities) * (0.16 + 0.14 * len(names))
@@ -70,6 +72,7 @@ def plot_comparison(ax: Axes, comparison: RegressorComparison, *, n_draws: int =
     n_draws : int
         Number of bootstrap draws.
     """
+    check_arguments(n_draws=n_draws)
     table = _table(comparison, n_draws)
     _draw_losses(ax, table, comparison.quantities, comparison.regressors, _beyond(table))
     _finish_rows(ax, table, comparison)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ldosml._journal import Record
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import LOSS_LABEL
@@ -45,6 +46,7 @@ def sweep_figure(
     ValueError
         When there are no sweeps, or none has one of ``elements``.
     """
+    check_arguments(n_draws=n_draws)
     drawn = [(name, sweep, element) for name, sweep in by_set(sweeps).items() for element in sweep.elements]
     for element in elements or ():
         check_choice("element", element, sorted({element for _, _, element in drawn}))
@@ -78,6 +80,7 @@ def plot_sweep(ax: Axes, sweep: CutoffSweep, element: str, *, n_draws: int = 500
     ValueError
         When the sweep has no such element.
     """
+    check_arguments(n_draws=n_draws)
     check_choice("element", element, sweep.elements)
     _draw(ax, sweep, element, _saturation(sweep, n_draws))
     ax.set_ylim(bottom=0)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml.evaluation import Evaluation
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import regressor_name
@@ -70,6 +71,7 @@ def derivative_figure(
         When there are no evaluations or structures, an index is out of range, or the evaluations hold different
         structures or energies.
     """
+    check_arguments(low=low, high=high)
     first = _check(evaluations, structures)
     width = COLUMN_WIDTH if len(structures) == 1 else PAGE_WIDTH
     figure = Figure(figsize=(width, 4.6), layout="constrained")

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ldosml._files import replacing
+from ldosml._ranges import check_arguments
 
 DPI = 150  # of PNG files: a figure as wide as a page has 1050 pixels
 
@@ -42,6 +43,7 @@ def save_figure(
     OSError
         When writing fails.
     """
+    check_arguments(dpi=dpi)
     given = Path(path)
     both = [given.with_name(given.name + ending) for ending in (".pdf", ".png")]
     files = (given,) if given.suffix in (".pdf", ".png") else tuple(both)

@@ -15,6 +15,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_shape
 from ldosml.kresolved import BrillouinZone, Isosurface, KPath, KResolvedOccupancy, brillouin_zone
 from ldosml.plotting.figure import Figure
@@ -80,6 +81,7 @@ def plot_band_image(
     ValueError
         When the occupancies or bands are not at the k-points of the path.
     """
+    check_arguments(low=low, high=high)
     check_shape("kpoints of the occupancies", occupancy.kpoints, path.kpoints.shape, "n_kpoints of the path, 3")
     grid, x = occupancy.grid, path.distances
     ends = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
@@ -227,6 +229,7 @@ def band_figure(
     ValueError
         When occupancies or bands are not at the k-points of the path.
     """
+    check_arguments(low=low, high=high)
     figure, axes = band_panels(dos is not None)
     image = plot_band_image(axes[0], occupancy, path, bands=bands, bands_label=bands_label, low=low, high=high)
     handles, names = axes[0].get_legend_handles_labels()

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml.plotting.figure import Figure
 from ldosml.plotting.labels import power_of_ten, property_name, unit_text
 from ldosml.plotting.panels import legend_above
@@ -41,6 +42,7 @@ def plot_property(ax: Axes, table: PropertyTable, name: str, temperature: float 
     ValueError
         When the table has no such property or temperature, or no row has a value.
     """
+    check_arguments(temperature=temperature)
     if name in table.spectra:
         values, x = table.spectrum(name, temperature), table.photon_energies
     elif temperature is None and len(table.temperatures) > 1 and table.columns.get(name, np.empty(0)).ndim > 1:
@@ -83,6 +85,7 @@ def property_figure(table: PropertyTable, name: str, temperature: float | None =
     ValueError
         When the table has no such property or temperature, or no row has a value.
     """
+    check_arguments(temperature=temperature)
     figure = Figure(figsize=(PAGE_WIDTH, COLUMN_WIDTH), layout="constrained")
     ax = figure.subplots()
     plot_property(ax, table, name, temperature)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml.properties.table import PropertyTable
 
 
@@ -87,6 +88,7 @@ def compare_properties(
     ValueError
         If rows or photon energies differ, only one table is per atom, or a table lacks the property or the temperature.
     """
+    check_arguments(temperature=temperature)
     if true.names != predicted.names:
         raise ValueError("The two tables must have the same structures in the same order.")
     if bool(true.facts.get("per_atom")) != bool(predicted.facts.get("per_atom")):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, spread, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.block import Block
@@ -105,6 +106,14 @@ def derive_properties(
     >>> table.column("chemical_potential", 300.0).round(4), table.column("dos_at_fermi_level").round(4)
     (array([-0.0086]), array([2.]))
     """
+    check_arguments(
+        n_electrons=n_electrons,
+        temperatures=temperatures,
+        doping=doping,
+        volumes=volumes,
+        photon_energies=photon_energies,
+        tolerance=tolerance,
+    )
     kelvin, number = Temperatures.of(temperatures), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     repaired = nonnegative(spectra)

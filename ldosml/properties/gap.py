@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
 from ldosml.properties.block import Block
@@ -92,6 +93,7 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     >>> band_gap(DOS(grid, [[2, 2, 1, 0, 0, 0, 2, 2, 2]]), 0.0, tolerance=1e-9).gap
     array([1.])
     """
+    check_arguments(tolerance=tolerance)
     repaired = nonnegative(spectra)
     xp = namespace(repaired.values)
     tolerances = to_numpy(as_float64("tolerance", TOLERANCE if tolerance is None else tolerance))
@@ -315,6 +317,7 @@ def carrier_densities(
     Exact for the straight lines between the values, to a relative 1e-11 for any number of carriers down to exp(-745) of
     a state; below this they are 0.
     """
+    check_arguments(mu=mu, temperature=temperature, volumes=volumes, division=division)
     temperatures = Temperatures.of(temperature)
     prepared = Block.of(spectra)
     chemical = potentials(spectra, mu, temperatures)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ldosml._array import Array, Numbers, index_like, namespace, spread, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import electrons
 from ldosml.properties.bands import Bands
@@ -94,6 +95,7 @@ def fermi_level(spectra: DOS | LDOS, n_electrons: Numbers, *, tolerance: float =
     >>> level.in_gap, level.valence_edge.round(2), level.conduction_edge.round(2)
     (array([ True]), array([-1.]), array([1.]))
     """
+    check_arguments(n_electrons=n_electrons, tolerance=tolerance)
     number = electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)

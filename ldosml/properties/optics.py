@@ -35,6 +35,7 @@ from scipy.fft import next_fast_len
 from scipy.interpolate import CubicSpline
 
 from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_finite
 from ldosml.energy import EnergyGrid
 from ldosml.properties._inputs import Temperatures, potentials
@@ -129,6 +130,7 @@ def absorption_spectrum(
 
     Transitions to states above the end E of the grid are missing, that is from w = E - mu on.
     """
+    check_arguments(mu=mu, temperature=temperature, photon_energies=photon_energies)
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, spin_conserving, emission=False)
 
 
@@ -182,6 +184,7 @@ def emission_spectrum(
     -----
     It is computed from ``absorption_spectrum``, whose notes apply.
     """
+    check_arguments(mu=mu, temperature=temperature, photon_energies=photon_energies)
     return _spectrum(spectra, mu, temperature, photon_energies, per_squared_frequency, spin_conserving, emission=True)
 
 

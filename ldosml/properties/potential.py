@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, like, namespace
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_positive
 from ldosml.properties._inputs import Temperatures, electrons
 from ldosml.properties.bands import Bands
@@ -78,6 +79,9 @@ def chemical_potential(
         As ``fermi_level``; if volumes or a temperature are not above zero; for the trapezoid if kT is below
         one step.
     """
+    check_arguments(
+        n_electrons=n_electrons, temperature=temperature, doping=doping, volumes=volumes, tolerance=tolerance
+    )
     temperatures, number = Temperatures.of(temperature), electrons(spectra, n_electrons)
     check_positive("tolerance", tolerance)
     prepared = Block.of(spectra)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array, like, namespace, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_order
 from ldosml.properties.block import Block
 from ldosml.properties.interpolation import slopes
@@ -110,6 +111,7 @@ def moments(spectra: DOS | LDOS, *, low: float = -np.inf, high: float = np.inf) 
     By the trapezoid over the values and the two limits, where D is interpolated by a straight line. Third and fourth
     moments weigh noise far from the center heavily: limit the energies to the band.
     """
+    check_arguments(low=low, high=high)
     repaired = nonnegative(spectra)
     found = moments_of_some(repaired, low, high)
     _check_weight(found.weight, repaired, max(low, repaired.grid.start), min(high, repaired.grid.stop))
@@ -154,6 +156,7 @@ def band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.inf)
     ValueError
         As ``moments``.
     """
+    check_arguments(low=low, high=high)
     return moments(spectra, low=low, high=high).center
 
 
@@ -180,6 +183,7 @@ def d_band_center(spectra: DOS | LDOS, low: float = -np.inf, high: float = np.in
     ValueError
         If the zero of the grid is not the Fermi level; otherwise as ``moments``.
     """
+    check_arguments(low=low, high=high)
     if spectra.grid.zero != "fermi":
         raise ValueError(
             f"A d-band center is counted from the Fermi level, but the zero of the grid is {spectra.grid.zero!r}: "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ldosml import _html
 from ldosml._files import refuse_existing, write_buffer
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml._seal import seal
 from ldosml.properties.quantities import PER_CELL, QUANTITIES
 from ldosml.tables import save_json, save_table
@@ -134,6 +135,7 @@ class PropertyTable:
         ValueError
             When the table has no such property or temperature, or no row has a value.
         """
+        check_arguments(temperature=temperature)
         figure: Figure | None = drawn(self, ax, name=name, temperature=temperature)
         return figure
 
@@ -157,6 +159,7 @@ class PropertyTable:
         ValueError
             If the table has no such column or temperature.
         """
+        check_arguments(temperature=temperature)
         if name not in self.columns:
             raise ValueError(f"The table has no {name!r}; it has {', '.join(self.columns)}.")
         values = self.columns[name]
@@ -203,6 +206,7 @@ class PropertyTable:
         ValueError
             If the table has no such spectra or temperature.
         """
+        check_arguments(temperature=temperature)
         if name not in self.spectra:
             raise ValueError(f"The table has no spectra {name!r}; ask derive_properties for photon_energies.")
         return self.spectra[name][:, self._place(temperature), :]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ldosml._array import Array, Numbers, like, namespace, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
 from ldosml.properties.block import Block
@@ -61,6 +62,7 @@ def electron_count(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quad
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     return _Thermal(spectra, mu, temperature, quadrature, "electrons").moments("count")[0]
 
 
@@ -106,6 +108,7 @@ def band_energy(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     check_choice("relative_to", relative_to, get_args(Zero))
     thermal = _Thermal(spectra, mu, temperature, quadrature, "electrons")
     if relative_to == "mu":
@@ -145,6 +148,7 @@ def entropy(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadrature:
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     return BOLTZMANN * _Thermal(spectra, mu, temperature, quadrature, "entropy").moments("entropy")[0]
 
 
@@ -190,6 +194,7 @@ def free_energy(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     check_choice("relative_to", relative_to, get_args(Zero))
     thermal = _Thermal(spectra, mu, temperature, quadrature, "electrons", "entropy")
     energy, disorder, count = thermal.moments("energy", "entropy", "count")
@@ -232,6 +237,7 @@ def heat_capacity(spectra: DOS | LDOS, mu: Array, temperature: Numbers, *, quadr
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     thermal = _Thermal(spectra, mu, temperature, quadrature, "heat capacity")
     j1, j2 = thermal.moments("j1", "j2")
     return BOLTZMANN * spread_of(j2, j1 * thermal.drift(), thermal.prepared) / thermal.row_kT
@@ -273,6 +279,7 @@ def pauli_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     return BOHR_MAGNETON**2 * _Thermal(spectra, mu, temperature, quadrature, "susceptibility").moments("j0")[0]
 
 
@@ -314,6 +321,7 @@ def volume_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature, volumes=volumes)
     thermal = _Thermal(spectra, mu, temperature, quadrature, "susceptibility")
     volume = per_structure("volumes", volumes, spectra, (n_structures(spectra),), "n_structures")
     if not bool(namespace(volume).all(volume > 0)):
@@ -357,6 +365,7 @@ def molar_susceptibility(
     ValueError
         If shapes do not match, a temperature is not above zero, or the trapezoid is asked for below kT = step.
     """
+    check_arguments(mu=mu, temperature=temperature)
     return MOLAR_SUSCEPTIBILITY * _Thermal(spectra, mu, temperature, quadrature, "susceptibility").moments("j0")[0]
 
 

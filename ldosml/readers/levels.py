@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import Array
+from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.smearing import smear_eigenvalues
@@ -238,6 +239,7 @@ def spectra_of(
     ReaderError
         When the run is not spin-polarised, or is smeared more widely already.
     """
+    check_arguments(width=width)
     levels = levels_of(run) if levels is None else levels
     extra = added_width(levels, width, str(run.path))
     if spin != "summed":

@@ -8,6 +8,7 @@ import numpy as np
 
 from ldosml import _tasks, kernels, resources, solvers
 from ldosml._array import Array, free_device_memory, is_numpy, namespace, to_numpy
+from ldosml._ranges import check_arguments
 from ldosml.kernel_matrices import KernelFunction
 from ldosml.regression._per_energy import DEFAULT_ALPHAS, PerEnergyRidge
 
@@ -76,6 +77,7 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
         ValueError
             When ``n_structures`` is missing.
         """
+        check_arguments(n_environments=n_environments, n_features=n_features, n_energies=n_energies)
         if self.learn != "ldos" and n_structures is None:
             raise ValueError(f"A plan for learn={self.learn!r} needs n_structures, the number of rows of the DOS.")
         rows = {"ldos": n_environments, "dos": n_structures or 0, "both": n_environments + (n_structures or 0)}

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml import kernels, solvers
 from ldosml._array import Array, namespace, take_rows
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_positive, check_shape
 from ldosml.inducing import Selection
 from ldosml.regression._checkpoint import Checkpoint, Progress
@@ -196,6 +197,7 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
             As ``fit``, with the number of the chunk; whatever reading it raises, after the sums so far were written; or
             when the checkpoint is damaged or belongs to other settings or other data.
         """
+        check_arguments(checkpoint_every=checkpoint_every)
         check_parameters(self)
         check_positive("checkpoint_every", checkpoint_every)
         if iter(chunks) is chunks:

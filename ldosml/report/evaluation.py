@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ldosml._ranges import check_arguments
 from ldosml.datasets.noise import label_noise_at, property_noise_at
 from ldosml.evaluation import Evaluation
 from ldosml.report import spectra
@@ -72,6 +73,7 @@ def save_report(
     OSError
         When the file cannot be written. An existing file stays unchanged.
     """
+    check_arguments(smearing_width=smearing_width)
     width = evaluation.predicted.smearing_width if smearing_width is None else smearing_width
     noise = label_noise_at(label_noise, width, evaluation.predicted.grid, evaluation.deviations())
     page = [

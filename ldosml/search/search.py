@@ -20,6 +20,7 @@ from sklearn.model_selection import ParameterGrid
 from ldosml import _html
 from ldosml._files import sole_writer
 from ldosml._journal import Journal, Record
+from ldosml._ranges import check_arguments
 from ldosml._validation import ParameterError, check_choice, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
@@ -160,6 +161,7 @@ def search_settings(
     BlockingIOError
         When another process writes the same ``log``.
     """
+    check_arguments(low=low, high=high, factor=factor, n_energies=n_energies, random_state=random_state, n_jobs=n_jobs)
     check_choice("target", target, get_args(Target))
     check_positive("n_energies", n_energies)
     check_positive("factor", factor)

@@ -20,13 +20,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
 from ldosml._array import to_numpy
+from ldosml._digest import digest
 from ldosml._files import refuse_existing, sole_writer
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_finite, check_positive
 from ldosml.fragments import check_structures
 from ldosml.pipeline import DOSModel
 from ldosml.regions import Region, region_batches
 from ldosml.streaming import _part
-from ldosml.streaming._fingerprint import fingerprint
 from ldosml.streaming.prediction import Prediction
 
 
@@ -104,6 +105,7 @@ def predict_to(
     ...     prediction.ldos([5, 100]).values.shape, prediction.dos.values.max().round(6)
     ((2, 101), np.float64(216.0))
     """
+    check_arguments(n_jobs=n_jobs, batch_size=batch_size)
     check_is_fitted(model)
     check_positive("batch_size", batch_size, "atoms")
     listed, path = check_structures(structures), Path(path)
@@ -134,7 +136,7 @@ def _open_part(
 ) -> _part.PartialPrediction:
     """Open the unfinished file of this very prediction, or lay out a new one."""
     refuse_existing(path, overwrite)  # another process may have finished it before this one had the lock
-    name, parts = path.with_name(path.name + ".part"), fingerprint(model)
+    name, parts = path.with_name(path.name + ".part"), _parts_of(model)
     if name.exists():
         with ExitStack() as opened:
             part = opened.enter_context(_part.PartialPrediction(name))
@@ -227,3 +229,9 @@ def _predict(model: DOSModel, chunk: _Chunk) -> tuple[NDArray[np.int64], NDArray
     values = to_numpy(model.predict_rows(X, chunk.numbers))
     check_finite("the predicted LDOS", values, "The model is at fault: fit it again.")
     return chunk.rows, values.astype(np.float32)
+
+
+def _parts_of(model: DOSModel) -> dict[str, str]:
+    """A digest of each fitted part of a model, by its name."""
+    parts = {name: value for name, value in vars(model).items() if name.endswith("_") and name != "training_"}
+    return {name.rstrip("_"): digest(value) for name, value in sorted(parts.items())}

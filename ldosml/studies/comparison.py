@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -116,6 +117,7 @@ class RegressorComparison(Tabulated):
         list of dict
             One row for each quantity and regressor.
         """
+        check_arguments(n_draws=n_draws, random_state=random_state)
         draws = group_draws(self.groups, n_draws, random_state)
         everything = np.ones((1, len(self.groups)))
         rows = []

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -94,6 +95,7 @@ class ErrorTable(Tabulated):
         list of dict
             One row for each split and element.
         """
+        check_arguments(n_draws=n_draws, random_state=random_state)
         rows = []
         for split, errors in self.errors.items():
             draws = group_draws(self.groups[split], n_draws, random_state)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml._journal import Record
+from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
 from ldosml.evaluation import Evaluation
 from ldosml.properties import NegativeDOSWarning, dos_derivative
@@ -109,6 +110,7 @@ class Errors:
             the numbers of electrons are not known, or a true DOS, or every predicted DOS, does not contain all
             electrons within its energies. If single predictions do not contain them, their properties are NaN.
         """
+        check_arguments(low=low, high=high, temperature=temperature)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NegativeDOSWarning)
             return cls._of(evaluation, fold, low, high, temperature)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml._validation import Caution, check_positive
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -242,6 +243,7 @@ def learning_curve(
     Caution
         When fewer inducing points are used than ``n_inducing``; the text names the sizes.
     """
+    check_arguments(sizes=sizes)
     setup = Setup() if setup is None else setup
     ordered = sorted({int(size) for size in sizes})
     if not ordered or not regressors:
@@ -308,6 +310,7 @@ def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state
     ValueError
         When ``n_sizes`` is not positive, or there are fewer groups than folds.
     """
+    check_arguments(n_sizes=n_sizes, n_splits=n_splits, random_state=random_state)
     check_positive("n_sizes", n_sizes)
     folds = data.folds(n_splits, random_state)
     orders = [_group_order(data, fold, random_state + number) for number, fold in enumerate(folds)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.pipeline import DOSModel
@@ -104,6 +105,7 @@ class SmearingStudy(Tabulated):
         list of dict
             One row for each width and quantity.
         """
+        check_arguments(n_draws=n_draws, random_state=random_state)
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []
         for width, errors in self.errors.items():
@@ -149,6 +151,7 @@ def smearing_study(
         When there is no width, a width is below the stored width, a width is so large that the energies of the model
         are lost, properties cannot be derived, or ``Setup.folds`` raises it.
     """
+    check_arguments(widths=widths)
     setup = Setup() if setup is None else setup
     ordered = sorted({float(width) for width in widths})
     if not ordered:
@@ -184,6 +187,7 @@ def common_energies(data: LDOSDataset, widths: Sequence[float], model: DOSModel)
     ValueError
         When ``broaden_to`` or ``refer_to`` of the dataset raises it.
     """
+    check_arguments(widths=widths)
     grids = [data.broaden_to(width).refer_to(model.zero, model.low, model.high).grid for width in widths]
     return max(grid.start for grid in grids), min(grid.stop for grid in grids)
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import ParameterGrid
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice, check_shape
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
@@ -189,6 +190,7 @@ class CutoffSweep(Tabulated):
         ValueError
             When the sweep does not have the mode.
         """
+        check_arguments(n_draws=n_draws, random_state=random_state)
         check_choice("mode", mode, self.modes)
         draws = group_draws(self.groups, n_draws, random_state)
         fold = next(iter(self.errors.values())).fold
@@ -231,6 +233,7 @@ def saturation_radius(radii: Sequence[float], losses: NDArray[np.float64], toler
     >>> saturation_radius([2, 3, 4, 5], np.array([1.0, 0.5, 0.41, 0.40]))
     4.0
     """
+    check_arguments(radii=radii, tolerance=tolerance)
     check_shape("losses", np.asarray(losses), (len(radii),), "n_radii")
     if not len(radii) or (np.diff(radii) <= 0).any():
         raise ValueError(f"radii must ascend, at least one; got {list(radii)}.")
@@ -285,6 +288,7 @@ def sweep_cutoffs(
         When the descriptor is neither SOAP nor whitened SOAP; or with ``tune``, when the regressor has no leave-out
         error in closed form.
     """
+    check_arguments(radii=radii)
     setup = replace(Setup() if setup is None else setup, temperature=None)
     if data.ldos is None:
         raise ValueError("A cutoff sweep needs LDOS, one row per atom; this dataset has total DOS only.")

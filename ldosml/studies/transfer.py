@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from ldosml._journal import Record
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.bootstrap import group_draws, interval
 from ldosml.datasets import LDOSDataset
 from ldosml.evaluation import Evaluation
@@ -104,6 +105,7 @@ class Transfer(Tabulated):
         list of dict
             One row for each quantity.
         """
+        check_arguments(n_draws=n_draws, random_state=random_state)
         draws = group_draws(self.groups, n_draws, random_state)
         rows = []
         for quantity in self.other.quantities:

@@ -65,8 +65,8 @@ def true_occupancy(bands: CrystalBands, grid: EnergyGrid, cell: Floats) -> KReso
     Examples
     --------
     >>> from ldosml.kresolved import energy_bins
-    >>> bands = CrystalBands([[0, 0, 0]], [[-3.0, 4.0, 4.1, np.inf]], [1.0], 0.0, 20.0, 2.0, 7.0)
-    >>> true_occupancy(bands, energy_bins(4), np.eye(3)).counts.tolist()
+    >>> bands = CrystalBands([[0, 0, 0]], [[-0.6, 0.8, 0.9, np.inf]], [1.0], 0.0, 20.0, 2.0, 1.4)
+    >>> true_occupancy(bands, energy_bins(4, 2.0), np.eye(3)).counts.tolist()
     [[0.0, 1.0, 2.0, 0.0]]
     """
     presence, counts = bands.labels(grid, "presence"), bands.labels(grid, "counts")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ldosml import _html
 from ldosml._plots import drawn
+from ldosml._ranges import check_arguments
 from ldosml.bootstrap import group_draws
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.dos import DOSScale
@@ -177,6 +178,7 @@ def evaluate_occupancies(
     ValueError
         When predictions do not belong to the crystals: see ``check_predictions``.
     """
+    check_arguments(smearing_widths=smearing_widths, n_draws=n_draws, random_state=random_state)
     grid = check_predictions(crystals, mesh, path)
     threshold = threshold or GapThreshold()
     names = tuple(crystal.name for crystal in crystals)

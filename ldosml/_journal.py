@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +14,7 @@ Record = dict[str, Any]
 """One result: numbers, texts, and lists of them."""
 
 _ABSENT = object()
+_LINE = re.compile(rb'(\{.+), "crc32": "([0-9a-f]{8})"\}', re.DOTALL)
 
 
 class JournalError(ValueError):
@@ -24,6 +27,8 @@ class JournalError(ValueError):
 
 class Journal:
     """Records by their keys, in memory, and in a file of JSON lines if ``path`` is given.
+
+    Each line ends with the checksum of the rest of it.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ class Journal:
     ------
     JournalError
         When the file is not the log of such work, or belongs to other work.
+    ValueError
+        When a record in the file is damaged; the message says which line.
     OSError
         When the file cannot be read or written.
     """
@@ -70,25 +77,38 @@ class Journal:
         content = path.read_bytes() if path.exists() else b""
         # A last line without its line break was cut by a kill; its record is computed again.
         whole = content[: content.rfind(b"\n") + 1]
-        try:
-            lines = [json.loads(line) for line in whole.decode().splitlines()]
-            found = lines[0] if lines else None
-            for record in lines[1:]:
-                self._keep(record)
-        except (ValueError, KeyError, TypeError) as error:
-            raise JournalError(path, f"is not the log of a {self._work}, or damaged: {error}") from error
+        lines = whole.split(b"\n")[:-1]
         header = json.loads(json.dumps(header, default=_plain))  # a tuple comes back as a list
-        if content and found is None and not json.dumps(header).encode().startswith(content):
-            raise JournalError(path, f"is not the log of a {self._work}")
-        if found is not None and found != header:
-            kept = found if isinstance(found, dict) else {}
-            differing = [key for key in {**header, **kept} if kept.get(key, _ABSENT) != header.get(key, _ABSENT)]
-            raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
+        if content:
+            self._check_header(path, lines[0] if lines else None, content, header)
+        for number, line in enumerate(lines[1:], 2):
+            try:
+                self._keep(_entry(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{path}: line {number} is damaged ({error}). Delete this line: only its result is computed again."
+                ) from error
         if len(whole) < len(content):
             with path.open("r+b") as file:
                 file.truncate(len(whole))
-        if found is None:
+        if not lines:
             _append(path, header)
+
+    def _check_header(self, path: Path, line: bytes | None, content: bytes, header: Record) -> None:
+        """Raise JournalError unless the first line, or what a kill left of it, is this header."""
+        if line is None and _line(header).startswith(content):
+            return
+        try:
+            found = _entry(content if line is None else line)
+        except ValueError as error:
+            raise JournalError(
+                path, f"is not the log of a {self._work}, or its first line is damaged ({error})"
+            ) from error
+        if found.get("format") != header["format"]:
+            raise JournalError(path, f"is not the log of a {self._work}, but of other work ({found.get('format')!r})")
+        if found != header:
+            differing = [key for key in {**header, **found} if found.get(key, _ABSENT) != header.get(key, _ABSENT)]
+            raise JournalError(path, f"is the log of another {self._work}: {', '.join(differing)} differ")
 
 
 def _plain(value: Any) -> Any:
@@ -98,10 +118,26 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"A journal cannot keep a {type(value).__name__}: {value!r}.")
 
 
+def _line(entry: Mapping[str, Any]) -> bytes:
+    """An entry as a line, which ends with the checksum of the rest."""
+    text = json.dumps(entry)[:-1].encode()
+    return text + f', "crc32": "{zlib.crc32(text):08x}"}}\n'.encode()
+
+
+def _entry(line: bytes) -> Record:
+    """The entry of a line without its line break; ValueError where it is not as it was written."""
+    parts = _LINE.fullmatch(line)
+    if parts is None:
+        raise ValueError("not a JSON object that ends with its checksum")
+    if zlib.crc32(parts[1]) != int(parts[2], 16):
+        raise ValueError("differs from its checksum")
+    return dict(json.loads(parts[1] + b"}"))
+
+
 def _append(path: Path, entry: Mapping[str, Any]) -> None:
     try:
         with path.open("ab", buffering=0) as file:
-            _write_whole(file, (json.dumps(entry) + "\n").encode())
+            _write_whole(file, _line(entry))
             os.fsync(file.fileno())
     except OSError as error:
         why = f"{error.strerror or error}; what was done before is kept, and the same call goes on with it"

@@ -384,8 +384,13 @@ class TestTraining:
         assert run("info", tmp_path / "run.safetensors") == 1
         assert "its format is 'ldosml neural checkpoint'" in " ".join(capsys.readouterr().err.split())
         # finished: a second call goes on from the checkpoint, which has no epoch left
+        trained = out.read_bytes()
         assert run("train-occupancy", data, "-o", out, *options, "--overwrite") == 0
         assert json.loads(capsys.readouterr().out)["validation_loss"] == told["validation_loss"]
+        assert out.read_bytes() == trained
+        again = tmp_path / "again.safetensors"
+        assert run("train-occupancy", data, "-o", again, "--epochs", 2) == 0
+        assert again.read_bytes() == trained
 
     def test_learned_tight_binding(self, tmp_path, capsys):
         data, out = crystals_file(tmp_path / "set.npz"), tmp_path / "model.safetensors"
@@ -409,7 +414,9 @@ class TestTraining:
         assert info["training"]["n_crystals"] == told["training"]
         assert info["training"]["best_epoch"] == told["best_epochs"]
         assert info["network"]["d"] == 64
+        trained = out.read_bytes()
         assert run(*asked, "--overwrite") == 0  # finished: no epoch is left
+        assert out.read_bytes() == trained
         assert json.loads(capsys.readouterr().out)["validation_losses"] == told["validation_losses"]
 
     def test_bad_options(self, tmp_path, capsys):

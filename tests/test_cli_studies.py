@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from ldosml import SOAP, DOSModel, LDOSDataset, LDOSKernelRidge, Whitened, studies
+from ldosml._journal import _line
 from ldosml.cli import main, plans
 from ldosml.cli.number_lists import read_counts, read_numbers
 from ldosml.cli.sweep import reached
@@ -512,10 +513,11 @@ def test_a_radius_at_an_end_of_the_sweep_is_told_as_a_bound():
 
 def test_a_log_whose_results_are_not_whole(capsys, tmp_path, dataset):
     ran(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
-    header, line = (tmp_path / "e/log.jsonl").read_text().splitlines()
+    header, line = (tmp_path / "e/log.jsonl").read_bytes().splitlines(keepends=True)
     record = json.loads(line)
     del record["squared"]
-    (tmp_path / "e/log.jsonl").write_text(f"{header}\n{json.dumps(record)}\n")
+    del record["crc32"]
+    (tmp_path / "e/log.jsonl").write_bytes(header + _line(record))
     code, _, err = run(capsys, "errors", dataset, "-o", tmp_path / "e", *SMALL)
     assert (code, "is damaged: it lacks squared" in err) == (1, True)
 

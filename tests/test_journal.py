@@ -100,9 +100,33 @@ def test_a_damaged_line_is_refused_and_kept(written, line):
     lines[2] = line
     written.write_text("\n".join(lines) + "\n")
     content = written.read_bytes()
-    with pytest.raises(ValueError, match="is not the log of a census, or damaged: "):
+    with pytest.raises(ValueError, match=r"log\.jsonl: line 3 is damaged .*Delete this line"):
         opened(written)
     assert written.read_bytes() == content
+
+
+def test_no_flipped_bit_passes_for_a_result(written):
+    """Every bit of the file: it is told which line is damaged, or the last line counts as cut off by a kill."""
+    content = written.read_bytes()
+    ends = [place for place, byte in enumerate(content) if byte == ord("\n")]
+    for bit in range(8 * len(content)):
+        place = bit // 8
+        flipped = content[:place] + bytes([content[place] ^ (1 << bit % 8)]) + content[place + 1 :]
+        written.write_bytes(flipped)
+        if place == ends[-1]:  # no line break at the end: a kill would leave the same
+            assert kept(opened(written)) == [*RECORDS[:3], None]
+        else:
+            number = 1 + sum(end < place for end in ends)
+            told = "is not the log of a census" if number == 1 else f"line {number} is damaged"
+            with pytest.raises(ValueError, match=told):
+                opened(written)
+            assert written.read_bytes() == flipped
+
+
+def test_without_a_damaged_line_all_others_are_kept(written):
+    lines = written.read_bytes().splitlines(keepends=True)
+    written.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert kept(opened(written)) == [RECORDS[0], None, *RECORDS[2:]]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +136,6 @@ def test_a_damaged_line_is_refused_and_kept(written, line):
         (HEADER | {"seed": 1, "data": "x"}, "census", "data, seed"),
         (HEADER | {"new": None}, "census", "new"),
         ({"data": "abc", "seed": 0}, "census", "window"),
-        (HEADER, "poll", "format"),
     ],
 )
 def test_other_work_is_refused_and_named(written, header, work, differing):
@@ -120,6 +143,11 @@ def test_other_work_is_refused_and_named(written, header, work, differing):
     with pytest.raises(ValueError, match=f"is the log of another {work}: {differing} differ. Use another file"):
         opened(written, header, work)
     assert written.read_bytes() == content
+
+
+def test_the_log_of_another_kind_of_work_is_refused(written):
+    with pytest.raises(ValueError, match=r"not the log of a poll, but of other work \('ldosml census'\)"):
+        opened(written, work="poll")
 
 
 @pytest.mark.parametrize("first", ["[]", '"text"', "3", "null"])

@@ -91,17 +91,15 @@ class Sets:
             _check_cells(parts)
         return parts
 
-    def record(self, training: CrystalSet, stages: Stages, continued: bool) -> dict[str, Any]:
+    def record(self, training: CrystalSet) -> dict[str, Any]:
         """What a model file says about its training data; the split can be made again from it.
 
-        ``continued``: from a checkpoint, so that the seconds do not cover the whole training.
+        No times: equal trainings give equal files.
         """
         return {
             "crystals": list(self.names),
             "names": training.names,
             "split": self.keywords(),
-            "seconds": stages.seconds,
-            "continued": continued,
         }
 
 

@@ -72,7 +72,6 @@ def train_bands(
     sets = Sets(crystals, split, held_out or (), test_size or (), seed)
     parts = sets.parts(stages)
     training, validation, _ = parts
-    continued = checkpoint is not None and checkpoint.with_name(f"{checkpoint.name}.0").exists()
     model = TightBindingRegressor(
         n_networks=networks,
         n_epochs=epochs,
@@ -95,9 +94,9 @@ def train_bands(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = sets.record(training, stages, continued)
+    model.training_ = sets.record(training)
     saved_or_kept(lambda path: model.save(path, overwrite=overwrite), output)
-    facts = _training_facts(model, parts, output) | {"cautions": cautions}
+    facts = _training_facts(model, parts, output) | {"cautions": cautions, "seconds": stages.seconds}
     emit(facts, printing, lambda: _page(facts))
 
 

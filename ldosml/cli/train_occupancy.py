@@ -81,7 +81,6 @@ def train_occupancy(
     sets = Sets(crystals, split, held_out or (), test_size or (), seed)
     parts = sets.parts(stages)
     training, validation, _ = parts
-    continued = checkpoint is not None and checkpoint.exists()
     model = KOccupancyRegressor(
         **(PAPER_PARAMETERS if preset == "paper" else {}),
         n_epochs=epochs,
@@ -103,9 +102,9 @@ def train_occupancy(
             validation=(validation.crystals, validation.bands),
             progress=progress,
         )
-    model.training_ = sets.record(training, stages, continued)
+    model.training_ = sets.record(training)
     saved_or_kept(lambda path: model.save(path, overwrite=overwrite), output)
-    facts = _training_facts(model, parts, output)
+    facts = _training_facts(model, parts, output) | {"seconds": stages.seconds}
     emit(facts, printing, lambda: _page(facts))
 
 

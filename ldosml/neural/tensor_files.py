@@ -34,9 +34,19 @@ def save_tensors(
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     written = as_json(spec)
     header = {"format": what, "format_version": str(FORMAT_VERSION), "spec": written}
-    content = save(kept, header | {"sha256": _checksum(kept, written)})
+    content = _in_order(save(kept, header | {"sha256": _checksum(kept, written)}))
     with replacing(path, overwrite) as file:
         file.write(content)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata in order; the library writes them in a random one."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # keeps the tensors aligned
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def as_json(spec: Mapping[str, Any]) -> str:

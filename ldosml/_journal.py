@@ -78,9 +78,9 @@ class Journal:
         # A last line without its line break was cut by a kill; its record is computed again.
         whole = content[: content.rfind(b"\n") + 1]
         lines = whole.split(b"\n")[:-1]
-        header = json.loads(json.dumps(header, default=_plain))  # a tuple comes back as a list
+        wanted: Record = json.loads(json.dumps(header, default=_plain))  # a tuple comes back as a list
         if content:
-            self._check_header(path, lines[0] if lines else None, content, header)
+            self._check_header(path, lines[0] if lines else None, content, wanted)
         for number, line in enumerate(lines[1:], 2):
             try:
                 self._keep(_entry(line))
@@ -92,7 +92,7 @@ class Journal:
             with path.open("r+b") as file:
                 file.truncate(len(whole))
         if not lines:
-            _append(path, header)
+            _append(path, wanted)
 
     def _check_header(self, path: Path, line: bytes | None, content: bytes, header: Record) -> None:
         """Raise JournalError unless the first line, or what a kill left of it, is this header."""

@@ -22,6 +22,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -448,6 +449,7 @@ def _in_child(arguments: list[str], told: Path) -> None:
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + HARD_MEMORY, size + HARD_MEMORY))
         os.environ["COLUMNS"] = "1000"
+        warnings.resetwarnings()  # pytest makes them errors
         os.chdir(told.parent)
         code = ldosml_command(arguments)
         sys.stdout.flush()
@@ -496,7 +498,7 @@ def _kind(bad: BadInput, status: int, told: str, hung: bool, memory: float) -> s
 
 def _clear(bad: BadInput, told: str) -> bool:
     """Whether the last message names what is at fault, and speaks of the inside of the program in brackets at most."""
-    message = told.rsplit("ldosml: ", 1)[-1]
+    message = " " + told.rsplit("ldosml: ", 1)[-1]
     names = [bad.about, bad.about.split(".")[0]]
     if bad.about.startswith("-"):
         value = bad.change.split("=", 1)[1]

@@ -77,7 +77,7 @@ def test_magnetism_is_no_part_of_it(model):
 
 def test_bad_input(model):
     atoms = molecule("H2O")
-    with pytest.raises(ValueError, match="width of a spectrum must be"):
+    with pytest.raises(ValueError, match="width must be a positive number of eV; got 0"):
         local_dos(model, atoms, width=0.0)
     with pytest.raises(ValueError, match="network must be one of the 2 networks"):
         model.binding(2)

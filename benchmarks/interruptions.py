@@ -52,7 +52,7 @@ COMMANDS = {
     "predict, HDF5": "predict model.ldosml structures.xyz -o OUT/dos.h5",
     "predict --stream": "predict model.ldosml large.xyz --stream -o OUT/large.h5",
     "predict --stream --jobs 2": "predict model.ldosml large.xyz --stream --jobs 2 -o OUT/large.h5",
-    "properties": "properties model.ldosml structures.xyz -o OUT/properties.csv",
+    "properties": "properties model.ldosml structures.xyz --electrons Si=4 -o OUT/properties.csv",
     "sweep": f"sweep set.h5 --r-cut 2.5,3 --mode complete {_STUDY.replace('--r-cut 3 ', '')} -o OUT/sweep",
     "learning-curve": f"learning-curve set.h5 --learn ldos {_STUDY} -o OUT/curve",
     "compare": f"compare set.h5 --learn ldos --learn dos {_STUDY} -o OUT/comparison",

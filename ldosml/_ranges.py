@@ -96,9 +96,9 @@ class Range:
 _SANE = 1e3  # larger upper bounds keep senseless numbers out; words leave them to the message about one
 
 _COUNT = Range(least=1, most=1e12, whole=True)
+_INDEX = Range(least=0, most=1e9, whole=True)
 _ENERGY = Range("eV", least=-1e6, most=1e6)
 _LIMIT = Range("eV", least=-1e6, most=1e6, infinite=True)
-_POSITIVE = Range(above=0)
 _WIDTH = Range("eV", above=0, most=1e3)
 
 RANGES: dict[str, Range] = {
@@ -106,13 +106,18 @@ RANGES: dict[str, Range] = {
     "temperature": Range("K", above=0, most=1e9, many=True, hint="For T -> 0 use fermi_level."),
     "temperatures": Range("K", above=0, most=1e9, many=True, hint="For T -> 0 use fermi_level."),
     "n_electrons": Range(above=0, most=1e9, many=True),
+    "n_atoms": Range(least=1, most=1e12, whole=True, many=True),
+    "energy_max": Range("eV", least=-1e6, most=1e6, many=True, infinite=True),
     "doping": Range(least=-1e30, most=1e30, many=True),
     "volumes": Range("angstrom^3", above=0, most=1e15, many=True),
     "mu": Range("eV", least=-1e6, most=1e6, many=True),
+    "fermi_energy": Range("eV", least=-1e6, most=1e6, many=True, unknown=True),
     "tolerance": Range(least=0, below=1, many=True),
     "photon_energies": Range("eV", least=0, most=1e6, many=True),
     "division": Range("eV", least=-1e6, most=1e6, many=True),
     # Energies and smearing
+    "level": _ENERGY,
+    "lowest": _ENERGY,
     "low": _LIMIT,
     "high": _LIMIT,
     "width": _WIDTH,
@@ -120,6 +125,9 @@ RANGES: dict[str, Range] = {
     "smearing_width": _WIDTH,
     "smearing_widths": Range("eV", least=0, most=1e3, many=True),
     "half_width": _WIDTH,
+    "window": _WIDTH,
+    "depth": _WIDTH,
+    "energy": _ENERGY,
     "step": Range("eV", above=0, most=1e3),
     "zeros": Range("eV", least=-1e6, most=1e6, many=True),
     "kpoint_weights": Range(least=0, most=1e12, many=True),
@@ -127,11 +135,13 @@ RANGES: dict[str, Range] = {
     "r_cut": Range("angstrom", above=0, most=1e6),
     "radius": Range("angstrom", above=0, most=1e6),
     "radii": Range("angstrom", above=0, most=1e6, many=True),
+    "least": Range(least=0, most=1e6),
     "atom_sigma": Range("angstrom", above=0, most=1e3),
     "symprec": Range("angstrom", above=0, most=1),
     "k_density": Range("points per inverse angstrom", above=0, most=1e3),
     # Counts
     "n_jobs": Range(least=1, most=1024, whole=True, also=(-1,), hint="-1 takes all cores."),
+    "n": _COUNT,
     "batch_size": _COUNT,
     "n_draws": _COUNT,
     "n_splits": Range(least=2, most=1e9, whole=True),
@@ -141,24 +151,43 @@ RANGES: dict[str, Range] = {
     "n_features": _COUNT,
     "n_alphas": _COUNT,
     "n_environments": _COUNT,
+    "n_structures": _COUNT,
+    "n_bands": _COUNT,
     "n_path": Range(least=1, whole=True),
     "n_kpoints": Range(least=1, whole=True),
+    "mesh": Range(least=1, most=1e4, whole=True),
     "n_vectors": _COUNT,
     "n_steps": _COUNT,
     "n_species": _COUNT,
     "upsample": Range(least=1, most=64, whole=True),
     "ratio": _COUNT,
     "factor": Range(least=1, most=1e6, whole=True),
+    "band": _INDEX,
+    "deeper": _INDEX,
     "sizes": Range(least=1, most=1e12, whole=True, many=True),
     "chunk_size": _COUNT,
+    "selection_rows": _COUNT,
+    "device_memory": Range("bytes", least=0, most=1e18),
     "checkpoint_every": _COUNT,
     "random_state": Range(least=0, most=2**32 - 1, whole=True, types=(np.random.Generator, np.random.RandomState)),
     # Fractions and weights
+    "coverage": Range(above=0, below=1),
     "test_size": Range(above=0, below=1, many=True),
     "validation_size": Range(above=0, below=1),
     "share": Range(least=0, most=1),
+    "threshold": Range(above=0, most=1e9),
+    "tau": Range(above=0, most=1e6),
+    "leave_out_fraction": Range(above=0, most=1),
+    "power": Range(least=0, most=1),
+    "ldos_weight": Range(above=0, most=1e30),
+    "size_exponent": Range(least=-100, most=100),
     "penalty": Range(least=0, most=1e12),
-    "alpha": Range(above=0, most=1e300),
+    "alpha": Range(above=0, most=1e30, many=True, hint="Without it, a fit to two equal points is singular."),
+    "alphas": Range(above=0, most=1e30, many=True),
+    "alpha_smoothing": Range(least=0, most=1e9),
+    "degree": Range(least=1, most=100, whole=True),
+    "gamma": Range(above=0, most=1e30),
+    "coef0": Range(least=0, most=1e30),
     "timeout": Range("s", above=0, most=1e7),
     "dpi": Range(above=0, most=1e4),
 }
@@ -172,11 +201,20 @@ def check_arguments(**given: Any) -> None:
     are copied to be checked.
     """
     for name, value in given.items():
-        if value is not None and not isinstance(value, RANGES[name].types):
-            _check(name, value, RANGES[name])
+        _check(name, name, value)
 
 
-def _check(name: str, value: Any, allowed: Range) -> None:
+def check_attributes(owner: object, *, but: tuple[str, ...] = ()) -> None:
+    """Check the attributes of an object that are in the table, as ``check_arguments`` does; errors name its class."""
+    for name, value in vars(owner).items():
+        if name in RANGES and name not in but:
+            _check(name, f"{name} of {type(owner).__name__}", value)
+
+
+def _check(argument: str, name: str, value: Any) -> None:
+    allowed = RANGES[argument]
+    if value is None or isinstance(value, allowed.types):
+        return
     if isinstance(value, float | int) and not isinstance(value, bool):  # nearly always
         try:
             values = np.asarray(float(value))

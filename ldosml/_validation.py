@@ -50,10 +50,18 @@ class ParameterError(ValueError):
         return f"{self._name} {self.requirement}"
 
 
+LARGEST = 1e30
+"""Larger numbers have no sense in any array here, and their squares and products overflow."""
+
+
 def check_finite(name: str, array: Array, hint: str = "Remove or recompute these entries.") -> None:
-    """Raise ValueError when ``array`` holds NaN or infinity, naming how many and where the first one is."""
+    """Raise ValueError when ``array`` holds NaN, infinity or more than 1e30, naming how many and where the first is."""
     xp = array_namespace(array)
-    bad = ~xp.isfinite(array)
+    if xp.isdtype(array.dtype, "real floating"):
+        largest = min(LARGEST, float(xp.finfo(array.dtype).max))
+        bad = ~((array <= largest) & (array >= -largest))
+    else:
+        bad = ~xp.isfinite(array)
     count = int(xp.sum(xp.astype(bad, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int64)))
@@ -61,7 +69,8 @@ def check_finite(name: str, array: Array, hint: str = "Remove or recompute these
         for length in reversed(array.shape):
             position.insert(0, first % length)
             first //= length
-        raise ValueError(f"{name} must be finite; {count} entries are NaN or infinite, the first at {position}. {hint}")
+        what = f"NaN, infinite or beyond {LARGEST:g}"
+        raise ValueError(f"{name} must be finite; {count} entries are {what}, the first at {position}. {hint}")
 
 
 def check_shape(name: str, array: Array, expected: Sequence[int | None], axes: str) -> None:
@@ -72,7 +81,7 @@ def check_shape(name: str, array: Array, expected: Sequence[int | None], axes: s
         raise ValueError(f"{name} must have shape ({want}) = ({axes}); got {shape}.")
 
 
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Raise ParameterError unless the argument ``name`` is one of ``choices``."""
     if value not in choices:
         raise ParameterError(name, f"must be one of {', '.join(map(repr, choices))}; got {value!r}.")
@@ -84,10 +93,11 @@ def check_positive(name: str, value: float, unit: str = "") -> None:
         raise ParameterError(name, f"must be a positive number{unit and ' of ' + unit}; got {value!r}.")
 
 
-def check_number(name: str, value: float, *, least: float = -float("inf")) -> None:
-    """Raise ParameterError unless the argument ``name`` is a finite number, and not below ``least``."""
-    if not (is_number(value) and value >= least):
-        bound = "" if least == -float("inf") else f" of at least {least:g}"
+def check_number(name: str, value: float, *, least: float = -LARGEST, most: float = LARGEST) -> None:
+    """Raise ParameterError unless the argument ``name`` is a number from ``least`` to ``most``."""
+    if not (is_number(value) and least <= value <= most):
+        bound = "" if least == -LARGEST else f" of at least {least:g}"
+        bound += "" if most == LARGEST else f"{bound and ' and'} at most {most:g}"
         raise ParameterError(name, f"must be a number{bound}; got {value!r}.")
 
 
@@ -183,6 +193,8 @@ def validate_fit(estimator: Any, X: Array, Y: Array) -> tuple[Array, Array]:
         checked: tuple[Array, Array] = validate_data(
             estimator, X, Y, dtype="float64", multi_output=True, y_numeric=True, ensure_min_samples=1
         )
+        check_finite("X", checked[0])
+        check_finite("Y", checked[1])
         return checked[0], array_namespace(checked[0]).astype(checked[1], checked[0].dtype)
     xp = array_namespace(X, Y)
     X, Y = xp.astype(X, xp.float64), xp.astype(Y, xp.float64)
@@ -203,6 +215,7 @@ def validate_predict(estimator: Any, X: Array) -> Array:
         from sklearn.utils.validation import validate_data
 
         checked: Array = validate_data(estimator, X, dtype="float64", reset=False)
+        check_finite("X", checked)
         return checked
     xp = array_namespace(X)
     check_shape("X", X, (None, None), "n_environments, n_features")
@@ -225,6 +238,7 @@ def validate_rows(estimator: Any, Y: Array, *, reset: bool) -> Array:
         from sklearn.utils.validation import validate_data
 
         checked: Array = validate_data(estimator, Y, dtype="float64", reset=reset)
+        check_finite("Spectra", checked)
         return checked
     xp = array_namespace(Y)
     Y = xp.astype(Y, xp.float64)
@@ -245,6 +259,7 @@ def validate_targets(estimator: Any, Y: Array) -> Array:
         from sklearn.utils.validation import check_array
 
         checked: Array = check_array(Y, dtype="float64", ensure_2d=False, input_name="y", estimator=name)
+        check_finite("Y", checked)
         return checked
     xp = array_namespace(Y)
     Y = xp.astype(Y, xp.float64)

@@ -41,14 +41,14 @@ def group_draws(groups: Sequence[str], n_draws: int, random_state: int) -> Float
     return result
 
 
-def interval(values: Any, level: float = 0.95) -> tuple[float, float]:
+def interval(values: Any, coverage: float = 0.95) -> tuple[float, float]:
     """Central interval of bootstrap samples.
 
     Parameters
     ----------
     values : array
         Samples; samples that are not finite are left out.
-    level : float, default=0.95
+    coverage : float, default=0.95
         Fraction of the samples inside the interval.
 
     Returns
@@ -56,9 +56,10 @@ def interval(values: Any, level: float = 0.95) -> tuple[float, float]:
     tuple of two floats
         Lower and upper end; NaN if no sample is finite.
     """
+    check_arguments(coverage=coverage)
     known = np.asarray(values)[np.isfinite(values)]
     if not known.size:
         return float("nan"), float("nan")
-    tail = 100 * (1 - level) / 2
+    tail = 100 * (1 - coverage) / 2
     low, high = np.percentile(known, [tail, 100 - tail])
     return float(low), float(high)

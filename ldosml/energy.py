@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ldosml import _html
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_choice, check_finite, check_positive
+from ldosml._validation import check_choice, check_finite, check_number, check_positive, is_number
 
 Zero = Literal["fermi", "average_potential", "vacuum", "code"]
 """What an energy of zero means: the Fermi level, the average electrostatic potential, the vacuum level, or
@@ -39,6 +39,8 @@ _UNITS = {
     "1/cm": 1.239842e-4,
 }
 _USUAL_STEP, _USUAL_SPAN = (5e-4, 0.5), (1.0, 200.0)  # eV, of a DOS
+
+_FARTHEST = 1e6  # eV; core levels of the heaviest atoms are at -1e5
 
 MOST_ENERGIES = 10_000_000
 """Largest size of an energy axis; a DOS has hundreds or thousands of energies."""
@@ -75,12 +77,11 @@ class EnergyGrid:
     zero: Zero
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.start):
-            raise ValueError(f"start of an EnergyGrid must be a finite number of eV; got {self.start!r}.")
+        check_number("start of an EnergyGrid", self.start, least=-_FARTHEST, most=_FARTHEST)
         check_positive("step of an EnergyGrid", self.step, "eV")
         check_choice("zero of an EnergyGrid", self.zero, get_args(Zero))
-        if self.size < 2 or int(self.size) != self.size:
-            raise ValueError(f"An EnergyGrid needs a whole number of energies, at least 2; got {self.size}.")
+        if not is_number(self.size) or self.size < 2 or int(self.size) != self.size:
+            raise ValueError(f"size of an EnergyGrid must be a whole number of energies, at least 2; got {self.size}.")
         if self.size > MOST_ENERGIES:
             raise ValueError(
                 f"An EnergyGrid should have at most {MOST_ENERGIES:,} energies; got {self.size:,}. Is the step, "

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, add_to_diagonal, like, namespace, take_rows, to_numpy
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_choice, check_finite, check_shape
+from ldosml._validation import ParameterError, check_choice, check_finite, check_shape, is_number
 
 Selection = Literal["farthest-point", "cur", "random"]
 
@@ -68,7 +68,7 @@ def farthest_points(
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
-    check_arguments(random_state=random_state)
+    check_arguments(n=n, random_state=random_state)
     X = _checked(X, n)
     rows = _farthest(X, n, _first(X, start, random_state))
     if len(rows) < n:
@@ -83,11 +83,8 @@ def farthest_points(
 def _checked(X: Array, n: int) -> Array:
     check_shape("X", X, (None, None), "n_rows, n_features")
     check_finite("X", X)
-    if int(n) != n or not 1 <= n <= X.shape[0]:
-        raise ValueError(
-            f"The number of inducing points must be a whole number from 1 to {X.shape[0]}, the number of rows to "
-            f"choose from; got {n}."
-        )
+    if n > X.shape[0]:
+        raise ParameterError("n", f"must be at most {X.shape[0]}, the number of rows to choose from; got {n}.")
     return X
 
 
@@ -99,8 +96,8 @@ def _first(X: Array, start: int | str, random_state: Seed) -> int:
             return int(np.random.default_rng(random_state).integers(X.shape[0]))
         mean = xp.mean(X, axis=0)
         return int(xp.argmax(xp.vecdot(X, X) - 2 * (X @ mean)))
-    if not 0 <= start < X.shape[0]:
-        raise ValueError(f"start must be a row of X, 0 to {X.shape[0] - 1}; got {start}.")
+    if not (is_number(start) and start in range(X.shape[0])):
+        raise ParameterError("start", f"must be a row of X, 0 to {X.shape[0] - 1}; got {start!r}.")
     return int(start)
 
 
@@ -148,6 +145,7 @@ def cur_points(X: Array, n: int) -> Rows:
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
+    check_arguments(n=n)
     X = _checked(X, n)
     xp = namespace(X)
     left = xp.ones_like(X[:, 0])
@@ -221,7 +219,7 @@ def random_points(X: Array, n: int, *, random_state: Seed = None) -> Rows:
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
-    check_arguments(random_state=random_state)
+    check_arguments(n=n, random_state=random_state)
     X = _checked(X, n)
     return np.random.default_rng(random_state).choice(X.shape[0], size=int(n), replace=False).astype(np.int64)
 
@@ -249,7 +247,7 @@ def select_points(X: Array, n: int, method: Selection = "farthest-point", *, ran
     ValueError
         If X is not a finite table of numbers, or ``n`` is not between 1 and its number of rows.
     """
-    check_arguments(random_state=random_state)
+    check_arguments(n=n, random_state=random_state)
     check_choice("selection", method, get_args(Selection))
     if method == "cur":
         return cur_points(X, n)
@@ -334,11 +332,13 @@ def share_points(n: int, available: Mapping[int, int]) -> dict[int, int]:
     >>> share_points(10, {6: 2, 14: 100, 32: 100})
     {6: 2, 14: 4, 32: 4}
     """
+    check_arguments(n=n)
     total = sum(available.values())
     if not len(available) <= n <= total:
-        raise ValueError(
-            f"The number of inducing points must be between {len(available)} (the number of species) and {total} (the "
-            f"number of environments to choose from); got {n}."
+        raise ParameterError(
+            "n",
+            f"must be between {len(available)} (the number of species) and {total} (the number of environments to "
+            f"choose from); got {n}.",
         )
     shares: dict[Any, int] = {}
     rest = n

@@ -149,12 +149,15 @@ def variance_weighted_r2(true: Array, predicted: Array, sample_weight: Array | N
     Raises
     ------
     ValueError
-        When shapes differ, or a number is not finite.
+        When shapes differ, a number is not finite, or a weight is negative or all are zero.
     """
     true, predicted = _checked(true, predicted)
     xp, n = namespace(true, predicted), int(true.shape[0])
     weight = like(true, np.ones(n) if sample_weight is None else to_numpy(sample_weight))
     check_shape("sample_weight", weight, (n,), "n_rows")
+    check_finite("sample_weight", weight)
+    if bool(xp.any(weight < 0)) or not bool(xp.any(weight > 0)):
+        raise ValueError(f"sample_weight must be zero or above, and not zero for all; got {float(xp.min(weight)):g}.")
     if n < 2:
         return float("nan")
     weight = xp.reshape(weight, (n, *(1,) * (true.ndim - 1)))

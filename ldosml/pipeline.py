@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from ldosml import metrics, persistence
 from ldosml._array import Array, Device, as_float64, like, take_rows, to_device, to_numpy
 from ldosml._files import sole_writer
+from ldosml._ranges import check_attributes
 from ldosml._validation import check_shape
 from ldosml.chunked_training import ChunkedTraining, SpeciesChunks, as_folder, fitting_structures
 from ldosml.descriptors.default import default_descriptor
@@ -287,6 +288,7 @@ class DOSModel(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _training(self, data: Any, spectra: LDOS | DOS | None, groups: Sequence[object] | None) -> TrainingData:
+        check_attributes(self)
         to_device(np.empty(0), self.device)  # if that fails, before the descriptors are computed
         if spectra is None:
             training = from_dataset(data, self.zero, self.low, self.high, groups)

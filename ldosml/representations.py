@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml._array import Array, as_float64, namespace
-from ldosml._validation import check_positive, check_shape, validate_rows
+from ldosml._ranges import check_attributes
+from ldosml._validation import check_shape, validate_rows
 
 
 class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -97,7 +98,7 @@ class Cumulative(Representation):
         self.step = step
 
     def _learn(self, Y: Array) -> None:
-        check_positive("step of Cumulative", self.step, "eV")
+        check_attributes(self)
 
     def _represent(self, Y: Array) -> Array:
         return self.step * namespace(Y).cumulative_sum(Y, axis=1)

@@ -148,7 +148,14 @@ def plan_kernel_fit(
     ValueError
         If solver or precision is unknown, or eigenvectors are asked for beyond 32,766 rows.
     """
-    check_arguments(n_features=n_features, n_energies=n_energies, n_alphas=n_alphas, n_environments=n_environments)
+    check_arguments(
+        n=n,
+        n_features=n_features,
+        n_energies=n_energies,
+        n_alphas=n_alphas,
+        device_memory=device_memory,
+        n_environments=n_environments,
+    )
     _check_options(n, n_alphas, precision, solver)
     host = available_memory()
     evaluated = float(n_environments or n) ** 2 * n_features

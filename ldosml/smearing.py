@@ -10,13 +10,18 @@ import math
 
 import numpy as np
 
-from ldosml._array import Array, index_like, like, namespace
+from ldosml._array import Array, as_float64, index_like, like, namespace, to_numpy
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import check_finite, check_number, check_shape
+from ldosml.energy import EnergyGrid
 
 OVERSAMPLING = 32
 """Fine bins per smearing width. A cloud-in-cell state is then right to (1/32)^2/12, about 1e-4, of its own peak at
 worst, and the errors of many states cancel."""
+
+
+WIDEST = 1e3
+"""Largest smearing width, eV; a DOS is tens of eV wide."""
 
 
 def same_width(one: float | None, other: float | None) -> bool:
@@ -54,10 +59,9 @@ def broaden(values: Array, step: float, width: float) -> Array:
         With the same area, except for what leaves the grid.
     """
     check_arguments(step=step)
-    check_positive("step", step, "eV")
+    check_number("width", width, least=0, most=WIDEST)
     if width == 0:
         return values
-    check_positive("width", width, "eV")
     xp = namespace(values)
     n = values.shape[-1]
     padded = n + 2 * math.ceil(6 * width / step)
@@ -86,21 +90,30 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     -------
     array (n_spectra, n_energies), states/eV.
 
+    Raises
+    ------
+    ValueError
+        When the energies are no axis of ``EnergyGrid.from_array``, a number is not finite, a weight is negative, shapes
+        do not fit, or the width is below a third of the step.
+
     Notes
     -----
     Cloud-in-cell weights on a grid of step h = width/32 or finer. They add h^2/6 on average to the variance of each
     state, so the Gaussian gets a variance smaller by h^2/6.
     """
     check_arguments(width=width)
-    check_positive("width", width, "eV")
+    eigenvalues, weights = as_float64("eigenvalues", eigenvalues), as_float64("weights", weights)
     xp = namespace(eigenvalues, weights)
+    check_shape("eigenvalues", eigenvalues, (None,), "n_states")
     check_finite("eigenvalues", eigenvalues)
+    check_shape("weights", weights, (None, eigenvalues.shape[0]), "n_spectra, n_states")
     check_finite("weights", weights)
-    size, start = energies.shape[0], float(energies[0])
-    step = (float(energies[-1]) - start) / (size - 1)
+    if bool(xp.any(weights < 0)):
+        raise ValueError(f"weights must not be negative; got {float(xp.min(weights)):g}.")
+    grid = EnergyGrid.from_array(to_numpy(as_float64("energies", energies)), "code")
+    size, start, step = grid.size, grid.start, grid.step
     if width < step / 3:
         raise ValueError(f"width must be at least a third of the energies' step of {step:g} eV; got {width:g} eV.")
-    check_shape("weights", weights, (None, eigenvalues.shape[0]), "n_spectra, n_states")
     ratio = max(1, math.ceil(OVERSAMPLING * step / width))
     h = step / ratio
     margin = math.ceil(6 * width / h)

@@ -24,6 +24,7 @@ from ldosml._validation import (
     check_choice,
     check_finite,
     check_indices,
+    check_number,
     check_positive,
     check_shape,
     is_foreign,
@@ -31,7 +32,7 @@ from ldosml._validation import (
     shorten,
 )
 from ldosml.energy import EnergyGrid
-from ldosml.smearing import broaden, smear_eigenvalues
+from ldosml.smearing import WIDEST, broaden, smear_eigenvalues
 from ldosml.spectrum_files import SpectrumFields, load_spectra, save_spectra
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ class _Spectra:
         check_shape(f"values of a {type(self).__name__}", self.values, (None, self.grid.size), self._axes)
         check_finite(f"values of a {type(self).__name__}", self.values)
         width = self.smearing_width
-        if width is not None and not (is_number(width) and width >= 0):
+        if width is not None and not (is_number(width) and 0 <= width <= WIDEST):
             raise ValueError(
-                f"smearing_width of a {type(self).__name__} must be a finite number of eV, not negative, or None "
-                f"where it is not known; got {width!r}."
+                f"smearing_width of a {type(self).__name__} must be from 0 to {WIDEST:g} eV, or None where it is not "
+                f"known; got {width!r}."
             )
 
     _axes = "n_spectra, n_energies"
@@ -175,6 +176,7 @@ class _Spectra:
         -------
         LDOS or DOS
         """
+        check_number("width", width, least=0, most=WIDEST)
         known = self.smearing_width
         total = None if known is None else float(np.hypot(known, width))
         return replace(self, values=broaden(self.values, self.grid.step, width), smearing_width=total)
@@ -316,8 +318,7 @@ class DOS(_Spectra):
         if self.n_atoms is not None:
             object.__setattr__(self, "n_atoms", _as_array(self.n_atoms))
             check_shape("n_atoms", self.n_atoms, (len(self),), "n_structures")
-            if not (to_numpy(self.n_atoms) > 0).all():
-                raise ValueError(f"n_atoms must be whole numbers above zero; got {to_numpy(self.n_atoms).min()}.")
+            check_arguments(n_atoms=self.n_atoms)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DOS:
@@ -435,6 +436,10 @@ class LDOS(_Spectra):
         if self.numbers is not None:
             object.__setattr__(self, "numbers", _as_array(self.numbers))
             check_shape("numbers", self.numbers, (len(self),), "n_environments")
+            atomic = to_numpy(self.numbers)
+            unknown = atomic[~np.isin(atomic, np.arange(1, 119))]
+            if unknown.size:
+                raise ValueError(f"numbers must be atomic numbers, 1 to 118; got {unknown[0]}.")
 
     @classmethod
     def from_eigenvalues(

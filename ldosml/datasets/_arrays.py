@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import ParameterError, check_finite, check_shape
+from ldosml._validation import LARGEST, ParameterError, check_finite, check_shape
 from ldosml.array_files import real_numbers
 from ldosml.datasets._checks import check_numbers, check_rows
 from ldosml.energy import EnergyGrid, Zero
@@ -62,20 +62,37 @@ def valence_electrons(
 def _values(name: str, values: ArrayLike, grid: EnergyGrid, axes: str) -> NDArray[np.float64]:
     array = real_numbers(name, values)
     check_shape(name, array, (None, grid.size), axes)
-    check_finite(name, array)
     return array
 
 
-def as_ldos(values: ArrayLike, grid: EnergyGrid, width: float | None, structures: Sequence[Atoms]) -> LDOS:
+def _check_each(name: str, array: NDArray[np.float64], owners: Sequence[str]) -> None:
+    """Raise ValueError naming the first structure that has other than finite numbers; each row has an owner."""
+    bad = np.flatnonzero(~(np.maximum(array.max(axis=1), -array.min(axis=1)) <= LARGEST))
+    if bad.size:
+        check_finite(name, array, f"Structure {owners[bad[0]]!r} has them: compute it again, or leave it out.")
+
+
+def as_ldos(
+    values: ArrayLike, grid: EnergyGrid, width: float | None, structures: Sequence[Atoms], names: Sequence[str]
+) -> LDOS:
     """Rows of shape (n_environments, n_energies), checked against the atoms."""
     array = _values("ldos", values, grid, "n_environments, n_energies")
     check_rows("ldos", len(array), structures, per_atom=True)
     index = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in structures])
+    _check_each("ldos", array, np.asarray(names)[index].tolist())
     return LDOS(grid, array, width, index, np.concatenate([atoms.numbers for atoms in structures]).astype(np.int64))
 
 
-def as_dos(name: str, values: ArrayLike, grid: EnergyGrid, width: float | None, structures: Sequence[Atoms]) -> DOS:
+def as_dos(
+    name: str,
+    values: ArrayLike,
+    grid: EnergyGrid,
+    width: float | None,
+    structures: Sequence[Atoms],
+    names: Sequence[str],
+) -> DOS:
     """Rows of shape (n_structures, n_energies), checked against the structures; ``name`` is for messages."""
     array = _values(name, values, grid, "n_structures, n_energies")
     check_rows(name, len(array), structures, per_atom=False)
+    _check_each(name, array, names)
     return DOS(grid, array, width, np.array([len(atoms) for atoms in structures], dtype=np.int64))

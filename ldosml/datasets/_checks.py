@@ -13,6 +13,8 @@ from ldosml._validation import check_json, check_positive, shorten
 from ldosml.array_files import real_numbers
 from ldosml.structure_checks import check_sites
 
+_LARGEST = 1e9  # electrons, or eV
+
 
 def check_structures(structures: Sequence[Atoms], names: Sequence[str]) -> None:
     """Raise unless there are structures, each with atoms of known elements at sites of their own."""
@@ -59,19 +61,20 @@ def check_numbers(
 ) -> NDArray[np.float64]:
     """Give one read-only number for each structure.
 
-    ``unknown`` is the value that stands for "not known" (NaN, or infinity); otherwise numbers are finite and not
-    below ``least``. Raises ValueError naming the field and the first structure at fault.
+    ``unknown`` is the value that stands for "not known" (NaN, or infinity); otherwise numbers are at most 1e9 in size
+    and not below ``least``. Raises ValueError naming the field and the first structure at fault.
     """
     numbers: NDArray[np.float64] = np.array(real_numbers(field, values))
     if numbers.shape != (len(names),):
         raise ValueError(f"{field} must have shape ({len(names)},) = (n_structures,); got {numbers.shape}.")
-    allowed = np.isfinite(numbers) & (numbers >= least)
+    allowed = (np.abs(numbers) <= _LARGEST) & (numbers >= least)
     allowed |= np.isnan(numbers) if np.isnan(unknown) else numbers == unknown
     if not allowed.all():
         worst = int(np.argmin(allowed))
         bound = "" if least == -np.inf else f" and not below {least:g}"
+        size = f", at most {_LARGEST:g}" if np.isfinite(numbers[worst]) else ""
         raise ValueError(
-            f"{field} must be finite{bound} ({unknown} where not known); got {numbers[worst]} for structure "
+            f"{field} must be finite{size}{bound} ({unknown} where not known); got {numbers[worst]} for structure "
             f"{names[worst]!r}."
         )
     numbers.setflags(write=False)

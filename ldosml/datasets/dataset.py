@@ -202,7 +202,7 @@ class LDOSDataset:
             When lengths do not agree, energies are not uniform, an entry is NaN or no real number, or the zero is the
             Fermi level and ``fermi_energy`` is not 0; the message names the field.
         """
-        check_arguments(smearing_width=smearing_width)
+        check_arguments(fermi_energy=fermi_energy, energy_max=energy_max, smearing_width=smearing_width)
         structures = [copied(atoms) for atoms in structures]
         if np.ndim(energies) != 1:
             raise ValueError(
@@ -217,8 +217,8 @@ class LDOSDataset:
         check_structures(structures, names)
         return cls(
             structures,
-            None if ldos is None else as_ldos(ldos, grid, smearing_width, structures),
-            None if dos is None else as_dos("dos", dos, grid, smearing_width, structures),
+            None if ldos is None else as_ldos(ldos, grid, smearing_width, structures, names),
+            None if dos is None else as_dos("dos", dos, grid, smearing_width, structures, names),
             valence_electrons(n_electrons, structures),
             fermi_levels(fermi_energy, zero, names),
             for_each("energy_max", np.inf if energy_max is None else energy_max, count),
@@ -227,7 +227,9 @@ class LDOSDataset:
             list(names) if groups is None else check_labels("groups", groups, count),
             dict(provenance or {}),
             None if label_noise is None else dict(label_noise),
-            None if projected_dos is None else as_dos("projected_dos", projected_dos, grid, smearing_width, structures),
+            None
+            if projected_dos is None
+            else as_dos("projected_dos", projected_dos, grid, smearing_width, structures, names),
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
+from ldosml._ranges import check_attributes
 from ldosml.fragments import Fragment, check_structures
 from ldosml.regions import Region
 from ldosml.resources import DescriptorPlan, available_memory
@@ -41,14 +42,14 @@ class EnvironmentTransformer(TransformerMixin, BaseEstimator):  # type: ignore[m
         yield self
 
     def check_parameters(self) -> None:
-        """Check the parameters, as ``fit`` does; here there are none to check.
+        """Check the parameters, as ``fit`` does.
 
         Raises
         ------
         ValueError, TypeError
             When a parameter is out of its range, or of another type.
         """
-        return
+        check_attributes(self)
 
     def plan(self, structures: Environments) -> DescriptorPlan:
         """Estimate the memory of ``fit_transform``, and its time where it is known, before it starts.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from ldosml._ranges import check_attributes
 from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, listed
 from ldosml.resources import DescriptorPlan
@@ -256,6 +257,7 @@ class Joined(EnvironmentTransformer):
         ValueError
             When there is none.
         """
+        check_attributes(self)
         parts = [self.parts] if isinstance(self.parts, EnvironmentTransformer) else list(self.parts)
         foreign = [type(part).__name__ for part in parts if not isinstance(part, EnvironmentTransformer)]
         if foreign:

@@ -66,6 +66,7 @@ class Precomputed(EnvironmentTransformer):
         ValueError, TypeError
             As ``transform``.
         """
+        self.check_parameters()
         self.n_features_out_ = int(self._rows(structures).shape[1])
         return self
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
 from ldosml._array import Device
-from ldosml._validation import check_choice, check_finite, check_positive
+from ldosml._ranges import check_attributes
+from ldosml._validation import check_choice, check_finite
 from ldosml.descriptors.environments import (
     Environments,
     EnvironmentTransformer,
@@ -199,7 +200,7 @@ class PretrainedFeatures(EnvironmentTransformer):
         """Check the parameters, and give the facts of the network."""
         check_choice("network of PretrainedFeatures", self.network, list(NETWORKS))
         check_choice("device of PretrainedFeatures", self.device, get_args(Device))
-        check_positive("batch_size of PretrainedFeatures", self.batch_size, "atoms")
+        check_attributes(self)
         return NETWORKS[self.network]
 
     def _check_version(self) -> None:

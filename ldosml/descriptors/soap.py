@@ -23,8 +23,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
-from ldosml._ranges import check_arguments
-from ldosml._validation import ParameterError, check_positive
+from ldosml._ranges import check_arguments, check_attributes
+from ldosml._validation import ParameterError
 from ldosml.descriptors.environments import (
     Environments,
     EnvironmentTransformer,
@@ -276,9 +276,7 @@ class SOAP(EnvironmentTransformer):
         ValueError
             When a parameter is out of its range.
         """
-        check_positive("r_cut of SOAP", self.r_cut, "angstrom")
-        check_positive("atom_sigma of SOAP", self.atom_sigma, "angstrom")
-        check_positive("batch_size of SOAP", self.batch_size, "environments")
+        check_attributes(self)
         if self.r_cut <= 1:
             raise ParameterError(
                 "r_cut of SOAP", f"must be above 1 angstrom, for its radial functions; got {self.r_cut!r}."

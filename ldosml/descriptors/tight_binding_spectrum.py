@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ldosml import _tasks
-from ldosml._validation import ParameterError, check_order, check_positive
+from ldosml._ranges import check_attributes
+from ldosml._validation import ParameterError, check_order
 from ldosml.descriptors.environments import EnvironmentTransformer
 from ldosml.fragments import check_structures
 from ldosml.tightbinding import TightBinding
@@ -233,17 +234,14 @@ class TightBindingSpectrum(EnvironmentTransformer):
         TypeError
             For ``parameters`` of another class.
         """
+        check_attributes(self)
         check_order(self.low, self.high)
-        check_positive("width of TightBindingSpectrum", self.width, "eV")
         if self._count() > _MOST_ENERGIES:
             raise ParameterError(
                 "width of TightBindingSpectrum",
                 f"must give at most {_MOST_ENERGIES:,} energies from low to high; {self.width:g} eV gives "
                 f"{self._count():.3g} from {self.low:g} to {self.high:g} eV. A width of 0.2 to 1 eV is usual.",
             )
-        for name, unit in (("r_cut", "angstrom"), ("k_density", "points per inverse angstrom")):
-            if getattr(self, name) is not None:
-                check_positive(f"{name} of TightBindingSpectrum", getattr(self, name), unit)
         if self.r_cut is not None and self.r_cut > _FARTHEST:
             raise ParameterError(
                 "r_cut of TightBindingSpectrum",

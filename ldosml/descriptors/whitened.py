@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from ldosml._ranges import check_attributes
 from ldosml._validation import check_finite, check_shape
 from ldosml.descriptors.environments import Environments, EnvironmentTransformer, center_numbers, listed
 from ldosml.descriptors.joined import Joined
@@ -312,8 +313,7 @@ class Whitened(EnvironmentTransformer):
         TypeError
             When the descriptor is itself a Whitened, or joins one.
         """
-        if not 0 <= self.power <= 1:
-            raise ValueError(f"power of Whitened must be a number from 0 to 1; got {self.power!r}.")
+        check_attributes(self)
         parts = self.descriptor.parts if isinstance(self.descriptor, Joined) else [self.descriptor]
         if any(isinstance(part, Whitened) for part in parts):
             raise TypeError("Whitened whitens rows that learned nothing, such as SOAP; got Whitened within it.")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_choice, check_positive, check_shape
+from ldosml._validation import ParameterError, check_choice, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.units import HBAR2_M
 
@@ -98,11 +98,13 @@ def band_edge(
     >>> bool(np.allclose(edge.masses, 7.61996 / 2.0**2, rtol=1e-3))
     True
     """
-    check_arguments(step=step)
+    check_arguments(band=band, step=step)
     check_choice("side", side, ("top", "bottom"))
-    check_positive("step", step)
     given = np.asarray(starts, dtype=np.float64)
     check_shape("starts", given, (None, 3), "n_starts, 3 fractions of reciprocal lattice vectors")
+    n_bands = bands(given[:1]).shape[1]
+    if band >= n_bands:
+        raise ParameterError("band", f"must be an index of the {n_bands} bands, from 0 on; got {band}.")
     sign = 1.0 if side == "bottom" else -1.0
     reciprocal = reciprocal_lattice(cell)
 

@@ -12,7 +12,7 @@ from scipy.special import expit
 from sklearn.linear_model import LinearRegression
 
 from ldosml._array import to_numpy
-from ldosml._validation import check_positive
+from ldosml._ranges import check_arguments
 from ldosml.kresolved.gap import OccupancyGap
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 from ldosml.spectra import DOS
@@ -52,9 +52,9 @@ def raw_dos(occupancy: KResolvedOccupancy, n_atoms: int, *, tau: float | None = 
     ValueError
         When the occupancies have no weights.
     """
+    check_arguments(n_atoms=n_atoms, tau=tau)
     values = occupancy.probabilities
     if tau is not None:
-        check_positive("tau", tau)
         values = expit((values - 0.5) / tau)
     return _summed(occupancy, values, n_atoms)
 
@@ -81,6 +81,7 @@ def counted_dos(occupancy: KResolvedOccupancy, n_atoms: int) -> DOS:
     ValueError
         When the occupancies have no counts, or no weights.
     """
+    check_arguments(n_atoms=n_atoms)
     if occupancy.counts is None:
         raise ValueError("These occupancies have no counts: the model was trained on presence only. Use raw_dos.")
     return _summed(occupancy, occupancy.counts, n_atoms)

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.occupancy import KResolvedOccupancy
@@ -124,6 +125,7 @@ def occupancy_gap(occupancy: KResolvedOccupancy, threshold: float = 0.5, statist
     ValueError
         When there are no k-points, or no bins on one side of zero.
     """
+    check_arguments(threshold=threshold)
     if not len(occupancy):
         raise ValueError("A gap needs k-points; these occupancies have none.")
     energies = occupancy.energies

@@ -120,6 +120,7 @@ def isosurface(
     ImportError
         When scikit-image is missing.
     """
+    check_arguments(level=level, upsample=upsample)
     values = np.asarray(field, dtype=np.float64)
     check_shape("field", values, (None, None, None), "n1, n2, n3")
     check_finite("field", values)
@@ -179,7 +180,7 @@ def fermi_surface(
     ValueError
         When k-points are not a full mesh, or "filling" has no counts.
     """
-    check_arguments(low=low, upsample=upsample)
+    check_arguments(low=low, deeper=deeper, threshold=threshold, window=window, upsample=upsample)
     check_choice("method", method, get_args(FermiMethod))
     options: dict[str, Any] = {"upsample": upsample, "order": order}
     if method == "shell":
@@ -217,7 +218,7 @@ def band_surfaces(
     -------
     tuple of Isosurface
     """
-    check_arguments(upsample=upsample)
+    check_arguments(level=level, upsample=upsample)
     values = np.sort(np.asarray(eigenvalues, dtype=np.float64), axis=1)
     known = values[:, np.isfinite(values).all(axis=0)]
     return _sheets(on_mesh(kpoints, known), cell, level, "band", 1, upsample=upsample, order=order)
@@ -253,7 +254,7 @@ def edge_surfaces(
     ValueError
         When k-points are not a full mesh, or a band is narrower than ``depth``.
     """
-    check_arguments(upsample=upsample)
+    check_arguments(depth=depth, upsample=upsample)
     if occupancy.counts is None:
         edges = highest_state(occupancy), lowest_state(occupancy)
     else:
@@ -297,7 +298,7 @@ def band_edge_surfaces(
     ValueError
         When the number of electrons is odd, k-points are not a full mesh, or a band is narrower than ``depth``.
     """
-    check_arguments(n_electrons=n_electrons, upsample=upsample)
+    check_arguments(n_electrons=n_electrons, depth=depth, upsample=upsample)
     return _edges(edge_bands(eigenvalues, n_electrons), kpoints, cell, depth, upsample=upsample, order=order)
 
 

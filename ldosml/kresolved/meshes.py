@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ldosml._validation import ParameterError, check_finite, check_shape
+from ldosml._ranges import check_arguments
+from ldosml._validation import ParameterError, check_finite, check_shape, shorten
 from ldosml.kresolved.occupancy import KResolvedOccupancy
 from ldosml.resources import require_memory
 
@@ -191,8 +192,10 @@ def from_irreducible(occupancy: KResolvedOccupancy, kpoints: ArrayLike, inverse:
 def _shape(n: int | tuple[int, int, int]) -> tuple[int, int, int]:
     """Three integers, at least 1 each."""
     numbers = np.broadcast_to(np.asarray(n), (3,)) if np.ndim(n) == 0 else np.asarray(n)
-    if numbers.shape != (3,) or not np.all((numbers >= 1) & (numbers == np.rint(numbers))):
-        raise ValueError(f"n must be one or three integers, the number of k-points along each vector; got {n!r}.")
+    numeric = numbers.dtype.kind in "iuf"
+    if numbers.shape != (3,) or not numeric or not np.all((numbers >= 1) & (numbers == np.rint(numbers))):
+        raise ParameterError("n", f"must be one or three positive whole numbers of k-points; got {shorten(n)}.")
+    check_arguments(n=float(numbers.max()))
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
 
 

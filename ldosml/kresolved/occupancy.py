@@ -261,4 +261,5 @@ class KResolvedOccupancy:
         >>> one.with_zero_at(-0.5).energies.tolist()
         [-1.0, 0.0, 1.0, 2.0]
         """
+        check_arguments(energy=energy)
         return replace(self, grid=replace(self.grid, start=self.grid.start - energy))

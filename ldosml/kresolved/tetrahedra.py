@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import check_finite, check_number, check_positive, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.spectra import DOS
@@ -76,6 +76,7 @@ class MeshBands:
         array (n_bands,)
             Fractions of the volume of the zone.
         """
+        check_arguments(level=level)
         corners = self.corners.reshape(-1, self.energies.shape[3], 4)
         result = (corners[..., 3] <= level).astype(np.float64)
         partly = (corners[..., 0] < level) & (corners[..., 3] > level)
@@ -122,6 +123,8 @@ class MeshBands:
         DOS
             One row, states/eV of the cell, both spins.
         """
+        check_arguments(n_atoms=n_atoms)
+        check_number("zero", zero)
         values = _SPINS * np.diff(self.states_below(grid.edges + zero)) / grid.step
         return DOS(grid, values[None], n_atoms=np.array([n_atoms]))
 

@@ -16,6 +16,8 @@ from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from ldosml._ranges import check_arguments
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -97,6 +99,7 @@ def find_vacuum(atoms: Atoms, least: float = EMPTY) -> Vacuum:
     >>> found.planes.tolist(), found.words
     ([[0, 0, 1]], 'a layer or slab with 13.9 angstrom of empty space')
     """
+    check_arguments(least=least)
     reduced, operation = minkowski_reduce(atoms.cell.array)  # type: ignore[no-untyped-call]  # operation @ cell
     fractions = np.linalg.solve(reduced.T, atoms.positions.T).T
     radii, normals = covalent_radii[atoms.numbers], np.linalg.inv(reduced)

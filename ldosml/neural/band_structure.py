@@ -212,6 +212,7 @@ class BandStructure:
         ValueError
             When a band is narrower than ``depth``.
         """
+        check_arguments(depth=depth)
         # Surfaces cross the zone also where one k-point is enough, across a vacuum.
         shape = self.mesh.energies.shape[:3]
         full = np.tile(self.mesh.energies, [max(shape) if n == 1 else 1 for n in shape] + [1])
@@ -281,7 +282,7 @@ def band_structure(
         are often magnetic; when no training crystal has the space group and the Wyckoff positions; and as
         ``standardized``.
     """
-    check_arguments(n_path=n_path, symprec=symprec)
+    check_arguments(n_path=n_path, mesh=mesh, symprec=symprec)
     check_choice("path", path, get_args(PathKind))
     crystal, _ = describe(atoms, symprec)
     check_usual(crystal)
@@ -347,7 +348,7 @@ def plan_bands(
     -------
     DiagonalizationPlan
     """
-    check_arguments(n_path=n_path, symprec=symprec)
+    check_arguments(n_path=n_path, mesh=mesh, symprec=symprec)
     check_n_kpoints(n_path)
     described, _ = describe(crystal, symprec)
     kpoints, _ = gamma_mesh(mesh_shape(described, usual_mesh(described) if mesh is None else mesh))

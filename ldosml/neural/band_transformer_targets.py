@@ -113,7 +113,7 @@ def path_bands(crystal: Crystal, bands: CrystalBands, *, n_kpoints: int = 256, n
     ImportError
         When pymatgen is missing.
     """
-    check_arguments(n_kpoints=n_kpoints)
+    check_arguments(n_kpoints=n_kpoints, n_bands=n_bands)
     path = KPath.latimer_munro(crystal.atoms(), n_kpoints, eulerian=True)
     columns, chosen = around_fermi_level(bands.centred(), n_bands)
     found = np.full((len(path), n_bands), np.nan)

@@ -164,7 +164,7 @@ def electronic_structure(
         When distances of neighbours are not in the ``USUAL`` range, the cell is larger than ``LOOSEST``, or it has a
         vacuum; and as ``standardized``.
     """
-    check_arguments(n_path=n_path, symprec=symprec)
+    check_arguments(n_path=n_path, mesh=mesh, symprec=symprec)
     check_choice("fermi", fermi, get_args(FermiLevel))
     check_choice("path", path, get_args(PathKind))
     crystal, _ = describe(atoms, symprec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ldosml._ranges import check_arguments
 from ldosml.kresolved import Isosurface, edge_surfaces, fermi_surface, gamma_mesh
 from ldosml.kresolved.meshes import from_irreducible, irreducible
 from ldosml.kresolved.states import WINDOW, emptiest_energy
@@ -55,6 +56,7 @@ def isosurfaces(
     ValueError
         As ``KOccupancyRegressor.predict`` and ``edge_surfaces``.
     """
+    check_arguments(n=n, depth=depth)
     crystal, _ = describe(crystal)
     kpoints, weights, inverse = irreducible_mesh(model, crystal, n)
     found = model.predict([crystal], kpoints, weights=weights, allow_unknown=allow_unknown)[0]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved import OccupancyScores
 from ldosml.kresolved.evaluation import Reliability
@@ -40,6 +41,7 @@ def plot_reliability(ax: Axes, found: Mapping[str, Reliability], *, least: int =
     least : int
         Intervals of probability with fewer bins are left out, because their frequency is uncertain.
     """
+    check_arguments(least=least)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="perfect calibration", zorder=0)
     for name, (color, marker) in looks(found).items():
         one = found[name]

@@ -94,8 +94,8 @@ def _rows(spectra: LDOS | DOS, structure: int | None) -> NDArray[np.int64]:
         raise ValueError("There is nothing to draw: no spectra were given.")
     if structure is None:
         return np.arange(len(spectra))
-    if not 0 <= structure < count:
-        raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure}.")
+    if structure not in range(count):
+        raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure!r}.")
     rows = spectra.rows(structure) if isinstance(spectra, LDOS) else slice(structure, structure + 1)
     return np.arange(rows.start, rows.stop)
 

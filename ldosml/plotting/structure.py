@@ -42,8 +42,8 @@ def structure_figure(evaluation: Evaluation, structure: int, levels: tuple[float
         When ``structure`` is not an index in the evaluation.
     """
     count = evaluation.predicted.n_structures
-    if not 0 <= structure < count:
-        raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure}.")
+    if structure not in range(count):
+        raise ValueError(f"structure must be a whole number from 0 to {count - 1}; got {structure!r}.")
     drawn = [_draw_dos] if evaluation.true is None else [_draw_dos, _draw_worst_atom]
     figure = Figure(figsize=(PAGE_WIDTH, 0.6 + 1.8 * len(drawn)), layout="constrained")
     axes = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]

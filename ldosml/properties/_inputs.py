@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array, Numbers, as_float64, index_like, like, namespace, to_numpy
 from ldosml._validation import check_finite, check_shape
+from ldosml.energy import EnergyGrid
 from ldosml.spectra import DOS, LDOS
 from ldosml.units import BOLTZMANN
 
@@ -46,8 +47,15 @@ class Temperatures:
         return values[:, 0, ...] if self.single else values
 
 
+def check_spectra(spectra: object) -> None:
+    """Raise TypeError for anything but a DOS or an LDOS."""
+    if not isinstance(spectra, DOS | LDOS):
+        raise TypeError(f"Properties need a DOS or an LDOS; got {type(spectra).__name__}. Use DOS(grid, values).")
+
+
 def n_structures(spectra: DOS | LDOS) -> int:
     """Number of structures."""
+    check_spectra(spectra)
     return spectra.n_structures if isinstance(spectra, LDOS) else len(spectra)
 
 
@@ -80,6 +88,17 @@ def per_structure(name: str, values: Numbers, spectra: DOS | LDOS, expected: tup
     check_shape(name, array, expected, axes)
     check_finite(name, array)
     return like(spectra.values, array)
+
+
+def check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
+    """Raise ValueError for energies (n_structures,) that are not on the grid."""
+    host = to_numpy(energies)
+    outside = np.flatnonzero((host < grid.start) | (host > grid.stop))
+    if outside.size:
+        worst = int(outside[0])
+        raise ValueError(
+            f"{name} of structure {worst} is {host[worst]:g} eV, beyond the grid of {grid}. Is it in the grid's zero?"
+        )
 
 
 def electrons(spectra: DOS | LDOS, n_electrons: Numbers) -> Array:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ldosml._ranges import check_arguments
 from ldosml.properties.table import PropertyTable
 
+_ROUNDING = 1e-12  # deviation of values that are equal but for the rounding of how they were found, as a part of them
+
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
@@ -48,9 +50,9 @@ class Comparison:
     def normalized_loss(self) -> float:
         """L/sigma, equation 15 of the LDOS paper: 0 is perfect, 1 is the error of always predicting the mean.
 
-        NaN if all true values are equal.
+        NaN if all true values are equal, up to rounding.
         """
-        return self.rmse / self.sigma if self.sigma > 0 else float("nan")
+        return self.rmse / self.sigma if self.sigma > _ROUNDING * np.abs(self.true).max() else float("nan")
 
     @property
     def rmse(self) -> float:

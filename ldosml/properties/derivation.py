@@ -109,6 +109,7 @@ def derive_properties(
     check_arguments(
         n_electrons=n_electrons,
         temperatures=temperatures,
+        fermi_energy=fermi_energy,
         doping=doping,
         volumes=volumes,
         photon_energies=photon_energies,

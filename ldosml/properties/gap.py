@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ldosml._array import Array, Numbers, as_float64, like, namespace, to_numpy
 from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
-from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials, rows_of
+from ldosml.properties._inputs import Temperatures, check_within, n_structures, per_structure, potentials, rows_of
 from ldosml.properties.block import Block
 from ldosml.properties.fermi_dirac import occupation, polylogarithms
 from ldosml.properties.interpolation import Interpolant
@@ -93,14 +93,14 @@ def band_gap(spectra: DOS | LDOS, fermi_energy: Array, *, tolerance: float | Arr
     >>> band_gap(DOS(grid, [[2, 2, 1, 0, 0, 0, 2, 2, 2]]), 0.0, tolerance=1e-9).gap
     array([1.])
     """
-    check_arguments(tolerance=tolerance)
+    check_arguments(fermi_energy=fermi_energy, tolerance=tolerance)
     repaired = nonnegative(spectra)
     xp = namespace(repaired.values)
     tolerances = to_numpy(as_float64("tolerance", TOLERANCE if tolerance is None else tolerance))
     if tolerances.ndim > 1 or not tolerances.size or not (np.isfinite(tolerances) & (tolerances > 0)).all():
         raise ValueError(f"tolerance must be a number above zero, or a list of these; got {tolerance!r}.")
     fermi = per_structure("fermi_energy", fermi_energy, repaired, (n_structures(repaired),), "n_structures")
-    _check_within("fermi_energy", fermi, repaired.grid)
+    check_within("fermi_energy", fermi, repaired.grid)
     fermi = rows_of(fermi, repaired)
     if tolerance is None:
         edges = [default_edges(repaired, fermi)]
@@ -158,9 +158,10 @@ def hidden_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
     told apart in a smeared DOS: D_true = abs(e) is the limit of this criterion, and lies on either side of it with a
     little noise.
     """
+    check_arguments(fermi_energy=fermi_energy)
     repaired = nonnegative(spectra)
     fermi = per_structure("fermi_energy", fermi_energy, repaired, (n_structures(repaired),), "n_structures")
-    _check_within("fermi_energy", fermi, repaired.grid)
+    check_within("fermi_energy", fermi, repaired.grid)
     fermi = rows_of(fermi, repaired)
     xp, width = namespace(fermi), repaired.smearing_width or 0.0
     threshold = TOLERANCE * typical_dos(repaired, fermi)
@@ -172,16 +173,6 @@ def hidden_gap(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
     logs = xp.log(xp.where(positive[:, None], density, xp.ones_like(density)))
     bend = (logs[:, 0] + logs[:, 2] - 2 * logs[:, 1]) / _HALF**2
     return (bend > 1) & (density[:, 1] > threshold)
-
-
-def _check_within(name: str, energies: Array, grid: EnergyGrid) -> None:
-    host = to_numpy(energies)
-    outside = np.flatnonzero((host < grid.start) | (host > grid.stop))
-    if outside.size:
-        worst = int(outside[0])
-        raise ValueError(
-            f"{name} of structure {worst} is {host[worst]:g} eV, beyond the grid of {grid}. Is it in the grid's zero?"
-        )
 
 
 def default_edges(spectra: DOS | LDOS, fermi: Array) -> tuple[Array, Array]:
@@ -329,7 +320,7 @@ def carrier_densities(
         unit = namespace(unit).where(gap.gap > 0, unit, math.nan * unit)
     else:
         middle = per_structure("division", division, spectra, (n_structures(spectra),), "n_structures")
-        _check_within("division", middle, prepared.grid)
+        check_within("division", middle, prepared.grid)
     blocks = [
         _carriers(block, chemical[part, :], middle[part], unit[part], temperatures.kT)
         for part, block in prepared.blocks(1)

@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ldosml._array import Array, index_like, namespace, running_maximum, sum_by_index, to_numpy
+from ldosml.properties._inputs import check_spectra
 from ldosml.properties.spectrum_warnings import NegativeDOSWarning, caution
 from ldosml.spectra import DOS, LDOS
 
@@ -72,8 +73,7 @@ def nonnegative(spectra: DOS | LDOS) -> DOS | LDOS:
     >>> nonnegative(DOS(grid, [[0.0, 2.0, 2.02, -0.02]])).values
     array([[0., 2., 2., 0.]])
     """
-    if not isinstance(spectra, DOS | LDOS):
-        raise TypeError(f"Properties need a DOS or an LDOS; got {type(spectra).__name__}. Use DOS(grid, values).")
+    check_spectra(spectra)
     if not len(spectra):
         raise ValueError("There are no spectra to derive properties from: the set is empty.")
     whole = structure_values(spectra)

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ldosml._array import Array, Numbers, like, namespace, to_numpy
 from ldosml._ranges import check_arguments
 from ldosml._validation import check_choice
-from ldosml.properties._inputs import Temperatures, n_structures, per_structure, potentials
+from ldosml.properties._inputs import Temperatures, check_within, n_structures, per_structure, potentials
 from ldosml.properties.block import Block
 from ldosml.properties.quadrature import Moment, Quadrature, in_order, integrate, rules
 from ldosml.properties.reach import Quantity, check_reach
@@ -383,9 +383,16 @@ def dos_at_fermi_level(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
     -------
     array (n_rows,)
         states/eV.
+
+    Raises
+    ------
+    ValueError
+        If ``fermi_energy`` is not on the grid, or shapes do not match.
     """
+    check_arguments(fermi_energy=fermi_energy)
     energy = per_structure("fermi_energy", fermi_energy, spectra, (n_structures(spectra),), "n_structures")
     prepared = Block.of(spectra)
+    check_within("fermi_energy", energy, prepared.grid)
     return prepared.rows.density(prepared.of_rows(energy)[:, None])[:, 0]
 
 
@@ -405,7 +412,13 @@ def sommerfeld_coefficient(spectra: DOS | LDOS, fermi_energy: Array) -> Array:
     -------
     array (n_rows,)
         mJ/mol/K^2, for a mole of cells, or of atoms of an LDOS.
+
+    Raises
+    ------
+    ValueError
+        If ``fermi_energy`` is not on the grid, or shapes do not match.
     """
+    check_arguments(fermi_energy=fermi_energy)
     return SOMMERFELD * dos_at_fermi_level(spectra, fermi_energy)
 
 

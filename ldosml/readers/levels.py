@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ldosml._array import Array
 from ldosml._ranges import check_arguments
+from ldosml._validation import check_choice
 from ldosml.energy import EnergyGrid
 from ldosml.readers.run import Floats, PrintedDOS, ProjectedBands, ReaderError, Run
 from ldosml.smearing import smear_eigenvalues
@@ -65,6 +66,7 @@ class Levels:
         -------
         Levels
         """
+        check_choice("spin", spin, (0, 1))
         chosen = self.spins == spin
         projected = None if self.projected is None else self.projected[:, chosen]
         return Levels(
@@ -109,12 +111,15 @@ class Levels:
         Parameters
         ----------
         energy : float
-            eV.
+            eV; NaN where it is not known.
 
         Returns
         -------
         float
+            NaN where the energy is not known.
         """
+        if np.isnan(energy):
+            return float("nan")
         return self.below + float(self.electrons[self.energies <= energy].sum())
 
 

@@ -77,7 +77,9 @@ class KernelFit(KernelExpansion, PerEnergyRidge):
         ValueError
             When ``n_structures`` is missing.
         """
-        check_arguments(n_environments=n_environments, n_features=n_features, n_energies=n_energies)
+        check_arguments(
+            n_environments=n_environments, n_features=n_features, n_energies=n_energies, n_structures=n_structures
+        )
         if self.learn != "ldos" and n_structures is None:
             raise ValueError(f"A plan for learn={self.learn!r} needs n_structures, the number of rows of the DOS.")
         rows = {"ldos": n_environments, "dos": n_structures or 0, "both": n_environments + (n_structures or 0)}

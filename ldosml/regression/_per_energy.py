@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ldosml import metrics, solvers
 from ldosml._array import Array, like, namespace, sum_by_index, take_rows, to_numpy
-from ldosml._validation import ParameterError, check_shape, validate_predict
+from ldosml._validation import check_shape, validate_predict
 from ldosml.regression._training_rows import (
     Learn,
     LeaveOut,
@@ -236,12 +236,6 @@ class PerEnergyRidge(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):  # t
         if isinstance(self.alpha, str):
             return None  # the word was checked with the other parameters
         values = np.asarray(to_numpy(self.alpha), dtype=float)
-        if not (np.isfinite(values).all() and (values > 0).all()):
-            raise ParameterError(
-                "alpha",
-                f"must be positive and finite; got {self.alpha!r}. Without regularisation the fit is singular as soon "
-                "as two environments are alike.",
-            )
         if values.ndim == 0:
             return float(values)
         check_shape("alpha", values, (targets.shape[1],), "n_energies")

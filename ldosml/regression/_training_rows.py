@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from ldosml._array import Array, as_float64, namespace, sum_by_index, to_numpy
+from ldosml._ranges import check_attributes
 from ldosml._validation import (
     ParameterError,
     check_choice,
     check_finite,
-    check_number,
-    check_positive,
     check_same_place,
     check_shape,
     is_foreign,
@@ -72,10 +71,7 @@ def known_targets(ldos: Array | None, dos: Array | None) -> Array:
 def check_parameters(estimator: Any) -> None:
     """Raise ValueError when a parameter that says what is learned, or what is left out, is out of range."""
     check_choice("learn", estimator.learn, get_args(Learn))
-    check_positive("ldos_weight", estimator.ldos_weight)
-    check_number("size_exponent", estimator.size_exponent)
-    if estimator.alpha_smoothing is not None:
-        check_number("alpha_smoothing", estimator.alpha_smoothing, least=0)
+    check_attributes(estimator, but=("alpha",) if isinstance(estimator.alpha, str) else ())
     if isinstance(estimator.alpha, str):
         if estimator.alpha not in get_args(LeaveOut):
             raise ParameterError(

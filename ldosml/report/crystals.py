@@ -8,6 +8,7 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
+from ldosml._ranges import check_arguments
 from ldosml.plotting.labels import property_name
 from ldosml.properties.table import PropertyTable
 from ldosml.report.page import save_page
@@ -93,6 +94,7 @@ def save_crystal_report(
     OSError
         When the file cannot be written.
     """
+    check_arguments(lowest=lowest)
     shown = properties.per_atom()
     temperature = float(shown.temperatures[0])
     rows: list[list[Cell]] = [

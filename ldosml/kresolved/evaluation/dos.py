@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
+from ldosml._ranges import check_arguments
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.dos import TAU, DOSScale, counted_dos, raw_dos
 from ldosml.kresolved.evaluation.crystals import Crystals, KnownCrystal, Occupancies, check_mesh, true_occupancy
@@ -64,6 +65,7 @@ def fit_dos_scale(crystals: Crystals, mesh: Occupancies, *, tau: float | None = 
     ValueError
         When predictions do not belong to the crystals, or there are fewer than 4 crystals.
     """
+    check_arguments(tau=tau)
     check_mesh(crystals, mesh)
     raw = predicted_dos(crystals, mesh, "raw", tau=tau)
     true = [true_dos(crystal, one.grid) for crystal, one in zip(crystals, raw, strict=True)]

@@ -66,9 +66,9 @@ class Range:
             bounds = [
                 f"above {self.above:g}{unit}" if self.above > -inf else "",
                 f"at least {self.least:g}{unit}"
-                if self.least > -inf and self.least != -self.most and not count
+                if self.least > -inf and (self.least != -self.most or self.most < _SANE) and not count
                 else "",
-                f"at most {self.most:g}{unit}" if self.most < _SANE and self.least != -self.most else "",
+                f"at most {self.most:g}{unit}" if self.most < _SANE else "",
                 f"below {self.below:g}{unit}" if self.below < inf else "",
                 "" if self.infinite or self.whole or min(self.most, self.below) < _SANE else "finite",
             ]
@@ -107,7 +107,6 @@ RANGES: dict[str, Range] = {
     "temperatures": Range("K", above=0, most=1e9, many=True, hint="For T -> 0 use fermi_level."),
     "n_electrons": Range(above=0, most=1e9, many=True),
     "n_atoms": Range(least=1, most=1e12, whole=True, many=True),
-    "energy_max": Range("eV", least=-1e6, most=1e6, many=True, infinite=True),
     "doping": Range(least=-1e30, most=1e30, many=True),
     "volumes": Range("angstrom^3", above=0, most=1e15, many=True),
     "mu": Range("eV", least=-1e6, most=1e6, many=True),
@@ -180,7 +179,7 @@ RANGES: dict[str, Range] = {
     "leave_out_fraction": Range(above=0, most=1),
     "power": Range(least=0, most=1),
     "ldos_weight": Range(above=0, most=1e30),
-    "size_exponent": Range(least=-100, most=100),
+    "size_exponent": Range(least=-10, most=10),
     "penalty": Range(least=0, most=1e12),
     "alpha": Range(above=0, most=1e30, many=True, hint="Without it, a fit to two equal points is singular."),
     "alphas": Range(above=0, most=1e30, many=True),
@@ -230,7 +229,11 @@ def _check(argument: str, name: str, value: Any) -> None:
     bad = np.flatnonzero(~allowed.holds(values))
     if bad.size:
         first = values.ravel()[bad[0]]
-        words = f"at most {allowed.most:g} {allowed.unit}".rstrip() if allowed.most < first < inf else allowed.words
+        words = (
+            f"at most {allowed.most:g} {allowed.unit}".rstrip()
+            if _SANE <= allowed.most < first < inf
+            else allowed.words
+        )
         place = f" at place {bad[0]} of {values.size}" if values.ndim else ""
         hint = f" {allowed.hint}" if allowed.hint else ""
         raise ParameterError(name, f"must be {words}; got {first:g}{place}.{hint}")

@@ -204,19 +204,7 @@ def _write_spectra(file: h5py.File, fields: DatasetFields) -> None:
         if values is not None:
             rows = max(1, min(len(values), _CHUNK_BYTES // (4 * values.shape[1])))
             chunks = (rows, values.shape[1])
-            _check_size(name, values)
             file.create_dataset(name, data=values.astype(np.float32), chunks=chunks, **_PACKED)
-
-
-def _check_size(name: str, values: NDArray[Any]) -> None:
-    """Refuse values that float32, in which spectra are stored, would make infinite."""
-    largest = np.finfo(np.float32).max
-    if max(-values.min(initial=0.0), values.max(initial=0.0)) > largest:
-        row = int(np.argmax(np.abs(values).max(axis=1)))
-        raise ValueError(
-            f"{name} holds {np.abs(values[row]).max():.3g} in row {row}; spectra are stored up to {largest:.2g}, and "
-            "states/eV are far fewer. Remove this structure, or compute its spectrum again."
-        )
 
 
 @contextmanager

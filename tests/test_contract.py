@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import config_context
+from sklearn import clone, config_context
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -112,16 +112,28 @@ def test_arguments_that_do_not_fit_are_named(estimator, learn, changed, message)
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"ldos_weight": "10"}, "ldos_weight must be a positive number; got '10'"),
-        ({"size_exponent": "1"}, "size_exponent must be a number; got '1'"),
-        ({"alpha": 1.0, "alpha_smoothing": -1}, "alpha_smoothing must be a number of at least 0; got -1"),
+        ({"ldos_weight": "10"}, "ldos_weight of .* must be a positive number; got '10'"),
+        ({"size_exponent": "1"}, "size_exponent of .* must be .*; got '1'"),
+        ({"alpha": 1.0, "alpha_smoothing": -1}, "alpha_smoothing of .* must be at least 0 and finite; got -1"),
         ({"alphas": [[1.0, 2.0], [3.0, 4.0]]}, r"alphas must have shape \(any\) = \(n_alphas\); got \(2, 2\)"),
     ],
 )
 @EACH
 def test_parameters_of_another_kind_are_named(estimator, parameters, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         type(estimator)(**{**estimator.get_params(), **parameters}).fit(**arguments("ldos"))
+
+
+@EACH
+def test_numbers_that_overflow_are_refused(estimator):
+    given = arguments("ldos")
+    for name in ("X", "Y"):
+        huge = given[name].copy()
+        huge[3, 1] = 1e300
+        with pytest.raises(ValueError, match=rf"{name} must be finite; 1 entries .* first at \[3, 1\]"):
+            clone(estimator).fit(**given | {name: huge})
+    with pytest.raises(ValueError, match="X must be finite"):
+        clone(estimator).fit(**given).predict(1e300 * given["X"])
 
 
 @EACH

@@ -96,6 +96,11 @@ class TestMaking:
             ({"n_electrons": [8, -1]}, "n_electrons must be finite and not below 0.*-1.0 for structure 'structure-1'"),
             ({"n_electrons": [8, 8, 8]}, r"n_electrons must have shape \(2,\)"),
             ({"fermi_energy": [0, np.inf]}, "fermi_energy must be finite"),
+            (
+                {"ldos": np.eye(4, 5) * [1, 1, 1, 1e300, 1]},
+                "ldos must be finite; .*'structure-1' has",
+            ),
+            ({"n_electrons": [8, 1e300]}, r"n_electrons must be finite, at most 1e\+09.*'structure-1'"),
             ({"energy_max": [5, np.nan]}, "energy_max must be finite.*'structure-1'"),
             ({"names": ["a", "a"]}, "names must be unique; 'a'"),
             ({"kinds": ["a"]}, "kinds must be a list of 2 texts"),

@@ -131,3 +131,19 @@ class TestPrintedEnergies:
     def test_an_uneven_axis_is_refused(self, axis):
         with pytest.raises(ValueError, match="must ascend in equal steps"):
             EnergyGrid.from_array(axis, "code")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": 1e300}, "start of an EnergyGrid must be a number"),
+        ({"start": "low"}, "start of an EnergyGrid must be a number"),
+        ({"size": np.inf}, "size of an EnergyGrid must be a whole number"),
+        ({"size": 2.5}, "size of an EnergyGrid must be a whole number"),
+        ({"size": "many"}, "size of an EnergyGrid must be a whole number"),
+        ({"step": np.nan}, "step of an EnergyGrid must be a positive number"),
+    ],
+)
+def test_numbers_without_sense_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        EnergyGrid(**{"start": 0.0, "step": 0.1, "size": 5, "zero": "code"} | changes)

@@ -142,8 +142,8 @@ def test_shares_are_all_used_and_level(rows, data):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: inducing.farthest_points(X, 91), "from 1 to 90, .* got 91"),
-        (lambda: inducing.cur_points(X, 0), "from 1 to 90"),
+        (lambda: inducing.farthest_points(X, 91), "n must be at most 90, .* got 91"),
+        (lambda: inducing.cur_points(X, 0), "n must be a positive whole number; got 0"),
         (lambda: inducing.random_points(X, 2.5), "whole number"),
         (lambda: inducing.farthest_points(X[0], 2), "n_rows, n_features"),
         (lambda: inducing.farthest_points(np.where(X > 1.5, np.nan, X), 2), "NaN"),
@@ -153,7 +153,7 @@ def test_shares_are_all_used_and_level(rows, data):
         (lambda: inducing.select_per_species(X, SPECIES, 91), "90 .the number of environments to choose from."),
         (lambda: inducing.select_per_species(X, SPECIES, 2), "between 3 .the number of species."),
         (lambda: inducing.select_per_species(X, SPECIES, {6: 1}), r"\[6, 14, 32\]; .* given for \[6\]"),
-        (lambda: inducing.select_per_species(X, SPECIES, {6: 9, 14: 1, 32: 1}), "from 1 to 5"),
+        (lambda: inducing.select_per_species(X, SPECIES, {6: 9, 14: 1, 32: 1}), "n must be at most 5"),
         (lambda: inducing.select_per_species(X, SPECIES[:5], 5), "species must have shape"),
     ],
 )

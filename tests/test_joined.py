@@ -138,7 +138,7 @@ def test_environments_all_alike_give_zeros():
 
 @pytest.mark.parametrize("power", [-0.1, 1.5, np.nan])
 def test_impossible_powers_are_refused(power):
-    with pytest.raises(ValueError, match="number from 0 to 1"):
+    with pytest.raises(ValueError, match="power of Whitened must be at least 0 and at most 1"):
         Whitened(FAR, power=power).fit(STRUCTURES)
 
 

@@ -142,7 +142,7 @@ class TestIsosurface:
             ({"level": 1.0}, "no surface at 1"),
             ({"field": np.zeros((2, 2))}, "field must have shape"),
             ({"field": np.full((2, 2, 2), np.nan)}, "field must be finite"),
-            ({"upsample": 0}, "upsample must be a whole number"),
+            ({"upsample": 0}, "upsample must be a positive whole number"),
             ({"order": 6}, "order of the spline must be 1, 2, 3, 4 or 5; got 6"),
             ({"cell": np.zeros((3, 3))}, "span a volume"),
         ],

@@ -227,7 +227,7 @@ class TestMesh:
 
     @pytest.mark.parametrize("n", [0, 2.5, (2, 2), (2, 2, 0)])
     def test_bad_numbers(self, n):
-        with pytest.raises(ValueError, match="n must be one or three integers"):
+        with pytest.raises(ValueError, match="n must be one or three positive whole numbers"):
             gamma_mesh(n)
 
     def test_bad_shapes(self):

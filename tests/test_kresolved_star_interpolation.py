@@ -97,7 +97,7 @@ def test_left_out_kpoints_of_dft_paths_are_found(name):
         ({"energies": [[np.inf]]}, "energies must be finite"),
         ({"cell": np.zeros((3, 3))}, "lattice vectors must span a volume"),
         ({"operations": np.eye(3)}, "operations must have shape"),
-        ({"alpha": 0.0}, "alpha must be a positive number"),
+        ({"alpha": 0.0}, "alpha must be above 0"),
         ({"n_vectors": 0}, "n_vectors must be a positive whole number"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from ldosml import DOS, LDOS, EnergyGrid, normalized_loss, rmse
 from ldosml._array import to_numpy
-from ldosml.metrics import ConstantSpectrumWarning
+from ldosml.metrics import ConstantSpectrumWarning, variance_weighted_r2
 
 GRID = EnergyGrid.from_range(0, 4.9, 0.1, zero="fermi")
 INDEX = np.array([0, 0, 1, 1, 1])
@@ -113,3 +113,14 @@ def test_refusals():
         normalized_loss(spectra(np.ones_like(TRUE)), true)
     with pytest.raises(ValueError, match="'set', 'structure', 'environment'; got 'atom'"):
         normalized_loss(true, true, per="atom")
+
+
+@pytest.mark.parametrize("weights", [[1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, np.nan, 1.0], [1.0, 1e300, 1.0]])
+def test_weights_that_weigh_nothing_are_refused(weights):
+    with pytest.raises(ValueError, match="sample_weight must be"):
+        variance_weighted_r2(np.eye(3), np.eye(3) + 0.1, weights)
+
+
+def test_losses_of_numbers_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="predicted must be finite"):
+        normalized_loss(np.eye(3), 1e300 * np.eye(3))

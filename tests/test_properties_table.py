@@ -416,7 +416,8 @@ class TestTheLevelGiven:
             self.derive(*rows, grid=code, fermi_energy=0.0)
 
     @pytest.mark.parametrize(
-        ("level", "message"), [(20.0, "beyond the grid"), ([0.0, 0.0], r"must have shape \(1\)"), (np.inf, "beyond")]
+        ("level", "message"),
+        [(20.0, "beyond the grid"), ([0.0, 0.0], r"must have shape \(1\)"), (np.inf, "must be finite")],
     )
     def test_bad_levels(self, level, message):
         with pytest.raises(ValueError, match=message):
@@ -692,6 +693,11 @@ class TestComparison:
 
     def test_all_the_same(self):
         assert np.isnan(Comparison("band_gap", "eV", None, np.ones(3), np.arange(3.0)).normalized_loss)
+
+    def test_values_that_are_equal_up_to_rounding_give_no_loss(self):
+        level = 1.7 + 2.2e-16 * np.arange(5)
+        assert level.std() > 0
+        assert np.isnan(Comparison("fermi_level", "eV", None, level, level + 0.1).normalized_loss)
 
     def test_of_tables(self):
         true = table(names=["a", "b"])

@@ -361,3 +361,17 @@ class TestBadInput:
     def test_top_too_low(self):
         with pytest.warns(TruncatedDOSWarning, match="above mu.*0.02 of the heat capacity"):
             heat_capacity(self.dos, 2.0, 20000.0)
+
+
+@pytest.mark.parametrize("function", [dos_at_fermi_level, sommerfeld_coefficient])
+@pytest.mark.parametrize("level", [-40.0, 40.0])
+def test_a_fermi_level_beyond_the_grid_is_refused(function, level):
+    grid = EnergyGrid.from_range(-5.0, 5.0, 0.5, zero="code")
+    with pytest.raises(ValueError, match=rf"fermi_energy of structure 0 is {level:g} eV, beyond the grid"):
+        function(DOS(grid, np.ones((1, grid.size))), level)
+
+
+@pytest.mark.parametrize("function", [band_energy, entropy, free_energy, heat_capacity, pauli_susceptibility])
+def test_arrays_without_an_axis_are_refused(function):
+    with pytest.raises(TypeError, match="Properties need a DOS or an LDOS; got ndarray"):
+        function(np.ones((1, 5)), 0.0, temperature=300.0)

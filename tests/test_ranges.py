@@ -23,6 +23,8 @@ OWN = {
     "anywhere": {"width"},
     # What is not known
     "save": {"n_electrons"},
+    "from_arrays": {"fermi_energy"},
+    "import_dataset": {"fermi_energy"},
     "count": {"energy"},
     "projected_fraction": {"energy"},
     # Tables of a PropertyTable itself
@@ -170,7 +172,7 @@ def test_most_of_the_package_is_here():
         ({"n_jobs": -99}, "n_jobs must be a positive whole number or -1; got -99"),
         ({"n_jobs": 2.5}, "n_jobs must be a positive whole number or -1"),
         ({"test_size": 1.0}, "test_size must be above 0 and below 1; got 1"),
-        ({"upsample": 100}, "upsample must be at most 64; got 100"),
+        ({"upsample": 100}, "upsample must be a positive whole number at most 64; got 100"),
         ({"temperature": 1e12}, r"temperature must be at most 1e\+09 K; got 1e\+12"),
         ({"n_draws": True}, "n_draws must be a positive whole number; got True"),
         ({"mu": "x"}, "mu must be finite; got 'x'"),

@@ -229,10 +229,10 @@ def test_prediction_in_blocks_changes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("alpha", "message"),
     [
-        (0.0, "alpha must be positive and finite"),
-        (-1.0, "alpha must be positive and finite"),
-        (np.nan, "alpha must be positive and finite"),
-        (np.r_[PER_ENERGY[:-1], 0.0], "alpha must be positive and finite"),
+        (0.0, "alpha of .* must be above 0 and finite"),
+        (-1.0, "alpha of .* must be above 0 and finite"),
+        (np.nan, "alpha of .* must be above 0 and finite"),
+        (np.r_[PER_ENERGY[:-1], 0.0], "alpha of .* must be above 0 and finite"),
         (PER_ENERGY[:-1], r"alpha must have shape \(9\) = \(n_energies\); got \(8,\)"),
         ("best", "'leave-one-group-out' or 'leave-one-out'; got 'best'"),
     ],
@@ -256,7 +256,7 @@ def test_other_bad_input(xp):
         LDOSKernelRidge(alpha=1e-3, kernel="polynomial", gamma=1.0).fit(xp.asarray(X), xp.asarray(Y)).predict(
             xp.asarray(X[:, :5])
         )
-    with pytest.raises(ValueError, match="alphas must be positive"):
+    with pytest.raises(ValueError, match=r"alphas of .* must be above 0"):
         LDOSKernelRidge("leave-one-out", alphas=[1.0, 0.0], kernel="polynomial", gamma=1.0).fit(
             xp.asarray(X), xp.asarray(Y)
         )
@@ -286,7 +286,7 @@ def test_an_error_that_is_not_a_number_is_never_the_best(xp):
 
 
 def test_bad_smoothing_and_no_candidates():
-    with pytest.raises(ValueError, match="alpha_smoothing must be a number of at least 0; got nan"):
+    with pytest.raises(ValueError, match=r"alpha_smoothing of .* must be at least 0 and finite; got nan"):
         LDOSKernelRidge("leave-one-out", alpha_smoothing=np.nan, kernel="polynomial", gamma=1.0).fit(X, Y)
     with pytest.raises(ValueError, match="at least one"):
         LDOSKernelRidge("leave-one-out", alphas=[], kernel="polynomial", gamma=1.0).fit(X, Y)

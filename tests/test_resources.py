@@ -193,3 +193,9 @@ def test_the_plan_of_structural_learning_counts_structures(capsys, tmp_path, mak
     command = ["fit", str(tmp_path / "d.h5"), "-o", str(tmp_path / "m.ldosml"), "--r-cut", "3.5", "--n-max", "2"]
     assert main([*command, "--test-size", "0", "--low", "-4", "--learn", learn]) == 0
     assert f"All elements: Kernel of {rows} rows" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("n", [-5, 0, 2.5, np.nan, np.inf, 1e300])
+def test_no_plan_of_senseless_sizes(n):
+    with pytest.raises(ValueError, match="n must be"):
+        resources.plan_kernel_fit(n, 5, 5)

@@ -148,8 +148,22 @@ def test_repr_is_one_line(ldos):
 @pytest.mark.parametrize("width", [-0.3, np.nan, np.inf])
 def test_smearing_width_must_be_one(width):
     grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
-    with pytest.raises(ValueError, match="smearing_width of a DOS must be a finite number"):
+    with pytest.raises(ValueError, match="smearing_width of a DOS must be from 0 to 1000 eV"):
         DOS(grid, np.ones((1, 3)), width)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, np.inf])
+def test_values_that_overflow_are_refused(value):
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
+    with pytest.raises(ValueError, match=r"values of a DOS must be finite; 1 entries .* the first at \[1, 2\]"):
+        DOS(grid, [[1.0, 1.0, 1.0], [1.0, 1.0, value]])
+
+
+@pytest.mark.parametrize("number", [0, 119, np.nan])
+def test_numbers_of_no_element_are_refused(number):
+    grid = EnergyGrid.from_range(0.0, 1.0, 0.5, zero="code")
+    with pytest.raises(ValueError, match="numbers must be atomic numbers, 1 to 118"):
+        LDOS(grid, np.ones((2, 3)), structure_index=[0, 0], numbers=[14, number])
 
 
 def test_masked_arrays_are_refused():
@@ -191,5 +205,5 @@ def test_columns_of_a_table_are_arrays():
 
 @pytest.mark.parametrize("n_atoms", [[0, 1], [2, -1]])
 def test_numbers_of_atoms_are_above_zero(n_atoms):
-    with pytest.raises(ValueError, match="n_atoms must be whole numbers above zero"):
+    with pytest.raises(ValueError, match="n_atoms must be positive whole numbers"):
         DOS(GRID, np.ones((2, GRID.size)), n_atoms=n_atoms)

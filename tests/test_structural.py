@@ -231,11 +231,11 @@ def test_a_missing_structure_index_is_asked_for(xp, estimator):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"ldos_weight": -1.0}, "ldos_weight must be"),
+        ({"ldos_weight": -1.0}, "ldos_weight of .* must be"),
         ({"learn": "mean"}, "learn must be"),
-        ({"size_exponent": np.inf}, "size_exponent must be a number"),
+        ({"size_exponent": np.inf}, "size_exponent of .* must be at least -10"),
         ({"alpha": "leave-one-out"}, "rows are whole structures"),
-        ({"alpha": 0.0}, "alpha must be positive"),
+        ({"alpha": 0.0}, "alpha of .* must be above 0"),
     ],
 )
 def test_bad_parameters(parameters, message):

@@ -72,7 +72,7 @@ def check_numbers(
     if not allowed.all():
         worst = int(np.argmin(allowed))
         bound = "" if least == -np.inf else f" and not below {least:g}"
-        size = f", at most {_LARGEST:g}" if np.isfinite(numbers[worst]) else ""
+        size = f", at most {_LARGEST:g}" if _LARGEST < abs(numbers[worst]) < np.inf else ""
         raise ValueError(
             f"{field} must be finite{size}{bound} ({unknown} where not known); got {numbers[worst]} for structure "
             f"{names[worst]!r}."

@@ -202,7 +202,7 @@ class LDOSDataset:
             When lengths do not agree, energies are not uniform, an entry is NaN or no real number, or the zero is the
             Fermi level and ``fermi_energy`` is not 0; the message names the field.
         """
-        check_arguments(fermi_energy=fermi_energy, energy_max=energy_max, smearing_width=smearing_width)
+        check_arguments(smearing_width=smearing_width)
         structures = [copied(atoms) for atoms in structures]
         if np.ndim(energies) != 1:
             raise ValueError(

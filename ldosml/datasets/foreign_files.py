@@ -94,7 +94,7 @@ def import_dataset(
         When frames share a name, and are numbered; when a DOS holds another number of electrons up to its Fermi level
         than is given.
     """
-    check_arguments(fermi_energy=fermi_energy, energy_max=energy_max, smearing_width=smearing_width)
+    check_arguments(smearing_width=smearing_width)
     placed = read_frames(structures, species=species)
     frames = list(placed.values())
     fields: dict[str, Any] = dict(read_arrays(arrays))

@@ -155,7 +155,6 @@ class EnergyGrid:
             If the step is not positive, or there are fewer than two energies.
         """
         check_arguments(low=low, high=high, step=step)
-        check_positive("step of an EnergyGrid", step, "eV")
         return cls(float(low), float(step), int(np.floor((high - low) / step + 1e-6)) + 1, zero)
 
     @property
@@ -264,7 +263,7 @@ class EnergyGrid:
         Returns
         -------
         EnergyGrid
-            From the same first to the same last energy. Its step may be smaller than that of other grids.
+            From the same first to the same last energy. Its step may be below 1e-4 eV.
         """
         check_arguments(ratio=ratio)
         result = object.__new__(EnergyGrid)  # past the check of the step, which asks for the unit

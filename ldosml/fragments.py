@@ -116,7 +116,6 @@ class Fragment:
             When the fragment was cut at a smaller radius.
         """
         check_arguments(radius=radius)
-        check_positive("radius", radius, "angstrom")
         self.require_radius(radius, "crop")
         distances = np.linalg.norm(self.atoms.positions - self.atoms.positions[0], axis=1)
         return replace(self, atoms=self.atoms[distances <= radius + _ON_THE_SPHERE], radius=float(radius))
@@ -220,7 +219,6 @@ def cut_fragments(
     check_arguments(r_cut=r_cut, atom_sigma=atom_sigma)
     listed = check_structures(structures)
     check_choice("mode", mode, get_args(CutMode))
-    check_positive("r_cut", r_cut, "angstrom")
     if mode == "complete" and atom_sigma is None:
         raise ValueError('mode="complete" needs atom_sigma, the width of the SOAP to be completed, angstrom; got None.')
     radius = complete_radius(r_cut, atom_sigma) if mode == "complete" and atom_sigma is not None else float(r_cut)

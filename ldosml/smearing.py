@@ -80,7 +80,8 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
         eV, of all bands and k-points, against the zero of ``energies``.
     weights : array (n_spectra, n_states)
         Number of electrons that a state holds in each spectrum: 2 x k-point weight x projection for spin-paired bands.
-        A k-point's weight is repeated for each of its bands.
+        A k-point's weight is repeated for each of its bands. Some may be negative: differences of an integrated DOS
+        with Methfessel-Paxton smearing, and Mulliken's shares of atoms.
     energies : array (n_energies,)
         Ascending in equal steps, eV: ``EnergyGrid.energies``.
     width : float
@@ -93,8 +94,8 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     Raises
     ------
     ValueError
-        When the energies are no axis of ``EnergyGrid.from_array``, a number is not finite, a weight is negative, shapes
-        do not fit, or the width is below a third of the step.
+        When the energies are no axis of ``EnergyGrid.from_array``, a number is not finite, shapes do not
+        fit, or the width is below a third of the step.
 
     Notes
     -----
@@ -108,8 +109,6 @@ def smear_eigenvalues(eigenvalues: Array, weights: Array, energies: Array, width
     check_finite("eigenvalues", eigenvalues)
     check_shape("weights", weights, (None, eigenvalues.shape[0]), "n_spectra, n_states")
     check_finite("weights", weights)
-    if bool(xp.any(weights < 0)):
-        raise ValueError(f"weights must not be negative; got {float(xp.min(weights)):g}.")
     grid = EnergyGrid.from_array(to_numpy(as_float64("energies", energies)), "code")
     size, start, step = grid.size, grid.start, grid.step
     if width < step / 3:

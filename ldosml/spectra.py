@@ -25,7 +25,6 @@ from ldosml._validation import (
     check_finite,
     check_indices,
     check_number,
-    check_positive,
     check_shape,
     is_foreign,
     is_number,
@@ -199,7 +198,6 @@ class _Spectra:
             When the present width is not known, or is larger.
         """
         check_arguments(width=width)
-        check_positive("smearing width", width, "eV")
         known = self.smearing_width
         if known is None or known > width * (1 + 1e-9):
             unknown = "of unknown width (give their smearing_width when making or importing them)"

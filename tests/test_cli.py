@@ -279,7 +279,7 @@ def test_import_numbers_frames_that_share_a_name(capsys, tmp_path):
         (
             ["fit", "absent.h5", "-o", "m.ldosml", "--r-cut", "1e9"],
             2,
-            "for '--r-cut': is too large: with r_cut = 1e+09",
+            "for '--r-cut': must be at most 1e+06 angstrom; got 1e+09",
         ),
         (["fit", "absent.h5", "-o", "m.ldosml", "--low", "nan"], 2, "must be an energy in eV; got nan"),
         (

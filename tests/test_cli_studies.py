@@ -449,7 +449,7 @@ STUDIES = {
         ("--l-max 40", "'--l-max'"),
         ("--atom-sigma 0", "'--atom-sigma': must be above 0 angstrom"),
         ("--atom-sigma 100", "for '--atom-sigma': is too large: with r_cut = "),
-        ("--r-cut 1e9", "for '--r-cut': is too large: with r_cut = 1e+09"),
+        ("--r-cut 1e9", "for '--r-cut': must be at most 1e+06 angstrom; got 1e+09"),
         ("--r-cut 0.8", "for '--r-cut': must be above 1 angstrom"),
         ("--low nan", "'--low': must be an energy in eV; got nan"),
         ("--high nan", "'--high': must be an energy in eV; got nan"),
@@ -467,7 +467,7 @@ def test_options_that_are_never_right_are_refused_before_data_are_read(capsys, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("sweep absent.h5 --r-cut 4,1e9", "for '--r-cut': is too large: with r_cut = 1e+09"),
+        ("sweep absent.h5 --r-cut 4,1e9", "for '--r-cut': must be at most 1e+06 angstrom; got 1e+09"),
         ("sweep absent.h5 --r-cut 2:8", "--r-cut takes a range START:STOP:STEP"),
         ("sweep absent.h5 --r-cut 8:2:1", "got '8:2:1'"),
         ("sweep absent.h5 --r-cut 3;4", "got '3;4'"),

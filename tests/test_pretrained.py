@@ -227,7 +227,7 @@ def sorted_pairs(atoms, cutoff):
     [
         ({"network": "mace"}, [carbide(1)], ValueError, "network of .* must be one of 'chgnet', 'sevenn'; got 'mace'"),
         ({"device": "tpu"}, [carbide(1)], ValueError, "device of PretrainedFeatures must be one of 'cpu', 'cuda'"),
-        ({"batch_size": 0}, [carbide(1)], ValueError, "batch_size of PretrainedFeatures must be a positive number"),
+        ({"batch_size": 0}, [carbide(1)], ValueError, "batch_size of PretrainedFeatures must be a positive"),
         ({}, [carbide(1), Atoms("PoCm", [[0, 0, 0], [0, 0, 3]])], ValueError, "item 1 contains Po, Cm. Use SOAP"),
         ({}, cut_fragments(Atoms("At"), 9.0), ValueError, "item 0 contains At"),
         ({}, [], ValueError, "at least one structure"),

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -781,6 +782,16 @@ class TestFolders:
         write_vasprun(tmp_path / "vasprun.xml", Case())
         with pytest.raises(ValueError, match="holds no spins"):
             LDOSDataset.from_runs(tmp_path).of_spin("up")
+
+    def test_zeros_of_several_codes_are_told(self, tmp_path):
+        for name, writer in (("a", "vasprun"), ("b", "espresso")):
+            (tmp_path / name).mkdir()
+            WRITERS[writer](tmp_path / name, Case())
+        with pytest.warns(ContradictoryRunWarning, match="of Quantum ESPRESSO and VASP, whose zeros of energy differ"):
+            data = import_runs([tmp_path]).dataset
+        assert data.refer_to("fermi").grid.zero == "fermi"
+        with pytest.raises(ValueError, match="zero differs"):
+            data.select([0]).append(replace(data.select([1]), provenance={"code": "GPAW 22.8"}))
 
     def test_runs_with_and_without_spins_keep_the_sum(self, tmp_path):
         for name, n_spins in (("a", 1), ("b", 2)):

@@ -169,7 +169,7 @@ class TestDescriptors:
 
     def test_k_density(self):
         with pytest.raises(ValueError, match="k_density of TightBindingSpectrum must give at most 1,000,000 k-points"):
-            TightBindingSpectrum(k_density=1e4).fit_transform(SI)
+            TightBindingSpectrum(k_density=500.0).fit_transform(SI)
 
 
 class TestMeshes:

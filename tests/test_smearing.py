@@ -162,7 +162,6 @@ E = GRID.energies
         ({"energies": E[::-1]}, "energies must ascend"),
         ({"energies": E[:1]}, "energies must be a 1-D array of at least 2"),
         ({"energies": E * 1.602e-19}, "joule"),
-        ({"weights": -ELECTRONS}, "weights must not be negative; got -2"),
         ({"weights": 1e300 * ELECTRONS}, "weights must be finite"),
         ({"weights": np.ones((1, 3))}, r"weights must have shape \(any, 2\)"),
         ({"eigenvalues": STATES[None]}, r"eigenvalues must have shape \(any\)"),

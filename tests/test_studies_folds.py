@@ -398,7 +398,7 @@ class TestDraws:
 
     def test_intervals(self):
         assert interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
-        assert interval([np.nan, 1.0, 3.0, np.nan], level=0.5) == pytest.approx((1.5, 2.5))
+        assert interval([np.nan, 1.0, 3.0, np.nan], coverage=0.5) == pytest.approx((1.5, 2.5))
         assert np.isnan(interval([np.nan])).all()
         assert np.isnan(interval([])).all()
 

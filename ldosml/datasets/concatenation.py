@@ -45,16 +45,17 @@ def concatenate(datasets: Sequence[LDOSDataset]) -> LDOSDataset:
 
 def code_of(data: LDOSDataset) -> str | None:
     """Name of the code by the provenance, or of all codes, without versions; None where it does not tell one."""
-    return ", ".join(sorted(_codes(data.provenance))) or None
+    return ", ".join(sorted(codes_in(data.provenance))) or None
 
 
-def _codes(provenance: object) -> set[str]:
+def codes_in(provenance: object) -> set[str]:
+    """Names of the codes in a provenance, without versions."""
     if isinstance(provenance, list):
-        return {name for part in provenance for name in _codes(part)}
+        return {name for part in provenance for name in codes_in(part)}
     if not isinstance(provenance, dict):
         return set()
     own = {re.sub(r"(^|[\s.,]+)v?\d.*$", "", str(provenance["code"]))} - {""} if "code" in provenance else set()
-    return own | _codes(provenance.get("runs")) | _codes(provenance.get("parts"))
+    return own | codes_in(provenance.get("runs")) | codes_in(provenance.get("parts"))
 
 
 def _require_like(first: LDOSDataset, other: LDOSDataset) -> None:

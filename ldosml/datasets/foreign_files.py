@@ -196,7 +196,7 @@ class _Stated:
 
 
 def _stated(arrays: PathLike | Mapping[str, PathLike], frames: Sequence[Atoms]) -> _Stated:
-    """Zero and smearing that an .npz file states; refuses spectra of one spin, and those of other atoms."""
+    """Zero and smearing that an .npz file states; refuses spectra of one spin, or of other atoms."""
     if isinstance(arrays, Mapping):
         return _Stated()
     zero, spin = read_text(arrays, "zero", "fermi"), read_text(arrays, "spin", "summed")
@@ -217,8 +217,7 @@ def _stated(arrays: PathLike | Mapping[str, PathLike], frames: Sequence[Atoms]) 
 def _check_counts(data: LDOSDataset) -> None:
     """Warn where a DOS holds other electrons up to its Fermi level than are given, by more than a smearing explains.
 
-    That is by more than the states within the smearing and a step of the level, which a metal may be off, or by more
-    than a coarse grid is off.
+    A metal may be off by the states within the smearing and a step of the level, and a coarse grid by a hundredth.
     """
     grid, needed, level = data.grid, data.n_electrons, data.fermi_energy
     values = to_numpy(data.dos.values)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ldosml._array import to_numpy
 from ldosml._ranges import check_arguments
-from ldosml._validation import Caution, check_choice, check_positive
+from ldosml._validation import Caution, check_choice
 from ldosml.datasets._arrays import copied
+from ldosml.datasets.concatenation import codes_in
 from ldosml.datasets.dataset import LDOSDataset
 from ldosml.energy import EnergyGrid
 from ldosml.readers import Failure, FoundRun, Levels, Run, RunFacts, facts_of, find_runs, levels_of, spectra_of
@@ -120,8 +121,6 @@ def import_runs(
         As for ``LDOSDataset.from_runs``.
     """
     check_arguments(smearing_width=smearing_width, step=step)
-    check_positive("smearing_width", smearing_width, "eV")
-    check_positive("step", step, "eV")
     found, failures = find_runs(paths)
     read: list[ReadRun] = []
     for number, each in enumerate(found):
@@ -237,6 +236,14 @@ def _warn(read: Sequence[ReadRun], failures: Sequence[Failure]) -> None:
         warnings.warn(
             f"{len(without)} of {len(read)} runs have no LDOS, such as {without[0]}: the dataset holds the total DOS. "
             "To keep the LDOS of the other runs, import them apart.",
+            ContradictoryRunWarning,
+            stacklevel=4,
+        )
+    codes = sorted({name for each in read for name in codes_in({"code": each.run.code})})
+    if len(codes) > 1:
+        warnings.warn(
+            f"The runs are of {' and '.join(codes)}, whose zeros of energy differ: use the dataset against the Fermi "
+            "level (zero='fermi', the default of fits), and not against zero='code'.",
             ContradictoryRunWarning,
             stacklevel=4,
         )

@@ -83,7 +83,7 @@ class Joined(EnvironmentTransformer):
         return self
 
     def check_parameters(self) -> None:
-        """Check the parameters, and those of all parts, as ``fit`` does.
+        """Check the parameters of this descriptor and of all parts, as ``fit`` does.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve
 
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_finite, check_positive, check_shape
+from ldosml._validation import check_finite, check_shape
 from ldosml.kresolved.brillouin import reciprocal_lattice
 
 Floats = NDArray[np.float64]
@@ -122,8 +122,6 @@ def interpolate_bands(
     points, values, vectors = _checked(kpoints), np.asarray(energies, dtype=np.float64), np.asarray(cell, dtype=float)
     check_shape("energies", values, (len(points), None), "n_kpoints, n_bands")
     check_finite("energies", values)
-    check_positive("alpha", alpha)
-    check_positive("n_vectors", n_vectors)
     reciprocal_lattice(vectors)  # raises a clear error
     lattice, starts, lengths = _lattice_stars(vectors, operations, int(n_vectors))
     squared = (lengths[1:] / lengths[1]) ** 2

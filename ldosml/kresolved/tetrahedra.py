@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_finite, check_number, check_positive, check_shape
+from ldosml._validation import check_finite, check_number, check_shape
 from ldosml.energy import EnergyGrid
 from ldosml.kresolved.brillouin import reciprocal_lattice
 from ldosml.spectra import DOS
@@ -147,7 +147,6 @@ class MeshBands:
             When the bands cannot hold the electrons.
         """
         check_arguments(n_electrons=n_electrons)
-        check_positive("n_electrons", n_electrons)
         n_bands = self.energies.shape[3]
         if not n_electrons < _SPINS * n_bands:
             raise ValueError(f"{n_bands} bands hold at most {_SPINS * n_bands:g} electrons; got {n_electrons:g}.")

@@ -22,7 +22,7 @@ _EXACT = 1e-9  # relative rounding of a whole number of electrons
 _HALF, _PART = 0.5, 0.005  # electrons, and part of them, by which a count of a gap without a given level may be off
 _CLEAR = 0.5  # eV; a gap wider than this is no ripple
 _NEAR = 1.5  # eV; a gap at this distance from a level is looked for
-_TAIL = 3.0  # smearing widths from the edge of a band to that of its tail, see ``band_gap``
+_TAIL = 3.0  # smearing widths from the edge of a band to the end of its tail, see ``band_gap``
 _UNKNOWN = 0.3  # eV, that instead, where the smearing is not known
 _SEEN = 1e-9  # eV; a hidden gap is one, of no width
 _SPIKE = 4.0  # a value this many times larger than both neighbours is a spike
@@ -62,7 +62,7 @@ def check_level(
     """Warn once if levels from the electrons (n_structures,) differ from the levels ``given`` (n_structures,).
 
     They may differ by the larger of the grid's step, the smearing and ``kT``, and by any energy within one gap. Where
-    they do not, or no level is given, warn if a whole ``number`` is that of a gap but for an error of the count.
+    they do not, or no level is given, warn if a whole ``number`` misses the electrons of a gap by an error of the count.
     ``in_gap`` (n_structures,) tells whether the electrons are those of a gap as they are.
     """
     found, inside, count = to_numpy(level), to_numpy(in_gap), to_numpy(number)

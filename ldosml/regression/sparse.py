@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ldosml import kernels, solvers
 from ldosml._array import Array, namespace, take_rows
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_positive, check_shape
+from ldosml._validation import check_shape
 from ldosml.inducing import Selection
 from ldosml.regression._checkpoint import Checkpoint, Progress
 from ldosml.regression._chunks import Arrays, Streamed
@@ -199,7 +199,6 @@ class SparseLDOSKernelRidge(KernelExpansion, PerEnergyRidge):
         """
         check_arguments(checkpoint_every=checkpoint_every)
         check_parameters(self)
-        check_positive("checkpoint_every", checkpoint_every)
         if iter(chunks) is chunks:
             raise TypeError(
                 "chunks can be read only once, like a generator; it is needed up to three times. Give a list, "

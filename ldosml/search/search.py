@@ -21,7 +21,7 @@ from ldosml import _html
 from ldosml._files import sole_writer
 from ldosml._journal import Journal, Record
 from ldosml._ranges import check_arguments
-from ldosml._validation import ParameterError, check_choice, check_positive
+from ldosml._validation import ParameterError, check_choice
 from ldosml.datasets import LDOSDataset
 from ldosml.datasets.fingerprint import fingerprint
 from ldosml.energy import Zero
@@ -163,8 +163,6 @@ def search_settings(
     """
     check_arguments(low=low, high=high, factor=factor, n_energies=n_energies, random_state=random_state, n_jobs=n_jobs)
     check_choice("target", target, get_args(Target))
-    check_positive("n_energies", n_energies)
-    check_positive("factor", factor)
     aligned = data.refer_to(zero, low, high)
     if aligned.ldos is None:
         raise ValueError("This dataset holds total DOS only; candidates are scored by LDOS, one row per atom.")

@@ -23,7 +23,7 @@ from ldosml._array import to_numpy
 from ldosml._digest import digest
 from ldosml._files import refuse_existing, sole_writer
 from ldosml._ranges import check_arguments
-from ldosml._validation import check_finite, check_positive
+from ldosml._validation import check_finite
 from ldosml.fragments import check_structures
 from ldosml.pipeline import DOSModel
 from ldosml.regions import Region, region_batches
@@ -107,7 +107,6 @@ def predict_to(
     """
     check_arguments(n_jobs=n_jobs, batch_size=batch_size)
     check_is_fitted(model)
-    check_positive("batch_size", batch_size, "atoms")
     listed, path = check_structures(structures), Path(path)
     refuse_existing(path, overwrite)
     with sole_writer(path), _open_part(model, listed, path, provenance or {}, overwrite) as part:

@@ -311,7 +311,6 @@ def spaced_sizes(data: LDOSDataset, n_sizes: int, n_splits: int, *, random_state
         When ``n_sizes`` is not positive, or there are fewer groups than folds.
     """
     check_arguments(n_sizes=n_sizes, n_splits=n_splits, random_state=random_state)
-    check_positive("n_sizes", n_sizes)
     folds = data.folds(n_splits, random_state)
     orders = [_group_order(data, fold, random_state + number) for number, fold in enumerate(folds)]
     reached = [_reached(data, fold, order) for fold, (order, _) in zip(folds, orders, strict=True)]

@@ -130,7 +130,7 @@ def _result(client: Any, future: Any) -> Any:
     """The result of a chunk; ConnectionError when the cluster was without worker or scheduler for ``_PATIENCE`` s."""
     last = monotonic()
     while not future.done():
-        with suppress(TimeoutError):  # its own, or that of the task, which the last line raises
+        with suppress(TimeoutError):  # of waiting, or of the task: the last line raises the latter
             return future.result(timeout=1.0)
         if _has_workers(client):
             last = monotonic()

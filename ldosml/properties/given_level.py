@@ -62,7 +62,7 @@ def check_level(
     """Warn once if levels from the electrons (n_structures,) differ from the levels ``given`` (n_structures,).
 
     They may differ by the larger of the grid's step, the smearing and ``kT``, and by any energy within one gap. Where
-    they do not, or no level is given, warn if a whole ``number`` misses the electrons of a gap by an error of the count.
+    they do not, or no level is given, warn if a whole ``number`` misses the electrons of a gap by a small error.
     ``in_gap`` (n_structures,) tells whether the electrons are those of a gap as they are.
     """
     found, inside, count = to_numpy(level), to_numpy(in_gap), to_numpy(number)
